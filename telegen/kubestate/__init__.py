@@ -1,0 +1,1 @@
+"""What is said of each Kubernetes resource: one table of families per kind."""

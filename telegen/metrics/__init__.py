@@ -1,0 +1,1 @@
+"""Families become text once, when an object changes, and text becomes compressed pages."""

@@ -1,0 +1,106 @@
+"""A metric family as data: what it is called, what it means and the pure function that finds its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Union
+
+Object = dict[str, Any]
+"""A Kubernetes object, or one container's readings, as plain JSON-like data."""
+
+Number = Union[int, float]
+"""A sample's value; True and False count as 1 and 0."""
+
+Row = tuple[Any, ...]
+"""One sample: the values of the family's own labels (str each), then the number."""
+
+Samples = Union[Number, Iterable[Row], None]
+"""What a generate function gives: nothing, the one number of a family without labels of its own, or rows."""
+
+Generate = Callable[[Object], Samples]
+
+
+class Stability(Enum):
+    """How much a family may still change, in the words of Kubernetes' metric stability framework."""
+
+    ALPHA = "ALPHA"
+    STABLE = "STABLE"
+
+
+ALPHA = Stability.ALPHA
+STABLE = Stability.STABLE
+
+
+@dataclass(frozen=True)
+class FamilyGenerator:
+    """One metric family of a resource.
+
+    Attributes:
+        name: the exposed name, `kube_pod_info`.
+        help: one sentence in our own words.
+        type: `gauge`, `counter`, `info` or `stateset` (OpenMetrics' words).
+        stability: printed in front of the help text when STABLE.
+        generate: pure function from the object to its samples (see `Samples`). It may raise on malformed
+            objects: the family is then left out for that object and counted.
+        labels: names of the labels that its rows add to the identity labels of the resource.
+        dynamic: rows are `((name, value) pairs, number)` instead: label names come from the object.
+        selects: `labels` or `annotations` when the family shows allowlisted metadata: its generate function is
+            made from the configuration.
+        opt_in: shown only when the configuration asks for it by name.
+        deprecated: version since which the family is deprecated, `2.14.0`, or "".
+    """
+
+    name: str
+    help: str
+    type: str
+    stability: Stability
+    generate: Generate
+    labels: tuple[str, ...] = ()
+    dynamic: bool = False
+    selects: str = ""
+    opt_in: bool = False
+    deprecated: str = ""
+
+    def header(self, openmetrics: bool = False) -> bytes:
+        """HELP and TYPE lines, for the text format 0.0.4 or OpenMetrics 1.0.
+
+        Text 0.0.4 knows no `info` and `stateset`: they are gauges there. OpenMetrics names a counter without `_total`.
+        """
+        name, kind = self.name, self.type
+        if openmetrics:
+            name = _openmetrics_name(name, kind)
+        elif kind in ("info", "stateset"):
+            kind = "gauge"
+        text = self.help.replace("\\", "\\\\").replace("\n", "\\n")
+        if openmetrics:
+            text = text.replace('"', '\\"')
+        if self.deprecated:
+            text = f"(Deprecated since v{self.deprecated}) {text}"
+        if self.stability is STABLE:
+            text = f"[STABLE] {text}"
+        return f"# HELP {name} {text}\n# TYPE {name} {kind}\n".encode()
+
+
+def _openmetrics_name(name: str, kind: str) -> str:
+    """The family name that OpenMetrics wants for samples called `name`."""
+    suffix = {"counter": "_total", "info": "_info"}.get(kind, "")
+    return name[: -len(suffix)] if suffix and name.endswith(suffix) else name
+
+
+def gauge(
+    name: str, help: str, stability: Stability, generate: Generate, *labels: str, opt_in: bool = False, deprecated: str = ""
+) -> FamilyGenerator:
+    """A gauge whose rows carry `labels`."""
+    return FamilyGenerator(name, help, "gauge", stability, generate, labels, opt_in=opt_in, deprecated=deprecated)
+
+
+def counter(name: str, help: str, stability: Stability, generate: Generate, *labels: str) -> FamilyGenerator:
+    """A counter whose rows carry `labels`; its name ends in `_total`."""
+    return FamilyGenerator(name, help, "counter", stability, generate, labels)
+
+
+def dynamic(name: str, help: str, stability: Stability, generate: Generate, *labels: str) -> FamilyGenerator:
+    """A gauge whose rows bring their own label names; `labels` only documents the known ones."""
+    return FamilyGenerator(name, help, "gauge", stability, generate, labels, dynamic=True)

@@ -1,0 +1,1 @@
+"""Shared memory: where one writer per arena publishes pages and any process reads them whole."""
