@@ -106,7 +106,8 @@ def _row_writer(family: FamilyGenerator, identified: bool) -> Callable[[str, Any
     bare = f"{family.name}{{%s}} %s\n" if identified else f"{family.name}%s %s\n"
     own = ",".join(f'{name}="%s"' for name in family.labels)
     template = f"{family.name}{{%s{',' if identified and own else ''}{own}}} "
-    small, special = _SMALL.get, _special
+    small: Callable[[Any], str | None] = _SMALL.get
+    special = _special
 
     def write(labels: str, samples: Any) -> str:
         if samples.__class__ in (int, float, bool):

@@ -1,0 +1,151 @@
+"""The bytes of an arena: who writes what where.
+
+    offset  size
+    0       8     magic and version
+    8       8     floor: every snapshot numbered below it may have lost extents
+    64      32    slot 0: sequence, directory extent, crc32 of the directory, crc32 of the slot
+    128     32    slot 1
+    4096    ...   extents, in units of 64 bytes
+
+An extent is one integer: unit << 32 | length in bytes; 0 is "nothing". The directory is JSON, {store: StoreEntry}. Each store's
+index is a table of its columns (cells, crc32 of the column's text, its length) and then the cells' extents, column by column.
+
+One process writes an arena, any number read it, nobody locks. The writer writes new extents, then a new directory, then the slot that is
+not current. A reader takes the slot with the higher sequence whose checksums hold, copies, and accepts the copy only if the
+floor has not passed the sequence meanwhile. The checksums stand in for the memory fences that Python lacks (arm64).
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from array import array
+from dataclasses import dataclass
+from typing import Union
+
+import msgspec
+
+MAGIC = b"TELEGEN\x01"
+FLOOR = slice(8, 16)
+SLOTS = (64, 128)
+SLOT = struct.Struct("<QQII")
+SLOT_CHECK = struct.Struct("<I")
+COLUMN = struct.Struct("<IIQ")
+UNIT_BITS = 6
+UNIT = 1 << UNIT_BITS
+FIRST = 4096 >> UNIT_BITS
+LENGTH = 0xFFFFFFFF
+
+Buffer = Union[bytes, memoryview]
+
+
+class StoreEntry(msgspec.Struct, array_like=True):
+    """What the directory says of one store.
+
+    Attributes:
+        index, index_crc: extent and checksum of its index.
+        schema, schema_crc: extent and checksum of its families' headers, a list of `FamilyEntry`.
+        objects: how many objects it holds.
+        order: place of its families on the page: lower first, then by name.
+        published: Unix seconds of the publication.
+    """
+
+    index: int
+    index_crc: int
+    schema: int
+    schema_crc: int
+    objects: int
+    order: int
+    published: float
+
+
+class FamilyEntry(msgspec.Struct, array_like=True):
+    """One column: the family's name and its HELP and TYPE lines in both formats."""
+
+    name: str
+    text: bytes
+    openmetrics: bytes
+
+
+directory_encoder = msgspec.msgpack.Encoder()
+directory_decoder = msgspec.msgpack.Decoder(dict[str, StoreEntry])
+schema_encoder = msgspec.msgpack.Encoder()
+schema_decoder = msgspec.msgpack.Decoder(list[FamilyEntry])
+
+
+@dataclass
+class Arena:
+    """Memory without a name, inherited over fork: a memfd and its mapping.
+
+    It is large and sparse: pages appear when touched and go when their extents are freed.
+    """
+
+    name: str
+    fd: int
+    memory: mmap.mmap
+
+    @classmethod
+    def create(cls, name: str, limit: int) -> "Arena":
+        """Make an arena that can grow to `limit` bytes.
+
+        Raises:
+            OSError: the system has no memory, or no more file descriptors.
+        """
+        fd = os.memfd_create(f"telegen-{name}", os.MFD_CLOEXEC)
+        os.ftruncate(fd, limit)
+        memory = mmap.mmap(fd, limit)
+        memory[: len(MAGIC)] = MAGIC
+        return cls(name, fd, memory)
+
+    def close(self) -> None:
+        """Unmap and close; the memory goes when the last process has done so."""
+        self.memory.close()
+        os.close(self.fd)
+
+
+def extent(unit: int, length: int) -> int:
+    """An extent as one integer."""
+    return unit << 32 | length
+
+
+def span(place: int) -> slice:
+    """The bytes of an extent."""
+    start = place >> 32 << UNIT_BITS
+    return slice(start, start + (place & LENGTH))
+
+
+def units(length: int) -> int:
+    """How many units `length` bytes take."""
+    return (length + UNIT - 1) >> UNIT_BITS
+
+
+@dataclass(frozen=True)
+class Column:
+    """One family's cells in one store.
+
+    Attributes:
+        crc, length: of the whole text of the column.
+        cells: extents of its deflate pieces, in page order, without empty ones.
+    """
+
+    crc: int
+    length: int
+    cells: "array[int]"
+
+
+def pack_index(columns: list[Column]) -> bytes:
+    """The index of a store."""
+    heads = [COLUMN.pack(len(column.cells), column.crc, column.length) for column in columns]
+    return b"".join([*heads, *[column.cells.tobytes() for column in columns]])
+
+
+def unpack_index(index: bytes, columns: int) -> list[Column]:
+    """The columns of an index that has passed its checksum."""
+    result, start = [], columns * COLUMN.size
+    for cells, crc, length in COLUMN.iter_unpack(index[:start]):
+        extents = array("Q")
+        extents.frombytes(index[start : start + 8 * cells])
+        result.append(Column(crc, length, extents))
+        start += 8 * cells
+    return result
