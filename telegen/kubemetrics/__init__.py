@@ -1,0 +1,1 @@
+"""What leaves the agent: pages over HTTP, and what the agent says of itself."""

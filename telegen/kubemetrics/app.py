@@ -1,0 +1,189 @@
+"""The paths that the agent answers. Every answer is put together from shared memory; no request reaches a worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import falcon
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, Wanted, assemble, store_names
+from telegen.kubemetrics.negotiate import BadHeader, accepts_gzip, wants_openmetrics
+from telegen.kubemetrics.telemetry import Telemetry
+from telegen.shm.board import Board
+from telegen.shm.reader import ArenaReader, TornSnapshot
+
+LOOP_TIMEOUT = 10.0
+"""Seconds after which a supervisor that shows no sign of life counts as hanging."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What the web workers look at.
+
+    Attributes:
+        pages: path to the arenas whose stores it shows.
+        expected: store names that must have been published once, by worker.
+        board: signs of life.
+        rows: worker name to its row on the board; `supervisor` is one of them.
+        grace: seconds that a worker may be silent before the agent counts as not ready.
+    """
+
+    pages: Mapping[str, Sequence[ArenaReader]]
+    expected: Mapping[str, Sequence[str]]
+    board: Board
+    rows: Mapping[str, int]
+    grace: float
+
+
+class Metrics:
+    """One page of metrics: GET and HEAD, text 0.0.4 or OpenMetrics 1.0, gzip or identity, `?resources=` and `?exclude_resources=`."""
+
+    def __init__(self, path: str, readers: Sequence[ArenaReader], known: Sequence[str], telemetry: Telemetry) -> None:
+        """Prepare a path.
+
+        Args:
+            readers: the arenas shown.
+            known: resource names that `?resources=` may name.
+        """
+        self._path, self._readers, self._known, self._telemetry = path, readers, frozenset(known), telemetry
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with the page; HEAD gets its headers."""
+        started = time.perf_counter()
+        try:
+            openmetrics = wants_openmetrics(req.get_header("Accept") or "")
+            gzip = accepts_gzip(req.get_header("Accept-Encoding") or "")
+        except BadHeader as error:
+            raise falcon.HTTPBadRequest(title="Bad header", description=str(error)) from error
+        try:
+            page = assemble(self._readers, openmetrics, self._wanted(req))
+        except TornSnapshot as error:
+            raise falcon.HTTPServiceUnavailable(
+                title="Busy", description=f"{error}: pages change faster than they can be copied; scrape again"
+            ) from error
+        resp.content_type = OPENMETRICS if openmetrics else TEXT
+        resp.set_header("Vary", "Accept, Accept-Encoding")
+        coding = "gzip" if gzip else "identity"
+        size = _answer(resp, page, gzip, req.method == "HEAD")
+        self._telemetry.scrape_seconds.labels(self._path, coding).observe(time.perf_counter() - started)
+        self._telemetry.scrape_bytes.labels(self._path, coding).inc(size)
+
+    on_head = on_get
+
+    def _wanted(self, req: falcon.Request) -> Wanted | None:
+        """The filter that the query asks for, None for everything."""
+        keep, drop = _names(req, "resources"), _names(req, "exclude_resources")
+        unknown = sorted(((keep or set()) | (drop or set())) - self._known)
+        if unknown:
+            raise falcon.HTTPBadRequest(
+                title="Unknown resource", description=f"{', '.join(unknown)}: not watched; there are {', '.join(sorted(self._known))}"
+            )
+        if keep is None and drop is None:
+            return None
+        return lambda name: (keep is None or name in keep) and name not in (drop or ())
+
+
+def _names(req: falcon.Request, parameter: str) -> set[str] | None:
+    """Resource names of a query parameter (comma lists, repeatable), None when it is absent."""
+    if not req.has_param(parameter):
+        return None
+    return {name for value in req.get_param_as_list(parameter) or [] for name in value.split(",") if name}
+
+
+def _answer(resp: falcon.Response, page: Page, gzip: bool, head: bool) -> int:
+    """Put the page into the response; the number of bytes to send."""
+    if gzip:
+        body = page.gzip()
+        resp.set_header("Content-Encoding", "gzip")
+        size = len(body)
+        if not head:
+            resp.data = body
+    else:
+        size = page.length
+        if not head:
+            resp.stream = page.text()
+    resp.content_length = size
+    return size
+
+
+class OwnMetrics:
+    """`/telemetry`: what the agent says of itself."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer in the format that the client prefers."""
+        encode, content_type = choose_encoder(req.get_header("Accept") or "")
+        resp.content_type = content_type
+        resp.data = encode(self._registry)
+
+    on_head = on_get
+
+
+class Probe:
+    """A path that says 200 `ok`, or 503 with one line per thing that is missing."""
+
+    def __init__(self, missing: Callable[[], list[str]]) -> None:
+        self._missing = missing
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with what is missing."""
+        missing = self._missing()
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.status = falcon.HTTP_503 if missing else falcon.HTTP_200
+        resp.text = "".join(f"{line}\n" for line in missing or ["ok"])
+
+    on_head = on_get
+
+
+def not_alive(view: View) -> list[str]:
+    """What says that the agent hangs: its supervisor's loop stands still. (That this is answered shows that the web worker lives.)"""
+    age = view.board.age(view.rows["supervisor"])
+    return [f"supervisor: no sign of life for {age:.0f} s"] if age > LOOP_TIMEOUT else []
+
+
+def not_ready(view: View) -> list[str]:
+    """What is missing: stores that have never synced, workers silent for longer than their grace."""
+    published = store_names([reader for readers in view.pages.values() for reader in readers])
+    missing = [
+        f"{worker}: {store}: not synced yet"
+        for worker, stores in view.expected.items()
+        for store in stores
+        if store not in published
+    ]
+    for worker, row in view.rows.items():
+        age = view.board.age(row)
+        if age > view.grace:
+            missing.append(f"{worker}: no sign of life for {age:.0f} s" if age < float("inf") else f"{worker}: never started")
+    return missing + not_alive(view)
+
+
+def make_app(view: View, registry: CollectorRegistry, telemetry: Telemetry) -> falcon.App:  # type: ignore[type-arg]
+    """The WSGI application of one web worker."""
+    app: falcon.App = falcon.App(media_type=falcon.MEDIA_TEXT)  # type: ignore[type-arg]
+    app.set_error_serializer(_plain_error)
+    known = sorted({store.partition("/")[0] for stores in view.expected.values() for store in stores})
+    for path, readers in view.pages.items():
+        app.add_route(path, Metrics(path, readers, known, telemetry))
+    app.add_route("/telemetry", OwnMetrics(registry))
+    app.add_route("/healthz", Probe(lambda: not_alive(view)))
+    app.add_route("/livez", Probe(lambda: not_alive(view)))
+    app.add_route("/readyz", Probe(lambda: not_ready(view)))
+    paths = ", ".join([*view.pages, "/telemetry", "/healthz", "/livez", "/readyz"])
+
+    def not_found(req: falcon.Request, resp: falcon.Response, **_: object) -> None:
+        raise falcon.HTTPNotFound(title="Not found", description=f"{req.path}: there are {paths}")
+
+    app.add_sink(not_found)
+    return app
+
+
+def _plain_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+    """Errors as one line of text: people read them with curl."""
+    resp.content_type = falcon.MEDIA_TEXT
+    resp.text = f"{error.title or error.status}" + (f": {error.description}" if error.description else "") + "\n"

@@ -1,0 +1,51 @@
+"""Which format and coding a client asks for (RFC 9110, section 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+class BadHeader(ValueError):
+    """A header that cannot be read."""
+
+
+def _items(header: str, name: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """(value, parameters, quality) of each element of a header.
+
+    Raises:
+        BadHeader: a quality that is no number in 0..1.
+    """
+    for element in header.split(","):
+        value, *parameters = [part.strip() for part in element.split(";")]
+        pairs = dict(part.partition("=")[::2] for part in parameters)
+        try:
+            quality = float(pairs.pop("q", "1"))
+        except ValueError:
+            quality = -1.0
+        if not 0 <= quality <= 1:
+            raise BadHeader(f"{name}: {element.strip()!r} has no quality between 0 and 1")
+        if value:
+            yield value.lower(), pairs, quality
+
+
+def wants_openmetrics(accept: str) -> bool:
+    """Whether OpenMetrics 1.0 is the best that `accept` allows of what is served; text 0.0.4 is what everybody reads.
+
+    Elements that are not served (protobuf) are passed over, so that a client which only prefers them gets its next best.
+    """
+    best = (0.0, False)
+    for value, parameters, quality in _items(accept, "Accept"):
+        if value == "application/openmetrics-text":
+            served = parameters.get("version", "1.0.0").strip('"') in ("1.0.0", "0.0.1")
+        else:
+            served = value in ("text/plain", "text/*", "*/*")
+        if served and quality > best[0]:
+            best = (quality, value == "application/openmetrics-text")
+    return best[1]
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether the client takes gzip, named and with a quality above 0."""
+    return any(
+        value in ("gzip", "x-gzip") and quality > 0 for value, _, quality in _items(accept_encoding, "Accept-Encoding")
+    )

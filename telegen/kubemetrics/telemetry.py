@@ -1,0 +1,136 @@
+"""What the agent says of itself (D11): counted in every process, read by whichever web worker is asked.
+
+prometheus_client keeps the values in files that all processes map. They are named by worker, not by pid, so a restart neither loses counters
+nor adds files. Figures of other processes (heartbeat, memory) are read from the board when asked.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import psutil
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from telegen import __version__
+from telegen.shm.board import Board
+
+_PREFIX = "telegen-telemetry-"
+
+
+def make_folder() -> str:
+    """A new folder for the value files, in memory where there is a tmpfs; folders of agents that were killed are removed.
+
+    Returns:
+        Its path; also put into the environment, where prometheus_client looks for it.
+    """
+    base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+    for left in base.glob(f"{_PREFIX}*"):
+        pid = left.name[len(_PREFIX) :].partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    return folder
+
+
+class Telemetry:
+    """The agent's own metrics, as one process counts them."""
+
+    def __init__(self, process: str) -> None:
+        """Open this process's value files.
+
+        Args:
+            process: the worker's name; whoever has it next goes on counting where this one ends.
+        """
+        values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
+        registry = CollectorRegistry(auto_describe=False)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry, multiprocess_mode="mostrecent")
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
+        self.objects = gauge("telegen_store_objects", "Objects held by a store.", "store")
+        self.pages = gauge("telegen_store_pages", "Pages held by a store.", "store")
+        self.last_event = gauge(
+            "telegen_store_last_event_timestamp_seconds", "When the source last said anything, bookmarks included.", "store"
+        )
+        self.last_sync = gauge(
+            "telegen_store_last_sync_timestamp_seconds", "When the store last took a whole new state.", "store"
+        )
+        self.lists = counter("telegen_api_lists_total", "Whole states asked for, by list or by watch.", "store", "by")
+        self.watches = counter("telegen_api_watches_total", "Watches opened.", "store")
+        self.relists = counter("telegen_api_relists_total", "Lists after the first one.", "store")
+        self.events = counter("telegen_api_events_total", "Watch events received.", "store")
+        self.received = counter("telegen_api_received_bytes_total", "Bytes of answers, after decompression.", "store")
+        self.errors = counter("telegen_api_errors_total", "Failed requests and broken streams.", "store", "reason")
+        self.generate_errors = counter(
+            "telegen_generate_errors_total", "Families left out for an object that they could not read.", "store", "family"
+        )
+        self.sample_errors = counter("telegen_sample_errors_total", "Control files that could not be read.", "reason")
+        self.sample_seconds = gauge("telegen_sample_duration_seconds", "How long the last pass over the cgroups took.")
+        self.restarts = counter("telegen_worker_restarts_total", "Processes started again after they ended.", "worker")
+        self.reloads = counter("telegen_config_reloads_total", "Configuration reloads.", "result")
+        self.scrape_seconds = Histogram(
+            "telegen_scrape_duration_seconds",
+            "Time to put a page together, sending not included.",
+            ("path", "coding"),
+            registry=registry,
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
+        )
+        self.scrape_bytes = counter("telegen_scrape_bytes_total", "Bytes of pages before transfer.", "path", "coding")
+
+
+class _Processes(Collector):
+    """Heartbeat age and resident memory of every worker, read when asked."""
+
+    def __init__(self, board: Board, rows: Mapping[str, int]) -> None:
+        self._board, self._rows = board, rows
+
+    def collect(self) -> Iterable[Metric]:
+        build = GaugeMetricFamily("telegen_build_info", "Version of the agent.", labels=["version", "python"])
+        build.add_metric([__version__, platform.python_version()], 1)
+        age = GaugeMetricFamily(
+            "telegen_worker_heartbeat_age_seconds", "Time since a process last said that it is alive.", labels=["worker"]
+        )
+        memory = GaugeMetricFamily(
+            "telegen_worker_resident_memory_bytes",
+            "Resident memory of a process, pages shared with others included.",
+            labels=["worker"],
+        )
+        for worker, row in self._rows.items():
+            age.add_metric([worker], self._board.age(row))
+            resident = _resident(self._board.pid(row))
+            if resident is not None:
+                memory.add_metric([worker], resident)
+        return [build, age, memory]
+
+
+def _resident(pid: int) -> float | None:
+    """Resident bytes of a process, None when it is not there."""
+    try:
+        return float(psutil.Process(pid).memory_info().rss) if pid else None
+    except psutil.Error:
+        return None
+
+
+def reading_registry(board: Board, rows: Mapping[str, int]) -> CollectorRegistry:
+    """A registry that reads what all processes have counted.
+
+    Args:
+        board: where processes show that they are alive.
+        rows: worker name to its row there.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    MultiProcessCollector(registry, path=os.environ["PROMETHEUS_MULTIPROC_DIR"])  # type: ignore[no-untyped-call]
+    registry.register(_Processes(board, rows))
+    return registry

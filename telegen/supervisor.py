@@ -1,0 +1,447 @@
+"""The parent of every process of the agent: `python -m telegen.supervisor`.
+
+It imports what its children need, makes what they share (socket, arenas, board), forks them from that warm state and watches them. It starts
+no thread, so a fork is safe at any time. A child that ends is forked again; what it had published goes on being served, because
+its arena belongs to the supervisor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+
+from telegen import __version__
+from telegen.config import Config, ConfigError, load, not_effective
+from telegen.kubemetrics.telemetry import Telemetry, make_folder
+from telegen.logs import configure
+from telegen.plan import Plan, make_plan
+from telegen.processes import Exit, Pidfile, describe, set_name
+from telegen.shm.board import Board
+from telegen.shm.layout import Arena
+from telegen.watchfile import WatchedFile
+from workers import WORKERS
+from workers.base import Assignment, Shared, exit_now
+
+log = logging.getLogger("telegen.supervisor")
+
+ROWS = 128
+"""Rows of the board: the supervisor's and one per worker name that was ever used."""
+ABORT_TIME = 2.0
+"""Seconds between SIGABRT, at which a hanging worker prints its stacks, and SIGKILL."""
+HEALTHY = 60.0
+"""A worker that ran for so many seconds starts again without delay when it ends."""
+BIND_TIME = 3.0
+"""Seconds during which a taken port is tried again: the children of a killed agent need a moment to let go of it."""
+
+
+@dataclass
+class Child:
+    """One assignment and the process that fulfils it now, if any."""
+
+    assignment: Assignment
+    pid: int = 0
+    started: float = 0.0
+    delay: float = 0.0
+    due: float = 0.0
+    aborted: float = 0.0
+
+
+class BootFailure(Exception):
+    """The agent cannot start or go on; `status` is what it exits with."""
+
+    def __init__(self, status: Exit, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Supervisor:
+    """Forks the workers of a plan and keeps them alive until it is told to stop."""
+
+    def __init__(self, config: Config, plan: Plan, config_path: str | None, environ: Mapping[str, str], demo: bool) -> None:
+        self._config, self._plan, self._environ, self._demo = config, plan, environ, demo
+        self._file = WatchedFile(config_path)
+        self._config_path = config_path
+        self._signals: list[int] = []
+        self._children: dict[str, Child] = {}
+        self._leaving: dict[int, str] = {}
+        self._arenas: dict[str, Arena] = {}
+        self._rows = {"supervisor": 0}
+        self._board = Board(ROWS)
+        self._board.enter(0, os.getpid())
+        self._stopping = False
+        self._status = Exit.OK
+        self._wake_read, self._wake_write = os.pipe()
+
+    def run(self) -> Exit:
+        """Serve until a signal says stop; the exit status."""
+        kube = self._config.kube_metrics
+        self._listener = bind(kube.listen_address.host, kube.listen_address.port)
+        folder = make_folder()
+        self._telemetry = Telemetry("supervisor")
+        try:
+            self._install_signals()
+            host, port = self._listener.getsockname()[:2]
+            log.info("telegen %s listens on %s port %d; %s", __version__, host, port, self._plan.reason)
+            # What exists now is shared by all children for good: keep the collector from writing into it.
+            gc.collect()
+            gc.freeze()
+            self._adopt(self._plan)
+            self._loop()
+        finally:
+            self._kill_all()
+            shutil.rmtree(folder, ignore_errors=True)
+            self._listener.close()
+        return self._status
+
+    # --- the loop
+
+    def _loop(self) -> None:
+        """Once a second, or at a signal: look after the children."""
+        while not self._stopping:
+            self._wait(1.0)
+            while self._signals:
+                name = signal.Signals(self._signals.pop(0)).name[3:].lower()
+                getattr(self, f"handle_{name}")()
+            self.reap()
+            self.murder_late()
+            self.spawn_due()
+            if self._file.changed():
+                log.info("%s has changed", self._config_path)
+                self.handle_hup()
+            self._board.beat(0)
+        self._stop_all()
+
+    def _wait(self, timeout: float) -> None:
+        readable, _, _ = select.select([self._wake_read], [], [], timeout)
+        if readable:
+            os.read(self._wake_read, 512)
+
+    def _install_signals(self) -> None:
+        os.set_blocking(self._wake_write, False)
+        os.set_blocking(self._wake_read, False)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1):
+            signal.signal(number, self._enqueue)
+
+    def _enqueue(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler: nothing but a note for the loop."""
+        self._signals.append(number)
+
+    def handle_term(self) -> None:
+        """SIGTERM: end all workers, then end."""
+        log.info("stopping")
+        self._stopping = True
+
+    handle_int = handle_term
+
+    def handle_chld(self) -> None:
+        """SIGCHLD: the loop reaps anyway."""
+
+    def handle_usr1(self) -> None:
+        """SIGUSR1: the state of every worker, to the log."""
+        now = time.monotonic()
+        for name, child in sorted(self._children.items()):
+            age = self._board.age(self._rows[name])
+            if child.pid:
+                log.info("%s: process %d, up %.0f s, last beat %.1f s ago", name, child.pid, now - child.started, age)
+            else:
+                log.info("%s: down, starts again in %.1f s", name, max(0.0, child.due - now))
+
+    def handle_hup(self) -> None:
+        """SIGHUP, or the file has changed: take the new configuration, or keep the old one when the new one is invalid."""
+        try:
+            config = load(self._config_path, self._environ)
+            plan = make_plan(config, self._environ, self._plan.cluster if self._demo else None)
+            self._rebind(config)
+        except (ConfigError, BootFailure) as error:
+            for line in str(error).splitlines():
+                log.error("configuration not taken, the old one stays: %s", line)
+            self._telemetry.reloads.labels("error").inc()
+            return
+        self._config, self._plan = config, plan
+        configure("supervisor", config.log.level, config.log.format)
+        self._telemetry.reloads.labels("success").inc()
+        log.info("configuration taken; %s", plan.reason)
+        self._adopt(plan)
+
+    # --- the children
+
+    def _adopt(self, plan: Plan) -> None:
+        """Make the children those of `plan`. Whoever runs is replaced: the new one is forked first, so that the socket is always served."""
+        for assignment in plan.assignments:
+            if assignment.stores and assignment.name not in self._arenas:
+                limit = self._config.kube_metrics.kube_state.arena_limit
+                self._arenas[assignment.name] = Arena.create(assignment.name, limit)
+            if assignment.name not in self._rows:
+                self._rows[assignment.name] = len(self._rows)
+        before, self._children = self._children, {}
+        web_last = sorted(plan.assignments, key=lambda assignment: assignment.kind == "web")
+        for child in before.values():
+            if child.assignment.kind != "web":
+                self._dismiss(child)
+        for assignment in web_last:
+            self._children[assignment.name] = child = Child(assignment)
+            self._spawn(child)
+        for child in before.values():
+            if child.assignment.kind == "web":
+                self._dismiss(child)
+        for name in set(self._arenas) - set(self._children):
+            self._arenas.pop(name).close()
+
+    def _dismiss(self, child: Child) -> None:
+        """Ask a child that is no longer wanted to end. The one writer of an arena must be gone before the next begins."""
+        if not child.pid:
+            return
+        _kill(child.pid, signal.SIGTERM)
+        self._leaving[child.pid] = child.assignment.name
+        if child.assignment.stores:
+            self._wait_gone([child.pid], self._config.supervisor.grace_period)
+
+    def _spawn(self, child: Child) -> None:
+        """Fork a worker from the warm parent."""
+        name, parent = child.assignment.name, os.getpid()
+        shared = Shared(
+            self._config, self._plan.cluster, self._plan.assignments, self._arenas, self._board, self._plan_rows(), self._listener
+        )
+        pid = os.fork()
+        if pid == 0:
+            code = int(Exit.CRASH)
+            try:
+                signal.set_wakeup_fd(-1)
+                os.close(self._wake_read)
+                os.close(self._wake_write)
+                code = WORKERS[child.assignment.kind](child.assignment, shared).main(parent)
+            except BaseException:
+                log.exception("%s: could not live", name)
+            finally:
+                exit_now(code)
+        child.pid, child.started, child.aborted = pid, time.monotonic(), 0.0
+        self._board.enter(self._rows[name], pid)
+        log.debug("%s: process %d", name, pid)
+
+    def _plan_rows(self) -> dict[str, int]:
+        """Rows of the board that are in use under this plan."""
+        names = ["supervisor", *(assignment.name for assignment in self._plan.assignments)]
+        return {name: self._rows[name] for name in names}
+
+    def spawn_due(self) -> None:
+        """Start again whoever's delay is over."""
+        now = time.monotonic()
+        for child in self._children.values():
+            if not child.pid and child.due <= now and not self._stopping:
+                self._telemetry.restarts.labels(child.assignment.name).inc()
+                self._spawn(child)
+
+    def reap(self) -> None:
+        """Collect every ended process, our own and, as PID 1 of a container, those that lost their parents."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._collect(pid, status)
+
+    def _collect(self, pid: int, status: int) -> None:
+        """Judge one ended process."""
+        if self._leaving.pop(pid, None) is not None:
+            return
+        child = next((child for child in self._children.values() if child.pid == pid), None)
+        if child is None:
+            log.debug("process %d, not one of ours, has ended", pid)
+            return
+        name, now = child.assignment.name, time.monotonic()
+        self._board.leave(self._rows[name])
+        child.pid = 0
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == Exit.BOOT:
+            log.error("%s cannot work as configured: the agent stops", name)
+            self._stopping, self._status = True, Exit.BOOT
+            return
+        settings = self._config.supervisor
+        quiet = now - child.started > HEALTHY
+        child.delay = 0.0 if quiet else min(settings.backoff_max, child.delay * 2 or settings.backoff_initial)
+        child.due = now + (0.0 if quiet else child.delay)
+        if not self._stopping:
+            log.warning("%s: %s; starts again in %.1f s", name, describe(status), child.due - now)
+
+    def murder_late(self) -> None:
+        """Abort who shows no sign of life, then kill."""
+        limit = self._config.supervisor.heartbeat_timeout
+        for name, child in self._children.items():
+            age = self._board.age(self._rows[name])
+            if not child.pid or age < limit:
+                continue
+            if not child.aborted:
+                log.error("%s: no sign of life for %.0f s: aborted, its stacks follow", name, age)
+                child.aborted = time.monotonic()
+                _kill(child.pid, signal.SIGABRT)
+            elif time.monotonic() - child.aborted > ABORT_TIME:
+                _kill(child.pid, signal.SIGKILL)
+
+    # --- the end
+
+    def _stop_all(self) -> None:
+        """SIGTERM to all, and time to end within the grace period."""
+        for child in self._children.values():
+            if child.pid:
+                _kill(child.pid, signal.SIGTERM)
+        pids = [child.pid for child in self._children.values() if child.pid] + list(self._leaving)
+        self._wait_gone(pids, self._config.supervisor.grace_period)
+
+    def _wait_gone(self, pids: list[int], timeout: float) -> None:
+        """Reap until all of `pids` have ended; kill what is left after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        waiting = set(pids)
+        while waiting:
+            for pid in list(waiting):
+                ended, status = _waitpid(pid)
+                if ended:
+                    waiting.discard(pid)
+                    self._leaving.pop(pid, None)
+                    for child in self._children.values():
+                        child.pid = 0 if child.pid == pid else child.pid
+            if waiting and time.monotonic() > deadline:
+                for pid in waiting:
+                    log.warning("process %d did not end in time: killed", pid)
+                    _kill(pid, signal.SIGKILL)
+                deadline = float("inf")
+            if waiting:
+                self._board.beat(0)
+                self._wait(0.05)
+
+    def _kill_all(self) -> None:
+        """Whatever happens here, leave nobody behind."""
+        for pid in [child.pid for child in self._children.values() if child.pid] + list(self._leaving):
+            _kill(pid, signal.SIGKILL)
+            _waitpid(pid, block=True)
+
+    def _rebind(self, config: Config) -> None:
+        """Take a new address before the old one is given up."""
+        if config.kube_metrics.listen_address != self._config.kube_metrics.listen_address:
+            address = config.kube_metrics.listen_address
+            fresh = bind(address.host, address.port)
+            self._listener.close()
+            self._listener = fresh
+            log.info("listens on %s port %d now", *self._listener.getsockname()[:2])
+
+
+def _kill(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        log.debug("process %d had ended before %s", pid, number.name)
+
+
+def _waitpid(pid: int, block: bool = False) -> tuple[bool, int]:
+    """Whether a child has ended, and its wait status."""
+    try:
+        ended, status = os.waitpid(pid, 0 if block else os.WNOHANG)
+    except ChildProcessError:
+        return True, 0
+    return ended == pid, status
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The listening socket of the agent; all addresses, IPv4 and IPv6, when `host` is empty.
+
+    Raises:
+        BootFailure: the address is taken, or not ours to take.
+    """
+    deadline = time.monotonic() + BIND_TIME
+    while True:
+        try:
+            return _listen(host, port)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                where = f"{host or '*'}:{port}"
+                raise BootFailure(Exit.PORT, f"cannot listen on {where}: {error.strerror}; set kube_metrics.listen_address") from error
+        time.sleep(0.1)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not host and socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="telegen run", description="Turn Kubernetes state and containers into metrics.")
+    parser.add_argument("--config", metavar="FILE", help="YAML configuration; without it the defaults and TELEGEN_* apply")
+    parser.add_argument("--check", action="store_true", help="check the configuration, say what is not effective yet, and exit")
+    parser.add_argument("--demo", action="store_true", help="serve a simulated cluster that keeps changing")
+    parser.add_argument("--demo-pods", type=int, default=200, metavar="N", help="pods of the simulated cluster (default: 200)")
+    parser.add_argument("--demo-rate", type=float, default=5.0, metavar="N", help="changes per second there (default: 5)")
+    parser.add_argument("--version", action="version", version=f"telegen {__version__}")
+    return parser
+
+
+def check(config: Config, plan: Plan) -> None:
+    """Print what a start would do."""
+    print(plan.reason)
+    for path in not_effective(config):
+        print(f"{path}: not effective yet")
+    print("the configuration is valid")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start the agent; the exit status (see `Exit`)."""
+    options = arguments().parse_args(argv)
+    environ = dict(os.environ)
+    demo = None
+    try:
+        config = load(options.config, environ)
+        configure("supervisor", config.log.level, config.log.format)
+        if options.demo and not options.check:
+            from telegen.demo.process import DemoProcess
+
+            demo = DemoProcess.start(options.demo_pods, options.demo_rate)
+        plan = make_plan(config, environ, demo.url if demo else None)
+        if options.check:
+            check(config, plan)
+            return Exit.OK
+        for path in not_effective(config):
+            log.warning("%s: not effective yet", path)
+        return _serve(Supervisor(config, plan, options.config, environ, bool(demo)), config)
+    except ConfigError as error:
+        print("\n".join(f"telegen: {line}" for line in str(error).splitlines()), file=sys.stderr)
+        return Exit.CONFIG
+    except BootFailure as error:
+        print(f"telegen: {error}", file=sys.stderr)
+        return error.status
+    finally:
+        if demo:
+            demo.stop()
+
+
+def _serve(supervisor: Supervisor, config: Config) -> int:
+    """Run with the pidfile that the configuration asks for."""
+    set_name("telegen")
+    pidfile = Pidfile(config.supervisor.pidfile) if config.supervisor.pidfile else None
+    try:
+        if pidfile:
+            pidfile.create()
+    except OSError as error:
+        raise BootFailure(Exit.BOOT, f"supervisor.pidfile: {error}") from error
+    try:
+        return supervisor.run()
+    finally:
+        if pidfile:
+            pidfile.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""The processes of the agent, one file per kind: the only place that joins sources, tables, stores and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from workers.base import Worker
+from workers.sample import SampleWorker
+from workers.watch import WatchWorker
+from workers.web import WebWorker
+
+WORKERS: Mapping[str, type[Worker]] = {"watch": WatchWorker, "sample": SampleWorker, "web": WebWorker}
+"""Every kind of process by its name."""

@@ -1,0 +1,131 @@
+"""The life of a worker: what it is given when it is forked, what it owes while it runs, how it ends."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from socket import socket
+from types import FrameType
+
+from telegen.config import Config
+from telegen.kubemetrics.telemetry import Telemetry
+from telegen.logs import configure
+from telegen.processes import Exit, die_with_parent, set_name
+from telegen.shm.board import Board
+from telegen.shm.layout import Arena
+
+BEAT = 1.0
+"""Seconds between two signs of life."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one worker does.
+
+    Attributes:
+        name: unique, shown in logs and metrics: `watch-pods`.
+        kind: a key of WORKERS.
+        stores: names of the stores that it publishes in its arena, none for the web. A store of the API is called by its resource, `pods`,
+            or by resource and namespace, `pods/shop`.
+        shard: (number, of how many) processes that divide these stores' objects by UID.
+    """
+
+    name: str
+    kind: str
+    stores: tuple[str, ...] = ()
+    shard: tuple[int, int] = (0, 1)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the supervisor made before the fork and every worker inherits.
+
+    Attributes:
+        config: the configuration in force.
+        cluster: where the API server is: `in-cluster`, `kubeconfig`, a URL, or "" for none.
+        assignments: of all workers.
+        arenas: by worker name; each is written by that worker alone.
+        board: signs of life.
+        rows: worker name to its row on the board.
+        listener: the bound, listening socket.
+    """
+
+    config: Config
+    cluster: str
+    assignments: tuple[Assignment, ...]
+    arenas: Mapping[str, Arena]
+    board: Board
+    rows: Mapping[str, int]
+    listener: socket
+
+
+class Worker:
+    """One process.
+
+    A subclass owes `run`, which returns when `stop` is set (SIGTERM sets it), and within it a call of `beat` at least every
+    `supervisor.heartbeat_timeout`: who is late is killed. An exception that leaves `run` is a crash; the supervisor starts the worker again.
+    """
+
+    death_signal = signal.SIGKILL
+    """What the worker gets when the supervisor dies. Its arena dies with the supervisor, so there is nothing to finish."""
+
+    def __init__(self, assignment: Assignment, shared: Shared) -> None:
+        self.assignment, self.shared, self.config = assignment, shared, shared.config
+        self.stop = threading.Event()
+        self.log = logging.getLogger(f"telegen.{assignment.name}")
+
+    def main(self, parent: int) -> int:
+        """Live in the forked process; the exit status.
+
+        Args:
+            parent: pid of the supervisor.
+        """
+        die_with_parent(parent, self.death_signal)
+        set_name(f"telegen-{self.assignment.name}")
+        configure(self.assignment.name, self.config.log.level, self.config.log.format)
+        faulthandler.enable()
+        # SIGABRT, which the supervisor sends to a worker that hangs, prints the stacks of all threads.
+        gc.enable()
+        self.install_signals()
+        self.beat()
+        try:
+            self.telemetry = self.make_telemetry()
+            self.run()
+        except Exception:
+            self.log.exception("ended by an error that nothing foresaw")
+            return Exit.CRASH
+        return Exit.OK
+
+    def install_signals(self) -> None:
+        """SIGTERM asks the worker to end; what people type at a terminal is the supervisor's business."""
+        signal.signal(signal.SIGTERM, self._handle_term)
+        for other in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(other, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    def make_telemetry(self) -> Telemetry:
+        """This process's counters."""
+        return Telemetry(self.assignment.name)
+
+    def run(self) -> None:
+        """Do the work until `stop` is set."""
+        raise TypeError(f"{type(self).__name__} owes run()")
+
+    def beat(self) -> None:
+        """Say "alive"."""
+        self.shared.board.beat(self.shared.rows[self.assignment.name])
+
+    def _handle_term(self, number: int, frame: FrameType | None) -> None:
+        self.stop.set()
+
+
+def exit_now(code: int) -> None:
+    """End a forked process without running what the parent registered to be run at its own exit."""
+    logging.shutdown()
+    os._exit(code)

@@ -1,0 +1,153 @@
+"""The web: gunicorn, whose workers answer from shared memory.
+
+The listening socket belongs to the supervisor. So when gunicorn dies, connections wait in its queue until the next gunicorn takes them.
+Gunicorn is a child of the supervisor and never its parent: its arbiter reaps every child that it sees.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+
+from telegen.config import Config
+from telegen.kubemetrics.app import View, make_app
+from telegen.kubemetrics.telemetry import Telemetry, reading_registry
+from telegen.logs import configure
+from telegen.processes import Exit, die_with_parent, set_name
+from telegen.shm.reader import ArenaReader
+from workers.base import Shared, Worker
+
+KUBESTATE = "/kubestate"
+CADVISOR = "/cadvisor"
+
+
+class WebWorker(Worker):
+    """Runs gunicorn's arbiter; `web.workers` processes below it serve."""
+
+    def install_signals(self) -> None:
+        """Gunicorn installs its own."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    def make_telemetry(self) -> Telemetry:
+        """The arbiter counts nothing; each process below it opens its own."""
+        return Telemetry("web")
+
+    def run(self) -> None:
+        """Serve until gunicorn is told to stop."""
+        try:
+            _Arbiter(_Application(self.shared), self.beat).run()
+        except SystemExit as ending:
+            if ending.code not in (None, 0):
+                raise RuntimeError(f"gunicorn ended with status {ending.code}") from ending
+
+    def _handle_term(self, number: int, frame: Any) -> None:
+        raise SystemExit(Exit.OK)
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """Gunicorn's parent process, with a sign of life for ours."""
+
+    def __init__(self, app: _Application, beat: Callable[[], None]) -> None:
+        self._beat = beat
+        super().__init__(app)
+
+    def manage_workers(self) -> None:
+        """Once a second."""
+        self._beat()
+        super().manage_workers()
+
+
+class _Logger(Logger):  # type: ignore[misc]
+    """Gunicorn's messages, in our logs."""
+
+    def setup(self, cfg: Any) -> None:
+        """Use our handlers; only what goes wrong is worth a line."""
+        self.error_log = logging.getLogger("telegen.web")
+        self.access_log = logging.getLogger("telegen.web.access")
+        self.error_log.setLevel(max(logging.getLogger().level, logging.WARNING))
+
+
+class _Application(BaseApplication):  # type: ignore[misc]
+    """Gunicorn's settings and our WSGI application."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._process = "web"
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Tell gunicorn what it needs to know; nothing is read from its files or environment."""
+        web, supervisor = self._shared.config.web, self._shared.config.supervisor
+        settings = {
+            "bind": f"fd://{self._shared.listener.fileno()}",
+            "workers": web.workers,
+            "threads": web.threads,
+            "worker_class": "gthread",
+            "timeout": max(2, round(supervisor.heartbeat_timeout)),
+            "graceful_timeout": max(1, round(supervisor.grace_period) - 1),
+            "keepalive": 75,
+            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
+            "control_socket_disable": True,
+            "logger_class": _Logger,
+            "proc_name": "telegen-web",
+            "pre_fork": _number_worker,
+            "post_fork": self._settle,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The application of this worker process."""
+        shared = self._shared
+        telemetry = Telemetry(self._process)
+        return make_app(make_view(shared), reading_registry(shared.board, shared.rows), telemetry)
+
+    def _settle(self, arbiter: Any, worker: Any) -> None:
+        """In a new worker process: its name, its logs, its end when the arbiter dies."""
+        self._process = f"web-{worker.number}"
+        # A request under way is finished: the next arbiter's workers take the rest from the queue of the socket.
+        die_with_parent(worker.ppid, signal.SIGTERM)
+        set_name(f"telegen-{self._process}")
+        configure(self._process, self._shared.config.log.level, self._shared.config.log.format)
+        gc.freeze()
+
+
+def _number_worker(arbiter: Any, worker: Any) -> None:
+    """The lowest number that no living worker has: counters go on where the last holder's ended."""
+    taken = {other.number for other in arbiter.WORKERS.values()}
+    worker.number = min(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def make_view(shared: Shared) -> View:
+    """What the web shows of which arenas, by the configuration."""
+    readers = {name: ArenaReader(arena) for name, arena in shared.arenas.items()}
+    return View(
+        pages=_pages(shared, shared.config),
+        expected={assignment.name: assignment.stores for assignment in shared.assignments if assignment.name in readers},
+        board=shared.board,
+        rows=shared.rows,
+        grace=shared.config.supervisor.worker_grace,
+    )
+
+
+def _pages(shared: Shared, config: Config) -> dict[str, list[ArenaReader]]:
+    """Path to arenas: everything on one page, and with `separate_endpoints` each source on its own as well."""
+
+    def readers(*kinds: str) -> list[ArenaReader]:
+        names = [assignment.name for assignment in shared.assignments if assignment.kind in kinds]
+        return [ArenaReader(shared.arenas[name]) for name in names if name in shared.arenas]
+
+    path = config.kube_metrics.metrics_path
+    pages = {path: readers("watch", "sample")}
+    if config.kube_metrics.separate_endpoints:
+        pages[path + KUBESTATE] = readers("watch")
+        pages[path + CADVISOR] = readers("sample")
+    return pages
