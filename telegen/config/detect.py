@@ -1,0 +1,80 @@
+"""What an environment switches on by itself: nobody should have to configure what can be seen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from telegen.config.model import Config
+
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where a pod finds the token and the CA of its account."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What to collect from where.
+
+    Attributes:
+        cluster: `in-cluster`, `kubeconfig:PATH`, or "" when no API server is to be watched.
+        containers: whether the cgroups of this node are read.
+        reason: why, for the log.
+    """
+
+    cluster: str
+    containers: bool
+    reason: str
+
+
+def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool] = os.path.exists) -> Detection:
+    """Decide from the configuration and the environment.
+
+    `kube_metrics.enabled` true or false decides; when it is null, `auto_detect` does, which wants a cluster around the agent and
+    `kubernetes.enable`. Outside a cluster a kubeconfig names one.
+    """
+    kube = config.kube_metrics
+    containers = kube.cadvisor.enabled and kube.enabled is not False
+    source = _source(config, environ, exists)
+    wanted, why = _wanted(config, source == "in-cluster" or bool(kube.kube_state.kubeconfig) or bool(source))
+    if not wanted:
+        return Detection("", containers, f"{why}: {_shown('', containers)}")
+    if not source:
+        return Detection("", containers, f"no cluster to be found (neither in a pod nor by a kubeconfig): {_shown('', containers)}")
+    return Detection(source, containers, f"{why}: {_shown(source, containers)}")
+
+
+def _wanted(config: Config, found: bool) -> tuple[bool, str]:
+    """Whether the API is to be watched, and which setting says so."""
+    kube = config.kube_metrics
+    if not kube.kube_state.enabled:
+        return False, "kube_metrics.kube_state.enabled is false"
+    if kube.enabled is not None:
+        return kube.enabled, f"kube_metrics.enabled is {str(kube.enabled).lower()}"
+    if not kube.auto_detect:
+        return False, "kube_metrics.auto_detect is false"
+    if not config.kubernetes.enable:
+        return False, "kubernetes.enable is false"
+    return True, "detected"
+
+
+def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool]) -> str:
+    """Where a cluster is to be found."""
+    explicit = config.kube_metrics.kube_state.kubeconfig
+    if explicit:
+        return f"kubeconfig:{explicit}"
+    if environ.get("KUBERNETES_SERVICE_HOST") and environ.get("KUBERNETES_SERVICE_PORT") and exists(f"{ACCOUNT}/token"):
+        return "in-cluster"
+    named = [path for path in environ.get("KUBECONFIG", "").split(os.pathsep) if path]
+    usual = os.path.join(environ.get("HOME", ""), ".kube", "config") if environ.get("HOME") else ""
+    for path in named or [usual]:
+        if path and exists(path):
+            return f"kubeconfig:{path}"
+    return ""
+
+
+def _shown(source: str, containers: bool) -> str:
+    parts = ([f"watches the API server ({source})"] if source else []) + (["reads this node's cgroups"] if containers else [])
+    if not source and containers:
+        return "serves the container metrics alone"
+    return " and ".join(parts) or "nothing to collect"

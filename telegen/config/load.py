@@ -1,0 +1,238 @@
+"""From a file and the environment to a `Config`, or to errors that name the path of the key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+import yaml
+
+from telegen.config.errors import ConfigError
+from telegen.config.model import Config, Section
+from telegen.config.types import READERS
+
+MAX_BYTES = 1 << 20
+PREFIX = "TELEGEN_"
+
+_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$\.?(.*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+
+
+_WORDS = {"object": "a block of settings", "array": "a list", "str": "a string", "int": "a whole number", "bool": "true or false"}
+"""msgspec's words for types, and those of people who write YAML."""
+
+
+def load(path: str | None, environ: Mapping[str, str]) -> Config:
+    """Read the configuration.
+
+    Args:
+        path: a YAML file; None for the defaults.
+        environ: `${NAME}` in the file comes from here, and `TELEGEN_KUBE_METRICS__LISTEN_ADDRESS` overrides kube_metrics.listen_address.
+
+    Raises:
+        ConfigError: the file cannot be read, or something in it is unknown, of the wrong type or impossible.
+    """
+    data = _expand(_read(path), environ, "") if path else {}
+    for name, value in sorted(environ.items()):
+        if name.startswith(PREFIX) and "__" in name:
+            _override(data, name, value)
+    try:
+        config = msgspec.convert(data, Config, dec_hook=_read_value)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error))) from error
+    problems = list(_impossible(config))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return config
+
+
+def settings(section: type[Section] = Config, prefix: str = "") -> Iterator[tuple[str, msgspec.inspect.Field, msgspec.Meta]]:
+    """(path, field, help) of every setting, in the order of the model."""
+    hints = typing.get_type_hints(section, include_extras=True)
+    for field in msgspec.structs.fields(section):
+        hint = hints[field.name]
+        if isinstance(hint, type) and issubclass(hint, Section):
+            yield from settings(hint, f"{prefix}{field.name}.")
+        else:
+            meta = next(meta for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta))
+            yield prefix + field.name, field, meta  # type: ignore[misc]
+
+
+def value_at(config: Config, path: str) -> Any:
+    """The value of a setting by its path."""
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def is_effective(meta: msgspec.Meta) -> bool:
+    """Whether a setting does anything yet."""
+    return not (meta.extra and meta.extra.get("effective") is False)
+
+
+def not_effective(config: Config) -> list[str]:
+    """Paths of the settings that differ from their defaults and have no effect yet."""
+    default = Config()
+    return [
+        path
+        for path, _, meta in settings()
+        if not is_effective(meta) and value_at(config, path) != value_at(default, path)
+    ]
+
+
+def check_names(config: Config, known: typing.Collection[str]) -> None:
+    """Make sure that every resource that the configuration names exists.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    state = config.kube_metrics.kube_state
+    named = [("resources", state.resources), ("groups", tuple(name for names in state.groups.values() for name in names))]
+    named += [(key, tuple(name for name in getattr(state, key) if name != "*")) for key in ("labels_allowlist", "annotations_allowlist")]
+    problems = [
+        f"kube_metrics.kube_state.{key}: unknown resource {name}{_suggest(name, known)}"
+        for key, names in named
+        for name in names
+        if name not in known
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without duplicate keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As the base class does, after a look at the keys."""
+        keys = Counter(key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge")
+        for key, count in keys.items():
+            if count > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{key}: the key stands there {count} times", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _read(path: str) -> dict[str, Any]:
+    """The YAML document of a file; an empty one is an empty mapping."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes")
+    try:
+        data = yaml.load(content, _Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, got {type(data).__name__}")
+    return data
+
+
+def _expand(value: Any, environ: Mapping[str, str], path: str) -> Any:
+    """Replace `${NAME}`, `${NAME:-default}` and `$$` in every string."""
+    if isinstance(value, dict):
+        return {key: _expand(inner, environ, f"{path}.{key}" if path else str(key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_expand(inner, environ, f"{path}[{at}]") for at, inner in enumerate(value)]
+    if not isinstance(value, str) or "$" not in value:
+        return value
+
+    def replace(found: re.Match[str]) -> str:
+        name, default = found[1], found[2]
+        if name is None:
+            return "$"
+        if name not in environ and default is None:
+            raise ConfigError(f"{path}: the variable {name} is not set; ${{{name}:-default}} gives it a default")
+        return environ.get(name) or default or ""
+
+    expanded = _VARIABLE.sub(replace, value)
+    # `port: ${PORT}` means the number, as if it stood there.
+    return yaml.safe_load(expanded) if _VARIABLE.fullmatch(value) and expanded else expanded
+
+
+def _override(data: dict[str, Any], name: str, value: str) -> None:
+    """Put the value of a TELEGEN_ variable where its name says."""
+    *parents, last = name[len(PREFIX) :].lower().split("__")
+    place = data
+    for at, parent in enumerate(parents):
+        inner = place.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{'.'.join(parents[: at + 1])}: {name} needs a block of settings there")
+        place = inner
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{'.'.join([*parents, last])}: {name}: {' '.join(str(error).split())}") from error
+
+
+def _read_value(kind: type, value: Any) -> Any:
+    """msgspec's hook for the types that YAML does not have."""
+    return READERS[kind](value)
+
+
+def _explain(message: str) -> str:
+    """msgspec's message as `path: what is wrong`."""
+    found = _AT.fullmatch(message)
+    what, path = (found[1], found[2]) if found else (message, "")
+    unknown = _UNKNOWN.fullmatch(what)
+    if not unknown:
+        for theirs, ours in _WORDS.items():
+            what = what.replace(f"`{theirs}`", ours)
+        what = what.replace("`", "")
+        return f"{path or 'configuration'}: {what[0].lower()}{what[1:]}"
+    siblings = [known[len(path) + 1 if path else 0 :].split(".")[0] for known, _, _ in settings() if known.startswith(path)]
+    where = f"{path}.{unknown[1]}" if path else unknown[1]
+    return f"{where}: unknown key{_suggest(unknown[1], siblings)}"
+
+
+def _suggest(name: str, known: typing.Collection[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+_LEAST: Mapping[str, float] = {
+    "kube_metrics.cadvisor.collect_interval": 1.0,
+    "kube_metrics.kube_state.flush_interval": 0.01,
+    "kube_metrics.kube_state.arena_limit": 16 << 20,
+    "api.connect_timeout": 0.1,
+    "api.read_timeout": 0.1,
+    "api.backoff_initial": 0.001,
+    "api.watch_timeout_min": 1.0,
+    "supervisor.heartbeat_timeout": 3.0,
+    "supervisor.grace_period": 1.0,
+    "supervisor.backoff_initial": 0.01,
+    "kube_metrics.streaming.interval": 1.0,
+}
+
+
+def _impossible(config: Config) -> Iterator[str]:
+    """What each setting alone, or several together, cannot be."""
+    for path, least in _LEAST.items():
+        value = value_at(config, path)
+        if value < least:
+            yield f"{path}: must be at least {type(value)(least)}, not {value}"
+    state = config.kube_metrics.kube_state
+    where = "kube_metrics.kube_state"
+    rules: list[tuple[bool, Callable[[], str]]] = [
+        (state.shard >= state.total_shards, lambda: f"{where}.shard: must be below total_shards ({state.total_shards}), not {state.shard}"),
+        (bool(state.metric_allowlist and state.metric_denylist), lambda: f"{where}.metric_allowlist: cannot be used with metric_denylist"),
+        (bool(state.node and state.track_unscheduled_pods), lambda: f"{where}.node: cannot be used with track_unscheduled_pods"),
+        (config.api.watch_timeout_min > config.api.watch_timeout_max, lambda: "api.watch_timeout_min: must not exceed watch_timeout_max"),
+        (config.kube_metrics.metrics_path in ("/", "/telemetry", "/healthz", "/livez", "/readyz"), lambda: "kube_metrics.metrics_path: is another page's"),
+        ("cluster" in state.groups, lambda: f"{where}.groups.cluster: the name stands for the resources in no group"),
+    ]
+    yield from (message() for broken, message in rules if broken)
+    counts = Counter(name for names in state.groups.values() for name in names)
+    yield from (f"{where}.groups: {name} is in {count} groups" for name, count in counts.items() if count > 1)
+    bad = [name for name in state.groups if not re.fullmatch("[a-z][a-z0-9-]{0,30}", name)]
+    yield from (f"{where}.groups.{name}: a group is named in lower case letters, digits and -" for name in bad)

@@ -1,0 +1,218 @@
+"""Every setting, once: name, type, default, help and bounds. Loading, overrides, errors and docs/configuration.md come from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Optional
+
+import msgspec
+from msgspec import Meta, field
+
+from telegen.config.types import Duration, ListenAddress, Pattern, Size
+
+Later = {"effective": False}
+"""Marks a setting that is accepted and checked but has no effect yet."""
+
+Names = tuple[str, ...]
+Patterns = tuple[Pattern, ...]
+Allowlist = Mapping[str, Names]
+
+GROUPS: Mapping[str, Names] = {
+    "pods": ("pods",),
+    "workloads": (
+        "cronjobs",
+        "daemonsets",
+        "deployments",
+        "horizontalpodautoscalers",
+        "jobs",
+        "poddisruptionbudgets",
+        "replicasets",
+        "replicationcontrollers",
+        "statefulsets",
+    ),
+    "network": ("endpoints", "endpointslices", "ingressclasses", "ingresses", "networkpolicies", "services"),
+    "storage": (
+        "configmaps",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "secrets",
+        "serviceaccounts",
+        "storageclasses",
+        "volumeattachments",
+    ),
+}
+"""Resources that share a process; what is in no group shares one called `cluster`."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A block of settings."""
+
+
+def text(description: str, **bounds: Any) -> Meta:
+    """The help of a setting, with its bounds."""
+    return Meta(description=description, **bounds)
+
+
+def later(description: str, **bounds: Any) -> Meta:
+    """The help of a setting that has no effect yet."""
+    return Meta(description=description, extra=Later, **bounds)
+
+
+class KubeState(Section, frozen=True):
+    """Metrics of Kubernetes objects."""
+
+    enabled: Annotated[bool, text("Watch the API server and serve kube_* metrics.")] = True
+    kubeconfig: Annotated[str, text("Kubeconfig file; empty: the pod's own account, else $KUBECONFIG, else ~/.kube/config.")] = ""
+    resources: Annotated[Names, text("Resources to watch; empty: all that are watched by default.")] = ()
+    groups: Annotated[Mapping[str, Names], text("Which resources share a process; the rest shares one called cluster.")] = field(
+        default_factory=lambda: GROUPS
+    )
+    pod_processes: Annotated[int, text("Processes that divide the pods by UID.", ge=1, le=64)] = 1
+    namespaces: Annotated[Names, text("Namespaces to watch; empty: all.")] = ()
+    namespaces_exclude: Annotated[Names, text("Namespaces to leave out; the API server leaves them out of its answers.")] = ()
+    metric_allowlist: Annotated[Patterns, text("Families to keep; regular expressions, not anchored.")] = ()
+    metric_denylist: Annotated[Patterns, text("Families to drop; regular expressions, not anchored.")] = ()
+    metric_opt_in_list: Annotated[Patterns, text("Opt-in families to show; regular expressions, not anchored.")] = ()
+    labels_allowlist: Annotated[Allowlist, text("Labels shown by kube_*_labels, by resource; `*` stands for all.")] = field(default_factory=dict)
+    annotations_allowlist: Annotated[Allowlist, text("Annotations shown by kube_*_annotations, by resource.")] = field(default_factory=dict)
+    node: Annotated[str, text("Watch only the pods of this node.")] = ""
+    track_unscheduled_pods: Annotated[bool, text("Watch only pods that no node has yet.")] = False
+    use_apiserver_cache: Annotated[bool, text("Lists are answered from the API server's cache.")] = False
+    object_limit: Annotated[int, later("Objects taken per resource; 0: all.", ge=0)] = 0
+    resync_period: Annotated[Duration, later("A whole relist so often; 0s: never.")] = Duration(300)
+    shard: Annotated[int, later("Which share of the objects this agent takes.", ge=0)] = 0
+    total_shards: Annotated[int, later("How many agents divide the objects.", ge=1)] = 1
+    page_objects: Annotated[int, text("Objects per page of a store.", ge=1, le=4096)] = 64
+    flush_interval: Annotated[Duration, text("Changes of so long are published together.")] = Duration(0.1)
+    arena_limit: Annotated[Size, text("Shared memory that one worker may use at most.")] = Size(4 << 30)
+
+
+class Cadvisor(Section, frozen=True):
+    """Metrics of this node's containers."""
+
+    enabled: Annotated[bool, text("Read cgroups and serve container_* metrics.")] = True
+    cgroup_root: Annotated[str, text("Where the cgroup hierarchies are mounted.")] = "/sys/fs/cgroup"
+    proc_root: Annotated[str, text("Where the host's /proc is mounted.")] = "/proc"
+    sys_root: Annotated[str, text("Where the host's /sys is mounted.")] = "/sys"
+    collect_interval: Annotated[Duration, text("Time between two passes over the cgroups.")] = Duration(10)
+    housekeeping_interval: Annotated[Duration, later("Time between two searches for new machine facts.")] = Duration(60)
+    disk_io_enabled: Annotated[bool, later("Collect disk I/O.")] = True
+    network_enabled: Annotated[bool, later("Collect network counters.")] = True
+    per_cpu_enabled: Annotated[bool, later("Collect CPU time of each CPU.")] = False
+    enabled_metrics: Annotated[Names, later("Groups of metrics to collect besides the default ones.")] = ()
+    disabled_metrics: Annotated[Names, later("Groups of metrics not to collect.")] = ()
+    namespaces: Annotated[Names, later("Namespaces whose containers are shown; empty: all.")] = ()
+    namespaces_exclude: Annotated[Names, later("Namespaces whose containers are not shown.")] = ()
+
+
+class Streaming(Section, frozen=True):
+    """Push of all metrics by OTLP."""
+
+    enabled: Annotated[bool, later("Push metrics to an OTLP receiver.")] = False
+    interval: Annotated[Duration, later("Time between two pushes.")] = Duration(15)
+    batch_size: Annotated[int, later("Data points per request.", ge=1)] = 1000
+    flush_timeout: Annotated[Duration, later("Time that one push may take.")] = Duration(5)
+    use_otlp: Annotated[bool, later("Push by OTLP.")] = True
+
+
+class LogsStreaming(Section, frozen=True):
+    """Kubernetes events as OTLP logs."""
+
+    enabled: Annotated[bool, later("Send Kubernetes events as OTLP logs.")] = False
+    buffer_size: Annotated[int, later("Events held while the receiver is away.", ge=1)] = 1000
+    flush_interval: Annotated[Duration, later("Time after which a partial batch is sent.")] = Duration(5)
+    event_types: Annotated[Names, later("Types of events to send.")] = ("Normal", "Warning")
+    namespaces: Annotated[Names, later("Namespaces whose events are sent; empty: all.")] = ()
+
+
+class SignalFields(Section, frozen=True):
+    """Which telegen.* attributes are added."""
+
+    enable_category: Annotated[bool, later("Add telegen.signal.category.")] = True
+    enable_subcategory: Annotated[bool, later("Add telegen.signal.subcategory.")] = True
+    enable_source_module: Annotated[bool, later("Add telegen.source.module.")] = True
+    enable_bpf_component: Annotated[bool, later("Add telegen.bpf.component.")] = True
+    enable_collector_type: Annotated[bool, later("Add telegen.collector.type.")] = True
+    enable_description: Annotated[bool, later("Add telegen.signal.description.")] = False
+
+
+class SignalMetadata(Section, frozen=True):
+    """telegen.* attributes on pushed signals."""
+
+    enabled: Annotated[bool, later("Add telegen.* attributes.")] = True
+    fields: SignalFields = field(default_factory=SignalFields)
+
+
+class KubeMetrics(Section, frozen=True):
+    """Kubernetes metrics."""
+
+    enabled: Annotated[Optional[bool], text("Collect from the API server: true, false, or null to detect.")] = None
+    auto_detect: Annotated[bool, text("Collect from the API server when running in a cluster.")] = True
+    listen_address: Annotated[ListenAddress, text("Where pages are served.")] = ListenAddress(":9443")
+    metrics_path: Annotated[str, text("Path of the page.", pattern="^/[A-Za-z0-9/_.-]*$")] = "/metrics"
+    separate_endpoints: Annotated[bool, text("Serve each source on a path of its own as well.")] = False
+    kube_state: KubeState = field(default_factory=KubeState)
+    cadvisor: Cadvisor = field(default_factory=Cadvisor)
+    streaming: Streaming = field(default_factory=Streaming)
+    logs_streaming: LogsStreaming = field(default_factory=LogsStreaming)
+    signal_metadata: SignalMetadata = field(default_factory=SignalMetadata)
+
+
+class Kubernetes(Section, frozen=True):
+    """The cluster."""
+
+    enable: Annotated[bool, text("Whether the agent may use the API of the cluster it runs in.")] = True
+    cluster_name: Annotated[str, later("Name of the cluster in resource attributes.")] = ""
+    informers_sync_timeout: Annotated[Duration, later("Accepted for the sake of older files.")] = Duration(30)
+    informers_resync_period: Annotated[Duration, later("Accepted for the sake of older files.")] = Duration(1800)
+    resource_labels: Annotated[Names, later("Accepted for the sake of older files.")] = ()
+
+
+class Api(Section, frozen=True):
+    """How the API server is asked."""
+
+    connect_timeout: Annotated[Duration, text("Time to connect.")] = Duration(5)
+    read_timeout: Annotated[Duration, text("Silence after which a connection is given up; bookmarks come about every minute.")] = Duration(90)
+    list_page_size: Annotated[int, text("Objects per page of a list.", ge=1, le=10000)] = 500
+    initial_events_timeout: Annotated[Duration, text("Time that a streamed list may take before pages are asked for.")] = Duration(120)
+    watch_timeout_min: Annotated[Duration, text("A watch is asked to last at least so long.")] = Duration(300)
+    watch_timeout_max: Annotated[Duration, text("A watch is asked to last at most so long.")] = Duration(600)
+    backoff_initial: Annotated[Duration, text("First delay after an error; doubles, with full jitter.")] = Duration(0.8)
+    backoff_max: Annotated[Duration, text("Longest delay after errors.")] = Duration(30)
+    backoff_reset: Annotated[Duration, text("Quiet time after which the delay starts anew.")] = Duration(120)
+
+
+class Web(Section, frozen=True):
+    """Who serves the pages."""
+
+    workers: Annotated[int, text("Web processes.", ge=1, le=32)] = 2
+    threads: Annotated[int, text("Threads of each.", ge=1, le=64)] = 4
+
+
+class Supervising(Section, frozen=True):
+    """How processes are kept alive."""
+
+    grace_period: Annotated[Duration, text("Time that processes have to end.")] = Duration(10)
+    heartbeat_timeout: Annotated[Duration, text("Silence after which a process is aborted.")] = Duration(10)
+    worker_grace: Annotated[Duration, text("Silence after which /readyz names a process.")] = Duration(30)
+    backoff_initial: Annotated[Duration, text("Delay before a process that ended starts again; doubles.")] = Duration(0.5)
+    backoff_max: Annotated[Duration, text("Longest such delay.")] = Duration(30)
+    pidfile: Annotated[str, text("File with the pid of the agent; empty: none.")] = ""
+
+
+class Log(Section, frozen=True):
+    """Logs on standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], text("Least severity that is logged.")] = "info"
+    format: Annotated[Literal["text", "json"], text("Lines for people or for machines.")] = "text"
+
+
+class Config(Section, frozen=True):
+    """The whole configuration."""
+
+    kubernetes: Kubernetes = field(default_factory=Kubernetes)
+    kube_metrics: KubeMetrics = field(default_factory=KubeMetrics)
+    api: Api = field(default_factory=Api)
+    web: Web = field(default_factory=Web)
+    supervisor: Supervising = field(default_factory=Supervising)
+    log: Log = field(default_factory=Log)

@@ -1,0 +1,93 @@
+"""Values that YAML has no type for: durations, sizes, addresses. Each reads its written form or raises ValueError."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SIZE = re.compile(r"(\d+)\s*([KMGT]i?)?B?")
+_FACTORS = {None: 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+class Duration(float):
+    """Seconds; written as in Go: `10s`, `1m30s`, `100ms`."""
+
+    @classmethod
+    def read(cls, text: object) -> Duration:
+        """From the written form."""
+        if isinstance(text, str):
+            parts = _DURATION.findall(text)
+            if parts and "".join(number + unit for number, unit in parts) == text:
+                return cls(sum(float(number) * _SECONDS[unit] for number, unit in parts))
+        raise ValueError(f"expected a duration like 10s or 1m30s, got {text!r}")
+
+    def __str__(self) -> str:
+        for unit in ("h", "m", "s"):
+            if self and self % _SECONDS[unit] == 0:
+                return f"{int(self / _SECONDS[unit])}{unit}"
+        return f"{round(self * 1000)}ms"
+
+
+class Size(int):
+    """Bytes; written with a unit: `512MiB`, `4Gi`, or as a plain number."""
+
+    @classmethod
+    def read(cls, text: object) -> Size:
+        """From the written form."""
+        if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
+            return cls(text)
+        found = _SIZE.fullmatch(text) if isinstance(text, str) else None
+        if not found:
+            raise ValueError(f"expected a size like 512MiB, got {text!r}")
+        return cls(int(found[1]) * _FACTORS[found[2]])
+
+    def __str__(self) -> str:
+        for unit in ("Ti", "Gi", "Mi", "Ki"):
+            if self and self % _FACTORS[unit] == 0:
+                return f"{self // _FACTORS[unit]}{unit}B"
+        return str(int(self))
+
+
+class ListenAddress(str):
+    """Where to listen: `:9443` (all addresses), `127.0.0.1:9443`, `[::1]:9443`; port 0 means any free port."""
+
+    @classmethod
+    def read(cls, text: object) -> ListenAddress:
+        """From the written form."""
+        host, colon, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host and not bracketed):
+            raise ValueError(f"expected an address like :9443, 127.0.0.1:9443 or [::1]:9443, got {text!r}")
+        return cls(text)
+
+    @property
+    def host(self) -> str:
+        """Without brackets; "" for all addresses."""
+        return self.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """0 to 65535."""
+        return int(self.rpartition(":")[2])
+
+
+class Pattern(str):
+    """A regular expression, not anchored."""
+
+    @classmethod
+    def read(cls, text: object) -> Pattern:
+        """From the written form."""
+        if not isinstance(text, str):
+            raise ValueError(f"expected a regular expression, got {text!r}")
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"{text!r} is no regular expression: {error}") from error
+        return cls(text)
+
+
+READERS: Mapping[type, Callable[[object], Any]] = {kind: kind.read for kind in (Duration, Size, ListenAddress, Pattern)}
+"""How each of these types is read."""
