@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from telegen.config.errors import ConfigError
-from telegen.config.model import Config, Section
+from telegen.config.model import GROUPS, Config, Section
 from telegen.config.types import READERS
 
 MAX_BYTES = 1 << 20
@@ -94,7 +94,9 @@ def check_names(config: Config, known: typing.Collection[str]) -> None:
         ConfigError: one does not.
     """
     state = config.kube_metrics.kube_state
-    named = [("resources", state.resources), ("groups", tuple(name for names in state.groups.values() for name in names))]
+    usual = {name for names in GROUPS.values() for name in names}
+    grouped = tuple(name for names in state.groups.values() for name in names if name not in usual)
+    named = [("resources", state.resources), ("groups", grouped)]
     named += [(key, tuple(name for name in getattr(state, key) if name != "*")) for key in ("labels_allowlist", "annotations_allowlist")]
     problems = [
         f"kube_metrics.kube_state.{key}: unknown resource {name}{_suggest(name, known)}"

@@ -1,0 +1,102 @@
+"""The command `telegen`: run the agent, check its configuration, or see what it would say of some objects."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from telegen import __version__
+from telegen.config import ConfigError, load, not_effective
+from telegen.config.load import check_names
+from telegen.kubestate.registry import RESOURCES
+from telegen.kubestate.selectors import Selection
+from telegen.offline import Page, Unreadable, read_objects, resources_named
+
+OK, FAILED, UNUSABLE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["run"]:
+        from telegen.supervisor import main as run
+
+        return run(arguments[1:])
+    options = _parser().parse_args(arguments)
+    try:
+        return {"render": render, "check-config": check_config, "version": version}[options.command](options)
+    except ConfigError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Python would complain at exit if it found the pipe open.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="telegen", description="Kubernetes state and container metrics.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", help="run the agent (see telegen run --help)", add_help=False)
+    rendering = commands.add_parser(
+        "render", help="print what the agent would serve for some objects", description="kubectl get pods -A -o json | telegen render"
+    )
+    rendering.add_argument("file", nargs="?", default="-", help="JSON or YAML: an object, a List, or a stream of them; - is standard input")
+    rendering.add_argument("--resources", default="", metavar="A,B", help="only these resources")
+    rendering.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
+    rendering.add_argument("--config", metavar="FILE", help="allowlists and filters come from here")
+    checking = commands.add_parser("check-config", help="check a configuration file")
+    checking.add_argument("file", help="YAML configuration")
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+def render(options: argparse.Namespace) -> int:
+    """`telegen render`."""
+    config = load(options.config, os.environ)
+    check_names(config, RESOURCES)
+    try:
+        resources = resources_named(name for name in options.resources.split(",") if name)
+        page = Page(resources, Selection.of(config.kube_metrics.kube_state))
+        data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+        for obj in read_objects(data):
+            page.add(obj)
+    except OSError as error:
+        return _fail(f"{options.file}: {error.strerror}")
+    except KeyError as error:
+        return _fail(str(error.args[0]))
+    except Unreadable as error:
+        return _fail(f"{'standard input' if options.file == '-' else options.file}: {error}")
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    for text in page.lines(options.openmetrics):
+        sys.stdout.write(text)
+    sys.stdout.flush()
+    for kind, count in sorted(page.unknown.items()):
+        print(f"telegen: {count} of {kind} left out: nothing is said of this kind", file=sys.stderr)
+    for family, count in sorted(page.errors.items()):
+        print(f"telegen: {family}: left out for {count} malformed objects", file=sys.stderr)
+    return OK
+
+
+def check_config(options: argparse.Namespace) -> int:
+    """`telegen check-config`."""
+    config = load(options.file, os.environ)
+    check_names(config, RESOURCES)
+    for path in not_effective(config):
+        print(f"{path}: not effective yet")
+    print("the configuration is valid")
+    return OK
+
+
+def version(options: argparse.Namespace) -> int:
+    """`telegen version`."""
+    print(f"telegen {__version__}")
+    return OK
+
+
+def _fail(message: str) -> int:
+    for line in message.splitlines():
+        print(f"telegen: {line}", file=sys.stderr)
+    return UNUSABLE

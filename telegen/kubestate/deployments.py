@@ -1,0 +1,118 @@
+"""Deployments: apps/v1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from math import ceil, floor
+
+from telegen.kubestate.constructors import (
+    STATUSES,
+    allowed_annotations,
+    allowed_labels,
+    created,
+    deletion_timestamp,
+    generation,
+    owner_rows,
+)
+from telegen.kubestate.fields import at, count, items, text
+from telegen.kubestate.resource import Resource
+from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, gauge
+
+REASONS = frozenset(
+    {
+        "",
+        "ReplicaSetUpdated",
+        "ReplicaSetCreateError",
+        "NewReplicaSetCreated",
+        "FoundNewReplicaSet",
+        "NewReplicaSetAvailable",
+        "ProgressDeadlineExceeded",
+        "DeploymentPaused",
+        "DeploymentResumed",
+        "MinimumReplicasAvailable",
+        "MinimumReplicasUnavailable",
+    }
+)
+
+_conditions, _replicas = items("status.conditions"), at("spec.replicas")
+_PERCENT = re.compile(r"([+-]?\d+)%", re.ASCII)
+
+
+def condition_reasons(obj: Object) -> Iterable[Row]:
+    """Conditions with the reasons that the deployment controller gives; others are `unknown`."""
+    rows = []
+    for condition in _conditions(obj):
+        reason = condition.get("reason") or ""
+        known = reason if reason in REASONS else "unknown"
+        rows += [
+            (known, condition.get("type") or "", label, condition.get("status") == status) for label, status in STATUSES
+        ]
+    return rows
+
+
+def scaled(path: str, up: bool) -> Generate:
+    """A number of pods, or a percentage of spec.replicas rounded up or down."""
+    read = at(path)
+
+    def generate(obj: Object) -> int | None:
+        value, replicas = read(obj), _replicas(obj)
+        if value is None or replicas is None:
+            return None
+        if not isinstance(value, str):
+            return int(value)
+        found = _PERCENT.fullmatch(value)
+        if not found:
+            return None
+        share = int(found[1]) * int(replicas) / 100
+        return ceil(share) if up else floor(share)
+
+    return generate
+
+
+FAMILIES = (
+    gauge(
+        "kube_deployment_owner", "Who owns the deployment.", ALPHA,
+        lambda obj: [(kind, name, one) for kind, name, _, one in owner_rows(obj)], "owner_kind", "owner_name",
+    ),
+    created("kube_deployment"),
+    gauge("kube_deployment_status_replicas", "Pods that there are.", STABLE, count("status.replicas")),
+    gauge("kube_deployment_status_replicas_ready", "Pods that are ready.", STABLE, count("status.readyReplicas")),
+    gauge(
+        "kube_deployment_status_replicas_available", "Pods that have been ready for long enough.", STABLE, count("status.availableReplicas")
+    ),
+    gauge("kube_deployment_status_replicas_unavailable", "Pods that are missing.", STABLE, count("status.unavailableReplicas")),
+    gauge("kube_deployment_status_replicas_updated", "Pods of the newest template.", STABLE, count("status.updatedReplicas")),
+    gauge("kube_deployment_status_terminating_replicas", "Pods that are going.", ALPHA, at("status.terminatingReplicas")),
+    gauge(
+        "kube_deployment_status_observed_generation", "Desired state that the controller has seen.", STABLE, count("status.observedGeneration")
+    ),
+    gauge(
+        "kube_deployment_status_condition", "State of the deployment, by condition.", STABLE, condition_reasons,
+        "reason", "condition", "status",
+    ),
+    gauge("kube_deployment_spec_replicas", "Pods that are wanted.", STABLE, at("spec.replicas")),
+    gauge("kube_deployment_spec_paused", "Whether changes wait.", STABLE, count("spec.paused")),
+    gauge(
+        "kube_deployment_spec_strategy_rollingupdate_max_unavailable", "Pods that may be missing during an update.", STABLE,
+        scaled("spec.strategy.rollingUpdate.maxUnavailable", up=False),
+    ),
+    gauge(
+        "kube_deployment_spec_strategy_rollingupdate_max_surge", "Pods beyond the wanted ones during an update.", STABLE,
+        scaled("spec.strategy.rollingUpdate.maxSurge", up=True),
+    ),
+    generation("kube_deployment"),
+    deletion_timestamp("kube_deployment"),
+    allowed_annotations("kube_deployment"),
+    allowed_labels("kube_deployment"),
+)
+
+RESOURCE = Resource(
+    name="deployments",
+    group="apps",
+    version="v1",
+    kind="Deployment",
+    namespaced=True,
+    identity=(("namespace", text("metadata.namespace")), ("deployment", text("metadata.name"))),
+    families=FAMILIES,
+)

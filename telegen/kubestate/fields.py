@@ -1,0 +1,128 @@
+"""Readers of fields, made once when a table is made.
+
+They follow the API's Go types: a scalar that is absent or null has its zero value. A value of another type than the API's is passed on
+and refused by the renderer, or raises here; either way its family is left out for that object and counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any, Optional
+
+from telegen.metrics.family import Object, Row
+
+Read = Callable[[Object], Any]
+ReadTime = Callable[[Object], Optional[int]]
+MakeRow = Callable[[Any], Optional[Row]]
+
+ZERO_TIME = -62135596800
+"""Unix seconds of the zero time of Go, 0001-01-01T00:00:00Z; what an absent time is where nothing guards against it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
+
+
+def at(path: str, default: Any = None) -> Read:
+    """The value at a dotted path, `default` when it or a parent is absent or null."""
+    *parents, last = path.split(".")
+
+    def read(obj: Object) -> Any:
+        for name in parents:
+            obj = obj.get(name)  # type: ignore[assignment]
+            if obj is None:
+                return default
+        value = obj.get(last)
+        return default if value is None else value
+
+    return read
+
+
+def text(path: str) -> Read:
+    """A string; absent means ""."""
+    return at(path, "")
+
+
+def count(path: str) -> Read:
+    """A number or flag; absent means 0."""
+    return at(path, 0)
+
+
+def items(path: str) -> Read:
+    """A list; absent means an empty one."""
+    return at(path, ())
+
+
+def time_at(path: str) -> ReadTime:
+    """A time in Unix seconds; None when it is absent or the zero time."""
+    read = at(path)
+
+    def read_time(obj: Object) -> int | None:
+        value = read(obj)
+        if value is None:
+            return None
+        unix = seconds(value)
+        return None if unix == ZERO_TIME else unix
+
+    return read_time
+
+
+def seconds(value: str | None) -> int:
+    """Unix seconds of an RFC 3339 time, fractions cut off; `ZERO_TIME` for None.
+
+    Raises:
+        ValueError, TypeError: it is no such time.
+    """
+    # PERF: the usual form by slices and a cached day: 0.5 us; the regular expression takes 2.
+    if value is None:
+        return ZERO_TIME
+    if len(value) == 20 and value[19] == "Z" and value[10] == "T":
+        return _day(value[:10]) + 3600 * int(value[11:13]) + 60 * int(value[14:16]) + int(value[17:19])
+    found = _RFC3339.fullmatch(value)
+    if not found:
+        raise ValueError(f"no RFC 3339 time: {value[:40]!r}")
+    day, hour, minute, second, sign, *offset = found.groups()
+    unix = _day(day) + 3600 * int(hour) + 60 * int(minute) + int(second)
+    if sign:
+        unix -= (1 if sign == "+" else -1) * (3600 * int(offset[0]) + 60 * int(offset[1]))
+    return unix
+
+
+@lru_cache(maxsize=4096)
+def _day(date: str) -> int:
+    """Unix seconds of the beginning of a day, `2026-11-24`."""
+    day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=timezone.utc)
+    return (day - _EPOCH) // timedelta(seconds=1)
+
+
+def each(path: str, row: MakeRow) -> Callable[[Object], Iterable[Row]]:
+    """A generate function: one row per element of the list at `path`; `row` gives None to skip an element."""
+    read = items(path)
+
+    def generate(obj: Object) -> Iterable[Row]:
+        return [made for item in read(obj) if (made := row(item)) is not None]
+
+    return generate
+
+
+def one_of(path: str, values: tuple[str, ...]) -> Callable[[Object], Iterable[Row] | None]:
+    """A generate function: one row per possible value, 1 on the current one; nothing when there is no current one."""
+    read = text(path)
+
+    def generate(obj: Object) -> Iterable[Row] | None:
+        current = read(obj)
+        return [(value, value == current) for value in values] if current else None
+
+    return generate
+
+
+def labelled(*paths: str) -> Callable[[Object], Iterable[Row]]:
+    """A generate function: always one sample 1, whose labels are the strings at `paths`."""
+    reads = [text(path) for path in paths]
+
+    def generate(obj: Object) -> Iterable[Row]:
+        return [(*[read(obj) for read in reads], 1)]
+
+    return generate

@@ -1,0 +1,31 @@
+"""Namespaces: core/v1."""
+
+from __future__ import annotations
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, conditions, created
+from telegen.kubestate.fields import text
+from telegen.kubestate.resource import Resource
+from telegen.metrics.family import ALPHA, STABLE, gauge
+
+_phase = text("status.phase")
+
+FAMILIES = (
+    created("kube_namespace"),
+    allowed_annotations("kube_namespace"),
+    allowed_labels("kube_namespace"),
+    gauge(
+        "kube_namespace_status_phase", "Whether the namespace is in use or going.", STABLE,
+        lambda obj: [(phase, phase == _phase(obj)) for phase in ("Active", "Terminating")], "phase",
+    ),
+    conditions("kube_namespace_status_condition", "What the namespace controller says of the namespace.", ALPHA),
+)
+
+RESOURCE = Resource(
+    name="namespaces",
+    group="",
+    version="v1",
+    kind="Namespace",
+    namespaced=False,
+    identity=(("namespace", text("metadata.name")),),
+    families=FAMILIES,
+)

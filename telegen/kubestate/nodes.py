@@ -1,0 +1,87 @@
+"""Nodes: core/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, conditions, created, deletion_timestamp
+from telegen.kubestate.fields import at, count, each, items, one_of, text
+from telegen.kubestate.quantity import milli, resource_class
+from telegen.kubestate.resource import Resource
+from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, gauge
+
+ROLE = "node-role.kubernetes.io/"
+
+_software = [
+    text(f"status.nodeInfo.{name}") for name in ("kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion")
+]
+_place = [text(path) for path in ("spec.providerID", "spec.podCIDR", "status.nodeInfo.systemUUID")]
+_addresses, _labels = items("status.addresses"), at("metadata.labels", {})
+
+
+def info(obj: Object) -> Iterable[Row]:
+    """Versions, ids and addresses. The API no longer has kube-proxy's version: its label says so."""
+    internal = [entry.get("address") or "" for entry in _addresses(obj) if entry.get("type") == "InternalIP"]
+    software, place = [read(obj) for read in _software], [read(obj) for read in _place]
+    return [(*software, "deprecated", *place, internal[-1] if internal else "", 1)]
+
+
+def amounts(path: str) -> Generate:
+    """Rows of a resource list; everything in thousandths, pods included."""
+    read = at(path, {})
+
+    def generate(obj: Object) -> Iterable[Row]:
+        classes = [(resource_class(name) or _pods(name), quantity) for name, quantity in read(obj).items()]
+        return [(*known, milli(quantity)) for known, quantity in classes if known]
+
+    return generate
+
+
+def _pods(name: str) -> tuple[str, str] | None:
+    return (name, "integer") if name == "pods" else None
+
+
+FAMILIES = (
+    allowed_annotations("kube_node"),
+    created("kube_node"),
+    deletion_timestamp("kube_node"),
+    gauge(
+        "kube_node_info", "What a node runs.", STABLE, info,
+        "kernel_version", "os_image", "container_runtime_version", "kubelet_version", "kubeproxy_version",
+        "provider_id", "pod_cidr", "system_uuid", "internal_ip",
+    ),
+    allowed_labels("kube_node"),
+    gauge(
+        "kube_node_role", "Roles that a node has by its labels.", ALPHA,
+        lambda obj: [(key[len(ROLE) :], 1) for key in _labels(obj) if key.startswith(ROLE)], "role",
+    ),
+    gauge("kube_node_spec_pod_cidrs", "Address ranges of a node's pods.", ALPHA, each("spec.podCIDRs", lambda cidr: (cidr, 1)), "pod_cidr"),
+    gauge(
+        "kube_node_spec_taint", "Taints of a node.", STABLE,
+        each("spec.taints", lambda taint: (taint.get("key") or "", taint.get("value") or "", taint.get("effect") or "", 1)),
+        "key", "value", "effect",
+    ),
+    gauge("kube_node_spec_unschedulable", "Whether a node takes no new pods.", STABLE, count("spec.unschedulable")),
+    gauge(
+        "kube_node_status_allocatable", "What a node has for pods.", STABLE, amounts("status.allocatable"), "resource", "unit"
+    ),
+    gauge("kube_node_status_capacity", "What a node has in all.", STABLE, amounts("status.capacity"), "resource", "unit"),
+    conditions("kube_node_status_condition", "State of a node, by condition."),
+    gauge(
+        "kube_node_status_addresses", "Addresses of a node.", ALPHA,
+        each("status.addresses", lambda entry: (entry.get("type") or "", entry.get("address") or "", 1)), "type", "address",
+    ),
+    gauge(
+        "kube_node_status_phase", "Phase of a node.", ALPHA, one_of("status.phase", ("Pending", "Running", "Terminated")), "phase"
+    ),
+)
+
+RESOURCE = Resource(
+    name="nodes",
+    group="",
+    version="v1",
+    kind="Node",
+    namespaced=False,
+    identity=(("node", text("metadata.name")),),
+    families=FAMILIES,
+)

@@ -1,0 +1,48 @@
+"""Compare two pages as a Prometheus would see them: families with their types, series with their values as numbers."""
+
+from __future__ import annotations
+
+Page = dict[str, tuple[str, dict[str, float]]]
+
+
+def parse(text: str) -> Page:
+    """Family name → (type, {series as written: value}). Lines end at \\n only: values may hold other line ends. A repeated series keeps its first value."""
+    page: Page = {}
+    family = ""
+    for line in text.split("\n"):
+        if line.startswith("# TYPE "):
+            _, _, family, kind = line.split(" ")
+            assert family not in page, f"second TYPE line of {family}"
+            page[family] = (kind, {})
+        elif line and not line.startswith("#"):
+            series, _, value = line.rpartition(" ")
+            assert series.partition("{")[0] == family, f"{series} stands under {family}"
+            page[family][1].setdefault(series, float(value))
+    return page
+
+
+def repeated(text: str) -> list[str]:
+    """Series that stand on the page more than once."""
+    seen: set[str] = set()
+    series = [line.rpartition(" ")[0] for line in text.split("\n") if line and not line.startswith("#")]
+    return [name for name in series if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+
+
+def difference(wanted: Page, got: Page) -> list[str]:
+    """What is missing, extra or different, a line each; empty when the pages say the same."""
+    lines = []
+    for family in sorted(wanted.keys() | got.keys()):
+        if family not in wanted or family not in got:
+            lines.append(f"{'extra' if family in got else 'missing'} family {family}")
+            continue
+        (kind, series), (got_kind, got_series) = wanted[family], got[family]
+        if kind != got_kind:
+            lines.append(f"{family}: type {got_kind}, wanted {kind}")
+        lines += [f"missing {name} {series[name]}" for name in series.keys() - got_series.keys()]
+        lines += [f"extra {name} {got_series[name]}" for name in got_series.keys() - series.keys()]
+        lines += [
+            f"{name}: {got_series[name]}, wanted {value}"
+            for name, value in series.items()
+            if name in got_series and got_series[name] != value and not (value != value and got_series[name] != got_series[name])
+        ]
+    return lines
