@@ -99,30 +99,41 @@ def key_filter(keys: Sequence[str]) -> Callable[[str], bool]:
 
 
 def label_pairs(values: Mapping[str, str], prefix: str) -> Pairs:
-    """(label name, value) of each key. Keys that become the same label name are told apart as `_conflict1`, `_conflict2` and so on,
-    in the order of the keys."""
+    """(label name, value) of each key, in the order of the keys.
+
+    Keys that become the same label name are told apart: the first becomes `_conflict1`, the next `_conflict2` and so on; a suffix that another
+    label has already is passed over.
+    """
     names = [(label_name(key, prefix), value or "") for key, value in sorted(values.items())]
-    counts = Counter(name for name, _ in names)
-    if len(counts) == len(names):
+    if len({name for name, _ in names}) == len(names):
         return names
-    return _tell_apart(names, counts)
+    return _tell_apart(names)
 
 
-def _tell_apart(names: Pairs, counts: Mapping[str, int]) -> Pairs:
-    taken = set(counts)
-    used: Counter[str] = Counter()
-    pairs = []
-    for name, value in names:
-        unique = name
-        if counts[name] > 1:
-            while True:
-                used[name] += 1
-                unique = f"{name}_conflict{used[name]}"
-                if unique not in taken:
-                    break
-            taken.add(unique)
-        pairs.append((unique, value))
-    return pairs
+def _tell_apart(names: Pairs) -> Pairs:
+    told: Pairs = []
+    firsts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+
+    def next_name(base: str) -> str:
+        while True:
+            counts[base] += 1
+            name = f"{base}_conflict{counts[base]}"
+            if name not in firsts:
+                return name
+
+    for base, value in names:
+        name = base
+        if base in firsts:
+            if not counts[base]:
+                first = firsts[base]
+                renamed = next_name(base)
+                told[first] = (renamed, told[first][1])
+                firsts[renamed] = first
+            name = next_name(base)
+        firsts[name] = len(told)
+        told.append((name, value))
+    return told
 
 
 @lru_cache(maxsize=16384)
