@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
+from telegen.metrics.hashing import fnv1a64
+
 _MASK = (1 << 64) - 1
-
-
-def fnv1a64(text: str) -> int:
-    """FNV-1a, 64 bits, of the UTF-8 bytes (http://www.isthe.com/chongo/tech/comp/fnv/)."""
-    value = 0xCBF29CE484222325
-    for byte in text.encode():
-        value = (value ^ byte) * 0x100000001B3 & _MASK
-    return value
 
 
 def jump_hash(key: int, buckets: int) -> int:

@@ -1,0 +1,66 @@
+"""What can go wrong with the API server. Foreign exceptions stop in `client`; only these go further."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """The server answered with an error.
+
+    Attributes:
+        status: HTTP status, or the code of an ERROR event.
+        reason: the API's word for it, `Forbidden`, or "".
+        retry_after: seconds that the server asks to wait, or None.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{status} {reason}: {message}" if reason else f"{status}: {message}")
+        self.status, self.reason, self.message, self.retry_after = status, reason, message, retry_after
+
+
+class Unauthorized(ApiError):
+    """401: the credentials are not, or no longer, good."""
+
+
+class Forbidden(ApiError):
+    """403: the account lacks the right."""
+
+
+class NotFound(ApiError):
+    """404: the server does not have the resource."""
+
+
+class Gone(ApiError):
+    """410: the resourceVersion or the continue token is too old."""
+
+
+class TooManyRequests(ApiError):
+    """429: asked to come back later."""
+
+
+class Unreachable(Exception):
+    """No connection, or it broke or fell silent."""
+
+
+class Silent(Unreachable):
+    """Nothing was heard for the read timeout."""
+
+
+class ProtocolError(Exception):
+    """An answer that cannot be read."""
+
+
+_BY_STATUS = {401: Unauthorized, 403: Forbidden, 404: NotFound, 410: Gone, 429: TooManyRequests}
+
+
+def api_error(status: int, reason: str, message: str, retry_after: float | None = None) -> ApiError:
+    """The error class of a status."""
+    return _BY_STATUS.get(status, ApiError)(status, reason, message, retry_after)
+
+
+def label(error: Exception) -> str:
+    """A short word for an error, for a metric's label: `410`, `unreachable`, `silent`, `protocol`."""
+    if isinstance(error, ApiError):
+        return str(error.status)
+    if isinstance(error, Silent):
+        return "silent"
+    return "unreachable" if isinstance(error, Unreachable) else "protocol"
