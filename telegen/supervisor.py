@@ -212,7 +212,14 @@ class Supervisor:
         """Fork a worker from the warm parent."""
         name, parent = child.assignment.name, os.getpid()
         shared = Shared(
-            self._config, self._plan.cluster, self._plan.assignments, self._arenas, self._board, self._plan_rows(), self._listener
+            config=self._config,
+            cluster=self._plan.cluster,
+            environ=self._environ,
+            assignments=self._plan.assignments,
+            arenas=self._arenas,
+            board=self._board,
+            rows=self._plan_rows(),
+            listener=self._listener,
         )
         pid = os.fork()
         if pid == 0:

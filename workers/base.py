@@ -48,7 +48,8 @@ class Shared:
 
     Attributes:
         config: the configuration in force.
-        cluster: where the API server is: `in-cluster`, `kubeconfig`, a URL, or "" for none.
+        cluster: where the API server is (see `telegen.api.credentials`), "" for none.
+        environ: the environment that the supervisor was started in.
         assignments: of all workers.
         arenas: by worker name; each is written by that worker alone.
         board: signs of life.
@@ -58,6 +59,7 @@ class Shared:
 
     config: Config
     cluster: str
+    environ: Mapping[str, str]
     assignments: tuple[Assignment, ...]
     arenas: Mapping[str, Arena]
     board: Board

@@ -85,7 +85,7 @@ class Settings:
     backoff: tuple[float, float] = (0.8, 30.0)
     reset: float = 120.0
     cached: bool = False
-    streamed: float = 3600.0
+    streamed: float = 600.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,79 @@
+"""Which processes there are to be, by the configuration and by what the environment offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from telegen.config import Config, ConfigError, detect
+from telegen.config.load import check_names
+from telegen.kubestate.registry import DEFAULT, RESOURCES
+from workers.base import Assignment
+
+REST = "cluster"
+"""The group of the resources that are in no group."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to run.
+
+    Attributes:
+        cluster: where the API server is: `in-cluster`, `kubeconfig:PATH`, a URL, or "" for none.
+        assignments: one per process; the largest resources first.
+        reason: why, in words.
+    """
+
+    cluster: str
+    assignments: tuple[Assignment, ...]
+    reason: str
+
+
+def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = None) -> Plan:
+    """Decide what runs.
+
+    Args:
+        environ: shows whether this is a pod, and where kubeconfigs are.
+        demo: URL of the simulated API server to watch instead of any cluster.
+
+    Raises:
+        ConfigError: the configuration names what does not exist, or nothing is left to do.
+    """
+    check_names(config, RESOURCES)
+    found = detect(config, environ)
+    cluster = demo or found.cluster
+    reason = f"watches the simulated cluster at {demo}" if demo else found.reason
+    assignments = [*(_watchers(config) if cluster else ()), *(_sampler(config) if found.containers else ())]
+    if not assignments:
+        raise ConfigError(f"kube_metrics: nothing to collect: {reason}")
+    return Plan(cluster, (*assignments, Assignment("web", "web")), reason)
+
+
+def _watchers(config: Config) -> Iterator[Assignment]:
+    """A process per group that has resources; pods in as many as configured."""
+    state = config.kube_metrics.kube_state
+    wanted = list(dict.fromkeys(state.resources)) or list(DEFAULT)
+    grouped = {name for names in state.groups.values() for name in names}
+    groups = {**state.groups, REST: tuple(name for name in wanted if name not in grouped)}
+    for group, names in groups.items():
+        present = [name for name in names if name in wanted]
+        split = [name for name in present if name == "pods" and state.pod_processes > 1]
+        for number in range(state.pod_processes if split else 0):
+            yield Assignment(f"watch-{group}-{number}", "watch", tuple(_stores(split, config)), (number, state.pod_processes))
+        rest = [name for name in present if name not in split]
+        if rest:
+            yield Assignment(f"watch-{group}", "watch", tuple(_stores(rest, config)))
+
+
+def _stores(resources: list[str], config: Config) -> Iterator[str]:
+    """Names of the stores of some resources: one each, or one per namespace when only some are watched."""
+    namespaces = dict.fromkeys(config.kube_metrics.kube_state.namespaces)
+    for name in resources:
+        if namespaces and RESOURCES[name].namespaced:
+            yield from (f"{name}/{namespace}" for namespace in namespaces)
+        else:
+            yield name
+
+
+def _sampler(config: Config) -> Iterator[Assignment]:
+    yield Assignment("sample", "sample", ("containers",))
