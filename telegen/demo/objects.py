@@ -261,8 +261,8 @@ def _container(name: str, number: int) -> Object:
 
 def _managed_fields(size: int) -> list[Object]:
     """Who set which field: a good third of what the API sends, and never shown."""
-    fields = {f'k:{{"type":"{name}"}}': {".": {}, "f:lastTransitionTime": {}, "f:status": {}, "f:type": {}} for name in _CONDITIONS[:size]}
-    spec = {f"f:{name}": {} for name in ("dnsPolicy", "restartPolicy", "schedulerName", "securityContext", "tolerations", "volumes")[:size]}
+    fields: Object = {f'k:{{"type":"{name}"}}': {".": {}, "f:lastTransitionTime": {}, "f:status": {}, "f:type": {}} for name in _CONDITIONS[:size]}
+    spec: Object = {f"f:{name}": {} for name in ("dnsPolicy", "restartPolicy", "schedulerName", "securityContext", "tolerations", "volumes")[:size]}
     containers = {f'k:{{"name":"{name}"}}': {".": {}, "f:image": {}, "f:resources": {".": {}, "f:limits": {}, "f:requests": {}}, **spec} for name in _APPS[:size]}
     return [
         {"manager": "kubelet", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {"f:conditions": fields}}},

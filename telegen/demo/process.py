@@ -1,0 +1,100 @@
+"""The simulated server as a process of its own, beside the agent that watches it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import threading
+from types import FrameType
+
+from telegen.demo.churn import Churn
+from telegen.demo.objects import SyntheticCluster
+from telegen.demo.server import SimulatedServer
+from telegen.demo.state import State
+from telegen.processes import die_with_parent, set_name
+
+KINDS = {
+    "pods": ("Pod", "v1"),
+    "nodes": ("Node", "v1"),
+    "namespaces": ("Namespace", "v1"),
+    "deployments": ("Deployment", "apps/v1"),
+}
+
+
+def make_state(cluster: SyntheticCluster) -> State:
+    """A state that holds a cluster."""
+    state = State()
+    for resource, (kind, api_version) in KINDS.items():
+        state.define(resource, kind, api_version)
+    state.fill(cluster.objects())
+    return state
+
+
+def serve(pods: int, rate: float, listener: socket.socket | None, stop: threading.Event, port: int = 0, ready: bool = False) -> None:
+    """Serve a changing cluster until `stop` is set.
+
+    Args:
+        rate: changes per second.
+        listener: a bound socket, or None to listen on `port`.
+        ready: print the URL on standard output once the cluster is there.
+    """
+    cluster = SyntheticCluster(pods)
+    server = SimulatedServer(make_state(cluster), listener, port)
+    server.levers.rate = rate
+    gc.freeze()
+    churn = Churn(cluster, server.state, server.levers).start()
+    server.start()
+    if ready:
+        print(server.url, flush=True)
+    stop.wait()
+    churn.stop()
+    server.stop()
+
+
+class DemoProcess:
+    """A forked process that serves."""
+
+    def __init__(self, pid: int, url: str) -> None:
+        self._pid, self.url = pid, url
+
+    @classmethod
+    def start(cls, pods: int, rate: float) -> DemoProcess:
+        """Fork it. Requests that come before it has made its cluster wait in the socket's queue."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                die_with_parent(parent, signal.SIGKILL)
+                set_name("telegen-demo")
+                serve_until_term(pods, rate, listener)
+                status = 0
+            finally:
+                os._exit(status)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.close()
+        return cls(pid, url)
+
+    def stop(self) -> None:
+        """End it."""
+        try:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            # The supervisor has reaped it: it had ended by itself.
+            return
+
+
+def serve_until_term(pods: int, rate: float, listener: socket.socket | None, port: int = 0, ready: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    serve(pods, rate, listener, stop, port, ready)
