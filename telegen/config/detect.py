@@ -17,7 +17,7 @@ class Detection:
     """What to collect from where.
 
     Attributes:
-        cluster: `in-cluster`, `kubeconfig:PATH`, or "" when no API server is to be watched.
+        cluster: `in-cluster`, `kubeconfig:PATH`, a URL, or "" when no API server is to be watched.
         containers: whether the cgroups of this node are read.
         reason: why, for the log.
     """
@@ -36,7 +36,7 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     kube = config.kube_metrics
     containers = kube.cadvisor.enabled and kube.enabled is not False
     source = _source(config, environ, exists)
-    wanted, why = _wanted(config, source == "in-cluster" or bool(kube.kube_state.kubeconfig) or bool(source))
+    wanted, why = _wanted(config)
     if not wanted:
         return Detection("", containers, f"{why}: {_shown('', containers)}")
     if not source:
@@ -44,7 +44,7 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     return Detection(source, containers, f"{why}: {_shown(source, containers)}")
 
 
-def _wanted(config: Config, found: bool) -> tuple[bool, str]:
+def _wanted(config: Config) -> tuple[bool, str]:
     """Whether the API is to be watched, and which setting says so."""
     kube = config.kube_metrics
     if not kube.kube_state.enabled:
@@ -60,7 +60,10 @@ def _wanted(config: Config, found: bool) -> tuple[bool, str]:
 
 def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool]) -> str:
     """Where a cluster is to be found."""
-    explicit = config.kube_metrics.kube_state.kubeconfig
+    state = config.kube_metrics.kube_state
+    if state.apiserver:
+        return state.apiserver.rstrip("/")
+    explicit = state.kubeconfig
     if explicit:
         return f"kubeconfig:{explicit}"
     if environ.get("KUBERNETES_SERVICE_HOST") and environ.get("KUBERNETES_SERVICE_PORT") and exists(f"{ACCOUNT}/token"):

@@ -63,6 +63,7 @@ class KubeState(Section, frozen=True):
 
     enabled: Annotated[bool, text("Watch the API server and serve kube_* metrics.")] = True
     kubeconfig: Annotated[str, text("Kubeconfig file; empty: the pod's own account, else $KUBECONFIG, else ~/.kube/config.")] = ""
+    apiserver: Annotated[str, text("URL of an API server that asks for no credentials, as `kubectl proxy` serves it.", pattern="^(https?://.*)?$")] = ""
     resources: Annotated[Names, text("Resources to watch; empty: all that are watched by default.")] = ()
     groups: Annotated[Mapping[str, Names], text("Which resources share a process; the rest shares one called cluster.")] = field(
         default_factory=lambda: GROUPS

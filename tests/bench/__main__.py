@@ -1,0 +1,166 @@
+"""`make bench PODS=10000`: start the agent against the simulated API server, measure, print a table, write build/bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import sys
+import time
+import zlib
+from pathlib import Path
+
+from tests.bench.agent import agent, get, is_ready, post, simulated
+from tests.bench.tree import Tree, wait_for
+
+BARS = {
+    "pss_settled_mb": ("<=", 160),
+    "pss_peak_mb": ("<=", 260),
+    "sync_cpu_s": ("<=", 2.5),
+    "gzip_cpu_ms": ("<=", 30),
+    "gzip_latency_ms": ("<=", 50),
+    "identity_latency_ms": ("<=", 160),
+    "updates_per_core_s": (">=", 3000),
+    "visible_p99_ms": ("<=", 500),
+    "rest_pss_mb": ("<=", 110),
+    "rest_cpu_percent": ("<=", 1),
+}
+"""What is to be reached on 10,000 pods."""
+
+Figures = dict[str, float]
+
+
+def measure_sync(url: str, tree: Tree) -> Figures:
+    """From the start of the processes to the first complete page."""
+    tree.watch_peak()
+    wall = wait_for("readiness", lambda: is_ready(url), 180)
+    cpu = tree.cpu()
+    time.sleep(1)
+    tree.stop_watching()
+    return {"sync_wall_s": wall, "sync_cpu_s": cpu, "pss_peak_mb": tree.peak}
+
+
+def measure_scrapes(url: str, tree: Tree, prefix: str, gzip: bool, times: int) -> Figures:
+    """Latency and CPU of a scrape: the agent's processes, the scrape alone."""
+    get(f"{url}/metrics", gzip)
+    before, latencies = tree.cpu(), []
+    for _ in range(times):
+        latencies.append(get(f"{url}/metrics", gzip).seconds)
+    cpu = tree.cpu() - before
+    return {f"{prefix}_latency_ms": 1000 * statistics.median(latencies), f"{prefix}_cpu_ms": 1000 * cpu / times}
+
+
+def measure_page(url: str) -> Figures:
+    """How large the page is."""
+    packed = get(f"{url}/metrics", gzip=True).body
+    text = zlib.decompress(packed, 31)
+    return {"lines": text.count(b"\n"), "bytes": len(text), "gzip_bytes": len(packed)}
+
+
+def events_handled(url: str) -> float:
+    """Watch events that the agent has counted for pods."""
+    text = get(f"{url}/telemetry").body.decode()
+    found = re.search(r'telegen_api_events_total{store="pods"} (\S+)', text)
+    return float(found[1]) if found else 0.0
+
+
+def measure_updates(url: str, api: str, tree: Tree, rate: int, seconds: float) -> Figures:
+    """Pod updates per second of CPU of the process that handles them."""
+    post(f"{api}/demo/rate?per_second={rate}")
+    time.sleep(2)
+    events, cpu = events_handled(url), tree.cpu("telegen-watch-p")
+    time.sleep(seconds)
+    events, cpu = events_handled(url) - events, tree.cpu("telegen-watch-p") - cpu
+    post(f"{api}/demo/rate?per_second=0")
+    time.sleep(2)
+    return {"updates_per_core_s": events / cpu, "updates_sent_s": events / seconds}
+
+
+def measure_visible(url: str, api: str, probes: int) -> Figures:
+    """Time from an event to a scrape that shows it, at 200 updates a second."""
+    post(f"{api}/demo/rate?per_second=200")
+    time.sleep(1)
+    delays = []
+    for number in range(probes):
+        started = time.monotonic()
+        post(f"{api}/demo/mark?value={number + 100000}")
+        needle = f' {number + 100000}\n'.encode()
+        while True:
+            scraped = time.monotonic()
+            if needle in zlib.decompress(get(f"{url}/metrics", gzip=True).body, 31):
+                break
+            if scraped - started > 30:
+                raise TimeoutError("an update never became visible")
+        # It was on the page by the time that the scrape began, at the latest when it was put together.
+        delays.append(max(0.0, scraped - started))
+    post(f"{api}/demo/rate?per_second=0")
+    return {"visible_p99_ms": 1000 * sorted(delays)[max(0, round(len(delays) * 0.99) - 1)]}
+
+
+def measure_rest(seconds: float) -> Figures:
+    """A small node: 100 pods, nothing happens, one scrape in 15 s."""
+    with simulated(100) as api, agent(api) as (url, tree):
+        wait_for("readiness", lambda: is_ready(url), 60)
+        time.sleep(5)
+        cpu, started = tree.cpu(), time.monotonic()
+        while time.monotonic() - started < seconds:
+            get(f"{url}/metrics", gzip=True)
+            time.sleep(min(15.0, seconds))
+        used = (tree.cpu() - cpu) / (time.monotonic() - started)
+        return {"rest_pss_mb": tree.pss(), "rest_cpu_percent": 100 * used}
+
+
+def measure_peer(url: str) -> Figures:
+    """The same scrapes of a running kube-state-metrics."""
+    figures: Figures = {}
+    for prefix, gzip in (("peer_gzip", True), ("peer_identity", False)):
+        latencies = [get(url, gzip).seconds for _ in range(3)]
+        figures[f"{prefix}_latency_ms"] = 1000 * statistics.median(latencies)
+    return figures
+
+
+def run(options: argparse.Namespace) -> Figures:
+    """All measurements."""
+    figures: Figures = {}
+    with simulated(options.pods) as api, agent(api) as (url, tree):
+        figures |= measure_sync(url, tree)
+        figures |= measure_page(url)
+        figures |= measure_scrapes(url, tree, "gzip", True, 20)
+        figures |= measure_scrapes(url, tree, "identity", False, 5)
+        time.sleep(5)
+        figures |= {"pss_settled_mb": tree.pss()}
+        figures |= measure_updates(url, api, tree, options.rate, 10)
+        figures |= measure_visible(url, api, options.probes)
+    figures |= measure_rest(options.rest)
+    return figures | (measure_peer(options.peer) if options.peer else {})
+
+
+def table(figures: Figures) -> str:
+    """For people."""
+    lines = []
+    for name, value in figures.items():
+        sign, bar = BARS.get(name, ("", 0))
+        kept = (value <= bar) if sign == "<=" else (value >= bar)
+        verdict = f"{sign} {bar:<6g} {'kept' if kept else 'MISSED'}" if sign else ""
+        lines.append(f"{name:24} {value:14,.1f}  {verdict}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--pods", type=int, default=10000)
+    parser.add_argument("--rate", type=int, default=3000, help="updates per second that are sent to measure their cost")
+    parser.add_argument("--probes", type=int, default=40, help="updates whose way to the page is timed")
+    parser.add_argument("--rest", type=float, default=30, help="seconds that the agent is watched at rest")
+    parser.add_argument("--peer", help="URL of a running kube-state-metrics' /metrics to measure beside")
+    figures = run(parser.parse_args())
+    print(table(figures))
+    Path("build").mkdir(exist_ok=True)
+    Path("build/bench.json").write_text(json.dumps({name: round(value, 3) for name, value in figures.items()}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
