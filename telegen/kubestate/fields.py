@@ -28,6 +28,8 @@ _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Z
 def at(path: str, default: Any = None) -> Read:
     """The value at a dotted path, `default` when it or a parent is absent or null."""
     *parents, last = path.split(".")
+    if len(parents) == 1:
+        return _at_two(parents[0], last, default)
 
     def read(obj: Object) -> Any:
         for name in parents:
@@ -35,6 +37,19 @@ def at(path: str, default: Any = None) -> Read:
             if obj is None:
                 return default
         value = obj.get(last)
+        return default if value is None else value
+
+    return read
+
+
+def _at_two(first: str, second: str, default: Any) -> Read:
+    """`at` for the most usual depth. PERF: without the loop, 0.1 us instead of 0.2."""
+
+    def read(obj: Object) -> Any:
+        parent = obj.get(first)
+        if parent is None:
+            return default
+        value = parent.get(second)
         return default if value is None else value
 
     return read
@@ -69,13 +84,14 @@ def time_at(path: str) -> ReadTime:
     return read_time
 
 
+@lru_cache(maxsize=16384)
 def seconds(value: str | None) -> int:
     """Unix seconds of an RFC 3339 time, fractions cut off; `ZERO_TIME` for None.
 
     Raises:
         ValueError, TypeError: it is no such time.
     """
-    # PERF: the usual form by slices and a cached day: 0.5 us; the regular expression takes 2.
+    # PERF: the times of one object are often the same: remembered 0.1 us, the usual form by slices 0.6, by regular expression 2.
     if value is None:
         return ZERO_TIME
     if len(value) == 20 and value[19] == "Z" and value[10] == "T":

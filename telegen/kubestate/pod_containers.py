@@ -46,12 +46,12 @@ def resources(specs: str, what: str) -> Generate:
         node = node_name(obj)
         rows: list[Row] = []
         for spec in read_specs(obj):
-            amounts = (spec.get("resources") or {}).get(what)
+            container, amounts = name(spec), (spec.get("resources") or {}).get(what)
             for resource, quantity in (amounts or {}).items():
                 known = resource_class(resource)
                 if known:
                     value = milli(quantity) if known[1] == "core" else whole(quantity)
-                    rows.append((name(spec), node, *known, value))
+                    rows.append((container, node, known[0], known[1], value))
         return rows
 
     return generate
@@ -59,7 +59,7 @@ def resources(specs: str, what: str) -> Generate:
 
 def in_state(statuses: str, state: str) -> Generate:
     """1 or 0 per container: whether it is running, waiting or terminated."""
-    return each(statuses, lambda status: (name(status), (status.get("state") or {}).get(state) is not None))
+    return each(statuses, lambda status: (status.get("name") or "", (status.get("state") or {}).get(state) is not None))
 
 
 def reason(statuses: str, state: str, field: str = "state") -> Generate:

@@ -129,12 +129,11 @@ def resource_claims(obj: Object) -> Iterable[Row]:
 def condition_time(type_: str, status: str) -> Generate:
     """When the condition of a type last changed to `status`."""
 
-    def generate(obj: Object) -> Iterable[Row]:
-        return [
-            (seconds(condition.get("lastTransitionTime")),)
-            for condition in _conditions(obj)
-            if condition.get("type") == type_ and condition.get("status") == status
-        ]
+    def generate(obj: Object) -> int | None:
+        for condition in _conditions(obj):
+            if condition.get("type") == type_ and condition.get("status") == status:
+                return seconds(condition.get("lastTransitionTime"))
+        return None
 
     return generate
 

@@ -87,13 +87,7 @@ class Store:
         """
         pages = self._new_pages()
         try:
-            for kind, obj in events:
-                if kind == "DELETED":
-                    pages.delete(self._key(obj))
-                    continue
-                pages.upsert(self._key(obj), self._version(obj), self._render(obj))
-                if len(pages) % self._page_objects == 0:
-                    pages.flush()
+            self._fill(pages, events)
             pages.flush()
         except BaseException:
             pages.release(self._arena.discard)
@@ -135,6 +129,26 @@ class Store:
             self._pages.flush()
             self._publish()
             return True
+
+    def _fill(self, pages: Pages, events: Iterable[tuple[str, Object]]) -> None:
+        """Put a whole state into empty pages: new objects a page at a time, what changes meanwhile one by one."""
+        batch: dict[str, tuple[str, str, list[str]]] = {}
+        for kind, obj in events:
+            key = self._key(obj)
+            if kind == "DELETED":
+                batch.pop(key, None)
+                pages.delete(key)
+                continue
+            version, texts = self._version(obj), self._render(obj)
+            if key in pages:
+                pages.upsert(key, version, texts)
+                continue
+            batch[key] = (key, version, texts)
+            if len(batch) == self._page_objects:
+                pages.append(list(batch.values()))
+                batch = {}
+        if batch:
+            pages.append(list(batch.values()))
 
     def _new_pages(self) -> Pages:
         return Pages(self._arena, self._width, self._page_objects)
