@@ -26,7 +26,7 @@ from telegen.config import Config, ConfigError, load, not_effective
 from telegen.kubemetrics.telemetry import Telemetry, make_folder
 from telegen.logs import configure
 from telegen.plan import Plan, make_plan
-from telegen.processes import Exit, Pidfile, describe, set_name
+from telegen.processes import Exit, Pidfile, bound_heap, describe, set_name
 from telegen.shm.board import Board
 from telegen.shm.layout import Arena
 from telegen.watchfile import WatchedFile
@@ -437,6 +437,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _serve(supervisor: Supervisor, config: Config) -> int:
     """Run with the pidfile that the configuration asks for."""
     set_name("telegen")
+    bound_heap()
     pidfile = Pidfile(config.supervisor.pidfile) if config.supervisor.pidfile else None
     try:
         if pidfile:

@@ -16,12 +16,13 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 from telegen.config import Config
 from telegen.kubemetrics.app import View, make_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.logs import configure
-from telegen.processes import Exit, die_with_parent, set_name
+from telegen.processes import Exit, die_with_parent, set_name, trim_memory
 from telegen.shm.reader import ArenaReader
 from workers.base import Shared, Worker
 
@@ -65,6 +66,25 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         super().manage_workers()
 
 
+class _Worker(ThreadWorker):  # type: ignore[misc]
+    """A process that serves; it gives memory back once it has had nothing to do for a while."""
+
+    _served = _trimmed = _quiet = 0
+
+    def handle_request(self, *args: Any) -> Any:
+        """Count requests."""
+        self._served += 1
+        return super().handle_request(*args)
+
+    def notify(self) -> None:
+        """Once a second, or after an event: when nothing was asked for since the last time, free what the last pages took."""
+        super().notify()
+        if self._trimmed != self._served and self._quiet == self._served:
+            trim_memory()
+            self._trimmed = self._served
+        self._quiet = self._served
+
+
 class _Logger(Logger):  # type: ignore[misc]
     """Gunicorn's messages, in our logs."""
 
@@ -90,7 +110,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "bind": f"fd://{self._shared.listener.fileno()}",
             "workers": web.workers,
             "threads": web.threads,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
             "graceful_timeout": max(1, round(supervisor.grace_period) - 1),
             "keepalive": 75,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -98,8 +99,7 @@ class SimulatedServer:
         self.state = state
         self.levers = Levers(state)
         handler = type("Handler", (_Handler,), {"state": state, "levers": self.levers})
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler, bind_and_activate=listener is None)
-        self._http.daemon_threads = True
+        self._http = _Server(("127.0.0.1", port), handler, bind_and_activate=listener is None)
         if listener is not None:
             self._http.socket.close()
             self._http.socket = listener
@@ -124,6 +124,17 @@ class SimulatedServer:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Threads that end with the process, and no traceback for a client that hangs up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients hang up when they are killed or have seen enough; anything else is worth a traceback."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

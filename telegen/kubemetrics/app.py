@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import falcon
@@ -96,16 +96,16 @@ def _names(req: falcon.Request, parameter: str) -> set[str] | None:
 
 def _answer(resp: falcon.Response, page: Page, gzip: bool, head: bool) -> int:
     """Put the page into the response; the number of bytes to send."""
+    parts: Iterable[bytes]
     if gzip:
-        body = page.gzip()
+        parts = page.gzip()
+        size = sum(map(len, parts))
         resp.set_header("Content-Encoding", "gzip")
-        size = len(body)
-        if not head:
-            resp.data = body
     else:
+        parts = page.text()
         size = page.length
-        if not head:
-            resp.stream = page.text()
+    if not head:
+        resp.stream = parts
     resp.content_length = size
     return size
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from telegen.shm.deflate import GZIP_HEADER, combine, compress, crc32, decompress, gzip_trailer
+from telegen.shm.deflate import GZIP_HEADER, combine, compress, crc32, decompressor, gzip_trailer
 from telegen.shm.layout import FamilyEntry
 from telegen.shm.reader import TRIES, ArenaReader, Snapshot, StoreSnapshot, TornSnapshot
 
@@ -14,8 +14,9 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 EOF = b"# EOF\n"
 
-CHUNK = 1 << 20
-"""Bytes of text that are sent at once: each piece costs a system call, all at once would cost 122 MB of memory at 10,000 pods."""
+SLICE = 24 * 1024
+"""Bytes of deflate that are expanded at once, to some 170 kB of text: what is sent is still in the processor's cache. PERF: an
+identity page of 118 MB in 130 ms; with 64 kB, 155."""
 
 Wanted = Callable[[str], bool]
 """Whether a store, by its resource name, belongs on the page."""
@@ -25,7 +26,7 @@ Wanted = Callable[[str], bool]
 class Piece:
     """A run of text as deflate pieces, with the crc32 and the length of the text."""
 
-    parts: Sequence[bytes]
+    deflate: bytes
     crc: int
     length: int
 
@@ -41,34 +42,37 @@ class Page:
         """Bytes of text."""
         return sum(piece.length for piece in self.pieces)
 
-    def gzip(self) -> bytes:
-        """The page as one gzip member (RFC 1952). PERF: 13 MB from 7,200 cells in some 10 ms, mostly memcpy."""
+    def gzip(self) -> list[bytes]:
+        """The page as one gzip member (RFC 1952), in parts. PERF: 16 MB in 10 ms, all of it memcpy by `assemble`."""
         crc, length = combine((piece.crc, piece.length) for piece in self.pieces)
-        parts = [GZIP_HEADER]
-        for piece in self.pieces:
-            parts += piece.parts
-        parts.append(gzip_trailer(crc, length))
-        return b"".join(parts)
+        return [*_merged([GZIP_HEADER, *[piece.deflate for piece in self.pieces]]), gzip_trailer(crc, length)]
 
     def text(self) -> Iterator[bytes]:
-        """The page as text, in chunks of about a MiB. PERF: 122 MB in 70 ms."""
-        waiting: list[bytes] = []
-        size = 0
-        for piece in self.pieces:
-            for part in piece.parts:
-                waiting.append(part)
-                size += len(part)
-                if size >= CHUNK >> 3:
-                    yield decompress(b"".join(waiting))
-                    waiting, size = [], 0
-        if waiting:
-            yield decompress(b"".join(waiting))
+        """The page as text, in parts. PERF: 118 MB in 100 ms."""
+        for run in _merged([piece.deflate for piece in self.pieces]):
+            stream = decompressor()
+            for start in range(0, len(run), SLICE):
+                yield stream.decompress(run[start : start + SLICE])
+
+
+def _merged(parts: list[bytes]) -> Iterator[bytes]:
+    """The same bytes in parts of at least `SLICE`: each costs a system call."""
+    waiting: list[bytes] = []
+    size = 0
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= SLICE:
+            yield b"".join(waiting) if len(waiting) > 1 else part
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 @lru_cache(maxsize=4096)
 def _constant(text: bytes) -> Piece:
     """Text that stays the same from scrape to scrape: headers and the end mark."""
-    return Piece((compress(text),), crc32(text), len(text))
+    return Piece(compress(text), crc32(text), len(text))
 
 
 def assemble(readers: Sequence[ArenaReader], openmetrics: bool, wanted: Wanted | None = None) -> Page:

@@ -40,6 +40,11 @@ def decompress(pieces: bytes) -> bytes:
     return _deflate.decompressobj(-15).decompress(pieces)  # type: ignore[no-any-return]
 
 
+def decompressor() -> Any:
+    """An object whose `decompress` takes joined pieces bit by bit and gives their text as it goes."""
+    return _deflate.decompressobj(-15)
+
+
 def combine(parts: Iterable[tuple[int, int]]) -> tuple[int, int]:
     """(crc32, length in bytes) of texts joined in order, from those of each."""
     crc = length = 0

@@ -108,6 +108,13 @@ class ArenaWriter:
             self._entries[name] = entry
             self._flip()
 
+    def trim(self) -> None:
+        """Reclaim what is due and give back every free memory page, however small the block that it is in."""
+        with self._lock:
+            self._reclaim()
+            for start, size in self._allocator.free_blocks():
+                self._punch(start, size)
+
     def _flip(self) -> None:
         """Write the directory, then the slot that is not current."""
         directory = directory_encoder.encode(self._entries)

@@ -11,7 +11,7 @@ import time
 import zlib
 from pathlib import Path
 
-from tests.bench.agent import agent, get, is_ready, post, simulated
+from tests.bench.agent import agent, drain, get, is_ready, post, simulated
 from tests.bench.tree import Tree, wait_for
 
 BARS = {
@@ -46,7 +46,7 @@ def measure_scrapes(url: str, tree: Tree, prefix: str, gzip: bool, times: int) -
     get(f"{url}/metrics", gzip)
     before, latencies = tree.cpu(), []
     for _ in range(times):
-        latencies.append(get(f"{url}/metrics", gzip).seconds)
+        latencies.append(drain(f"{url}/metrics", gzip))
     cpu = tree.cpu() - before
     return {f"{prefix}_latency_ms": 1000 * statistics.median(latencies), f"{prefix}_cpu_ms": 1000 * cpu / times}
 

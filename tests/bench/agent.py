@@ -51,6 +51,19 @@ def get(url: str, gzip: bool = False, timeout: float = 60) -> Answer:
         connection.close()
 
 
+def drain(url: str, gzip: bool) -> float:
+    """Seconds of a scrape whose body is thrown away as it comes: what the client does with it is not the agent's."""
+    parts = urlsplit(url)
+    request = f"GET {parts.path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: {'gzip' if gzip else 'identity'}\r\n\r\n"
+    buffer = bytearray(1 << 20)
+    started = time.perf_counter()
+    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=60) as connection:
+        connection.sendall(request.encode())
+        while connection.recv_into(buffer):
+            pass
+    return time.perf_counter() - started
+
+
 def post(url: str) -> None:
     """Pull a lever of the simulated server."""
     parts = urlsplit(url)
