@@ -41,9 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run the agent (see telegen run --help)", add_help=False)
     rendering = commands.add_parser(
-        "render", help="print what the agent would serve for some objects", description="kubectl get pods -A -o json | telegen render"
+        "render",
+        help="print what the agent would serve for some objects",
+        description="kubectl get pods -A -o json | telegen render",
     )
-    rendering.add_argument("file", nargs="?", default="-", help="JSON or YAML: an object, a List, or a stream of them; - is standard input")
+    rendering.add_argument(
+        "file", nargs="?", default="-", help="JSON or YAML: an object, a List, or a stream of them; - is standard input"
+    )
     rendering.add_argument("--resources", default="", metavar="A,B", help="only these resources")
     rendering.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
     rendering.add_argument("--config", metavar="FILE", help="allowlists and filters come from here")

@@ -59,7 +59,9 @@ def _watchers(config: Config) -> Iterator[Assignment]:
         present = [name for name in names if name in wanted]
         split = [name for name in present if name == "pods" and state.pod_processes > 1]
         for number in range(state.pod_processes if split else 0):
-            yield Assignment(f"watch-{group}-{number}", "watch", tuple(_stores(split, config)), (number, state.pod_processes))
+            yield Assignment(
+                f"watch-{group}-{number}", "watch", tuple(_stores(split, config)), (number, state.pod_processes)
+            )
         rest = [name for name in present if name not in split]
         if rest:
             yield Assignment(f"watch-{group}", "watch", tuple(_stores(rest, config)))

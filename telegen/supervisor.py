@@ -1,8 +1,8 @@
 """The parent of every process of the agent: `python -m telegen.supervisor`.
 
-It imports what its children need, makes what they share (socket, arenas, board), forks them from that warm state and watches them. It starts
-no thread, so a fork is safe at any time. A child that ends is forked again; what it had published goes on being served, because
-its arena belongs to the supervisor.
+It imports what its children need, makes what they share (socket, arenas, board), forks them from that warm state and
+watches them. It starts no thread, so a fork is safe at any time. A child that ends is forked again; what it had
+published goes on being served, because its arena belongs to the supervisor.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class BootFailure(Exception):
 class Supervisor:
     """Forks the workers of a plan and keeps them alive until it is told to stop."""
 
-    def __init__(self, config: Config, plan: Plan, config_path: str | None, environ: Mapping[str, str], demo: bool) -> None:
+    def __init__(
+        self, config: Config, plan: Plan, config_path: str | None, environ: Mapping[str, str], demo: bool
+    ) -> None:
         self._config, self._plan, self._environ, self._demo = config, plan, environ, demo
         self._file = WatchedFile(config_path)
         self._config_path = config_path
@@ -159,7 +161,8 @@ class Supervisor:
                 log.info("%s: down, starts again in %.1f s", name, max(0.0, child.due - now))
 
     def handle_hup(self) -> None:
-        """SIGHUP, or the file has changed: take the new configuration, or keep the old one when the new one is invalid."""
+        """SIGHUP, or the file has changed: take the new configuration, or keep the old one when the new one is
+        invalid."""
         try:
             config = load(self._config_path, self._environ)
             plan = make_plan(config, self._environ, self._plan.cluster if self._demo else None)
@@ -178,7 +181,8 @@ class Supervisor:
     # --- the children
 
     def _adopt(self, plan: Plan) -> None:
-        """Make the children those of `plan`. Whoever runs is replaced: the new one is forked first, so that the socket is always served."""
+        """Make the children those of `plan`. Whoever runs is replaced: the new one is forked first, so that the socket
+        is always served."""
         for assignment in plan.assignments:
             if assignment.stores and assignment.name not in self._arenas:
                 limit = self._config.kube_metrics.kube_state.arena_limit
@@ -200,7 +204,8 @@ class Supervisor:
             self._arenas.pop(name).close()
 
     def _dismiss(self, child: Child) -> None:
-        """Ask a child that is no longer wanted to end. The one writer of an arena must be gone before the next begins."""
+        """Ask a child that is no longer wanted to end. The one writer of an arena must be gone before the next
+        begins."""
         if not child.pid:
             return
         _kill(child.pid, signal.SIGTERM)
@@ -373,7 +378,9 @@ def bind(host: str, port: int) -> socket.socket:
         except OSError as error:
             if time.monotonic() > deadline:
                 where = f"{host or '*'}:{port}"
-                raise BootFailure(Exit.PORT, f"cannot listen on {where}: {error.strerror}; set kube_metrics.listen_address") from error
+                raise BootFailure(
+                    Exit.PORT, f"cannot listen on {where}: {error.strerror}; set kube_metrics.listen_address"
+                ) from error
         time.sleep(0.1)
 
 
@@ -386,12 +393,22 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="telegen run", description="Turn Kubernetes state and containers into metrics.")
-    parser.add_argument("--config", metavar="FILE", help="YAML configuration; without it the defaults and TELEGEN_* apply")
-    parser.add_argument("--check", action="store_true", help="check the configuration, say what is not effective yet, and exit")
+    parser = argparse.ArgumentParser(
+        prog="telegen run", description="Turn Kubernetes state and containers into metrics."
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML configuration; without it the defaults and TELEGEN_* apply"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="check the configuration, say what is not effective yet, and exit"
+    )
     parser.add_argument("--demo", action="store_true", help="serve a simulated cluster that keeps changing")
-    parser.add_argument("--demo-pods", type=int, default=200, metavar="N", help="pods of the simulated cluster (default: 200)")
-    parser.add_argument("--demo-rate", type=float, default=5.0, metavar="N", help="changes per second there (default: 5)")
+    parser.add_argument(
+        "--demo-pods", type=int, default=200, metavar="N", help="pods of the simulated cluster (default: 200)"
+    )
+    parser.add_argument(
+        "--demo-rate", type=float, default=5.0, metavar="N", help="changes per second there (default: 5)"
+    )
     parser.add_argument("--version", action="version", version=f"telegen {__version__}")
     return parser
 

@@ -15,7 +15,8 @@ class WatchedFile:
         self._digest = self._read()
 
     def changed(self) -> bool:
-        """Whether its content differs from the last time that this was asked. A file that is away for a moment has not changed."""
+        """Whether its content differs from the last time that this was asked. A file that is away for a moment has not
+        changed."""
         stat = self._look()
         if stat == self._stat or stat is None:
             return False

@@ -31,7 +31,8 @@ class Assignment:
     Attributes:
         name: unique, shown in logs and metrics: `watch-pods`.
         kind: a key of WORKERS.
-        stores: names of the stores that it publishes in its arena, none for the web. A store of the API is called by its resource, `pods`,
+        stores: names of the stores that it publishes in its arena, none for the web. A store of the API is called by
+        its resource, `pods`,
             or by resource and namespace, `pods/shop`.
         shard: (number, of how many) processes that divide these stores' objects by UID.
     """
@@ -70,12 +71,14 @@ class Shared:
 class Worker:
     """One process.
 
-    A subclass owes `run`, which returns when `stop` is set (SIGTERM sets it), and within it a call of `beat` at least every
-    `supervisor.heartbeat_timeout`: who is late is killed. An exception that leaves `run` is a crash; the supervisor starts the worker again.
+    A subclass owes `run`, which returns when `stop` is set (SIGTERM sets it), and within it a call of `beat` at least
+    every `supervisor.heartbeat_timeout`: who is late is killed. An exception that leaves `run` is a crash; the
+    supervisor starts the worker again.
     """
 
     death_signal = signal.SIGKILL
-    """What the worker gets when the supervisor dies. Its arena dies with the supervisor, so there is nothing to finish."""
+    """What the worker gets when the supervisor dies. Its arena dies with the supervisor, so there is nothing to
+    finish."""
 
     def __init__(self, assignment: Assignment, shared: Shared) -> None:
         self.assignment, self.shared, self.config = assignment, shared, shared.config

@@ -25,7 +25,13 @@ class SampleWorker(Worker):
         arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         render = renderer(IDENTITY, FAMILIES, self._count_error)
         store = Store(
-            self.assignment.stores[0], FAMILIES, render, arena, ORDER, key=lambda reading: reading["id"], version=lambda reading: ""
+            self.assignment.stores[0],
+            FAMILIES,
+            render,
+            arena,
+            ORDER,
+            key=lambda reading: reading["id"],
+            version=lambda reading: "",
         )
         due = time.monotonic()
         while not self.stop.is_set():

@@ -23,7 +23,8 @@ from telegen.shm.writer import ArenaWriter
 from workers.base import BEAT, Worker
 
 COLLECT = 60.0
-"""Seconds between two runs of the garbage collector, which is off otherwise: with it, parsing takes four times longer."""
+"""Seconds between two runs of the garbage collector, which is off otherwise: with it, parsing takes four times
+longer."""
 FLUSH_SHARE = 0.2
 """Share of the time that publishing may take: the more changes come, the more of them are published together."""
 FLUSH_MAX = 0.4
@@ -64,7 +65,9 @@ class WatchWorker(Worker):
 
     def _make_reflector(self, store: Store) -> Reflector:
         api, state = self.config.api, self.config.kube_metrics.kube_state
-        client = Client(credentials(self.shared.cluster, self.shared.environ), Timeouts(api.connect_timeout, api.read_timeout))
+        client = Client(
+            credentials(self.shared.cluster, self.shared.environ), Timeouts(api.connect_timeout, api.read_timeout)
+        )
         settings = Settings(
             page=api.list_page_size,
             initial=api.initial_events_timeout,
@@ -74,7 +77,9 @@ class WatchWorker(Worker):
             cached=state.use_apiserver_cache,
         )
         observer = _Observer(self.telemetry, self.log, store)
-        return Reflector(client, _collection(store.name, self.config, self.assignment.shard), store, observer, self.stop, settings)
+        return Reflector(
+            client, _collection(store.name, self.config, self.assignment.shard), store, observer, self.stop, settings
+        )
 
     def _flush(self) -> None:
         """Publish changes, those of one interval together."""
@@ -133,7 +138,9 @@ class _GenerateErrors:
         self._telemetry.generate_errors.labels(self._store, family).inc()
         if family not in self._seen:
             self._seen.add(family)
-            self._log.warning("%s: %s left out for an object: %s: %s", self._store, family, type(error).__name__, str(error)[:200])
+            self._log.warning(
+                "%s: %s left out for an object: %s: %s", self._store, family, type(error).__name__, str(error)[:200]
+            )
 
 
 class _Observer:

@@ -1,6 +1,7 @@
 """The web: gunicorn, whose workers answer from shared memory.
 
-The listening socket belongs to the supervisor. So when gunicorn dies, connections wait in its queue until the next gunicorn takes them.
+The listening socket belongs to the supervisor. So when gunicorn dies, connections wait in its queue until the next
+gunicorn takes them.
 Gunicorn is a child of the supervisor and never its parent: its arbiter reaps every child that it sees.
 """
 
@@ -77,7 +78,8 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         return super().handle_request(*args)
 
     def notify(self) -> None:
-        """Once a second, or after an event: when nothing was asked for since the last time, free what the last pages took."""
+        """Once a second, or after an event: when nothing was asked for since the last time, free what the last pages
+        took."""
         super().notify()
         if self._trimmed != self._served and self._quiet == self._served:
             trim_memory()
@@ -151,7 +153,9 @@ def make_view(shared: Shared) -> View:
     readers = {name: ArenaReader(arena) for name, arena in shared.arenas.items()}
     return View(
         pages=_pages(shared, shared.config),
-        expected={assignment.name: assignment.stores for assignment in shared.assignments if assignment.name in readers},
+        expected={
+            assignment.name: assignment.stores for assignment in shared.assignments if assignment.name in readers
+        },
         board=shared.board,
         rows=shared.rows,
         grace=shared.config.supervisor.worker_grace,

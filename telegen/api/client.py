@@ -127,7 +127,9 @@ class Client:
             options: dict[str, Any] = {"timeout": self._timeout, "maxsize": 1, "socket_options": SOCKET_OPTIONS}
             if cluster.url.startswith("https"):
                 options["ssl_context"] = _tls(cluster)
-            self._pool = urllib3.ProxyManager(cluster.proxy, **options) if cluster.proxy else urllib3.PoolManager(**options)
+            self._pool = (
+                urllib3.ProxyManager(cluster.proxy, **options) if cluster.proxy else urllib3.PoolManager(**options)
+            )
             self._connection = cluster.connection
         return self._pool
 

@@ -1,7 +1,7 @@
 """Keeps a store in step with a collection of the API: a whole state first, then every change, for ever.
 
-The numbers are client-go's (tools/cache/reflector.go). Three loops inside one another: `run` for ever; `_cycle` one whole state and what
-follows it; `_follow` one connection.
+The numbers are client-go's (tools/cache/reflector.go). Three loops inside one another: `run` for ever; `_cycle` one
+whole state and what follows it; `_follow` one connection.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ class Collection:
 
     @property
     def query(self) -> dict[str, str]:
-        """Parameters of every request. The server may select our shard (KEP-5866); one that does not know the parameter ignores it."""
+        """Parameters of every request. The server may select our shard (KEP-5866); one that does not know the parameter
+        ignores it."""
         query = {**self.params, **dict(REPRESENTATIONS[self.representation].params)}
         if self.shard[1] > 1:
             low, high = self.hashes.start, self.hashes.stop
@@ -305,7 +306,12 @@ class Reflector:
     def _watch(self) -> None:
         """Follow one watch from the last version seen."""
         started = self._clock()
-        params = {"watch": "1", "resourceVersion": self._version, "allowWatchBookmarks": "true", "timeoutSeconds": self._watch_seconds()}
+        params = {
+            "watch": "1",
+            "resourceVersion": self._version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": self._watch_seconds(),
+        }
         self._observer.watching()
         self._rows = Rows()
         with self._lines(params, self._representation.watch_accept) as lines:
@@ -359,7 +365,8 @@ class Reflector:
                 yield kind, obj
 
     def _may_be_ours(self, line: bytes) -> bool:
-        """Whether an event must be looked at: one of another shard's objects need not be parsed. PERF: 4 us instead of 25."""
+        """Whether an event must be looked at: one of another shard's objects need not be parsed. PERF: 4 us instead of
+        25."""
         if self._representation.table:
             return True
         try:
@@ -407,10 +414,16 @@ def _status(obj: Any) -> ApiError:
     """The error of an ERROR event."""
     status = obj if isinstance(obj, dict) else {}
     code = status.get("code")
-    return api_error(code if isinstance(code, int) else 500, str(status.get("reason") or ""), str(status.get("message") or ""))
+    return api_error(
+        code if isinstance(code, int) else 500, str(status.get("reason") or ""), str(status.get("message") or "")
+    )
 
 
 def _refuses_streaming(error: ApiError) -> bool:
-    """Whether the server cannot stream lists: it does not know the parameter, its gate is off, or its etcd is too old."""
-    about_it = any(word in error.message for word in ("sendInitialEvents", "resourceVersionMatch", "RequestWatchProgress", "WatchList"))
+    """Whether the server cannot stream lists: it does not know the parameter, its gate is off, or its etcd is too
+    old."""
+    about_it = any(
+        word in error.message
+        for word in ("sendInitialEvents", "resourceVersionMatch", "RequestWatchProgress", "WatchList")
+    )
     return error.status in (400, 405, 406, 422) or about_it

@@ -19,7 +19,8 @@ class Representation:
     """One way to ask.
 
     Attributes:
-        list_accept, watch_accept: the Accept headers. There is no second choice in them: a server that cannot do it must say so (406),
+        list_accept, watch_accept: the Accept headers. There is no second choice in them: a server that cannot do it
+        must say so (406),
             rather than send what was not asked for.
         params: query parameters that belong to it.
         table: objects come as rows of a Table.

@@ -1,4 +1,5 @@
-"""Which cgroups there are, and what each of them is by its path: the layouts of the kubelet's two drivers and of every runtime."""
+"""Which cgroups there are, and what each of them is by its path: the layouts of the kubelet's two drivers and of every
+runtime."""
 
 from __future__ import annotations
 
@@ -14,8 +15,12 @@ MAX_DEPTH = 16
 MAX_CGROUPS = 50_000
 """Bounds of the search: a node has some thousand cgroups, nested a few deep."""
 
-_CONTAINER = re.compile(r"(?:.*:)?(?:(?:cri-containerd|containerd|crio|docker|libpod|nerdctl)[-:])?([0-9a-f]{64})(?:\.scope)?")
-_POD = re.compile(r"(?:(?:.+-)?kubepods(?:-burstable|-besteffort)?-)?pod([0-9a-f]{8}(?:[-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12})(?:\.slice)?")
+_CONTAINER = re.compile(
+    r"(?:.*:)?(?:(?:cri-containerd|containerd|crio|docker|libpod|nerdctl)[-:])?([0-9a-f]{64})(?:\.scope)?"
+)
+_POD = re.compile(
+    r"(?:(?:.+-)?kubepods(?:-burstable|-besteffort)?-)?pod([0-9a-f]{8}(?:[-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12})(?:\.slice)?"
+)
 _SLICE = re.compile(r"(?:.+-)?kubepods(?:-burstable|-besteffort)?(?:\.slice)?")
 
 

@@ -30,7 +30,11 @@ IDENTITY = tuple((name, lambda obj, name=name: obj[name]) for name in ("id", "po
 
 FAMILIES = (
     counter(
-        "container_cpu_usage_seconds_total", "CPU time used, in seconds.", STABLE, total_cpu(reading("cpu", "usage")), "cpu"
+        "container_cpu_usage_seconds_total",
+        "CPU time used, in seconds.",
+        STABLE,
+        total_cpu(reading("cpu", "usage")),
+        "cpu",
     ),
     gauge("container_memory_usage_bytes", "Memory in use, page cache included.", STABLE, reading("memory", "usage")),
     gauge(

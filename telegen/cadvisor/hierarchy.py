@@ -1,4 +1,5 @@
-"""Where each controller's cgroups are mounted: decided per controller, since a hybrid host has some on v1 and some on v2."""
+"""Where each controller's cgroups are mounted: decided per controller, since a hybrid host has some on v1 and some on
+v2."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def find_mounts(cgroup_root: str) -> Mapping[str, Mount]:
     """Controller to its mount; a controller that the kernel does not offer is left out.
 
     Args:
-        cgroup_root: `/sys/fs/cgroup` as this process sees it. It is a v2 mount itself, or a folder of v1 mounts, in which `unified` is v2.
+        cgroup_root: `/sys/fs/cgroup` as this process sees it. It is a v2 mount itself, or a folder of v1 mounts, in
+        which `unified` is v2.
     """
     if _is_v2(cgroup_root):
         return {controller: Mount(2, cgroup_root) for controller in CONTROLLERS}
@@ -55,7 +57,8 @@ def _v2_controllers(path: str) -> list[str]:
 
 
 def _v1_path(cgroup_root: str, controller: str) -> str:
-    """The v1 mount of a controller: its own folder, or one that it shares (`cpu,cpuacct`), with or without links to it."""
+    """The v1 mount of a controller: its own folder, or one that it shares (`cpu,cpuacct`), with or without links to
+    it."""
     try:
         names = os.listdir(cgroup_root)
     except OSError:

@@ -42,7 +42,8 @@ class Sampler:
         self._roots = roots
         self._files = ControlFiles()
         self.errors: Counter[str] = Counter()
-        """What went wrong so far, by reason: `malformed`, or the name of a system error. Nothing of it blanks other readings."""
+        """What went wrong so far, by reason: `malformed`, or the name of a system error. Nothing of it blanks other
+        readings."""
 
     def sample(self) -> Iterator[Reading]:
         """One reading per cgroup; a cgroup that has ended meanwhile has none."""

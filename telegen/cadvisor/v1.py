@@ -1,4 +1,5 @@
-"""Readings of cgroup v1 (https://docs.kernel.org/admin-guide/cgroup-v1/): each file on its own, absent where the kernel has none."""
+"""Readings of cgroup v1 (https://docs.kernel.org/admin-guide/cgroup-v1/): each file on its own, absent where the kernel
+has none."""
 
 from __future__ import annotations
 

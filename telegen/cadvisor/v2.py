@@ -1,4 +1,5 @@
-"""Readings of cgroup v2 (https://docs.kernel.org/admin-guide/cgroup-v2.html): each file on its own, absent where the kernel has none."""
+"""Readings of cgroup v2 (https://docs.kernel.org/admin-guide/cgroup-v2.html): each file on its own, absent where the
+kernel has none."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ def cpu(read: Read, is_root: bool) -> dict[str, float]:
 def memory(read: Read, is_root: bool) -> dict[str, float]:
     """usage, working_set: bytes (memory.current; without inactive_file of memory.stat, not below 0).
 
-    The root has no memory.current: there anon + file stand for it, which leaves out slab, page tables and kernel stacks.
+    The root has no memory.current: there anon + file stand for it, which leaves out slab, page tables and kernel
+    stacks.
     """
     content = read("memory.stat")
     stat = keyed(content) if content is not None else {}

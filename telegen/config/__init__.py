@@ -1,4 +1,5 @@
-"""Each setting once: its name, type, default, check and help; strict loading; and what an environment switches on by itself."""
+"""Each setting once: its name, type, default, check and help; strict loading; and what an environment switches on by
+itself."""
 
 from __future__ import annotations
 

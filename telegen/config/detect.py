@@ -30,8 +30,8 @@ class Detection:
 def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool] = os.path.exists) -> Detection:
     """Decide from the configuration and the environment.
 
-    `kube_metrics.enabled` true or false decides; when it is null, `auto_detect` does, which wants a cluster around the agent and
-    `kubernetes.enable`. Outside a cluster a kubeconfig names one.
+    `kube_metrics.enabled` true or false decides; when it is null, `auto_detect` does, which wants a cluster around the
+    agent and `kubernetes.enable`. Outside a cluster a kubeconfig names one.
     """
     kube = config.kube_metrics
     containers = kube.cadvisor.enabled and kube.enabled is not False
@@ -40,7 +40,9 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     if not wanted:
         return Detection("", containers, f"{why}: {_shown('', containers)}")
     if not source:
-        return Detection("", containers, f"no cluster to be found (neither in a pod nor by a kubeconfig): {_shown('', containers)}")
+        return Detection(
+            "", containers, f"no cluster to be found (neither in a pod nor by a kubeconfig): {_shown('', containers)}"
+        )
     return Detection(source, containers, f"{why}: {_shown(source, containers)}")
 
 
@@ -77,7 +79,9 @@ def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], 
 
 
 def _shown(source: str, containers: bool) -> str:
-    parts = ([f"watches the API server ({source})"] if source else []) + (["reads this node's cgroups"] if containers else [])
+    parts = ([f"watches the API server ({source})"] if source else []) + (
+        ["reads this node's cgroups"] if containers else []
+    )
     if not source and containers:
         return "serves the container metrics alone"
     return " and ".join(parts) or "nothing to collect"

@@ -24,7 +24,13 @@ _AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$\.?(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
 
-_WORDS = {"object": "a block of settings", "array": "a list", "str": "a string", "int": "a whole number", "bool": "true or false"}
+_WORDS = {
+    "object": "a block of settings",
+    "array": "a list",
+    "str": "a string",
+    "int": "a whole number",
+    "bool": "true or false",
+}
 """msgspec's words for types, and those of people who write YAML."""
 
 
@@ -33,7 +39,8 @@ def load(path: str | None, environ: Mapping[str, str]) -> Config:
 
     Args:
         path: a YAML file; None for the defaults.
-        environ: `${NAME}` in the file comes from here, and `TELEGEN_KUBE_METRICS__LISTEN_ADDRESS` overrides kube_metrics.listen_address.
+        environ: `${NAME}` in the file comes from here, and `TELEGEN_KUBE_METRICS__LISTEN_ADDRESS` overrides
+        kube_metrics.listen_address.
 
     Raises:
         ConfigError: the file cannot be read, or something in it is unknown, of the wrong type or impossible.
@@ -52,7 +59,9 @@ def load(path: str | None, environ: Mapping[str, str]) -> Config:
     return config
 
 
-def settings(section: type[Section] = Config, prefix: str = "") -> Iterator[tuple[str, msgspec.inspect.Field, msgspec.Meta]]:
+def settings(
+    section: type[Section] = Config, prefix: str = ""
+) -> Iterator[tuple[str, msgspec.inspect.Field, msgspec.Meta]]:
     """(path, field, help) of every setting, in the order of the model."""
     hints = typing.get_type_hints(section, include_extras=True)
     for field in msgspec.structs.fields(section):
@@ -97,7 +106,10 @@ def check_names(config: Config, known: typing.Collection[str]) -> None:
     usual = {name for names in GROUPS.values() for name in names}
     grouped = tuple(name for names in state.groups.values() for name in names if name not in usual)
     named = [("resources", state.resources), ("groups", grouped)]
-    named += [(key, tuple(name for name in getattr(state, key) if name != "*")) for key in ("labels_allowlist", "annotations_allowlist")]
+    named += [
+        (key, tuple(name for name in getattr(state, key) if name != "*"))
+        for key in ("labels_allowlist", "annotations_allowlist")
+    ]
     problems = [
         f"kube_metrics.kube_state.{key}: unknown resource {name}{_suggest(name, known)}"
         for key, names in named
@@ -116,7 +128,9 @@ class _Loader(yaml.SafeLoader):
         keys = Counter(key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge")
         for key, count in keys.items():
             if count > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"{key}: the key stands there {count} times", node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key}: the key stands there {count} times", node.start_mark
+                )
         return super().construct_mapping(node, deep)
 
 
@@ -192,7 +206,9 @@ def _explain(message: str) -> str:
             what = what.replace(f"`{theirs}`", ours)
         what = what.replace("`", "")
         return f"{path or 'configuration'}: {what[0].lower()}{what[1:]}"
-    siblings = [known[len(path) + 1 if path else 0 :].split(".")[0] for known, _, _ in settings() if known.startswith(path)]
+    siblings = [
+        known[len(path) + 1 if path else 0 :].split(".")[0] for known, _, _ in settings() if known.startswith(path)
+    ]
     where = f"{path}.{unknown[1]}" if path else unknown[1]
     return f"{where}: unknown key{_suggest(unknown[1], siblings)}"
 
@@ -226,11 +242,26 @@ def _impossible(config: Config) -> Iterator[str]:
     state = config.kube_metrics.kube_state
     where = "kube_metrics.kube_state"
     rules: list[tuple[bool, Callable[[], str]]] = [
-        (state.shard >= state.total_shards, lambda: f"{where}.shard: must be below total_shards ({state.total_shards}), not {state.shard}"),
-        (bool(state.metric_allowlist and state.metric_denylist), lambda: f"{where}.metric_allowlist: cannot be used with metric_denylist"),
-        (bool(state.node and state.track_unscheduled_pods), lambda: f"{where}.node: cannot be used with track_unscheduled_pods"),
-        (config.api.watch_timeout_min > config.api.watch_timeout_max, lambda: "api.watch_timeout_min: must not exceed watch_timeout_max"),
-        (config.kube_metrics.metrics_path in ("/", "/telemetry", "/healthz", "/livez", "/readyz"), lambda: "kube_metrics.metrics_path: is another page's"),
+        (
+            state.shard >= state.total_shards,
+            lambda: f"{where}.shard: must be below total_shards ({state.total_shards}), not {state.shard}",
+        ),
+        (
+            bool(state.metric_allowlist and state.metric_denylist),
+            lambda: f"{where}.metric_allowlist: cannot be used with metric_denylist",
+        ),
+        (
+            bool(state.node and state.track_unscheduled_pods),
+            lambda: f"{where}.node: cannot be used with track_unscheduled_pods",
+        ),
+        (
+            config.api.watch_timeout_min > config.api.watch_timeout_max,
+            lambda: "api.watch_timeout_min: must not exceed watch_timeout_max",
+        ),
+        (
+            config.kube_metrics.metrics_path in ("/", "/telemetry", "/healthz", "/livez", "/readyz"),
+            lambda: "kube_metrics.metrics_path: is another page's",
+        ),
         ("cluster" in state.groups, lambda: f"{where}.groups.cluster: the name stands for the resources in no group"),
     ]
     yield from (message() for broken, message in rules if broken)

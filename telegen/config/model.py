@@ -1,4 +1,5 @@
-"""Every setting, once: name, type, default, help and bounds. Loading, overrides, errors and docs/configuration.md come from here."""
+"""Every setting, once: name, type, default, help and bounds. Loading, overrides, errors and docs/configuration.md come
+from here."""
 
 from __future__ import annotations
 
@@ -62,20 +63,34 @@ class KubeState(Section, frozen=True):
     """Metrics of Kubernetes objects."""
 
     enabled: Annotated[bool, text("Watch the API server and serve kube_* metrics.")] = True
-    kubeconfig: Annotated[str, text("Kubeconfig file; empty: the pod's own account, else $KUBECONFIG, else ~/.kube/config.")] = ""
-    apiserver: Annotated[str, text("URL of an API server that asks for no credentials, as `kubectl proxy` serves it.", pattern="^(https?://.*)?$")] = ""
+    kubeconfig: Annotated[
+        str, text("Kubeconfig file; empty: the pod's own account, else $KUBECONFIG, else ~/.kube/config.")
+    ] = ""
+    apiserver: Annotated[
+        str,
+        text(
+            "URL of an API server that asks for no credentials, as `kubectl proxy` serves it.",
+            pattern="^(https?://.*)?$",
+        ),
+    ] = ""
     resources: Annotated[Names, text("Resources to watch; empty: all that are watched by default.")] = ()
-    groups: Annotated[Mapping[str, Names], text("Which resources share a process; the rest shares one called cluster.")] = field(
-        default_factory=lambda: GROUPS
-    )
+    groups: Annotated[
+        Mapping[str, Names], text("Which resources share a process; the rest shares one called cluster.")
+    ] = field(default_factory=lambda: GROUPS)
     pod_processes: Annotated[int, text("Processes that divide the pods by UID.", ge=1, le=64)] = 1
     namespaces: Annotated[Names, text("Namespaces to watch; empty: all.")] = ()
-    namespaces_exclude: Annotated[Names, text("Namespaces to leave out; the API server leaves them out of its answers.")] = ()
+    namespaces_exclude: Annotated[
+        Names, text("Namespaces to leave out; the API server leaves them out of its answers.")
+    ] = ()
     metric_allowlist: Annotated[Patterns, text("Families to keep; regular expressions, not anchored.")] = ()
     metric_denylist: Annotated[Patterns, text("Families to drop; regular expressions, not anchored.")] = ()
     metric_opt_in_list: Annotated[Patterns, text("Opt-in families to show; regular expressions, not anchored.")] = ()
-    labels_allowlist: Annotated[Allowlist, text("Labels shown by kube_*_labels, by resource; `*` stands for all.")] = field(default_factory=dict)
-    annotations_allowlist: Annotated[Allowlist, text("Annotations shown by kube_*_annotations, by resource.")] = field(default_factory=dict)
+    labels_allowlist: Annotated[Allowlist, text("Labels shown by kube_*_labels, by resource; `*` stands for all.")] = (
+        field(default_factory=dict)
+    )
+    annotations_allowlist: Annotated[Allowlist, text("Annotations shown by kube_*_annotations, by resource.")] = field(
+        default_factory=dict
+    )
     node: Annotated[str, text("Watch only the pods of this node.")] = ""
     track_unscheduled_pods: Annotated[bool, text("Watch only pods that no node has yet.")] = False
     use_apiserver_cache: Annotated[bool, text("Lists are answered from the API server's cache.")] = False
@@ -173,9 +188,13 @@ class Api(Section, frozen=True):
     """How the API server is asked."""
 
     connect_timeout: Annotated[Duration, text("Time to connect.")] = Duration(5)
-    read_timeout: Annotated[Duration, text("Silence after which a connection is given up; bookmarks come about every minute.")] = Duration(90)
+    read_timeout: Annotated[
+        Duration, text("Silence after which a connection is given up; bookmarks come about every minute.")
+    ] = Duration(90)
     list_page_size: Annotated[int, text("Objects per page of a list.", ge=1, le=10000)] = 500
-    initial_events_timeout: Annotated[Duration, text("Time that a streamed list may take before pages are asked for.")] = Duration(120)
+    initial_events_timeout: Annotated[
+        Duration, text("Time that a streamed list may take before pages are asked for.")
+    ] = Duration(120)
     watch_timeout_min: Annotated[Duration, text("A watch is asked to last at least so long.")] = Duration(300)
     watch_timeout_max: Annotated[Duration, text("A watch is asked to last at most so long.")] = Duration(600)
     backoff_initial: Annotated[Duration, text("First delay after an error; doubles, with full jitter.")] = Duration(0.8)
@@ -196,7 +215,9 @@ class Supervising(Section, frozen=True):
     grace_period: Annotated[Duration, text("Time that processes have to end.")] = Duration(10)
     heartbeat_timeout: Annotated[Duration, text("Silence after which a process is aborted.")] = Duration(10)
     worker_grace: Annotated[Duration, text("Silence after which /readyz names a process.")] = Duration(30)
-    backoff_initial: Annotated[Duration, text("Delay before a process that ended starts again; doubles.")] = Duration(0.5)
+    backoff_initial: Annotated[Duration, text("Delay before a process that ended starts again; doubles.")] = Duration(
+        0.5
+    )
     backoff_max: Annotated[Duration, text("Longest such delay.")] = Duration(30)
     pidfile: Annotated[str, text("File with the pid of the agent; empty: none.")] = ""
 

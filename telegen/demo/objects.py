@@ -74,13 +74,25 @@ class SyntheticCluster:
     def namespace(self, number: int) -> Object:
         """A namespace."""
         metadata = self.metadata("Namespace", number, f"shop-{number}", False)
-        return {"kind": "Namespace", "apiVersion": "v1", "metadata": metadata, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+        return {
+            "kind": "Namespace",
+            "apiVersion": "v1",
+            "metadata": metadata,
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        }
 
     def node(self, number: int) -> Object:
         """A node with four cores, a taint on some, the usual conditions."""
         metadata = self.metadata("Node", number, f"node-{number}", False)
         metadata["labels"]["node-role.kubernetes.io/worker"] = ""
-        amounts = {"cpu": "4", "memory": "16374556Ki", "pods": "110", "ephemeral-storage": "101430960Ki", "hugepages-2Mi": "0"}
+        amounts = {
+            "cpu": "4",
+            "memory": "16374556Ki",
+            "pods": "110",
+            "ephemeral-storage": "101430960Ki",
+            "hugepages-2Mi": "0",
+        }
         types = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", "Ready")
         beat = {"lastHeartbeatTime": timestamp(900_000), "lastTransitionTime": timestamp(1000)}
         return {
@@ -91,13 +103,18 @@ class SyntheticCluster:
                 "podCIDR": f"10.{number >> 8 & 255}.{number & 255}.0/24",
                 "podCIDRs": [f"10.{number >> 8 & 255}.{number & 255}.0/24"],
                 "providerID": f"demo:///zone-{number % 3}/node-{number}",
-                **({"taints": [{"key": "dedicated", "value": "batch", "effect": "NoSchedule"}]} if number % 10 == 9 else {}),
+                **(
+                    {"taints": [{"key": "dedicated", "value": "batch", "effect": "NoSchedule"}]}
+                    if number % 10 == 9
+                    else {}
+                ),
             },
             "status": {
                 "capacity": amounts,
                 "allocatable": {**amounts, "cpu": "3920m", "memory": "15350556Ki"},
                 "conditions": [
-                    {"type": name, "status": "True" if name == "Ready" else "False", "reason": f"Kubelet{name}", **beat} for name in types
+                    {"type": name, "status": "True" if name == "Ready" else "False", "reason": f"Kubelet{name}", **beat}
+                    for name in types
                 ],
                 "addresses": [
                     {"type": "InternalIP", "address": f"192.168.{number >> 8 & 255}.{number & 255}"},
@@ -127,7 +144,10 @@ class SyntheticCluster:
             "spec": {
                 "replicas": 3,
                 "selector": {"matchLabels": {"app": metadata["labels"]["app"]}},
-                "template": {"metadata": {"labels": metadata["labels"]}, "spec": {"containers": [_container("app", number)]}},
+                "template": {
+                    "metadata": {"labels": metadata["labels"]},
+                    "spec": {"containers": [_container("app", number)]},
+                },
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}},
                 "progressDeadlineSeconds": 600,
             },
@@ -138,8 +158,18 @@ class SyntheticCluster:
                 "readyReplicas": 3,
                 "availableReplicas": 3,
                 "conditions": [
-                    {"type": "Available", "reason": "MinimumReplicasAvailable", "message": "enough pods are ready", **condition},
-                    {"type": "Progressing", "reason": "NewReplicaSetAvailable", "message": "the rollout is done", **condition},
+                    {
+                        "type": "Available",
+                        "reason": "MinimumReplicasAvailable",
+                        "message": "enough pods are ready",
+                        **condition,
+                    },
+                    {
+                        "type": "Progressing",
+                        "reason": "NewReplicaSetAvailable",
+                        "message": "the rollout is done",
+                        **condition,
+                    },
                 ],
             },
         }
@@ -175,7 +205,10 @@ class SyntheticCluster:
             "volumes": [
                 {"name": "data", "persistentVolumeClaim": {"claimName": f"data-{number}"}},
                 {"name": "config", "configMap": {"name": f"config-{number % 50}", "defaultMode": 420}},
-                {"name": "kube-api-access", "projected": {"sources": [{"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}]}},
+                {
+                    "name": "kube-api-access",
+                    "projected": {"sources": [{"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}]},
+                },
             ],
             "initContainers": [_container("migrate", number)],
             "containers": [_container("app", number), _container("proxy", number)],
@@ -239,7 +272,12 @@ def _image(name: str, number: int) -> str:
 
 
 def _container(name: str, number: int) -> Object:
-    probe = {"httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"}, "timeoutSeconds": 1, "periodSeconds": 10, "failureThreshold": 3}
+    probe = {
+        "httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"},
+        "timeoutSeconds": 1,
+        "periodSeconds": 10,
+        "failureThreshold": 3,
+    }
     return {
         "name": name,
         "image": _image(name, number),
@@ -261,11 +299,31 @@ def _container(name: str, number: int) -> Object:
 
 def _managed_fields(size: int) -> list[Object]:
     """Who set which field: a good third of what the API sends, and never shown."""
-    fields: Object = {f'k:{{"type":"{name}"}}': {".": {}, "f:lastTransitionTime": {}, "f:status": {}, "f:type": {}} for name in _CONDITIONS[:size]}
-    spec: Object = {f"f:{name}": {} for name in ("dnsPolicy", "restartPolicy", "schedulerName", "securityContext", "tolerations", "volumes")[:size]}
-    containers = {f'k:{{"name":"{name}"}}': {".": {}, "f:image": {}, "f:resources": {".": {}, "f:limits": {}, "f:requests": {}}, **spec} for name in _APPS[:size]}
+    fields: Object = {
+        f'k:{{"type":"{name}"}}': {".": {}, "f:lastTransitionTime": {}, "f:status": {}, "f:type": {}}
+        for name in _CONDITIONS[:size]
+    }
+    spec: Object = {
+        f"f:{name}": {}
+        for name in ("dnsPolicy", "restartPolicy", "schedulerName", "securityContext", "tolerations", "volumes")[:size]
+    }
+    containers = {
+        f'k:{{"name":"{name}"}}': {
+            ".": {},
+            "f:image": {},
+            "f:resources": {".": {}, "f:limits": {}, "f:requests": {}},
+            **spec,
+        }
+        for name in _APPS[:size]
+    }
     return [
-        {"manager": "kubelet", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {"f:conditions": fields}}},
+        {
+            "manager": "kubelet",
+            "operation": "Update",
+            "apiVersion": "v1",
+            "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:status": {"f:conditions": fields}},
+        },
         {
             "manager": "kube-controller-manager",
             "operation": "Update",

@@ -32,7 +32,9 @@ def make_state(cluster: SyntheticCluster) -> State:
     return state
 
 
-def serve(pods: int, rate: float, listener: socket.socket | None, stop: threading.Event, port: int = 0, ready: bool = False) -> None:
+def serve(
+    pods: int, rate: float, listener: socket.socket | None, stop: threading.Event, port: int = 0, ready: bool = False
+) -> None:
     """Serve a changing cluster until `stop` is set.
 
     Args:
@@ -88,7 +90,9 @@ class DemoProcess:
             return
 
 
-def serve_until_term(pods: int, rate: float, listener: socket.socket | None, port: int = 0, ready: bool = False) -> None:
+def serve_until_term(
+    pods: int, rate: float, listener: socket.socket | None, port: int = 0, ready: bool = False
+) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = threading.Event()
 

@@ -1,7 +1,8 @@
 """A simulated API server: as much of the Kubernetes API at the wire as those need who list and watch.
 
-Lists (paged), watches, streamed lists (KEP-3157), bookmarks, 410, field selectors on name, namespace and node, PartialObjectMetadata and Tables.
-Bodies are kept as bytes and written many at a time. `POST /demo/NAME?...` pulls a lever; see `Levers`.
+Lists (paged), watches, streamed lists (KEP-3157), bookmarks, 410, field selectors on name, namespace and node,
+PartialObjectMetadata and Tables. Bodies are kept as bytes and written many at a time. `POST /demo/NAME?...` pulls a
+lever; see `Levers`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from telegen.demo.state import Change, Collection, Compacted, State, Stored
+from telegen.demo.state import Collection, Compacted, State, Stored
 
 WRITE = 1 << 18
 """Bytes that are collected before they are written."""
@@ -31,7 +32,14 @@ class Refusal(Exception):
         super().__init__(message)
         self.code = code
         self.body = orjson.dumps(
-            {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "reason": reason, "code": code}
+            {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "message": message,
+                "reason": reason,
+                "code": code,
+            }
         )
 
 
@@ -55,13 +63,17 @@ class Levers:
         levers: dict[str, Callable[[], object]] = {
             "forbid": lambda: self.forbidden.add(arguments["resource"]),
             "allow": lambda: self.forbidden.discard(arguments["resource"]),
-            "fail": lambda: self.failures.extend([int(arguments.get("status", "500"))] * int(arguments.get("count", "1"))),
+            "fail": lambda: self.failures.extend(
+                [int(arguments.get("status", "500"))] * int(arguments.get("count", "1"))
+            ),
             "drop": self.state.end_watches,
             "compact": self._compact,
             "streaming": lambda: setattr(self, "streaming", arguments["on"] == "true"),
             "rate": lambda: setattr(self, "rate", float(arguments["per_second"])),
             "mark": lambda: self._mark(int(arguments["value"])),
-            "delete": lambda: self.state.delete(arguments["resource"], arguments.get("namespace", ""), arguments["name"]),
+            "delete": lambda: self.state.delete(
+                arguments["resource"], arguments.get("namespace", ""), arguments["name"]
+            ),
         }
         if name not in levers:
             raise Refusal(404, "NotFound", f"no lever {name}; there are {', '.join(levers)}")
@@ -151,7 +163,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Pull a lever."""
         url = urlsplit(self.path)
         try:
-            self.levers.pull(url.path.removeprefix("/demo/"), {key: values[-1] for key, values in parse_qs(url.query).items()})
+            self.levers.pull(
+                url.path.removeprefix("/demo/"), {key: values[-1] for key, values in parse_qs(url.query).items()}
+            )
             self._send(200, b'{"kind":"Status","status":"Success"}')
         except Refusal as refusal:
             self._send(refusal.code, refusal.body)
@@ -208,14 +222,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(200, _joined_table(items, metadata))
             return
         kind = f"{collection.kind if shape is _whole else 'PartialObjectMetadata'}List".encode()
-        head = b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[' % (kind, collection.api_version.encode(), metadata)
+        head = b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[' % (
+            kind,
+            collection.api_version.encode(),
+            metadata,
+        )
         self._send(200, head + b",".join(items) + b"]}")
 
     def _watch(self, collection: Collection, query: dict[str, str], wanted: Wanted, shape: Shape) -> None:
         """A watch, which begins with the whole state when that is asked for."""
         streamed = query.get("sendInitialEvents") == "true"
         if streamed and not self.levers.streaming:
-            raise Refusal(422, "Invalid", "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled")
+            raise Refusal(
+                422,
+                "Invalid",
+                "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
+            )
         initial: list[Stored] = []
         with self.state.changed:
             epoch, version = self.state.epoch, self.state.version
@@ -238,7 +260,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def _changes(
-        self, collection: Collection, number: int, epoch: int, seconds: float, wanted: Wanted, shape: Shape, bookmarks: bool
+        self,
+        collection: Collection,
+        number: int,
+        epoch: int,
+        seconds: float,
+        wanted: Wanted,
+        shape: Shape,
+        bookmarks: bool,
     ) -> None:
         """Write changes as they come, and bookmarks while none come."""
         end = time.monotonic() + seconds
@@ -258,7 +287,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     self._write([_event(b"ERROR", Refusal(410, "Expired", "too old resource version").body)])
                     return
             number += len(changes)
-            events = [_event(change.kind.encode(), shape(change.stored.data)) for change in changes if wanted(change.stored)]
+            events = [
+                _event(change.kind.encode(), shape(change.stored.data)) for change in changes if wanted(change.stored)
+            ]
             if events:
                 self._write(events)
             elif bookmarks:
@@ -310,13 +341,21 @@ def _table(data: bytes) -> bytes:
         "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]},
     }
     columns = [{"name": name, "type": "string"} for name in _COLUMNS]
-    return orjson.dumps({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": columns, "rows": [row]})
+    return orjson.dumps(
+        {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": columns, "rows": [row]}
+    )
 
 
 def _joined_table(tables: list[bytes], metadata: bytes) -> bytes:
     rows = [row for table in tables for row in orjson.loads(table)["rows"]]
     columns = [{"name": name, "type": "string"} for name in _COLUMNS]
-    table = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": orjson.loads(metadata), "columnDefinitions": columns, "rows": rows}
+    table = {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": orjson.loads(metadata),
+        "columnDefinitions": columns,
+        "rows": rows,
+    }
     return orjson.dumps(table)
 
 
@@ -331,7 +370,11 @@ def _event(kind: bytes, data: bytes) -> bytes:
 
 
 def _bookmark(collection: Collection, version: int, shape: Shape, annotations: dict[str, str] | None) -> bytes:
-    metadata: dict[str, Any] = {"name": "", "resourceVersion": str(version), **({"annotations": annotations} if annotations else {})}
+    metadata: dict[str, Any] = {
+        "name": "",
+        "resourceVersion": str(version),
+        **({"annotations": annotations} if annotations else {}),
+    }
     obj = {"kind": collection.kind, "apiVersion": collection.api_version, "metadata": metadata}
     return _event(b"BOOKMARK", shape(orjson.dumps(obj)))
 

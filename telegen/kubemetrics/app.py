@@ -40,7 +40,8 @@ class View:
 
 
 class Metrics:
-    """One page of metrics: GET and HEAD, text 0.0.4 or OpenMetrics 1.0, gzip or identity, `?resources=` and `?exclude_resources=`."""
+    """One page of metrics: GET and HEAD, text 0.0.4 or OpenMetrics 1.0, gzip or identity, `?resources=` and
+    `?exclude_resources=`."""
 
     def __init__(self, path: str, readers: Sequence[ArenaReader], known: Sequence[str], telemetry: Telemetry) -> None:
         """Prepare a path.
@@ -80,7 +81,8 @@ class Metrics:
         unknown = sorted(((keep or set()) | (drop or set())) - self._known)
         if unknown:
             raise falcon.HTTPBadRequest(
-                title="Unknown resource", description=f"{', '.join(unknown)}: not watched; there are {', '.join(sorted(self._known))}"
+                title="Unknown resource",
+                description=f"{', '.join(unknown)}: not watched; there are {', '.join(sorted(self._known))}",
             )
         if keep is None and drop is None:
             return None
@@ -142,7 +144,8 @@ class Probe:
 
 
 def not_alive(view: View) -> list[str]:
-    """What says that the agent hangs: its supervisor's loop stands still. (That this is answered shows that the web worker lives.)"""
+    """What says that the agent hangs: its supervisor's loop stands still. (That this is answered shows that the web
+    worker lives.)"""
     age = view.board.age(view.rows["supervisor"])
     return [f"supervisor: no sign of life for {age:.0f} s"] if age > LOOP_TIMEOUT else []
 
@@ -159,7 +162,9 @@ def not_ready(view: View) -> list[str]:
     for worker, row in view.rows.items():
         age = view.board.age(row)
         if age > view.grace:
-            missing.append(f"{worker}: no sign of life for {age:.0f} s" if age < float("inf") else f"{worker}: never started")
+            missing.append(
+                f"{worker}: no sign of life for {age:.0f} s" if age < float("inf") else f"{worker}: never started"
+            )
     return missing + not_alive(view)
 
 

@@ -15,8 +15,8 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 EOF = b"# EOF\n"
 
 SLICE = 24 * 1024
-"""Bytes of deflate that are expanded at once, to some 170 kB of text: what is sent is still in the processor's cache. PERF: an
-identity page of 118 MB in 130 ms; with 64 kB, 155."""
+"""Bytes of deflate that are expanded at once, to some 170 kB of text: what is sent is still in the processor's cache.
+PERF: an identity page of 118 MB in 130 ms; with 64 kB, 155."""
 
 Wanted = Callable[[str], bool]
 """Whether a store, by its resource name, belongs on the page."""
@@ -78,8 +78,8 @@ def _constant(text: bytes) -> Piece:
 def assemble(readers: Sequence[ArenaReader], openmetrics: bool, wanted: Wanted | None = None) -> Page:
     """The page of all stores in these arenas.
 
-    Families of one name, from several stores or arenas, stand together under one header. A family has a header when its store has objects,
-    even if none of them says anything in it.
+    Families of one name, from several stores or arenas, stand together under one header. A family has a header when its
+    store has objects, even if none of them says anything in it.
 
     Raises:
         TornSnapshot: an arena changed under every try; its writer reclaims faster than this process copies.

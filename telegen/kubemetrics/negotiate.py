@@ -31,7 +31,8 @@ def _items(header: str, name: str) -> Iterator[tuple[str, dict[str, str], float]
 def wants_openmetrics(accept: str) -> bool:
     """Whether OpenMetrics 1.0 is the best that `accept` allows of what is served; text 0.0.4 is what everybody reads.
 
-    Elements that are not served (protobuf) are passed over, so that a client which only prefers them gets its next best.
+    Elements that are not served (protobuf) are passed over, so that a client which only prefers them gets its next
+    best.
     """
     best = (0.0, False)
     for value, parameters, quality in _items(accept, "Accept"):

@@ -1,7 +1,8 @@
 """What the agent says of itself (D11): counted in every process, read by whichever web worker is asked.
 
-prometheus_client keeps the values in files that all processes map. They are named by worker, not by pid, so a restart neither loses counters
-nor adds files. Figures of other processes (heartbeat, memory) are read from the board when asked.
+prometheus_client keeps the values in files that all processes map. They are named by worker, not by pid, so a restart
+neither loses counters nor adds files. Figures of other processes (heartbeat, memory) are read from the board when
+asked.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _PREFIX = "telegen-telemetry-"
 
 
 def make_folder() -> str:
-    """A new folder for the value files, in memory where there is a tmpfs; folders of agents that were killed are removed.
+    """A new folder for the value files, in memory where there is a tmpfs; folders of agents that were killed are
+    removed.
 
     Returns:
         Its path; also put into the environment, where prometheus_client looks for it.
@@ -62,7 +64,9 @@ class Telemetry:
         self.objects = gauge("telegen_store_objects", "Objects held by a store.", "store")
         self.pages = gauge("telegen_store_pages", "Pages held by a store.", "store")
         self.last_event = gauge(
-            "telegen_store_last_event_timestamp_seconds", "When the source last said anything, bookmarks included.", "store"
+            "telegen_store_last_event_timestamp_seconds",
+            "When the source last said anything, bookmarks included.",
+            "store",
         )
         self.last_sync = gauge(
             "telegen_store_last_sync_timestamp_seconds", "When the store last took a whole new state.", "store"
@@ -74,7 +78,10 @@ class Telemetry:
         self.received = counter("telegen_api_received_bytes_total", "Bytes of answers, after decompression.", "store")
         self.errors = counter("telegen_api_errors_total", "Failed requests and broken streams.", "store", "reason")
         self.generate_errors = counter(
-            "telegen_generate_errors_total", "Families left out for an object that they could not read.", "store", "family"
+            "telegen_generate_errors_total",
+            "Families left out for an object that they could not read.",
+            "store",
+            "family",
         )
         self.sample_errors = counter("telegen_sample_errors_total", "Control files that could not be read.", "reason")
         self.sample_seconds = gauge("telegen_sample_duration_seconds", "How long the last pass over the cgroups took.")
@@ -100,7 +107,9 @@ class _Processes(Collector):
         build = GaugeMetricFamily("telegen_build_info", "Version of the agent.", labels=["version", "python"])
         build.add_metric([__version__, platform.python_version()], 1)
         age = GaugeMetricFamily(
-            "telegen_worker_heartbeat_age_seconds", "Time since a process last said that it is alive.", labels=["worker"]
+            "telegen_worker_heartbeat_age_seconds",
+            "Time since a process last said that it is alive.",
+            labels=["worker"],
         )
         memory = GaugeMetricFamily(
             "telegen_worker_resident_memory_bytes",

@@ -19,7 +19,10 @@ def _kind(prefix: str) -> str:
 def created(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
     """metadata.creationTimestamp."""
     return gauge(
-        f"{prefix}_created", f"When the {_kind(prefix)} was created, in Unix seconds.", stability, time_at("metadata.creationTimestamp")
+        f"{prefix}_created",
+        f"When the {_kind(prefix)} was created, in Unix seconds.",
+        stability,
+        time_at("metadata.creationTimestamp"),
     )
 
 
@@ -36,7 +39,10 @@ def deletion_timestamp(prefix: str, name: str = "deletion_timestamp", stability:
 def generation(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
     """metadata.generation."""
     return gauge(
-        f"{prefix}_metadata_generation", "How often the desired state was changed.", stability, count("metadata.generation")
+        f"{prefix}_metadata_generation",
+        "How often the desired state was changed.",
+        stability,
+        count("metadata.generation"),
     )
 
 
@@ -48,7 +54,9 @@ def resource_version(prefix: str, stability: Stability = ALPHA) -> FamilyGenerat
         version = read(obj)
         return float(version) if version.isascii() and version.isdigit() else None
 
-    return gauge(f"{prefix}_metadata_resource_version", f"Version of the {_kind(prefix)} in the API.", stability, generate)
+    return gauge(
+        f"{prefix}_metadata_resource_version", f"Version of the {_kind(prefix)} in the API.", stability, generate
+    )
 
 
 def allowed_labels(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
@@ -72,7 +80,8 @@ def owner_rows(obj: Object) -> Iterable[Row]:
     if not owners:
         return (("", "", "", 1),)
     return [
-        (ref.get("kind") or "", ref.get("name") or "", "true" if ref.get("controller") else "false", 1) for ref in owners
+        (ref.get("kind") or "", ref.get("name") or "", "true" if ref.get("controller") else "false", 1)
+        for ref in owners
     ]
 
 

@@ -85,7 +85,8 @@ FAMILIES = (
     gauge("kube_deployment_status_replicas_updated", "Pods of the newest template.", STABLE, count("status.updatedReplicas")),
     gauge("kube_deployment_status_terminating_replicas", "Pods that are going.", ALPHA, at("status.terminatingReplicas")),
     gauge(
-        "kube_deployment_status_observed_generation", "Desired state that the controller has seen.", STABLE, count("status.observedGeneration")
+        "kube_deployment_status_observed_generation", "Desired state that the controller has seen.", STABLE,
+        count("status.observedGeneration"),
     ),
     gauge(
         "kube_deployment_status_condition", "State of the deployment, by condition.", STABLE, condition_reasons,

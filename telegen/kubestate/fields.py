@@ -1,7 +1,8 @@
 """Readers of fields, made once when a table is made.
 
-They follow the API's Go types: a scalar that is absent or null has its zero value. A value of another type than the API's is passed on
-and refused by the renderer, or raises here; either way its family is left out for that object and counted.
+They follow the API's Go types: a scalar that is absent or null has its zero value. A value of another type than the
+API's is passed on and refused by the renderer, or raises here; either way its family is left out for that object and
+counted.
 """
 
 from __future__ import annotations

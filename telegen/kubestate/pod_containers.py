@@ -24,7 +24,12 @@ def info(specs: str, statuses: str, with_restart_policy: bool) -> Generate:
     read_specs, read_statuses = items(specs), items(statuses)
 
     def row(spec: Status, status: Status) -> Row:
-        images = (spec.get("image") or "", status.get("image") or "", status.get("imageID") or "", status.get("containerID") or "")
+        images = (
+            spec.get("image") or "",
+            status.get("image") or "",
+            status.get("imageID") or "",
+            status.get("containerID") or "",
+        )
         policy = (spec.get("restartPolicy") or "",) if with_restart_policy else ()
         return (name(spec), *images, *policy, 1)
 

@@ -186,7 +186,10 @@ FAMILIES = (
         "kube_pod_container_resource_requests", "What a container asks for of a resource.", STABLE,
         containers.resources(SPECS, "requests"), "container", "node", "resource", "unit",
     ),
-    gauge("kube_pod_container_state_started", "When a container started, in Unix seconds.", STABLE, containers.started(STATUSES), "container"),
+    gauge(
+        "kube_pod_container_state_started", "When a container started, in Unix seconds.", STABLE,
+        containers.started(STATUSES), "container",
+    ),
     gauge(
         "kube_pod_container_status_last_terminated_reason", "Why a container ended the last time.", ALPHA,
         containers.reason(STATUSES, "terminated", "lastState"), "container", "reason",
@@ -199,17 +202,30 @@ FAMILIES = (
         "kube_pod_container_status_last_terminated_timestamp", "When a container ended the last time, in Unix seconds.", ALPHA,
         containers.last_finished(STATUSES), "container",
     ),
-    gauge("kube_pod_container_status_ready", "Whether a container passes its readiness check.", STABLE, containers.ready(STATUSES), "container"),
-    counter(
-        "kube_pod_container_status_restarts_total", "How often a container was started again.", STABLE, containers.restarts(STATUSES), "container"
+    gauge(
+        "kube_pod_container_status_ready", "Whether a container passes its readiness check.", STABLE,
+        containers.ready(STATUSES), "container",
     ),
-    gauge("kube_pod_container_status_running", "Whether a container runs.", STABLE, containers.in_state(STATUSES, "running"), "container"),
-    gauge("kube_pod_container_status_terminated", "Whether a container has ended.", STABLE, containers.in_state(STATUSES, "terminated"), "container"),
+    counter(
+        "kube_pod_container_status_restarts_total", "How often a container was started again.", STABLE,
+        containers.restarts(STATUSES), "container",
+    ),
+    gauge(
+        "kube_pod_container_status_running", "Whether a container runs.", STABLE,
+        containers.in_state(STATUSES, "running"), "container",
+    ),
+    gauge(
+        "kube_pod_container_status_terminated", "Whether a container has ended.", STABLE,
+        containers.in_state(STATUSES, "terminated"), "container",
+    ),
     gauge(
         "kube_pod_container_status_terminated_reason", "Why a container has ended.", ALPHA,
         containers.reason(STATUSES, "terminated"), "container", "reason",
     ),
-    gauge("kube_pod_container_status_waiting", "Whether a container waits.", STABLE, containers.in_state(STATUSES, "waiting"), "container"),
+    gauge(
+        "kube_pod_container_status_waiting", "Whether a container waits.", STABLE,
+        containers.in_state(STATUSES, "waiting"), "container",
+    ),
     gauge(
         "kube_pod_container_status_waiting_reason", "Why a container waits.", STABLE,
         containers.reason(STATUSES, "waiting"), "container", "reason",
@@ -281,7 +297,10 @@ FAMILIES = (
     allowed_annotations("kube_pod"),
     allowed_labels("kube_pod"),
     gauge("kube_pod_overhead_cpu_cores", "Cores that running the pod takes besides its containers.", ALPHA, overhead("cpu", milli)),
-    gauge("kube_pod_overhead_memory_bytes", "Memory that running the pod takes besides its containers.", ALPHA, overhead("memory", whole)),
+    gauge(
+        "kube_pod_overhead_memory_bytes", "Memory that running the pod takes besides its containers.", ALPHA,
+        overhead("memory", whole),
+    ),
     owner("kube_pod"),
     gauge(
         "kube_pod_resourceclaim_info", "Claims of dynamic resources.", ALPHA, resource_claims,
@@ -313,7 +332,8 @@ FAMILIES = (
     gauge("kube_pod_status_ready", "Whether the pod can serve.", STABLE, condition_rows("Ready"), "condition"),
     gauge("kube_pod_status_ready_time", "When the pod became ready, in Unix seconds.", ALPHA, condition_time("Ready", "True")),
     gauge(
-        "kube_pod_status_initialized_time", "When the init containers were done, in Unix seconds.", ALPHA, condition_time("Initialized", "True")
+        "kube_pod_status_initialized_time", "When the init containers were done, in Unix seconds.", ALPHA,
+        condition_time("Initialized", "True"),
     ),
     gauge(
         "kube_pod_status_container_ready_time", "When all containers were ready, in Unix seconds.", ALPHA,
@@ -322,7 +342,10 @@ FAMILIES = (
     gauge("kube_pod_status_reason", "Why the pod is in its state.", ALPHA, status_reasons, "reason"),
     gauge("kube_pod_status_disruption_reason", "Why the pod is to be disrupted.", ALPHA, disruption_reasons, "reason"),
     gauge("kube_pod_status_scheduled", "Whether the pod has a node.", STABLE, condition_rows("PodScheduled"), "condition"),
-    gauge("kube_pod_status_scheduled_time", "When the pod got its node, in Unix seconds.", STABLE, condition_time("PodScheduled", "True")),
+    gauge(
+        "kube_pod_status_scheduled_time", "When the pod got its node, in Unix seconds.", STABLE,
+        condition_time("PodScheduled", "True"),
+    ),
     gauge("kube_pod_status_unschedulable", "1 while the scheduler finds no node.", STABLE, unschedulable),
     gauge(
         "kube_pod_status_unscheduled_time", "Since when the scheduler finds no node, in Unix seconds.", ALPHA,
@@ -336,7 +359,10 @@ FAMILIES = (
         "kube_pod_nodeselectors", "Labels that the pod's node must have.", "gauge", ALPHA, node_selectors,
         ("nodeselector_*",), dynamic=True, opt_in=True,
     ),
-    gauge("kube_pod_service_account", "The account that the pod acts as.", STABLE, labelled("spec.serviceAccountName"), "service_account"),
+    gauge(
+        "kube_pod_service_account", "The account that the pod acts as.", STABLE,
+        labelled("spec.serviceAccountName"), "service_account",
+    ),
     gauge("kube_pod_scheduler", "The scheduler that is to place the pod.", ALPHA, labelled("spec.schedulerName"), "name"),
 )
 

@@ -81,7 +81,8 @@ _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 def resource_class(name: str) -> tuple[str, str] | None:
     """(resource label, unit label) of a compute resource; None for those that are not shown.
 
-    Byte for memory, storage, huge pages and attachable volumes, core for cpu, integer for extended resources (`nvidia.com/gpu`).
+    Byte for memory, storage, huge pages and attachable volumes, core for cpu, integer for extended resources
+    (`nvidia.com/gpu`).
     """
     if name == "cpu":
         return name, "core"

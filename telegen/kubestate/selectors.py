@@ -40,12 +40,17 @@ class Selection:
     def of(cls, state: KubeState) -> Selection:
         """From the configuration."""
         return cls(
-            state.metric_allowlist, state.metric_denylist, state.metric_opt_in_list, state.labels_allowlist, state.annotations_allowlist
+            state.metric_allowlist,
+            state.metric_denylist,
+            state.metric_opt_in_list,
+            state.labels_allowlist,
+            state.annotations_allowlist,
         )
 
 
 def prepare(resource: Resource, selection: Selection) -> tuple[FamilyGenerator, ...]:
-    """The families of a resource that are to be rendered, with the generate functions that the configuration decides."""
+    """The families of a resource that are to be rendered, with the generate functions that the configuration
+    decides."""
     return tuple(
         _with_metadata(family, resource.name, selection) if family.selects else family
         for family in resource.families
@@ -101,8 +106,8 @@ def key_filter(keys: Sequence[str]) -> Callable[[str], bool]:
 def label_pairs(values: Mapping[str, str], prefix: str) -> Pairs:
     """(label name, value) of each key, in the order of the keys.
 
-    Keys that become the same label name are told apart: the first becomes `_conflict1`, the next `_conflict2` and so on; a suffix that another
-    label has already is passed over.
+    Keys that become the same label name are told apart: the first becomes `_conflict1`, the next `_conflict2` and so
+    on; a suffix that another label has already is passed over.
     """
     names = [(label_name(key, prefix), value or "") for key, value in sorted(values.items())]
     if len({name for name, _ in names}) == len(names):

@@ -90,7 +90,13 @@ def _openmetrics_name(name: str, kind: str) -> str:
 
 
 def gauge(
-    name: str, help: str, stability: Stability, generate: Generate, *labels: str, opt_in: bool = False, deprecated: str = ""
+    name: str,
+    help: str,
+    stability: Stability,
+    generate: Generate,
+    *labels: str,
+    opt_in: bool = False,
+    deprecated: str = "",
 ) -> FamilyGenerator:
     """A gauge whose rows carry `labels`."""
     return FamilyGenerator(name, help, "gauge", stability, generate, labels, opt_in=opt_in, deprecated=deprecated)

@@ -1,8 +1,9 @@
 """Rendered text of many objects, packed by family into compressed cells.
 
-A column per family, a page per some 64 objects; a cell is the text of one family for the objects of one page, as one deflate piece in
-the arena. Kept beside the cells, per object: its slot, a digest of its resourceVersion and, per family, a digest and the length of its text. So
-an update recompresses only the cells whose text changed, and updates of neighbours between two flushes share that work.
+A column per family, a page per some 64 objects; a cell is the text of one family for the objects of one page, as one
+deflate piece in the arena. Kept beside the cells, per object: its slot, a digest of its resourceVersion and, per
+family, a digest and the length of its text. So an update recompresses only the cells whose text changed, and updates of
+neighbours between two flushes share that work.
 """
 
 from __future__ import annotations

@@ -155,7 +155,10 @@ def _cutter(family: FamilyGenerator, identified: bool) -> Callable[[Iterable[Row
                 values = tuple([escape(value) for value in values])
             if key not in lines:
                 number = row[-1]
-                lines[key] = tail % (*values, number if number.__class__ is int else small(number) or number_text(number))
+                lines[key] = tail % (
+                    *values,
+                    number if number.__class__ is int else small(number) or number_text(number),
+                )
         return list(lines.values())
 
     return cut

@@ -37,7 +37,8 @@ def encode_schema(families: Sequence[FamilyGenerator]) -> bytes:
 class Store:
     """Rendered objects of one resource. Safe for the reflector's thread and the flusher's.
 
-    Nothing is published before the first `replace` has gone through; from then on each `flush` publishes what changed since.
+    Nothing is published before the first `replace` has gone through; from then on each `flush` publishes what changed
+    since.
     """
 
     def __init__(
@@ -83,7 +84,8 @@ class Store:
         """Take a whole new state and publish it at once.
 
         Args:
-            events: (ADDED, MODIFIED or DELETED, object), consumed lazily. What it raises ends the call and leaves the store as it was.
+            events: (ADDED, MODIFIED or DELETED, object), consumed lazily. What it raises ends the call and leaves the
+            store as it was.
         """
         pages = self._new_pages()
         try:

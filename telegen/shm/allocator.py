@@ -12,7 +12,8 @@ class ArenaFull(MemoryError):
 class Allocator:
     """Units [first, limit) of an arena. Not safe for threads by itself.
 
-    The free blocks below the high-water mark are kept by start, by end and by size; what lies above it is free and untouched.
+    The free blocks below the high-water mark are kept by start, by end and by size; what lies above it is free and
+    untouched.
     """
 
     def __init__(self, first: int, limit: int) -> None:

@@ -1,7 +1,7 @@
 """Deflate pieces that join into one gzip member without compressing again.
 
-A piece is a raw deflate stream (RFC 1951) that ends in a full flush: no back reference crosses its borders, so pieces may stand in
-any order behind one gzip header (RFC 1952). Its crc32 and length travel with it and are combined.
+A piece is a raw deflate stream (RFC 1951) that ends in a full flush: no back reference crosses its borders, so pieces
+may stand in any order behind one gzip header (RFC 1952). Its crc32 and length travel with it and are combined.
 
 isal does the work where it has a wheel; zlib gives the same bytes' meaning, slower.
 """

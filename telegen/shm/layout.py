@@ -7,12 +7,14 @@
     128     32    slot 1
     4096    ...   extents, in units of 64 bytes
 
-An extent is one integer: unit << 32 | length in bytes; 0 is "nothing". The directory is JSON, {store: StoreEntry}. Each store's
-index is a table of its columns (cells, crc32 of the column's text, its length) and then the cells' extents, column by column.
+An extent is one integer: unit << 32 | length in bytes; 0 is "nothing". The directory is JSON, {store: StoreEntry}. Each
+store's index is a table of its columns (cells, crc32 of the column's text, its length) and then the cells' extents,
+column by column.
 
-One process writes an arena, any number read it, nobody locks. The writer writes new extents, then a new directory, then the slot that is
-not current. A reader takes the slot with the higher sequence whose checksums hold, copies, and accepts the copy only if the
-floor has not passed the sequence meanwhile. The checksums stand in for the memory fences that Python lacks (arm64).
+One process writes an arena, any number read it, nobody locks. The writer writes new extents, then a new directory, then
+the slot that is not current. A reader takes the slot with the higher sequence whose checksums hold, copies, and accepts
+the copy only if the floor has not passed the sequence meanwhile. The checksums stand in for the memory fences that
+Python lacks (arm64).
 """
 
 from __future__ import annotations

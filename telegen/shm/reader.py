@@ -23,7 +23,8 @@ from telegen.shm.layout import (
 )
 
 TRIES = 8
-"""How often a torn snapshot is read again before the reader gives up. A writer publishes every 100 ms; a read takes under 1 ms."""
+"""How often a torn snapshot is read again before the reader gives up. A writer publishes every 100 ms; a read takes
+under 1 ms."""
 
 
 class TornSnapshot(Exception):
@@ -74,7 +75,8 @@ class ArenaReader:
         raise TornSnapshot(self.name)
 
     def copy(self, column: Column) -> bytes:
-        """A copy of a column's pieces, joined; true only if `intact` says so afterwards. PERF: 0.2 us a piece and one memcpy."""
+        """A copy of a column's pieces, joined; true only if `intact` says so afterwards. PERF: 0.2 us a piece and one
+        memcpy."""
         view = self._view
         return b"".join([view[(cell >> 32 << 6) : (cell >> 32 << 6) + (cell & 0xFFFFFFFF)] for cell in column.cells])
 

@@ -30,8 +30,8 @@ from telegen.shm.layout import (
 from telegen.shm.reader import ArenaReader
 
 GRACE = 1.0
-"""Seconds between the publication that drops an extent and its reuse. A scrape copies for some 10 ms; one that is held up longer
-sees the floor pass and copies again. Longer costs memory: 3,000 updates/s drop 20 MB/s."""
+"""Seconds between the publication that drops an extent and its reuse. A scrape copies for some 10 ms; one that is held
+up longer sees the floor pass and copies again. Longer costs memory: 3,000 updates/s drop 20 MB/s."""
 
 PUNCH = 256 * 1024
 """Free blocks from this size in bytes on go back to the system."""
@@ -40,8 +40,8 @@ PUNCH = 256 * 1024
 class ArenaWriter:
     """Writes and publishes; safe for the threads of one process.
 
-    A writer begins with the snapshot that its predecessor in the arena left: its stores go on being served until a new store of that name
-    is published. Names outside `stores` are dropped with the first publication.
+    A writer begins with the snapshot that its predecessor in the arena left: its stores go on being served until a new
+    store of that name is published. Names outside `stores` are dropped with the first publication.
     """
 
     def __init__(
@@ -75,7 +75,8 @@ class ArenaWriter:
         return self._memory[span(place)]
 
     def free(self, places: Iterable[int]) -> None:
-        """Give up extents that a published snapshot may hold: they are reused a grace time after the next publication."""
+        """Give up extents that a published snapshot may hold: they are reused a grace time after the next
+        publication."""
         with self._lock:
             self._dropped.extend(place for place in places if place)
 

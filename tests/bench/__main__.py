@@ -1,4 +1,5 @@
-"""`make bench PODS=10000`: start the agent against the simulated API server, measure, print a table, write build/bench.json."""
+"""`make bench PODS=10000`: start the agent against the simulated API server, measure, print a table, write
+build/bench.json."""
 
 from __future__ import annotations
 
@@ -85,7 +86,7 @@ def measure_visible(url: str, api: str, probes: int) -> Figures:
     for number in range(probes):
         started = time.monotonic()
         post(f"{api}/demo/mark?value={number + 100000}")
-        needle = f' {number + 100000}\n'.encode()
+        needle = f" {number + 100000}\n".encode()
         while True:
             scraped = time.monotonic()
             if needle in zlib.decompress(get(f"{url}/metrics", gzip=True).body, 31):
@@ -158,7 +159,9 @@ def main() -> int:
     figures = run(parser.parse_args())
     print(table(figures))
     Path("build").mkdir(exist_ok=True)
-    Path("build/bench.json").write_text(json.dumps({name: round(value, 3) for name, value in figures.items()}, indent=2) + "\n")
+    Path("build/bench.json").write_text(
+        json.dumps({name: round(value, 3) for name, value in figures.items()}, indent=2) + "\n"
+    )
     return 0
 
 

@@ -27,7 +27,8 @@ class Tree:
         return [self.root, *self.root.children(recursive=True)]
 
     def cpu(self, name: str = "") -> float:
-        """CPU seconds used so far, by processes whose name begins with `name`; ended children included for the whole tree."""
+        """CPU seconds used so far, by processes whose name begins with `name`; ended children included for the whole
+        tree."""
         total = 0.0
         for process in self.processes():
             try:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The real etcd and kube-apiserver: where they are, and how they are built when they are nowhere.
 
-Both come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. What is built is kept outside the tree, in a
-folder named after the versions. Only the standard library is used: this runs before there is a virtual environment.
+Both come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. What is built is kept
+outside the tree, in a folder named after the versions. Only the standard library is used: this runs before there is a
+virtual environment.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ BUILD_TIME = 1500.0
 
 
 class Tool(NamedTuple):
-    """One program: its name as a file, the folder of its go.mod, the package that is built and the module that gives its version."""
+    """One program: its name as a file, the folder of its go.mod, the package that is built and the module that gives
+    its version."""
 
     name: str
     folder: str
@@ -75,7 +77,9 @@ def build(environ: Mapping[str, str]) -> Path:
     if absent and environ.get("KUBEBUILDER_ASSETS"):
         raise Unavailable(f"KUBEBUILDER_ASSETS={where} has no {' and no '.join(tool.name for tool in absent)}")
     if absent and not shutil.which("go", path=environ.get("PATH")):
-        raise Unavailable("Go (1.26 or newer) is needed to build etcd and kube-apiserver; or set KUBEBUILDER_ASSETS to a folder that has them")
+        raise Unavailable(
+            "Go (1.26 or newer) is needed to build etcd and kube-apiserver; or set KUBEBUILDER_ASSETS to a folder that has them"
+        )
     for tool in TOOLS:
         if tool not in absent:
             print(f"{tool.name}: {where / tool.name} is there", flush=True)
@@ -88,7 +92,8 @@ def build(environ: Mapping[str, str]) -> Path:
 
 
 def _build(tool: Tool, where: Path, environ: Mapping[str, str]) -> None:
-    """Build one program beside its place and move it in when it is whole: who looks meanwhile sees all of it or nothing."""
+    """Build one program beside its place and move it in when it is whole: who looks meanwhile sees all of it or
+    nothing."""
     where.mkdir(parents=True, exist_ok=True)
     partial = where / f".{tool.name}.{os.getpid()}"
     command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {_stamp(tool)}", "-o", str(partial), tool.package]

@@ -6,7 +6,8 @@ Page = dict[str, tuple[str, dict[str, float]]]
 
 
 def parse(text: str) -> Page:
-    """Family name → (type, {series as written: value}). Lines end at \\n only: values may hold other line ends. A repeated series keeps its first value."""
+    """Family name → (type, {series as written: value}). Lines end at \\n only: values may hold other line ends. A
+    repeated series keeps its first value."""
     page: Page = {}
     family = ""
     for line in text.split("\n"):
@@ -43,6 +44,8 @@ def difference(wanted: Page, got: Page) -> list[str]:
         lines += [
             f"{name}: {got_series[name]}, wanted {value}"
             for name, value in series.items()
-            if name in got_series and got_series[name] != value and not (value != value and got_series[name] != got_series[name])
+            if name in got_series
+            and got_series[name] != value
+            and not (value != value and got_series[name] != got_series[name])
         ]
     return lines

@@ -1,4 +1,5 @@
-"""Tables against what kube-state-metrics printed for the same objects. A case is a folder: objects.json and the wanted pages."""
+"""Tables against what kube-state-metrics printed for the same objects. A case is a folder: objects.json and the wanted
+pages."""
 
 from __future__ import annotations
 

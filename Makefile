@@ -1,0 +1,46 @@
+# One line of work each; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PODS ?= 10000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint bench cluster-tools lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+demo: $(VENV)/stamp ## run the agent on a simulated cluster that keeps changing, and on this machine's cgroups
+	$(BIN)/python -m telegen.supervisor --demo
+
+run: $(VENV)/stamp ## run the agent on the cluster that the environment or a kubeconfig names
+	$(BIN)/python -m telegen.supervisor
+
+test: lint ## check the code and run every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers
+	$(BIN)/flake8 telegen workers tests setup.py
+	$(BIN)/isort --check --quiet telegen workers tests setup.py
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=URL measures a kube-state-metrics beside it
+	$(BIN)/python -m tests.bench --pods $(PODS) $(if $(PEER),--peer $(PEER))
+
+cluster-tools: ## build the real etcd and kube-apiserver that tests use, outside the tree
+	PYTHON=$(PYTHON) tests/cluster/build
+
+lock: ## write requirements.lock anew from the ranges in setup.cfg; with the oldest Python: PYTHON=python3.10
+	rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip install -q -e '.[dev]'
+	build/lock/bin/pip freeze --exclude-editable --exclude telegen > requirements.lock
+
+clean: ## remove what the other targets made in the tree
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/stamp: requirements.lock setup.cfg
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
