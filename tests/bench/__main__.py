@@ -12,8 +12,8 @@ import time
 import zlib
 from pathlib import Path
 
-from tests.bench.agent import agent, drain, get, is_ready, post, simulated
-from tests.bench.tree import Tree, wait_for
+from tests.harness import agent, drain, get, is_ready, post, simulated
+from tests.tree import Tree, wait_for
 
 BARS = {
     "pss_settled_mb": ("<=", 160),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import psutil
@@ -66,14 +67,14 @@ class Tree:
         self._stop.set()
 
 
-def wait_for(what: str, condition: object, timeout: float, interval: float = 0.02) -> float:
+def wait_for(what: str, condition: Callable[[], bool], timeout: float, interval: float = 0.02) -> float:
     """Seconds until `condition()` is true.
 
     Raises:
         TimeoutError: it never was.
     """
     started = time.monotonic()
-    while not condition():  # type: ignore[operator]
+    while not condition():
         if time.monotonic() - started > timeout:
             raise TimeoutError(f"{what}: not within {timeout:.0f} s")
         time.sleep(interval)

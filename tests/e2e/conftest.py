@@ -1,0 +1,29 @@
+"""A small simulated cluster within the test, and an agent that watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from telegen.demo.objects import SyntheticCluster
+from telegen.demo.process import make_state
+from telegen.demo.server import SimulatedServer
+from tests.harness import FAST, Agent, start_agent
+
+
+@pytest.fixture
+def server() -> Iterator[SimulatedServer]:
+    """An API server with 60 pods and 6 of each other resource, whose state the test may change."""
+    server = SimulatedServer(make_state(SyntheticCluster(60, 6))).start()
+    server.levers.bookmark_interval = 0.5
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def agent(server: SimulatedServer) -> Iterator[Agent]:
+    """An agent that has synced all of it."""
+    with start_agent(FAST, url=server.url) as running:
+        running.wait_ready()
+        yield running

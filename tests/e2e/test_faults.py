@@ -1,0 +1,193 @@
+"""What happens when processes are killed and API servers go away: nothing that a scrape would notice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from telegen.demo.server import SimulatedServer
+from telegen.demo.state import State
+from tests.harness import FAST, Agent, free_port, get, start_agent
+from tests.tree import wait_for
+
+PODS = 60
+
+
+class Scrapes:
+    """Scrapes in a loop, and what was wrong with any of them."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.between = threading.Lock()
+        """Held during a scrape: a process that is killed while it sends takes the connection with it, whoever supervises."""
+        self.count = 0
+        self.failures: list[str] = []
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.01):
+            with self.between:
+                try:
+                    answer = get(f"{self._agent.url}/metrics", timeout=10)
+                except OSError as error:
+                    self.failures.append(repr(error))
+                    continue
+            self.count += 1
+            found = answer.body.count(b"\nkube_pod_info{"), answer.body.count(b'container_memory_usage_bytes{id="/"')
+            if answer.status != 200 or found != (PODS, 1):
+                self.failures.append(f"{answer.status}: {found} series of pods and of the root")
+
+    @contextmanager
+    def running(self) -> Iterator[Scrapes]:
+        """While the block runs."""
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            self._thread.join()
+
+
+def restarts(page: str, value: int) -> bool:
+    """Whether some container shows this number of restarts."""
+    return any(line.endswith(f" {value}") for line in page.split("\n") if line.startswith("kube_pod_container_status_restarts_total{"))
+
+
+def mark(server: SimulatedServer, value: int) -> None:
+    """Give a pod a number of restarts by which it is found."""
+    server.levers.pull("mark", {"value": str(value)})
+
+
+@pytest.mark.parametrize("name", ["telegen-watch-pods", "telegen-watch-cluster", "telegen-sample", "telegen-web", "telegen-web-0"])
+def test_killed_process_is_back_and_no_scrape_noticed(agent: Agent, server: SimulatedServer, name: str) -> None:
+    """kill -9 of each kind of process: no failed scrape, no missing series, fresh again within 5 s."""
+    (before,) = [process for process in agent.named(name) if process.pid]
+    with Scrapes(agent).running() as scrapes:
+        wait_for("scrapes", lambda: scrapes.count > 3, 10)
+        with scrapes.between:
+            before.kill()
+        wait_for(f"a new {name}", lambda: any(p.pid != before.pid for p in agent.named(name)), 5)
+        mark(server, 4711)
+        wait_for("freshness", lambda: restarts(agent.page(), 4711), 5)
+        seen = scrapes.count
+        wait_for("more scrapes", lambda: scrapes.count > seen + 3, 10)
+    assert scrapes.failures == []
+
+
+def test_killed_supervisor_leaves_nobody_and_a_new_start_works_at_once(agent: Agent, server: SimulatedServer) -> None:
+    """kill -9 of the supervisor: every child is gone within 2 s, and the port can be had again."""
+    processes = agent.tree.processes()
+    os.kill(agent.process.pid, signal.SIGKILL)
+    agent.process.wait(5)
+    _, alive = psutil.wait_procs(processes, timeout=2)
+    assert alive == []
+    with start_agent(FAST, port=agent.port, url=server.url) as again:
+        again.wait_ready()
+
+
+def test_hanging_worker_is_aborted_with_its_stacks(server: SimulatedServer) -> None:
+    """A worker that is stopped shows no sign of life: it gets SIGABRT, its stacks are logged, and another takes its place."""
+    with start_agent(FAST.replace("supervisor: {{", "supervisor: {{heartbeat_timeout: 3s, "), url=server.url) as agent:
+        agent.wait_ready()
+        (before,) = agent.named("telegen-watch-pods")
+        before.suspend()
+        wait_for("its end", lambda: "no sign of life" in agent.log.read_text(), 10)
+        before.resume()
+        wait_for("its successor", lambda: any(p.pid != before.pid for p in agent.named("telegen-watch-pods")), 10)
+        assert "Current thread" in agent.log.read_text()
+
+
+def test_api_server_that_is_not_there_at_start(server: SimulatedServer) -> None:
+    """Container metrics are served meanwhile, /readyz names what is missing, and everything comes once the server does."""
+    port = free_port()
+    with start_agent(FAST, url=f"http://127.0.0.1:{port}") as agent:
+        wait_for("containers", lambda: 'container_memory_usage_bytes{id="/"' in _page_or_nothing(agent), 10)
+        answer = get(f"{agent.url}/readyz")
+        assert answer.status == 503
+        assert b"watch-pods: pods: not synced yet" in answer.body
+        late = SimulatedServer(server.state, port=port).start()
+        try:
+            agent.wait_ready()
+            assert agent.page().count("\nkube_pod_info{") == PODS
+        finally:
+            late.stop()
+
+
+def _page_or_nothing(agent: Agent) -> str:
+    try:
+        return agent.page()
+    except (OSError, AssertionError):
+        return ""
+
+
+def first_pod(state: State) -> tuple[str, str]:
+    """Namespace and name of some pod."""
+    return next(iter(state.collections["pods"].objects))
+
+
+def test_api_server_restarted_with_an_empty_watch_cache(server: SimulatedServer) -> None:
+    """While it is away the last state is served; when it is back, what was deleted meanwhile goes, whole, and changes come again."""
+    port = free_port()
+    first = SimulatedServer(server.state, port=port).start()
+    with start_agent(FAST, url=first.url) as agent:
+        agent.wait_ready()
+        first.stop()
+        namespace, name = first_pod(server.state)
+        server.state.delete("pods", namespace, name)
+        server.state.compact()
+        away = time.monotonic() + 3
+        while time.monotonic() < away:
+            assert agent.page().count("\nkube_pod_info{") == PODS
+            time.sleep(0.1)
+        second = SimulatedServer(server.state, port=port).start()
+        try:
+            agent.wait_page("the deletion", lambda page: f'pod="{name}"' not in page)
+            assert agent.page().count("\nkube_pod_info{") == PODS - 1
+            mark(second, 815)
+            agent.wait_page("a change", lambda page: restarts(page, 815))
+        finally:
+            second.stop()
+
+
+def test_watches_that_end_and_history_that_is_gone(agent: Agent, server: SimulatedServer) -> None:
+    """Dropped watches go on from where they were; a compacted history leads to a relist; nothing is lost either way."""
+    for number, lever in enumerate(("drop", "compact", "drop")):
+        server.levers.pull(lever, {})
+        mark(server, 9000 + number)
+        agent.wait_page(lever, lambda page: restarts(page, 9000 + number))
+        assert agent.page().count("\nkube_pod_info{") == PODS
+
+
+def test_forbidden_resource_harms_no_other(server: SimulatedServer) -> None:
+    """403 on one resource is counted and named; the others are served; it is tried again until it works."""
+    server.levers.pull("forbid", {"resource": "nodes"})
+    with start_agent(FAST, url=server.url) as agent:
+        agent.wait_page("the others", lambda page: page.count("\nkube_pod_info{") == PODS and "\nkube_namespace_created{" in page)
+        wait_for("the count", lambda: 'telegen_api_errors_total{reason="403",store="nodes"}' in agent.page("/telemetry"), 10)
+        assert b"nodes: not synced yet" in get(f"{agent.url}/readyz").body
+        assert "is forbidden" in agent.log.read_text()
+        server.levers.pull("allow", {"resource": "nodes"})
+        agent.wait_ready()
+        assert "\nkube_node_info{" in agent.page()
+
+
+def test_malformed_objects_drop_their_families_only(agent: Agent, server: SimulatedServer) -> None:
+    """Wrong types and nulls in an object cost it the families that need them; errors are counted, all else is served."""
+    pod = next(iter(server.state.collections["pods"].objects.values())).load()
+    pod["metadata"].update({"name": "odd", "uid": "odd-1", "labels": {"a": 'x"\\\n' + "ü" * 100_000}})
+    pod["status"]["containerStatuses"] = [{"name": 5, "restartCount": "many", "state": []}, None]
+    pod["spec"]["nodeName"] = {"not": "a name"}
+    server.state.put("pods", pod)
+    agent.wait_page("the pod", lambda page: 'kube_pod_created{namespace="shop-0",pod="odd"' in page)
+    page = agent.page()
+    assert 'kube_pod_info{namespace="shop-0",pod="odd"' not in page
+    assert page.count("\nkube_pod_info{") == PODS
+    assert 'telegen_generate_errors_total{family="kube_pod_info",store="pods"}' in agent.page("/telemetry")

@@ -1,0 +1,195 @@
+"""An agent and a simulated API server as processes of their own, and the requests that tests and benchmarks make."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from tests.tree import Tree, wait_for
+
+CONFIG = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  separate_endpoints: true
+  kube_state:
+    apiserver: {url}
+log: {{level: warning}}
+"""
+
+FAST = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  separate_endpoints: true
+  kube_state:
+    apiserver: {url}
+  cadvisor: {{collect_interval: 1s}}
+api: {{backoff_initial: 50ms, backoff_max: 500ms, read_timeout: 10s}}
+supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
+"""
+"""For tests: what waits in production for seconds waits here for less."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One scrape: seconds until the last byte, the body as it came over the wire."""
+
+    status: int
+    seconds: float
+    body: bytes
+
+
+def get(url: str, gzip: bool = False, timeout: float = 60) -> Answer:
+    """A GET as Prometheus does it."""
+    parts = urlsplit(url)
+    headers = {"Accept-Encoding": "gzip" if gzip else "identity"}
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+    started = time.perf_counter()
+    try:
+        connection.request("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path, headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+        return Answer(response.status, time.perf_counter() - started, body)
+    finally:
+        connection.close()
+
+
+def drain(url: str, gzip: bool) -> float:
+    """Seconds of a scrape whose body is thrown away as it comes: what the client does with it is not the agent's."""
+    parts = urlsplit(url)
+    request = f"GET {parts.path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: {'gzip' if gzip else 'identity'}\r\n\r\n"
+    buffer = bytearray(1 << 20)
+    started = time.perf_counter()
+    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=60) as connection:
+        connection.sendall(request.encode())
+        while connection.recv_into(buffer):
+            pass
+    return time.perf_counter() - started
+
+
+def post(url: str) -> None:
+    """Pull a lever of the simulated server."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    try:
+        connection.request("POST", f"{parts.path}?{parts.query}")
+        status = connection.getresponse().status
+    finally:
+        connection.close()
+    if status != 200:
+        raise RuntimeError(f"{url}: {status}")
+
+
+@contextlib.contextmanager
+def simulated(pods: int, rate: float = 0.0) -> Iterator[str]:
+    """A simulated API server with so many pods; its URL."""
+    command = [sys.executable, "-m", "telegen.demo", "--pods", str(pods), "--rate", str(rate)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+class Agent:
+    """An agent as a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, config: Path, log: Path) -> None:
+        self.process, self.port, self.config, self.log = process, port, config, log
+        self.url = f"http://127.0.0.1:{port}"
+        self.tree = Tree.of(process.pid)
+
+    def page(self, path: str = "/metrics") -> str:
+        """A page as text.
+
+        Raises:
+            AssertionError: the answer was no 200.
+        """
+        answer = get(f"{self.url}{path}", timeout=10)
+        assert answer.status == 200, answer.body
+        return answer.body.decode()
+
+    def wait_ready(self, timeout: float = 20) -> None:
+        """Until /readyz says so."""
+        wait_for(f"{self.url}/readyz", lambda: is_ready(self.url), timeout)
+
+    def wait_page(self, what: str, shows: Callable[[str], bool], timeout: float = 10) -> None:
+        """Until the page shows something."""
+        wait_for(what, lambda: shows(self.page()), timeout, 0.05)
+
+    def named(self, name: str) -> list[psutil.Process]:
+        """Its processes of a name, as ps shows it."""
+        return [process for process in self.tree.processes() if _name(process) == name[:15]]
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return Path(f"/proc/{process.pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def start_agent(text: str, *arguments: str, port: int = 0, **values: object) -> Iterator[Agent]:
+    """Start an agent with a configuration; it may not be ready yet.
+
+    Args:
+        text: the YAML, in which `{port}` and what `values` name are filled in.
+        arguments: more of them for the command line.
+        port: where it listens; any free one when 0.
+    """
+    port = port or free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        config, log = Path(folder) / "config.yaml", Path(folder) / "log"
+        config.write_text(text.format(port=port, **values))
+        with log.open("wb") as output:
+            command = [sys.executable, "-m", "telegen.supervisor", "--config", str(config), *arguments]
+            process = subprocess.Popen(command, env=clean_environ(), stderr=output)
+            try:
+                yield Agent(process, port, config, log)
+            except BaseException:
+                sys.stderr.write(log.read_text())
+                raise
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait(30)
+
+
+def clean_environ() -> dict[str, str]:
+    """The environment without what would configure an agent."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("TELEGEN_", "KUBE"))} | {"HOME": "/nowhere"}
+
+
+@contextlib.contextmanager
+def agent(api: str) -> Iterator[tuple[str, Tree]]:
+    """An agent that watches `api`, as it comes; its URL and its processes."""
+    with start_agent(CONFIG, url=api) as running:
+        yield running.url, running.tree
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def is_ready(url: str) -> bool:
+    """Whether the agent at `url` has synced everything."""
+    try:
+        return get(f"{url}/readyz", timeout=2).status == 200
+    except (OSError, http.client.HTTPException):
+        return False
