@@ -127,9 +127,17 @@ class Agent:
         """Until /readyz says so."""
         wait_for(f"{self.url}/readyz", lambda: is_ready(self.url), timeout)
 
+    def page_if_up(self, path: str = "/metrics") -> str:
+        """A page as text; "" as long as the agent does not listen or answer with 200."""
+        try:
+            answer = get(f"{self.url}{path}", timeout=10)
+        except (OSError, http.client.HTTPException):
+            return ""
+        return answer.body.decode() if answer.status == 200 else ""
+
     def wait_page(self, what: str, shows: Callable[[str], bool], timeout: float = 10) -> None:
         """Until the page shows something."""
-        wait_for(what, lambda: shows(self.page()), timeout, 0.05)
+        wait_for(what, lambda: shows(self.page_if_up()), timeout, 0.05)
 
     def named(self, name: str) -> list[psutil.Process]:
         """Its processes of a name, as ps shows it."""

@@ -91,8 +91,7 @@ class WatchWorker(Worker):
             started = time.thread_time()
             for store in self._stores:
                 if store.flush():
-                    self.telemetry.objects.labels(store.name).set(len(store))
-                    self.telemetry.pages.labels(store.name).set(store.page_count)
+                    note_size(self.telemetry, store)
             pause = max(least, min(FLUSH_MAX, (time.thread_time() - started) / FLUSH_SHARE))
 
     def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
@@ -110,6 +109,11 @@ class WatchWorker(Worker):
                 self.log.exception("%s: ended by an error that nothing foresaw", threading.current_thread().name)
 
         return guarded
+
+
+def note_size(telemetry: Telemetry, store: Store) -> None:
+    """Say how much a store holds."""
+    telemetry.note_size(store.name, len(store), store.page_count, store.stored_bytes)
 
 
 def _resource(store: str) -> Resource:
@@ -165,8 +169,7 @@ class _Observer:
         """Note a whole state."""
         self._note()
         self._telemetry.last_sync.labels(self._store.name).set(time.time())
-        self._telemetry.objects.labels(self._store.name).set(len(self._store))
-        self._telemetry.pages.labels(self._store.name).set(self._store.page_count)
+        note_size(self._telemetry, self._store)
         self._log.info("%s: synced %d objects in %.1f s", self._store.name, len(self._store), seconds)
         self._last_failure = ""
         trim_memory()

@@ -63,6 +63,7 @@ class Telemetry:
 
         self.objects = gauge("telegen_store_objects", "Objects held by a store.", "store")
         self.pages = gauge("telegen_store_pages", "Pages held by a store.", "store")
+        self.store_bytes = gauge("telegen_store_bytes", "Shared memory that the pages of a store take.", "store")
         self.last_event = gauge(
             "telegen_store_last_event_timestamp_seconds",
             "When the source last said anything, bookmarks included.",
@@ -95,6 +96,12 @@ class Telemetry:
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
         )
         self.scrape_bytes = counter("telegen_scrape_bytes_total", "Bytes of pages before transfer.", "path", "coding")
+
+    def note_size(self, store: str, objects: int, pages: int, stored_bytes: int) -> None:
+        """Say how much a store holds."""
+        self.objects.labels(store).set(objects)
+        self.pages.labels(store).set(pages)
+        self.store_bytes.labels(store).set(stored_bytes)
 
 
 class _Processes(Collector):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, repeat
 
 from telegen.shm.deflate import combine, compress, crc32, decompress
-from telegen.shm.layout import Column
+from telegen.shm.layout import LENGTH, Column
 from telegen.shm.writer import ArenaWriter
 
 Cell = tuple[int, int]
@@ -30,6 +30,7 @@ class Pages:
         self._places: dict[str, int] = {}
         self._free: list[int] = []
         self._used = 0
+        self._bytes = 0
         self._digests = array("q")
         self._lengths = array("I")
         self._cells = [array("Q") for _ in range(columns)]
@@ -46,6 +47,11 @@ class Pages:
     def page_count(self) -> int:
         """How many pages have been opened."""
         return self._used // self._size
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all cells, compressed."""
+        return self._bytes
 
     @property
     def dirty(self) -> bool:
@@ -178,7 +184,9 @@ class Pages:
         return before
 
     def _write(self, page: int, column: int, text: bytes) -> None:
-        self._cells[column][page] = self._arena.write(compress(text)) if text else 0
+        place = self._arena.write(compress(text)) if text else 0
+        self._bytes += (place & LENGTH) - (self._cells[column][page] & LENGTH)
+        self._cells[column][page] = place
         self._crcs[column][page] = crc32(text)
         self._raws[column][page] = len(text)
 

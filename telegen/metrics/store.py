@@ -24,8 +24,9 @@ def uid(obj: Object) -> str:
 
 
 def resource_version(obj: Object) -> str:
-    """The version of a Kubernetes object: metadata.resourceVersion, "" when it has none."""
-    return obj["metadata"].get("resourceVersion") or ""
+    """The version of a Kubernetes object: metadata.resourceVersion, "" when it has none or it is no string."""
+    version = obj["metadata"].get("resourceVersion")
+    return version if isinstance(version, str) else ""
 
 
 def encode_schema(families: Sequence[FamilyGenerator]) -> bytes:
@@ -79,6 +80,11 @@ class Store:
     def page_count(self) -> int:
         """How many pages are held."""
         return self._pages.page_count
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of shared memory that the pages take, compressed."""
+        return self._pages.stored_bytes
 
     def replace(self, events: Iterable[tuple[str, Object]]) -> None:
         """Take a whole new state and publish it at once.

@@ -12,11 +12,17 @@ from telegen.demo.server import SimulatedServer
 from tests.harness import FAST, Agent, start_agent
 
 
-@pytest.fixture
-def server() -> Iterator[SimulatedServer]:
-    """An API server with 60 pods and 6 of each other resource, whose state the test may change."""
+def small_cluster() -> SimulatedServer:
+    """An API server with 60 pods and 6 of each other resource."""
     server = SimulatedServer(make_state(SyntheticCluster(60, 6))).start()
     server.levers.bookmark_interval = 0.5
+    return server
+
+
+@pytest.fixture
+def server() -> Iterator[SimulatedServer]:
+    """An API server of this test's own, whose state it may change."""
+    server = small_cluster()
     yield server
     server.stop()
 
@@ -27,3 +33,15 @@ def agent(server: SimulatedServer) -> Iterator[Agent]:
     with start_agent(FAST, url=server.url) as running:
         running.wait_ready()
         yield running
+
+
+@pytest.fixture(scope="module")
+def calm() -> Iterator[Agent]:
+    """An agent that the tests of a module share: they only look at it."""
+    server = small_cluster()
+    try:
+        with start_agent(FAST, url=server.url) as running:
+            running.wait_ready()
+            yield running
+    finally:
+        server.stop()

@@ -109,7 +109,7 @@ def test_api_server_that_is_not_there_at_start(server: SimulatedServer) -> None:
     """Container metrics are served meanwhile, /readyz names what is missing, and everything comes once the server does."""
     port = free_port()
     with start_agent(FAST, url=f"http://127.0.0.1:{port}") as agent:
-        wait_for("containers", lambda: 'container_memory_usage_bytes{id="/"' in _page_or_nothing(agent), 10)
+        agent.wait_page("containers", lambda page: 'container_memory_usage_bytes{id="/"' in page)
         answer = get(f"{agent.url}/readyz")
         assert answer.status == 503
         assert b"watch-pods: pods: not synced yet" in answer.body
@@ -119,13 +119,6 @@ def test_api_server_that_is_not_there_at_start(server: SimulatedServer) -> None:
             assert agent.page().count("\nkube_pod_info{") == PODS
         finally:
             late.stop()
-
-
-def _page_or_nothing(agent: Agent) -> str:
-    try:
-        return agent.page()
-    except (OSError, AssertionError):
-        return ""
 
 
 def first_pod(state: State) -> tuple[str, str]:

@@ -1,0 +1,95 @@
+"""Where the API server is and who asks: service accounts and kubeconfigs, re-read when they change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telegen.api.client import Client, Timeouts, split_lines
+from telegen.api.credentials import Cluster, NoCredentials, credentials
+from telegen.api.errors import ProtocolError, Unauthorized, Unreachable
+from tests.api.wire import ScriptedServer, answer, refusal
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: here
+clusters: [{{name: c, cluster: {{server: "{url}"}}}}]
+users: [{{name: u, user: {user}}}]
+contexts: [{{name: here, context: {{cluster: c, user: u}}}}]
+"""
+
+
+def test_service_account_token_is_read_at_every_connection(tmp_path: Path) -> None:
+    """A rotated token is used from the next request on; the address comes from the environment."""
+    (tmp_path / "token").write_text("first\n")
+    (tmp_path / "ca.crt").write_text("")
+    read = credentials("in-cluster", {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}, tmp_path)
+    assert read(False) == Cluster("https://[fd00::1]:443", {"Authorization": "Bearer first"})
+    (tmp_path / "token").write_text("second\n")
+    assert read(False).headers == {"Authorization": "Bearer second"}
+
+
+def test_missing_service_account(tmp_path: Path) -> None:
+    """The file that is missing is named, with what to look at."""
+    read = credentials("in-cluster", {"KUBERNETES_SERVICE_HOST": "h", "KUBERNETES_SERVICE_PORT": "1"}, tmp_path)
+    with pytest.raises(NoCredentials, match="token.*does the pod mount its service account"):
+        read(False)
+
+
+def test_unauthorized_is_tried_once_more_with_fresh_credentials(tmp_path: Path) -> None:
+    """After a 401 the kubeconfig and its token file are read again; a second 401 is an error."""
+    refused = refusal(401, "Unauthorized", "the token has expired")
+    server = ScriptedServer([answer({"n": 1}), refused, answer({"n": 2}), refused, refused]).start()
+    token, path = tmp_path / "token", tmp_path / "kubeconfig"
+    token.write_text("old")
+    path.write_text(KUBECONFIG.format(url=server.url, user=f"{{tokenFile: {token}}}"))
+    client = Client(credentials(f"kubeconfig:{path}", {}), Timeouts(1, 5))
+    try:
+        assert client.get("/a", {}, "application/json") == {"n": 1}
+        token.write_text("new")
+        assert client.get("/a", {}, "application/json") == {"n": 2}
+        with pytest.raises(Unauthorized, match="the token has expired"):
+            client.get("/a", {}, "application/json")
+    finally:
+        client.close()
+        server.stop()
+    assert [request.headers["authorization"] for request in server.requests[:3]] == ["Bearer old", "Bearer old", "Bearer new"]
+
+
+@pytest.mark.parametrize("text", ["", "clusters: 5", "current-context: nowhere", "{"])
+def test_kubeconfig_that_cannot_be_used(tmp_path: Path, text: str) -> None:
+    """A kubeconfig without a usable context: one line that names the file."""
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    with pytest.raises(NoCredentials, match=f"{path}: [^\n]*; check it with kubectl"):
+        credentials(f"kubeconfig:{path}", {})(False)
+
+
+def test_unknown_content_coding_and_broken_json() -> None:
+    """What cannot be read is a protocol error, whatever the status said."""
+    server = ScriptedServer([answer({}, 200, "Content-Encoding: br"), answer({})]).start()
+    client = Client(credentials(server.url, {}), Timeouts(1, 5))
+    try:
+        with pytest.raises(ProtocolError, match="content coding br"):
+            client.get("/a", {}, "application/json")
+    finally:
+        client.close()
+        server.stop()
+    with pytest.raises(Unreachable, match=server.url):
+        client.get("/a", {}, "application/json")
+
+
+def test_lines_split_at_every_byte() -> None:
+    """Two lines cut in two at any place come out as they are; empty lines are left out."""
+    data = '{"a":"ü"}\n\n{"b":2}\n'.encode()
+    for cut in range(len(data) + 1):
+        assert list(split_lines(iter([data[:cut], data[cut:]]))) == ['{"a":"ü"}'.encode(), b'{"b":2}']
+
+
+def test_line_without_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that never ends is given up at its bound."""
+    monkeypatch.setattr("telegen.api.client.MAX_LINE", 1000)
+    with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
+        list(split_lines(iter([b"x" * 600] * 3)))

@@ -1,0 +1,285 @@
+"""The reflector against a scripted API server: what it asks, what its store holds, and what it does when things break."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from telegen.api.reflector import Collection
+from telegen.metrics.hashing import fnv1a64
+from tests.api.wire import (
+    FAST,
+    added,
+    answer,
+    bookmark,
+    event,
+    expired,
+    lines,
+    packed,
+    page,
+    pod,
+    raw,
+    reflecting,
+    refusal,
+    stream,
+    whole,
+)
+from tests.tree import wait_for
+
+NO_WATCHLIST = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
+
+
+def test_streamed_list_goes_on_as_the_watch() -> None:
+    """One request brings the whole state and then every change."""
+    changes = [added("c", 11), event("MODIFIED", pod("a", 12)), event("DELETED", pod("b", 13))]
+    with reflecting(stream(*whole("a", "b"), *changes)) as running:
+        running.wait_held("a", "c")
+        assert running.store.held == {"a": "12", "c": "11"}
+        (request,) = running.server.requests
+        assert request.params["sendInitialEvents"] == "true"
+        assert request.params["resourceVersionMatch"] == "NotOlderThan"
+        assert "resourceVersion" not in request.params
+        assert request.headers["user-agent"].startswith("telegen/")
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_server_that_cannot_stream_lists_is_asked_for_pages(status: int) -> None:
+    """A refusal of sendInitialEvents leads to a list in pages, then to a watch from its version."""
+    with reflecting(
+        refusal(status, "Invalid", NO_WATCHLIST), answer(page("a", more="next")), answer(page("b")), stream(added("c", 11))
+    ) as running:
+        running.wait_held("a", "b", "c")
+        _, first, second, watch = running.server.requests
+        assert first.params["limit"] == second.params["limit"] == "500"
+        assert second.params["continue"] == "next"
+        assert watch.params["resourceVersion"] == "10"
+        assert running.noted.lists == ["watch"]
+
+
+def test_streamed_list_that_never_ends_is_given_up() -> None:
+    """Events but no closing bookmark within the time for it: pages are asked for instead."""
+    settings = replace(FAST, initial=0.2)
+    with reflecting(stream(added("a", 1)), answer(page("b")), settings=settings, read=0.3) as running:
+        running.wait_held("b")
+
+
+def test_streamed_list_that_breaks_leaves_the_store_as_it_was() -> None:
+    """A relist that ends half-way publishes nothing of it; the next one does."""
+    with reflecting(stream(*whole("a"), expired()), stream(added("b", 20), stay=False), stream(*whole("c"))) as running:
+        running.wait_held("c")
+        assert running.store.replaced == 2
+        assert running.noted.reasons == ["410", "unreachable"]
+
+
+def test_history_that_is_gone_in_the_stream() -> None:
+    """410 as an event: a new whole state at once, without a delay; what is gone meanwhile is dropped."""
+    with reflecting(stream(*whole("a", "b"), expired()), stream(*whole("b", version=20))) as running:
+        running.wait_held("b")
+        assert running.noted.failures[0][0] == "410"
+        assert running.noted.failures[0][2] == 0.0
+        assert running.noted.lists == ["watch", "watch"]
+
+
+def test_history_that_is_gone_on_connect() -> None:
+    """410 as an HTTP status: the same."""
+    gone = refusal(410, "Expired", "too old resource version: 10 (20)")
+    with reflecting(stream(*whole("a"), stay=False), gone, stream(*whole("b", version=20))) as running:
+        running.wait_held("b")
+        assert running.noted.reasons == ["410"]
+
+
+def test_continue_token_that_expired() -> None:
+    """410 for a page of a list: the list begins anew, and nothing of the first is kept."""
+    gone = refusal(410, "Expired", "The provided continue parameter is too old")
+    with reflecting(
+        refusal(422, "Invalid", NO_WATCHLIST), answer(page("a", more="next")), gone, answer(page("b"))
+    ) as running:
+        running.wait_held("b")
+        assert running.store.replaced == 1
+
+
+def test_retry_after_is_waited_out() -> None:
+    """429 with Retry-After: nothing is asked for so long."""
+    busy = refusal(429, "TooManyRequests", "too many requests", "Retry-After: 1")
+    with reflecting(busy, stream(*whole("a"))) as running:
+        running.wait_held("a")
+        assert running.noted.failures[0][0] == "429"
+        assert running.noted.failures[0][2] == 1.0
+
+
+@pytest.mark.parametrize(("status", "slow"), [(403, True), (404, True), (500, False), (503, False)])
+def test_refusals_are_reported_and_tried_again(status: int, slow: bool) -> None:
+    """Errors are reported with the server's words; lacking rights or resources are tried again at the longest delay."""
+    with reflecting(refusal(status, "Reason", "pods are not for you"), stream(*whole("a"))) as running:
+        running.wait_held("a")
+        reason, message, delay = running.noted.failures[0]
+        assert reason == str(status)
+        assert "pods are not for you" in message
+        assert (delay >= FAST.backoff[1]) == slow
+
+
+def test_error_page_of_a_proxy() -> None:
+    """An error whose body is no Status is reported as it is."""
+    with reflecting(answer("<html>Bad gateway</html>", 502), stream(*whole("a"))) as running:
+        running.wait_held("a")
+        assert running.noted.reasons == ["502"]
+        assert "Bad gateway" in running.noted.failures[0][1]
+
+
+def test_truncated_line() -> None:
+    """A stream that ends inside a line: what came whole counts, and the watch goes on from there."""
+    broken = lines([*whole("a"), added("b", 11)]) + b'{"type":"ADDED","object":{"meta'
+    with reflecting(raw(broken, stay=False), stream(added("c", 12))) as running:
+        running.wait_held("a", "b", "c")
+        assert running.noted.reasons == ["protocol"]
+        assert running.server.requests[1].params["resourceVersion"] == "11"
+
+
+def test_line_that_is_no_event() -> None:
+    """A line that cannot be read is counted, and the watch begins again from the last version."""
+    with reflecting(raw(lines(whole("a")) + b"not json\n"), stream(added("b", 11))) as running:
+        running.wait_held("a", "b")
+        assert running.noted.reasons == ["protocol"]
+        assert running.server.requests[1].params["resourceVersion"] == "10"
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 64])
+def test_lines_split_anywhere(piece: int) -> None:
+    """However the bytes come, in ones even, the events are the same, those with characters of many bytes too."""
+    odd = event("ADDED", {"metadata": {"name": "ü\u2028漢", "uid": "u", "resourceVersion": "11"}})
+    with reflecting(raw(lines([*whole("a"), odd]), piece=piece)) as running:
+        running.wait_held("a", "ü\u2028漢")
+
+
+def test_events_of_a_megabyte() -> None:
+    """Large objects come whole."""
+    large = pod("large", 11)
+    large["data"] = "x" * (1 << 20)
+    with reflecting(stream(*whole("a"), event("ADDED", large), added("b", 12))) as running:
+        running.wait_held("a", "large", "b")
+        assert len(running.store.objects["large"]["data"]) == 1 << 20
+        assert running.noted.bytes > 1 << 20
+
+
+def test_gzip_streams() -> None:
+    """Compressed events come as soon as they are flushed, while the stream is still open."""
+    with reflecting(packed([*whole("a"), added("b", 11)])) as running:
+        running.wait_held("a", "b")
+        assert running.server.requests[0].headers["accept-encoding"] == "gzip"
+
+
+def test_gzip_stream_that_breaks() -> None:
+    """A compressed stream that ends without its trailer is a broken connection: the watch goes on."""
+    with reflecting(packed(whole("a"), stay=False), stream(added("b", 11))) as running:
+        running.wait_held("a", "b")
+        assert running.noted.reasons == ["unreachable"]
+
+
+def test_silent_connection() -> None:
+    """Nothing heard for the read timeout: connected again, from the last version, without a relist."""
+    with reflecting(stream(*whole("a"), bookmark(15)), stream(added("b", 16)), read=0.3) as running:
+        running.wait_held("a", "b")
+        assert running.noted.reasons[0] == "silent"
+        assert running.server.requests[1].params["resourceVersion"] == "15"
+        assert running.store.replaced == 1
+
+
+def test_bookmarks_only() -> None:
+    """Bookmarks move the version on: the next watch begins there, and it is no error that nothing else came."""
+    with reflecting(stream(*whole("a"), stay=False), stream(bookmark(30), bookmark(31), stay=False)) as running:
+        _, second, third = running.wait_requests(3)[:3]
+        assert second.params["resourceVersion"] == "10"
+        assert third.params["resourceVersion"] == "31"
+        assert running.store.bookmarks[-1] == "31"
+        assert running.noted.reasons == []
+
+
+def test_watch_that_ends_at_once_is_an_error() -> None:
+    """A server that closes every watch at once is not asked as fast as it answers."""
+    empty = [raw(b"", stay=False)] * 4
+    with reflecting(stream(*whole("a"), stay=False), *empty, stream(added("b", 11))) as running:
+        running.wait_held("a", "b")
+        delays = [delay for _, _, delay in running.noted.failures]
+        assert len(delays) == 4
+        assert delays == sorted(delays) and delays[0] > 0
+
+
+def test_unknown_events_and_odd_objects_are_passed_over() -> None:
+    """Event types of the future and objects without a uid are counted, and cost nothing else."""
+    odd = [event("MOVED", pod("x", 11)), event("ADDED", {"metadata": {"name": "y"}}), {"type": "ADDED", "object": None}]
+    with reflecting(stream(*whole("a"), *odd, added("b", 12))) as running:
+        running.wait_held("a", "b")
+        assert running.noted.reasons == ["unknown_event", "malformed", "malformed"]
+        assert len(running.server.requests) == 1
+
+
+def test_server_that_is_not_there() -> None:
+    """No connection at all: reported with the address, tried again until there is one."""
+    with reflecting() as running:
+        running.wait_requests(1)
+    with reflecting(settings=FAST) as gone:
+        gone.server.stop()
+        wait_for("failures", lambda: len(gone.noted.failures) > 2, 5)
+        assert set(gone.noted.reasons) == {"unreachable"}
+
+
+def test_stop_ends_a_reflector_that_waits_for_the_server() -> None:
+    """A stopped reflector ends when the connection does."""
+    with reflecting(stream(*whole("a"))) as running:
+        running.wait_held("a")
+        running.stop.set()
+        running.server.stop()
+        running.thread.join(2)
+        assert not running.thread.is_alive()
+
+
+def test_cached_lists() -> None:
+    """use_apiserver_cache: lists name version 0, which any watch cache can answer."""
+    settings = replace(FAST, cached=True)
+    with reflecting(refusal(422, "Invalid", NO_WATCHLIST), answer(page("a")), settings=settings) as running:
+        running.wait_held("a")
+        assert running.server.requests[1].params["resourceVersion"] == "0"
+
+
+def test_metadata_is_asked_for_without_a_second_choice() -> None:
+    """PartialObjectMetadata is the only answer that is accepted."""
+    collection = Collection("/api/v1/configmaps", "metadata")
+    with reflecting(stream(*whole("a")), collection=collection) as running:
+        running.wait_held("a")
+        assert running.server.requests[0].headers["accept"] == "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+
+
+def test_table_rows_are_objects() -> None:
+    """A Table's rows become objects with their type; columns are named in the first event of a connection only."""
+
+    def table(name: str, version: int, columns: bool) -> dict[str, object]:
+        definitions = [{"name": "Name"}, {"name": "Type"}, {"name": "Data"}] if columns else []
+        row = {"cells": [name, "Opaque", 3], "object": pod(name, version)}
+        return event("ADDED", {"kind": "Table", "columnDefinitions": definitions, "rows": [row]})
+
+    end = event("BOOKMARK", {"kind": "Table", "rows": [{"cells": [], "object": bookmark(10, end=True)["object"]}]})
+    collection = Collection("/api/v1/secrets", "table")
+    with reflecting(stream(table("a", 9, True), end, table("b", 11, False)), collection=collection) as running:
+        running.wait_held("a", "b")
+        assert {obj["type"] for obj in running.store.objects.values()} == {"Opaque"}
+        request = running.server.requests[0]
+        assert request.headers["accept"] == "application/json;as=Table;v=v1;g=meta.k8s.io"
+        assert request.params["includeObject"] == "Metadata"
+
+
+@pytest.mark.parametrize("total", [2, 3, 5])
+def test_shards_divide_the_objects(total: int) -> None:
+    """A server that ignores shardSelector sends everything: each shard keeps its own, and together they keep all."""
+    names = [f"pod-{number}" for number in range(40)]
+    kept: list[str] = []
+    for number in range(total):
+        collection = Collection("/api/v1/pods", shard=(number, total))
+        with reflecting(stream(*whole(*names), added("late", 11)), collection=collection) as running:
+            wanted = {name for name in [*names, "late"] if fnv1a64(f"uid-{name}") in collection.hashes}
+            running.wait_held(*wanted)
+            kept += running.store.held
+            low, high = collection.hashes.start, collection.hashes.stop
+            selector = running.server.requests[0].params["shardSelector"]
+            assert selector == f"shardRange(object.metadata.uid,'{low:#018x}','{high:#018x}')"
+    assert sorted(kept) == sorted([*names, "late"])

@@ -1,0 +1,220 @@
+"""What the agent answers over HTTP: pages that every parser takes, and plain refusals."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import time
+import zlib
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from tests.harness import Agent, free_port, get
+from tests.tree import wait_for
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+KUBE_PAGE = "/metrics/kubestate"
+"""The page that stands still: the containers' numbers change between two requests."""
+
+
+class Response:
+    """One answer: status, headers and the bytes of the body."""
+
+    def __init__(self, agent: Agent, path: str, method: str = "GET", **headers: str) -> None:
+        parts = urlsplit(agent.url)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+        try:
+            connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            self.status, self.headers, self.body = answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    @property
+    def text(self) -> str:
+        """The body, unpacked when it came as gzip."""
+        packed = self.headers["Content-Encoding"] == "gzip"
+        return (zlib.decompress(self.body, 31) if packed else self.body).decode()
+
+
+def series(families: list[object]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Name and labels of every sample."""
+    return [(s.name, tuple(s.labels.items())) for family in families for s in family.samples]  # type: ignore[attr-defined]
+
+
+def test_text_page_is_parsed_by_prometheus_client(calm: Agent) -> None:
+    """Text 0.0.4: every series once, every family declared once, kube_* and container_* on it."""
+    answer = Response(calm, "/metrics")
+    found = series(list(parse_text(answer.text)))
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert len(found) == len(set(found)) > 3000
+    assert {"kube_pod_info", "kube_node_info", "container_memory_usage_bytes"} <= {name for name, _ in found}
+    for keyword in ("# HELP ", "# TYPE "):
+        declared = [line.split(" ")[2] for line in answer.text.split("\n") if line.startswith(keyword)]
+        assert len(declared) == len(set(declared))
+
+
+def test_openmetrics_page_is_parsed_by_prometheus_client(calm: Agent) -> None:
+    """OpenMetrics 1.0 when asked for: it ends with # EOF and says the same series as the text."""
+    answer = Response(calm, KUBE_PAGE, Accept=OPENMETRICS)
+    assert answer.headers["Content-Type"].startswith(OPENMETRICS)
+    assert answer.text.endswith("\n# EOF\n")
+    assert sorted(series(list(parse_openmetrics(answer.text)))) == sorted(
+        series(list(parse_text(Response(calm, KUBE_PAGE).text)))
+    )
+
+
+def test_promtool_reads_the_page(calm: Agent) -> None:
+    """promtool parses the whole page; what it says of names and HELP is style that kube-state-metrics has set."""
+    ran = subprocess.run(
+        ["promtool", "check", "metrics"], input=calm.page().encode(), capture_output=True, timeout=60, check=False
+    )
+    assert ran.returncode in (0, 3), ran.stderr.decode()
+    assert b"error while linting" not in ran.stderr
+    assert b"parsing" not in ran.stderr
+
+
+@pytest.mark.parametrize("accept", ["text/plain", OPENMETRICS])
+def test_gzip_and_identity_say_the_same(calm: Agent, accept: str) -> None:
+    """The gzip body unpacks to exactly the identity body; Content-Length is that of the bytes sent."""
+    packed = Response(calm, KUBE_PAGE, Accept=accept, Accept_Encoding="gzip")
+    plain = Response(calm, KUBE_PAGE, Accept=accept, Accept_Encoding="identity")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert plain.headers["Content-Encoding"] is None
+    assert packed.text == plain.text
+    assert int(packed.headers["Content-Length"]) == len(packed.body) < len(plain.body)
+    assert int(plain.headers["Content-Length"]) == len(plain.body)
+
+
+@pytest.mark.parametrize("path", [KUBE_PAGE, "/telemetry", "/healthz"])
+def test_head_has_the_headers_of_get_and_no_body(calm: Agent, path: str) -> None:
+    """HEAD answers as GET does, without the body."""
+    head, full = Response(calm, path, "HEAD"), Response(calm, path)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Type"] == full.headers["Content-Type"]
+
+
+def test_separate_pages_divide_the_whole(calm: Agent) -> None:
+    """/metrics/kubestate and /metrics/cadvisor together have the families of /metrics, none of them twice."""
+    names = [
+        {line.split(" ")[2] for line in calm.page(path).split("\n") if line.startswith("# TYPE ")}
+        for path in ("/metrics", KUBE_PAGE, "/metrics/cadvisor")
+    ]
+    assert names[0] == names[1] | names[2]
+    assert not names[1] & names[2]
+
+
+def test_resources_in_the_query_choose(calm: Agent) -> None:
+    """?resources= keeps, ?exclude_resources= drops, an unknown name is a 400 that lists the known ones."""
+    only = Response(calm, "/metrics?" + urlencode({"resources": "nodes,namespaces"})).text
+    assert "kube_node_info" in only and "kube_pod_info" not in only and "container_memory" not in only
+    without = Response(calm, "/metrics?" + urlencode({"exclude_resources": "pods"})).text
+    assert "kube_node_info" in without and "kube_pod_info" not in without
+    wrong = Response(calm, "/metrics?resources=gophers")
+    assert wrong.status == 400
+    assert "gophers: not watched; there are containers, deployments" in wrong.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "reason"),
+    [
+        ("GET", "/nowhere", 404, "there are /metrics"),
+        ("POST", "/metrics", 405, "405"),
+        ("DELETE", "/readyz", 405, "405"),
+    ],
+)
+def test_refusals_say_why(calm: Agent, method: str, path: str, status: int, reason: str) -> None:
+    """What is not there or not allowed is answered with its status and one line."""
+    answer = Response(calm, path, method)
+    assert answer.status == status
+    assert reason in answer.text and answer.text.count("\n") == 1
+
+
+def test_malformed_accept_header_is_a_400(calm: Agent) -> None:
+    """A header that cannot be read is refused with its name."""
+    answer = Response(calm, "/metrics", Accept="text/plain;q=high")
+    assert answer.status == 400
+    assert "Accept" in answer.text
+
+
+def test_probes_are_well(calm: Agent) -> None:
+    """/healthz, /livez and /readyz say 200 once everything has synced."""
+    assert [(Response(calm, path).status, Response(calm, path).text) for path in ("/healthz", "/livez", "/readyz")] == [
+        (200, "ok\n")
+    ] * 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "telegen_build_info{",
+        'telegen_store_objects{store="pods"} 60.0',
+        'telegen_store_pages{store="pods"}',
+        'telegen_store_bytes{store="pods"}',
+        'telegen_store_last_event_timestamp_seconds{store="pods"}',
+        'telegen_store_last_sync_timestamp_seconds{store="pods"}',
+        'telegen_worker_heartbeat_age_seconds{worker="watch-pods"}',
+        'telegen_worker_resident_memory_bytes{worker="watch-pods"}',
+        "telegen_scrape_duration_seconds_bucket{",
+        "telegen_scrape_bytes_total{",
+    ],
+)
+def test_own_metrics_are_there(calm: Agent, name: str) -> None:
+    """/telemetry shows what operators watch the agent by."""
+    get(f"{calm.url}/metrics")
+    wait_for(name, lambda: f"\n{name}" in calm.page("/telemetry"), 5)
+
+
+def test_own_metrics_are_parsed(calm: Agent) -> None:
+    """/telemetry is valid in both formats."""
+    assert list(parse_text(Response(calm, "/telemetry").text))
+    assert list(parse_openmetrics(Response(calm, "/telemetry", Accept=OPENMETRICS).text))
+
+
+PROMETHEUS = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: telegen
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+  - job_name: own
+    metrics_path: /telemetry
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+"""
+
+
+@pytest.mark.prometheus
+def test_real_prometheus_scrapes_the_agent(calm: Agent, tmp_path: Path) -> None:
+    """A Prometheus finds both targets up, with every sample of the page, and answers queries over them."""
+    (tmp_path / "prometheus.yml").write_text(PROMETHEUS.format(port=calm.port))
+    port = free_port()
+    command = ["prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stderr=log, stdout=log)
+    try:
+        assert _value(port, 'sum(up{job=~"telegen|own"})', 2) == 2
+        assert _value(port, "count(kube_pod_info)", 60) == 60
+        lines = sum(1 for line in calm.page().split("\n") if line and line[0] != "#")
+        assert _value(port, 'scrape_samples_scraped{job="telegen"}', lines) == lines
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _value(port: int, query: str, wanted: float) -> float:
+    """The value of a query once it is what is wanted, or after 30 s."""
+    found = float("nan")
+    deadline = time.monotonic() + 30
+    while found != wanted and time.monotonic() < deadline:
+        time.sleep(0.2)
+        try:
+            answer = get(f"http://127.0.0.1:{port}/api/v1/query?{urlencode({'query': query})}", timeout=5)
+        except OSError:
+            continue
+        result = json.loads(answer.body).get("data", {}).get("result") if answer.status == 200 else None
+        found = float(result[0]["value"][1]) if result else found
+    return found

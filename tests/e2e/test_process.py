@@ -1,0 +1,196 @@
+"""The agent as a process: what it refuses, what signals do, how it takes a new configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from telegen.demo.server import SimulatedServer
+from tests.e2e.test_faults import Scrapes
+from tests.harness import FAST, Agent, clean_environ, free_port, get, start_agent
+from tests.tree import wait_for
+
+
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The supervisor, until it ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "telegen.supervisor", *arguments],
+        env=clean_environ() | environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def written(folder: Path, text: str) -> str:
+    """Path of a configuration file with this text."""
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("kube_metrics: {listen_adress: ':1'}", "kube_metrics"),
+        ("kube_metrics: {listen_address: 'nowhere'}", "kube_metrics.listen_address"),
+        ("kube_metrics: {cadvisor: {collect_interval: soon}}", "kube_metrics.cadvisor.collect_interval"),
+        ("kube_metrics: {kube_state: {resources: [gophers]}}", "kube_metrics.kube_state.resources"),
+        ("kube_metrics: {kube_state: {metric_allowlist: ['(']}}", "kube_metrics.kube_state.metric_allowlist"),
+        ("kube_metrics: [", "config.yaml"),
+    ],
+)
+def test_configuration_error_starts_nothing(tmp_path: Path, text: str, path: str) -> None:
+    """A configuration that cannot be used: one line with the path of the key, exit status 2, nobody left behind."""
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    ended = run("--config", written(tmp_path, text))
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert re.fullmatch(rf"telegen: .*{re.escape(path)}.*\n", ended.stderr)
+    assert {process.pid for process in psutil.Process().children(recursive=True)} <= before
+
+
+def test_missing_configuration_file() -> None:
+    """A file that is not there is named."""
+    ended = run("--config", "/nowhere/config.yaml")
+    assert ended.returncode == 2
+    assert "/nowhere/config.yaml" in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_taken_port(tmp_path: Path) -> None:
+    """A port that somebody listens on: one line with the cure, exit status 3."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run("--config", written(tmp_path, f"kube_metrics: {{listen_address: '127.0.0.1:{port}'}}"))
+    assert ended.returncode == 3
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("telegen: ")]
+    assert len(errors) == 1
+    assert f"127.0.0.1:{port}" in errors[0] and "kube_metrics.listen_address" in errors[0]
+
+
+def test_check_says_what_has_no_effect_yet(tmp_path: Path) -> None:
+    """--check validates, names what is not effective yet, starts nothing and exits with 0."""
+    ended = run("--check", "--config", written(tmp_path, "kube_metrics: {streaming: {enabled: true}}"))
+    assert ended.returncode == 0
+    assert "kube_metrics.streaming.enabled: not effective yet\n" in ended.stdout
+    assert ended.stdout.endswith("the configuration is valid\n")
+
+
+def test_no_cluster_serves_containers_alone() -> None:
+    """Without a cluster to be found the agent says so in one line and serves the containers."""
+    text = "kube_metrics: {{listen_address: '127.0.0.1:{port}', cadvisor: {{collect_interval: 1s}}}}"
+    with start_agent(text) as agent:
+        agent.wait_ready()
+        assert 'container_memory_usage_bytes{id="/"' in agent.page()
+        assert "kube_pod_info" not in agent.page()
+        told = [line for line in agent.log.read_text().splitlines() if "no cluster" in line]
+        assert len(told) == 1
+
+
+def test_term_ends_everything(server: SimulatedServer) -> None:
+    """SIGTERM: exit status 0, nobody left, the pidfile gone."""
+    with start_agent(FAST.replace("supervisor: {{", "supervisor: {{pidfile: {pidfile}, "), url=server.url,
+                     pidfile=f"/tmp/telegen-test-{os.getpid()}.pid") as agent:
+        agent.wait_ready()
+        pidfile = Path(f"/tmp/telegen-test-{os.getpid()}.pid")
+        assert int(pidfile.read_text()) == agent.process.pid
+        processes = agent.tree.processes()
+        assert len(processes) > 5
+        agent.process.send_signal(signal.SIGTERM)
+        assert agent.process.wait(15) == 0
+        assert psutil.wait_procs(processes, timeout=0)[1] == []
+        assert not pidfile.exists()
+
+
+def test_second_agent_of_one_pidfile(agent: Agent, tmp_path: Path) -> None:
+    """A pidfile whose process runs: one line that names it, and no second agent."""
+    pidfile = tmp_path / "pid"
+    pidfile.write_text(f"{agent.process.pid}\n")
+    text = f"kube_metrics: {{listen_address: '127.0.0.1:{free_port()}'}}\nsupervisor: {{pidfile: {pidfile}}}"
+    ended = run("--config", written(tmp_path, text))
+    assert ended.returncode == 4
+    assert f"runs already as process {agent.process.pid}" in ended.stderr
+
+
+def test_usr1_writes_the_state_of_every_worker(server: SimulatedServer) -> None:
+    """SIGUSR1: a line per worker with its pid and its last sign of life."""
+    with start_agent(FAST + "log: {{level: info}}\n", url=server.url) as agent:
+        agent.wait_ready()
+        agent.process.send_signal(signal.SIGUSR1)
+        for name in ("watch-pods", "watch-cluster", "sample", "web"):
+            pattern = rf"{name}: process \d+, up \d+ s, last beat "
+            wait_for(name, lambda: re.search(pattern, agent.log.read_text()) is not None, 5)
+
+
+def test_json_logs(server: SimulatedServer) -> None:
+    """log.format json: every line is an object with time, level, process and message."""
+    with start_agent(FAST + "log: {{level: info, format: json}}\n", url=server.url) as agent:
+        agent.wait_ready()
+        lines = [json.loads(line) for line in agent.log.read_text().splitlines()]
+    assert {"time", "level", "process", "message"} <= set(lines[0])
+    assert {"supervisor", "watch-pods"} <= {line["process"] for line in lines}
+
+
+def test_changed_file_is_taken_without_a_failed_scrape(agent: Agent) -> None:
+    """A new configuration is taken by itself; scrapes go on through it; an invalid one is named and changes nothing."""
+    with Scrapes(agent).running() as scrapes:
+        wait_for("scrapes", lambda: scrapes.count > 3, 10)
+        text = agent.config.read_text()
+        agent.config.write_text(text.replace("kube_state:", "kube_state:\n    metric_denylist: [_metadata_]", 1))
+        agent.wait_page("the denylist", lambda page: "kube_deployment_metadata_generation" not in page)
+        seen = scrapes.count
+        wait_for("more scrapes", lambda: scrapes.count > seen + 3, 10)
+    assert scrapes.failures == []
+    agent.config.write_text("kube_metrics: {gophers: 1}")
+    wait_for("the refusal", lambda: "configuration not taken" in agent.log.read_text(), 5)
+    assert "kube_metrics.gophers: unknown key" in agent.log.read_text()
+    assert 'telegen_config_reloads_total{result="error"} 1.0' in agent.page("/telemetry")
+    assert "kube_pod_info{" in agent.page()
+
+
+def test_hup_takes_a_new_address(agent: Agent) -> None:
+    """SIGHUP with another listen_address: the agent answers there and no longer here."""
+    port = free_port()
+    agent.config.write_text(agent.config.read_text().replace(f":{agent.port}", f":{port}"))
+    agent.process.send_signal(signal.SIGHUP)
+    url = f"http://127.0.0.1:{port}/readyz"
+    wait_for("the new address", lambda: answers(url) and not answers(f"{agent.url}/readyz"), 10)
+
+
+def answers(url: str) -> bool:
+    """Whether somebody says 200 there."""
+    try:
+        return get(url, timeout=2).status == 200
+    except OSError:
+        return False
+
+
+def test_pods_split_over_processes_and_stores_by_namespace(server: SimulatedServer) -> None:
+    """pod_processes: the processes' pods are all pods, each once; namespaces: a store each, and no others' objects."""
+    text = FAST.replace("kube_state:", "kube_state:\n    pod_processes: 3\n    namespaces: [shop-0, shop-1]")
+    wanted = sum(1 for namespace, _ in server.state.collections["pods"].objects if namespace in ("shop-0", "shop-1"))
+    with start_agent(text, url=server.url) as agent:
+        agent.wait_ready()
+        pods = [line.rpartition(" ")[0] for line in agent.page().split("\n") if line.startswith("kube_pod_info{")]
+        assert len(pods) == len(set(pods)) == wanted > 0
+        assert len(agent.named("telegen-watch-pods-1")) > 0
+        assert 'telegen_store_objects{store="pods/shop-0"}' in agent.page("/telemetry")
+
+
+def test_demo_shows_series_that_move(tmp_path: Path) -> None:
+    """--demo serves a simulated cluster that keeps changing."""
+    with start_agent("kube_metrics: {{listen_address: '127.0.0.1:{port}'}}", "--demo", "--demo-pods", "30") as agent:
+        agent.wait_ready()
+        first = agent.page("/metrics?resources=pods,deployments")
+        assert first.count("\nkube_pod_info{") >= 20
+        agent.wait_page("a change", lambda page: page and agent.page("/metrics?resources=pods,deployments") != first, 20)
