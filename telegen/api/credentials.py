@@ -102,13 +102,14 @@ class _Kubeconfig:
 
     def _read(self) -> Cluster:
         # Imported here: it costs 210 ms and 30 MB, which agents in a cluster need not pay.
+        import yaml
         from kubernetes.client import Configuration
         from kubernetes.config import ConfigException, load_kube_config
 
         configuration: Any = Configuration()
         try:
             load_kube_config(self._path, client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+        except (ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise NoCredentials(f"{self._path}: {' '.join(str(error).split())}; check it with kubectl") from error
         token = configuration.get_api_key_with_prefix("authorization") or ""
         if not token and configuration.username:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
 
@@ -271,15 +272,17 @@ def test_table_rows_are_objects() -> None:
 @pytest.mark.parametrize("total", [2, 3, 5])
 def test_shards_divide_the_objects(total: int) -> None:
     """A server that ignores shardSelector sends everything: each shard keeps its own, and together they keep all."""
-    names = [f"pod-{number}" for number in range(40)]
+    pods = [pod(f"pod-{number}", 9, str(uuid5(NAMESPACE_DNS, str(number)))) for number in range(40)]
+    events = [*[event("ADDED", obj) for obj in pods[:-1]], bookmark(10, end=True), event("ADDED", pods[-1])]
     kept: list[str] = []
     for number in range(total):
         collection = Collection("/api/v1/pods", shard=(number, total))
-        with reflecting(stream(*whole(*names), added("late", 11)), collection=collection) as running:
-            wanted = {name for name in [*names, "late"] if fnv1a64(f"uid-{name}") in collection.hashes}
+        with reflecting(stream(*events), collection=collection) as running:
+            wanted = {o["metadata"]["name"] for o in pods if fnv1a64(o["metadata"]["uid"]) in collection.hashes}
             running.wait_held(*wanted)
+            assert wanted
             kept += running.store.held
             low, high = collection.hashes.start, collection.hashes.stop
             selector = running.server.requests[0].params["shardSelector"]
             assert selector == f"shardRange(object.metadata.uid,'{low:#018x}','{high:#018x}')"
-    assert sorted(kept) == sorted([*names, "late"])
+    assert sorted(kept) == sorted(obj["metadata"]["name"] for obj in pods)

@@ -1,0 +1,93 @@
+"""Pages put together from several arenas and stores."""
+
+from __future__ import annotations
+
+import gzip
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
+from telegen.kubemetrics.exposition import assemble, store_names
+from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gauge
+from telegen.metrics.render import renderer
+from telegen.metrics.store import Store
+from telegen.shm.layout import Arena
+from telegen.shm.reader import ArenaReader
+from telegen.shm.writer import ArenaWriter
+
+IDENTITY = (("name", lambda obj: obj["metadata"]["uid"]),)
+VALUE = gauge("value", "Value.", ALPHA, lambda obj: 1)
+COUNT = counter("count_total", "Count.", ALPHA, lambda obj: 2)
+
+
+def stored(arena: Arena, name: str, order: int, families: list[FamilyGenerator], *names: str) -> ArenaReader:
+    """A store with objects of these names, in an arena; a reader of it."""
+
+    def failed(family: str, error: Exception) -> None:
+        raise error
+
+    writer = ArenaWriter(arena, ["pods/a", "pods/b", "nodes"])
+    objects: list[Object] = [{"metadata": {"uid": uid}} for uid in names]
+    Store(name, families, renderer(IDENTITY, families, failed), writer, order).replace(("ADDED", o) for o in objects)
+    return ArenaReader(arena)
+
+
+def readers() -> list[ArenaReader]:
+    """Two arenas with two stores of pods and one of nodes."""
+    first, second = Arena.create("first", 1 << 20), Arena.create("second", 1 << 20)
+    return [
+        stored(first, "pods/b", 2, [VALUE, COUNT], "b"),
+        stored(second, "pods/a", 2, [VALUE, COUNT], "a"),
+        stored(first, "nodes", 1, [gauge("node", "Node.", ALPHA, lambda obj: 3)], "n"),
+    ][:2]
+
+
+WANTED = b"""# HELP node Node.
+# TYPE node gauge
+node{name="n"} 3
+# HELP value Value.
+# TYPE value gauge
+value{name="a"} 1
+value{name="b"} 1
+# HELP count_total Count.
+# TYPE count_total counter
+count_total{name="a"} 2
+count_total{name="b"} 2
+"""
+
+
+def test_one_family_of_several_stores_stands_under_one_header() -> None:
+    """Stores in the order of the page, then by name; each family once, with everybody's samples."""
+    page = assemble(readers(), False)
+    assert b"".join(page.text()) == WANTED
+    assert gzip.decompress(b"".join(page.gzip())) == WANTED
+    assert page.length == len(WANTED)
+
+
+def test_openmetrics_ends_and_names_as_it_should() -> None:
+    """Counters lose _total in their headers, the end is marked, and a parser takes it."""
+    text = b"".join(assemble(readers(), True).text()).decode()
+    assert "# TYPE count counter\n" in text
+    assert text.endswith("\n# EOF\n")
+    assert [family.name for family in parse_openmetrics(text)] == ["node", "value", "count"]
+
+
+def test_only_what_is_wanted() -> None:
+    """A filter by resource takes all stores of it."""
+    text = b"".join(assemble(readers(), False, lambda name: name == "pods").text())
+    assert text == WANTED[WANTED.index(b"# HELP value") :]
+
+
+def test_nothing_published_is_an_empty_page() -> None:
+    """Before the first sync there is a page, and it is empty; in OpenMetrics it has its end mark."""
+    empty = [ArenaReader(Arena.create("empty", 1 << 20))]
+    assert b"".join(assemble(empty, False).text()) == b""
+    assert gzip.decompress(b"".join(assemble(empty, False).gzip())) == b""
+    assert b"".join(assemble(empty, True).text()) == b"# EOF\n"
+    assert store_names(empty) == set()
+
+
+def test_store_without_objects_has_no_headers() -> None:
+    """A resource that the cluster has none of says nothing."""
+    reader = stored(Arena.create("none", 1 << 20), "nodes", 1, [VALUE])
+    assert b"".join(assemble([reader], False).text()) == b""
+    assert store_names([reader]) == {"nodes"}

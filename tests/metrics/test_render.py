@@ -1,0 +1,132 @@
+"""Samples to text: what is written is read back by any parser as the same names, labels and numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, counter, dynamic, gauge
+from telegen.metrics.hashing import fnv1a64
+from telegen.metrics.render import number_text, renderer
+
+IDENTITY = (("name", lambda obj: obj["name"]),)
+Values = st.text(max_size=20)
+NOT_PARSED = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+"""Line ends for Python's splitlines, which prometheus_client uses; for the format they are characters like others."""
+
+
+class Errors(list[tuple[str, str]]):
+    """What could not be rendered."""
+
+    def __call__(self, family: str, error: Exception) -> None:
+        self.append((family, type(error).__name__))
+
+
+def text_of(family: FamilyGenerator, obj: Any, errors: Errors | None = None) -> str:
+    """The lines of one family."""
+    return renderer(IDENTITY, [family], errors if errors is not None else Errors())(obj)[0]
+
+
+def rows(value: Any) -> FamilyGenerator:
+    """A family that gives what the test wants."""
+    return gauge("m", "Help.", ALPHA, lambda obj: value, "a", "b")
+
+
+@given(Values, Values, Values)
+def test_any_label_value_is_read_back(name: str, first: str, second: str) -> None:
+    """Quotes, backslashes, newlines, all of Unicode; what UTF-8 cannot carry becomes U+FFFD."""
+    line = text_of(rows([(first, second, 1)]), {"name": name})
+    assert line.endswith(" 1\n")
+    wanted = {"name": name, "a": first, "b": second}
+    if not any(character in NOT_PARSED for value in wanted.values() for character in value):
+        (family,) = parse(line)
+        assert family.samples[0].labels == wanted
+
+
+def test_lone_surrogates_are_replaced() -> None:
+    """JSON can carry half a surrogate pair; the page cannot."""
+    assert text_of(rows([("\ud800", "b", 1)]), {"name": "n"}) == 'm{name="n",a="\ufffd",b="b"} 1\n'
+
+
+@given(st.floats())
+def test_any_float_is_read_back(value: float) -> None:
+    """The text stands for exactly the same float64."""
+    read = float(number_text(value))
+    assert read == value or (math.isnan(read) and math.isnan(value))
+
+
+@given(st.integers(-(2**70), 2**70))
+def test_any_integer_is_written_in_full(value: int) -> None:
+    """Whole numbers keep their digits, beyond 2^53 too."""
+    assert number_text(value) == str(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "1"), (False, "0"), (1e15, "1e+15"), (-0.0, "0"), (2.5, "2.5"), (math.inf, "+Inf"), (-math.inf, "-Inf")],
+)
+def test_numbers(value: float, text: str) -> None:
+    """Flags are 1 and 0; infinities as the format has them."""
+    assert number_text(value) == text
+    assert text_of(gauge("m", "Help.", ALPHA, lambda obj: value), {"name": "n"}) == f'm{{name="n"}} {text}\n'
+
+
+@pytest.mark.parametrize("wrong", ["5", None, [], {}, b"1"])
+def test_wrong_types_cost_their_family_only(wrong: Any) -> None:
+    """A value that is no number, a label that is no string: counted, left out, the other family stays."""
+    errors = Errors()
+    families = [rows([("a", "b", wrong)]), gauge("good", "Help.", ALPHA, lambda obj: 1)]
+    assert renderer(IDENTITY, families, errors)({"name": "n"}) == ["", 'good{name="n"} 1\n']
+    if wrong != "5":
+        families[0] = rows([("a", wrong, 1)])
+        assert renderer(IDENTITY, families, errors)({"name": "n"})[0] == ""
+    assert {family for family, _ in errors} == {"m"}
+
+
+def test_identity_that_cannot_be_read() -> None:
+    """An object without a usable name says nothing at all, and is counted once."""
+    errors = Errors()
+    assert text_of(rows([("a", "b", 1)]), {"name": 5}, errors) == ""
+    assert errors == [("identity", "TypeError")]
+
+
+def test_repeated_series_is_written_once() -> None:
+    """The first of a repeated series stays, however often the same rows come."""
+    for _ in range(3):
+        assert text_of(rows([("a", "b", 1), ("a", "b", 2), ("a", "c", 3)]), {"name": "n"}).count("\n") == 2
+    double = dynamic("d", "Help.", ALPHA, lambda obj: [([("x", "1")], 1), ([("x", "1")], 2)])
+    assert text_of(double, {"name": "n"}) == 'd{name="n",x="1"} 1\n'
+
+
+def test_rows_that_repeat_from_object_to_object() -> None:
+    """What is remembered of rows does not mix up objects, values or types of numbers."""
+    render = renderer(IDENTITY, [gauge("m", "Help.", ALPHA, lambda obj: obj["rows"], "a")], Errors())
+    for turn in range(400):
+        name, value = f"n{turn % 7}", turn % 3
+        wanted = [f'm{{name="{name}",a="x"}} {value}\n']
+        assert render({"name": name, "rows": [("x", value)]}) == wanted
+        assert render({"name": name, "rows": ((("x", bool(value % 2))),)}) == [f'm{{name="{name}",a="x"}} {value % 2}\n']
+        assert render({"name": name, "rows": [(f"unique{turn}", 1.5)]}) == [f'm{{name="{name}",a="unique{turn}"}} 1.5\n']
+
+
+def test_headers() -> None:
+    """HELP and TYPE in both formats: stability, deprecation, escapes, OpenMetrics' names of counters and infos."""
+    family = counter("c_total", 'Back\\slash "quoted"\nline.', STABLE, lambda obj: 1)
+    assert family.header() == b'# HELP c_total [STABLE] Back\\\\slash "quoted"\\nline.\n# TYPE c_total counter\n'
+    assert family.header(True) == b'# HELP c [STABLE] Back\\\\slash \\"quoted\\"\\nline.\n# TYPE c counter\n'
+    info = FamilyGenerator("i_info", "Help.", "info", ALPHA, lambda obj: 1, deprecated="2.14.0")
+    assert info.header() == b"# HELP i_info (Deprecated since v2.14.0) Help.\n# TYPE i_info gauge\n"
+    assert info.header(True) == b"# HELP i (Deprecated since v2.14.0) Help.\n# TYPE i info\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("", 0xCBF29CE484222325), ("a", 0xAF63DC4C8601EC8C), ("foobar", 0x85944171F73967E8)]
+)
+def test_fnv1a64(text: str, value: int) -> None:
+    """The published test vectors of FNV-1a."""
+    assert fnv1a64(text) == value

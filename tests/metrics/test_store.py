@@ -1,0 +1,160 @@
+"""The store: after any sequence of its four verbs, the page shows exactly the objects that are there."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from telegen.kubemetrics.exposition import assemble
+from telegen.metrics.family import ALPHA, Object, gauge
+from telegen.metrics.render import renderer
+from telegen.metrics.store import Store
+from telegen.shm.layout import Arena
+from telegen.shm.reader import ArenaReader
+from telegen.shm.writer import ArenaWriter
+
+FAMILIES = (
+    gauge("value", "Value.", ALPHA, lambda obj: obj["value"]),
+    gauge("odd", "Only of odd ones.", ALPHA, lambda obj: [("ü" * obj["value"], 1)] if obj["value"] % 2 else None, "x"),
+)
+IDENTITY = (("name", lambda obj: obj["metadata"]["uid"]),)
+Names = st.sampled_from([f"n{number}" for number in range(11)])
+Contents = st.dictionaries(Names, st.integers(0, 5), max_size=11)
+
+
+def failed(family: str, error: Exception) -> None:
+    """Nothing may fail here."""
+    raise error
+
+
+def thing(name: str, value: int, version: str = "") -> Object:
+    """An object."""
+    return {"metadata": {"uid": name, "resourceVersion": version}, "value": value}
+
+
+def new_store(arena: Arena) -> Store:
+    """A store with four objects per page."""
+    return Store("s", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["s"], 0.0), 0, 4)
+
+
+def lines(arena: Arena) -> list[str]:
+    """The samples on the page, sorted."""
+    text = gzip.decompress(b"".join(assemble([ArenaReader(arena)], False).gzip())).decode()
+    return sorted(line for line in text.split("\n") if line and line[0] != "#")
+
+
+def wanted(held: dict[str, int]) -> list[str]:
+    """The samples that these objects have."""
+    values = [f'value{{name="{name}"}} {value}' for name, value in held.items()]
+    return sorted([*values, *[f'odd{{name="{name}",x="{"ü" * v}"}} 1' for name, v in held.items() if v % 2]])
+
+
+class Verbs(RuleBasedStateMachine):
+    """Draws sequences of verbs and keeps a plain dict beside the store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arena = Arena.create("model", 1 << 22)
+        self.store = new_store(self.arena)
+        self.held: dict[str, int] = {}
+        self.published: dict[str, int] | None = None
+        self.version = 0
+
+    @rule(name=Names, value=st.integers(0, 5))
+    def upsert(self, name: str, value: int) -> None:
+        """Add or update."""
+        self.version += 1
+        self.store.upsert(thing(name, value, str(self.version)))
+        self.held[name] = value
+
+    @rule(name=Names)
+    def delete(self, name: str) -> None:
+        """Remove, whether it is there or not."""
+        self.store.delete(thing(name, 0))
+        self.held.pop(name, None)
+
+    @rule(contents=Contents, removed=st.sets(Names, max_size=3))
+    def replace(self, contents: dict[str, int], removed: set[str]) -> None:
+        """A whole state, in which some objects change and go while it comes."""
+        events = [("ADDED", thing(name, 0, "old")) for name in contents]
+        events += [("MODIFIED", thing(name, value, "new")) for name, value in contents.items()]
+        events += [("DELETED", thing(name, 0)) for name in removed]
+        self.store.replace(events)
+        self.held = {name: value for name, value in contents.items() if name not in removed}
+        self.published = dict(self.held)
+
+    @rule(contents=Contents)
+    def replace_that_breaks(self, contents: dict[str, int]) -> None:
+        """A whole state that ends half-way changes nothing."""
+
+        def events() -> Iterator[tuple[str, Object]]:
+            yield from (("ADDED", thing(name, 5)) for name in contents)
+            raise ConnectionError
+
+        with pytest.raises(ConnectionError):
+            self.store.replace(events())
+
+    @rule()
+    def flush(self) -> None:
+        """Publish."""
+        self.store.flush()
+        self.published = dict(self.held) if self.store.synced else None
+
+    @invariant()
+    def page_shows_what_was_published(self) -> None:
+        """Nothing before the first whole state; then what the last publication had."""
+        assert lines(self.arena) == (wanted(self.published) if self.published else [])
+        assert len(self.store) == len(self.held)
+
+
+TestVerbs = Verbs.TestCase
+TestVerbs.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_same_version_costs_nothing() -> None:
+    """An object that comes again in the same resourceVersion is not even rendered."""
+    rendered = []
+    arena = Arena.create("versions", 1 << 20)
+
+    def render(obj: Object) -> list[str]:
+        rendered.append(obj["value"])
+        return [f"value {obj['value']}\n", ""]
+
+    store = Store("s", FAMILIES, render, ArenaWriter(arena, ["s"]), 0, 4)
+    store.replace([("ADDED", thing("a", 1, "7"))])
+    store.upsert(thing("a", 1, "7"))
+    assert rendered == [1]
+    store.upsert(thing("a", 2, "8"))
+    assert rendered == [1, 2]
+
+
+def test_change_without_new_text_publishes_nothing() -> None:
+    """A new resourceVersion whose samples are the same asks for no flush."""
+    asked = []
+    arena = Arena.create("quiet", 1 << 20)
+    render = renderer(IDENTITY, FAMILIES, failed)
+    store = Store("s", FAMILIES, render, ArenaWriter(arena, ["s"]), 0, 4, lambda: asked.append(1))
+    store.replace([("ADDED", thing("a", 1, "7"))])
+    store.upsert(thing("a", 1, "8"))
+    assert asked == [] and not store.flush()
+    store.upsert(thing("a", 2, "9"))
+    assert asked == [1] and store.flush()
+
+
+def test_size_in_shared_memory_follows_the_objects() -> None:
+    """stored_bytes grows and shrinks with what is held."""
+    arena = Arena.create("size", 1 << 22)
+    store = new_store(arena)
+    store.replace(("ADDED", thing(f"n{number}", number)) for number in range(40))
+    full = store.stored_bytes
+    for number in range(1, 40):
+        store.delete(thing(f"n{number}", 0))
+    store.flush()
+    assert 0 < store.stored_bytes < full
+    store.replace([])
+    assert store.stored_bytes == 0

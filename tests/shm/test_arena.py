@@ -1,0 +1,168 @@
+"""Writer and reader of an arena: snapshots come whole or not at all, and outlive their writer."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+
+import pytest
+
+from telegen.shm.allocator import ArenaFull
+from telegen.shm.board import Board
+from telegen.shm.deflate import combine, compress, crc32, decompress
+from telegen.shm.layout import FLOOR, SLOTS, Arena, Column, FamilyEntry, pack_index, schema_encoder, unpack_index
+from telegen.shm.reader import ArenaReader
+from telegen.shm.writer import ArenaWriter
+
+SCHEMA = schema_encoder.encode([FamilyEntry("one", b"# one\n", b"# one\n"), FamilyEntry("two", b"# two\n", b"# two\n")])
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def arena() -> Iterator[Arena]:
+    """A small arena."""
+    arena = Arena.create("test", 1 << 22)
+    yield arena
+
+
+def put(writer: ArenaWriter, name: str, *texts: bytes) -> list[int]:
+    """Publish a store whose two columns both hold these texts, a cell each; the extents."""
+    cells = [[writer.write(compress(text)) for text in texts] for _ in range(2)]
+    crc, length = combine([(crc32(text), len(text)) for text in texts])
+    index = pack_index([Column(crc, length, array("Q", column)) for column in cells])
+    writer.publish(name, index, SCHEMA, len(texts), 0)
+    return cells[0] + cells[1]
+
+
+def shown(reader: ArenaReader, name: str) -> list[bytes]:
+    """The texts of a store's columns."""
+    snapshot = reader.load()
+    assert snapshot is not None
+    return [decompress(reader.copy(column)) for column in snapshot.stores[name].columns]
+
+
+def test_nothing_before_the_first_publication(arena: Arena) -> None:
+    """An arena without a snapshot is empty, not an error."""
+    assert ArenaReader(arena).load() is None
+
+
+def test_published_store_is_read_back(arena: Arena) -> None:
+    """Cells, checksums and headers come back as they were written, from any process that maps the arena."""
+    writer, reader = ArenaWriter(arena, ["s"]), ArenaReader(arena)
+    put(writer, "s", b"first\n", b"second\n")
+    snapshot = reader.load()
+    assert snapshot is not None
+    store = snapshot.stores["s"]
+    assert [family.name for family in store.families] == ["one", "two"]
+    assert store.entry.objects == 2
+    assert shown(reader, "s") == [b"first\nsecond\n"] * 2
+    assert store.columns[0].crc == crc32(b"first\nsecond\n")
+
+
+def test_index_survives_packing() -> None:
+    """Columns without cells keep their place."""
+    columns = [Column(7, 3, array("Q", [1 << 40, 2])), Column(0, 0, array("Q")), Column(1, 2, array("Q", [5]))]
+    assert unpack_index(pack_index(columns), 3) == columns
+
+
+def test_freed_extents_wait_for_their_readers(arena: Arena) -> None:
+    """What a snapshot holds stays until a grace time after it was replaced; then the floor says that it may be gone."""
+    clock = Clock()
+    writer, reader = ArenaWriter(arena, ["s"], grace=1.0, clock=clock), ArenaReader(arena)
+    old = put(writer, "s", b"old\n")
+    snapshot = reader.load()
+    assert snapshot is not None
+    writer.free(old)
+    put(writer, "s", b"new\n")
+    assert decompress(reader.copy(snapshot.stores["s"].columns[0])) == b"old\n"
+    assert reader.intact(snapshot.sequence)
+    clock.now = 1.5
+    put(writer, "s", b"newer\n")
+    assert not reader.intact(snapshot.sequence)
+    assert shown(reader, "s") == [b"newer\n"] * 2
+
+
+def test_memory_is_reused(arena: Arena) -> None:
+    """A store that is replaced for ever needs no more than a few times its own size."""
+    clock = Clock()
+    writer = ArenaWriter(arena, ["s"], grace=1.0, clock=clock)
+    old: list[int] = []
+    for number in range(2000):
+        writer.free(old)
+        clock.now += 0.6
+        old = put(writer, "s", b"%d " % number * 3000)
+    assert shown(ArenaReader(arena), "s")[0] == b"1999 " * 3000
+
+
+def test_torn_slot_is_not_believed(arena: Arena) -> None:
+    """A slot whose checksum fails is passed over: the other one still shows the state before."""
+    writer, reader = ArenaWriter(arena, ["s"]), ArenaReader(arena)
+    put(writer, "s", b"old\n")
+    put(writer, "s", b"new\n")
+    newest = max(SLOTS, key=lambda start: arena.memory[start : start + 8])
+    arena.memory[newest + 8] ^= 0xFF
+    assert shown(reader, "s") == [b"old\n"] * 2
+
+
+def test_damaged_directory_is_not_believed(arena: Arena) -> None:
+    """A snapshot whose directory was overwritten is not read."""
+    from telegen.shm.reader import TornSnapshot
+
+    writer, reader = ArenaWriter(arena, ["s"]), ArenaReader(arena)
+    put(writer, "s", b"text\n")
+    snapshot = reader.load()
+    assert snapshot is not None
+    start = snapshot.directory >> 32 << 6
+    arena.memory[start] ^= 0xFF
+    with pytest.raises(TornSnapshot):
+        reader.load()
+
+
+def test_successor_goes_on_serving_what_it_found(arena: Arena) -> None:
+    """A new writer keeps its predecessor's stores until it publishes its own, and what it writes harms none of them."""
+    put(ArenaWriter(arena, ["kept", "gone"]), "kept", b"kept\n")
+    put(ArenaWriter(arena, ["kept", "gone"]), "gone", b"gone\n")
+    successor, reader = ArenaWriter(arena, ["kept", "new"]), ArenaReader(arena)
+    assert shown(reader, "kept") == [b"kept\n"] * 2
+    for number in range(50):
+        put(successor, "new", b"%d\n" % number * 500)
+        assert shown(reader, "kept") == [b"kept\n"] * 2
+    snapshot = reader.load()
+    assert snapshot is not None
+    assert set(snapshot.stores) == {"kept", "new"}
+    put(successor, "kept", b"fresh\n")
+    assert shown(reader, "kept") == [b"fresh\n"] * 2
+
+
+def test_full_arena_keeps_its_snapshot(arena: Arena) -> None:
+    """A write that does not fit raises; what was published stays."""
+    writer = ArenaWriter(arena, ["s"])
+    put(writer, "s", b"text\n")
+    with pytest.raises(ArenaFull):
+        writer.write(bytes(1 << 23))
+    assert shown(ArenaReader(arena), "s") == [b"text\n"] * 2
+
+
+def test_floor_begins_at_nothing(arena: Arena) -> None:
+    """In a fresh arena no snapshot has lost anything."""
+    assert arena.memory[FLOOR] == bytes(8)
+
+
+def test_board_shows_who_lives() -> None:
+    """A row's age begins with its process, is infinite before, and its pid goes when the process does."""
+    board = Board(2)
+    assert board.age(1) == float("inf")
+    board.enter(1, 4711)
+    assert board.pid(1) == 4711
+    assert board.age(1) < 5
+    board.leave(1)
+    assert board.pid(1) == 0
+    assert board.age(0) == float("inf")

@@ -1,0 +1,122 @@
+"""Writers that relist and update as fast as they can, readers that check every byte: no torn page."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+
+import pytest
+
+from telegen.kubemetrics.exposition import assemble
+from telegen.metrics.family import ALPHA, Object, gauge
+from telegen.metrics.render import renderer
+from telegen.metrics.store import Store
+from telegen.shm.layout import Arena
+from telegen.shm.reader import ArenaReader
+from telegen.shm.writer import ArenaWriter
+
+FAMILIES = tuple(gauge(f"family_{n}", "Says its object's round.", ALPHA, lambda obj: obj["round"]) for n in range(6))
+IDENTITY = (("store", lambda obj: obj["store"]), ("object", lambda obj: obj["metadata"]["uid"]))
+OBJECTS = 150
+SECONDS = 4.0
+GRACE = 0.02
+"""Much shorter than in production, so that readers do meet what is reclaimed."""
+
+
+def thing(store: str, number: int, turn: int) -> Object:
+    """An object whose every sample is its turn."""
+    return {"store": store, "metadata": {"uid": f"{number}", "resourceVersion": f"{turn}.{number}"}, "round": turn}
+
+
+def write(arena: Arena, name: str, until: float) -> None:
+    """Relist, then update all objects one by one, publishing on the way; over and over."""
+
+    def failed(family: str, error: Exception) -> None:
+        raise error
+
+    store = Store(name, FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, [name], GRACE), 0, 16)
+    turn = 0
+    while time.monotonic() < until:
+        turn += 1
+        store.replace(("ADDED", thing(name, number, turn)) for number in range(OBJECTS))
+        turn += 1
+        for number in range(OBJECTS):
+            store.upsert(thing(name, number, turn))
+            if number % 10 == 0:
+                store.flush()
+        store.flush()
+
+
+def read(arenas: list[Arena], until: float) -> None:
+    """Put pages together and check each: whole gzip, every series once, values that lie at most one turn apart."""
+    readers = [ArenaReader(arena) for arena in arenas]
+    pages, turns = 0, set()
+    while time.monotonic() < until:
+        text = gzip.decompress(b"".join(assemble(readers, False).gzip())).decode()
+        if not text:
+            continue
+        pages += 1
+        turns.add(check(text))
+    assert pages > 20, f"only {pages} pages"
+    assert len(turns) > 3, "nothing moved"
+
+
+def check(text: str) -> str:
+    """Every line of a page; what it shows of its turns."""
+    values: dict[str, dict[str, int]] = {}
+    for line in text.split("\n"):
+        if line and line[0] != "#":
+            series, _, value = line.rpartition(" ")
+            store = series.split('"')[1]
+            known = values.setdefault(store, {})
+            assert series not in known, f"{series} twice"
+            known[series] = int(value)
+    for store, known in values.items():
+        assert len(known) == OBJECTS * len(FAMILIES), f"{store}: {len(known)} series"
+        assert max(known.values()) - min(known.values()) <= 1, f"{store}: turns apart"
+    return str({store: max(known.values()) for store, known in values.items()})
+
+
+def forked(work: Callable[[], None]) -> int:
+    """A process that does this and ends with 0 when all went well."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+@pytest.mark.timeout(60)
+def test_no_torn_page() -> None:
+    """Two writers and two readers, four seconds, memory reused all the time: every page read is whole and consistent."""
+    arenas = [Arena.create(name, 1 << 26) for name in ("a", "b")]
+    until = time.monotonic() + SECONDS
+    writers = [forked(lambda arena=arena: write(arena, arena.name, until)) for arena in arenas]
+    readers = [forked(lambda: read(arenas, until)) for _ in range(2)]
+    assert [os.waitpid(pid, 0)[1] for pid in [*writers, *readers]] == [0] * 4
+
+
+@pytest.mark.timeout(60)
+def test_writer_killed_at_any_moment_leaves_whole_pages() -> None:
+    """kill -9 of a writer, twenty times, wherever it is: the page stays whole, and the successor takes it over."""
+    arena = Arena.create("a", 1 << 26)
+    reader = ArenaReader(arena)
+    for turn in range(20):
+        pid = forked(lambda: write(arena, "a", time.monotonic() + 30))
+        time.sleep(0.05 + turn * 0.007)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        text = gzip.decompress(b"".join(assemble([reader], False).gzip())).decode()
+        if text:
+            check(text)
+    assert text
