@@ -55,7 +55,7 @@ def test_server_that_cannot_stream_lists_is_asked_for_pages(status: int) -> None
         assert first.params["limit"] == second.params["limit"] == "500"
         assert second.params["continue"] == "next"
         assert watch.params["resourceVersion"] == "10"
-        assert running.noted.lists == ["watch"]
+        assert running.noted.lists == ["watch", "list"]
 
 
 def test_streamed_list_that_never_ends_is_given_up() -> None:
