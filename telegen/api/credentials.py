@@ -111,12 +111,11 @@ class _Kubeconfig:
             load_kube_config(self._path, client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
         except (ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise NoCredentials(f"{self._path}: {' '.join(str(error).split())}; check it with kubectl") from error
-        token = configuration.get_api_key_with_prefix("authorization") or ""
-        if not token and configuration.username:
-            token = configuration.get_basic_auth_token()
+        # The package keeps tokens, Basic and exec results under names that differ by version; this is where it shows them.
+        header = (configuration.auth_settings().get("BearerToken") or {}).get("value")
         return Cluster(
             url=configuration.host.rstrip("/"),
-            headers={"Authorization": token} if token else {},
+            headers={"Authorization": header} if header else {},
             ca=_text(Path(configuration.ssl_ca_cert)) if configuration.ssl_ca_cert else "",
             certificate=configuration.cert_file or "",
             key=configuration.key_file or "",

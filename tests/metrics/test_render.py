@@ -68,7 +68,8 @@ def test_any_integer_is_written_in_full(value: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(True, "1"), (False, "0"), (1e15, "1000000000000000.0"), (1e21, "1e+21"), (-0.0, "0"), (2.5, "2.5"), (math.inf, "+Inf"), (-math.inf, "-Inf")],
+    [(True, "1"), (False, "0"), (-0.0, "0"), (2.5, "2.5")]
+    + [(1e15, "1000000000000000.0"), (1e21, "1e+21"), (math.inf, "+Inf"), (-math.inf, "-Inf")],
 )
 def test_numbers(value: float, text: str) -> None:
     """Flags are 1 and 0; infinities as the format has them."""

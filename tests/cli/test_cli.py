@@ -1,0 +1,138 @@
+"""The command `telegen` as people use it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from telegen import __version__
+from telegen.cli import main
+
+NAMESPACE = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {"name": "shop", "labels": {"team": "a"}, "creationTimestamp": "2026-01-05T08:00:00Z"},
+    "status": {"phase": "Active"},
+}
+CREATED = 'kube_namespace_created{namespace="%s"} 1767600000\n'
+
+
+def named(name: str) -> dict[str, object]:
+    """A namespace of another name."""
+    return {**NAMESPACE, "metadata": {**NAMESPACE["metadata"], "name": name}}  # type: ignore[dict-item]
+
+
+def render(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str) -> tuple[int, str, str]:
+    """Status, output and complaints of `telegen render`."""
+    status = main(["render", str(path), *arguments])
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+FORMS = {
+    "object": json.dumps(NAMESPACE),
+    "list": json.dumps({"apiVersion": "v1", "kind": "List", "items": [NAMESPACE]}),
+    "typed list": json.dumps(
+        {"apiVersion": "v1", "kind": "NamespaceList", "items": [{k: NAMESPACE[k] for k in ("metadata", "status")}]}
+    ),
+    "json lines": json.dumps(NAMESPACE) + "\n" + json.dumps(named("other")),
+    "concatenated": json.dumps(NAMESPACE) + json.dumps(named("other")),
+    "yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, creationTimestamp: 2026-01-05T08:00:00Z}\n",
+    "yaml stream": "---\n---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n"
+    '  creationTimestamp: "2026-01-05T08:00:00Z"\n---\n',
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_input(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An object, a List, a stream of them; JSON or YAML: the same page."""
+    path = tmp_path / "objects"
+    path.write_text(FORMS[form])
+    status, text, complaints = render(capsys, path)
+    assert (status, complaints) == (0, "")
+    assert CREATED % "shop" in text
+    assert (CREATED % "other" in text) == ("other" in FORMS[form])
+    assert "kube_pod" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "line 1 column 2"),
+        ('{"a": 1}\n{', "line 2 column 2"),
+        ("a: [", "line 1, column 5"),
+        ("5", "expected a Kubernetes object, got int"),
+        ("text", "expected a Kubernetes object, got str"),
+    ],
+)
+def test_unreadable_input(text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Input that is none: one line with file and place, exit status 2, nothing printed."""
+    path = tmp_path / "objects"
+    path.write_text(text)
+    status, out, complaints = render(capsys, path)
+    assert (status, out) == (2, "")
+    assert complaints.startswith(f"telegen: {path}: ") and message in complaints
+    assert complaints.count("\n") == 1
+
+
+def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is not there is named."""
+    assert render(capsys, tmp_path / "none") == (2, "", f"telegen: {tmp_path / 'none'}: No such file or directory\n")
+
+
+def test_unknown_kinds_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Objects of which nothing is said are told on standard error; it is no failure."""
+    path = tmp_path / "objects"
+    path.write_text(json.dumps({"kind": "List", "items": [{"apiVersion": "v1", "kind": "Gopher"}] * 3 + [NAMESPACE]}))
+    status, text, complaints = render(capsys, path)
+    assert status == 0 and CREATED % "shop" in text
+    assert complaints == "telegen: 3 of v1 Gopher left out: nothing is said of this kind\n"
+
+
+def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--resources, --openmetrics and --config do what they do in the agent."""
+    path, config = tmp_path / "objects", tmp_path / "config.yaml"
+    path.write_text(json.dumps(NAMESPACE))
+    config.write_text("kube_metrics: {kube_state: {labels_allowlist: {namespaces: [team]}}}")
+    status, text, _ = render(capsys, path, "--openmetrics", "--config", str(config))
+    assert status == 0 and text.endswith("# EOF\n")
+    assert 'kube_namespace_labels{namespace="shop",label_team="a"} 1\n' in text
+    status, text, complaints = render(capsys, path, "--resources", "pods")
+    assert (status, text) == (0, "") and "v1 Namespace" in complaints
+    status, _, complaints = render(capsys, path, "--resources", "gophers")
+    assert status == 2 and "unknown resource gophers; there are deployments" in complaints
+
+
+def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "telegen", *arguments]
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_standard_input_and_a_reader_that_has_seen_enough() -> None:
+    """kubectl's output through a pipe; `| head` ends it without a word."""
+    many = json.dumps({"kind": "List", "items": [named(f"n{number}") for number in range(20_000)]})
+    assert CREATED % "n7" in run("render", text=many).stdout
+    command = f"{sys.executable} -m telegen render - | head -1"
+    piped = subprocess.run(["sh", "-c", command], input=many, capture_output=True, text=True, timeout=30, check=True)
+    assert piped.stdout.startswith("# HELP") and piped.stderr == ""
+
+
+def test_check_config_and_version(tmp_path: Path) -> None:
+    """check-config says whether a file can be used; version and help say what they should."""
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("kube_metrics: {streaming: {enabled: true}}")
+    bad.write_text("gophers: 1")
+    checked = run("check-config", str(good))
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert checked.stdout == "kube_metrics.streaming.enabled: not effective yet\nthe configuration is valid\n"
+    refused = run("check-config", str(bad))
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", "telegen: gophers: unknown key\n")
+    assert run("version").stdout == f"telegen {__version__}\n"
+    for command in ([], ["run"], ["render"]):
+        assert "usage: telegen" in run(*command, "--help").stdout
+    assert run("gopher").returncode == 2

@@ -1,0 +1,89 @@
+"""What an environment switches on, and how a changed file is noticed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from telegen.config import Config, detect
+from telegen.config.detect import ACCOUNT
+from telegen.watchfile import WatchedFile
+
+POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+HOME = {"HOME": "/home/me"}
+TOKEN, USUAL = f"{ACCOUNT}/token", "/home/me/.kube/config"
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "files", "cluster", "containers"),
+    [
+        ({}, POD, {TOKEN}, "in-cluster", True),
+        ({}, POD, set(), "", True),
+        ({}, {}, {TOKEN}, "", True),
+        ({}, {}, set(), "", True),
+        ({}, HOME, {USUAL}, f"kubeconfig:{USUAL}", True),
+        ({}, HOME, set(), "", True),
+        ({}, {**HOME, "KUBECONFIG": "/a:/b"}, {USUAL, "/b"}, "kubeconfig:/b", True),
+        ({}, {**HOME, "KUBECONFIG": "/a"}, {USUAL}, "", True),
+        ({}, {**POD, **HOME}, {TOKEN, USUAL}, "in-cluster", True),
+        ({"kube_state": {"kubeconfig": "/k"}}, POD, {TOKEN}, "kubeconfig:/k", True),
+        ({"kube_state": {"apiserver": "http://x/"}}, POD, {TOKEN}, "http://x", True),
+        ({"kube_state": {"enabled": False}}, POD, {TOKEN}, "", True),
+        ({"auto_detect": False}, POD, {TOKEN}, "", True),
+        ({"auto_detect": False, "enabled": True}, POD, {TOKEN}, "in-cluster", True),
+        ({"enabled": False}, POD, {TOKEN}, "", False),
+        ({"cadvisor": {"enabled": False}}, POD, {TOKEN}, "in-cluster", False),
+    ],
+)
+def test_what_is_collected(
+    settings: dict[str, object], environ: dict[str, str], files: set[str], cluster: str, containers: bool
+) -> None:
+    """Every combination of settings and environment leads to one source, and says why."""
+    found = detect(msgspec.convert({"kube_metrics": settings}, Config), environ, files.__contains__)
+    assert (found.cluster, found.containers) == (cluster, containers)
+    assert found.reason
+
+
+def test_kubernetes_enable_stops_detection_only() -> None:
+    """kubernetes.enable false: nothing by itself; asked for by name, it is watched all the same."""
+    off = {"kubernetes": {"enable": False}}
+    assert detect(msgspec.convert(off, Config), POD, lambda path: True).cluster == ""
+    asked = msgspec.convert({**off, "kube_metrics": {"enabled": True}}, Config)
+    assert detect(asked, POD, lambda path: True).cluster == "in-cluster"
+
+
+def test_changed_file_is_noticed_once(tmp_path: Path) -> None:
+    """New content counts once; the same content written again does not, nor does a file that is away."""
+    path = tmp_path / "config"
+    path.write_text("a")
+    watched = WatchedFile(str(path))
+    assert not watched.changed()
+    path.write_text("bb")
+    assert watched.changed() and not watched.changed()
+    os.utime(path, (1, 1))
+    assert not watched.changed()
+    path.unlink()
+    assert not watched.changed()
+    path.write_text("ccc")
+    assert watched.changed()
+
+
+def test_swapped_link_of_a_configmap_is_noticed(tmp_path: Path) -> None:
+    """The kubelet swaps the link to the folder: the file's own path and link stay as they are."""
+    for name, content in (("v1", "old"), ("v2", "new")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config").write_text(content)
+    (tmp_path / "..data").symlink_to("v1")
+    (tmp_path / "config").symlink_to("..data/config")
+    watched = WatchedFile(str(tmp_path / "config"))
+    (tmp_path / "next").symlink_to("v2")
+    os.replace(tmp_path / "next", tmp_path / "..data")
+    assert watched.changed() and not watched.changed()
+
+
+def test_no_file_never_changes() -> None:
+    """Without a configuration file there is nothing to notice."""
+    assert not WatchedFile(None).changed()

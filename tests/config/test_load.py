@@ -1,0 +1,179 @@
+"""Settings from files and the environment: what is taken, what is refused and how it is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telegen.config import Config, ConfigError, load, not_effective
+from telegen.config.load import check_names, is_effective, settings
+from telegen.config.reference import reference
+from telegen.kubestate.registry import RESOURCES
+
+HERE = Path(__file__).parent
+STATE = "kube_metrics.kube_state"
+LATER = {
+    "kubernetes.cluster_name",
+    "kubernetes.informers_resync_period",
+    "kubernetes.informers_sync_timeout",
+    "kubernetes.resource_labels",
+    "kube_metrics.cadvisor.disabled_metrics",
+    "kube_metrics.cadvisor.disk_io_enabled",
+    "kube_metrics.cadvisor.enabled_metrics",
+    "kube_metrics.cadvisor.housekeeping_interval",
+    "kube_metrics.cadvisor.namespaces",
+    "kube_metrics.cadvisor.namespaces_exclude",
+    "kube_metrics.cadvisor.network_enabled",
+    "kube_metrics.cadvisor.per_cpu_enabled",
+    "kube_metrics.kube_state.object_limit",
+    "kube_metrics.kube_state.resync_period",
+    "kube_metrics.kube_state.shard",
+    "kube_metrics.kube_state.total_shards",
+    "kube_metrics.logs_streaming.buffer_size",
+    "kube_metrics.logs_streaming.enabled",
+    "kube_metrics.logs_streaming.event_types",
+    "kube_metrics.logs_streaming.flush_interval",
+    "kube_metrics.logs_streaming.namespaces",
+    "kube_metrics.signal_metadata.enabled",
+    "kube_metrics.signal_metadata.fields.enable_bpf_component",
+    "kube_metrics.signal_metadata.fields.enable_category",
+    "kube_metrics.signal_metadata.fields.enable_collector_type",
+    "kube_metrics.signal_metadata.fields.enable_description",
+    "kube_metrics.signal_metadata.fields.enable_source_module",
+    "kube_metrics.signal_metadata.fields.enable_subcategory",
+    "kube_metrics.streaming.batch_size",
+    "kube_metrics.streaming.enabled",
+    "kube_metrics.streaming.flush_timeout",
+    "kube_metrics.streaming.interval",
+    "kube_metrics.streaming.use_otlp",
+}
+"""Settings without effect yet. Nothing may be added here."""
+
+BAD = [
+    ("gophers: 1", "gophers: unknown key"),
+    ("kube_metrics: {listen_adress: ':1'}", "kube_metrics.listen_adress: unknown key, did you mean listen_address?"),
+    ("kube_metrics: 5", "kube_metrics: expected a block of settings"),
+    ("kube_metrics: {enabled: maybe}", "kube_metrics.enabled: "),
+    ("kube_metrics: {separate_endpoints: 1}", "kube_metrics.separate_endpoints: expected true or false"),
+    ("kube_metrics: {listen_address: 9443}", "kube_metrics.listen_address: expected an address"),
+    ("kube_metrics: {listen_address: ':70000'}", "kube_metrics.listen_address: expected an address"),
+    ("kube_metrics: {listen_address: '::1:80'}", "kube_metrics.listen_address: expected an address"),
+    ("kube_metrics: {metrics_path: /telemetry}", "kube_metrics.metrics_path: is another page's"),
+    ("kube_metrics: {metrics_path: metrics}", "kube_metrics.metrics_path: "),
+    ("kube_metrics: {cadvisor: {collect_interval: 10}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
+    ("kube_metrics: {cadvisor: {collect_interval: 10 s}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
+    ("kube_metrics: {cadvisor: {collect_interval: 1ms}}", "kube_metrics.cadvisor.collect_interval: must be at least 1s"),
+    ("kube_metrics: {kube_state: {arena_limit: big}}", f"{STATE}.arena_limit: expected a size"),
+    ("kube_metrics: {kube_state: {arena_limit: 1KiB}}", f"{STATE}.arena_limit: must be at least 16MiB"),
+    ("kube_metrics: {kube_state: {resources: pods}}", f"{STATE}.resources: expected a list"),
+    ("kube_metrics: {kube_state: {resources: [pods, 5]}}", f"{STATE}.resources[...]: expected a string"),
+    ("kube_metrics: {kube_state: {resources: [pod]}}", f"{STATE}.resources: unknown resource pod, did you mean pods?"),
+    ("kube_metrics: {kube_state: {labels_allowlist: {pod: ['*']}}}", f"{STATE}.labels_allowlist: unknown resource pod"),
+    ("kube_metrics: {kube_state: {groups: {x: [gophers]}}}", f"{STATE}.groups: unknown resource gophers"),
+    ("kube_metrics: {kube_state: {groups: {a: [pods], b: [pods]}}}", f"{STATE}.groups: pods is in 2 groups"),
+    ("kube_metrics: {kube_state: {groups: {cluster: [pods]}}}", f"{STATE}.groups.cluster: "),
+    ("kube_metrics: {kube_state: {groups: {A B: [pods]}}}", f"{STATE}.groups.A B: "),
+    ("kube_metrics: {kube_state: {metric_denylist: ['(']}}", f"{STATE}.metric_denylist"),
+    ("kube_metrics: {kube_state: {metric_allowlist: [a], metric_denylist: [b]}}", f"{STATE}.metric_allowlist: "),
+    ("kube_metrics: {kube_state: {pod_processes: 0}}", f"{STATE}.pod_processes: "),
+    ("kube_metrics: {kube_state: {shard: 2, total_shards: 2}}", f"{STATE}.shard: must be below total_shards (2)"),
+    ("kube_metrics: {kube_state: {node: a, track_unscheduled_pods: true}}", f"{STATE}.node: "),
+    ("kube_metrics: {kube_state: {apiserver: 'ftp://x'}}", f"{STATE}.apiserver: "),
+    ("api: {watch_timeout_min: 1h}", "api.watch_timeout_min: must not exceed"),
+    ("log: {level: loud}", "log.level: "),
+    ("web: {workers: 0}", "web.workers: "),
+    ("log: {level: info, level: debug}", "level: the key stands there 2 times"),
+    ("log: ${NOT_SET}", "log: the variable NOT_SET is not set"),
+    ("- a list", "expected a mapping of settings, got list"),
+    ("a: [", "config.yaml: "),
+    ("\x00", "config.yaml: "),
+]
+
+
+def read(folder: Path, text: str, **environ: str) -> Config:
+    """Load a file with this text, and look at its names."""
+    path = folder / "config.yaml"
+    path.write_text(text)
+    config = load(str(path), environ)
+    check_names(config, RESOURCES)
+    return config
+
+
+@pytest.mark.parametrize(("text", "message"), BAD, ids=[message for _, message in BAD])
+def test_bad_settings(tmp_path: Path, text: str, message: str) -> None:
+    """Each error is one line that begins with the path of the key."""
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, text)
+    line = str(raised.value)
+    assert message in line
+    assert "\n" not in line
+    assert line.startswith(message) or str(tmp_path) in line
+
+
+def test_several_problems_are_told_at_once(tmp_path: Path) -> None:
+    """Impossible values are all named, a line each."""
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, "supervisor: {heartbeat_timeout: 1s, grace_period: 0s}")
+    assert len(str(raised.value).splitlines()) == 2
+
+
+def test_large_file(tmp_path: Path) -> None:
+    """A file beyond the bound is refused before it is parsed."""
+    with pytest.raises(ConfigError, match="larger than 1048576 bytes"):
+        read(tmp_path, "#" * (1 << 20) + "\n")
+
+
+def test_spec_is_accepted() -> None:
+    """Both blocks of the specification are valid as they stand."""
+    config = load(str(HERE / "spec.yaml"), {})
+    assert config.kube_metrics.kube_state.namespaces_exclude == ("kube-system",)
+    assert config.kube_metrics.kube_state.resync_period == 300
+    assert not_effective(config) == []
+
+
+def test_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    """Nothing configured is everything by default."""
+    assert read(tmp_path, "") == read(tmp_path, "{}") == load(None, {}) == Config()
+
+
+def test_environment(tmp_path: Path) -> None:
+    """${NAME} in the file, TELEGEN_* over it, with the types of YAML."""
+    text = "web: {workers: '${WORKERS}'}\nlog: {level: '${LEVEL:-warning}'}\nkube_metrics: {metrics_path: /$$x}"
+    with pytest.raises(ConfigError, match="kube_metrics.metrics_path"):
+        read(tmp_path, text, WORKERS="3")
+    config = read(tmp_path, "web: {workers: '${WORKERS}'}\nlog: {level: '${LEVEL:-warning}'}", WORKERS="3")
+    assert (config.web.workers, config.log.level) == (3, "warning")
+    config = read(tmp_path, "", TELEGEN_KUBE_METRICS__KUBE_STATE__RESOURCES="[pods]", TELEGEN_WEB__WORKERS="4")
+    assert (config.kube_metrics.kube_state.resources, config.web.workers) == (("pods",), 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("TELEGEN_WEB__WORKERS", "many", "web.workers: "),
+        ("TELEGEN_WEB__WORKERS__X", "1", "web.workers: "),
+        ("TELEGEN_GOPHERS__X", "1", "gophers: unknown key"),
+        ("TELEGEN_WEB__WORKERS", "[", "web.workers: TELEGEN_WEB__WORKERS: "),
+    ],
+)
+def test_bad_environment(tmp_path: Path, name: str, value: str, message: str) -> None:
+    """A variable that cannot be used is told by the path that it stands for."""
+    with pytest.raises(ConfigError, match=f"^{message}[^\n]*$"):
+        read(tmp_path, "web: {workers: 2}", **{name: value})
+
+
+def test_list_of_settings_without_effect_only_shrinks() -> None:
+    """What is accepted and does nothing is known, and said."""
+    assert {path for path, _, meta in settings() if not is_effective(meta)} <= LATER
+
+
+def test_not_effective_settings_are_named(tmp_path: Path) -> None:
+    """Only those that differ from their defaults are worth a word."""
+    config = read(tmp_path, "kube_metrics: {streaming: {enabled: true, interval: 15s}}")
+    assert not_effective(config) == ["kube_metrics.streaming.enabled"]
+
+
+def test_document_is_up_to_date() -> None:
+    """docs/configuration.md is what the model says: `python -m telegen.config.reference > docs/configuration.md`."""
+    assert (HERE.parents[1] / "docs" / "configuration.md").read_text() == reference()

@@ -1,0 +1,181 @@
+"""The simulated API server keeps the promises of the real one, as far as tests and demos rely on them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from telegen.demo.objects import SyntheticCluster
+from telegen.demo.process import make_state
+from telegen.demo.server import SimulatedServer
+
+PODS = "/api/v1/pods"
+META = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+META_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+
+@pytest.fixture
+def server() -> Iterator[SimulatedServer]:
+    """25 pods, 4 of each other resource."""
+    server = SimulatedServer(make_state(SyntheticCluster(25, 4))).start()
+    server.levers.bookmark_interval = 0.2
+    yield server
+    server.stop()
+
+
+@contextmanager
+def asked(server: SimulatedServer, path: str, accept: str = "", **query: str) -> Iterator[http.client.HTTPResponse]:
+    """The answer to a GET."""
+    parts = urlsplit(server.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    try:
+        connection.request("GET", f"{path}?{urlencode(query)}", headers={"Accept": accept})
+        yield connection.getresponse()
+    finally:
+        connection.close()
+
+
+def get(server: SimulatedServer, path: str, accept: str = "", **query: str) -> tuple[int, Any]:
+    """Status and JSON of an answer."""
+    with asked(server, path, accept, **query) as response:
+        return response.status, json.loads(response.read())
+
+
+def events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+    """The events of a watch as they come."""
+    while line := response.readline():
+        yield json.loads(line)
+
+
+def names(objects: list[dict[str, Any]]) -> list[str]:
+    """Names of objects."""
+    return [obj["metadata"]["name"] for obj in objects]
+
+
+def test_pages_of_a_list(server: SimulatedServer) -> None:
+    """Pages follow each other without gap or double, all of one version."""
+    _, whole = get(server, PODS)
+    found, token, versions = [], "", set()
+    while True:
+        _, page = get(server, PODS, limit="10", **({"continue": token} if token else {}))
+        found += names(page["items"])
+        versions.add(page["metadata"]["resourceVersion"])
+        token = page["metadata"].get("continue", "")
+        if not token:
+            break
+    assert found == names(whole["items"]) and len(set(found)) == 25
+    assert versions == {whole["metadata"]["resourceVersion"]}
+
+
+def test_watch_goes_on_where_the_list_was(server: SimulatedServer) -> None:
+    """No change between list and watch is lost or sent twice, over a reconnection too."""
+    _, listed = get(server, PODS)
+    version, seen = listed["metadata"]["resourceVersion"], []
+    for turn in range(3):
+        for number in range(2):
+            server.levers.pull("mark", {"value": str(10 * turn + number)})
+        with asked(server, PODS, watch="1", resourceVersion=version) as response:
+            stream = events(response)
+            for event in (next(stream), next(stream)):
+                seen.append(event["object"]["status"]["containerStatuses"][0]["restartCount"])
+                version = event["object"]["metadata"]["resourceVersion"]
+    assert seen == [0, 1, 10, 11, 20, 21]
+
+
+def test_streamed_list_ends_with_its_bookmark(server: SimulatedServer) -> None:
+    """All objects as ADDED, then the annotated bookmark, then changes."""
+    with asked(server, PODS, watch="1", sendInitialEvents="true", allowWatchBookmarks="true") as response:
+        stream = events(response)
+        first = [next(stream) for _ in range(26)]
+        assert [event["type"] for event in first] == ["ADDED"] * 25 + ["BOOKMARK"]
+        assert first[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+        server.levers.pull("mark", {"value": "7"})
+        assert next(event for event in stream if event["type"] != "BOOKMARK")["type"] == "MODIFIED"
+
+
+def test_two_watchers_see_the_same(server: SimulatedServer) -> None:
+    """Every watcher gets every change, in one order."""
+    _, listed = get(server, PODS)
+    version = listed["metadata"]["resourceVersion"]
+    with (
+        asked(server, PODS, watch="1", resourceVersion=version) as one,
+        asked(server, PODS, watch="1", resourceVersion=version) as other,
+    ):
+        for number in range(5):
+            server.levers.pull("mark", {"value": str(number)})
+        streams = [events(one), events(other)]
+        assert [next(streams[0]) for _ in range(5)] == [next(streams[1]) for _ in range(5)]
+
+
+def test_compacted_history(server: SimulatedServer) -> None:
+    """A version from before the compaction is gone, on connect."""
+    _, listed = get(server, PODS)
+    server.levers.pull("mark", {"value": "1"})
+    server.levers.pull("compact", {})
+    status, answer = get(server, PODS, watch="1", resourceVersion=listed["metadata"]["resourceVersion"])
+    assert (status, answer["reason"]) == (410, "Expired")
+
+
+def test_bookmarks_come_while_nothing_changes(server: SimulatedServer) -> None:
+    """A quiet watch still says how far it is."""
+    with asked(server, PODS, watch="1", resourceVersion=str(server.state.version), allowWatchBookmarks="true") as response:
+        assert next(events(response))["object"]["metadata"]["resourceVersion"] == str(server.state.version)
+
+
+def test_selectors(server: SimulatedServer) -> None:
+    """Fields and namespaces choose; a field that is not supported is refused."""
+    _, whole = get(server, PODS)
+    node = whole["items"][0]["spec"]["nodeName"]
+    _, chosen = get(server, PODS, fieldSelector=f"spec.nodeName={node}")
+    assert names(chosen["items"]) == [p["metadata"]["name"] for p in whole["items"] if p["spec"].get("nodeName") == node]
+    _, inside = get(server, "/api/v1/namespaces/shop-0/pods")
+    _, outside = get(server, PODS, fieldSelector="metadata.namespace!=shop-0")
+    assert len(inside["items"]) + len(outside["items"]) == 25
+    assert get(server, PODS, fieldSelector="spec.gopher=1")[0] == 400
+
+
+def test_representations(server: SimulatedServer) -> None:
+    """Metadata alone, or a Table: no more than was asked for."""
+    _, metadata = get(server, PODS, META_LIST, limit="2")
+    assert all(set(item) == {"kind", "apiVersion", "metadata"} for item in metadata["items"])
+    _, table = get(server, PODS, TABLE, limit="2")
+    assert [column["name"] for column in table["columnDefinitions"]][:2] == ["Name", "Type"]
+    assert set(table["rows"][0]["object"]) == {"kind", "apiVersion", "metadata"}
+
+
+def test_levers_refuse(server: SimulatedServer) -> None:
+    """What a lever forbids is refused with a Status, and only that."""
+    server.levers.pull("forbid", {"resource": "pods"})
+    assert get(server, PODS)[1]["reason"] == "Forbidden"
+    assert get(server, "/api/v1/nodes")[0] == 200
+    server.levers.pull("allow", {"resource": "pods"})
+    server.levers.pull("fail", {"status": "503", "count": "1"})
+    assert [get(server, PODS)[0] for _ in range(2)] == [503, 200]
+    server.levers.pull("streaming", {"on": "false"})
+    assert get(server, PODS, watch="1", sendInitialEvents="true")[0] == 422
+    assert get(server, "/api/v1/gophers")[0] == 404
+
+
+def test_cluster_is_the_same_for_the_same_seed() -> None:
+    """Objects are drawn from the seed alone, with uids that never repeat."""
+    first, again = (list(SyntheticCluster(30, 3, seed=5).objects()) for _ in range(2))
+    assert first == again
+    assert first != list(SyntheticCluster(30, 3, seed=6).objects())
+    uids = [obj["metadata"]["uid"] for _, obj in first]
+    assert len(set(uids)) == len(uids)
+
+
+def test_pods_are_of_realistic_size() -> None:
+    """8 to 12 kB of JSON, two containers and an init container, five conditions, managedFields."""
+    for number in range(20):
+        pod = SyntheticCluster(20).pod(number)
+        assert 8_000 <= len(json.dumps(pod, separators=(",", ":"))) <= 12_300
+        assert len(pod["spec"]["containers"]) == 2 and len(pod["spec"]["initContainers"]) == 1
+        assert pod["metadata"]["managedFields"]

@@ -1,0 +1,69 @@
+"""Quantities, times and shards: the API's written forms to numbers, exactly."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from fractions import Fraction
+from math import ceil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telegen.kubestate import quantity
+from telegen.kubestate.fields import ZERO_TIME, seconds
+
+SUFFIXES = {
+    "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "": 1, "k": 10**3, "M": 10**6, "G": 10**9,
+    "T": 10**12, "P": 10**15, "E": 10**18, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
+}  # fmt: skip
+LARGEST = 2**63 - 1
+
+
+@given(st.integers(0, 10**7), st.integers(0, 999), st.sampled_from(sorted(SUFFIXES)))
+def test_quantities_are_exact(whole: int, thousandths: int, suffix: str) -> None:
+    """The value is the written number times its unit, rounded up to thousandths, or to whole ones where it is large."""
+    nano = ceil((whole + Fraction(thousandths, 1000)) * SUFFIXES[suffix] * 10**9)
+    exact = min(Fraction(nano, 10**9), Fraction(LARGEST))
+    wanted = float(ceil(exact)) if ceil(exact) > LARGEST // 1000 else float(ceil(exact * 1000)) / 1000
+    assert quantity.milli(f"{whole}.{thousandths:03d}{suffix}") == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0", 0), ("100m", 0.1), ("1500m", 1.5), ("1e3", 1000), ("1E3", 1000), ("+2", 2), ("-1", -1), (".5", 0.5)]
+    + [("5.", 5), ("1n", 0.001), ("16Gi", 17179869184), (4, 4), (1.5, 1.5)],
+)
+def test_quantities(text: object, value: float) -> None:
+    """Signs, exponents, bare points, numbers that YAML has made numbers."""
+    assert quantity.milli(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "x", "1x", "1 Gi", "--1", "1e", "0x10", "١", None, [], {}])
+def test_what_is_no_quantity(text: object) -> None:
+    """Anything else raises, so that its family is left out and counted."""
+    with pytest.raises((ValueError, TypeError)):
+        quantity.milli(text)
+
+
+@given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)))
+def test_times(moment: datetime) -> None:
+    """RFC 3339 to whole Unix seconds, fractions cut off, in any of its forms."""
+    unix = (moment.replace(tzinfo=timezone.utc, microsecond=0) - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds()
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
+    assert seconds(f"{text}Z") == unix
+    assert seconds(f"{text}.{moment.microsecond:06d}Z") == unix
+    assert seconds(f"{text}+02:30") == unix - 9000
+    assert seconds(f"{text.lower()}z") == unix
+
+
+@pytest.mark.parametrize("text", ["", "2026-11-24", "2026-11-24T10:00:00", "2026-13-01T00:00:00Z", "yesterday", 5, []])
+def test_what_is_no_time(text: object) -> None:
+    """Anything else raises."""
+    with pytest.raises((ValueError, TypeError)):
+        seconds(text)  # type: ignore[arg-type]
+
+
+def test_absent_time_is_the_zero_time() -> None:
+    """Go's zero time, where nothing guards against it."""
+    assert seconds(None) == ZERO_TIME == seconds("0001-01-01T00:00:00Z")

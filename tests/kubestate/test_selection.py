@@ -1,0 +1,110 @@
+"""Which families, labels and annotations are shown; which agent takes an object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telegen.kubestate.registry import RESOURCES
+from telegen.kubestate.selectors import Selection, key_filter, label_pairs, prepare
+from telegen.kubestate.sharding import jump_hash, shard_of
+from telegen.metrics.render import renderer
+
+POD = {
+    "metadata": {
+        "name": "p",
+        "namespace": "n",
+        "labels": {"app.kubernetes.io/partOf": "shop", "app": "web", "team-a": "x", "team_a": "y"},
+        "annotations": {"owner": "me"},
+    }
+}
+
+
+def shown(resource: str, obj: dict[str, Any], **selection: Any) -> dict[str, str]:
+    """Family to text of one object."""
+
+    def failed(family: str, error: Exception) -> None:
+        raise error
+
+    table = RESOURCES[resource]
+    families = prepare(table, Selection(**selection))
+    texts = renderer(table.identity, families, failed)(obj)
+    return {family.name: text for family, text in zip(families, texts)}
+
+
+@pytest.mark.parametrize(
+    ("allowlist", "labels"),
+    [
+        ({}, None),
+        ({"nodes": ["*"]}, None),
+        ({"pods": ["app"]}, 'label_app="web"'),
+        ({"pods": ["gone"]}, ""),
+        ({"pods": ["app*", "gone"]}, 'label_app="web",label_app_kubernetes_io_part_of="shop"'),
+        ({"pods": ["*partOf"]}, 'label_app_kubernetes_io_part_of="shop"'),
+        ({"*": ["app"], "pods": ["*"]}, 'label_app="web"'),
+        ({"pods": ["app", "*"]}, 'label_app="web"'),
+        ({"pods": ["team*"]}, 'label_team_a_conflict1="x",label_team_a_conflict2="y"'),
+    ],
+)
+def test_labels_allowlist(allowlist: dict[str, list[str]], labels: str | None) -> None:
+    """Names, wildcards at either end, `*` for all keys or all resources; nothing allowed, nothing shown."""
+    text = shown("pods", POD, labels=allowlist)["kube_pod_labels"]
+    if labels is None:
+        assert text == ""
+    else:
+        own = f",{labels}" if labels else ""
+        assert text == f'kube_pod_labels{{namespace="n",pod="p",uid=""{own}}} 1\n'
+
+
+def test_all_annotations() -> None:
+    """Annotations have a list of their own."""
+    text = shown("pods", POD, annotations={"*": ["*"]})["kube_pod_annotations"]
+    assert 'annotation_owner="me"' in text
+
+
+@given(st.dictionaries(st.text("aA.-_1", min_size=1, max_size=4), st.just("v"), max_size=12))
+def test_label_names_never_collide(values: dict[str, str]) -> None:
+    """However keys are sanitised, no name stands twice and every key has one."""
+    names = [name for name, _ in label_pairs(values, "label_")]
+    assert len(names) == len(set(names)) == len(values)
+
+
+def test_two_wildcards_are_refused() -> None:
+    """A name may have one `*`."""
+    with pytest.raises(ValueError, match="at most one"):
+        key_filter(["a*b*"])
+
+
+def test_filters_are_not_anchored() -> None:
+    """Allow, deny and opt-in are searched anywhere in the name."""
+    assert set(shown("deployments", POD, allow=["replicas_ready$"])) == {"kube_deployment_status_replicas_ready"}
+    assert "kube_deployment_created" not in shown("deployments", POD, deny=["creat"])
+    assert "kube_pod_nodeselectors" not in shown("pods", POD)
+    assert "kube_pod_nodeselectors" in shown("pods", POD, opt_in=["nodesel"])
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(1, 200))
+def test_growing_moves_objects_to_the_new_shard_only(key: int, buckets: int) -> None:
+    """Jump hash: with one more shard an object stays, or goes to the new one."""
+    before, after = jump_hash(key, buckets), jump_hash(key, buckets + 1)
+    assert 0 <= before < buckets
+    assert after in (before, buckets)
+
+
+@pytest.mark.parametrize(
+    ("key", "buckets", "wanted"), [(1, 1, 0), (42, 57, 43), (0xDEAD10CC, 1, 0), (0xDEAD10CC, 666, 361), (256, 1024, 520)]
+)
+def test_jump_hash_vectors(key: int, buckets: int, wanted: int) -> None:
+    """Known values of the published algorithm."""
+    assert jump_hash(key, buckets) == wanted
+
+
+def test_shards_are_even() -> None:
+    """Each of five shards takes about a fifth of many objects."""
+    counts = [0] * 5
+    for number in range(5000):
+        counts[shard_of(f"{number:08x}-3ac6-488b-a3ab-0898998b88ca", 5)] += 1
+    assert all(850 < count < 1150 for count in counts)
