@@ -291,7 +291,7 @@ FAMILIES = (
         containers.in_state(INIT_STATUSES, "waiting"), "container",
     ),
     gauge(
-        "kube_pod_init_container_status_waiting_reason", "Why an init container waits.", STABLE,
+        "kube_pod_init_container_status_waiting_reason", "Why an init container waits.", ALPHA,
         containers.reason(INIT_STATUSES, "waiting"), "container", "reason",
     ),
     allowed_annotations("kube_pod"),
@@ -360,7 +360,7 @@ FAMILIES = (
         ("nodeselector_*",), dynamic=True, opt_in=True,
     ),
     gauge(
-        "kube_pod_service_account", "The account that the pod acts as.", STABLE,
+        "kube_pod_service_account", "The account that the pod acts as.", ALPHA,
         labelled("spec.serviceAccountName"), "service_account",
     ),
     gauge("kube_pod_scheduler", "The scheduler that is to place the pod.", ALPHA, labelled("spec.schedulerName"), "name"),

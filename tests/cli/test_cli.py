@@ -64,7 +64,7 @@ def test_forms_of_input(form: str, tmp_path: Path, capsys: pytest.CaptureFixture
     [
         ("{", "line 1 column 2"),
         ('{"a": 1}\n{', "line 2 column 2"),
-        ("a: [", "line 1, column 5"),
+        ("a: [", "line 2, column 1"),
         ("5", "expected a Kubernetes object, got int"),
         ("text", "expected a Kubernetes object, got str"),
     ],

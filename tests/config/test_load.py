@@ -67,7 +67,7 @@ BAD = [
     ("kube_metrics: {kube_state: {arena_limit: big}}", f"{STATE}.arena_limit: expected a size"),
     ("kube_metrics: {kube_state: {arena_limit: 1KiB}}", f"{STATE}.arena_limit: must be at least 16MiB"),
     ("kube_metrics: {kube_state: {resources: pods}}", f"{STATE}.resources: expected a list"),
-    ("kube_metrics: {kube_state: {resources: [pods, 5]}}", f"{STATE}.resources[...]: expected a string"),
+    ("kube_metrics: {kube_state: {resources: [pods, 5]}}", f"{STATE}.resources[1]: expected a string"),
     ("kube_metrics: {kube_state: {resources: [pod]}}", f"{STATE}.resources: unknown resource pod, did you mean pods?"),
     ("kube_metrics: {kube_state: {labels_allowlist: {pod: ['*']}}}", f"{STATE}.labels_allowlist: unknown resource pod"),
     ("kube_metrics: {kube_state: {groups: {x: [gophers]}}}", f"{STATE}.groups: unknown resource gophers"),

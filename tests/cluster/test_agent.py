@@ -1,0 +1,132 @@
+"""The whole agent against a real kube-apiserver, with the rights of k8s/rbac.yaml and no more."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from telegen.cli import main
+from telegen.kubestate.registry import DEFAULT, RESOURCES
+from tests.cluster.control_plane import RBAC, ControlPlane, Object, deployment, node, pod
+from tests.harness import Agent, start_agent
+from tests.tree import wait_for
+
+pytestmark = pytest.mark.cluster
+CONFIG = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  kube_state: {{kubeconfig: {kubeconfig}}}
+  cadvisor: {{enabled: false}}
+api: {{backoff_initial: 100ms, backoff_max: 1s}}
+"""
+
+
+@pytest.fixture
+def kubeconfig(control_plane: ControlPlane, agent_token: str, tmp_path: Path) -> Path:
+    """A kubeconfig of the agent's account."""
+    return control_plane.kubeconfig(tmp_path / "kubeconfig", agent_token)
+
+
+@pytest.fixture
+def world(control_plane: ControlPlane) -> Iterator[list[Object]]:
+    """Nodes, deployments and pods; gone at the end."""
+    made = control_plane.apply([node("node-1"), node("node-2"), deployment("shop"), *[pod(f"w{n}") for n in range(5)]])
+    yield made
+    for path in ("/api/v1/namespaces/default/pods", "/apis/apps/v1/namespaces/default/deployments", "/api/v1/nodes"):
+        control_plane.request("DELETE", f"{path}?gracePeriodSeconds=0")
+
+
+def lines(text: str) -> list[str]:
+    """The samples of a page, sorted."""
+    return sorted(line for line in text.split("\n") if line.startswith("kube_"))
+
+
+def rendered(plane: ControlPlane, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What `telegen render` says of everything there is."""
+    objects = [obj for resource in RESOURCES.values() if resource.default for obj in plane.objects(resource.path())]
+    (folder / "objects.json").write_text(json.dumps({"kind": "List", "items": objects}))
+    assert main(["render", str(folder / "objects.json")]) == 0
+    return lines(capsys.readouterr().out)
+
+
+def settles(agent: Agent, plane: ControlPlane, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The page becomes what the objects say, line for line, and has no line twice."""
+    wanted = rendered(plane, folder, capsys)
+    wait_for("the page", lambda: lines(agent.page_if_up()) == wanted, 20, 0.1)
+    assert len(wanted) == len(set(wanted)) > 50
+
+
+def test_page_equals_render_through_churn(
+    control_plane: ControlPlane, kubeconfig: Path, world: list[Object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Creates, patches, status patches and deletes: when they have ended, the page is what the objects say."""
+    with start_agent(CONFIG, kubeconfig=kubeconfig) as agent:
+        agent.wait_ready()
+        settles(agent, control_plane, tmp_path, capsys)
+        draw, pods = random.Random(1), [obj for obj in world if obj["kind"] == "Pod"]
+        for turn in range(60):
+            action, chosen = draw.randrange(4), draw.choice(pods)
+            if action == 0:
+                pods.append(control_plane.create(pod(f"churn-{turn}")))
+            elif action == 1 and len(pods) > 3:
+                pods.remove(chosen)
+                control_plane.delete(chosen)
+            elif action == 2:
+                control_plane.patch(chosen, {"metadata": {"labels": {"turn": str(turn)}}})
+            else:
+                phase = draw.choice(["Running", "Failed", "Succeeded"])
+                control_plane.patch(chosen, {"status": {"phase": phase, "reason": "Evicted"}}, "status")
+        settles(agent, control_plane, tmp_path, capsys)
+        assert "error" not in agent.log.read_text()
+
+
+def test_api_server_stopped_and_started(
+    control_plane: ControlPlane, kubeconfig: Path, world: list[Object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without its API server the agent serves what it knew; with it, it catches up with what has changed meanwhile."""
+    with start_agent(CONFIG, kubeconfig=kubeconfig) as agent:
+        agent.wait_ready()
+        before = lines(agent.page())
+        control_plane.stop_apiserver()
+        wait_for("the loss", lambda: "unreachable" in agent.page("/telemetry"), 10)
+        assert lines(agent.page()) == before
+        control_plane.start_apiserver()
+        control_plane.delete(next(obj for obj in world if obj["metadata"]["name"] == "w1"))
+        control_plane.create(pod("late"))
+        agent.wait_page("the new pod", lambda page: 'pod="late"' in page and 'pod="w1"' not in page, 30)
+        settles(agent, control_plane, tmp_path, capsys)
+
+
+def test_api_server_that_comes_late(control_plane: ControlPlane, kubeconfig: Path, world: list[Object]) -> None:
+    """Started before its API server, the agent answers, is not ready, and becomes so."""
+    control_plane.stop_apiserver()
+    try:
+        with start_agent(CONFIG, kubeconfig=kubeconfig) as agent:
+            agent.wait_page("an answer", lambda page: page == "", 10)
+            wait_for("a complaint", lambda: "Connection refused" in agent.log.read_text(), 10)
+            control_plane.start_apiserver()
+            agent.wait_ready(30)
+            assert 'kube_pod_info{namespace="default",pod="w0"' in agent.page()
+    finally:
+        control_plane.stop_apiserver()
+        control_plane.start_apiserver()
+
+
+def test_rights_are_exactly_those_needed() -> None:
+    """k8s/rbac.yaml grants list and watch on the default resources, and nothing else."""
+    (role,) = [obj for obj in yaml.safe_load_all(RBAC.read_text()) if obj["kind"] == "ClusterRole"]
+    granted = {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
+    needed = {(RESOURCES[name].group, name, verb) for name in DEFAULT for verb in ("list", "watch")}
+    assert granted == needed

@@ -1,0 +1,164 @@
+"""Our side of the API against a real kube-apiserver."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from telegen.api.client import Client, Timeouts
+from telegen.api.credentials import credentials
+from telegen.api.errors import Forbidden
+from telegen.api.reflector import Collection, Reflector, Settings
+from telegen.api.representation import REPRESENTATIONS
+from tests.api.wire import Noted, Recorder
+from tests.cluster.control_plane import ADMIN, ControlPlane, pod
+from tests.tree import wait_for
+
+pytestmark = pytest.mark.cluster
+FAST = Settings(backoff=(0.05, 0.5), page=3)
+SECRET = "c3dvcmRmaXNoLW9mLWEtdGVzdA=="
+
+
+class Watching:
+    """A reflector at work."""
+
+    def __init__(self, client: Client, collection: Collection, settings: Settings) -> None:
+        self.store, self.noted, self.stop = Recorder(), Noted(), threading.Event()
+        reflector = Reflector(client, collection, self.store, self.noted, self.stop, settings)
+        self.thread = threading.Thread(target=reflector.run, daemon=True)
+
+    def wait_held(self, *names: str, timeout: float = 15) -> None:
+        """Until the store holds exactly these names."""
+        wait_for(f"{names}", lambda: set(self.store.held) == set(names), timeout, 0.01)
+
+
+def client_of(plane: ControlPlane, folder: Path, token: str) -> Client:
+    """A client with a token, by way of a kubeconfig."""
+    path = plane.kubeconfig(folder / "kubeconfig", token)
+    return Client(credentials(f"kubeconfig:{path}", {}), Timeouts(5, 30))
+
+
+@contextmanager
+def watching(plane: ControlPlane, folder: Path, collection: Collection, settings: Settings = FAST) -> Iterator[Watching]:
+    """A reflector with an administrator's token."""
+    client = client_of(plane, folder, ADMIN)
+    running = Watching(client, collection, settings)
+    running.thread.start()
+    try:
+        yield running
+    finally:
+        running.stop.set()
+        client.close()
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = request.node.name.replace("_", "-").split("[")[0][:60].rstrip("-")
+    control_plane.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    for path in (f"/api/v1/namespaces/{name}/pods", f"/api/v1/namespaces/{name}/secrets"):
+        control_plane.request("DELETE", f"{path}?gracePeriodSeconds=0")
+
+
+def test_streamed_list_and_changes(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """A streamed list, then every create, patch and delete, over one connection."""
+    made = control_plane.apply(pod(f"p{number}", namespace) for number in range(7))
+    with watching(control_plane, tmp_path, Collection(f"/api/v1/namespaces/{namespace}/pods")) as running:
+        running.wait_held(*[f"p{number}" for number in range(7)])
+        control_plane.delete(made[0])
+        control_plane.create(pod("new", namespace))
+        patched = control_plane.patch(made[1], {"status": {"phase": "Failed"}}, "status")
+        running.wait_held("new", *[f"p{number}" for number in range(1, 7)])
+        wait_for("the patch", lambda: running.store.held["p1"] == patched["metadata"]["resourceVersion"], 10)
+        assert (running.noted.lists, running.noted.reasons, running.noted.watches) == (["watch"], [], 0)
+
+
+def test_list_in_pages(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """A paged list, then a watch from its version: the server's continue tokens and versions are taken as they are."""
+    control_plane.apply(pod(f"p{number}", namespace) for number in range(7))
+    # A time that has passed before the first event: the streamed list is given up at once.
+    settings = Settings(backoff=(0.05, 0.5), page=3, initial=-1.0)
+    with watching(control_plane, tmp_path, Collection(f"/api/v1/namespaces/{namespace}/pods"), settings) as running:
+        running.wait_held(*[f"p{number}" for number in range(7)])
+        control_plane.create(pod("new", namespace))
+        running.wait_held("new", *[f"p{number}" for number in range(7)])
+        assert running.noted.lists == ["watch", "list"]
+
+
+def test_version_that_is_too_old(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """After a restart the watch cache begins anew: what was deleted meanwhile goes, by watch or by relist."""
+    made = control_plane.apply(pod(f"p{number}", namespace) for number in range(3))
+    with watching(control_plane, tmp_path, Collection(f"/api/v1/namespaces/{namespace}/pods")) as running:
+        running.wait_held("p0", "p1", "p2")
+        control_plane.stop_apiserver()
+        wait_for("the loss", lambda: "unreachable" in running.noted.reasons, 10)
+        control_plane.start_apiserver()
+        control_plane.delete(made[1])
+        running.wait_held("p0", "p2")
+        control_plane.create(pod("p3", namespace))
+        running.wait_held("p0", "p2", "p3")
+
+
+def test_secrets_come_without_their_values(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """As a Table the values of secrets never come over the wire, in lists and in watches; the type does."""
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": namespace},
+        "type": "example.com/odd",
+        "data": {"password": SECRET},
+    }
+    control_plane.create(secret)
+    collection = Collection(f"/api/v1/namespaces/{namespace}/secrets", "table")
+    client = client_of(control_plane, tmp_path, ADMIN)
+    shape = REPRESENTATIONS["table"]
+    streamed = {**collection.query, "watch": "1", "sendInitialEvents": "true", "allowWatchBookmarks": "true"}
+    streamed["resourceVersionMatch"] = "NotOlderThan"
+    with client.lines(collection.path, streamed, shape.watch_accept) as lines:
+        first = next(lines)
+    listed = str(client.get(collection.path, collection.query, shape.list_accept))
+    client.close()
+    for text in (first.decode(), listed):
+        assert "example.com/odd" in text and SECRET not in text and "managedFields" in text
+    with watching(control_plane, tmp_path, collection) as running:
+        running.wait_held("s")
+        assert running.store.objects["s"]["type"] == "example.com/odd"
+        control_plane.create({**secret, "metadata": {"name": "t", "namespace": namespace}})
+        running.wait_held("s", "t")
+        assert running.store.objects["t"]["type"] == "example.com/odd"
+        assert "data" not in running.store.objects["t"]
+
+
+def test_metadata_alone(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """PartialObjectMetadata of pods: labels and owners, no spec."""
+    control_plane.create(pod("p", namespace))
+    with watching(control_plane, tmp_path, Collection(f"/api/v1/namespaces/{namespace}/pods", "metadata")) as running:
+        running.wait_held("p")
+        assert running.store.objects["p"]["metadata"]["labels"] == {"app": "shop"}
+        assert "spec" not in running.store.objects["p"]
+
+
+def test_missing_right(control_plane: ControlPlane, agent_token: str, tmp_path: Path) -> None:
+    """The agent's account may not read secrets: the refusal names who may not do what."""
+    client = client_of(control_plane, tmp_path, agent_token)
+    with pytest.raises(Forbidden, match='"system:serviceaccount:telegen:telegen" cannot list resource "secrets"'):
+        client.get("/api/v1/secrets", {}, "application/json")
+    client.close()
+
+
+def test_shards_of_a_real_server(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """Two shards hold all pods, each once, whether or not the server honours shardSelector."""
+    names = [f"p{number}" for number in range(12)]
+    control_plane.apply(pod(name, namespace) for name in names)
+    held: list[str] = []
+    for number in range(2):
+        collection = Collection(f"/api/v1/namespaces/{namespace}/pods", shard=(number, 2))
+        with watching(control_plane, tmp_path, collection) as running:
+            wait_for("the state", lambda: running.store.replaced > 0, 15)
+            held += running.store.held
+    assert sorted(held) == sorted(names)
