@@ -11,7 +11,8 @@ from telegen.config.model import Config
 
 _TITLE = """# Configuration
 
-Made from `telegen/config/model.py` by `python -m telegen.config.reference`. Durations are written `10s`, `1m30s` or `100ms`, sizes `512MiB`.
+Made from `telegen/config/model.py` by `python -m telegen.config.reference`.
+Durations are written `10s`, `1m30s` or `100ms`, sizes `512MiB`.
 Settings marked *later* are accepted and checked but have no effect yet.
 """
 
