@@ -10,7 +10,7 @@ import falcon
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, Wanted, assemble, store_names
+from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, Wanted, assemble, published_stores
 from telegen.kubemetrics.negotiate import BadHeader, accepts_gzip, wants_openmetrics
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.shm.board import Board
@@ -152,12 +152,12 @@ def not_alive(view: View) -> list[str]:
 
 def not_ready(view: View) -> list[str]:
     """What is missing: stores that have never synced, workers silent for longer than their grace."""
-    published = store_names([reader for readers in view.pages.values() for reader in readers])
+    published = published_stores([reader for readers in view.pages.values() for reader in readers])
     missing = [
         f"{worker}: {store}: not synced yet"
         for worker, stores in view.expected.items()
         for store in stores
-        if store not in published
+        if (worker, store) not in published
     ]
     for worker, row in view.rows.items():
         age = view.board.age(row)

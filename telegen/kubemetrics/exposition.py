@@ -91,9 +91,9 @@ def assemble(readers: Sequence[ArenaReader], openmetrics: bool, wanted: Wanted |
     raise TornSnapshot(", ".join(reader.name for reader in readers))
 
 
-def store_names(readers: Sequence[ArenaReader]) -> set[str]:
-    """Names of all published stores."""
-    return {name for reader in readers if (snapshot := reader.load()) for name in snapshot.stores}
+def published_stores(readers: Sequence[ArenaReader]) -> set[tuple[str, str]]:
+    """(arena, store) of all published stores; several arenas may have one of the same name, a shard each."""
+    return {(reader.name, name) for reader in readers if (snapshot := reader.load()) for name in snapshot.stores}
 
 
 def _assemble_once(readers: Sequence[ArenaReader], openmetrics: bool, wanted: Wanted | None) -> tuple[Page, bool]:

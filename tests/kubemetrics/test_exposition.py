@@ -6,7 +6,7 @@ import gzip
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from telegen.kubemetrics.exposition import assemble, store_names
+from telegen.kubemetrics.exposition import assemble, published_stores
 from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import Store
@@ -83,11 +83,11 @@ def test_nothing_published_is_an_empty_page() -> None:
     assert b"".join(assemble(empty, False).text()) == b""
     assert gzip.decompress(b"".join(assemble(empty, False).gzip())) == b""
     assert b"".join(assemble(empty, True).text()) == b"# EOF\n"
-    assert store_names(empty) == set()
+    assert published_stores(empty) == set()
 
 
 def test_store_without_objects_has_no_headers() -> None:
     """A resource that the cluster has none of says nothing."""
     reader = stored(Arena.create("none", 1 << 20), "nodes", 1, [VALUE])
     assert b"".join(assemble([reader], False).text()) == b""
-    assert store_names([reader]) == {"nodes"}
+    assert published_stores([reader]) == {("none", "nodes")}
