@@ -6,6 +6,7 @@ Watches authenticate only when they begin, so what can change (token, CA) is rea
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,11 @@ from typing import Any
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 KUBECONFIG_AGE = 60.0
 """Seconds after which a kubeconfig, its token file and its exec plugin are asked again."""
+
+
+_READING = threading.Lock()
+"""Held while the kubernetes package reads a kubeconfig: it keeps certificates in files that all its callers share, and
+names a file before it has written it."""
 
 
 class NoCredentials(Exception):
@@ -96,7 +102,8 @@ class _Kubeconfig:
 
     def __call__(self, again: bool) -> Cluster:
         if again or time.monotonic() - self._read_at > KUBECONFIG_AGE:
-            self._cluster = self._read()
+            with _READING:
+                self._cluster = self._read()
             self._read_at = time.monotonic()
         return self._cluster
 

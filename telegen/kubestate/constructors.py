@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from telegen.kubestate.fields import at, count, items, time_at
+from telegen.kubestate.fields import at, count, each, items, labelled, time_at
 from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Object, Row, Stability, gauge
 
 STATUSES = (("true", "True"), ("false", "False"), ("unknown", "Unknown"))
@@ -24,6 +24,11 @@ def created(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
         stability,
         time_at("metadata.creationTimestamp"),
     )
+
+
+def exists(prefix: str, stability: Stability = ALPHA) -> FamilyGenerator:
+    """Always 1: counts objects."""
+    return gauge(f"{prefix}_info", f"Says that the {_kind(prefix)} is there.", stability, lambda obj: 1)
 
 
 def deletion_timestamp(prefix: str, name: str = "deletion_timestamp", stability: Stability = ALPHA) -> FamilyGenerator:
@@ -125,3 +130,40 @@ def conditions(name: str, help: str, stability: Stability = STABLE) -> FamilyGen
         ]
 
     return gauge(name, help, stability, generate, "condition", "status")
+
+
+def policy_binding(prefix: str) -> FamilyGenerator:
+    """What an admission policy's binding binds: spec.policyName and spec.paramRef."""
+    return gauge(
+        f"{prefix}_info",
+        "Which policy is bound, with which parameters.",
+        ALPHA,
+        labelled(
+            "spec.policyName",
+            "spec.paramRef.name",
+            "spec.paramRef.namespace",
+            "spec.paramRef.parameterNotFoundAction",
+        ),
+        "policy_name",
+        "param_name",
+        "param_namespace",
+        "param_not_found_action",
+    )
+
+
+def webhook_services(prefix: str) -> FamilyGenerator:
+    """webhooks: the service of each, empty for those that have a URL."""
+
+    def service(webhook: Object) -> Row:
+        service = (webhook.get("clientConfig") or {}).get("service") or {}
+        return webhook.get("name") or "", service.get("name") or "", service.get("namespace") or "", 1
+
+    return gauge(
+        f"{prefix}_webhook_clientconfig_service",
+        "Services that are asked.",
+        ALPHA,
+        each("webhooks", service),
+        "webhook_name",
+        "service_name",
+        "service_namespace",
+    )

@@ -15,8 +15,8 @@ from telegen.kubestate.constructors import (
     generation,
     owner_rows,
 )
-from telegen.kubestate.fields import at, count, items, text
-from telegen.kubestate.resource import Resource
+from telegen.kubestate.fields import at, count, items
+from telegen.kubestate.resource import NAMESPACE, Resource, named
 from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, gauge
 
 REASONS = frozenset(
@@ -114,6 +114,6 @@ RESOURCE = Resource(
     version="v1",
     kind="Deployment",
     namespaced=True,
-    identity=(("namespace", text("metadata.namespace")), ("deployment", text("metadata.name"))),
+    identity=(NAMESPACE, named("deployment")),
     families=FAMILIES,
 )

@@ -66,6 +66,19 @@ def count(path: str) -> Read:
     return at(path, 0)
 
 
+def number_text(value: Any) -> str:
+    """An integer field as label value; absent means 0.
+
+    Raises:
+        TypeError: it is no integer.
+    """
+    if value is None:
+        return "0"
+    if type(value) is not int:
+        raise TypeError(f"no integer: {str(value)[:40]!r}")
+    return str(value)
+
+
 def items(path: str) -> Read:
     """A list; absent means an empty one."""
     return at(path, ())

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, conditions, created, deletion_timestamp
 from telegen.kubestate.fields import at, count, each, items, one_of, text
 from telegen.kubestate.quantity import milli, resource_class
-from telegen.kubestate.resource import Resource
+from telegen.kubestate.resource import Resource, named
 from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, gauge
 
 ROLE = "node-role.kubernetes.io/"
@@ -82,6 +82,6 @@ RESOURCE = Resource(
     version="v1",
     kind="Node",
     namespaced=False,
-    identity=(("node", text("metadata.name")),),
+    identity=(named("node"),),
     families=FAMILIES,
 )

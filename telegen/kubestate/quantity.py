@@ -68,8 +68,17 @@ def whole(quantity: Quantity) -> int:
 
 
 def approximate(quantity: Quantity) -> float:
-    """The nearest float."""
-    return float(parse(quantity))
+    """The number as the peer has it: digits times a power of ten, both floats, so its last bit may differ from the nearest
+    float's."""
+    value = parse(quantity)
+    if abs(value) == _MAX:
+        return float(value)
+    _, digits, suffix = _FORM.fullmatch(quantity if isinstance(quantity, str) else repr(quantity)).groups()  # type: ignore[union-attr]
+    exponent = -len(digits.partition(".")[2])
+    if suffix not in _BINARY:
+        exponent += _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:])
+    exponent = max(exponent, -9)
+    return float(value / Fraction(10) ** exponent) * float(f"1e{exponent}")
 
 
 _SANITIZE = re.compile(r"[^a-zA-Z0-9_]")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from telegen.kubestate.fields import text
 from telegen.metrics.family import FamilyGenerator, Object
 
 Representation = Literal["object", "metadata", "table"]
@@ -13,6 +14,14 @@ Representation = Literal["object", "metadata", "table"]
 
 Identity = tuple[tuple[str, Callable[[Object], str]], ...]
 """Label names and readers that every sample of the resource begins with, in order."""
+
+NAMESPACE = ("namespace", text("metadata.namespace"))
+"""The label of an object's namespace, empty for cluster-scoped kinds."""
+
+
+def named(label: str) -> tuple[str, Callable[[Object], str]]:
+    """The label of an object's name."""
+    return label, text("metadata.name")
 
 
 @dataclass(frozen=True)

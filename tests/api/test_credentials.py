@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,19 @@ def test_kubeconfig_that_cannot_be_used(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(NoCredentials, match=f"{path}: [^\n]*; check it with kubectl"):
         credentials(f"kubeconfig:{path}", {})(False)
+
+
+def test_kubeconfig_read_by_many_threads_at_once(tmp_path: Path) -> None:
+    """Every watch reads the kubeconfig for itself; all get the whole CA though the package keeps it in a shared file."""
+    for n in range(20):
+        authority = f"authority {n} " * 5000
+        path = tmp_path / f"kubeconfig-{n}"
+        data = base64.b64encode(authority.encode()).decode()
+        text = KUBECONFIG.format(url="https://127.0.0.1:1", user="{token: t}")
+        path.write_text(text.replace('server: "', f'certificate-authority-data: {data}, server: "'))
+        with ThreadPoolExecutor(8) as pool:
+            read = [pool.submit(credentials(f"kubeconfig:{path}", {}), False) for _ in range(8)]
+            assert {future.result().ca.strip() for future in read} == {authority.strip()}
 
 
 def test_unknown_content_coding_and_broken_json() -> None:

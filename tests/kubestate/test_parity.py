@@ -11,7 +11,13 @@ from telegen.cli import main
 from tests.kubestate.parity import difference, parse, repeated
 
 CASES = sorted(path for path in (Path(__file__).parent / "cases").iterdir())
-OURS = {"kube_node_status_phase"}
+OURS = {
+    "kube_endpoint_address_available",
+    "kube_endpoint_address_not_ready",
+    "kube_horizontalpodautoscaler_status_observed_generation",
+    "kube_job_duration_seconds",
+    "kube_node_status_phase",
+}
 """Families that kube-state-metrics does not have."""
 EVERYTHING = """
 kube_metrics:

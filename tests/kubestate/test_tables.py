@@ -43,7 +43,7 @@ def test_nothing_of_the_catalogue_is_missing() -> None:
 @pytest.mark.parametrize(("resource", "family"), FAMILIES, ids=ids)
 def test_help_is_a_sentence(resource: str, family: FamilyGenerator) -> None:
     """One line that begins with a capital letter or a value and ends with a full stop."""
-    assert re.fullmatch(r"[A-Z1][^\n]*[a-z)]\.", family.help)
+    assert re.fullmatch(r"[A-Z1][^\n]*[a-zA-Z)]\.", family.help)
 
 
 def test_resources_are_in_the_order_of_the_page() -> None:

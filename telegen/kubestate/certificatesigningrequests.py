@@ -1,0 +1,41 @@
+"""Requests for certificates: certificates.k8s.io/v1."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created
+from telegen.kubestate.fields import items, text
+from telegen.kubestate.resource import Resource, named
+from telegen.metrics.family import STABLE, Object, Row, gauge
+
+_conditions, _certificate = items("status.conditions"), text("status.certificate")
+
+
+def verdicts(obj: Object) -> Iterable[Row]:
+    """How many conditions there are of each kind, whatever their status."""
+    types = [condition.get("type") for condition in _conditions(obj)]
+    return [(type_.lower(), types.count(type_)) for type_ in ("Approved", "Denied", "Failed")]
+
+
+FAMILIES = (
+    allowed_annotations("kube_certificatesigningrequest"),
+    allowed_labels("kube_certificatesigningrequest"),
+    created("kube_certificatesigningrequest"),
+    gauge("kube_certificatesigningrequest_condition", "What was decided on the request.", STABLE, verdicts, "condition"),
+    gauge(
+        "kube_certificatesigningrequest_cert_length", "Length of the issued certificate in bytes.", STABLE,
+        lambda obj: len(b64decode(_certificate(obj))),
+    ),
+)
+
+RESOURCE = Resource(
+    name="certificatesigningrequests",
+    group="certificates.k8s.io",
+    version="v1",
+    kind="CertificateSigningRequest",
+    namespaced=False,
+    identity=(named("certificatesigningrequest"), ("signer_name", text("spec.signerName"))),
+    families=FAMILIES,
+)

@@ -1,0 +1,79 @@
+"""CronJobs: batch/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, resource_version
+from telegen.kubestate.cron import Malformed, parse
+from telegen.kubestate.fields import ZERO_TIME, at, items, text, time_at
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, STABLE, Object, Row, gauge
+
+_schedule, _zone, _suspended = text("spec.schedule"), at("spec.timeZone"), at("spec.suspend", False)
+_policy, _active = text("spec.concurrencyPolicy"), items("status.active")
+_created, _last = time_at("metadata.creationTimestamp"), time_at("status.lastScheduleTime")
+
+
+def info(obj: Object) -> Iterable[Row]:
+    """The schedule and how it is followed."""
+    zone = _zone(obj)
+    return [(_schedule(obj), _policy(obj), "local" if zone is None else zone, 1)]
+
+
+def next_time(obj: Object) -> int | None:
+    """The first time after the last one, or after its creation; the zero time when it never comes."""
+    after = _last(obj)
+    after = _created(obj) if after is None else after
+    if _suspended(obj) or after is None:
+        return None
+    try:
+        due = parse(_schedule(obj), _zone(obj)).next(after)
+    except Malformed:
+        return None
+    return ZERO_TIME if due is None else due
+
+
+def invalid(obj: Object) -> int | None:
+    """1 for a schedule that cannot be read."""
+    try:
+        parse(_schedule(obj), _zone(obj))
+    except Malformed:
+        return 1
+    return None
+
+
+FAMILIES = (
+    allowed_annotations("kube_cronjob"),
+    allowed_labels("kube_cronjob"),
+    gauge("kube_cronjob_info", "When jobs are made.", STABLE, info, "schedule", "concurrency_policy", "timezone"),
+    created("kube_cronjob"),
+    gauge("kube_cronjob_status_active", "Jobs that are running.", STABLE, lambda obj: len(_active(obj))),
+    gauge("kube_cronjob_status_last_schedule_time", "When the last job was made, in Unix seconds.", STABLE, _last),
+    gauge(
+        "kube_cronjob_status_last_successful_time", "When a job last succeeded, in Unix seconds.", STABLE,
+        time_at("status.lastSuccessfulTime"),
+    ),
+    gauge("kube_cronjob_spec_suspend", "Whether jobs are held back.", STABLE, _suspended),
+    gauge(
+        "kube_cronjob_spec_starting_deadline_seconds", "How late a job may still be made, in seconds.", STABLE,
+        at("spec.startingDeadlineSeconds"),
+    ),
+    gauge("kube_cronjob_next_schedule_time", "When the next job is due, in Unix seconds.", STABLE, next_time),
+    gauge("kube_cronjob_schedule_invalid", "The schedule cannot be read.", ALPHA, invalid),
+    resource_version("kube_cronjob", STABLE),
+    gauge(
+        "kube_cronjob_spec_successful_job_history_limit", "Succeeded jobs that are kept.", ALPHA, at("spec.successfulJobsHistoryLimit")
+    ),
+    gauge("kube_cronjob_spec_failed_job_history_limit", "Failed jobs that are kept.", ALPHA, at("spec.failedJobsHistoryLimit")),
+)
+
+RESOURCE = Resource(
+    name="cronjobs",
+    group="batch",
+    version="v1",
+    kind="CronJob",
+    namespaced=True,
+    identity=(NAMESPACE, named("cronjob")),
+    families=FAMILIES,
+)

@@ -1,0 +1,71 @@
+"""Endpoints: core/v1, which EndpointSlices replace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, exists
+from telegen.kubestate.fields import items, number_text
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, gauge
+
+READY = (("addresses", "true"), ("notReadyAddresses", "false"))
+
+_subsets = items("subsets")
+
+
+def addresses(obj: Object) -> Iterable[Row]:
+    """Every address at every port of its subset; a subset without ports has none."""
+    return [
+        (port.get("protocol") or "", number_text(port.get("port")), port.get("name") or "", address.get("ip") or "", ready, 1)
+        for subset in _subsets(obj)
+        for port in subset.get("ports") or ()
+        for field, ready in READY
+        for address in subset.get(field) or ()
+    ]
+
+
+def ports(obj: Object) -> Iterable[Row]:
+    """Every port of every subset."""
+    return [
+        (port.get("name") or "", port.get("protocol") or "", number_text(port.get("port")), 1)
+        for subset in _subsets(obj)
+        for port in subset.get("ports") or ()
+    ]
+
+
+def number_of(field: str) -> Generate:
+    """Addresses over all subsets, at each of their ports; those without ports count once."""
+
+    def generate(obj: Object) -> int:
+        return sum(len(subset.get(field) or ()) * max(1, len(subset.get("ports") or ())) for subset in _subsets(obj))
+
+    return generate
+
+
+FAMILIES = (
+    exists("kube_endpoint", STABLE),
+    created("kube_endpoint"),
+    allowed_annotations("kube_endpoint"),
+    allowed_labels("kube_endpoint"),
+    gauge(
+        "kube_endpoint_address", "Addresses that stand behind the service.", STABLE, addresses,
+        "port_protocol", "port_number", "port_name", "ip", "ready",
+    ),
+    gauge(
+        "kube_endpoint_ports", "Ports that stand behind the service.", STABLE, ports, "port_name", "port_protocol", "port_number",
+        deprecated="2.14.0",
+    ),
+    gauge("kube_endpoint_address_available", "Ready addresses, at each of their ports.", ALPHA, number_of("addresses")),
+    gauge("kube_endpoint_address_not_ready", "Addresses not ready, at each of their ports.", ALPHA, number_of("notReadyAddresses")),
+)
+
+RESOURCE = Resource(
+    name="endpoints",
+    group="",
+    version="v1",
+    kind="Endpoints",
+    namespaced=True,
+    identity=(NAMESPACE, named("endpoint")),
+    families=FAMILIES,
+)

@@ -1,0 +1,123 @@
+"""HorizontalPodAutoscalers: autoscaling/v2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from telegen.kubestate.constructors import (
+    allowed_annotations,
+    allowed_labels,
+    conditions,
+    created,
+    deletion_timestamp,
+    generation,
+)
+from telegen.kubestate.fields import at, count, items
+from telegen.kubestate.quantity import approximate, milli
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, dynamic, gauge
+
+SOURCES = {
+    "Object": "object",
+    "Pods": "pods",
+    "Resource": "resource",
+    "ContainerResource": "containerResource",
+    "External": "external",
+}
+"""Type of a metric to the field that describes it."""
+
+_target = at("spec.scaleTargetRef", {})
+
+
+def info(obj: Object) -> Iterable[tuple[list[tuple[str, str]], int]]:
+    """What is scaled; the label of its API version is left out where there is none."""
+    target = _target(obj)
+    names = (("api_version", "apiVersion"), ("kind", "kind"), ("name", "name"))
+    pairs = [(f"scaletargetref_{label}", target.get(field) or "") for label, field in names]
+    return [(pairs if pairs[0][1] else pairs[1:], 1)]
+
+
+def amounts(path: str, inside: str) -> Generate:
+    """Rows of the metrics at `path`: those of value, average and utilization that are set in the field `inside`."""
+    read = items(path)
+
+    def generate(obj: Object) -> Iterable[Row]:
+        rows: list[Row] = []
+        for metric in read(obj):
+            source = metric.get(SOURCES.get(metric.get("type") or "", ""))
+            if source is None:
+                continue
+            name = (source.get("metric") or source).get("name") or ""
+            container = (source.get("container") or "") if metric["type"] == "ContainerResource" else ""
+            rows += [(name, kind, container, value) for kind, value in _set(source.get(inside) or {})]
+        return rows
+
+    return generate
+
+
+def _set(amount: Object) -> Iterable[tuple[str, Any]]:
+    for kind, field in (("value", "value"), ("average", "averageValue")):
+        if amount.get(field) is not None:
+            yield kind, milli(amount[field])
+    if amount.get("averageUtilization") is not None:
+        yield "utilization", amount["averageUtilization"]
+
+
+def tolerance(path: str) -> Generate:
+    """A quantity, where it is set."""
+    read = at(path)
+
+    def generate(obj: Object) -> float | None:
+        value = read(obj)
+        return None if value is None else approximate(value)
+
+    return generate
+
+
+FAMILIES = (
+    dynamic(
+        "kube_horizontalpodautoscaler_info", "What is scaled.", ALPHA, info,
+        "scaletargetref_api_version", "scaletargetref_kind", "scaletargetref_name",
+    ),
+    generation("kube_horizontalpodautoscaler"),
+    gauge("kube_horizontalpodautoscaler_spec_max_replicas", "Most pods that there may be.", STABLE, count("spec.maxReplicas")),
+    gauge("kube_horizontalpodautoscaler_spec_min_replicas", "Fewest pods that there may be.", STABLE, at("spec.minReplicas", 1)),
+    gauge(
+        "kube_horizontalpodautoscaler_spec_target_metric", "Amounts that are aimed at.", ALPHA, amounts("spec.metrics", "target"),
+        "metric_name", "metric_target_type", "container",
+    ),
+    gauge(
+        "kube_horizontalpodautoscaler_spec_behavior_scale_down_tolerance", "Deviation at which nothing is scaled down yet.", ALPHA,
+        tolerance("spec.behavior.scaleDown.tolerance"),
+    ),
+    gauge(
+        "kube_horizontalpodautoscaler_spec_behavior_scale_up_tolerance", "Deviation at which nothing is scaled up yet.", ALPHA,
+        tolerance("spec.behavior.scaleUp.tolerance"),
+    ),
+    gauge(
+        "kube_horizontalpodautoscaler_status_target_metric", "Amounts that were last seen.", STABLE,
+        amounts("status.currentMetrics", "current"), "metric_name", "metric_target_type", "container",
+    ),
+    gauge("kube_horizontalpodautoscaler_status_current_replicas", "Pods that there are.", STABLE, count("status.currentReplicas")),
+    gauge("kube_horizontalpodautoscaler_status_desired_replicas", "Pods that there should be.", STABLE, count("status.desiredReplicas")),
+    allowed_annotations("kube_horizontalpodautoscaler"),
+    allowed_labels("kube_horizontalpodautoscaler"),
+    conditions("kube_horizontalpodautoscaler_status_condition", "State of the autoscaler, by condition."),
+    created("kube_horizontalpodautoscaler", ALPHA),
+    deletion_timestamp("kube_horizontalpodautoscaler"),
+    gauge(
+        "kube_horizontalpodautoscaler_status_observed_generation", "Desired state that the controller has seen.", ALPHA,
+        at("status.observedGeneration"),
+    ),
+)
+
+RESOURCE = Resource(
+    name="horizontalpodautoscalers",
+    group="autoscaling",
+    version="v2",
+    kind="HorizontalPodAutoscaler",
+    namespaced=True,
+    identity=(NAMESPACE, named("horizontalpodautoscaler")),
+    families=FAMILIES,
+)

@@ -1,0 +1,77 @@
+"""Ingresses: networking.k8s.io/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, resource_version
+from telegen.kubestate.fields import at, items, number_text
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import STABLE, Object, Row, dynamic, gauge
+
+CLASS = "kubernetes.io/ingress.class"
+"""Annotation that named the class before there was a field for it."""
+
+_annotations, _class = at("metadata.annotations", {}), at("spec.ingressClassName", "_default")
+_rules, _tls = items("spec.rules"), items("spec.tls")
+
+
+def info(obj: Object) -> Iterable[Row]:
+    """The class: the old annotation goes before the field."""
+    return [(_annotations(obj).get(CLASS, _class(obj)), 1)]
+
+
+def paths(obj: Object) -> Iterable[tuple[list[tuple[str, str]], int]]:
+    """Each path with its service, or with the other resource that stands behind it."""
+    return [
+        (
+            [
+                ("host", rule.get("host") or ""),
+                ("path", path.get("path") or ""),
+                ("path_type", path.get("pathType") or ""),
+                *_backend(path.get("backend") or {}),
+            ],
+            1,
+        )
+        for rule in _rules(obj)
+        for path in (rule.get("http") or {}).get("paths") or ()
+    ]
+
+
+def _backend(backend: Object) -> list[tuple[str, str]]:
+    """A port by name shows as 0."""
+    service = backend.get("service")
+    if service is not None:
+        number = (service.get("port") or {}).get("number")
+        return [("service_name", service.get("name") or ""), ("service_port", number_text(number))]
+    resource = backend.get("resource") or {}
+    fields = (("api_group", "apiGroup"), ("kind", "kind"), ("name", "name"))
+    return [(f"resource_{label}", resource.get(field) or "") for label, field in fields]
+
+
+FAMILIES = (
+    gauge("kube_ingress_info", "Class of the ingress.", STABLE, info, "ingressclass"),
+    allowed_annotations("kube_ingress"),
+    allowed_labels("kube_ingress"),
+    created("kube_ingress"),
+    resource_version("kube_ingress"),
+    dynamic(
+        "kube_ingress_path", "Paths of the ingress and what stands behind them.", STABLE, paths,
+        "host", "path", "path_type", "service_name", "service_port",
+    ),
+    gauge(
+        "kube_ingress_tls", "Hosts of the ingress that have a certificate.", STABLE,
+        lambda obj: [(host, entry.get("secretName") or "", 1) for entry in _tls(obj) for host in entry.get("hosts") or ()],
+        "tls_host", "secret",
+    ),
+)
+
+RESOURCE = Resource(
+    name="ingresses",
+    group="networking.k8s.io",
+    version="v1",
+    kind="Ingress",
+    namespaced=True,
+    identity=(NAMESPACE, named("ingress")),
+    families=FAMILIES,
+)

@@ -1,0 +1,45 @@
+"""Leases: coordination.k8s.io/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import owner_rows
+from telegen.kubestate.fields import text, time_at
+from telegen.kubestate.resource import Resource, named
+from telegen.metrics.family import ALPHA, Object, Row, gauge
+
+_namespace, _holder, _renewed = text("metadata.namespace"), text("spec.holderIdentity"), time_at("spec.renewTime")
+
+
+def owners(obj: Object) -> Iterable[Row]:
+    """Who owns the lease and who holds it."""
+    return [(kind, name, _namespace(obj), _holder(obj), one) for kind, name, _, one in owner_rows(obj)]
+
+
+def renewed(obj: Object) -> Iterable[Row] | None:
+    """The time of the last renewal, in whole seconds."""
+    moment = _renewed(obj)
+    return None if moment is None else [(_namespace(obj), moment)]
+
+
+FAMILIES = (
+    gauge(
+        "kube_lease_owner", "Who owns and who holds the lease.", ALPHA, owners,
+        "owner_kind", "owner_name", "namespace", "lease_holder",
+    ),
+    gauge(
+        "kube_lease_renew_time", "When its holder last renewed the lease, in Unix seconds.", ALPHA,
+        renewed, "namespace",
+    ),
+)
+
+RESOURCE = Resource(
+    name="leases",
+    group="coordination.k8s.io",
+    version="v1",
+    kind="Lease",
+    namespaced=True,
+    identity=(named("lease"),),
+    families=FAMILIES,
+)

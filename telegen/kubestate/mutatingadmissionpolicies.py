@@ -1,0 +1,27 @@
+"""MutatingAdmissionPolicies: admissionregistration.k8s.io/v1."""
+
+from __future__ import annotations
+
+from telegen.kubestate.constructors import created
+from telegen.kubestate.fields import labelled
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, gauge
+
+FAMILIES = (
+    gauge(
+        "kube_mutatingadmissionpolicy_info", "What the policy is about and what happens when it fails.", ALPHA,
+        labelled("spec.paramKind.apiVersion", "spec.paramKind.kind", "spec.failurePolicy", "spec.reinvocationPolicy"),
+        "param_api_version", "param_kind", "failure_policy", "reinvocation_policy",
+    ),
+    created("kube_mutatingadmissionpolicy", ALPHA),
+)
+
+RESOURCE = Resource(
+    name="mutatingadmissionpolicies",
+    group="admissionregistration.k8s.io",
+    version="v1",
+    kind="MutatingAdmissionPolicy",
+    namespaced=False,
+    identity=(NAMESPACE, named("mutatingadmissionpolicy")),
+    families=FAMILIES,
+)

@@ -1,0 +1,32 @@
+"""NetworkPolicies: networking.k8s.io/v1."""
+
+from __future__ import annotations
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels
+from telegen.kubestate.fields import at, items, seconds
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, gauge
+
+_created = at("metadata.creationTimestamp")
+_ingress, _egress = items("spec.ingress"), items("spec.egress")
+
+FAMILIES = (
+    gauge(
+        "kube_networkpolicy_created", "When the networkpolicy was created, in Unix seconds, the zero time included.", ALPHA,
+        lambda obj: seconds(_created(obj)),
+    ),
+    allowed_annotations("kube_networkpolicy"),
+    allowed_labels("kube_networkpolicy", ALPHA),
+    gauge("kube_networkpolicy_spec_ingress_rules", "Rules for what comes in.", ALPHA, lambda obj: len(_ingress(obj))),
+    gauge("kube_networkpolicy_spec_egress_rules", "Rules for what goes out.", ALPHA, lambda obj: len(_egress(obj))),
+)
+
+RESOURCE = Resource(
+    name="networkpolicies",
+    group="networking.k8s.io",
+    version="v1",
+    kind="NetworkPolicy",
+    namespaced=True,
+    identity=(NAMESPACE, named("networkpolicy")),
+    families=FAMILIES,
+)

@@ -1,0 +1,59 @@
+"""PersistentVolumeClaims: core/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, conditions, created, deletion_timestamp
+from telegen.kubestate.fields import at, each, one_of, text
+from telegen.kubestate.quantity import whole
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, STABLE, Object, Row, gauge
+
+CLASS = "volume.beta.kubernetes.io/storage-class"
+"""Annotation that named the class before there was a field for it."""
+
+_annotations, _class = at("metadata.annotations", {}), text("spec.storageClassName")
+_volume, _mode, _requests = text("spec.volumeName"), text("spec.volumeMode"), at("spec.resources.requests", {})
+
+
+def info(obj: Object) -> Iterable[Row]:
+    """Class, volume and mode: the old annotation goes before the field."""
+    return [(_annotations(obj).get(CLASS, _class(obj)), _volume(obj), _mode(obj), 1)]
+
+
+def requested(obj: Object) -> int | None:
+    """Bytes asked for, rounded up."""
+    amount = _requests(obj).get("storage")
+    return None if amount is None else whole(amount)
+
+
+FAMILIES = (
+    allowed_labels("kube_persistentvolumeclaim"),
+    allowed_annotations("kube_persistentvolumeclaim"),
+    gauge(
+        "kube_persistentvolumeclaim_info", "Class and volume of the claim.", STABLE, info, "storageclass", "volumename", "volumemode"
+    ),
+    gauge(
+        "kube_persistentvolumeclaim_status_phase", "Whether the claim is bound.", STABLE,
+        one_of("status.phase", ("Lost", "Bound", "Pending")), "phase",
+    ),
+    gauge("kube_persistentvolumeclaim_resource_requests_storage_bytes", "Storage that is asked for, in bytes.", STABLE, requested),
+    gauge(
+        "kube_persistentvolumeclaim_access_mode", "How the volume is to be mounted.", STABLE,
+        each("spec.accessModes", lambda mode: (mode, 1)), "access_mode",
+    ),
+    conditions("kube_persistentvolumeclaim_status_condition", "State of the claim, by condition.", ALPHA),
+    created("kube_persistentvolumeclaim", ALPHA),
+    deletion_timestamp("kube_persistentvolumeclaim"),
+)
+
+RESOURCE = Resource(
+    name="persistentvolumeclaims",
+    group="",
+    version="v1",
+    kind="PersistentVolumeClaim",
+    namespaced=True,
+    identity=(NAMESPACE, named("persistentvolumeclaim")),
+    families=FAMILIES,
+)

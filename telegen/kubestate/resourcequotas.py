@@ -1,0 +1,36 @@
+"""ResourceQuotas: core/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created
+from telegen.kubestate.fields import at
+from telegen.kubestate.quantity import milli
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import STABLE, Object, Row, gauge
+
+_amounts = [(kind, at(f"status.{kind}", {})) for kind in ("hard", "used")]
+
+
+def amounts(obj: Object) -> Iterable[Row]:
+    """What may be used and what is."""
+    return [(name, kind, milli(amount)) for kind, read in _amounts for name, amount in read(obj).items()]
+
+
+FAMILIES = (
+    created("kube_resourcequota"),
+    gauge("kube_resourcequota", "What may be used in the namespace, and what is.", STABLE, amounts, "resource", "type"),
+    allowed_annotations("kube_resourcequota"),
+    allowed_labels("kube_resourcequota"),
+)
+
+RESOURCE = Resource(
+    name="resourcequotas",
+    group="",
+    version="v1",
+    kind="ResourceQuota",
+    namespaced=True,
+    identity=(NAMESPACE, named("resourcequota")),
+    families=FAMILIES,
+)

@@ -1,0 +1,30 @@
+"""Bindings of roles: rbac.authorization.k8s.io/v1."""
+
+from __future__ import annotations
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, resource_version
+from telegen.kubestate.fields import labelled
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, gauge
+
+FAMILIES = (
+    allowed_annotations("kube_rolebinding"),
+    allowed_labels("kube_rolebinding", ALPHA),
+    gauge(
+        "kube_rolebinding_info", "Which role is bound.", ALPHA, labelled("roleRef.kind", "roleRef.name"),
+        "roleref_kind", "roleref_name",
+    ),
+    created("kube_rolebinding", ALPHA),
+    resource_version("kube_rolebinding"),
+)
+
+RESOURCE = Resource(
+    name="rolebindings",
+    group="rbac.authorization.k8s.io",
+    version="v1",
+    kind="RoleBinding",
+    namespaced=True,
+    identity=(NAMESPACE, named("rolebinding")),
+    families=FAMILIES,
+    default=False,
+)

@@ -1,0 +1,29 @@
+"""Secrets: core/v1, asked for as a Table: their values never reach the agent."""
+
+from __future__ import annotations
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, exists, owner, resource_version
+from telegen.kubestate.fields import labelled
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, STABLE, gauge
+
+FAMILIES = (
+    exists("kube_secret", STABLE),
+    gauge("kube_secret_type", "What the secret is for.", STABLE, labelled("type"), "type"),
+    allowed_annotations("kube_secret"),
+    allowed_labels("kube_secret"),
+    created("kube_secret"),
+    resource_version("kube_secret"),
+    owner("kube_secret", ALPHA),
+)
+
+RESOURCE = Resource(
+    name="secrets",
+    group="",
+    version="v1",
+    kind="Secret",
+    namespaced=True,
+    identity=(NAMESPACE, named("secret")),
+    families=FAMILIES,
+    representation="table",
+)

@@ -1,0 +1,44 @@
+"""ServiceAccounts: core/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp
+from telegen.kubestate.fields import each, text
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, Object, Row, gauge
+
+
+def info(obj: Object) -> Iterable[Row]:
+    """Whether pods get the account's token; empty where that is left open."""
+    mounted = obj.get("automountServiceAccountToken")
+    return [("" if mounted is None else "true" if mounted else "false", 1)]
+
+
+FAMILIES = (
+    gauge("kube_serviceaccount_info", "Whether pods get the token of the account.", ALPHA, info, "automount_token"),
+    created("kube_serviceaccount", ALPHA),
+    deletion_timestamp("kube_serviceaccount", "deleted"),
+    gauge(
+        "kube_serviceaccount_secret", "Secrets that pods of the account may use.", ALPHA,
+        each("secrets", lambda ref: (ref.get("name") or "", 1)), "name",
+    ),
+    gauge(
+        "kube_serviceaccount_image_pull_secret", "Secrets by which images are pulled.", ALPHA,
+        each("imagePullSecrets", lambda ref: (ref.get("name") or "", 1)), "name",
+    ),
+    allowed_annotations("kube_serviceaccount"),
+    allowed_labels("kube_serviceaccount", ALPHA),
+)
+
+RESOURCE = Resource(
+    name="serviceaccounts",
+    group="",
+    version="v1",
+    kind="ServiceAccount",
+    namespaced=True,
+    identity=(NAMESPACE, named("serviceaccount"), ("uid", text("metadata.uid"))),
+    families=FAMILIES,
+    default=False,
+)

@@ -1,0 +1,39 @@
+"""Services: core/v1."""
+
+from __future__ import annotations
+
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp
+from telegen.kubestate.fields import each, labelled, text
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import STABLE, gauge
+
+FAMILIES = (
+    gauge(
+        "kube_service_info", "Addresses and traffic policy of the service.", STABLE,
+        labelled("spec.clusterIP", "spec.externalName", "spec.loadBalancerIP", "spec.externalTrafficPolicy"),
+        "cluster_ip", "external_name", "load_balancer_ip", "external_traffic_policy",
+    ),
+    created("kube_service"),
+    gauge("kube_service_spec_type", "Type of the service.", STABLE, labelled("spec.type"), "type"),
+    allowed_annotations("kube_service"),
+    allowed_labels("kube_service"),
+    gauge(
+        "kube_service_spec_external_ip", "External addresses of the service.", STABLE,
+        each("spec.externalIPs", lambda ip: (ip, 1)), "external_ip",
+    ),
+    gauge(
+        "kube_service_status_load_balancer_ingress", "Where the load balancer is reached.", STABLE,
+        each("status.loadBalancer.ingress", lambda entry: (entry.get("ip") or "", entry.get("hostname") or "", 1)), "ip", "hostname",
+    ),
+    deletion_timestamp("kube_service"),
+)
+
+RESOURCE = Resource(
+    name="services",
+    group="",
+    version="v1",
+    kind="Service",
+    namespaced=True,
+    identity=(NAMESPACE, named("service"), ("uid", text("metadata.uid"))),
+    families=FAMILIES,
+)

@@ -1,0 +1,27 @@
+"""ValidatingAdmissionPolicies: admissionregistration.k8s.io/v1."""
+
+from __future__ import annotations
+
+from telegen.kubestate.constructors import created
+from telegen.kubestate.fields import labelled
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, gauge
+
+FAMILIES = (
+    gauge(
+        "kube_validatingadmissionpolicy_info", "What the policy is about and what happens when it fails.", ALPHA,
+        labelled("spec.paramKind.apiVersion", "spec.paramKind.kind", "spec.failurePolicy"),
+        "param_api_version", "param_kind", "failure_policy",
+    ),
+    created("kube_validatingadmissionpolicy", ALPHA),
+)
+
+RESOURCE = Resource(
+    name="validatingadmissionpolicies",
+    group="admissionregistration.k8s.io",
+    version="v1",
+    kind="ValidatingAdmissionPolicy",
+    namespaced=False,
+    identity=(NAMESPACE, named("validatingadmissionpolicy")),
+    families=FAMILIES,
+)

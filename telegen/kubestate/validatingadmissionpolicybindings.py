@@ -1,0 +1,27 @@
+"""ValidatingAdmissionPolicyBindings: admissionregistration.k8s.io/v1."""
+
+from __future__ import annotations
+
+from telegen.kubestate.constructors import created, policy_binding
+from telegen.kubestate.fields import each
+from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.metrics.family import ALPHA, gauge
+
+FAMILIES = (
+    policy_binding("kube_validatingadmissionpolicybinding"),
+    created("kube_validatingadmissionpolicybinding", ALPHA),
+    gauge(
+        "kube_validatingadmissionpolicybinding_validation_action", "What happens when the policy refuses.", ALPHA,
+        each("spec.validationActions", lambda action: (action, 1)), "action",
+    ),
+)
+
+RESOURCE = Resource(
+    name="validatingadmissionpolicybindings",
+    group="admissionregistration.k8s.io",
+    version="v1",
+    kind="ValidatingAdmissionPolicyBinding",
+    namespaced=False,
+    identity=(NAMESPACE, named("validatingadmissionpolicybinding")),
+    families=FAMILIES,
+)
