@@ -183,6 +183,7 @@ class Reflector:
         self._representation = REPRESENTATIONS[collection.representation]
         self._version = ""
         self._listed = False
+        self._filled = False
         self._paged_until = float("-inf")
         self._rows = Rows()
 
@@ -196,7 +197,13 @@ class Reflector:
                 again = not self._version
                 self._version = ""
                 self._wait(error, self._backoff.next() if again else 0.0)
-            except (Forbidden, NotFound) as error:
+            except NotFound as error:
+                # An older server does not know this resource: there are none, which is a whole state too.
+                if not self._filled:
+                    self._store.replace(())
+                    self._filled = True
+                self._wait(error, self._backoff.next(longest=True))
+            except Forbidden as error:
                 self._wait(error, self._backoff.next(longest=True))
             except ApiError as error:
                 self._wait(error, max(self._backoff.next(), error.retry_after or 0.0))
@@ -298,6 +305,7 @@ class Reflector:
         return self._clock()
 
     def _ended(self, started: float) -> None:
+        self._filled = True
         self._observer.synced(self._clock() - started)
         self._store.bookmark(self._version)
 

@@ -13,21 +13,14 @@ from telegen.demo.churn import Churn
 from telegen.demo.objects import SyntheticCluster
 from telegen.demo.server import SimulatedServer
 from telegen.demo.state import State
+from telegen.kubestate.registry import RESOURCES
 from telegen.processes import die_with_parent, set_name
 
-KINDS = {
-    "pods": ("Pod", "v1"),
-    "nodes": ("Node", "v1"),
-    "namespaces": ("Namespace", "v1"),
-    "deployments": ("Deployment", "apps/v1"),
-}
-
-
 def make_state(cluster: SyntheticCluster) -> State:
-    """A state that holds a cluster."""
+    """A state that holds a cluster; it knows every resource, also those of which there is no object."""
     state = State()
-    for resource, (kind, api_version) in KINDS.items():
-        state.define(resource, kind, api_version)
+    for resource in RESOURCES.values():
+        state.define(resource.name, resource.kind, "/".join(filter(None, (resource.group, resource.version))))
     state.fill(cluster.objects())
     return state
 

@@ -104,7 +104,7 @@ def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, text, complaints = render(capsys, path, "--resources", "pods")
     assert (status, text) == (0, "") and "v1 Namespace" in complaints
     status, _, complaints = render(capsys, path, "--resources", "gophers")
-    assert status == 2 and "unknown resource gophers; there are deployments" in complaints
+    assert status == 2 and "unknown resource gophers; there are certificatesigningrequests, " in complaints
 
 
 def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:

@@ -144,10 +144,10 @@ def test_metadata_alone(control_plane: ControlPlane, namespace: str, tmp_path: P
 
 
 def test_missing_right(control_plane: ControlPlane, agent_token: str, tmp_path: Path) -> None:
-    """The agent's account may not read secrets: the refusal names who may not do what."""
+    """The agent's account may not read service accounts: the refusal names who may not do what."""
     client = client_of(control_plane, tmp_path, agent_token)
-    with pytest.raises(Forbidden, match='"system:serviceaccount:telegen:telegen" cannot list resource "secrets"'):
-        client.get("/api/v1/secrets", {}, "application/json")
+    with pytest.raises(Forbidden, match='"system:serviceaccount:telegen:telegen" cannot list resource "serviceaccounts"'):
+        client.get("/api/v1/serviceaccounts", {}, "application/json")
     client.close()
 
 

@@ -117,7 +117,7 @@ def test_resources_in_the_query_choose(calm: Agent) -> None:
     assert "kube_node_info" in without and "kube_pod_info" not in without
     wrong = Response(calm, "/metrics?resources=gophers")
     assert wrong.status == 400
-    assert "gophers: not watched; there are containers, deployments" in wrong.text
+    assert "gophers: not watched; there are certificatesigningrequests, configmaps, containers, " in wrong.text
 
 
 @pytest.mark.parametrize(
