@@ -16,6 +16,7 @@ from telegen.demo.state import State
 from telegen.kubestate.registry import RESOURCES
 from telegen.processes import die_with_parent, set_name
 
+
 def make_state(cluster: SyntheticCluster) -> State:
     """A state that holds a cluster; it knows every resource, also those of which there is no object."""
     state = State()

@@ -123,7 +123,7 @@ def test_refusals_are_reported_and_tried_again(status: int, slow: bool) -> None:
 def test_resource_that_the_server_does_not_know() -> None:
     """An older server lacks a resource: its store is empty but synced, so that the agent becomes ready."""
     with reflecting(refusal(404, "NotFound", "the server could not find the requested resource")) as running:
-        wait_for("an empty whole state", lambda: running.replaced == 1)
+        wait_for("an empty whole state", lambda: running.store.replaced == 1, 5)
 
 
 def test_error_page_of_a_proxy() -> None:

@@ -102,7 +102,8 @@ def test_hanging_worker_is_aborted_with_its_stacks(server: SimulatedServer) -> N
         wait_for("its end", lambda: "no sign of life" in agent.log.read_text(), 10)
         before.resume()
         wait_for("its successor", lambda: any(p.pid != before.pid for p in agent.named("telegen-watch-pods")), 10)
-        assert "Current thread" in agent.log.read_text()
+        assert "Fatal Python error: Aborted" in agent.log.read_text()
+        assert "most recent call first" in agent.log.read_text()
 
 
 def test_api_server_that_is_not_there_at_start(server: SimulatedServer) -> None:
