@@ -28,6 +28,14 @@ class Exit(IntEnum):
     """A worker cannot work at all as configured: starting it again would not help, so the agent stops."""
 
 
+class BootFailure(Exception):
+    """The agent cannot start or go on; `status` is what it exits with."""
+
+    def __init__(self, status: Exit, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def describe(status: int) -> str:
     """How a child ended, in words, from its wait status."""
     if os.WIFSIGNALED(status):

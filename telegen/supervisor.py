@@ -7,26 +7,27 @@ published goes on being served, because its arena belongs to the supervisor.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import os
 import select
 import shutil
 import signal
-import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
 
 from telegen import __version__
-from telegen.config import Config, ConfigError, load, not_effective
+from telegen.arguments import given, parser
+from telegen.config import Config, ConfigError, Sources, not_effective
+from telegen.config.flags import ignored_flags
 from telegen.kubemetrics.telemetry import Telemetry, make_folder
+from telegen.listeners import LISTENERS, Listeners, close_all, open_listener, set_timeouts
 from telegen.logs import configure
 from telegen.plan import Plan, make_plan
-from telegen.processes import Exit, Pidfile, bound_heap, describe, set_name
+from telegen.processes import BootFailure, Exit, Pidfile, bound_heap, describe, set_name
 from telegen.shm.board import Board
 from telegen.shm.layout import Arena
 from telegen.watchfile import WatchedFile
@@ -41,8 +42,6 @@ ABORT_TIME = 2.0
 """Seconds between SIGABRT, at which a hanging worker prints its stacks, and SIGKILL."""
 HEALTHY = 60.0
 """A worker that ran for so many seconds starts again without delay when it ends."""
-BIND_TIME = 3.0
-"""Seconds during which a taken port is tried again: the children of a killed agent need a moment to let go of it."""
 
 
 @dataclass
@@ -57,23 +56,13 @@ class Child:
     aborted: float = 0.0
 
 
-class BootFailure(Exception):
-    """The agent cannot start or go on; `status` is what it exits with."""
-
-    def __init__(self, status: Exit, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 class Supervisor:
     """Forks the workers of a plan and keeps them alive until it is told to stop."""
 
-    def __init__(
-        self, config: Config, plan: Plan, config_path: str | None, environ: Mapping[str, str], demo: bool
-    ) -> None:
-        self._config, self._plan, self._environ, self._demo = config, plan, environ, demo
-        self._file = WatchedFile(config_path)
-        self._config_path = config_path
+    def __init__(self, config: Config, plan: Plan, sources: Sources, demo: bool) -> None:
+        self._config, self._plan, self._sources, self._demo = config, plan, sources, demo
+        self._environ = sources.environ
+        self._file = WatchedFile(sources.path)
         self._signals: list[int] = []
         self._children: dict[str, Child] = {}
         self._leaving: dict[int, str] = {}
@@ -87,14 +76,12 @@ class Supervisor:
 
     def run(self) -> Exit:
         """Serve until a signal says stop; the exit status."""
-        kube = self._config.kube_metrics
-        self._listener = bind(kube.listen_address.host, kube.listen_address.port)
+        self._listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         folder = make_folder()
         self._telemetry = Telemetry("supervisor")
         try:
             self._install_signals()
-            host, port = self._listener.getsockname()[:2]
-            log.info("telegen %s listens on %s port %d; %s", __version__, host, port, self._plan.reason)
+            log.info("telegen %s listens on %s; %s", __version__, self._shown_addresses(), self._plan.reason)
             # What exists now is shared by all children for good: keep the collector from writing into it.
             gc.collect()
             gc.freeze()
@@ -103,7 +90,7 @@ class Supervisor:
         finally:
             self._kill_all()
             shutil.rmtree(folder, ignore_errors=True)
-            self._listener.close()
+            close_all(self._listeners)
         return self._status
 
     # --- the loop
@@ -119,7 +106,7 @@ class Supervisor:
             self.murder_late()
             self.spawn_due()
             if self._file.changed():
-                log.info("%s has changed", self._config_path)
+                log.info("%s has changed", self._sources.path)
                 self.handle_hup()
             self._board.beat(0)
         self._stop_all()
@@ -164,7 +151,7 @@ class Supervisor:
         """SIGHUP, or the file has changed: take the new configuration, or keep the old one when the new one is
         invalid."""
         try:
-            config = load(self._config_path, self._environ)
+            config = self._sources.load()
             plan = make_plan(config, self._environ, self._plan.cluster if self._demo else None)
             self._rebind(config)
         except (ConfigError, BootFailure) as error:
@@ -224,7 +211,7 @@ class Supervisor:
             arenas=self._arenas,
             board=self._board,
             rows=self._plan_rows(),
-            listener=self._listener,
+            listeners=self._listeners,
         )
         pid = os.fork()
         if pid == 0:
@@ -340,13 +327,24 @@ class Supervisor:
             _waitpid(pid, block=True)
 
     def _rebind(self, config: Config) -> None:
-        """Take a new address before the old one is given up."""
-        if config.kube_metrics.listen_address != self._config.kube_metrics.listen_address:
-            address = config.kube_metrics.listen_address
-            fresh = bind(address.host, address.port)
-            self._listener.close()
-            self._listener = fresh
-            log.info("listens on %s port %d now", *self._listener.getsockname()[:2])
+        """Take new addresses before the old ones are given up."""
+        fresh: Listeners = {}
+        try:
+            for setting in LISTENERS:
+                if getattr(config.kube_metrics, setting) != getattr(self._config.kube_metrics, setting):
+                    fresh[setting] = open_listener(config, setting)
+        except BootFailure:
+            close_all(fresh)
+            raise
+        set_timeouts(self._listeners, config)
+        if fresh:
+            close_all({setting: self._listeners[setting] for setting in fresh})
+            self._listeners = {**self._listeners, **fresh}
+            log.info("listens on %s now", self._shown_addresses())
+
+    def _shown_addresses(self) -> str:
+        open_ones = [listener.getsockname() for listener in self._listeners.values() if listener]
+        return " and ".join(f"{name[0]} port {name[1]}" for name in open_ones)
 
 
 def _kill(pid: int, number: signal.Signals) -> None:
@@ -365,54 +363,6 @@ def _waitpid(pid: int, block: bool = False) -> tuple[bool, int]:
     return ended == pid, status
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """The listening socket of the agent; all addresses, IPv4 and IPv6, when `host` is empty.
-
-    Raises:
-        BootFailure: the address is taken, or not ours to take.
-    """
-    deadline = time.monotonic() + BIND_TIME
-    while True:
-        try:
-            return _listen(host, port)
-        except OSError as error:
-            if time.monotonic() > deadline:
-                where = f"{host or '*'}:{port}"
-                raise BootFailure(
-                    Exit.PORT, f"cannot listen on {where}: {error.strerror}; set kube_metrics.listen_address"
-                ) from error
-        time.sleep(0.1)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    if not host and socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
-
-
-def arguments() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="telegen run", description="Turn Kubernetes state and containers into metrics."
-    )
-    parser.add_argument(
-        "--config", metavar="FILE", help="YAML configuration; without it the defaults and TELEGEN_* apply"
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="check the configuration, say what is not effective yet, and exit"
-    )
-    parser.add_argument("--demo", action="store_true", help="serve a simulated cluster that keeps changing")
-    parser.add_argument(
-        "--demo-pods", type=int, default=200, metavar="N", help="pods of the simulated cluster (default: 200)"
-    )
-    parser.add_argument(
-        "--demo-rate", type=float, default=5.0, metavar="N", help="changes per second there (default: 5)"
-    )
-    parser.add_argument("--version", action="version", version=f"telegen {__version__}")
-    return parser
-
-
 def check(config: Config, plan: Plan) -> None:
     """Print what a start would do."""
     print(plan.reason)
@@ -423,23 +373,25 @@ def check(config: Config, plan: Plan) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start the agent; the exit status (see `Exit`)."""
-    options = arguments().parse_args(argv)
-    environ = dict(os.environ)
+    options = parser().parse_args(argv)
+    sources = Sources(options.config, dict(os.environ), given(options), options.continue_without_config)
     demo = None
     try:
-        config = load(options.config, environ)
+        config = sources.load()
         configure("supervisor", config.log.level, config.log.format)
         if options.demo and not options.check:
             from telegen.demo.process import DemoProcess
 
             demo = DemoProcess.start(options.demo_pods, options.demo_rate)
-        plan = make_plan(config, environ, demo.url if demo else None)
+        plan = make_plan(config, sources.environ, demo.url if demo else None)
         if options.check:
             check(config, plan)
             return Exit.OK
+        for line in ignored_flags(sources.given):
+            log.info(line)
         for path in not_effective(config):
             log.warning("%s: not effective yet", path)
-        return _serve(Supervisor(config, plan, options.config, environ, bool(demo)), config)
+        return _serve(Supervisor(config, plan, sources, bool(demo)), config)
     except ConfigError as error:
         print("\n".join(f"telegen: {line}" for line in str(error).splitlines()), file=sys.stderr)
         return Exit.CONFIG

@@ -10,11 +10,11 @@ import signal
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from socket import socket
 from types import FrameType
 
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry
+from telegen.listeners import Listeners
 from telegen.logs import configure
 from telegen.processes import Exit, die_with_parent, set_name
 from telegen.shm.board import Board
@@ -55,7 +55,7 @@ class Shared:
         arenas: by worker name; each is written by that worker alone.
         board: signs of life.
         rows: worker name to its row on the board.
-        listener: the bound, listening socket.
+        listeners: the bound, listening sockets by setting (see `telegen.listeners`).
     """
 
     config: Config
@@ -65,7 +65,7 @@ class Shared:
     arenas: Mapping[str, Arena]
     board: Board
     rows: Mapping[str, int]
-    listener: socket
+    listeners: Listeners
 
 
 class Worker:

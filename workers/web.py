@@ -20,7 +20,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from telegen.config import Config
-from telegen.kubemetrics.app import View, make_app
+from telegen.kubemetrics.app import View, by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.logs import configure
 from telegen.processes import Exit, die_with_parent, set_name, trim_memory
@@ -103,19 +103,22 @@ class _Application(BaseApplication):  # type: ignore[misc]
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._process = "web"
+        second = shared.listeners["telemetry_address"]
+        # Read now: gunicorn takes the sockets for itself.
+        self._second_port = second.getsockname()[1] if second else None
         super().__init__()
 
     def load_config(self) -> None:
         """Tell gunicorn what it needs to know; nothing is read from its files or environment."""
         web, supervisor = self._shared.config.web, self._shared.config.supervisor
         settings = {
-            "bind": f"fd://{self._shared.listener.fileno()}",
+            "bind": [f"fd://{listener.fileno()}" for listener in self._shared.listeners.values() if listener],
             "workers": web.workers,
             "threads": web.threads,
             "worker_class": _Worker,
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
             "graceful_timeout": max(1, round(supervisor.grace_period) - 1),
-            "keepalive": 75,
+            "keepalive": max(1, round(web.idle_timeout)),
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
             "control_socket_disable": True,
             "logger_class": _Logger,
@@ -130,7 +133,11 @@ class _Application(BaseApplication):  # type: ignore[misc]
         """The application of this worker process."""
         shared = self._shared
         telemetry = Telemetry(self._process)
-        return make_app(make_view(shared), reading_registry(shared.board, shared.rows), telemetry)
+        view, registry = make_view(shared), reading_registry(shared.board, shared.rows)
+        app = make_app(view, registry, telemetry)
+        if self._second_port is None:
+            return app
+        return by_port(app, self._second_port, make_telemetry_app(view, registry))
 
     def _settle(self, arbiter: Any, worker: Any) -> None:
         """In a new worker process: its name, its logs, its end when the arbiter dies."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import yaml
 
+from telegen.config.checks import selection_problems
 from telegen.config.errors import ConfigError
+from telegen.config.flags import Given, apply_flags, foreign_key, origin
 from telegen.config.model import GROUPS, Config, Section
-from telegen.config.types import READERS
+from telegen.config.types import READERS, ListenAddress
 
 MAX_BYTES = 1 << 20
 PREFIX = "TELEGEN_"
@@ -34,13 +38,14 @@ _WORDS = {
 """msgspec's words for types, and those of people who write YAML."""
 
 
-def load(path: str | None, environ: Mapping[str, str]) -> Config:
-    """Read the configuration.
+def load(path: str | None, environ: Mapping[str, str], given: Given = {}) -> Config:
+    """Read the configuration: the file, over it the environment, over that the flags.
 
     Args:
         path: a YAML file; None for the defaults.
         environ: `${NAME}` in the file comes from here, and `TELEGEN_KUBE_METRICS__LISTEN_ADDRESS` overrides
         kube_metrics.listen_address.
+        given: flags of kube-state-metrics (see `telegen.config.flags`).
 
     Raises:
         ConfigError: the file cannot be read, or something in it is unknown, of the wrong type or impossible.
@@ -49,14 +54,40 @@ def load(path: str | None, environ: Mapping[str, str]) -> Config:
     for name, value in sorted(environ.items()):
         if name.startswith(PREFIX) and "__" in name:
             _override(data, name, value)
+    apply_flags(data, given, lambda key: value_at(Config(), key))
     try:
         config = msgspec.convert(data, Config, dec_hook=_read_value)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error))) from error
-    problems = list(_impossible(config))
+        raise ConfigError(_with_origin(_explain(str(error)), given)) from error
+    problems = [_with_origin(line, given) for line in _impossible(config)]
     if problems:
         raise ConfigError("\n".join(problems))
     return config
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where an agent's configuration comes from, each time that it is read.
+
+    Attributes:
+        path, environ, given: as for `load`.
+        optional: whether the file may be missing.
+    """
+
+    path: str | None
+    environ: Mapping[str, str]
+    given: Given = field(default_factory=dict)
+    optional: bool = False
+
+    def load(self) -> Config:
+        """See `load`."""
+        missing = self.path is not None and self.optional and not os.path.exists(self.path)
+        return load(None if missing else self.path, self.environ, self.given)
+
+
+def _with_origin(line: str, given: Given) -> str:
+    """A complaint about a key, and the flag that it came from, if any."""
+    return line + origin(line.partition(":")[0], given)
 
 
 def settings(
@@ -64,13 +95,13 @@ def settings(
 ) -> Iterator[tuple[str, msgspec.inspect.Field, msgspec.Meta]]:
     """(path, field, help) of every setting, in the order of the model."""
     hints = typing.get_type_hints(section, include_extras=True)
-    for field in msgspec.structs.fields(section):
-        hint = hints[field.name]
+    for member in msgspec.structs.fields(section):
+        hint = hints[member.name]
         if isinstance(hint, type) and issubclass(hint, Section):
-            yield from settings(hint, f"{prefix}{field.name}.")
+            yield from settings(hint, f"{prefix}{member.name}.")
         else:
             meta = next(meta for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta))
-            yield prefix + field.name, field, meta  # type: ignore[misc]
+            yield prefix + member.name, member, meta  # type: ignore[misc]
 
 
 def value_at(config: Config, path: str) -> Any:
@@ -210,6 +241,9 @@ def _explain(message: str) -> str:
         known[len(path) + 1 if path else 0 :].split(".")[0] for known, _, _ in settings() if known.startswith(path)
     ]
     where = f"{path}.{unknown[1]}" if path else unknown[1]
+    foreign = "" if path else foreign_key(unknown[1])
+    if foreign:
+        return f"{where}: unknown key: {foreign}"
     return f"{where}: unknown key{_suggest(unknown[1], siblings)}"
 
 
@@ -226,11 +260,19 @@ _LEAST: Mapping[str, float] = {
     "api.read_timeout": 0.1,
     "api.backoff_initial": 0.001,
     "api.watch_timeout_min": 1.0,
+    "web.read_timeout": 1.0,
+    "web.write_timeout": 1.0,
+    "web.idle_timeout": 1.0,
     "supervisor.heartbeat_timeout": 3.0,
     "supervisor.grace_period": 1.0,
     "supervisor.backoff_initial": 0.01,
     "kube_metrics.streaming.interval": 1.0,
 }
+
+
+def _same_port(main: ListenAddress, second: ListenAddress | None) -> bool:
+    """Whether two addresses get into each other's way; port 0 never does."""
+    return second is not None and main.port == second.port != 0
 
 
 def _impossible(config: Config) -> Iterator[str]:
@@ -262,9 +304,14 @@ def _impossible(config: Config) -> Iterator[str]:
             config.kube_metrics.metrics_path in ("/", "/telemetry", "/healthz", "/livez", "/readyz"),
             lambda: "kube_metrics.metrics_path: is another page's",
         ),
+        (
+            _same_port(config.kube_metrics.listen_address, config.kube_metrics.telemetry_address),
+            lambda: "kube_metrics.telemetry_address: needs another port than listen_address",
+        ),
         ("cluster" in state.groups, lambda: f"{where}.groups.cluster: the name stands for the resources in no group"),
     ]
     yield from (message() for broken, message in rules if broken)
+    yield from selection_problems(state, where)
     counts = Counter(name for names in state.groups.values() for name in names)
     yield from (f"{where}.groups: {name} is in {count} groups" for name, count in counts.items() if count > 1)
     bad = [name for name in state.groups if not re.fullmatch("[a-z][a-z0-9-]{0,30}", name)]

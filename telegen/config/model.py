@@ -94,10 +94,28 @@ class KubeState(Section, frozen=True):
     node: Annotated[str, text("Watch only the pods of this node.")] = ""
     track_unscheduled_pods: Annotated[bool, text("Watch only pods that no node has yet.")] = False
     use_apiserver_cache: Annotated[bool, text("Lists are answered from the API server's cache.")] = False
-    object_limit: Annotated[int, later("Objects taken per resource; 0: all.", ge=0)] = 0
-    resync_period: Annotated[Duration, later("A whole relist so often; 0s: never.")] = Duration(300)
+    object_limit: Annotated[
+        int,
+        text(
+            "Objects that a list takes at the most, per resource, and per namespace when only some are watched; 0: all. "
+            "What is created later is taken all the same.",
+            ge=0,
+        ),
+    ] = 0
+    resync_period: Annotated[
+        Duration,
+        text(
+            "A whole relist about so often, give or take a tenth; 0s: never, which is safe: watches miss nothing, and end "
+            "in a relist when they do."
+        ),
+    ] = Duration(0)
     shard: Annotated[int, later("Which share of the objects this agent takes.", ge=0)] = 0
     total_shards: Annotated[int, later("How many agents divide the objects.", ge=1)] = 1
+    pod: Annotated[
+        str,
+        later("Name of this pod of a StatefulSet, as ${POD_NAME}: share and total follow its ordinal and replicas."),
+    ] = ""
+    pod_namespace: Annotated[str, later("Namespace of that pod, as ${POD_NAMESPACE}.")] = ""
     page_objects: Annotated[int, text("Objects per page of a store.", ge=1, le=4096)] = 64
     flush_interval: Annotated[Duration, text("Changes of so long are published together.")] = Duration(0.1)
     arena_limit: Annotated[Size, text("Shared memory that one worker may use at most.")] = Size(4 << 30)
@@ -165,6 +183,13 @@ class KubeMetrics(Section, frozen=True):
     enabled: Annotated[Optional[bool], text("Collect from the API server: true, false, or null to detect.")] = None
     auto_detect: Annotated[bool, text("Collect from the API server when running in a cluster.")] = True
     listen_address: Annotated[ListenAddress, text("Where pages are served.")] = ListenAddress(":9443")
+    telemetry_address: Annotated[
+        Optional[ListenAddress],
+        text(
+            "A second address for the agent's own metrics, at /metrics there, and the probes; null: only /telemetry on "
+            "listen_address."
+        ),
+    ] = None
     metrics_path: Annotated[str, text("Path of the page.", pattern="^/[A-Za-z0-9/_.-]*$")] = "/metrics"
     separate_endpoints: Annotated[bool, text("Serve each source on a path of its own as well.")] = False
     kube_state: KubeState = field(default_factory=KubeState)
@@ -207,6 +232,9 @@ class Web(Section, frozen=True):
 
     workers: Annotated[int, text("Web processes.", ge=1, le=32)] = 2
     threads: Annotated[int, text("Threads of each.", ge=1, le=64)] = 4
+    read_timeout: Annotated[Duration, text("Silence of a client in the middle of a request.")] = Duration(60)
+    write_timeout: Annotated[Duration, text("Time for which a client may take nothing of an answer.")] = Duration(60)
+    idle_timeout: Annotated[Duration, text("Time that a connection may idle between two requests.")] = Duration(75)
 
 
 class Supervising(Section, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -61,6 +62,14 @@ class Size(int):
         return str(int(self))
 
 
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
 class ListenAddress(str):
     """Where to listen: `:9443` (all addresses), `127.0.0.1:9443`, `[::1]:9443`; port 0 means any free port."""
 
@@ -68,7 +77,7 @@ class ListenAddress(str):
     def read(cls, text: object) -> ListenAddress:
         """From the written form."""
         host, colon, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
-        bracketed = host.startswith("[") and host.endswith("]")
+        bracketed = host.startswith("[") and host.endswith("]") and _is_ipv6(host[1:-1])
         if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host and not bracketed):
             raise ValueError(f"expected an address like :9443, 127.0.0.1:9443 or [::1]:9443, got {text!r}")
         return cls(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import falcon
 from prometheus_client import CollectorRegistry
@@ -15,6 +16,8 @@ from telegen.kubemetrics.negotiate import BadHeader, accepts_gzip, wants_openmet
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.shm.board import Board
 from telegen.shm.reader import ArenaReader, TornSnapshot
+
+Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 LOOP_TIMEOUT = 10.0
 """Seconds after which a supervisor that shows no sign of life counts as hanging."""
@@ -170,16 +173,38 @@ def not_ready(view: View) -> list[str]:
 
 def make_app(view: View, registry: CollectorRegistry, telemetry: Telemetry) -> falcon.App:  # type: ignore[type-arg]
     """The WSGI application of one web worker."""
+    known = sorted({store.partition("/")[0] for stores in view.expected.values() for store in stores})
+    pages = {path: Metrics(path, readers, known, telemetry) for path, readers in view.pages.items()}
+    return _routed({**pages, **_own(view, registry)})
+
+
+def make_telemetry_app(view: View, registry: CollectorRegistry) -> falcon.App:  # type: ignore[type-arg]
+    """The application of the second address: `/metrics` are the agent's own there."""
+    return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry)})
+
+
+def by_port(app: Wsgi, port: int, other: Wsgi) -> Wsgi:
+    """An application that leaves requests to one port to another."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        # Gunicorn takes the port from the socket, not from what the client says.
+        return (other if environ["SERVER_PORT"] == str(port) else app)(environ, start_response)
+
+    return answer
+
+
+def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
+    """What the agent says of itself, by path."""
+    alive, ready = Probe(lambda: not_alive(view)), Probe(lambda: not_ready(view))
+    return {"/telemetry": OwnMetrics(registry), "/healthz": alive, "/livez": alive, "/readyz": ready}
+
+
+def _routed(routes: Mapping[str, object]) -> falcon.App:  # type: ignore[type-arg]
     app: falcon.App = falcon.App(media_type=falcon.MEDIA_TEXT)  # type: ignore[type-arg]
     app.set_error_serializer(_plain_error)
-    known = sorted({store.partition("/")[0] for stores in view.expected.values() for store in stores})
-    for path, readers in view.pages.items():
-        app.add_route(path, Metrics(path, readers, known, telemetry))
-    app.add_route("/telemetry", OwnMetrics(registry))
-    app.add_route("/healthz", Probe(lambda: not_alive(view)))
-    app.add_route("/livez", Probe(lambda: not_alive(view)))
-    app.add_route("/readyz", Probe(lambda: not_ready(view)))
-    paths = ", ".join([*view.pages, "/telemetry", "/healthz", "/livez", "/readyz"])
+    for path, resource in routes.items():
+        app.add_route(path, resource)
+    paths = ", ".join(routes)
 
     def not_found(req: falcon.Request, resp: falcon.Response, **_: object) -> None:
         raise falcon.HTTPNotFound(title="Not found", description=f"{req.path}: there are {paths}")

@@ -1,0 +1,72 @@
+"""The agent started with kube-state-metrics' own arguments, and asked as its manifests ask."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from telegen.demo.server import SimulatedServer
+from tests.e2e.conftest import small_cluster
+from tests.harness import Agent, free_port, get, start_agent
+
+
+@pytest.fixture(scope="module")
+def flagged() -> Iterator[tuple[Agent, str]]:
+    """An agent without a configuration file, and the URL of its second address."""
+    server: SimulatedServer = small_cluster()
+    port, second = free_port(), free_port()
+    line = [
+        f"--apiserver={server.url}",
+        "--host=127.0.0.1",
+        f"--port={port}",
+        "--telemetry-host=127.0.0.1",
+        f"--telemetry-port={second}",
+        "--resources=pods,nodes",
+        "--metric-labels-allowlist=pods=[*],nodes=[zone]",
+        "--metric-denylist=kube_pod_container_.*",
+        "--server-read-timeout=1s",
+        "--enable-gzip-encoding",
+        "-v=4",
+    ]
+    try:
+        with start_agent("", *line, port=port) as running:
+            running.wait_ready()
+            yield running, f"http://127.0.0.1:{second}"
+    finally:
+        server.stop()
+
+
+def test_arguments_of_a_manifest(flagged: tuple[Agent, str]) -> None:
+    """What the flags select is what is served; one without meaning here is noted in the log."""
+    agent, _ = flagged
+    page = get(f"{agent.url}/metrics?exclude_resources=").body.decode()
+    assert "kube_pod_info{" in page and "kube_node_info{" in page
+    assert "kube_deployment" not in page and "kube_pod_container_" not in page
+    assert 'label_app="' in page
+    assert "--enable-gzip-encoding: no effect" in agent.log.read_text()
+
+
+def test_second_address(flagged: tuple[Agent, str]) -> None:
+    """It has the agent's own metrics at /metrics, as kube-state-metrics' telemetry port has, and the probes."""
+    _, second = flagged
+    own = get(f"{second}/metrics").body.decode()
+    assert "telegen_build_info{" in own and "kube_pod" not in own
+    for path in ("readyz", "livez", "healthz", "telemetry"):
+        assert get(f"{second}/{path}").status == 200
+    refused = get(f"{second}/metrics/kubestate")
+    assert refused.status == 404 and b"there are /metrics, /telemetry" in refused.body
+
+
+def test_a_silent_client_is_let_go(flagged: tuple[Agent, str]) -> None:
+    """Whoever stops in the middle of a request loses the connection after the read time-out; others are served."""
+    agent, _ = flagged
+    with socket.create_connection(("127.0.0.1", agent.port), timeout=20) as slow:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        assert get(f"{agent.url}/healthz").status == 200
+        started = time.monotonic()
+        while slow.recv(4096):
+            pass
+        assert time.monotonic() - started < 15
