@@ -10,8 +10,7 @@ from pathlib import Path
 
 from telegen import __version__
 from telegen.config import ConfigError, load, not_effective
-from telegen.config.load import check_names
-from telegen.kubestate.registry import RESOURCES
+from telegen.kubestate.checks import check_selection, notes
 from telegen.kubestate.selectors import Selection
 from telegen.offline import Page, Unreadable, read_objects, resources_named
 
@@ -60,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 def render(options: argparse.Namespace) -> int:
     """`telegen render`."""
     config = load(options.config, os.environ)
-    check_names(config, RESOURCES)
+    check_selection(config)
     try:
         resources = resources_named(name for name in options.resources.split(",") if name)
         page = Page(resources, Selection.of(config.kube_metrics.kube_state))
@@ -87,9 +86,11 @@ def render(options: argparse.Namespace) -> int:
 def check_config(options: argparse.Namespace) -> int:
     """`telegen check-config`."""
     config = load(options.file, os.environ)
-    check_names(config, RESOURCES)
+    check_selection(config)
     for path in not_effective(config):
         print(f"{path}: not effective yet")
+    for line in notes(config):
+        print(line)
     print("the configuration is valid")
     return OK
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from telegen.config import Config, ConfigError, detect
-from telegen.config.load import check_names
+from telegen.kubestate.checks import check_selection
 from telegen.kubestate.registry import DEFAULT, RESOURCES
 from workers.base import Assignment
 
@@ -39,7 +39,7 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     Raises:
         ConfigError: the configuration names what does not exist, or nothing is left to do.
     """
-    check_names(config, RESOURCES)
+    check_selection(config)
     found = detect(config, environ)
     cluster = demo or found.cluster
     reason = f"watches the simulated cluster at {demo}" if demo else found.reason

@@ -24,6 +24,7 @@ from telegen.arguments import given, parser
 from telegen.config import Config, ConfigError, Sources, not_effective
 from telegen.config.flags import ignored_flags
 from telegen.kubemetrics.telemetry import Telemetry, make_folder
+from telegen.kubestate.checks import notes
 from telegen.listeners import LISTENERS, Listeners, close_all, open_listener, set_timeouts
 from telegen.logs import configure
 from telegen.plan import Plan, make_plan
@@ -368,6 +369,8 @@ def check(config: Config, plan: Plan) -> None:
     print(plan.reason)
     for path in not_effective(config):
         print(f"{path}: not effective yet")
+    for line in notes(config):
+        print(line)
     print("the configuration is valid")
 
 
@@ -387,7 +390,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.check:
             check(config, plan)
             return Exit.OK
-        for line in ignored_flags(sources.given):
+        for line in [*ignored_flags(sources.given), *notes(config)]:
             log.info(line)
         for path in not_effective(config):
             log.warning("%s: not effective yet", path)

@@ -29,6 +29,7 @@ FLUSH_SHARE = 0.2
 """Share of the time that publishing may take: the more changes come, the more of them are published together."""
 FLUSH_MAX = 0.4
 """Seconds that a change waits at the most before it is published."""
+NAN = float("nan")
 ORDER = {name: number for number, name in enumerate(RESOURCES)}
 """Place of a resource's families on the page."""
 
@@ -75,6 +76,8 @@ class WatchWorker(Worker):
             backoff=(api.backoff_initial, api.backoff_max),
             reset=api.backoff_reset,
             cached=state.use_apiserver_cache,
+            limit=state.object_limit,
+            resync=state.resync_period,
         )
         observer = _Observer(self.telemetry, self.log, store)
         return Reflector(
@@ -173,6 +176,13 @@ class _Observer:
         self._log.info("%s: synced %d objects in %.1f s", self._store.name, len(self._store), seconds)
         self._last_failure = ""
         trim_memory()
+
+    def cut(self, left_out: int | None) -> None:
+        """Say what object_limit has left out."""
+        self._telemetry.left_out.labels(self._store.name).set(NAN if left_out is None else left_out)
+        if left_out != 0:
+            count = "an unknown number of" if left_out is None else left_out
+            self._log.warning("%s: object_limit: %s objects were left out of the list", self._store.name, count)
 
     def watching(self) -> None:
         """Count watches."""

@@ -7,6 +7,7 @@ whole state and what follows it; `_follow` one connection.
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,7 @@ INITIAL_END = "k8s.io/initial-events-end"
 ABRUPT = 1.0
 """A watch that ends within so many seconds without an event counts as an error."""
 SHARD_BITS = 64
+INFINITE = float("inf")
 
 Event = tuple[str, Object]
 
@@ -55,6 +57,9 @@ class Observer(Protocol):
     def synced(self, seconds: float) -> None:
         """A whole state has been taken, so many seconds after it was asked for."""
 
+    def cut(self, left_out: int | None) -> None:
+        """A list was not taken whole: so many objects were left out, None where the server does not say. 0: it was."""
+
     def watching(self) -> None:
         """A watch is opened."""
 
@@ -77,6 +82,10 @@ class Settings:
         reset: quiet time after which the delay starts anew.
         cached: lists are answered from the server's cache, resourceVersion 0.
         streamed: time after which a server that cannot stream lists is asked again whether it can.
+        limit: objects that a list takes at the most, before it is divided into shards; 0 for all of them. With a limit
+            states are not streamed: only lists can be cut.
+        resync: time after which a whole state is asked for although nothing is missing, give or take a tenth; 0 for
+            never.
     """
 
     page: int = 500
@@ -86,6 +95,8 @@ class Settings:
     reset: float = 120.0
     cached: bool = False
     streamed: float = 600.0
+    limit: int = 0
+    resync: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -184,7 +195,8 @@ class Reflector:
         self._version = ""
         self._listed = False
         self._filled = False
-        self._paged_until = float("-inf")
+        self._paged_until = INFINITE if settings.limit else -INFINITE
+        self._resync_at = INFINITE
         self._rows = Rows()
 
     def run(self) -> None:
@@ -216,20 +228,36 @@ class Reflector:
         self._stop.wait(delay)
 
     def _cycle(self) -> None:
-        """Take a whole state if there is none, then follow it, one watch after the other."""
+        """Take a whole state if there is none, or it is time for another, then follow it, one watch after the other."""
         if not self._version:
-            if self._clock() < self._paged_until:
-                self._list()
-            else:
-                try:
-                    self._stream()
-                except _NotStreamed:
-                    self._paged_until = self._clock() + self._settings.streamed
-                    self._list()
-        while not self._stop.is_set():
+            self._take()
+        elif self._clock() >= self._resync_at:
+            self._retake()
+        while not self._stop.is_set() and self._clock() < self._resync_at:
             self._watch()
 
     # --- a whole state
+
+    def _retake(self) -> None:
+        """Take a whole state in place of the one that there is; when that fails, the old one is followed on."""
+        before, self._version = self._version, ""
+        self._resync_at = self._clock() + self._settings.backoff[1]
+        try:
+            self._take()
+        except Exception:
+            self._version = self._version or before
+            raise
+
+    def _take(self) -> None:
+        """Take a whole state, in the way that the server can."""
+        if self._clock() < self._paged_until:
+            self._list()
+            return
+        try:
+            self._stream()
+        except _NotStreamed:
+            self._paged_until = self._clock() + self._settings.streamed
+            self._list()
 
     def _stream(self) -> None:
         """Take the state as a watch sends it (KEP-3157), then follow the same connection."""
@@ -238,8 +266,10 @@ class Reflector:
             "sendInitialEvents": "true",
             "resourceVersionMatch": "NotOlderThan",
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": self._watch_seconds(),
+            "timeoutSeconds": self._watch_seconds(max(self._settings.resync or INFINITE, self._settings.initial)),
         }
+        if self._settings.cached:
+            params["resourceVersion"] = "0"
         started = self._began("watch")
         try:
             with self._lines(params, self._representation.watch_accept) as lines:
@@ -280,23 +310,26 @@ class Reflector:
 
     def _pages(self, version: list[str]) -> Iterator[Event]:
         """Every object of every page; the list's resourceVersion is added to `version`."""
-        params = {"limit": str(self._settings.page)}
-        if self._settings.cached:
-            params["resourceVersion"] = "0"
+        left = self._settings.limit or sys.maxsize
+        params = {"resourceVersion": "0"} if self._settings.cached else {}
         while True:
-            query = {**self._collection.query, **params}
+            query = {**self._collection.query, "limit": str(min(left, self._settings.page)), **params}
             page = self._client.get(self._collection.path, query, self._representation.list_accept)
             if not isinstance(page, dict):
                 raise ProtocolError("a list is no object")
-            objects = self._rows.objects(page) if self._representation.table else page.get("items") or ()
-            yield from (("ADDED", obj) for obj in objects if self._is_ours(obj))
+            objects = list(self._rows.objects(page) if self._representation.table else page.get("items") or ())
+            # A list from the server's cache comes whole, whatever was asked for.
+            yield from (("ADDED", obj) for obj in objects[:left] if self._is_ours(obj))
             metadata = page.get("metadata") or {}
             version.append(str(metadata.get("resourceVersion") or ""))
             if not version[-1]:
                 raise ProtocolError("a list has no resourceVersion")
-            if not metadata.get("continue"):
+            left, more = left - len(objects), metadata.get("continue")
+            if left <= 0 or not more:
+                if self._settings.limit:
+                    self._observer.cut(_left_out(max(0, -left), metadata))
                 return
-            params = {"limit": params["limit"], "continue": metadata["continue"]}
+            params = {"continue": more}
 
     def _began(self, by: str) -> float:
         self._observer.listing(by, self._listed)
@@ -306,6 +339,8 @@ class Reflector:
 
     def _ended(self, started: float) -> None:
         self._filled = True
+        if self._settings.resync:
+            self._resync_at = self._clock() + self._settings.resync * (0.9 + 0.2 * self._draw())
         self._observer.synced(self._clock() - started)
         self._store.bookmark(self._version)
 
@@ -318,7 +353,7 @@ class Reflector:
             "watch": "1",
             "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": self._watch_seconds(),
+            "timeoutSeconds": self._watch_seconds(self._resync_at - self._clock()),
         }
         self._observer.watching()
         self._rows = Rows()
@@ -339,7 +374,7 @@ class Reflector:
                 (self._store.delete if kind == "DELETED" else self._store.upsert)(obj)
                 version = obj["metadata"].get("resourceVersion")
             self._version = version or self._version
-            if self._stop.is_set():
+            if self._stop.is_set() or self._clock() >= self._resync_at:
                 break
         return some
 
@@ -412,10 +447,18 @@ class Reflector:
     def _lines(self, params: dict[str, str], accept: str) -> Any:
         return self._client.lines(self._collection.path, {**self._collection.query, **params}, accept)
 
-    def _watch_seconds(self) -> str:
+    def _watch_seconds(self, most: float) -> str:
         """How long a watch is to last: drawn, so that agents do not come back all at once."""
         low, high = self._settings.watch
-        return str(round(low + (high - low) * self._draw()))
+        return str(max(1, round(min(low + (high - low) * self._draw(), most))))
+
+
+def _left_out(beyond: int, metadata: dict[str, Any]) -> int | None:
+    """How many objects a list has left out: those that came `beyond` the limit, and those that the server says remain."""
+    if not metadata.get("continue"):
+        return beyond
+    remaining = metadata.get("remainingItemCount")
+    return beyond + remaining if isinstance(remaining, int) else None
 
 
 def _status(obj: Any) -> ApiError:

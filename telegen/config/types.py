@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from telegen.config.patterns import compile_pattern
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE = re.compile(r"(\d+)\s*([KMGT]i?)?B?")
@@ -101,10 +103,7 @@ class Pattern(str):
         """From the written form."""
         if not isinstance(text, str):
             raise ValueError(f"expected a regular expression, got {text!r}")
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise ValueError(f"{text!r} is no regular expression: {error}") from error
+        compile_pattern(text)
         return cls(text)
 
 

@@ -64,6 +64,11 @@ class Telemetry:
         self.objects = gauge("telegen_store_objects", "Objects held by a store.", "store")
         self.pages = gauge("telegen_store_pages", "Pages held by a store.", "store")
         self.store_bytes = gauge("telegen_store_bytes", "Shared memory that the pages of a store take.", "store")
+        self.left_out = gauge(
+            "telegen_store_left_out_objects",
+            "Objects that object_limit left out of the last list; NaN where the API server does not say how many.",
+            "store",
+        )
         self.last_event = gauge(
             "telegen_store_last_event_timestamp_seconds",
             "When the source last said anything, bookmarks included.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from telegen.config.model import KubeState
+from telegen.config.patterns import compile_pattern
 from telegen.kubestate.fields import at
 from telegen.kubestate.quantity import sanitize
 from telegen.kubestate.resource import Resource
@@ -62,7 +63,7 @@ def _is_shown(family: FamilyGenerator, selection: Selection) -> bool:
     """Whether the filters let a family pass."""
 
     def matches(patterns: Sequence[str]) -> bool:
-        return any(re.search(pattern, family.name) for pattern in patterns)
+        return any(compile_pattern(pattern).search(family.name) for pattern in patterns)
 
     if family.opt_in and not matches(selection.opt_in):
         return False

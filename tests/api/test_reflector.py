@@ -11,6 +11,7 @@ from telegen.api.reflector import Collection
 from telegen.metrics.hashing import fnv1a64
 from tests.api.wire import (
     FAST,
+    Step,
     added,
     answer,
     bookmark,
@@ -292,3 +293,89 @@ def test_shards_divide_the_objects(total: int) -> None:
             selector = running.server.requests[0].params["shardSelector"]
             assert selector == f"shardRange(object.metadata.uid,'{low:#018x}','{high:#018x}')"
     assert sorted(kept) == sorted(obj["metadata"]["name"] for obj in pods)
+
+
+@pytest.mark.parametrize(
+    ("steps", "limit", "held", "cut"),
+    [
+        ([answer(page("a", "b"))], 2, "ab", 0),
+        ([answer(page("a", more="x")), answer(page("b"))], 9, "ab", 0),
+        ([answer(page("a", "b", more="x", remaining=7))], 2, "ab", 7),
+        ([answer(page("a", "b", more="x"))], 2, "ab", None),
+        ([answer(page("a", "b", "c"))], 2, "ab", 1),
+        ([answer(page("a", more="x")), answer(page("b", "c", more="y", remaining=3))], 2, "ab", 4),
+    ],
+)
+def test_object_limit(steps: list[Step], limit: int, held: str, cut: int | None) -> None:
+    """No more objects than the limit are taken from the list, however the server divides it; what was left out is told,
+    where the server tells it. What comes later is taken."""
+    with reflecting(*steps, stream(added("new", 20)), settings=replace(FAST, limit=limit)) as running:
+        running.wait_held(*held, "new")
+        assert running.noted.lists == ["list"]
+        assert running.noted.cuts == [cut]
+        assert running.server.requests[0].params["limit"] == str(limit)
+        assert "sendInitialEvents" not in running.server.requests[0].params
+
+
+def test_object_limit_over_pages() -> None:
+    """The last page is asked for with what is left of the limit."""
+    settings = replace(FAST, limit=5, page=3)
+    with reflecting(answer(page("a", "b", "c", more="x")), answer(page("d", "e", more="y")), settings=settings) as running:
+        running.wait_held("a", "b", "c", "d", "e")
+        requests = running.wait_requests(3)
+        assert [request.params.get("limit") for request in requests] == ["3", "2", None]
+
+
+def test_lists_from_the_cache() -> None:
+    """use_apiserver_cache: any state will do, by stream or by pages."""
+    refused = refusal(422, "Invalid", NO_WATCHLIST)
+    with reflecting(refused, answer(page("a", more="x")), answer(page("b")), settings=replace(FAST, cached=True)) as running:
+        running.wait_held("a", "b")
+        streamed, first, second = running.server.requests[:3]
+        assert streamed.params["resourceVersion"] == first.params["resourceVersion"] == "0"
+        assert "resourceVersion" not in second.params
+
+
+def test_resync_takes_a_whole_state_again() -> None:
+    """After resync_period the state is asked for anew and replaces the old one; the watch before it is bounded by it."""
+    settings = replace(FAST, resync=0.4)
+    watched = stream(bookmark(10), stay=False, after=0.5)
+    with reflecting(stream(*whole("a"), stay=False), watched, stream(*whole("b")), settings=settings) as running:
+        running.wait_held("a")
+        running.wait_held("b")
+        first, watch, again = running.server.requests[:3]
+        assert watch.params["timeoutSeconds"] == "1"
+        assert "sendInitialEvents" in again.params and "resourceVersion" not in again.params
+        assert running.store.replaced == 2
+        assert running.noted.lists == ["watch", "watch"]
+
+
+def test_resync_that_fails_leaves_the_watch_where_it_was() -> None:
+    """The old state is followed on from its version, and stays held, until a resync goes through."""
+    settings = replace(FAST, resync=0.3)
+    with reflecting(
+        stream(*whole("a"), stay=False),
+        stream(bookmark(10), stay=False, after=0.5),
+        refusal(500, "InternalError", "etcd is busy"),
+        stream(added("c", 11)),
+        settings=settings,
+    ) as running:
+        running.wait_held("a", "c")
+        watch = running.server.requests[3]
+        assert watch.params["resourceVersion"] == "10" and "sendInitialEvents" not in watch.params
+        assert running.store.replaced == 1
+        assert running.noted.reasons == ["500"]
+
+
+def test_resync_whose_answer_breaks_off_leaves_the_store_as_it_was() -> None:
+    """Half a state replaces nothing."""
+    settings = replace(FAST, resync=0.3)
+    with reflecting(
+        stream(*whole("a"), stay=False),
+        stream(bookmark(10), stay=False, after=0.5),
+        stream(added("b", 20), stay=False),
+        stream(added("c", 11)),
+        settings=settings,
+    ) as running:
+        running.wait_held("a", "c")
+        assert running.store.replaced == 1

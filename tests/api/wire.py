@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -128,16 +129,17 @@ def silence(request: Request, connection: Connection) -> None:
     connection.hold()
 
 
-def stream(*events: dict[str, Any], stay: bool = True) -> Step:
-    """A watch that sends these events, then stays open or ends."""
-    return raw(lines(events), stay=stay)
+def stream(*events: dict[str, Any], stay: bool = True, after: float = 0.0) -> Step:
+    """A watch that sends these events, then stays open or ends; it begins `after` so many seconds."""
+    return raw(lines(events), stay=stay, after=after)
 
 
-def raw(data: bytes, stay: bool = True, piece: int = 0) -> Step:
+def raw(data: bytes, stay: bool = True, piece: int = 0, after: float = 0.0) -> Step:
     """A body of these bytes, sent in pieces of so many when `piece` is given."""
 
     def step(request: Request, connection: Connection) -> None:
         connection.head()
+        time.sleep(after)
         for start in range(0, len(data), piece or len(data) or 1):
             connection.send(data[start : start + (piece or len(data))])
         if stay:
@@ -210,9 +212,12 @@ def whole(*names: str, version: int = 10) -> list[dict[str, Any]]:
     return [*[added(name, version) for name in names], bookmark(version, end=True)]
 
 
-def page(*names: str, version: int = 10, more: str = "") -> dict[str, Any]:
-    """A page of a list."""
-    return {"metadata": {"resourceVersion": str(version), "continue": more}, "items": [pod(n, version) for n in names]}
+def page(*names: str, version: int = 10, more: str = "", remaining: int | None = None) -> dict[str, Any]:
+    """A page of a list; `remaining` objects follow it, where the server says so."""
+    metadata: dict[str, Any] = {"resourceVersion": str(version), "continue": more}
+    if remaining is not None:
+        metadata["remainingItemCount"] = remaining
+    return {"metadata": metadata, "items": [pod(n, version) for n in names]}
 
 
 def lines(events: Iterable[dict[str, Any]]) -> bytes:
@@ -268,6 +273,7 @@ class Noted:
 
     lists: list[str] = field(default_factory=list)
     failures: list[tuple[str, str, float]] = field(default_factory=list)
+    cuts: list[int | None] = field(default_factory=list)
     watches: int = 0
     bytes: int = 0
 
@@ -277,6 +283,10 @@ class Noted:
 
     def synced(self, seconds: float) -> None:
         """A whole state has come."""
+
+    def cut(self, left_out: int | None) -> None:
+        """A list was taken in part."""
+        self.cuts.append(left_out)
 
     def watching(self) -> None:
         """A watch is opened."""

@@ -1,0 +1,104 @@
+"""What the selection of objects and families cannot be, and what is said of what it means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telegen.config import Config, ConfigError, load
+from telegen.config.patterns import compile_pattern, cpu_limit
+from telegen.kubestate.checks import check_selection, notes
+
+STATE = "kube_metrics.kube_state"
+
+
+def read(folder: Path, text: str) -> Config:
+    """A configuration with this kube_state section, checked as at the start of the agent."""
+    path = folder / "config.yaml"
+    path.write_text(f"kube_metrics: {{kube_state: {{{text}}}}}")
+    config = load(str(path), {})
+    check_selection(config)
+    return config
+
+
+BAD = [
+    ("resources: [pod]", "resources: unknown resource pod, did you mean pods?"),
+    ("resources: [gophers]", "resources: unknown resource gophers"),
+    ("namespaces: [Shop]", "namespaces: 'Shop' is no name of a namespace"),
+    ("namespaces: ['../../nodes']", "namespaces: '../../nodes' is no name of a namespace"),
+    ("namespaces_exclude: ['a,metadata.name=b']", "namespaces_exclude: 'a,metadata.name=b' is no name of a namespace"),
+    ("node: 'a b'", "node: 'a b' is no name of a node"),
+    ("node: a, resources: [nodes]", "node: is about pods, which resources leaves out"),
+    ("track_unscheduled_pods: true, resources: [jobs]", "track_unscheduled_pods: is about pods, which resources leaves out"),
+    ("node: a, track_unscheduled_pods: true", "node: cannot be used with track_unscheduled_pods"),
+    ("object_limit: -1", "object_limit: "),
+    ("object_limit: many", "object_limit: "),
+    ("resync_period: 300", "resync_period: expected a duration"),
+    ("resync_period: 1s", "resync_period: must be 0s (never) or at least 10s, not 1s"),
+    ("use_apiserver_cache: maybe", "use_apiserver_cache: expected true or false"),
+    ("metric_allowlist: ['(']", "metric_allowlist[0]: '(' is no regular expression: missing )"),
+    ("metric_denylist: ['a{99999999999}']", "metric_denylist[0]: 'a{99999999999}' is no regular expression"),
+    ("metric_opt_in_list: [5]", "metric_opt_in_list[0]: expected a regular expression"),
+    ("metric_denylist: [a, '(_?[a-z]+)*Z']", "metric_denylist[1]: '(_?[a-z]+)*Z' takes more than 1 s of CPU time"),
+    ("metric_opt_in_list: ['(.*)*(.*)*(.*)*(.*)*Z$']", "metric_opt_in_list[0]: '(.*)*(.*)*(.*)*(.*)*Z$' takes more"),
+    ("labels_allowlist: {pods: [a, 'b*c*']}", "labels_allowlist.pods[1]: b*c*: at most one * is allowed"),
+    ("labels_allowlist: {pods: ['**']}", "labels_allowlist.pods[0]: **: at most one * is allowed"),
+    ("annotations_allowlist: {'*': ['*a*']}", "annotations_allowlist.*[0]: *a*: at most one * is allowed"),
+    ("labels_allowlist: {pod: [a]}", "labels_allowlist: unknown resource pod, did you mean pods?"),
+    ("annotations_allowlist: {pods: a}", "annotations_allowlist[...]: expected a list"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD, ids=[text for text, _ in BAD])
+def test_bad_selection(tmp_path: Path, text: str, message: str) -> None:
+    """One line with the path of the key; an expression that backtracks without end is found before any process starts."""
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, text)
+    assert str(raised.value).startswith(f"{STATE}.{message}")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", []),
+        ("node: a, resources: [pods]", []),
+        ("node: a", [f"{STATE}.node: of the pods only; the other resources are watched whole"]),
+        ("track_unscheduled_pods: true", [f"{STATE}.track_unscheduled_pods: of the pods only; the other resources are watched whole"]),
+        ("namespaces: [a], resources: [pods]", []),
+        ("namespaces: [a]", [f"{STATE}.namespaces: resources that are in no namespace (nodes, ...) are watched whole"]),
+    ],
+)
+def test_notes(tmp_path: Path, text: str, wanted: list[str]) -> None:
+    """What a selection does not narrow is said, not refused."""
+    assert list(notes(read(tmp_path, text))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "found"),
+    [
+        ("kube_pod_status_ready", "kube_pod_status_ready_time", True),
+        ("^kube_pod_status_ready$", "kube_pod_status_ready_time", False),
+        ("(?!kube_pod)kube_", "kube_pod_info", False),
+        ("(?<kind>pod|node)_info", "kube_node_info", True),
+        (r"\(?<kind", "kube_node_info", False),
+        ("(?<=kube_)pod", "kube_pod_info", True),
+        ("((a{1000}){1000}){1000}", "kube_pod_info", False),
+    ],
+)
+def test_expressions(pattern: str, name: str, found: bool) -> None:
+    """Not anchored; with lookaheads and JavaScript's named groups."""
+    assert bool(compile_pattern(pattern).search(name)) is found
+
+
+def test_the_limit_leaves_no_trace() -> None:
+    """After the limited work, in time or not, CPU may be used freely."""
+    for _ in range(2):
+        with cpu_limit(0.05):
+            pass
+        with pytest.raises(TimeoutError), cpu_limit(0.05):
+            while True:
+                pass
+    for _ in range(2_000_000):
+        pass
