@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from telegen import __version__
+from telegen.catalogue import documents, tables
 from telegen.config import ConfigError, load, not_effective
 from telegen.kubestate.checks import check_selection, notes
 from telegen.kubestate.selectors import Selection
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
-        return {"render": render, "check-config": check_config, "version": version}[options.command](options)
+        return COMMANDS[options.command](options)
     except ConfigError as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -50,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     rendering.add_argument("--resources", default="", metavar="A,B", help="only these resources")
     rendering.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
     rendering.add_argument("--config", metavar="FILE", help="allowlists and filters come from here")
+    listing = commands.add_parser("metrics", help="list the families that the agent can serve")
+    listing.add_argument("--markdown", action="store_true", help="a document per table, with the meaning of each family")
+    listing.add_argument("--out", metavar="DIR", help="write the documents there instead of printing them; needs --markdown")
     checking = commands.add_parser("check-config", help="check a configuration file")
     checking.add_argument("file", help="YAML configuration")
     commands.add_parser("version", help="print the version")
@@ -83,6 +87,28 @@ def render(options: argparse.Namespace) -> int:
     return OK
 
 
+def metrics(options: argparse.Namespace) -> int:
+    """`telegen metrics`."""
+    if not options.markdown:
+        if options.out:
+            return _fail("--out needs --markdown")
+        for table in tables():
+            for family in table.families:
+                print(family.name)
+        return OK
+    if not options.out:
+        print("\n".join(documents().values()), end="")
+        return OK
+    try:
+        folder = Path(options.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in documents().items():
+            (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}")
+    return OK
+
+
 def check_config(options: argparse.Namespace) -> int:
     """`telegen check-config`."""
     config = load(options.file, os.environ)
@@ -99,6 +125,15 @@ def version(options: argparse.Namespace) -> int:
     """`telegen version`."""
     print(f"telegen {__version__}")
     return OK
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "render": render,
+    "metrics": metrics,
+    "check-config": check_config,
+    "version": version,
+}
+"""Subcommands by name; `run` parses its own arguments."""
 
 
 def _fail(message: str) -> int:
