@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from telegen.cadvisor import families as containers
+from telegen.cadvisor.groups import NAMES, sources_of
+from telegen.cadvisor.labels import BASE
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import FamilyGenerator
@@ -42,15 +43,19 @@ class Table:
 
 def tables() -> list[Table]:
     """Everything that the agent can say."""
-    return [*(_of_resource(resource) for resource in RESOURCES.values()), _CONTAINERS]
+    return [*(_of_resource(resource) for resource in RESOURCES.values()), *_of_node()]
 
 
-_CONTAINERS = Table(
-    "containers",
-    "From the cgroups of a node.",
-    [name for name, _ in containers.IDENTITY],
-    containers.FAMILIES,
-)
+def _of_node() -> Iterator[Table]:
+    """What the sampler says: of containers, and of the node itself."""
+    sources = sources_of(NAMES)
+    for name, about, labelled in (
+        ("containers", "From the cgroups of a node; [containers](../containers.md) has the groups.", True),
+        ("machine", "From a node itself.", False),
+    ):
+        families = [family for source in sources if source.labelled == labelled for family in source.families]
+        if families:
+            yield Table(name, about, BASE if labelled else (), families)
 
 
 def _of_resource(resource: Resource) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from telegen.cadvisor.groups import sources
 from telegen.config import Config, ConfigError, detect
 from telegen.kubestate.checks import check_selection
 from telegen.kubestate.registry import DEFAULT, RESOURCES
@@ -78,4 +79,6 @@ def _stores(resources: list[str], config: Config) -> Iterator[str]:
 
 
 def _sampler(config: Config) -> Iterator[Assignment]:
-    yield Assignment("sample", "sample", ("containers",))
+    """One process for this node, a store per source."""
+    names = tuple(f"containers/{source.name}" for source in sources(config.kube_metrics.cadvisor))
+    yield Assignment("sample", "sample", names)

@@ -8,10 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-CONTROLLERS = ("cpuacct", "memory")
-"""Controllers that are read. On v2 the CPU times belong to no controller: every cgroup has them."""
+_V2_NAMES = {
+    "cpuacct": "",
+    "memory": "memory",
+    "cpu": "cpu",
+    "blkio": "io",
+    "pids": "pids",
+    "cpuset": "cpuset",
+    "hugetlb": "hugetlb",
+    "pressure": "",
+}
+"""Controllers that are read, by their v1 names, to what v2 calls them; "" for what every cgroup of v2 has whatever its
+controllers: CPU times and pressure. v1 has no pressure."""
 
-_V2_NAMES = {"cpuacct": "cpu", "memory": "memory"}
+CONTROLLERS = tuple(_V2_NAMES)
 
 
 @dataclass(frozen=True)
@@ -37,9 +47,8 @@ def find_mounts(cgroup_root: str) -> Mapping[str, Mount]:
         path = _v1_path(cgroup_root, controller)
         if path:
             mounts[controller] = Mount(1, path)
-        elif controller == "cpuacct" or _V2_NAMES[controller] in _v2_controllers(unified):
-            if _is_v2(unified):
-                mounts[controller] = Mount(2, unified)
+        elif _is_v2(unified) and (_V2_NAMES[controller] or "cpuacct") in ("cpuacct", *_v2_controllers(unified)):
+            mounts[controller] = Mount(2, unified)
     return mounts
 
 

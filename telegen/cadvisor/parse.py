@@ -1,4 +1,4 @@
-"""The two forms that control files have: one number, or lines of a key and a number."""
+"""The forms that control files have: one number, or lines of a key and a number."""
 
 from __future__ import annotations
 
@@ -23,4 +23,14 @@ def keyed(content: bytes) -> dict[bytes, int]:
         key, _, value = line.partition(b" ")
         if value.lstrip(b"-").isdigit():
             values[key] = int(value)
+    return values
+
+
+def meminfo(content: bytes) -> dict[bytes, int]:
+    """Lines of /proc/meminfo in bytes: `MemTotal:  16384 kB`."""
+    values = {}
+    for line in content.split(b"\n"):
+        words = line.split()
+        if len(words) == 3 and words[1].isdigit():
+            values[words[0].rstrip(b":")] = int(words[1]) * 1024
     return values

@@ -1,89 +1,144 @@
-"""One pass over the cgroups of this node: find them, read each, give plain readings."""
+"""One pass over the cgroups of this node: find them, read each, and hand over what has changed."""
 
 from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
-from telegen.cadvisor import v1, v2
 from telegen.cadvisor.discovery import Cgroup, find_cgroups
-from telegen.cadvisor.files import ControlFiles
 from telegen.cadvisor.hierarchy import Mount, find_mounts
-
-Reading = dict[str, Any]
-"""id, pod_uid, container_id (str), and per source (`cpu`, `memory`) a dict of what could be read, in base units."""
-
-GONE = (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)
-
-_READERS: dict[tuple[str, int], tuple[str, Callable[[v1.Read, bool], dict[str, float]]]] = {
-    ("cpuacct", 1): ("cpu", v1.cpu),
-    ("cpuacct", 2): ("cpu", v2.cpu),
-    ("memory", 1): ("memory", v1.memory),
-    ("memory", 2): ("memory", v2.memory),
-}
+from telegen.cadvisor.labels import Labels
+from telegen.cadvisor.source import Context, Node, Source
+from telegen.metrics.family import Object
+from telegen.metrics.render import Identity, OnError, Render, renderer
 
 
-@dataclass(frozen=True)
-class Roots:
-    """Where the host's filesystems are, as this process sees them."""
+class Target(Protocol):
+    """Where the objects of a source go: a store, or what stands for one.
 
-    cgroup: str = "/sys/fs/cgroup"
-    proc: str = "/proc"
-    sys: str = "/sys"
+    An object is the reading of one cgroup, with two keys besides: `id`, which is its key, and `labels`, the values of
+    the labels that its samples begin with.
+    """
+
+    def upsert(self, obj: Object) -> None:
+        """Add or replace an object."""
+
+    def delete(self, obj: Object) -> None:
+        """Remove the object with this `id`, if it is there."""
+
+
+def object_key(obj: Object) -> str:
+    """The key of an object: the id of its cgroup."""
+    return obj["id"]  # type: ignore[no-any-return]
+
+
+def make_render(source: Source, names: Sequence[str], on_error: OnError) -> Render:
+    """The renderer of a source's objects.
+
+    Args:
+        names: of the labels that a container's samples begin with.
+    """
+    identity: Identity = [(name, _label(number)) for number, name in enumerate(names)] if source.labelled else []
+    return renderer(identity, source.families, on_error)
 
 
 class Sampler:
     """Reads all cgroups that are shown. Not safe for threads."""
 
-    def __init__(self, roots: Roots) -> None:
-        self._roots = roots
-        self._files = ControlFiles()
-        self.errors: Counter[str] = Counter()
+    def __init__(self, node: Node, sources: Iterable[Source], labels: Labels, target: Callable[[Source], Target]) -> None:
+        """Prepare; nothing is read yet.
+
+        Args:
+            sources: what is read of each cgroup.
+            labels: who knows what a cgroup is called.
+            target: makes the target of a source.
+        """
+        self._node, self._labels = node, labels
+        self._slots = [_Slot(source, target(source), node.errors) for source in sources]
+        self._contexts: dict[str, Context] = {}
+
+    @property
+    def errors(self) -> Counter[str]:
         """What went wrong so far, by reason: `malformed`, or the name of a system error. Nothing of it blanks other
         readings."""
+        return self._node.errors
 
-    def sample(self) -> Iterator[Reading]:
-        """One reading per cgroup; a cgroup that has ended meanwhile has none."""
-        mounts = find_mounts(self._roots.cgroup)
-        for cgroup in _all_cgroups(mounts.values()):
-            reading: Reading = {"id": cgroup.id, "pod_uid": cgroup.pod_uid, "container_id": cgroup.container_id}
-            found = False
-            for controller, mount in mounts.items():
-                source, values = self._read(controller, mount, cgroup)
-                reading[source] = values
-                found = found or bool(values)
-            if found:
-                yield reading
-        self._files.sweep()
+    def sample(self) -> None:
+        """One pass: what has changed goes to the targets, what has ended is deleted from them."""
+        node = self._node
+        node.mounts = find_mounts(node.roots.cgroup)
+        contexts: dict[str, Context] = {}
+        for cgroup in _all_cgroups(node.mounts.values()):
+            context = self._contexts.get(cgroup.id) or Context(cgroup, node)
+            context.begin()
+            contexts[cgroup.id] = context
+            values = self._labels.labels(cgroup)
+            for slot in self._slots:
+                slot.visit(context, values)
+        for id in self._contexts.keys() - contexts.keys():
+            for slot in self._slots:
+                slot.drop(id)
+        self._contexts = contexts
+        node.files.sweep()
 
     def close(self) -> None:
         """Close the files that are kept open."""
-        self._files.close()
+        self._node.files.close()
 
-    def _read(self, controller: str, mount: Mount, cgroup: Cgroup) -> tuple[str, dict[str, float]]:
-        """What one controller says of a cgroup."""
-        source, reader = _READERS[controller, mount.version]
-        folder = mount.path if cgroup.id == "/" else mount.path + cgroup.id
 
-        def read(name: str) -> bytes | None:
-            try:
-                return self._files.read(f"{folder}/{name}")
-            except OSError as error:
-                if error.errno not in GONE:
-                    self.errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1
-                return None
+class _Slot:
+    """A source at work: what it has read last, by cgroup, and where its objects go."""
 
+    def __init__(self, source: Source, target: Target, errors: Counter[str]) -> None:
+        self._source, self._target, self._errors = source, target, errors
+        self._last: dict[str, tuple[Any, tuple[str, ...]]] = {}
+
+    def visit(self, context: Context, labels: tuple[str, ...]) -> None:
+        """Read one cgroup; parse and hand over only what has changed since the last pass."""
+        source, id = self._source, context.cgroup.id
+        if context.cgroup.kind not in source.kinds:
+            return
         try:
-            return source, reader(read, cgroup.id == "/")
-        except ValueError:
-            self.errors["malformed"] += 1
-            return source, {}
+            raw = source.read(context)
+            if raw is None:
+                self.drop(id)
+                return
+            context.alive = True
+            # PERF: an idle container's bytes stay the same: comparing them is all that it costs.
+            if self._last.get(id) == (raw, labels):
+                return
+            reading = source.parse(raw, context)
+        except Exception as error:
+            # One bad cgroup costs its own samples of this source, never another's.
+            self._errors[_reason(error)] += 1
+            self.drop(id)
+            return
+        self._last[id] = (raw, labels)
+        self._target.upsert({**reading, "id": id, "labels": labels})
+
+    def drop(self, id: str) -> None:
+        """The cgroup has ended, or has nothing to say any more."""
+        if self._last.pop(id, None) is not None:
+            self._target.delete({"id": id})
 
 
-def _all_cgroups(mounts: Any) -> Iterator[Cgroup]:
+def _label(number: int) -> Callable[[Object], str]:
+    def read(obj: Object) -> str:
+        return obj["labels"][number]  # type: ignore[no-any-return]
+
+    return read
+
+
+def _reason(error: Exception) -> str:
+    """The label of an error: of a system error its name, `malformed` for what could not be understood."""
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, "unknown")
+    return "malformed" if isinstance(error, (ValueError, LookupError)) else type(error).__name__
+
+
+def _all_cgroups(mounts: Iterable[Mount]) -> Iterator[Cgroup]:
     """The cgroups of all mounts, each once: the trees of v1 controllers may differ."""
     seen: set[str] = set()
     for path in dict.fromkeys(mount.path for mount in mounts):

@@ -66,10 +66,13 @@ class FamilyGenerator:
     def header(self, openmetrics: bool = False) -> bytes:
         """HELP and TYPE lines, for the text format 0.0.4 or OpenMetrics 1.0.
 
-        Text 0.0.4 knows no `info` and `stateset`: they are gauges there. OpenMetrics names a counter without `_total`.
+        Text 0.0.4 knows no `info` and `stateset`: they are gauges there. OpenMetrics names a counter without `_total`,
+        and cannot have one whose samples do not end in it: those are `unknown` there.
         """
         name, kind = self.name, self.type
         if openmetrics:
+            if kind == "counter" and not name.endswith("_total"):
+                kind = "unknown"
             name = _openmetrics_name(name, kind)
         elif kind in ("info", "stateset"):
             kind = "gauge"
@@ -103,7 +106,7 @@ def gauge(
 
 
 def counter(name: str, help: str, stability: Stability, generate: Generate, *labels: str) -> FamilyGenerator:
-    """A counter whose rows carry `labels`; its name ends in `_total`."""
+    """A counter whose rows carry `labels`; its name ends in `_total`, but for some of cAdvisor's."""
     return FamilyGenerator(name, help, "counter", stability, generate, labels)
 
 

@@ -106,6 +106,13 @@ class Store:
             self.synced = True
             self._publish()
 
+    def begin(self) -> None:
+        """Publish what was upserted so far as the whole state: for a source that has no list to replace it by."""
+        with self._lock:
+            self._pages.flush()
+            self.synced = True
+            self._publish()
+
     def upsert(self, obj: Object) -> None:
         """Add or update one object; visible after the next flush."""
         key, version = self._key(obj), self._version(obj)

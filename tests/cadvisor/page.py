@@ -5,30 +5,65 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from telegen.cadvisor.families import FAMILIES, IDENTITY
-from telegen.cadvisor.sampler import Roots, Sampler
-from telegen.metrics.render import renderer
+from telegen.cadvisor.groups import sources
+from telegen.cadvisor.labels import Labels, PathLabels
+from telegen.cadvisor.sampler import Sampler, Target, make_render
+from telegen.cadvisor.source import Node, Roots, Source
+from telegen.config.model import Cadvisor
+from telegen.metrics.family import Object
+from telegen.metrics.render import OnError
 
 
-def page(sampler: Sampler, failures: Counter[str] | None = None) -> str:
-    """The samples of one pass, family by family, sorted: the order of folders is the filesystem's."""
+class Pages:
+    """Samplers whose objects are kept as text."""
 
-    def failed(family: str, error: Exception) -> None:
-        assert failures is not None, f"{family}: {error}"
-        failures[family] += 1
+    def __init__(self, node: Node, settings: Cadvisor = Cadvisor(), labels: Labels = PathLabels()) -> None:
+        self.failures: Counter[str] = Counter()
+        self._labels = labels
+        self._targets: list[_Texts] = []
+        self.sampler = Sampler(node, sources(settings), labels, self._target)
 
-    render = renderer(IDENTITY, FAMILIES, failed)
-    columns = zip(*[render(reading) for reading in sampler.sample()])
-    return "".join(f"# {family.name}\n" + "".join(sorted(texts)) for family, texts in zip(FAMILIES, columns))
+    def page(self) -> str:
+        """The samples after one more pass, family by family, sorted: the order of folders is the filesystem's."""
+        self.sampler.sample()
+        return "".join(target.text() for target in self._targets)
+
+    def _target(self, source: Source) -> Target:
+        self._targets.append(_Texts(source, self._labels, self._failed))
+        return self._targets[-1]
+
+    def _failed(self, family: str, error: Exception) -> None:
+        self.failures[family] += 1
 
 
-def sampled(root: Path, failures: Counter[str] | None = None) -> tuple[str, Counter[str]]:
+class _Texts:
+    def __init__(self, source: Source, labels: Labels, failed: OnError) -> None:
+        self._families = source.families
+        self._render = make_render(source, labels.names, failed)
+        self._texts: dict[str, list[str]] = {}
+
+    def upsert(self, obj: Object) -> None:
+        self._texts[obj["id"]] = self._render(obj)
+
+    def delete(self, obj: Object) -> None:
+        del self._texts[obj["id"]]
+
+    def text(self) -> str:
+        """Families with samples, each behind its name."""
+        columns = zip(*self._texts.values())
+        parts = [(family.name, "".join(sorted(texts))) for family, texts in zip(self._families, columns)]
+        return "".join(f"# {name}\n{text}" for name, text in parts if text)
+
+
+def sampled(root: Path) -> tuple[str, Counter[str]]:
     """The page of a folder of control files, and what the sampler counted as errors."""
-    sampler = Sampler(Roots(cgroup=str(root)))
+    pages = Pages(Node(Roots(cgroup=str(root), proc=str(root / "no proc"), sys=str(root / "no sys"))))
     try:
-        return page(sampler, failures), sampler.errors
+        text = pages.page()
+        assert not pages.failures
+        return text, pages.sampler.errors
     finally:
-        sampler.close()
+        pages.sampler.close()
 
 
 def write(root: Path, **files: str) -> None:

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from telegen.cadvisor.hierarchy import find_mounts
-from telegen.cadvisor.sampler import Roots, Sampler
-from tests.cadvisor.page import page
+from telegen.cadvisor.source import Node, Roots
+from tests.cadvisor.page import Pages
 from tests.tree import wait_for
 
 ROOT = "/sys/fs/cgroup"
@@ -25,7 +25,8 @@ HOG = "import time; held = bytearray(b'x') * (64 << 20)\nwhile time.process_time
 @contextmanager
 def own_cgroups(name: str) -> Iterator[list[Path]]:
     """A cgroup of this name in each mount; removed at the end."""
-    paths = [Path(mount) / name for mount in dict.fromkeys(mount.path for mount in find_mounts(ROOT).values())]
+    mounts = find_mounts(ROOT)
+    paths = [Path(mount) / name for mount in dict.fromkeys(mounts[key].path for key in ("cpuacct", "memory"))]
     made: list[Path] = []
     try:
         for path in paths:
@@ -44,14 +45,14 @@ def own_cgroups(name: str) -> Iterator[list[Path]]:
 
 def value(text: str, family: str, container: str) -> float:
     """A sample of a container."""
-    found = re.search(rf'^{family}\{{[^}}]*container_id="{container}"[^}}]*\}} (\S+)$', text, re.MULTILINE)
+    found = re.search(rf'^{family}\{{[^}}]*name="{container}"[^}}]*\}} (\S+)$', text, re.MULTILINE)
     return float(found[1]) if found else float("nan")
 
 
 def test_real_process_in_a_real_cgroup() -> None:
     """CPU time as the kernel accounts for the process, memory as much as it holds; gone when the cgroup is."""
     container = os.urandom(32).hex()
-    sampler = Sampler(Roots(ROOT))
+    pages = Pages(Node(Roots(ROOT)))
     with own_cgroups(f"telegen-test-{os.getpid()}/{container}") as cgroups:
         hog = subprocess.Popen(
             [sys.executable, "-c", f"import sys; sys.stdin.readline()\n{HOG}"],
@@ -65,7 +66,7 @@ def test_real_process_in_a_real_cgroup() -> None:
             hog.stdin.write(b"go\n")
             hog.stdin.close()
             hog.stdout.readline()
-            times, text = psutil.Process(hog.pid).cpu_times(), page(sampler)
+            times, text = psutil.Process(hog.pid).cpu_times(), pages.page()
             used = value(text, "container_cpu_usage_seconds_total", container)
             assert used == pytest.approx(times.user + times.system, abs=0.3)
             usage = value(text, "container_memory_usage_bytes", container)
@@ -76,5 +77,5 @@ def test_real_process_in_a_real_cgroup() -> None:
             hog.wait()
             assert hog.stdout
             hog.stdout.close()
-    assert container not in page(sampler)
-    sampler.close()
+    assert container not in pages.page()
+    pages.sampler.close()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from telegen.cadvisor import discovery
-from telegen.cadvisor.sampler import Roots, Sampler
-from tests.cadvisor.page import page, sampled, v2_tree, write
+from telegen.cadvisor.source import Node, Roots
+from tests.cadvisor.page import Pages, sampled, v2_tree, write
 
 ID = "ab" * 32
 GOOD = {"cpu_stat": "usage_usec 1500000\n", "memory_current": "4096\n", "memory_stat": "inactive_file 96\n"}
@@ -20,15 +20,17 @@ GOOD = {"cpu_stat": "usage_usec 1500000\n", "memory_current": "4096\n", "memory_
 def of(text: str, number: int = 0) -> dict[str, str]:
     """Family to value of the container with this number."""
     name = f"{number:064x}" if number else ID
-    lines = [line for line in text.split("\n") if f'container_id="{name}"' in line]
+    lines = [line for line in text.split("\n") if f'name="{name}"' in line]
     return {line.partition("{")[0]: line.rpartition(" ")[2] for line in lines}
 
 
 WHOLE = {
     "container_cpu_usage_seconds_total": "1.5",
+    "container_memory_total_inactive_file_bytes": "96",
     "container_memory_usage_bytes": "4096",
     "container_memory_working_set_bytes": "4000",
 }
+INACTIVE = {"container_memory_working_set_bytes", "container_memory_total_inactive_file_bytes"}
 
 
 def test_everything_there(tmp_path: Path) -> None:
@@ -48,9 +50,9 @@ def test_everything_there(tmp_path: Path) -> None:
         ({"cpu_stat": "usage_usec many\n"}, {"container_cpu_usage_seconds_total"}),
         ({"memory_current": None}, {"container_memory_usage_bytes", "container_memory_working_set_bytes"}),
         ({"memory_current": "max\n"}, {"container_memory_usage_bytes", "container_memory_working_set_bytes"}),
-        ({"memory_stat": None}, {"container_memory_working_set_bytes"}),
-        ({"memory_stat": "inactive_fi"}, {"container_memory_working_set_bytes"}),
-        ({"memory_stat": "\n\n garbage \ninactive_file\n"}, {"container_memory_working_set_bytes"}),
+        ({"memory_stat": None}, INACTIVE),
+        ({"memory_stat": "inactive_fi"}, INACTIVE),
+        ({"memory_stat": "\n\n garbage \ninactive_file\n"}, INACTIVE),
     ],
 )
 def test_missing_or_cut_files_cost_their_values(tmp_path: Path, files: dict[str, str], missing: set[str]) -> None:
@@ -105,15 +107,15 @@ def test_container_that_comes_goes_and_comes_again(tmp_path: Path) -> None:
     """Series go with the cgroup at the next pass; one of the same name is read anew, not from an old open file."""
     folder = v2_tree(tmp_path) / "docker" / ID
     write(folder, **GOOD)
-    sampler = Sampler(Roots(cgroup=str(tmp_path)))
-    assert of(page(sampler)) == WHOLE
+    pages = Pages(Node(Roots(cgroup=str(tmp_path))))
+    assert of(pages.page()) == WHOLE
     for file in folder.iterdir():
         file.unlink()
     folder.rmdir()
-    assert of(page(sampler)) == {}
+    assert of(pages.page()) == {}
     write(folder, **{**GOOD, "memory_current": "8192\n"})
-    assert of(page(sampler))["container_memory_usage_bytes"] == "8192"
-    sampler.close()
+    assert of(pages.page())["container_memory_usage_bytes"] == "8192"
+    pages.sampler.close()
 
 
 def test_a_thousand_containers(tmp_path: Path) -> None:
@@ -122,11 +124,11 @@ def test_a_thousand_containers(tmp_path: Path) -> None:
     for number in range(1, 1001):
         write(tmp_path / "docker" / f"{number:064x}", **{**GOOD, "memory_current": f"{number}\n"})
     before = len(os.listdir("/proc/self/fd"))
-    sampler = Sampler(Roots(cgroup=str(tmp_path)))
-    text = page(sampler)
+    pages = Pages(Node(Roots(cgroup=str(tmp_path))))
+    text = pages.page()
     assert all(of(text, number)["container_memory_usage_bytes"] == str(number) for number in (1, 500, 1000))
     assert text.count("container_memory_usage_bytes{") == 1001
-    sampler.close()
+    pages.sampler.close()
     assert len(os.listdir("/proc/self/fd")) == before
 
 

@@ -41,7 +41,7 @@ class Scrapes:
                     self.failures.append(repr(error))
                     continue
             self.count += 1
-            found = answer.body.count(b"\nkube_pod_info{"), answer.body.count(b'container_memory_usage_bytes{id="/"')
+            found = answer.body.count(b"\nkube_pod_info{"), answer.body.count(b'container_memory_usage_bytes{container="",id="/"')
             if answer.status != 200 or found != (PODS, 1):
                 self.failures.append(f"{answer.status}: {found} series of pods and of the root")
 
@@ -110,7 +110,7 @@ def test_api_server_that_is_not_there_at_start(server: SimulatedServer) -> None:
     """Container metrics are served meanwhile, /readyz names what is missing, and everything comes once the server does."""
     port = free_port()
     with start_agent(FAST, url=f"http://127.0.0.1:{port}") as agent:
-        agent.wait_page("containers", lambda page: 'container_memory_usage_bytes{id="/"' in page)
+        agent.wait_page("containers", lambda page: 'container_memory_usage_bytes{container="",id="/"' in page)
         answer = get(f"{agent.url}/readyz")
         assert answer.status == 503
         assert b"watch-pods: pods: not synced yet" in answer.body

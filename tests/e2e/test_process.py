@@ -91,7 +91,7 @@ def test_no_cluster_serves_containers_alone() -> None:
     text = "kube_metrics: {{listen_address: '127.0.0.1:{port}', cadvisor: {{collect_interval: 1s}}}}"
     with start_agent(text) as agent:
         agent.wait_ready()
-        assert 'container_memory_usage_bytes{id="/"' in agent.page()
+        assert 'container_memory_usage_bytes{container="",id="/"' in agent.page()
         assert "kube_pod_info" not in agent.page()
         told = [line for line in agent.log.read_text().splitlines() if "no cluster" in line]
         assert len(told) == 1

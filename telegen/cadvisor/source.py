@@ -1,0 +1,196 @@
+"""What one family of files of a cgroup is: how it is read, how it is parsed, and the table of what is said of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Optional, Union
+
+from telegen.cadvisor.discovery import Cgroup, Kind
+from telegen.cadvisor.files import ControlFiles
+from telegen.cadvisor.hierarchy import Mount
+from telegen.metrics.family import FamilyGenerator, Object
+
+Reading = dict[str, Any]
+"""What was read from one cgroup, in base units. What the kernel does not say has no key."""
+
+Raw = Any
+"""The bytes that a source read, or a tuple of them: anything that compares equal as long as nothing has changed."""
+
+Entry = tuple[str, str]
+"""Controller and name of a control file."""
+
+ALL_KINDS: frozenset[Kind] = frozenset(("root", "slice", "pod", "container"))
+
+GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.ENOTDIR, errno.EOPNOTSUPP))
+"""The kernel has no such file for this cgroup, or the cgroup itself has ended, or the file answers for no such cgroup
+(pressure with psi=0, cgroup.procs of a threaded one)."""
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Where the host's filesystems are, as this process sees them."""
+
+    cgroup: str = "/sys/fs/cgroup"
+    proc: str = "/proc"
+    sys: str = "/sys"
+
+
+@dataclass
+class Node:
+    """What all cgroups of this node share.
+
+    Attributes:
+        roots: where the host's filesystems are.
+        files: the open files.
+        mounts: controller to its mount (see `hierarchy`), found anew at each pass.
+        device: names a block device: `8:0` to `/dev/sda`, or to itself when it is unknown.
+        errors: what went wrong so far, by reason: `malformed`, or the name of a system error.
+    """
+
+    roots: Roots = Roots()
+    files: ControlFiles = field(default_factory=ControlFiles)
+    mounts: Mapping[str, Mount] = field(default_factory=dict)
+    device: Callable[[str], str] = str
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+class Context:
+    """One cgroup as the sources see it. It lives from pass to pass, as long as the cgroup does."""
+
+    __slots__ = ("cgroup", "node", "alive", "_folders", "_pids")
+
+    def __init__(self, cgroup: Cgroup, node: Node) -> None:
+        self.cgroup, self.node = cgroup, node
+        self.begin()
+
+    def begin(self) -> None:
+        """A new pass: what was found out for the last one is forgotten."""
+        self.alive = False
+        """Whether a source has found something in this pass: the cgroup is still there."""
+        self._folders: dict[str, str] = {}
+        self._pids: Optional[list[int]] = None
+
+    def version(self, controller: str) -> Literal[1, 2, None]:
+        """The version of the controller's hierarchy, None when the node has none."""
+        mount = self.node.mounts.get(controller)
+        return mount.version if mount else None
+
+    def folder(self, controller: str) -> str:
+        """The cgroup's folder in the controller's hierarchy, "" when the node has none. It need not exist."""
+        folder = self._folders.get(controller)
+        if folder is None:
+            mount, id = self.node.mounts.get(controller), self.cgroup.id
+            folder = "" if mount is None else mount.path if id == "/" else mount.path + id
+            self._folders[controller] = folder
+        return folder
+
+    def read(self, controller: str, name: str) -> bytes | None:
+        """The content of a control file, None when the kernel has none or it cannot be read; the latter is counted."""
+        folder = self.folder(controller)
+        return self.read_path(f"{folder}/{name}") if folder else None
+
+    def read_path(self, path: str) -> bytes | None:
+        """The content of any small file, kept open between passes; None as for `read`."""
+        try:
+            return self.node.files.read(path)
+        except OSError as error:
+            self.count(error)
+            return None
+
+    def count(self, error: OSError) -> None:
+        """Count what could not be read; what the kernel does not have is no error."""
+        if error.errno not in GONE:
+            self.node.errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1
+
+    def pids(self) -> list[int]:
+        """Processes of the cgroup as the agent's own pid namespace numbers them, without those that it cannot see.
+
+        A container's inner cgroups belong to it: crun and systemd put processes there. Pods and slices have only what
+        is in them directly, which is nothing as a rule. Read once per pass.
+        """
+        if self._pids is None:
+            folder = next(filter(None, map(self.folder, ("pids", "cpuacct", "memory"))), "")
+            self._pids = self._read_pids(folder, self.cgroup.kind == "container") if folder else []
+        return self._pids
+
+    def _read_pids(self, folder: str, recursive: bool) -> list[int]:
+        pids: list[int] = []
+        waiting = [folder]
+        while waiting:
+            path = waiting.pop()
+            content = self.read_path(f"{path}/cgroup.procs")
+            pids += [int(word) for word in (content or b"").split() if word.isdigit() and word != b"0"]
+            if recursive:
+                waiting += self._inner(path)
+        return pids
+
+    def _inner(self, path: str) -> list[str]:
+        try:
+            # PERF: two links say "no folders inside" (7 us less than listing); other filesystems than the kernel's
+            # own may count otherwise, which only costs the listing.
+            if os.stat(path).st_nlink == 2:
+                return []
+            with os.scandir(path) as entries:
+                return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError as error:
+            self.count(error)
+            return []
+
+
+@dataclass(frozen=True)
+class Source:
+    """One family of files.
+
+    Attributes:
+        name: unique, also the name of its store behind `containers/`: `memory`.
+        group: cAdvisor's name of the group that switches it on and off (see `groups`), "" for what cannot be switched.
+        families: the table. A generate function is given the reading.
+        read: the bytes now, or a tuple of them; None when there is nothing, and nothing is shown. Called for every
+            cgroup at every pass: it only reads, parsing waits until something has changed.
+        parse: what the bytes say. What it (or `read`) raises is counted and costs this source of this cgroup only; a
+            ValueError or LookupError counts as `malformed`. `id` and `labels` are no names for what was read.
+        kinds: cgroups that have it.
+        labelled: whether samples carry the labels of a container. If not, families bring all their labels.
+    """
+
+    name: str
+    group: str
+    families: tuple[FamilyGenerator, ...]
+    read: Callable[[Context], Raw]
+    parse: Callable[[Any, Context], Reading]
+    kinds: frozenset[Kind] = ALL_KINDS
+    labelled: bool = True
+
+
+def control_files(v1: tuple[Entry, ...] = (), v2: tuple[Entry, ...] = ()) -> Callable[[Context], Raw]:
+    """A read function for control files: a tuple with the content of each, None for one that is not there.
+
+    Each file is looked for in its own controller's hierarchy; those of `v1` when that is a v1 hierarchy, those of `v2`
+    when it is the unified one: a host may have both. The tuple has the places of `v1`, then those of `v2`. None when
+    there is no file at all.
+    """
+    entries = [(1, *entry) for entry in v1] + [(2, *entry) for entry in v2]
+
+    def read(context: Context) -> Optional[tuple[Union[bytes, None], ...]]:
+        contents = tuple(
+            [
+                context.read(controller, name) if context.version(controller) == version else None
+                for version, controller, name in entries
+            ]
+        )
+        return contents if any(content is not None for content in contents) else None
+
+    return read
+
+
+def value(name: str) -> Callable[[Object], Any]:
+    """A generate function: this number, or these rows, of the reading; None when the kernel does not have it."""
+
+    def generate(reading: Object) -> Any:
+        return reading.get(name)
+
+    return generate
