@@ -28,7 +28,7 @@ lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers
 bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=URL measures a kube-state-metrics beside it
 	$(BIN)/python -m tests.bench --pods $(PODS) $(if $(PEER),--peer $(PEER))
 
-cluster-tools: ## build the real etcd and kube-apiserver that tests use, outside the tree
+cluster-tools: ## build the real etcd, kube-apiserver and kubectl that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
 
 lock: ## write requirements.lock anew from the ranges in setup.cfg; with the oldest Python: PYTHON=python3.10

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The real etcd and kube-apiserver: where they are, and how they are built when they are nowhere.
+"""The real etcd, kube-apiserver and kubectl: where they are, and how they are built when they are nowhere.
 
-Both come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. What is built is kept
+They come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. What is built is kept
 outside the tree, in a folder named after the versions. Only the standard library is used: this runs before there is a
 virtual environment.
 """
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +37,9 @@ TOOLS = (
     Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
     Tool("kube-apiserver", "apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes"),
 )
+"""The servers; their versions name the folder."""
+KUBECTL = Tool("kubectl", "kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes")
+"""Renders and applies the manifests; of the same version as the server."""
 
 
 class Unavailable(Exception):
@@ -61,10 +64,10 @@ def folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("TELEGEN_CACHE") or cache) / "cluster-tools" / versions
 
 
-def missing(environ: Mapping[str, str]) -> list[Tool]:
+def missing(environ: Mapping[str, str], tools: Sequence[Tool] = TOOLS) -> list[Tool]:
     """The programs that are not there."""
     where = folder(environ)
-    return [tool for tool in TOOLS if not os.access(where / tool.name, os.X_OK)]
+    return [tool for tool in tools if not os.access(where / tool.name, os.X_OK)]
 
 
 def build(environ: Mapping[str, str]) -> Path:
@@ -73,14 +76,15 @@ def build(environ: Mapping[str, str]) -> Path:
     Raises:
         Unavailable: no Go, KUBEBUILDER_ASSETS lacks a program, or a build failed.
     """
-    where, absent = folder(environ), missing(environ)
+    everything = (*TOOLS, KUBECTL)
+    where, absent = folder(environ), missing(environ, everything)
     if absent and environ.get("KUBEBUILDER_ASSETS"):
         raise Unavailable(f"KUBEBUILDER_ASSETS={where} has no {' and no '.join(tool.name for tool in absent)}")
     if absent and not shutil.which("go", path=environ.get("PATH")):
         raise Unavailable(
-            "Go (1.26 or newer) is needed to build etcd and kube-apiserver; or set KUBEBUILDER_ASSETS to a folder that has them"
+            "Go (1.26 or newer) is needed to build etcd, kube-apiserver and kubectl; or set KUBEBUILDER_ASSETS to a folder that has them"
         )
-    for tool in TOOLS:
+    for tool in everything:
         if tool not in absent:
             print(f"{tool.name}: {where / tool.name} is there", flush=True)
             continue
@@ -108,8 +112,8 @@ def _build(tool: Tool, where: Path, environ: Mapping[str, str]) -> None:
 
 
 def _stamp(tool: Tool) -> str:
-    """Linker flags that tell kube-apiserver its version: it would call itself v0.0.0, and clients would believe it."""
-    if tool.name != "kube-apiserver":
+    """Linker flags that tell Kubernetes' programs their version: they would call themselves v0.0.0, and be believed."""
+    if tool.module != "k8s.io/kubernetes":
         return ""
     major, minor = version(tool).lstrip("v").split(".")[:2]
     values = {"gitVersion": version(tool), "gitMajor": major, "gitMinor": minor}

@@ -37,5 +37,5 @@ def control_plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="session")
 def agent_token(control_plane: ControlPlane) -> str:
-    """The token of an account with exactly the rights of k8s/rbac.yaml."""
+    """The token of an account with exactly the rights of k8s/account/rbac.yaml."""
     return control_plane.agent_token()

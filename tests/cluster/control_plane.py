@@ -20,7 +20,8 @@ from tests.harness import free_port
 from tests.tree import wait_for
 
 ADMIN = "admin-token-of-a-test"
-RBAC = Path(__file__).parents[2] / "k8s" / "rbac.yaml"
+ACCOUNT = Path(__file__).parents[2] / "k8s" / "account"
+RBAC = ACCOUNT / "rbac.yaml"
 START = 60.0
 """Seconds that the pair may take to start; it takes 6 to 8."""
 PLURALS = {"Endpoints": "endpoints", "Ingress": "ingresses", "StorageClass": "storageclasses", "NetworkPolicy": "networkpolicies"}
@@ -87,6 +88,7 @@ class ControlPlane:
             "--service-cluster-ip-range=10.0.0.0/16",
             "--disable-admission-plugins=ServiceAccount",
             "--anonymous-auth=false",
+            "--allow-privileged=true",
             "--shutdown-delay-duration=0s",
         )
         wait_for("the API server", self._is_ready, START, 0.1)
@@ -170,10 +172,11 @@ class ControlPlane:
     # --- the agent's account
 
     def agent_token(self) -> str:
-        """A token with exactly the rights of k8s/rbac.yaml."""
-        for obj in yaml.safe_load_all(RBAC.read_text()):
-            with contextlib.suppress(Refused):
-                self.create(obj)
+        """A token with exactly the rights of k8s/account/rbac.yaml."""
+        for path in (ACCOUNT / "namespace.yaml", RBAC):
+            for obj in yaml.safe_load_all(path.read_text()):
+                with contextlib.suppress(Refused):
+                    self.create(obj)
         return self.token("telegen", "telegen")
 
     def token(self, namespace: str, account: str) -> str:

@@ -1,4 +1,4 @@
-"""The whole agent against a real kube-apiserver, with the rights of k8s/rbac.yaml and no more."""
+"""The whole agent against a real kube-apiserver, with the rights of k8s/account/rbac.yaml and no more."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_api_server_that_comes_late(control_plane: ControlPlane, kubeconfig: Pat
 
 
 def test_rights_are_exactly_those_needed() -> None:
-    """k8s/rbac.yaml grants list and watch on the default resources, and nothing else."""
+    """k8s/account/rbac.yaml grants list and watch on the default resources, and nothing else."""
     (role,) = [obj for obj in yaml.safe_load_all(RBAC.read_text()) if obj["kind"] == "ClusterRole"]
     granted = {
         (group, resource, verb)

@@ -1,0 +1,53 @@
+"""kubectl, of the version of the API server that tests run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.binaries import KUBECTL, Unavailable, folder, missing
+
+Object = dict[str, Any]
+MANIFESTS = Path(__file__).parents[2] / "k8s"
+VARIANTS = (MANIFESTS, *sorted(path.parent for path in MANIFESTS.glob("overlays/*/kustomization.yaml")))
+"""What one can apply."""
+COMPONENTS = tuple(sorted(path.parent for path in MANIFESTS.glob("components/*/kustomization.yaml")))
+"""What one can add to it."""
+
+
+class Kubectl:
+    """The program, and the cluster that it speaks to, if any."""
+
+    def __init__(self, program: Path, kubeconfig: Path | None = None) -> None:
+        self._program, self._kubeconfig = program, kubeconfig
+
+    @classmethod
+    def found(cls, kubeconfig: Path | None = None) -> Kubectl:
+        """The one that `make cluster-tools` has built; without it the test is skipped, in CI it fails."""
+        if missing(os.environ, [KUBECTL]):
+            reason = f"no kubectl in {folder(os.environ)}: run `make cluster-tools`"
+            if os.environ.get("CI") == "true":
+                raise Unavailable(reason)
+            pytest.skip(reason)
+        return cls(folder(os.environ) / KUBECTL.name, kubeconfig)
+
+    def run(self, *arguments: str, text: str = "") -> str:
+        """What it prints.
+
+        Raises:
+            AssertionError: it failed; says what it complained of.
+        """
+        target = ["--kubeconfig", str(self._kubeconfig or os.devnull)]
+        command = [str(self._program), *target, *arguments]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}{done.stdout}"
+        return done.stdout
+
+    def render(self, where: Path) -> list[Object]:
+        """The objects of a kustomization."""
+        return list(yaml.safe_load_all(self.run("kustomize", str(where))))

@@ -1,0 +1,183 @@
+"""The manifests against the code: what they name exists, and what they promise is kept. (That an API server takes them
+is shown in tests/cluster.)"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from telegen import __version__
+from telegen.arguments import parser
+from telegen.config import Config, load
+from telegen.kubestate.checks import check_selection
+from tests.cluster.kubectl import COMPONENTS, MANIFESTS, VARIANTS, Kubectl, Object
+
+pytestmark = pytest.mark.cluster
+ENVIRON = {"NODE_NAME": "node-1", "POD_NAME": "telegen-0", "POD_NAMESPACE": "telegen"}
+
+
+@pytest.fixture(scope="module", params=VARIANTS, ids=lambda path: path.name)
+def variant(request: pytest.FixtureRequest, kubectl: Kubectl) -> list[Object]:
+    """The objects of each variant in turn."""
+    return kubectl.render(request.param)
+
+
+def workload(objs: list[Object]) -> Object:
+    """The one object that makes pods."""
+    found = [obj for obj in objs if "template" in obj.get("spec", {})]
+    assert len(found) == 1
+    return found[0]
+
+
+def pod_spec(objs: list[Object]) -> Any:
+    """The pod of that object."""
+    return workload(objs)["spec"]["template"]["spec"]
+
+
+def container(objs: list[Object]) -> Any:
+    """Its only container."""
+    (only,) = pod_spec(objs)["containers"]
+    return only
+
+
+def config_text(objs: list[Object]) -> str:
+    """The file that `--config` names, taken from the ConfigMap that is mounted there."""
+    path = Path(parser().parse_args(container(objs)["args"]).config)
+    mount = next(mount for mount in container(objs)["volumeMounts"] if mount["mountPath"] == str(path.parent))
+    volume = next(volume for volume in pod_spec(objs)["volumes"] if volume["name"] == mount["name"])
+    name = volume["configMap"]["name"]
+    data = next(obj["data"] for obj in objs if obj["kind"] == "ConfigMap" and obj["metadata"]["name"] == name)
+    return str(data[path.name])
+
+
+def config(objs: list[Object], folder: Path) -> Config:
+    """That file, loaded as the pod would."""
+    path = folder / "telegen.yaml"
+    path.write_text(config_text(objs))
+    return load(str(path), ENVIRON)
+
+
+def test_the_configuration_is_valid(variant: list[Object], tmp_path: Path) -> None:
+    """The ConfigMap holds a file that the agent takes: no unknown key, every `${NAME}` is in the pod's environment."""
+    check_selection(config(variant, tmp_path))
+    given = {item["name"] for item in container(variant)["env"]}
+    assert set(re.findall(r"\$\{(\w+)\}", config_text(variant))) <= given <= set(ENVIRON)
+
+
+def test_ports_and_times(variant: list[Object], tmp_path: Path) -> None:
+    """The container's port is the one that the agent listens on, and it has longer to end than it takes."""
+    settings = config(variant, tmp_path)
+    (port,) = container(variant)["ports"]
+    assert port == {"name": "metrics", "containerPort": settings.kube_metrics.listen_address.port}
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container(variant)[probe]["httpGet"]["port"] == port["name"]
+    assert pod_spec(variant)["terminationGracePeriodSeconds"] >= settings.supervisor.grace_period + 5
+    services = [obj["spec"]["ports"] for obj in variant if obj["kind"] == "Service"]
+    assert all(given["targetPort"] == port["name"] for ports in services for given in ports)
+
+
+def test_selectors_find_the_pods(variant: list[Object]) -> None:
+    """Whatever selects pods by labels selects ours; every mount has its volume."""
+    labels = workload(variant)["spec"]["template"]["metadata"]["labels"].items()
+    assert workload(variant)["spec"]["selector"]["matchLabels"].items() <= labels
+    for obj in variant:
+        if obj["kind"] == "Service":
+            assert obj["spec"]["selector"].items() <= labels
+        if obj["kind"] == "PodMonitor":
+            assert obj["spec"]["selector"]["matchLabels"].items() <= labels
+            assert {endpoint["port"] for endpoint in obj["spec"]["podMetricsEndpoints"]} == {"metrics"}
+    mounted = [mount["name"] for mount in container(variant)["volumeMounts"]]
+    assert sorted(mounted) == sorted(volume["name"] for volume in pod_spec(variant)["volumes"])
+
+
+def test_image_and_account(variant: list[Object]) -> None:
+    """The image is of this version and of no registry in particular; account and namespace are those of the rights."""
+    assert container(variant)["image"] == f"telegen:{__version__}"
+    account = next(obj for obj in variant if obj["kind"] == "ServiceAccount")["metadata"]
+    assert pod_spec(variant)["serviceAccountName"] == account["name"]
+    for obj in variant:
+        for subject in obj.get("subjects", ()):
+            assert (subject["name"], subject["namespace"]) == (account["name"], account["namespace"])
+        for user in obj.get("users", ()):
+            assert user == f"system:serviceaccount:{account['namespace']}:{account['name']}"
+    assert {obj["metadata"].get("namespace", "telegen") for obj in variant} == {account["namespace"]}
+
+
+def test_nothing_writes_to_the_image(variant: list[Object]) -> None:
+    """Root file systems are read-only, requests are made, memory is bounded and no share of a CPU is."""
+    assert container(variant)["securityContext"]["readOnlyRootFilesystem"] is True
+    resources = container(variant)["resources"]
+    assert set(resources["requests"]) == {"cpu", "memory"} and set(resources["limits"]) == {"memory"}
+
+
+def host_paths(objs: list[Object]) -> dict[str, bool]:
+    """What of the node is mounted, and whether it is read-only."""
+    read_only = {mount["name"]: mount.get("readOnly", False) for mount in container(objs)["volumeMounts"]}
+    return {
+        volume["hostPath"]["path"]: read_only[volume["name"]]
+        for volume in pod_spec(objs)["volumes"]
+        if "hostPath" in volume
+    }
+
+
+@pytest.mark.parametrize("name", ["standalone", "shards"])
+def test_who_only_asks_the_api_touches_no_node(name: str, kubectl: Kubectl, tmp_path: Path) -> None:
+    """Deployment and StatefulSet: kube_* alone, nothing of the host, a namespace that enforces `restricted`."""
+    objs = kubectl.render(MANIFESTS / "overlays" / name)
+    assert not config(objs, tmp_path).kube_metrics.cadvisor.enabled
+    assert host_paths(objs) == {} and "hostPID" not in pod_spec(objs)
+    namespace = next(obj for obj in objs if obj["kind"] == "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_hardened_agent_has_no_privileges(kubectl: Kubectl) -> None:
+    """No root, no capability, no escalation, the runtime's seccomp profile; the host read-only."""
+    objs = kubectl.render(MANIFESTS / "overlays" / "hardened")
+    assert container(objs)["securityContext"] == {
+        "privileged": False,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    security = pod_spec(objs)["securityContext"]
+    assert security["runAsNonRoot"] and security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert all(host_paths(objs).values())
+
+
+def test_the_daemonset_runs_everywhere(kubectl: Kubectl) -> None:
+    """On every Linux node, evicted last, with the host's processes in sight and its files read-only."""
+    objs = kubectl.render(MANIFESTS)
+    spec = pod_spec(objs)
+    assert workload(objs)["kind"] == "DaemonSet" and spec["tolerations"] == [{"operator": "Exists"}]
+    assert spec["priorityClassName"] == "system-node-critical" and spec["hostPID"] is True
+    assert host_paths(objs)["/sys/fs/cgroup"] and all(host_paths(objs).values())
+
+
+@pytest.mark.prometheus
+@pytest.mark.parametrize("name", ["combined", "separate"])
+def test_prometheus_takes_the_scrape_configuration(name: str, tmp_path: Path) -> None:
+    """promtool finds nothing wrong with it, and its jobs keep what the manifests make."""
+    scraping = yaml.safe_load((MANIFESTS / "overlays" / "prometheus" / f"{name}.yaml").read_text())
+    for job in scraping["scrape_configs"]:
+        kept = {rule["source_labels"][0]: rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep"}
+        assert kept == {
+            "__meta_kubernetes_pod_label_app": "telegen",
+            "__meta_kubernetes_pod_container_port_name": "metrics",
+        }
+        # Debian builds Prometheus without it.
+        assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(scraping))
+    command = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_folder_is_told_of() -> None:
+    """k8s/README.md names every overlay and component."""
+    text = (MANIFESTS / "README.md").read_text()
+    assert all(f"`{path.relative_to(MANIFESTS)}`" in text for path in (*VARIANTS[1:], *COMPONENTS))
