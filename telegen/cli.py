@@ -10,10 +10,13 @@ from pathlib import Path
 
 from telegen import __version__
 from telegen.catalogue import documents, tables
+from telegen.compare import add_arguments as add_compare_arguments
+from telegen.compare import run as run_compare
 from telegen.config import ConfigError, load, not_effective
 from telegen.kubestate.checks import check_selection, notes
 from telegen.kubestate.selectors import Selection
 from telegen.offline import Page, Unreadable, read_objects, resources_named
+from telegen.scrapes import Unreadable as UnreadablePage
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 
@@ -54,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("metrics", help="list the families that the agent can serve")
     listing.add_argument("--markdown", action="store_true", help="a document per table, with the meaning of each family")
     listing.add_argument("--out", metavar="DIR", help="write the documents there instead of printing them; needs --markdown")
+    comparing = commands.add_parser(
+        "compare",
+        help="tell how two pages of metrics differ",
+        description="telegen compare http://kube-state-metrics:8080/metrics http://telegen:9443/metrics/kubestate",
+        epilog="Exit status: 0 they agree, 1 they differ, 2 one of them cannot be read.",
+    )
+    add_compare_arguments(comparing)
     checking = commands.add_parser("check-config", help="check a configuration file")
     checking.add_argument("file", help="YAML configuration")
     commands.add_parser("version", help="print the version")
@@ -109,6 +119,17 @@ def metrics(options: argparse.Namespace) -> int:
     return OK
 
 
+def compare(options: argparse.Namespace) -> int:
+    """`telegen compare`."""
+    try:
+        lines, agree = run_compare(options)
+    except UnreadablePage as error:
+        return _fail(str(error))
+    for line in lines:
+        print(line)
+    return OK if agree else FAILED
+
+
 def check_config(options: argparse.Namespace) -> int:
     """`telegen check-config`."""
     config = load(options.file, os.environ)
@@ -130,6 +151,7 @@ def version(options: argparse.Namespace) -> int:
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "render": render,
     "metrics": metrics,
+    "compare": compare,
     "check-config": check_config,
     "version": version,
 }

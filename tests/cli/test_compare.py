@@ -1,0 +1,205 @@
+"""`telegen compare`: what of one page another one lacks."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from telegen.cli import main
+from telegen.scrapes import Unreadable, parse
+
+OLD = r"""# HELP kube_pod_info Something.
+# TYPE kube_pod_info gauge
+kube_pod_info{namespace="shop",pod="a",node=""} 1
+kube_pod_info{namespace="shop",pod="b",node="n1"} 1
+kube_pod_info{namespace="shop",pod="c",note="say \"hi\", {ok}\\"} 1
+# TYPE container_cpu_usage_seconds_total counter
+container_cpu_usage_seconds_total{id="/a"} 10 1767600000123
+container_cpu_usage_seconds_total{id="/b"} 20 1767600000456
+# TYPE kube_node_spec_unschedulable gauge
+kube_node_spec_unschedulable{node="n1"} NaN
+kube_node_spec_unschedulable{node="n2"} +Inf
+up 1
+"""
+
+
+class Comparing:
+    """The command on two pages."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._folder, self._capsys = folder, capsys
+
+    def __call__(self, old: str | bytes, new: str | bytes, *arguments: str) -> tuple[int, list[str]]:
+        """Exit status, and the lines of the report."""
+        for name, page in (("old", old), ("new", new)):
+            (self._folder / name).write_bytes(page.encode() if isinstance(page, str) else page)
+        status = main(["compare", str(self._folder / "old"), str(self._folder / "new"), *arguments])
+        printed = self._capsys.readouterr()
+        return status, (printed.out + printed.err).splitlines()
+
+
+@pytest.fixture
+def compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Comparing:
+    """The command."""
+    return Comparing(tmp_path, capsys)
+
+
+def test_the_same_page_in_other_words(compare: Comparing) -> None:
+    """Order of lines and labels, empty labels, timestamps, the form of numbers, HELP, exemplars and compression make no
+    difference; nor does OpenMetrics, whose types have other names."""
+    new = r"""# TYPE up unknown
+up 1.0
+# TYPE kube_node_spec_unschedulable gauge
+kube_node_spec_unschedulable{node="n2"} Inf
+kube_node_spec_unschedulable{node="n1"} NaN
+# TYPE container_cpu_usage_seconds counter
+container_cpu_usage_seconds_total{id="/b"} 2e1 # {trace="x"} 0.5
+container_cpu_usage_seconds_total{id="/a",pod=""} 10.0
+# TYPE kube_pod info
+kube_pod_info{pod="c", note="say \"hi\", {ok}\\", namespace="shop",} 1
+kube_pod_info{pod="b",node="n1",namespace="shop"} 1
+kube_pod_info{pod="a",namespace="shop"} 1
+# EOF
+"""
+    status, lines = compare(OLD, gzip.compress(new.encode()))
+    assert lines == ["4 metrics: 4 agree, 0 differ; 8 series are the same, 0 missing, 0 extra, 0 different"]
+    assert status == 0
+
+
+def test_what_differs_is_told(compare: Comparing) -> None:
+    """Missing, extra and different series, by metric; a metric that is wholly absent; a type that changed."""
+    new = OLD.replace('pod="b"', 'pod="B"').replace("up 1\n", "").replace('"/b"} 20', '"/b"} 21')
+    new = new.replace("usage_seconds_total counter", "usage_seconds_total gauge")
+    status, lines = compare(OLD, new)
+    assert status == 1
+    assert lines == [
+        "container_cpu_usage_seconds_total: 1 same, 1 different",
+        "  type: counter became gauge",
+        '  ~ container_cpu_usage_seconds_total{id="/b"} 20 became 21',
+        "kube_pod_info: 2 same, 1 missing, 1 extra",
+        '  - kube_pod_info{namespace="shop",node="n1",pod="b"} 1',
+        '  + kube_pod_info{namespace="shop",node="n1",pod="B"} 1',
+        "up: 0 same, 1 missing",
+        "  - up 1",
+        "4 metrics: 1 agree, 3 differ; 5 series are the same, 2 missing, 1 extra, 1 different",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ((), 1),
+        (("--tolerance", "0.05"), 0),
+        (("--tolerance", "0.04"), 1),
+        (("--ignore-value", "^container_cpu"), 0),
+        (("--ignore-value", "^container_mem"), 1),
+        (("--family", "^kube_", "--family", "^up"), 0),
+        (("--family", "cpu"), 1),
+    ],
+)
+def test_values_that_move(arguments: tuple[str, ...], status: int, compare: Comparing) -> None:
+    """--tolerance, --ignore-value and --family say which values have to be equal."""
+    assert compare(OLD, OLD.replace('"/b"} 20', '"/b"} 21'), *arguments)[0] == status
+
+
+def test_ignored_labels_and_extra_series(compare: Comparing) -> None:
+    """--ignore-label compares without a label; --allow-extra tells of what is new and does not mind."""
+    new = OLD.replace('"/a"}', '"/z"}').replace('"/b"}', '"/y"}')
+    assert compare(OLD, new, "--ignore-value", "cpu")[0] == 1
+    assert compare(OLD, new, "--ignore-label", "id", "--ignore-value", "cpu")[0] == 0
+    assert compare(OLD, OLD + "more 1\n")[0] == 1
+    status, lines = compare(OLD, OLD + "more 1\n", "--allow-extra")
+    assert status == 0 and lines[:2] == ["more: 0 same, 1 extra", "  + more 1"]
+
+
+def test_series_that_come_twice(compare: Comparing) -> None:
+    """A new page that says a series again is at fault; an old one that does is only told of."""
+    twice = OLD + "up 1\n"
+    status, lines = compare(OLD, twice)
+    assert status == 1 and "  the new page says 1 of its series more than once" in lines
+    assert compare(twice, OLD)[0] == 0
+
+
+def test_examples_are_limited(compare: Comparing) -> None:
+    """--limit bounds the examples of each kind, and what is left out is counted."""
+    many = "".join(f'm{{n="{number}"}} 1\n' for number in range(9))
+    lines = compare(many, "m 1\n", "--limit", "2")[1]
+    assert lines[0] == "m: 0 same, 9 missing, 1 extra"
+    assert lines[1:4] == ['  - m{n="0"} 1', '  - m{n="1"} 1', "  - and 7 more"]
+    assert len(compare(many, "m 1\n", "--limit", "0")[1]) == 2
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        (b"a 1\nb\n", "line 2 is no sample: b"),
+        (b"<html>\n", "line 1 is no sample: <html>"),
+        (b"a one\n", "line 1: one is no number"),
+        (b'a{b=1} 1\n', "line 1: these are no labels: b=1"),
+        (b'a{b="1} 1\n', "line 1 is no sample"),
+        (b"a \xff\n", "byte 2 is not UTF-8"),
+    ],
+)
+def test_what_is_no_page(page: bytes, message: str) -> None:
+    """A page that cannot be read is told of with its line."""
+    with pytest.raises(Unreadable, match=f"^{message}"):
+        parse(page, lambda name: True)
+
+
+def test_bad_usage(compare: Comparing, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A file that is missing or broken is named, exit status 2; so is an impossible option."""
+    assert main(["compare", str(tmp_path / "none"), "x"]) == 2
+    assert capsys.readouterr().err == f"telegen: {tmp_path / 'none'}: No such file or directory\n"
+    status, lines = compare(b"\x1f\x8bnonsense", "a 1\n")
+    assert status == 2 and len(lines) == 1 and lines[0].startswith(f"telegen: {tmp_path / 'old'}: ")
+    for bad in (("--family", "["), ("--tolerance", "2"), ("--tolerance", "x")):
+        with pytest.raises(SystemExit):
+            compare(OLD, OLD, *bad)
+
+
+class Server(BaseHTTPRequestHandler):
+    """Serves OLD, plain or compressed as the client likes it."""
+
+    def do_GET(self) -> None:
+        """/metrics, and nothing else."""
+        body = gzip.compress(OLD.encode())
+        self.send_response(200 if self.path == "/metrics" else 503, None if self.path == "/metrics" else "Busy")
+        if self.path == "/metrics":
+            assert self.headers["Accept-Encoding"] == "gzip" and "text/plain" in self.headers["Accept"]
+            self.send_header("Content-Encoding", "gzip")
+        else:
+            body = b"come again\nlater\n"
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not on the terminal of the tests."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A server's URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_over_the_wire(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A URL beside a file; a server that refuses, or is not there, is told of."""
+    (tmp_path / "page").write_text(OLD)
+    assert main(["compare", f"{url}/metrics", str(tmp_path / "page")]) == 0
+    capsys.readouterr()
+    assert main(["compare", str(tmp_path / "page"), f"{url}/busy"]) == 2
+    assert capsys.readouterr().err == f"telegen: {url}/busy: 503 Busy: come again\n"
+    assert main(["compare", "http://127.0.0.1:1/metrics", f"{url}/metrics"]) == 2
+    assert capsys.readouterr().err.startswith("telegen: http://127.0.0.1:1/metrics: ")
