@@ -30,6 +30,12 @@ class Plan:
     reason: str
 
 
+def watched_resources(plan: Plan) -> list[str]:
+    """Names of the resources that the plan's processes watch, each once."""
+    stores = (store for assignment in plan.assignments if assignment.kind == "watch" for store in assignment.stores)
+    return list(dict.fromkeys(store.partition("/")[0] for store in stores))
+
+
 def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = None) -> Plan:
     """Decide what runs.
 

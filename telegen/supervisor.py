@@ -25,10 +25,12 @@ from telegen.config import Config, ConfigError, Sources, not_effective
 from telegen.config.flags import ignored_flags
 from telegen.kubemetrics.telemetry import Telemetry, make_folder
 from telegen.kubestate.checks import notes
+from telegen.kubestate.selectors import Selection
 from telegen.listeners import LISTENERS, Listeners, close_all, open_listener, set_timeouts
 from telegen.logs import configure
-from telegen.plan import Plan, make_plan
+from telegen.plan import Plan, make_plan, watched_resources
 from telegen.processes import BootFailure, Exit, Pidfile, bound_heap, describe, set_name
+from telegen.rehearsal import rehearse
 from telegen.shm.board import Board
 from telegen.shm.layout import Arena
 from telegen.watchfile import WatchedFile
@@ -79,6 +81,8 @@ class Supervisor:
         """Serve until a signal says stop; the exit status."""
         self._listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         folder = make_folder()
+        # Before there are metrics of our own: prometheus_client writes to the files that were opened last.
+        rehearse(watched_resources(self._plan), Selection.of(self._config.kube_metrics.kube_state), folder)
         self._telemetry = Telemetry("supervisor")
         try:
             self._install_signals()

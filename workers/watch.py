@@ -79,7 +79,7 @@ class WatchWorker(Worker):
             limit=state.object_limit,
             resync=state.resync_period,
         )
-        observer = _Observer(self.telemetry, self.log, store)
+        observer = Observer(self.telemetry, self.log, store)
         return Reflector(
             client, _collection(store.name, self.config, self.assignment.shard), store, observer, self.stop, settings
         )
@@ -150,7 +150,7 @@ class _GenerateErrors:
             )
 
 
-class _Observer:
+class Observer:
     """Turns what a reflector does into counters and lines of the log."""
 
     def __init__(self, telemetry: Telemetry, log: logging.Logger, store: Store) -> None:

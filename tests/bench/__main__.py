@@ -12,6 +12,8 @@ import time
 import zlib
 from pathlib import Path
 
+from telegen.shm.deflate import GZIP_HEADER, decompressor
+from tests.bench.rendering import rendering_table
 from tests.harness import agent, drain, get, is_ready, post, simulated
 from tests.tree import Tree, wait_for
 
@@ -28,6 +30,12 @@ BARS = {
     "rest_cpu_percent": ("<=", 1),
 }
 """What is to be reached on 10,000 pods."""
+
+INFLATE = 64 * 1024
+GZIP_TRAILER = 10
+"""Bytes of the final block, the checksum and the length (telegen.shm.deflate)."""
+AFTER_RESTARTS = b"# HELP kube_pod_container_status_running "
+"""The family that follows the one in which a probe shows."""
 
 Figures = dict[str, float]
 
@@ -74,8 +82,23 @@ def measure_updates(url: str, api: str, tree: Tree, rate: int, seconds: float) -
     time.sleep(seconds)
     events, cpu = events_handled(url) - events, tree.cpu("telegen-watch-p") - cpu
     post(f"{api}/demo/rate?per_second=0")
-    time.sleep(2)
+    settle(url)
     return {"updates_per_core_s": events / cpu, "updates_sent_s": events / seconds}
+
+
+def settle(url: str) -> None:
+    """Wait until the agent has caught up with what was sent."""
+    before = -1.0
+    while before != (before := events_handled(url)):
+        time.sleep(2)
+
+
+def measure_machine() -> Figures:
+    """How fast the machine is now: seconds of CPU for ten million additions, 0.5 where the bars were set."""
+    started, total = time.process_time(), 0
+    for number in range(10_000_000):
+        total += number
+    return {"machine_loop_s": time.process_time() - started}
 
 
 def measure_visible(url: str, api: str, probes: int) -> Figures:
@@ -89,7 +112,7 @@ def measure_visible(url: str, api: str, probes: int) -> Figures:
         needle = f" {number + 100000}\n".encode()
         while True:
             scraped = time.monotonic()
-            if needle in zlib.decompress(get(f"{url}/metrics", gzip=True).body, 31):
+            if _shows(get(f"{url}/metrics?resources=pods", gzip=True).body, needle):
                 break
             if scraped - started > 30:
                 raise TimeoutError("an update never became visible")
@@ -97,6 +120,19 @@ def measure_visible(url: str, api: str, probes: int) -> Figures:
         delays.append(max(0.0, scraped - started))
     post(f"{api}/demo/rate?per_second=0")
     return {"visible_p99_ms": 1000 * sorted(delays)[max(0, round(len(delays) * 0.99) - 1)]}
+
+
+def _shows(page: bytes, needle: bytes) -> bool:
+    """Whether a gzip page has it among the restarts of containers; expanded no further than that family."""
+    stream, past, end = decompressor(), b"", len(page) - GZIP_TRAILER
+    for start in range(len(GZIP_HEADER), end, INFLATE):
+        piece = past + stream.decompress(page[start : min(end, start + INFLATE)])
+        if needle in piece:
+            return True
+        if AFTER_RESTARTS in piece:
+            return False
+        past = piece[-200:]
+    return False
 
 
 def measure_rest(seconds: float) -> Figures:
@@ -123,7 +159,7 @@ def measure_peer(url: str) -> Figures:
 
 def run(options: argparse.Namespace) -> Figures:
     """All measurements."""
-    figures: Figures = {}
+    figures = measure_machine()
     with simulated(options.pods) as api, agent(api) as (url, tree):
         figures |= measure_sync(url, tree)
         figures |= measure_page(url)
@@ -158,6 +194,8 @@ def main() -> int:
     parser.add_argument("--peer", help="URL of a running kube-state-metrics' /metrics to measure beside")
     figures = run(parser.parse_args())
     print(table(figures))
+    for line in rendering_table():
+        print(line)
     Path("build").mkdir(exist_ok=True)
     Path("build/bench.json").write_text(
         json.dumps({name: round(value, 3) for name, value in figures.items()}, indent=2) + "\n"
