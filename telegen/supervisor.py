@@ -81,10 +81,10 @@ class Supervisor:
         """Serve until a signal says stop; the exit status."""
         self._listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         folder = make_folder()
-        # Before there are metrics of our own: prometheus_client writes to the files that were opened last.
-        rehearse(watched_resources(self._plan), Selection.of(self._config.kube_metrics.kube_state), folder)
-        self._telemetry = Telemetry("supervisor")
         try:
+            # Before there are metrics of our own: prometheus_client writes to the files that were opened last.
+            rehearse(watched_resources(self._plan), Selection.of(self._config.kube_metrics.kube_state), folder)
+            self._telemetry = Telemetry("supervisor")
             self._install_signals()
             log.info("telegen %s listens on %s; %s", __version__, self._shown_addresses(), self._plan.reason)
             # What exists now is shared by all children for good: keep the collector from writing into it.
