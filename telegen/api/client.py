@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import urllib3
@@ -67,10 +68,21 @@ class Client:
         Raises:
             ApiError, Unreachable, ProtocolError.
         """
-        with self._open(path, params, accept) as response:
-            body = b"".join(_decoded(response))
+        return self._json("GET", path, params, accept)
+
+    def write(self, method: str, path: str, body: Any) -> Any:
+        """The JSON answer to a POST or PUT of an object.
+
+        Raises:
+            ApiError, Unreachable, ProtocolError.
+        """
+        return self._json(method, path, {}, "application/json", orjson.dumps(body))
+
+    def _json(self, method: str, path: str, params: Params, accept: str, body: bytes | None = None) -> Any:
+        with self._open(path, params, accept, method, body) as response:
+            answer = b"".join(_decoded(response))
         try:
-            return orjson.loads(body)
+            return orjson.loads(answer)
         except orjson.JSONDecodeError as error:
             raise ProtocolError(f"{path}: {error}") from error
 
@@ -90,31 +102,38 @@ class Client:
             self._pool.clear()
 
     @contextmanager
-    def _open(self, path: str, params: Params, accept: str) -> Iterator[urllib3.BaseHTTPResponse]:
+    def _open(
+        self, path: str, params: Params, accept: str, method: str = "GET", body: bytes | None = None
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
         """A successful answer whose body has not been read; after a 401, once more with fresh credentials."""
-        response = self._request(path, params, accept, False)
+        target = f"{path}?{urlencode(params)}" if params else path
+        response = self._request(method, target, accept, body, False)
         if response.status == 401:
             response.close()
-            response = self._request(path, params, accept, True)
+            response = self._request(method, target, accept, body, True)
         try:
-            if response.status != 200:
+            if response.status not in (200, 201):
                 raise _error(response)
             yield response
         finally:
             # The rest of a stream is not worth reading: the connection goes with it.
             response.close()
 
-    def _request(self, path: str, params: Params, accept: str, again: bool) -> urllib3.BaseHTTPResponse:
+    def _request(
+        self, method: str, target: str, accept: str, body: bytes | None, again: bool
+    ) -> urllib3.BaseHTTPResponse:
         try:
             cluster = self._credentials(again)
         except NoCredentials as error:
             raise Unreachable(str(error)) from error
         headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT, **cluster.headers}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         try:
             return self._manager(cluster).request(
-                "GET",
-                cluster.url + path,
-                fields=dict(params),
+                method,
+                cluster.url + target,
+                body=body,
                 headers=headers,
                 preload_content=False,
                 decode_content=False,

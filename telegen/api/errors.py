@@ -29,6 +29,10 @@ class NotFound(ApiError):
     """404: the server does not have the resource."""
 
 
+class Conflict(ApiError):
+    """409: somebody else was faster: the object has changed since it was read, or exists already."""
+
+
 class Gone(ApiError):
     """410: the resourceVersion or the continue token is too old."""
 
@@ -49,7 +53,7 @@ class ProtocolError(Exception):
     """An answer that cannot be read."""
 
 
-_BY_STATUS = {401: Unauthorized, 403: Forbidden, 404: NotFound, 410: Gone, 429: TooManyRequests}
+_BY_STATUS = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone, 429: TooManyRequests}
 
 
 def api_error(status: int, reason: str, message: str, retry_after: float | None = None) -> ApiError:

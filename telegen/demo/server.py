@@ -1,8 +1,8 @@
 """A simulated API server: as much of the Kubernetes API at the wire as those need who list and watch.
 
-Lists (paged), watches, streamed lists (KEP-3157), bookmarks, 410, field selectors on name, namespace and node,
-PartialObjectMetadata and Tables. Bodies are kept as bytes and written many at a time. `POST /demo/NAME?...` pulls a
-lever; see `Levers`.
+Lists (paged), watches, streamed lists (KEP-3157), bookmarks, 410, label selectors, field selectors on name, namespace
+and node, PartialObjectMetadata and Tables; Leases can be written. Bodies are kept as bytes and written many at a time.
+`POST /demo/NAME?...` pulls a lever; see `Levers`.
 """
 
 from __future__ import annotations
@@ -18,29 +18,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from telegen.demo.state import Collection, Compacted, State, Stored
+from telegen.demo.errors import Refusal
+from telegen.demo.state import Change, Collection, Compacted, State, Stored
+from telegen.demo.writes import has_labels, write
 
 WRITE = 1 << 18
 """Bytes that are collected before they are written."""
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
-
-
-class Refusal(Exception):
-    """An answer that is a Status."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.body = orjson.dumps(
-            {
-                "kind": "Status",
-                "apiVersion": "v1",
-                "status": "Failure",
-                "message": message,
-                "reason": reason,
-                "code": code,
-            }
-        )
 
 
 class Levers:
@@ -153,6 +137,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    # Headers and body are written one after the other: with Nagle's algorithm an answer takes 40 ms.
+    disable_nagle_algorithm = True
     state: State
     levers: Levers
 
@@ -160,8 +146,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing: the agent's logs are the ones to read."""
 
     def do_POST(self) -> None:
-        """Pull a lever."""
+        """Pull a lever, or create an object."""
         url = urlsplit(self.path)
+        if not url.path.startswith("/demo/"):
+            self._written(url.path, 201)
+            return
         try:
             self.levers.pull(
                 url.path.removeprefix("/demo/"), {key: values[-1] for key, values in parse_qs(url.query).items()}
@@ -171,6 +160,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(refusal.code, refusal.body)
         except (KeyError, ValueError) as error:
             self._send(400, Refusal(400, "BadRequest", f"lever: {error!r}").body)
+
+    def do_PUT(self) -> None:
+        """Update an object."""
+        self._written(urlsplit(self.path).path, 200)
+
+    def _written(self, path: str, code: int) -> None:
+        """Take the object in the body, which is read in any case: the connection goes on."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            place = _locate(path, self.state.collections)
+            self.levers.check(place[0])
+            self._send(code, write(self.state, place, body))
+        except Refusal as refusal:
+            self._send(refusal.code, refusal.body)
 
     def do_GET(self) -> None:
         """Answer a list, a get, a watch, or a question about the server."""
@@ -193,7 +196,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.levers.check(resource)
         collection = self.state.collections[resource]
         shape = _shape(self.headers.get("Accept", ""))
-        wanted = _selector(namespace, name, query.get("fieldSelector", ""))
+        wanted = _selector(namespace, query.get("fieldSelector", ""), query.get("labelSelector", ""))
         if query.get("watch") in ("1", "true"):
             self._watch(collection, query, wanted, shape)
         elif name:
@@ -288,7 +291,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     return
             number += len(changes)
             events = [
-                _event(change.kind.encode(), shape(change.stored.data)) for change in changes if wanted(change.stored)
+                _event(kind.encode(), shape(change.stored.data))
+                for change in changes
+                if (kind := _kind_of(change, wanted))
             ]
             if events:
                 self._write(events)
@@ -365,6 +370,14 @@ def _shape(accept: str) -> Shape:
     return _metadata if "as=PartialObjectMetadata" in first else _table if "as=Table" in first else _whole
 
 
+def _kind_of(change: Change, wanted: Wanted) -> str:
+    """What a change is to a watch with a selector: objects come into its sight and leave it. "" when it sees nothing."""
+    before, now = change.before is not None and wanted(change.before), wanted(change.stored)
+    if change.kind == "DELETED" or not now:
+        return "DELETED" if before else ""
+    return "MODIFIED" if before else "ADDED"
+
+
 def _event(kind: bytes, data: bytes) -> bytes:
     return b'{"type":"%s","object":%s}\n' % (kind, data)
 
@@ -391,7 +404,7 @@ def _locate(path: str, known: Iterable[str]) -> tuple[str, str, str]:
     return parts[0], namespace, parts[1] if len(parts) > 1 else ""
 
 
-def _selector(namespace: str, name: str, fields: str) -> Wanted:
+def _selector(namespace: str, fields: str, labels: str) -> Wanted:
     """Which objects a request is about."""
     tests: list[tuple[str, bool, str]] = list(_terms(fields))
 
@@ -399,9 +412,11 @@ def _selector(namespace: str, name: str, fields: str) -> Wanted:
         if namespace and stored.namespace != namespace:
             return False
         values = {"metadata.namespace": stored.namespace, "metadata.name": stored.name, "spec.nodeName": stored.node}
-        return all((values[field] == value) == equal for field, equal, value in tests)
+        if not all((values[field] == value) == equal for field, equal, value in tests):
+            return False
+        return not labels or has_labels(stored, labels)
 
-    return wanted if tests or namespace else lambda stored: True
+    return wanted if tests or namespace or labels else lambda stored: True
 
 
 def _terms(fields: str) -> Iterator[tuple[str, bool, str]]:

@@ -37,10 +37,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Change:
-    """One event: ADDED, MODIFIED or DELETED, and the object after it."""
+    """One event: ADDED, MODIFIED or DELETED, the object after it and the object before it."""
 
     kind: str
     stored: Stored
+    before: Stored | None = None
 
 
 class Compacted(Exception):
@@ -117,9 +118,9 @@ class State:
             metadata["resourceVersion"] = str(self.version)
             node = (obj.get("spec") or {}).get("nodeName") or ""
             stored = Stored(metadata.get("namespace") or "", metadata["name"], node, self.version, orjson.dumps(obj))
-            kind = "MODIFIED" if stored.key in collection.objects else "ADDED"
+            before = collection.objects.get(stored.key)
             collection.objects[stored.key] = stored
-            collection.record(Change(kind, stored))
+            collection.record(Change("MODIFIED" if before else "ADDED", stored, before))
             self.changed.notify_all()
         return stored
 
@@ -134,7 +135,7 @@ class State:
             obj = stored.load()
             obj["metadata"]["resourceVersion"] = str(self.version)
             gone = Stored(stored.namespace, stored.name, stored.node, self.version, orjson.dumps(obj))
-            collection.record(Change("DELETED", gone))
+            collection.record(Change("DELETED", gone, stored))
             self.changed.notify_all()
         return True
 

@@ -1,0 +1,255 @@
+"""Who of many agents holds which shard of the cluster: the rules of client-go's leader election, for N Leases at once.
+
+Each shard has two Leases: its own, and one of its standby, the agent that is next in line. Only the standby looks hard
+at the shard's Lease (the worker lets it watch); everybody else looks at all of them now and then. So thousands of
+agents may wait, at two requests a minute each.
+
+No two clocks are ever compared. A holder counts from the moment at which it *sent* its last renewal; an onlooker from
+the moment at which it had *seen* the record change. As `renew_deadline` is shorter than `lease_duration`, the holder
+gives up before anybody else may begin. The clock must run on while the machine is suspended.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from telegen.api.errors import ApiError, Conflict, NotFound, ProtocolError, Unreachable, label
+from telegen.api.lease import Lease, Leases, now_text
+
+STANDBY = "-standby"
+NEVER = float("inf")
+FAILURES = (ApiError, Unreachable, ProtocolError)
+
+log = logging.getLogger("telegen.election")
+
+
+def boottime() -> float:
+    """Seconds on a clock that runs on through suspension (clock_gettime(2), CLOCK_BOOTTIME)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Numbers of an election; times in seconds.
+
+    Attributes:
+        identity: of this agent, unlike any other's.
+        names: of the shards' Leases, in order.
+        lease: time without renewal after which a Lease is free.
+        deadline: time after the last renewal for which a holder may serve.
+        retry: time between two renewals.
+        waiting: time between two looks at all Leases, give or take a quarter.
+    """
+
+    identity: str
+    names: tuple[str, ...]
+    lease: float = 15.0
+    deadline: float = 10.0
+    retry: float = 2.0
+    waiting: float = 30.0
+
+    @property
+    def patience(self) -> float:
+        """For how long an agent that holds something leaves another Lease to those that hold nothing."""
+        return 1.25 * self.waiting + self.retry
+
+
+@dataclass
+class Seen:
+    """A Lease as it was seen last, and since when it has looked like that."""
+
+    lease: Lease
+    since: float
+
+    def free_at(self, default: float) -> float:
+        """From when on anybody may take it."""
+        return self.since + (self.lease.duration or default) if self.lease.holder else self.since
+
+
+@dataclass
+class Held:
+    """A Lease of ours: when the last renewal that succeeded was sent, and when the last one was tried."""
+
+    lease: Lease
+    sent: float
+    tried: float
+
+
+class Election:
+    """One agent's part. `step` does what is due; it is called again when it says, or after `see`."""
+
+    def __init__(
+        self, leases: Leases, rules: Rules, draw: Callable[[], float], clock: Callable[[], float] = boottime
+    ) -> None:
+        self._leases, self._rules, self._draw, self._clock = leases, rules, draw, clock
+        self._seen: dict[str, Seen] = {}
+        self._held: dict[str, Held] = {}
+        self._look_at = clock()
+        self._looked = 0.0
+        self._not_before = 0.0
+        self._failure = ""
+
+    # --- what others ask
+
+    def serves_until(self, shard: int) -> float:
+        """Until when, on our clock, this agent may serve a shard; 0 when it does not hold it."""
+        held = self._held.get(self._rules.names[shard])
+        return held.sent + self._rules.deadline if held else 0.0
+
+    def stands_by(self, shard: int) -> bool:
+        """Whether this agent is the next in line for a shard."""
+        return self._rules.names[shard] + STANDBY in self._held
+
+    @property
+    def watches(self) -> bool:
+        """Whether this agent ought to see every change of the Leases at once."""
+        return any(name.endswith(STANDBY) for name in self._held)
+
+    def see(self, lease: Lease) -> None:
+        """Take note of a record."""
+        known = self._seen.get(lease.name)
+        if known is None or known.lease.record != lease.record:
+            self._seen[lease.name] = Seen(lease, self._clock())
+        else:
+            known.lease = lease
+
+    # --- what is done
+
+    def step(self) -> float:
+        """Renew what is held, look around, take what is free, as far as each is due; seconds until the next call."""
+        for name, held in list(self._held.items()):
+            if self._clock() >= held.tried + self._rules.retry:
+                self._guarded(self._renew, name)
+        if self._clock() >= self._look_at:
+            self._guarded(self._look)
+        # The shards first, then their standbys; among equals anyone, so that agents do not all run after the same one.
+        names = sorted(self._names(), key=lambda name: (name.endswith(STANDBY), self._draw()))
+        for name in names:
+            if self._chance(name) <= self._clock() >= self._not_before:
+                self._guarded(self._take, name)
+        return max(0.0, self._next() - self._clock())
+
+    def resign(self) -> None:
+        """Give everything back. Whoever calls this has stopped serving before."""
+        for name in list(self._held):
+            self._guarded(self._release, name)
+
+    def _guarded(self, action: Callable[..., None], *arguments: str) -> None:
+        """Do something; what the API server says against it is logged once, and tried again later."""
+        try:
+            action(*arguments)
+            self._failure = ""
+        except FAILURES as error:
+            self._not_before = self._clock() + self._rules.retry * (1 + self._draw())
+            # What failed may be why we know too little.
+            self._look_at = min(self._look_at, self._not_before)
+            if isinstance(error, Conflict):
+                log.debug("%s: somebody else was faster: %s", self._leases.path, error)
+            elif label(error) != self._failure:
+                self._failure = label(error)
+                log.warning("%s: %s", self._leases.path, error)
+
+    def _renew(self, name: str) -> None:
+        """Write our Lease anew; when somebody else has written it, see who holds it now."""
+        held, sent = self._held[name], self._clock()
+        held.tried = sent
+        try:
+            held.lease = self._leases.write(replace(held.lease, renewed=now_text()))
+            held.sent = sent
+            self.see(held.lease)
+        except (Conflict, NotFound):
+            current = self._leases.get(name)
+            self.see(current)
+            if current.holder != self._rules.identity:
+                log.warning("%s: lost to %s", name, current.holder or "nobody")
+                del self._held[name]
+            else:
+                # Ours: an answer was lost on its way, or a person has changed the object.
+                held.lease, held.tried = current, sent - self._rules.retry
+
+    def _look(self) -> None:
+        """See all Leases."""
+        first, rules = not self._looked, self._rules
+        self._look_at = self._clock() + rules.waiting * (0.75 + 0.5 * self._draw())
+        found = self._leases.list()
+        for name in self._names():
+            self.see(found.pop(name, Lease(name)))
+        for other in found.values():
+            self.see(other)
+        for name in set(self._seen) - set(found) - set(self._names()):
+            del self._seen[name]
+        self._looked = self._clock()
+        if first:
+            # Of what is new to us we learn soonest in this way whether its holder lives.
+            self._look_at = self._looked + rules.lease * (1.05 + 0.1 * self._draw())
+
+    def _take(self, name: str) -> None:
+        """Write ourselves into a free Lease; whoever is faster wins, the others get a Conflict."""
+        seen, sent, now = self._seen[name].lease, self._clock(), now_text()
+        ours = seen.holder == self._rules.identity
+        stored = self._leases.write(
+            replace(
+                seen,
+                holder=self._rules.identity,
+                duration=max(1, round(self._rules.lease)),
+                acquired=seen.acquired if ours else now,
+                renewed=now,
+                transitions=seen.transitions + (0 if ours or not seen.version else 1),
+                total=len(self._rules.names),
+            )
+        )
+        self._held[name] = Held(stored, sent, sent)
+        self.see(stored)
+        log.info("%s: taken", name)
+        if name + STANDBY in self._held:
+            self._release(name + STANDBY)
+
+    def _release(self, name: str) -> None:
+        """Give a Lease of ours back, so that nobody has to wait for its end."""
+        held, now = self._held.pop(name), now_text()
+        self.see(self._leases.write(replace(held.lease, holder="", duration=1, acquired=now, renewed=now)))
+        log.info("%s: given back", name)
+
+    # --- what is due when
+
+    def _chance(self, name: str) -> float:
+        """When we may take a Lease, by all that is known now: the next in line and who holds nothing come first."""
+        seen = self._seen.get(name)
+        own_standby = name.endswith(STANDBY) and name.removesuffix(STANDBY) in self._held
+        if seen is None or name in self._held or own_standby:
+            return NEVER
+        if seen.lease.holder == self._rules.identity:
+            # Left by this very agent's last process.
+            return seen.since
+        free = seen.free_at(self._rules.lease)
+        if seen.lease.holder and self._known_at() < free:
+            # It may have been renewed since we looked; a watch would have told.
+            return free if self.watches else NEVER
+        if self._is_divided_otherwise():
+            return NEVER
+        return free if not self._held or name + STANDBY in self._held else free + self._rules.patience
+
+    def _is_divided_otherwise(self) -> bool:
+        """Whether an agent that knows of another number of shards still holds one: then we would serve things twice."""
+        known, total = self._known_at(), len(self._rules.names)
+        return any(
+            seen.lease.holder and seen.lease.total not in (0, total) and known < seen.free_at(self._rules.lease)
+            for seen in self._seen.values()
+        )
+
+    def _known_at(self) -> float:
+        """Up to when we know of every change."""
+        return self._clock() if self.watches else self._looked
+
+    def _next(self) -> float:
+        """When something will be due."""
+        renewals = [held.tried + self._rules.retry for held in self._held.values()]
+        chances = [max(self._chance(name), self._not_before) for name in self._names()]
+        return min([self._look_at, *renewals, *chances])
+
+    def _names(self) -> Iterator[str]:
+        for name in self._rules.names:
+            yield from (name, name + STANDBY)

@@ -1,0 +1,146 @@
+"""Leases of the API (coordination.k8s.io/v1): the records by which agents agree who serves what.
+
+Writing is optimistic: an update names the version that it changes, and the API server refuses it (409) when somebody
+has written meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from telegen.api.client import Client
+from telegen.api.errors import NotFound, ProtocolError
+
+LABEL = "telegen.io/election"
+"""Label of all Leases of one group of agents; its value is the group's name."""
+TOTAL = "telegen.io/total-shards"
+"""Annotation: into how many shards the holder divides the cluster."""
+ACCEPT = "application/json"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One record, as it was read or is to be written.
+
+    Attributes:
+        name: of the Lease.
+        holder: identity of who holds it, "" for nobody.
+        duration: seconds that it holds after it was renewed; counted by whoever looks on, on a clock of its own.
+        acquired, renewed: RFC 3339 times, for people: no agent compares them with its own clock.
+        transitions: how often the holder has changed.
+        total: number of shards that the holder knows of.
+        version: resourceVersion, "" for a Lease that does not exist.
+    """
+
+    name: str
+    holder: str = ""
+    duration: int = 0
+    acquired: str = ""
+    renewed: str = ""
+    transitions: int = 0
+    total: int = 0
+    version: str = ""
+
+    @property
+    def record(self) -> tuple[str, str, str, int]:
+        """What changes whenever the holder does anything."""
+        return self.holder, self.acquired, self.renewed, self.transitions
+
+
+def now_text() -> str:
+    """The time of day as Leases carry it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_lease(obj: Any) -> Lease:
+    """From the API's object.
+
+    Raises:
+        ProtocolError: it is none.
+    """
+    try:
+        metadata, spec = obj["metadata"], obj.get("spec") or {}
+        total = (metadata.get("annotations") or {}).get(TOTAL, "")
+        return Lease(
+            name=str(metadata["name"]),
+            holder=str(spec.get("holderIdentity") or ""),
+            duration=int(spec.get("leaseDurationSeconds") or 0),
+            acquired=str(spec.get("acquireTime") or ""),
+            renewed=str(spec.get("renewTime") or ""),
+            transitions=int(spec.get("leaseTransitions") or 0),
+            total=int(total) if str(total).isdecimal() else 0,
+            version=str(metadata.get("resourceVersion") or ""),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProtocolError(f"no Lease: {type(error).__name__}: {error}") from error
+
+
+class Leases:
+    """The Leases of one group in one namespace."""
+
+    def __init__(self, client: Client, namespace: str, group: str, count: Callable[[str], None]) -> None:
+        """Prepare requests.
+
+        Args:
+            group: value of their label.
+            count: told the verb of every request.
+        """
+        self.path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self.params = {"labelSelector": f"{LABEL}={group}"}
+        self._client, self._namespace, self._group, self._count = client, namespace, group, count
+
+    def list(self) -> dict[str, Lease]:
+        """All of them by name, out of the server's cache: it may be a moment behind, which a write would notice.
+
+        Raises:
+            ApiError, Unreachable, ProtocolError: as `Client.get` does.
+        """
+        self._count("list")
+        found = self._client.get(self.path, {**self.params, "resourceVersion": "0"}, ACCEPT)
+        items = found.get("items") if isinstance(found, dict) else None
+        return {lease.name: lease for lease in map(read_lease, items or ())}
+
+    def get(self, name: str) -> Lease:
+        """One as it is now; an empty record when there is none.
+
+        Raises:
+            ApiError, Unreachable, ProtocolError.
+        """
+        self._count("get")
+        try:
+            return read_lease(self._client.get(f"{self.path}/{name}", {}, ACCEPT))
+        except NotFound:
+            return Lease(name)
+
+    def write(self, lease: Lease) -> Lease:
+        """Write one whole: create it when it has no version, else update that version; gives what is stored now.
+
+        Raises:
+            Conflict: it has changed meanwhile, or exists already.
+            NotFound: it is gone.
+            ApiError, Unreachable, ProtocolError: the outcome of the last two is not known.
+        """
+        obj = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": self._metadata(lease)}
+        spec = {
+            "holderIdentity": lease.holder,
+            "leaseDurationSeconds": lease.duration,
+            "acquireTime": lease.acquired,
+            "renewTime": lease.renewed,
+            "leaseTransitions": lease.transitions,
+        }
+        method, path = ("PUT", f"{self.path}/{lease.name}") if lease.version else ("POST", self.path)
+        self._count("update" if lease.version else "create")
+        return read_lease(self._client.write(method, path, {**obj, "spec": spec}))
+
+    def _metadata(self, lease: Lease) -> dict[str, Any]:
+        version = {"resourceVersion": lease.version} if lease.version else {}
+        return {
+            "name": lease.name,
+            "namespace": self._namespace,
+            "labels": {LABEL: self._group},
+            "annotations": {TOTAL: str(lease.total)},
+            **version,
+        }

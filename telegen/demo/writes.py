@@ -1,0 +1,52 @@
+"""Writing to the simulated API server, as agents write Leases: create, and update of a version that is still the newest."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import orjson
+
+from telegen.demo.errors import Refusal
+from telegen.demo.state import State, Stored
+
+WRITABLE = ("leases",)
+"""Resources that clients may write."""
+
+
+def write(state: State, place: tuple[str, str, str], body: bytes) -> bytes:
+    """Create an object, or update one; what is stored then.
+
+    Args:
+        place: resource, namespace and name; without a name it is created.
+
+    Raises:
+        Refusal: 409 when it exists already or has changed meanwhile, 404 when it is gone, 405, 400.
+    """
+    resource, namespace, name = place
+    if resource not in WRITABLE:
+        raise Refusal(405, "MethodNotAllowed", f"{resource} cannot be written here")
+    try:
+        obj: dict[str, Any] = orjson.loads(body)
+        metadata = obj["metadata"]
+        name, creates = name or metadata["name"], not name
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise Refusal(400, "BadRequest", f"no object: {error}") from None
+    with state.changed:
+        known = state.collections[resource].objects.get((namespace, name))
+        if creates and known:
+            raise Refusal(409, "AlreadyExists", f'{resource} "{name}" already exists')
+        if not creates and known is None:
+            raise Refusal(404, "NotFound", f'{resource} "{name}" not found')
+        if known and metadata.get("resourceVersion", str(known.version)) != str(known.version):
+            raise Refusal(409, "Conflict", f'Operation cannot be fulfilled on {resource} "{name}": it has been modified')
+        metadata["uid"] = known.load()["metadata"]["uid"] if known else str(uuid.uuid4())
+        metadata["namespace"] = namespace
+        return state.put(resource, obj).data
+
+
+def has_labels(stored: Stored, selector: str) -> bool:
+    """Whether an object has all labels of a selector of the form `a=b,c=d`."""
+    wanted = [term.partition("=") for term in selector.split(",") if term]
+    labels = (stored.load()["metadata"].get("labels") or {}) if wanted else {}
+    return all(labels.get(key) == value for key, _, value in wanted)

@@ -1,0 +1,252 @@
+"""Who holds which Lease: never two at once, always somebody again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+
+import pytest
+
+from telegen.api.election import boottime
+from telegen.api.errors import Conflict
+from telegen.api.lease import Lease
+from tests.api.crowd import Crowd, Member, crowd
+
+
+def the(members: list[Member]) -> Member:
+    """The only one."""
+    (member,) = members
+    return member
+
+
+def settled(some: Crowd) -> Crowd:
+    """After the first quarter of an hour of a day without events."""
+    some.turn(900, tick=1.0)
+    return some
+
+
+def test_first_come() -> None:
+    """One takes the shard, another the place behind it; a third waits."""
+    with crowd(3) as some:
+        some.turn(2)
+        holder, standby = the(some.serving()), some.standby()
+        assert standby and standby is not holder
+        assert (some.holder(), some.holder(standby=True)) == (holder.identity, standby.identity)
+        assert some.leases()["telegen-shard-0"].duration == 15
+
+
+def test_killed_holder() -> None:
+    """The standby takes over as soon as the record has stood still for the lease's time, and somebody follows it."""
+    with crowd(3) as some:
+        some.turn(60)
+        old, standby = the(some.serving()), some.standby()
+        some.members.remove(old)
+        some.turn(13)
+        assert not some.serving()
+        some.turn(3)
+        assert the(some.serving()) is standby
+        some.turn(40)
+        assert some.standby() in some.members and some.standby() is not standby
+        assert some.leases()["telegen-shard-0"].transitions == 1
+
+
+def test_released() -> None:
+    """Who leaves gives its Lease back: holder empty, one second, as client-go does; the standby takes it at once."""
+    with crowd(3) as some:
+        some.turn(60)
+        old, standby = the(some.serving()), some.standby()
+        some.members.remove(old)
+        old.election.resign()
+        assert (some.leases()["telegen-shard-0"].holder, some.leases()["telegen-shard-0"].duration) == ("", 1)
+        some.turn(0.25)
+        assert the(some.serving()) is standby
+
+
+def test_cut_off_holder() -> None:
+    """A holder that reaches nobody stops serving before another begins, and learns later that it has lost."""
+    with crowd(3) as some:
+        some.turn(60)
+        old = the(some.serving())
+        old.line.cut = True
+        some.turn(12.5)
+        assert not some.serving()
+        some.turn(5)
+        assert the(some.serving()) is not old
+        old.line.cut = False
+        some.turn(30)
+        assert the(some.serving()) is not old
+
+
+def test_api_server_away() -> None:
+    """While nobody reaches the API server nobody serves the shard; soon afterwards one does."""
+    with crowd(3) as some:
+        some.turn(60)
+        for member in some.members:
+            member.line.cut = True
+        some.turn(120)
+        assert not some.serving()
+        for member in some.members:
+            member.line.cut = False
+        some.turn(10)
+        assert the(some.serving()) in some.members
+
+
+def test_frozen_holder() -> None:
+    """A holder that was stopped for long serves nothing when it wakes up, not for a moment."""
+    with crowd(3) as some:
+        some.turn(60)
+        old = the(some.serving())
+        old.frozen = True
+        some.turn(40)
+        new = the(some.serving())
+        assert new is not old
+        old.frozen = False
+        some.turn(40)
+        assert the(some.serving()) is new
+
+
+def test_lost_answers() -> None:
+    """A renewal whose answer is lost counts for nothing at first; the record shows that it is ours all the same."""
+    with crowd(2) as some:
+        some.turn(60)
+        holder = the(some.serving())
+        holder.line.lossy = True
+        some.turn(5)
+        holder.line.lossy = False
+        some.turn(5)
+        assert the(some.serving()) is holder
+
+
+def test_one_each() -> None:
+    """With agents enough, each holds one Lease at the most."""
+    with crowd(8, shards=3) as some:
+        some.turn(120)
+        for shard in range(3):
+            assert some.serving(shard) and some.standby(shard)
+        holders = [lease.holder for lease in some.leases().values()]
+        assert len(set(holders)) == len(holders) == 6
+
+
+def test_more_shards_than_agents() -> None:
+    """With too few agents, they take what nobody else has taken for a while; nobody stands by for itself."""
+    with crowd(2, shards=3) as some:
+        settled(some)
+        for shard in range(3):
+            assert the(some.serving(shard)) is not some.standby(shard)
+
+
+def test_alone() -> None:
+    """The only agent of a cluster holds the shard; there is nobody next in line."""
+    with crowd(1) as some:
+        settled(some)
+        assert some.serving() and not some.standby()
+
+
+def test_requests_of_the_waiting() -> None:
+    """Who waits asks twice a minute, whatever the others do."""
+    with crowd(6) as some:
+        settled(some)
+        waiting = [member for member in some.members if not some.serving() == [member] and member is not some.standby()]
+        before = [len(member.verbs) for member in waiting]
+        some.turn(600, tick=1.0)
+        counts = [(len(member.verbs) - count) / 10 for member, count in zip(waiting, before)]
+        assert all(1.5 < count < 2.7 for count in counts), counts
+
+
+def test_requests_of_holder_and_standby() -> None:
+    """They renew every two seconds, and look around now and then."""
+    with crowd(3) as some:
+        settled(some)
+        pair = [the(some.serving()), some.standby()]
+        before = [len(member.verbs) for member in pair if member]
+        some.turn(600, tick=0.5)
+        counts = [(len(member.verbs) - count) / 10 for member, count in zip(pair, before) if member]
+        assert all(20 < count < 34 for count in counts), counts
+
+
+def test_another_number_of_shards() -> None:
+    """While somebody holds a shard of another division, nobody takes one of ours: every series would be there twice."""
+    with crowd(2) as some:
+        some.turn(60)
+        one = some.join(shards=2)
+        some.turn(120)
+        assert not one.serves(0) and not one.serves(1)
+        for old in [member for member in some.members if member is not one]:
+            some.members.remove(old)
+            old.election.resign()
+        some.shards = 2
+        some.turn(120)
+        assert one.serves(0) and one.serves(1)
+
+
+def test_restarted_process_goes_on() -> None:
+    """A new process with the identity of the old one takes the Lease at once: it was never free."""
+    with crowd(2) as some:
+        some.turn(60)
+        old = the(some.serving())
+        some.members.remove(old)
+        new = Member(some, old.identity, 1, some.draw)
+        some.members.append(new)
+        some.turn(0.25)
+        assert new.serves(0)
+        assert some.leases()["telegen-shard-0"].transitions == 0
+
+
+def test_only_one_writes() -> None:
+    """An update of a version that is no longer the newest is refused, and so is a second creation."""
+    with crowd(1) as some:
+        some.turn(1)
+        held = some.leases()["telegen-shard-0"]
+        leases = some.members[0].election._leases
+        leases.write(replace(held, renewed="2026-01-05T08:00:00.000000Z"))
+        for stale in (held, Lease("telegen-shard-0")):
+            with pytest.raises(Conflict):
+                leases.write(stale)
+
+
+def test_taken_by_hand(caplog: pytest.LogCaptureFixture) -> None:
+    """A Lease that somebody has overwritten is lost at the next renewal, with a word in the log; one deleted is made anew."""
+    with crowd(1) as some, caplog.at_level(logging.WARNING):
+        some.turn(1)
+        leases = some.members[0].election._leases
+        leases.write(replace(some.leases()["telegen-shard-0"], holder="somebody"))
+        some.turn(2.5)
+        assert not some.serving()
+        assert "telegen-shard-0: lost to somebody" in caplog.text
+        some.server.state.delete("leases", "telegen", "telegen-shard-0")
+        some.turn(60)
+        assert some.serving()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens(seed: int) -> None:
+    """Agents are cut off, frozen, killed, restarted, in any order: no shard is ever served twice, and all of them are
+    served again when it is over."""
+    with crowd(7, seed, shards=2) as some:
+        for _ in range(40):
+            victim = some.draw.choice(some.members)
+            what = some.draw.randrange(6)
+            if what == 0:
+                victim.line.cut = not victim.line.cut
+            elif what == 1:
+                victim.frozen = not victim.frozen
+            elif what == 2:
+                victim.line.lossy = not victim.line.lossy
+            elif what == 3 and len(some.members) > 4:
+                some.members.remove(victim)
+            elif what == 4 and not victim.frozen and len(some.members) > 4:
+                some.members.remove(victim)
+                victim.election.resign()
+            else:
+                some.join()
+            some.turn(some.draw.uniform(1, 25), tick=0.5)
+        for member in some.members:
+            member.line.cut = member.line.lossy = member.frozen = False
+        some.turn(150, tick=0.5)
+        assert the(some.serving(0)) is not the(some.serving(1))
+
+
+def test_clock_runs_through_suspension() -> None:
+    """The clock counts what CLOCK_MONOTONIC counts, and suspension besides."""
+    assert boottime() >= time.monotonic() - 1
