@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from telegen.cli import main
-from telegen.kubestate.registry import DEFAULT, RESOURCES
-from tests.cluster.control_plane import RBAC, ControlPlane, Object, deployment, node, pod
+from telegen.kubestate.registry import RESOURCES
+from tests.cluster.control_plane import ControlPlane, Object, deployment, node, pod
 from tests.harness import Agent, start_agent
 from tests.tree import wait_for
 
@@ -115,18 +114,3 @@ def test_api_server_that_comes_late(control_plane: ControlPlane, kubeconfig: Pat
     finally:
         control_plane.stop_apiserver()
         control_plane.start_apiserver()
-
-
-def test_rights_are_exactly_those_needed() -> None:
-    """k8s/account/rbac.yaml grants list and watch on the default resources, and nothing else."""
-    (role,) = [obj for obj in yaml.safe_load_all(RBAC.read_text()) if obj["kind"] == "ClusterRole"]
-    granted = {
-        (group, resource, verb)
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
-    needed = {(RESOURCES[name].group, name, verb) for name in DEFAULT for verb in ("list", "watch")}
-    assert granted == needed

@@ -1,0 +1,43 @@
+"""The rights of k8s/account against the registry of resources: neither one too few nor one too many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from telegen.kubestate.registry import DEFAULT, RESOURCES
+from tests.cluster.control_plane import RBAC
+
+OBJECTS = list(yaml.safe_load_all(RBAC.read_text()))
+
+
+def named(kind: str) -> list[dict[str, Any]]:
+    """The objects of a kind in the file of rights."""
+    return [obj for obj in OBJECTS if obj["kind"] == kind]
+
+
+def test_rights_are_exactly_those_needed() -> None:
+    """The cluster role grants list and watch on the default resources, and nothing else.
+
+    That this suffices is shown on a real server: tests/cluster runs the agent with this account.
+    """
+    (role,) = named("ClusterRole")
+    granted = [
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
+    needed = {(RESOURCES[name].group, name, verb) for name in DEFAULT for verb in ("list", "watch")}
+    assert set(granted) == needed
+    assert len(granted) == len(needed)
+
+
+def test_rights_go_to_the_account_alone() -> None:
+    """The binding joins that role to the one account of the file."""
+    (account,), (role,), (binding,) = named("ServiceAccount"), named("ClusterRole"), named("ClusterRoleBinding")
+    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role["metadata"]["name"]}
+    assert binding["subjects"] == [{"kind": "ServiceAccount", **{key: account["metadata"][key] for key in ("name", "namespace")}}]
