@@ -1,15 +1,25 @@
-# Two stages: the wheel and its dependencies are built in one and installed in the other.
+# Two stages: the wheel is built and installed with the exact versions of requirements.lock in one; the other has the
+# result, and neither pip's files nor a compiler.
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY setup.cfg setup.py README.md requirements.lock ./
 COPY telegen telegen
 COPY workers workers
-RUN python -m venv /opt/telegen \
- && /opt/telegen/bin/pip install --no-cache-dir -r requirements.lock \
- && /opt/telegen/bin/pip install --no-cache-dir --no-deps .
+RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /dist .
+# The lock file is a constraint: what only developers need is in it as well, and is not installed.
+RUN python -m venv --without-pip /opt/telegen \
+ && python -m pip --python /opt/telegen/bin/python install --no-cache-dir --constraint requirements.lock /dist/*.whl
 
 FROM python:3.13-slim
+LABEL org.opencontainers.image.title="telegen" \
+      org.opencontainers.image.description="Kubernetes state and container metrics from one agent" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/telegen /opt/telegen
-ENV PATH=/opt/telegen/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/telegen/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
 EXPOSE 9443
+# Nobody in particular. The DaemonSet of k8s/ runs it as root, which the node's files ask for.
+USER 65532:65532
 ENTRYPOINT ["python", "-m", "telegen.supervisor"]

@@ -19,11 +19,12 @@ run: $(VENV)/stamp ## run the agent on the cluster that the environment or a kub
 test: lint ## check the code and run every test
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers
+lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers, Dockerfile
 	$(BIN)/flake8 telegen workers tests setup.py
 	$(BIN)/isort --check --quiet telegen workers tests setup.py
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi
 
 bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=URL measures a kube-state-metrics beside it
 	$(BIN)/python -m tests.bench --pods $(PODS) $(if $(PEER),--peer $(PEER))

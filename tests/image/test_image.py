@@ -1,0 +1,69 @@
+"""The image: its steps work, and what they make runs without the tree."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from telegen import __version__
+from tests.harness import Agent, free_port
+from tests.image.dockerfile import ROOT, Stage, build
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """The last stage, built."""
+    return build(tmp_path_factory.mktemp("image"))
+
+
+def run(image: Stage, *command: str) -> str:
+    """What a command prints in the image, in a folder that has nothing to do with the tree."""
+    done = subprocess.run(command, env=image.environment(), cwd=image.root, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_is_in_it(image: Stage) -> None:
+    """The wheel and what it needs at run time, each with its metadata for bills of materials; no tests, no linters, no
+    pip."""
+    program = "import importlib.metadata as m; print(*sorted(d.name.lower() for d in m.distributions()))"
+    names = run(image, "python", "-c", program).split()
+    assert {"telegen", "falcon", "gunicorn", "msgspec", "orjson", "prometheus-client"} <= {name.replace("_", "-") for name in names}
+    assert not {"pytest", "mypy", "flake8", "honcho", "pip"} & set(names)
+    files = run(image, "python", "-c", "import telegen, workers; print(telegen.__file__, workers.__file__)")
+    assert all("site-packages" in file and str(ROOT / "telegen") not in file for file in files.split())
+    assert (Path(files.split()[0]).parent / "py.typed").exists()
+
+
+def test_what_it_says_of_itself(image: Stage) -> None:
+    """The labels tell the version; nobody in particular runs it; the command line is there as well."""
+    assert image.labels["org.opencontainers.image.version"] == __version__
+    assert image.labels["org.opencontainers.image.title"] == "telegen"
+    assert image.user == "65532:65532" and image.ports == ["9443"]
+    assert run(image, "telegen", "version") == f"telegen {__version__}\n"
+
+
+def test_the_entry_point_serves(image: Stage) -> None:
+    """ENTRYPOINT with arguments starts the agent, and SIGTERM to it ends all of it."""
+    assert image.entrypoint == ["python", "-m", "telegen.supervisor"]
+    port = free_port()
+    command = [*image.entrypoint, "--demo", "--demo-pods", "20", "--host", "127.0.0.1", "--port", str(port)]
+    log = image.root / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=image.environment(), cwd=image.root, stderr=output)
+    agent = Agent(process, port, Path(), log)
+    try:
+        agent.wait_ready(60)
+        assert "kube_pod_info{" in agent.page()
+        everybody = agent.tree.processes()
+        process.terminate()
+        assert process.wait(20) == 0
+        assert psutil.wait_procs(everybody, 5)[1] == []
+    finally:
+        process.kill()
+        process.wait(20)
