@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from telegen import __version__
+from telegen.cadvisor.groups import sources
 from telegen.catalogue import documents, tables
 from telegen.compare import add_arguments as add_compare_arguments
 from telegen.compare import run as run_compare
@@ -134,6 +135,7 @@ def check_config(options: argparse.Namespace) -> int:
     """`telegen check-config`."""
     config = load(options.file, os.environ)
     check_selection(config)
+    sources(config.kube_metrics.cadvisor)
     for path in not_effective(config):
         print(f"{path}: not effective yet")
     for line in notes(config):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from telegen.cadvisor.groups import sources
-from telegen.cadvisor.labels import PathLabels
+from telegen.cadvisor.labels import PathLabels, namespace_filter
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.cadvisor.source import Node, Roots, Source
 from telegen.metrics.render import OnError
@@ -27,7 +27,7 @@ class SampleWorker(Worker):
         self._stores: list[Store] = []
         self._labels = PathLabels()
         node = Node(Roots(settings.cgroup_root, settings.proc_root, settings.sys_root))
-        sampler = Sampler(node, sources(settings), self._labels, self._make_store)
+        sampler = Sampler(node, sources(settings), self._labels, self._make_store, namespace_filter(settings))
         due = time.monotonic()
         while not self.stop.is_set():
             self._pass(sampler)

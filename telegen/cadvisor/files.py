@@ -8,6 +8,13 @@ import os
 SIZE = 16384
 """Bytes read at once: more than any of these files has."""
 
+GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.ENOTDIR, errno.EOPNOTSUPP))
+"""The kernel has no such file for this cgroup, or the cgroup itself has ended, or the file answers for no such cgroup
+(pressure with psi=0, cgroup.procs of a threaded one)."""
+
+RETRY = 6
+"""Passes after which a file that was not there is looked for again: a controller may be switched on later."""
+
 
 class ControlFiles:
     """Reads small files again and again, keeping up to `limit` of them open. Not safe for threads."""
@@ -15,44 +22,66 @@ class ControlFiles:
     def __init__(self, limit: int = 4096) -> None:
         self._limit = limit
         self._open: dict[str, int] = {}
+        self._missing: dict[str, int] = {}
         self._used: set[str] = set()
+        self._passes = 0
 
-    def read(self, path: str) -> bytes:
-        """The content now.
+    def read(self, path: str) -> bytes | None:
+        """The content now; None when there is no such file.
 
         Raises:
-            OSError: the file is not there (ENOENT) or cannot be read.
+            OSError: the file cannot be read.
         """
-        # PERF: pread of an open memory.stat takes 5 us of ours, open + read + close 14.
+        # PERF: pread of an open memory.stat takes 5 us of ours, open + read + close 14; to find that there is no file
+        # 5, to remember it 0.2.
         self._used.add(path)
         fd = self._open.get(path)
         if fd is not None:
             try:
                 return os.pread(fd, SIZE, 0)
             except OSError as error:
-                self._close(path)
                 # The cgroup was removed; one of the same name may be there by now.
-                if error.errno not in (errno.ENODEV, errno.ENOENT, errno.EBADF):
+                self._close(path)
+                if error.errno not in GONE:
                     raise
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        if len(self._open) < self._limit:
-            self._open[path] = fd
-            return os.pread(fd, SIZE, 0)
-        try:
-            return os.read(fd, SIZE)
-        finally:
-            os.close(fd)
+        elif self._missing.get(path, 0) > self._passes:
+            return None
+        return self._first(path)
 
     def sweep(self) -> None:
-        """Close every file that was not read since the last call."""
+        """End a pass: close, and forget, every file that was not asked for in it."""
         for path in [path for path in self._open if path not in self._used]:
             self._close(path)
+        for path in [path for path in self._missing if path not in self._used]:
+            del self._missing[path]
         self._used = set()
+        self._passes += 1
 
     def close(self) -> None:
         """Close them all."""
         for path in list(self._open):
             self._close(path)
+
+    def _first(self, path: str) -> bytes | None:
+        """Open and read a file."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                content = os.pread(fd, SIZE, 0)
+            except BaseException:
+                os.close(fd)
+                raise
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            self._missing[path] = self._passes + RETRY
+            return None
+        self._missing.pop(path, None)
+        if len(self._open) < self._limit:
+            self._open[path] = fd
+        else:
+            os.close(fd)
+        return content
 
     def _close(self, path: str) -> None:
         os.close(self._open.pop(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telegen.cadvisor import cpu, memory
+from telegen.cadvisor import cpu, cpuset, disk_io, hugetlb, memory, numa, oom, own, pids, pressure, spec, times
 from telegen.cadvisor.source import Source
 from telegen.config import ConfigError
 from telegen.config.model import Cadvisor
@@ -50,5 +50,19 @@ def sources(settings: Cadvisor) -> tuple[Source, ...]:
 
 def sources_of(on: frozenset[str]) -> tuple[Source, ...]:
     """The sources of some groups, in the order of the page."""
-    known = (cpu.make("percpu" in on), memory.SOURCE)
+    known = (
+        cpu.make("percpu" in on),
+        memory.SOURCE,
+        oom.SOURCE,
+        disk_io.SOURCE,
+        pids.SOURCE,
+        pressure.make("diskIO" in on),
+        hugetlb.SOURCE,
+        numa.SOURCE,
+        cpuset.SOURCE,
+        spec.SOURCE,
+        times.START,
+        times.LAST_SEEN,
+        own.SOURCE,
+    )
     return tuple(source for source in known if not source.group or source.group in on)

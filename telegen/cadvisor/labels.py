@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from telegen.cadvisor.discovery import Cgroup
+from telegen.config.model import Cadvisor
 
 BASE = ("container", "id", "image", "name", "namespace", "pod")
 """As the kubelet has them: always all, empty when unknown."""
@@ -28,3 +30,17 @@ class PathLabels:
     def labels(self, cgroup: Cgroup) -> tuple[str, ...]:
         """See `Labels`."""
         return ("", cgroup.id, "", cgroup.container_id, "", "")
+
+
+def namespace_filter(settings: Cadvisor) -> Callable[[Cgroup, tuple[str, ...]], bool]:
+    """Whether a cgroup with these values of its labels is to be shown. What is above pods belongs to no namespace and is
+    shown always."""
+    wanted, unwanted = frozenset(settings.namespaces), frozenset(settings.namespaces_exclude)
+    place = BASE.index("namespace")
+
+    def shown(cgroup: Cgroup, values: tuple[str, ...]) -> bool:
+        if cgroup.kind in ("root", "slice"):
+            return True
+        return (not wanted or values[place] in wanted) and values[place] not in unwanted
+
+    return shown

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import errno
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from telegen.cadvisor.discovery import Cgroup, find_cgroups
@@ -13,6 +13,9 @@ from telegen.cadvisor.labels import Labels
 from telegen.cadvisor.source import Context, Node, Source
 from telegen.metrics.family import Object
 from telegen.metrics.render import Identity, OnError, Render, renderer
+
+LINGER = 300.0
+"""Seconds for which the last reading of an ended cgroup may stay, where a source wants that."""
 
 
 class Target(Protocol):
@@ -47,17 +50,29 @@ def make_render(source: Source, names: Sequence[str], on_error: OnError) -> Rend
 class Sampler:
     """Reads all cgroups that are shown. Not safe for threads."""
 
-    def __init__(self, node: Node, sources: Iterable[Source], labels: Labels, target: Callable[[Source], Target]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        sources: Iterable[Source],
+        labels: Labels,
+        target: Callable[[Source], Target],
+        shown: Callable[[Cgroup, tuple[str, ...]], bool] = lambda cgroup, values: True,
+    ) -> None:
         """Prepare; nothing is read yet.
 
         Args:
             sources: what is read of each cgroup.
             labels: who knows what a cgroup is called.
             target: makes the target of a source.
+            shown: whether a cgroup with these values of its labels is to be shown.
         """
-        self._node, self._labels = node, labels
-        self._slots = [_Slot(source, target(source), node.errors) for source in sources]
+        self._node, self._labels, self._shown = node, labels, shown
+        self._slots: list[_Slot] = []
+        self._own: list[_Slot] = []
+        for source in sources:
+            (self._slots if source.labelled else self._own).append(_Slot(source, target(source)))
         self._contexts: dict[str, Context] = {}
+        self._root = Context(Cgroup("/", "root"), node)
 
     @property
     def errors(self) -> Counter[str]:
@@ -68,19 +83,25 @@ class Sampler:
     def sample(self) -> None:
         """One pass: what has changed goes to the targets, what has ended is deleted from them."""
         node = self._node
-        node.mounts = find_mounts(node.roots.cgroup)
+        node.mounts, node.now, node.failed = find_mounts(node.roots.cgroup), time.time(), False
         contexts: dict[str, Context] = {}
-        for cgroup in _all_cgroups(node.mounts.values()):
-            context = self._contexts.get(cgroup.id) or Context(cgroup, node)
-            context.begin()
-            contexts[cgroup.id] = context
+        for cgroup in _all_cgroups(node.mounts):
             values = self._labels.labels(cgroup)
-            for slot in self._slots:
-                slot.visit(context, values)
+            if self._shown(cgroup, values):
+                contexts[cgroup.id] = context = self._contexts.get(cgroup.id) or Context(cgroup, node)
+                context.begin()
+                for slot in self._slots:
+                    slot.visit(context, values)
         for id in self._contexts.keys() - contexts.keys():
             for slot in self._slots:
-                slot.drop(id)
+                slot.end(self._contexts[id])
         self._contexts = contexts
+        for slot in self._slots:
+            slot.let_go(contexts.keys(), node.now)
+        node.failed = node.failed or not node.mounts
+        self._root.begin()
+        for slot in self._own:
+            slot.visit(self._root, ())
         node.files.sweep()
 
     def close(self) -> None:
@@ -91,9 +112,10 @@ class Sampler:
 class _Slot:
     """A source at work: what it has read last, by cgroup, and where its objects go."""
 
-    def __init__(self, source: Source, target: Target, errors: Counter[str]) -> None:
-        self._source, self._target, self._errors = source, target, errors
+    def __init__(self, source: Source, target: Target) -> None:
+        self._source, self._target = source, target
         self._last: dict[str, tuple[Any, tuple[str, ...]]] = {}
+        self._ended: dict[str, tuple[float, str]] = {}
 
     def visit(self, context: Context, labels: tuple[str, ...]) -> None:
         """Read one cgroup; parse and hand over only what has changed since the last pass."""
@@ -103,7 +125,7 @@ class _Slot:
         try:
             raw = source.read(context)
             if raw is None:
-                self.drop(id)
+                self._drop(id)
                 return
             context.alive = True
             # PERF: an idle container's bytes stay the same: comparing them is all that it costs.
@@ -112,14 +134,34 @@ class _Slot:
             reading = source.parse(raw, context)
         except Exception as error:
             # One bad cgroup costs its own samples of this source, never another's.
-            self._errors[_reason(error)] += 1
-            self.drop(id)
+            context.node.count(error)
+            self._drop(id)
             return
         self._last[id] = (raw, labels)
         self._target.upsert({**reading, "id": id, "labels": labels})
 
-    def drop(self, id: str) -> None:
-        """The cgroup has ended, or has nothing to say any more."""
+    def end(self, context: Context) -> None:
+        """The cgroup has ended: its object goes, at once or later."""
+        id = context.cgroup.id
+        if self._source.lingers and id in self._last:
+            raw, _ = self._last[id]
+            if any(self._source.parse(raw, context).values()):
+                pod = id.rpartition("/")[0] if context.cgroup.pod_uid and context.cgroup.kind == "container" else ""
+                self._ended[id] = (context.node.now + LINGER, pod)
+                return
+        self._drop(id)
+
+    def let_go(self, alive: Collection[str], now: float) -> None:
+        """Drop what has lingered long enough, or longer than its pod, or is there again."""
+        for id, (until, pod) in list(self._ended.items()):
+            back = id in alive
+            if back or now >= until or (pod and pod not in alive):
+                del self._ended[id]
+                if not back:
+                    self._drop(id)
+
+    def _drop(self, id: str) -> None:
+        """The cgroup has nothing to say any more."""
         if self._last.pop(id, None) is not None:
             self._target.delete({"id": id})
 
@@ -131,17 +173,12 @@ def _label(number: int) -> Callable[[Object], str]:
     return read
 
 
-def _reason(error: Exception) -> str:
-    """The label of an error: of a system error its name, `malformed` for what could not be understood."""
-    if isinstance(error, OSError):
-        return errno.errorcode.get(error.errno or 0, "unknown")
-    return "malformed" if isinstance(error, (ValueError, LookupError)) else type(error).__name__
-
-
-def _all_cgroups(mounts: Iterable[Mount]) -> Iterator[Cgroup]:
-    """The cgroups of all mounts, each once: the trees of v1 controllers may differ."""
+def _all_cgroups(mounts: Mapping[str, Mount]) -> Iterator[Cgroup]:
+    """The cgroups of the hierarchies that runtimes always use, each once: the trees of v1 controllers may differ."""
     seen: set[str] = set()
-    for path in dict.fromkeys(mount.path for mount in mounts):
+    # PERF: on v1 a walk through each of ten hierarchies would cost more than all reading (35 us per cgroup and walk).
+    wanted = [mounts[controller].path for controller in ("cpuacct", "memory") if controller in mounts]
+    for path in dict.fromkeys(wanted):
         for cgroup in find_cgroups(path):
             if cgroup.id not in seen:
                 seen.add(cgroup.id)

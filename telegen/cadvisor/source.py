@@ -6,11 +6,13 @@ import errno
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Optional, Union
 
 from telegen.cadvisor.discovery import Cgroup, Kind
-from telegen.cadvisor.files import ControlFiles
+from telegen.cadvisor.files import GONE, ControlFiles
 from telegen.cadvisor.hierarchy import Mount
 from telegen.metrics.family import FamilyGenerator, Object
 
@@ -24,10 +26,6 @@ Entry = tuple[str, str]
 """Controller and name of a control file."""
 
 ALL_KINDS: frozenset[Kind] = frozenset(("root", "slice", "pod", "container"))
-
-GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.ENOTDIR, errno.EOPNOTSUPP))
-"""The kernel has no such file for this cgroup, or the cgroup itself has ended, or the file answers for no such cgroup
-(pressure with psi=0, cgroup.procs of a threaded one)."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +44,61 @@ class Node:
     Attributes:
         roots: where the host's filesystems are.
         files: the open files.
-        mounts: controller to its mount (see `hierarchy`), found anew at each pass.
         device: names a block device: `8:0` to `/dev/sda`, or to itself when it is unknown.
         errors: what went wrong so far, by reason: `malformed`, or the name of a system error.
+        mounts: controller to its mount (see `hierarchy`), found anew at each pass.
+        now: Unix time of the pass.
+        failed: whether something went wrong in this pass.
     """
 
     roots: Roots = Roots()
     files: ControlFiles = field(default_factory=ControlFiles)
-    mounts: Mapping[str, Mount] = field(default_factory=dict)
     device: Callable[[str], str] = str
     errors: Counter[str] = field(default_factory=Counter)
+    mounts: Mapping[str, Mount] = field(default_factory=dict)
+    now: float = 0.0
+    failed: bool = False
+
+    @cached_property
+    def boot_time(self) -> float:
+        """When the node was started, Unix seconds (btime of /proc/stat); 0 when it is unknown."""
+        with suppress(OSError), open(f"{self.roots.proc}/stat", "rb") as file:
+            for line in file:
+                if line.startswith(b"btime "):
+                    return float(line.split()[1])
+        return 0.0
+
+    @cached_property
+    def huge_page_sizes(self) -> tuple[str, ...]:
+        """Sizes of huge pages as control files are called by them: `2MB`. (`hugepages-2048kB` in /sys.)"""
+        sizes = []
+        with suppress(OSError):
+            for name in sorted(os.listdir(f"{self.roots.sys}/kernel/mm/hugepages")):
+                size = int(name[len("hugepages-") : -len("kB")])
+                sizes.append(f"{size >> 20}GB" if size >= 1 << 20 else f"{size >> 10}MB" if size >= 1 << 10 else f"{size}KB")
+        return tuple(sizes)
+
+    def count(self, error: Exception) -> None:
+        """Count what could not be read; what the kernel does not have is no error."""
+        if not isinstance(error, OSError):
+            reason = "malformed" if isinstance(error, (ValueError, LookupError)) else type(error).__name__
+        elif error.errno in GONE:
+            return
+        else:
+            reason = errno.errorcode.get(error.errno or 0, "unknown")
+        self.errors[reason] += 1
+        self.failed = True
 
 
 class Context:
     """One cgroup as the sources see it. It lives from pass to pass, as long as the cgroup does."""
 
-    __slots__ = ("cgroup", "node", "alive", "_folders", "_pids")
+    __slots__ = ("cgroup", "node", "alive", "memo", "_folders", "_pids")
 
     def __init__(self, cgroup: Cgroup, node: Node) -> None:
         self.cgroup, self.node = cgroup, node
+        self.memo: dict[str, Any] = {}
+        """What sources want to remember of this cgroup from pass to pass, each under its name."""
         self.begin()
 
     def begin(self) -> None:
@@ -98,13 +132,8 @@ class Context:
         try:
             return self.node.files.read(path)
         except OSError as error:
-            self.count(error)
+            self.node.count(error)
             return None
-
-    def count(self, error: OSError) -> None:
-        """Count what could not be read; what the kernel does not have is no error."""
-        if error.errno not in GONE:
-            self.node.errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1
 
     def pids(self) -> list[int]:
         """Processes of the cgroup as the agent's own pid namespace numbers them, without those that it cannot see.
@@ -137,7 +166,7 @@ class Context:
             with os.scandir(path) as entries:
                 return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
         except OSError as error:
-            self.count(error)
+            self.node.count(error)
             return []
 
 
@@ -154,7 +183,10 @@ class Source:
         parse: what the bytes say. What it (or `read`) raises is counted and costs this source of this cgroup only; a
             ValueError or LookupError counts as `malformed`. `id` and `labels` are no names for what was read.
         kinds: cgroups that have it.
-        labelled: whether samples carry the labels of a container. If not, families bring all their labels.
+        labelled: whether samples carry the labels of a container. If not, families bring all their labels, and the
+            source is read once per pass, behind all others, with the context of the root.
+        lingers: whether what is not 0 stays for `LINGER` when the cgroup has ended, or until its pod's has: how it ended
+            is what it is about.
     """
 
     name: str
@@ -164,6 +196,7 @@ class Source:
     parse: Callable[[Any, Context], Reading]
     kinds: frozenset[Kind] = ALL_KINDS
     labelled: bool = True
+    lingers: bool = False
 
 
 def control_files(v1: tuple[Entry, ...] = (), v2: tuple[Entry, ...] = ()) -> Callable[[Context], Raw]:

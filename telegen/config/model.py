@@ -130,13 +130,15 @@ class Cadvisor(Section, frozen=True):
     sys_root: Annotated[str, text("Where the host's /sys is mounted.")] = "/sys"
     collect_interval: Annotated[Duration, text("Time between two passes over the cgroups.")] = Duration(10)
     housekeeping_interval: Annotated[Duration, later("Time between two searches for new machine facts.")] = Duration(60)
-    disk_io_enabled: Annotated[bool, later("Collect disk I/O.")] = True
+    disk_io_enabled: Annotated[bool, text("Collect disk I/O.")] = True
     network_enabled: Annotated[bool, later("Collect network counters.")] = True
-    per_cpu_enabled: Annotated[bool, later("Collect CPU time of each CPU.")] = False
-    enabled_metrics: Annotated[Names, later("Groups of metrics to collect besides the default ones.")] = ()
-    disabled_metrics: Annotated[Names, later("Groups of metrics not to collect.")] = ()
-    namespaces: Annotated[Names, later("Namespaces whose containers are shown; empty: all.")] = ()
-    namespaces_exclude: Annotated[Names, later("Namespaces whose containers are not shown.")] = ()
+    per_cpu_enabled: Annotated[bool, text("Collect CPU time of each CPU instead of their sum, which only v1 can tell.")] = False
+    enabled_metrics: Annotated[Names, text("Groups of metrics to collect besides the default ones (docs/containers.md).")] = ()
+    disabled_metrics: Annotated[Names, text("Groups of metrics not to collect.")] = ()
+    namespaces: Annotated[
+        Names, text("Namespaces whose pods and containers are shown; empty: all, and what is in none as well.")
+    ] = ()
+    namespaces_exclude: Annotated[Names, text("Namespaces whose pods and containers are not shown.")] = ()
 
 
 class Streaming(Section, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -17,11 +18,17 @@ from telegen.metrics.render import OnError
 class Pages:
     """Samplers whose objects are kept as text."""
 
-    def __init__(self, node: Node, settings: Cadvisor = Cadvisor(), labels: Labels = PathLabels()) -> None:
+    def __init__(
+        self,
+        node: Node,
+        settings: Cadvisor = Cadvisor(),
+        labels: Labels = PathLabels(),
+        extra: tuple[Source, ...] = (),
+    ) -> None:
         self.failures: Counter[str] = Counter()
         self._labels = labels
         self._targets: list[_Texts] = []
-        self.sampler = Sampler(node, sources(settings), labels, self._target)
+        self.sampler = Sampler(node, (*sources(settings), *extra), labels, self._target)
 
     def page(self) -> str:
         """The samples after one more pass, family by family, sorted: the order of folders is the filesystem's."""
@@ -53,6 +60,11 @@ class _Texts:
         columns = zip(*self._texts.values())
         parts = [(family.name, "".join(sorted(texts))) for family, texts in zip(self._families, columns)]
         return "".join(f"# {name}\n{text}" for name, text in parts if text)
+
+
+def timeless(text: str) -> str:
+    """A page without what depends on when the folders were made and read."""
+    return re.sub(r"^(container_(start_time|creation_time|last_seen)[^ ]*) .*$", r"\1 T", text, flags=re.MULTILINE)
 
 
 def sampled(root: Path) -> tuple[str, Counter[str]]:

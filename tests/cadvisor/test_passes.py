@@ -1,0 +1,208 @@
+"""From pass to pass: what changes, what ends, what stays for a while, what is switched off."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from telegen.cadvisor.discovery import Cgroup
+from telegen.cadvisor.files import RETRY
+from telegen.cadvisor.groups import DEFAULT, NAMES, groups, sources, sources_of
+from telegen.cadvisor.labels import BASE, namespace_filter
+from telegen.cadvisor.sampler import LINGER, Sampler
+from telegen.cadvisor.source import Context, Node, Roots, Source, value
+from telegen.config import ConfigError
+from telegen.config.model import Cadvisor
+from telegen.metrics.family import ALPHA, Object, gauge
+from tests.cadvisor.page import Pages, v2_tree, write
+from tests.cadvisor.test_sources import ID, POD, samples
+
+
+class Clock:
+    """A clock that is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1e9
+        monkeypatch.setattr("telegen.cadvisor.sampler.time.time", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The sampler's clock."""
+    return Clock(monkeypatch)
+
+
+def test_kill_stays_after_the_container(tmp_path: Path, clock: Clock) -> None:
+    """The kills of an ended container stay for five minutes; everything else of it goes at once."""
+    folder = v2_tree(tmp_path) / POD
+    write(folder, memory_current="1\n", memory_events="oom_kill 1\n")
+    write(folder.parent, memory_events="oom_kill 1\n")
+    pages = Pages(Node(Roots(str(tmp_path))))
+    assert "container_memory_usage_bytes" in samples(pages.page())
+    shutil.rmtree(folder)
+    assert samples(pages.page()) == {"container_oom_events_total": "1"}
+    clock.now += LINGER - 1
+    assert samples(pages.page()) == {"container_oom_events_total": "1"}
+    clock.now += 1
+    assert samples(pages.page()) == {}
+    pages.sampler.close()
+
+
+def test_kill_goes_with_the_pod(tmp_path: Path, clock: Clock) -> None:
+    """When the pod has ended too, nothing of it stays; nor does a count of no kills."""
+    folder = v2_tree(tmp_path) / POD
+    write(folder, memory_events="oom_kill 1\n")
+    write(folder.parent, memory_events="oom_kill 0\n")
+    pages = Pages(Node(Roots(str(tmp_path))))
+    pages.page()
+    shutil.rmtree(folder.parent)
+    assert samples(pages.page()) == {}
+    pages.sampler.close()
+
+
+def test_container_that_is_back_counts_anew(tmp_path: Path, clock: Clock) -> None:
+    """A cgroup of the same name takes over from what lingered."""
+    folder = v2_tree(tmp_path) / POD
+    write(folder, memory_events="oom_kill 1\n")
+    write(folder.parent, memory_events="oom_kill 1\n")
+    pages = Pages(Node(Roots(str(tmp_path))))
+    pages.page()
+    shutil.rmtree(folder)
+    pages.page()
+    write(folder, memory_events="oom_kill 0\n")
+    assert samples(pages.page())["container_oom_events_total"] == "0"
+    shutil.rmtree(folder)
+    assert samples(pages.page()) == {}
+    pages.sampler.close()
+
+
+def test_last_seen_is_the_pass(tmp_path: Path, clock: Clock) -> None:
+    """Whole seconds of the last pass that found the cgroup."""
+    write(v2_tree(tmp_path) / POD, cpu_stat="usage_usec 1\n")
+    pages = Pages(Node(Roots(str(tmp_path))))
+    assert samples(pages.page())["container_last_seen"] == "1000000000"
+    clock.now += 10.5
+    assert samples(pages.page())["container_last_seen"] == "1000000010"
+    pages.sampler.close()
+
+
+def test_file_that_appears_later(tmp_path: Path) -> None:
+    """A controller that is switched on later is noticed within a few passes, though missing files are remembered."""
+    folder = v2_tree(tmp_path) / POD
+    write(folder, cpu_stat="usage_usec 1\n")
+    pages = Pages(Node(Roots(str(tmp_path))))
+    pages.page()
+    write(folder, pids_current="3\n")
+    found = [samples(pages.page()).get("container_threads") for _ in range(RETRY)]
+    assert found[-1] == "3"
+    pages.sampler.close()
+
+
+class Log:
+    """A target that notes what comes."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+
+    def upsert(self, obj: Object) -> None:
+        """See `Target`."""
+        self.events.append(("upsert", obj["id"]))
+
+    def delete(self, obj: Object) -> None:
+        """See `Target`."""
+        self.events.append(("delete", obj["id"]))
+
+
+def test_only_what_has_changed_is_handed_over(tmp_path: Path) -> None:
+    """The same bytes and labels are not parsed again; other labels alone are enough to say it anew."""
+    folder = v2_tree(tmp_path) / "docker" / ID
+    write(folder, cpu_stat="usage_usec 1\n")
+
+    class Renamed:
+        names = BASE
+        image = ""
+
+        def labels(self, cgroup: Cgroup) -> tuple[str, ...]:
+            return ("", cgroup.id, self.image, "", "", "")
+
+    labels, log = Renamed(), Log()
+    sampler = Sampler(Node(Roots(str(tmp_path))), sources_of(frozenset(("cpu",)))[:1], labels, lambda source: log)
+    passes = []
+    for image, usage in (("", 1), ("", 1), ("", 2), ("shop", 2), ("shop", 2)):
+        labels.image = image
+        write(folder, cpu_stat=f"usage_usec {usage}\n")
+        log.events.clear()
+        sampler.sample()
+        passes.append([event for event in log.events if event[1] != "/"])
+    changed = [("upsert", f"/docker/{ID}")]
+    assert passes == [changed, [], changed, changed, []]
+    sampler.close()
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "no"), ValueError("no"), KeyError("no"), TypeError("no")])
+def test_reader_that_fails_costs_its_own_samples(tmp_path: Path, error: Exception) -> None:
+    """Whatever a reader raises for one cgroup: it is counted by reason, other cgroups and sources go on, and the page
+    says so."""
+    for number in (1, 2):
+        write(v2_tree(tmp_path) / "docker" / f"{number:064x}", cpu_stat="usage_usec 1\n")
+    good = sources(Cadvisor())
+
+    def read(context: Context) -> bytes:
+        if context.cgroup.container_id.endswith("1"):
+            raise error
+        return b"7"
+
+    bad = Source("bad", "", (gauge("bad", "", ALPHA, value("n")),), read, lambda raw, context: {"n": int(raw)})
+    pages = Pages(Node(Roots(str(tmp_path))), extra=(bad,))
+    text = pages.page()
+    reason = {PermissionError: "EACCES", TypeError: "TypeError"}.get(type(error), "malformed")
+    assert pages.sampler.errors == Counter({reason: 1})
+    assert samples(text, f"/docker/{2:064x}")["bad"] == "7"
+    first = samples(text, f"/docker/{1:064x}")
+    assert "bad" not in first and 'container_cpu_usage_seconds_total{cpu="total"}' in first
+    assert "container_scrape_error 1\n" in text
+    assert len(good) == len(sources(Cadvisor()))
+    pages.sampler.close()
+
+
+def test_groups_are_switched() -> None:
+    """By default what the kubelet shows; names and switches add and take; taking wins."""
+    assert groups(Cadvisor()) == DEFAULT
+    assert groups(Cadvisor(enabled_metrics=("hugetlb",))) == DEFAULT | {"hugetlb"}
+    assert groups(Cadvisor(disk_io_enabled=False, network_enabled=False)) == DEFAULT - {"diskIO", "network"}
+    assert "percpu" in groups(Cadvisor(per_cpu_enabled=True))
+    assert "tcp" not in groups(Cadvisor(enabled_metrics=("tcp",), disabled_metrics=("tcp",)))
+    with pytest.raises(ConfigError, match="disabled_metrics: no group of metrics is called cpus, disc"):
+        groups(Cadvisor(disabled_metrics=("disc", "cpus", "cpu")))
+
+
+@pytest.mark.parametrize("group", sorted(DEFAULT))
+def test_group_that_is_off_has_no_family(group: str) -> None:
+    """Switching a group off takes its families, and only families that switching it on brings."""
+    names = {family.name for source in sources(Cadvisor(disabled_metrics=(group,))) for family in source.families}
+    everything = {family.name for source in sources(Cadvisor()) for family in source.families}
+    own = {family.name for source in sources_of(frozenset((group,))) if source.group == group for family in source.families}
+    assert names <= everything and not own & names
+
+
+def test_no_family_is_made_twice() -> None:
+    """Families belong to one source, except those that /proc/diskstats gives for the root and io.stat for the others."""
+    found = Counter(family.name for source in sources_of(NAMES) for family in source.families)
+    assert [name for name, count in found.items() if count > 1 and not name.startswith("container_fs_")] == []
+
+
+def test_namespaces_are_filtered() -> None:
+    """Pods and containers by the namespace that they are known to be in; what is above them always."""
+    pod, root = Cgroup("/kubepods/podx", "pod"), Cgroup("/", "root")
+
+    def shown(settings: Cadvisor, namespace: str, cgroup: Cgroup = pod) -> bool:
+        return namespace_filter(settings)(cgroup, ("", cgroup.id, "", "", namespace, ""))
+
+    assert shown(Cadvisor(), "") and shown(Cadvisor(), "shop")
+    only = Cadvisor(namespaces=("shop",))
+    assert shown(only, "shop") and not shown(only, "other") and not shown(only, "") and shown(only, "", root)
+    but = Cadvisor(namespaces_exclude=("shop",))
+    assert not shown(but, "shop") and shown(but, "other") and shown(but, "") and shown(but, "", root)
