@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -152,13 +152,16 @@ def _name(process: psutil.Process) -> str:
 
 
 @contextlib.contextmanager
-def start_agent(text: str, *arguments: str, port: int = 0, **values: object) -> Iterator[Agent]:
+def start_agent(
+    text: str, *arguments: str, port: int = 0, environ: Mapping[str, str] | None = None, **values: object
+) -> Iterator[Agent]:
     """Start an agent with a configuration; it may not be ready yet.
 
     Args:
         text: the YAML, in which `{port}` and what `values` name are filled in.
         arguments: more of them for the command line.
         port: where it listens; any free one when 0.
+        environ: put into its environment.
     """
     port = port or free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +169,7 @@ def start_agent(text: str, *arguments: str, port: int = 0, **values: object) -> 
         config.write_text(text.format(port=port, **values))
         with log.open("wb") as output:
             command = [sys.executable, "-m", "telegen.supervisor", "--config", str(config), *arguments]
-            process = subprocess.Popen(command, env=clean_environ(), stderr=output)
+            process = subprocess.Popen(command, env={**clean_environ(), **(environ or {})}, stderr=output)
             try:
                 yield Agent(process, port, config, log)
             except BaseException:

@@ -1,0 +1,143 @@
+"""The agent as the manifests start it: their arguments, environment and configuration, their probes, and a real
+Prometheus with their scrape configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+
+from telegen.demo.objects import SyntheticCluster
+from telegen.demo.process import make_state
+from telegen.demo.server import SimulatedServer
+from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
+from tests.harness import Agent, free_port, get, start_agent
+from tests.k8s.rendered import ENVIRON, config_text, container
+from tests.tree import wait_for
+
+pytestmark = pytest.mark.cluster
+WAYS = {"daemonset": ".", "deployment": "overlays/standalone", "statefulset": "overlays/shards"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SimulatedServer]:
+    """A small cluster, in which the agent's own StatefulSet runs as well."""
+    state = make_state(SyntheticCluster(30, 4))
+    metadata = {"name": "telegen", "namespace": "telegen", "uid": "00000000-0000-4000-8000-000000000000"}
+    state.put("statefulsets", {"metadata": metadata, "spec": {"replicas": 2}, "status": {"replicas": 2}})
+    server = SimulatedServer(state).start()
+    yield server
+    server.stop()
+
+
+@contextlib.contextmanager
+def started(objs: list[Object], url: str) -> Iterator[Agent]:
+    """The agent of some manifests, on loopback and with another cluster, and otherwise as they have it."""
+    names = [item["name"] for item in container(objs)["env"]]
+    environ = {name: ENVIRON[name] for name in names} | {"TELEGEN_KUBE_METRICS__KUBE_STATE__APISERVER": url}
+    flag, _, *more = container(objs)["args"]
+    assert flag == "--config"
+    port = free_port()
+    environ["TELEGEN_KUBE_METRICS__LISTEN_ADDRESS"] = f"127.0.0.1:{port}"
+    text = config_text(objs).replace("{", "{{").replace("}", "}}")
+    with start_agent(text, *more, port=port, environ=environ) as running:
+        yield running
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_probes_are_answered(way: str, kubectl: Kubectl, server: SimulatedServer) -> None:
+    """Each probe's path says 200, /readyz once everything has synced, and so do the paths that are scraped."""
+    objs = kubectl.render(MANIFESTS / WAYS[way])
+    with started(objs, server.url) as agent:
+        agent.wait_ready(30)
+        probes = {container(objs)[name]["httpGet"]["path"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+        scraped = {"/metrics"} | (scraped_paths(kubectl) if way == "daemonset" else set())
+        for path in probes | scraped:
+            assert get(f"{agent.url}{path}").status == 200, path
+        assert "kube_pod_info{" in agent.page()
+        assert ("container_cpu_usage_seconds_total{" in agent.page()) == (way == "daemonset")
+
+
+def scraped_paths(kubectl: Kubectl) -> set[str]:
+    """The paths of the PodMonitor and of the scrape configuration."""
+    objs = kubectl.render(MANIFESTS / "overlays" / "prometheus-operator")
+    monitor = next(obj for obj in objs if obj["kind"] == "PodMonitor")
+    jobs = [job for name in ("combined", "separate") for job in scrape_jobs(name)]
+    return {end["path"] for end in monitor["spec"]["podMetricsEndpoints"]} | {job.get("metrics_path", "/metrics") for job in jobs}
+
+
+def scrape_jobs(name: str) -> list[Any]:
+    """The jobs of a scrape configuration."""
+    text = (MANIFESTS / "overlays" / "prometheus" / f"{name}.yaml").read_text()
+    return list(yaml.safe_load(text)["scrape_configs"])
+
+
+@contextlib.contextmanager
+def prometheus(jobs: list[Any], folder: Path) -> Iterator[str]:
+    """A real Prometheus; its URL."""
+    port = free_port()
+    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def query(url: str, expression: str) -> list[Any]:
+    """What Prometheus knows now; nothing while it does not listen."""
+    try:
+        answer = get(f"{url}/api/v1/query?query={quote(expression)}", timeout=10)
+    except OSError:
+        return []
+    return list(json.loads(answer.body)["data"]["result"]) if answer.status == 200 else []
+
+
+def discovered(job: Any, port: int) -> Any:
+    """A job that finds our pod without a cluster: with the labels that discovery would give it."""
+    assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+    labels = {
+        "__meta_kubernetes_pod_label_app": "telegen",
+        "__meta_kubernetes_pod_container_port_name": "metrics",
+        "__meta_kubernetes_pod_node_name": "node-1",
+    }
+    other = {"targets": ["127.0.0.1:1"], "labels": {**labels, "__meta_kubernetes_pod_label_app": "other"}}
+    return {**job, "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}, other]}
+
+
+@pytest.mark.prometheus
+@pytest.mark.parametrize("name", ["combined", "separate"])
+def test_prometheus_scrapes_it(name: str, kubectl: Kubectl, server: SimulatedServer, tmp_path: Path) -> None:
+    """With the shipped scrape configuration every target is up, objects' labels stay their own, nothing comes twice."""
+    with started(kubectl.render(MANIFESTS), server.url) as agent:
+        agent.wait_ready(30)
+        jobs = [discovered(job, agent.port) for job in scrape_jobs(name)]
+        with prometheus(jobs, tmp_path) as url:
+            wait_for("container metrics", lambda: bool(query(url, "container_cpu_usage_seconds_total")), 30, 0.2)
+            wait_for("pods", lambda: bool(query(url, "kube_pod_info")), 30, 0.2)
+            assert [sample["value"][1] for sample in query(url, "up")] == ["1"] * len(jobs)
+            assert query(url, 'count by (__name__) ({__name__=~".+", exported_namespace!=""})') == []
+            shown = query(url, "kube_pod_info")
+            assert {sample["metric"]["namespace"] for sample in shown} == namespaces(agent)
+            assert query(url, "count by (namespace, pod) (kube_pod_info) > 1") == []
+            if name == "separate":
+                assert {sample["metric"]["instance"] for sample in shown} == {"telegen"}
+                wanted = 'container_cpu_usage_seconds_total{node="node-1",metrics_path="/metrics/cadvisor"}'
+                assert len(query(url, wanted)) == len(query(url, "container_cpu_usage_seconds_total"))
+
+
+def namespaces(agent: Agent) -> set[str]:
+    """The namespaces of the pods on the agent's page."""
+    lines = [line for line in agent.page().split("\n") if line.startswith("kube_pod_info{")]
+    return {line.partition('namespace="')[2].partition('"')[0] for line in lines}
