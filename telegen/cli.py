@@ -8,8 +8,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from telegen import __version__
-from telegen.cadvisor.groups import sources
+from telegen.cadvisor.groups import NAMES, sources
+from telegen.cadvisor.printed import Printed
+from telegen.cadvisor.source import Node, Roots
 from telegen.catalogue import documents, tables
 from telegen.compare import add_arguments as add_compare_arguments
 from telegen.compare import run as run_compare
@@ -55,6 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     rendering.add_argument("--resources", default="", metavar="A,B", help="only these resources")
     rendering.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
     rendering.add_argument("--config", metavar="FILE", help="allowlists and filters come from here")
+    sampling = commands.add_parser(
+        "sample",
+        help="print what the agent would serve of this node's containers",
+        description="One pass over the cgroups, by the settings of kube_metrics.cadvisor.",
+    )
+    for root, what in (("cgroup", "/sys/fs/cgroup"), ("proc", "/proc"), ("sys", "/sys")):
+        sampling.add_argument(f"--{root}-root", metavar="DIR", help=f"instead of {what}")
+    sampling.add_argument("--groups", default="", metavar="A,B", help="groups of metrics besides the default ones; all: every one")
+    sampling.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
+    sampling.add_argument("--config", metavar="FILE", help="settings come from here")
     listing = commands.add_parser("metrics", help="list the families that the agent can serve")
     listing.add_argument("--markdown", action="store_true", help="a document per table, with the meaning of each family")
     listing.add_argument("--out", metavar="DIR", help="write the documents there instead of printing them; needs --markdown")
@@ -95,6 +109,21 @@ def render(options: argparse.Namespace) -> int:
         print(f"telegen: {count} of {kind} left out: nothing is said of this kind", file=sys.stderr)
     for family, count in sorted(page.errors.items()):
         print(f"telegen: {family}: left out for {count} malformed objects", file=sys.stderr)
+    return OK
+
+
+def sample(options: argparse.Namespace) -> int:
+    """`telegen sample`."""
+    settings = load(options.config, os.environ).kube_metrics.cadvisor
+    more = tuple(sorted(NAMES)) if options.groups == "all" else tuple(filter(None, options.groups.split(",")))
+    settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
+    roots = [getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in ("cgroup", "proc", "sys")]
+    printed = Printed(Node(Roots(*roots)), sources(settings))
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    print(printed.exposition(options.openmetrics), end="", flush=True)
+    printed.sampler.close()
+    for reason, count in sorted(printed.sampler.errors.items()):
+        print(f"telegen: {count} readings left out: {reason}", file=sys.stderr)
     return OK
 
 
@@ -152,6 +181,7 @@ def version(options: argparse.Namespace) -> int:
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "render": render,
+    "sample": sample,
     "metrics": metrics,
     "compare": compare,
     "check-config": check_config,
