@@ -59,6 +59,7 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
 def _watchers(config: Config) -> Iterator[Assignment]:
     """A process per group that has resources; pods in as many as configured."""
     state = config.kube_metrics.kube_state
+    shard = (state.shard, state.total_shards)
     wanted = list(dict.fromkeys(state.resources)) or list(DEFAULT)
     grouped = {name for names in state.groups.values() for name in names}
     groups = {**state.groups, REST: tuple(name for name in wanted if name not in grouped)}
@@ -66,12 +67,11 @@ def _watchers(config: Config) -> Iterator[Assignment]:
         present = [name for name in names if name in wanted]
         split = [name for name in present if name == "pods" and state.pod_processes > 1]
         for number in range(state.pod_processes if split else 0):
-            yield Assignment(
-                f"watch-{group}-{number}", "watch", tuple(_stores(split, config)), (number, state.pod_processes)
-            )
+            part = (number, state.pod_processes)
+            yield Assignment(f"watch-{group}-{number}", "watch", tuple(_stores(split, config)), part, shard)
         rest = [name for name in present if name not in split]
         if rest:
-            yield Assignment(f"watch-{group}", "watch", tuple(_stores(rest, config)))
+            yield Assignment(f"watch-{group}", "watch", tuple(_stores(rest, config)), shard=shard)
 
 
 def _stores(resources: list[str], config: Config) -> Iterator[str]:

@@ -34,12 +34,14 @@ class Assignment:
         stores: names of the stores that it publishes in its arena, none for the web. A store of the API is called by
         its resource, `pods`,
             or by resource and namespace, `pods/shop`.
-        shard: (number, of how many) processes that divide these stores' objects by UID.
+        part: (number, of how many) processes of this agent that divide these stores' objects by UID.
+        shard: (number, of how many) agents that divide all objects by UID.
     """
 
     name: str
     kind: str
     stores: tuple[str, ...] = ()
+    part: tuple[int, int] = (0, 1)
     shard: tuple[int, int] = (0, 1)
 
 

@@ -16,11 +16,12 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, prepare
+from telegen.kubestate.sharding import keeper
 from telegen.metrics.render import renderer
 from telegen.metrics.store import Store
 from telegen.processes import trim_memory
 from telegen.shm.writer import ArenaWriter
-from workers.base import BEAT, Worker
+from workers.base import BEAT, Assignment, Worker
 
 COLLECT = 60.0
 """Seconds between two runs of the garbage collector, which is off otherwise: with it, parsing takes four times
@@ -81,7 +82,7 @@ class WatchWorker(Worker):
         )
         observer = Observer(self.telemetry, self.log, store)
         return Reflector(
-            client, _collection(store.name, self.config, self.assignment.shard), store, observer, self.stop, settings
+            client, _collection(store.name, self.config, self.assignment), store, observer, self.stop, settings
         )
 
     def _flush(self) -> None:
@@ -124,14 +125,15 @@ def _resource(store: str) -> Resource:
     return RESOURCES[store.partition("/")[0]]
 
 
-def _collection(store: str, config: Config, shard: tuple[int, int]) -> Collection:
+def _collection(store: str, config: Config, assignment: Assignment) -> Collection:
     """What a store's reflector asks for."""
     resource, state = _resource(store), config.kube_metrics.kube_state
     fields = [f"metadata.namespace!={name}" for name in state.namespaces_exclude] if resource.namespaced else []
     if resource.name == "pods" and (state.node or state.track_unscheduled_pods):
         fields.append(f"spec.nodeName={'' if state.track_unscheduled_pods else state.node}")
     params = {"fieldSelector": ",".join(fields)} if fields else {}
-    return Collection(resource.path(store.partition("/")[2]), resource.representation, params, shard)
+    path = resource.path(store.partition("/")[2])
+    return Collection(path, resource.representation, params, assignment.part, keeper(assignment.shard))
 
 
 class _GenerateErrors:

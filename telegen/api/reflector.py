@@ -82,7 +82,7 @@ class Settings:
         reset: quiet time after which the delay starts anew.
         cached: lists are answered from the server's cache, resourceVersion 0.
         streamed: time after which a server that cannot stream lists is asked again whether it can.
-        limit: objects that a list takes at the most, before it is divided into shards; 0 for all of them. With a limit
+        limit: objects that a list takes at the most, before those of others are left out; 0 for all of them. With a limit
             states are not streamed: only lists can be cut.
         resync: time after which a whole state is asked for although nothing is missing, give or take a tenth; 0 for
             never.
@@ -107,27 +107,46 @@ class Collection:
         path: of the collection: `/api/v1/pods`.
         representation: how much of each object.
         params: more query parameters: `fieldSelector`.
-        shard: (number, of how many) slices of the UID's hash; (0, 1) is everything.
+        part: (number, of how many) slices of the UID's hash; (0, 1) is everything. The server may select it.
+        keep: of what is left, which objects are taken, by the hash of their UID; None for all. Only we can select it.
     """
 
     path: str
     representation: Name = "object"
     params: dict[str, str] = field(default_factory=dict)
-    shard: tuple[int, int] = (0, 1)
+    part: tuple[int, int] = (0, 1)
+    keep: Callable[[int], bool] | None = None
+
+    @property
+    def divided(self) -> bool:
+        """Whether there are objects that are not taken."""
+        return self.part[1] > 1 or self.keep is not None
+
+    def takes(self) -> Callable[[str], bool]:
+        """The function that says whether an object is taken, by its UID."""
+        hashes, keep = self.hashes, self.keep
+        if keep is None:
+            return lambda uid: fnv1a64(uid) in hashes
+
+        def takes(uid: str) -> bool:
+            value = fnv1a64(uid)
+            return value in hashes and keep(value)
+
+        return takes
 
     @property
     def hashes(self) -> range:
-        """Hashes of this shard's UIDs."""
-        number, total = self.shard
+        """Hashes of the UIDs of this part."""
+        number, total = self.part
         edges = [(n << SHARD_BITS) // total for n in (number, number + 1)]
         return range(*edges)
 
     @property
     def query(self) -> dict[str, str]:
-        """Parameters of every request. The server may select our shard (KEP-5866); one that does not know the parameter
+        """Parameters of every request. The server may select our part (KEP-5866); one that does not know the parameter
         ignores it."""
         query = {**self.params, **dict(REPRESENTATIONS[self.representation].params)}
-        if self.shard[1] > 1:
+        if self.part[1] > 1:
             low, high = self.hashes.start, self.hashes.stop
             query["shardSelector"] = f"shardRange(object.metadata.uid,'{low:#018x}','{high:#018x}')"
         return query
@@ -192,6 +211,7 @@ class Reflector:
         self._draw, self._clock = draw, clock
         self._backoff = Backoff(settings, draw, clock)
         self._representation = REPRESENTATIONS[collection.representation]
+        self._takes = collection.takes()
         self._version = ""
         self._listed = False
         self._filled = False
@@ -386,10 +406,10 @@ class Reflector:
             ProtocolError: a line that is no event.
         """
         # PERF: this loop and orjson are all that an event costs before it is rendered: 25 us for 10 kB.
-        shared = self._collection.shard[1] > 1
+        divided = self._collection.divided
         for line in lines:
             self._observer.event(len(line))
-            if shared and not self._may_be_ours(line):
+            if divided and not self._may_be_ours(line):
                 continue
             try:
                 event = orjson.loads(line)
@@ -403,13 +423,13 @@ class Reflector:
             elif kind not in ("ADDED", "MODIFIED", "DELETED"):
                 self._observer.failed("unknown_event", f"an event of type {kind!r} was passed over", 0.0)
             elif self._representation.table:
-                yield from ((kind, row) for row in self._rows.objects(obj) if self._is_object(row))
+                yield from ((kind, row) for row in self._rows.objects(obj) if self._is_ours(row))
             elif self._is_object(obj):
                 yield kind, obj
 
     def _may_be_ours(self, line: bytes) -> bool:
-        """Whether an event must be looked at: one of another shard's objects need not be parsed. PERF: 4 us instead of
-        25."""
+        """Whether an event must be looked at: one of somebody else's objects need not be parsed. PERF: 4 us instead
+        of 25."""
         if self._representation.table:
             return True
         try:
@@ -417,13 +437,11 @@ class Reflector:
         except msgspec.MsgspecError:
             return True
         uid = event.object.metadata.uid
-        return not uid or event.type not in ("ADDED", "MODIFIED", "DELETED") or fnv1a64(uid) in self._collection.hashes
+        return not uid or event.type not in ("ADDED", "MODIFIED", "DELETED") or self._takes(uid)
 
     def _is_ours(self, obj: Any) -> bool:
-        """Whether it is an object of our shard."""
-        return self._is_object(obj) and (
-            self._collection.shard[1] == 1 or fnv1a64(obj["metadata"]["uid"]) in self._collection.hashes
-        )
+        """Whether it is an object that is taken."""
+        return self._is_object(obj) and (not self._collection.divided or self._takes(obj["metadata"]["uid"]))
 
     def _is_object(self, obj: Any) -> bool:
         """Whether it has what the store needs; what has not is counted and passed over."""

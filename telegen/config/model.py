@@ -109,8 +109,10 @@ class KubeState(Section, frozen=True):
             "in a relist when they do."
         ),
     ] = Duration(0)
-    shard: Annotated[int, later("Which share of the objects this agent takes.", ge=0)] = 0
-    total_shards: Annotated[int, later("How many agents divide the objects.", ge=1)] = 1
+    shard: Annotated[
+        int, text("Which shard this agent takes, from 0: objects of all kinds whose UID jump consistent hash puts there.", ge=0)
+    ] = 0
+    total_shards: Annotated[int, text("How many agents divide the objects.", ge=1, le=2**31 - 1)] = 1
     pod: Annotated[
         str,
         later("Name of this pod of a StatefulSet, as ${POD_NAME}: share and total follow its ordinal and replicas."),

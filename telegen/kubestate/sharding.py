@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from telegen.metrics.hashing import fnv1a64
 
 _MASK = (1 << 64) - 1
@@ -20,3 +22,14 @@ def jump_hash(key: int, buckets: int) -> int:
 def shard_of(uid: str, total: int) -> int:
     """The shard of an object, from 0."""
     return jump_hash(fnv1a64(uid), total)
+
+
+def keeper(shard: tuple[int, int]) -> Callable[[int], bool] | None:
+    """Which hashes of UIDs a shard takes; None when it takes all of them. A number that is not below the total takes
+    none.
+
+    Args:
+        shard: (number, of how many).
+    """
+    number, total = shard
+    return None if shard == (0, 1) else lambda key: jump_hash(key, total) == number

@@ -283,7 +283,7 @@ def test_shards_divide_the_objects(total: int) -> None:
     events = [*[event("ADDED", obj) for obj in pods[:-1]], bookmark(10, end=True), event("ADDED", pods[-1])]
     kept: list[str] = []
     for number in range(total):
-        collection = Collection("/api/v1/pods", shard=(number, total))
+        collection = Collection("/api/v1/pods", part=(number, total))
         with reflecting(stream(*events), collection=collection) as running:
             wanted = {o["metadata"]["name"] for o in pods if fnv1a64(o["metadata"]["uid"]) in collection.hashes}
             running.wait_held(*wanted)
@@ -293,6 +293,29 @@ def test_shards_divide_the_objects(total: int) -> None:
             selector = running.server.requests[0].params["shardSelector"]
             assert selector == f"shardRange(object.metadata.uid,'{low:#018x}','{high:#018x}')"
     assert sorted(kept) == sorted(obj["metadata"]["name"] for obj in pods)
+
+
+@pytest.mark.parametrize("way", ["stream", "list", "table"])
+def test_objects_of_other_agents_are_left_out(way: str) -> None:
+    """By the UID's hash, in streams, lists and Tables, and in the changes that follow; with parts, both must agree."""
+    uids = {f"pod-{number}": str(uuid5(NAMESPACE_DNS, str(number))) for number in range(40)}
+    objects = [pod(name, 9, uid) for name, uid in uids.items()]
+    rows = [{"kind": "Table", "rows": [{"cells": [], "object": obj}]} if way == "table" else obj for obj in objects]
+    ending = bookmark(10, end=True)
+    if way == "table":
+        ending["object"] = {"kind": "Table", "rows": [{"cells": [], "object": ending["object"]}]}
+    first: list[Step] = [stream(*[event("ADDED", row) for row in rows[:20]], ending, *[event("ADDED", row) for row in rows[20:]])]
+    if way == "list":
+        items = {"metadata": {"resourceVersion": "10"}, "items": objects[:20]}
+        first = [refusal(400, "Invalid", NO_WATCHLIST), answer(items), stream(*[event("ADDED", row) for row in rows[20:]])]
+    representation = "table" if way == "table" else "object"
+    collection = Collection("/api/v1/pods", representation, part=(1, 2), keep=lambda value: value % 3 == 0)
+    with reflecting(*first, collection=collection) as running:
+        hashes = {name: fnv1a64(uid) for name, uid in uids.items()}
+        wanted = {name for name, value in hashes.items() if value >= 1 << 63 and value % 3 == 0}
+        assert {name in wanted for name in list(uids)[:20]} == {name in wanted for name in list(uids)[20:]} == {True, False}
+        running.wait_held(*wanted)
+        assert running.noted.failures == []
 
 
 @pytest.mark.parametrize(

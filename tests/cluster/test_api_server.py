@@ -157,7 +157,7 @@ def test_shards_of_a_real_server(control_plane: ControlPlane, namespace: str, tm
     control_plane.apply(pod(name, namespace) for name in names)
     held: list[str] = []
     for number in range(2):
-        collection = Collection(f"/api/v1/namespaces/{namespace}/pods", shard=(number, 2))
+        collection = Collection(f"/api/v1/namespaces/{namespace}/pods", part=(number, 2))
         with watching(control_plane, tmp_path, collection) as running:
             wait_for("the state", lambda: running.store.replaced > 0, 15)
             held += running.store.held

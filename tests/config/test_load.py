@@ -22,8 +22,6 @@ LATER = {
     "kube_metrics.cadvisor.network_enabled",
     "kube_metrics.kube_state.pod",
     "kube_metrics.kube_state.pod_namespace",
-    "kube_metrics.kube_state.shard",
-    "kube_metrics.kube_state.total_shards",
     "kube_metrics.logs_streaming.buffer_size",
     "kube_metrics.logs_streaming.enabled",
     "kube_metrics.logs_streaming.event_types",

@@ -187,6 +187,22 @@ def test_pods_split_over_processes_and_stores_by_namespace(server: SimulatedServ
         assert 'telegen_store_objects{store="pods/shop-0"}' in agent.page("/telemetry")
 
 
+def test_shards_together_are_the_whole(server: SimulatedServer) -> None:
+    """Two agents with a shard each: no sample is on both pages, together they are the page of one agent; with the
+    pods divided among processes as well."""
+    def samples(extra: str) -> list[str]:
+        text = FAST.replace("kube_state:", f"kube_state:{extra}")
+        with start_agent(text, url=server.url) as agent:
+            agent.wait_ready()
+            return [line for line in agent.page("/metrics/kubestate").split("\n") if line and line[0] != "#"]
+
+    whole = samples("")
+    shards = [samples(f"\n    total_shards: 2\n    shard: {shard}\n    pod_processes: {shard + 1}") for shard in range(2)]
+    assert all(len(whole) / 4 < len(shard) for shard in shards)
+    assert sorted(shards[0] + shards[1]) == sorted(whole)
+    assert len(set(whole)) == len(whole) > 1000
+
+
 def test_demo_shows_series_that_move(tmp_path: Path) -> None:
     """--demo serves a simulated cluster that keeps changing."""
     with start_agent("kube_metrics: {{listen_address: '127.0.0.1:{port}'}}", "--demo", "--demo-pods", "30") as agent:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
+import struct
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -10,7 +14,8 @@ from hypothesis import strategies as st
 
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection, key_filter, label_pairs, prepare
-from telegen.kubestate.sharding import jump_hash, shard_of
+from telegen.kubestate.sharding import jump_hash, keeper, shard_of
+from telegen.metrics.hashing import fnv1a64
 from telegen.metrics.render import renderer
 
 POD = {
@@ -100,6 +105,53 @@ def test_growing_moves_objects_to_the_new_shard_only(key: int, buckets: int) -> 
 def test_jump_hash_vectors(key: int, buckets: int, wanted: int) -> None:
     """Known values of the published algorithm."""
     assert jump_hash(key, buckets) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", 0xCBF29CE484222325),
+        ("a", 0xAF63DC4C8601EC8C),
+        ("b", 0xAF63DF4C8601F1A5),
+        ("foo", 0xDCB27518FED9D577),
+        ("foobar", 0x85944171F73967E8),
+        ("chongo was here!\n", 0x46810940EFF5F915),
+    ],
+)
+def test_fnv_vectors(text: str, wanted: int) -> None:
+    """Values of FNV-1a, 64 bits, that its authors publish."""
+    assert fnv1a64(text) == wanted
+
+
+def jump_as_specified(key: int, buckets: int) -> int:
+    """The specification's algorithm step by step, in the integers and floats of its 64-bit machine."""
+    b, j = -1, 0
+    while j < buckets:
+        b = j
+        key = ctypes.c_uint64(key * 2862933555777941757 + 1).value
+        ratio = struct.unpack("d", struct.pack("d", float(1 << 31)))[0] / float((key >> 33) + 1)
+        j = ctypes.c_int64(math.trunc(float(b + 1) * ratio)).value
+    return b
+
+
+@given(st.uuids(), st.integers(1, 5000))
+def test_shard_is_jump_hash_of_the_uid(uid: UUID, total: int) -> None:
+    """The shard of any UID among any number of shards is the one that the specification's algorithm gives."""
+    value = 14695981039346656037
+    for byte in str(uid).encode("ascii"):
+        value = ctypes.c_uint64((value ^ byte) * 1099511628211).value
+    assert shard_of(str(uid), total) == jump_as_specified(value, total)
+    keep = keeper((jump_as_specified(value, total), total))
+    assert keep is None or keep(value)
+
+
+def test_a_shard_beyond_the_total_takes_nothing() -> None:
+    """A pod that its StatefulSet is about to remove has no share; of no shards at all nobody has one."""
+    for shard in ((3, 3), (0, 0)):
+        keep = keeper(shard)
+        assert keep is not None
+        assert not any(keep(fnv1a64(str(number))) for number in range(100))
+    assert keeper((0, 1)) is None
 
 
 def test_shards_are_even() -> None:
