@@ -147,6 +147,14 @@ def test_prometheus_takes_the_scrape_configuration(name: str, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.prometheus
+def test_the_alerts_are_rules() -> None:
+    """promtool finds nothing wrong with the alerts."""
+    command = ["promtool", "check", "rules", str(MANIFESTS / "overlays" / "prometheus" / "alerts.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and "6 rules found" in done.stdout, done.stderr + done.stdout
+
+
 def test_every_folder_is_told_of() -> None:
     """k8s/README.md names every overlay and component."""
     text = (MANIFESTS / "README.md").read_text()

@@ -126,6 +126,7 @@ def test_prometheus_scrapes_it(name: str, kubectl: Kubectl, server: SimulatedSer
         with prometheus(jobs, tmp_path) as url:
             wait_for("container metrics", lambda: bool(query(url, "container_cpu_usage_seconds_total")), 30, 0.2)
             wait_for("pods", lambda: bool(query(url, "kube_pod_info")), 30, 0.2)
+            wait_for("every job", lambda: len(query(url, "up")) == len(jobs), 30, 0.2)
             assert [sample["value"][1] for sample in query(url, "up")] == ["1"] * len(jobs)
             assert query(url, 'count by (__name__) ({__name__=~".+", exported_namespace!=""})') == []
             shown = query(url, "kube_pod_info")

@@ -1,0 +1,56 @@
+"""The documents for people: what they name is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telegen.config.load import settings
+from telegen.kubemetrics.telemetry import Telemetry
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md") for path in ROOT.glob(pattern))
+_OWN = re.compile(r"\btelegen_[a-z_]+")
+
+
+def own_metrics() -> set[str]:
+    """Names of the agent's own metrics, from the code that makes them."""
+    text = Path(str(Telemetry.__init__.__code__.co_filename)).read_text()
+    return set(_OWN.findall(text))
+
+
+def links(path: Path) -> Iterator[tuple[str, str]]:
+    """(file, heading) of each link that stays in the tree."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if "://" not in target:
+            file, _, heading = target.partition("#")
+            yield file, heading
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    """Every link in the tree names a file, and a heading of it if it names one."""
+    for file, heading in links(path):
+        target = path.parent / file if file else path
+        assert target.exists(), file
+        if heading:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, heading
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "k8s/overlays/prometheus/alerts.yaml"], ids=lambda path: path.name)
+def test_own_metrics_exist(path: Path) -> None:
+    """Every telegen_* metric that a document or an alert names is one of the agent's."""
+    assert set(_OWN.findall(path.read_text())) <= own_metrics()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_settings_exist(path: Path) -> None:
+    """Every setting that a document names by its whole path is one."""
+    known = {name for name, _, _ in settings()}
+    known |= {".".join(name.split(".")[:end]) for name in known for end in range(1, 4)}
+    named = set(re.findall(r"`((?:kubernetes|kube_metrics|api|web|supervisor|log)(?:\.[a-z_]+)+)[`=:]", path.read_text()))
+    assert named <= known
