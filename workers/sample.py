@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from telegen.cadvisor.devices import Devices
 from telegen.cadvisor.groups import sources
 from telegen.cadvisor.labels import PathLabels, namespace_filter
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
@@ -26,7 +27,8 @@ class SampleWorker(Worker):
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores: list[Store] = []
         self._labels = PathLabels()
-        node = Node(Roots(settings.cgroup_root, settings.proc_root, settings.sys_root))
+        roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root)
+        node = Node(roots, device=Devices(roots.proc, roots.sys))
         sampler = Sampler(node, sources(settings), self._labels, self._make_store, namespace_filter(settings))
         due = time.monotonic()
         while not self.stop.is_set():

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from telegen.cadvisor import cpu, cpuset, disk_io, hugetlb, memory, numa, oom, own, pids, pressure, spec, times
+from telegen.cadvisor import (
+    cpu,
+    cpuset,
+    disk_io,
+    hugetlb,
+    memory,
+    network,
+    numa,
+    oom,
+    own,
+    pids,
+    pressure,
+    sockets,
+    spec,
+    times,
+)
 from telegen.cadvisor.source import Source
 from telegen.config import ConfigError
 from telegen.config.model import Cadvisor
@@ -55,6 +70,10 @@ def sources_of(on: frozenset[str]) -> tuple[Source, ...]:
         memory.SOURCE,
         oom.SOURCE,
         disk_io.SOURCE,
+        network.SOURCE,
+        sockets.TCP,
+        sockets.UDP,
+        sockets.ADVANCED,
         pids.SOURCE,
         pressure.make("diskIO" in on),
         hugetlb.SOURCE,

@@ -45,6 +45,7 @@ class Node:
         roots: where the host's filesystems are.
         files: the open files.
         device: names a block device: `8:0` to `/dev/sda`, or to itself when it is unknown.
+        is_sandbox: whether a container is known to be its pod's sandbox, which holds the pod's network.
         errors: what went wrong so far, by reason: `malformed`, or the name of a system error.
         mounts: controller to its mount (see `hierarchy`), found anew at each pass.
         now: Unix time of the pass.
@@ -54,6 +55,7 @@ class Node:
     roots: Roots = Roots()
     files: ControlFiles = field(default_factory=ControlFiles)
     device: Callable[[str], str] = str
+    is_sandbox: Callable[[Cgroup], bool] = lambda cgroup: False
     errors: Counter[str] = field(default_factory=Counter)
     mounts: Mapping[str, Mount] = field(default_factory=dict)
     now: float = 0.0
@@ -142,22 +144,27 @@ class Context:
         is in them directly, which is nothing as a rule. Read once per pass.
         """
         if self._pids is None:
-            folder = next(filter(None, map(self.folder, ("pids", "cpuacct", "memory"))), "")
-            self._pids = self._read_pids(folder, self.cgroup.kind == "container") if folder else []
+            self._pids = self.pids_below(self.processes_folder(), self.cgroup.kind == "container")
         return self._pids
 
-    def _read_pids(self, folder: str, recursive: bool) -> list[int]:
+    def processes_folder(self) -> str:
+        """The cgroup's folder in a hierarchy whose cgroup.procs is believed, "" when there is none."""
+        return next(filter(None, map(self.folder, ("pids", "cpuacct", "memory"))), "")
+
+    def pids_below(self, folder: str, recursive: bool) -> list[int]:
+        """Processes of the cgroup of this folder ("": none), and of the ones inside it."""
         pids: list[int] = []
-        waiting = [folder]
+        waiting = [folder] if folder else []
         while waiting:
             path = waiting.pop()
             content = self.read_path(f"{path}/cgroup.procs")
             pids += [int(word) for word in (content or b"").split() if word.isdigit() and word != b"0"]
             if recursive:
-                waiting += self._inner(path)
+                waiting += self.folders_in(path)
         return pids
 
-    def _inner(self, path: str) -> list[str]:
+    def folders_in(self, path: str) -> list[str]:
+        """The folders of the cgroups inside that of a folder."""
         try:
             # PERF: two links say "no folders inside" (7 us less than listing); other filesystems than the kernel's
             # own may count otherwise, which only costs the listing.
