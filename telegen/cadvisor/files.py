@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 
 SIZE = 16384
 """Bytes read at once: more than any of these files has."""
@@ -12,15 +13,27 @@ GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.ENOTDIR, errno.EOPNOTSUPP))
 """The kernel has no such file for this cgroup, or the cgroup itself has ended, or the file answers for no such cgroup
 (pressure with psi=0, cgroup.procs of a threaded one)."""
 
+KEPT = 8192
+"""Files that are kept open at the most: the kernel holds some 4.5 kB for each."""
+
+SPARE = 512
+"""File descriptors that are left for everything else."""
+
 RETRY = 6
 """Passes after which a file that was not there is looked for again: a controller may be switched on later."""
 
 
 class ControlFiles:
-    """Reads small files again and again, keeping up to `limit` of them open. Not safe for threads."""
+    """Reads small files again and again, keeping some of them open. Not safe for threads."""
 
-    def __init__(self, limit: int = 4096) -> None:
-        self._limit = limit
+    def __init__(self, limit: int | None = None) -> None:
+        """Nothing is open yet.
+
+        Args:
+            limit: how many are kept open; by default as many as this process may, KEPT at the most.
+        """
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._limit = max(0, min(KEPT, soft - SPARE)) if limit is None else limit
         self._open: dict[str, int] = {}
         self._missing: dict[str, int] = {}
         self._used: set[str] = set()
@@ -47,6 +60,19 @@ class ControlFiles:
         elif self._missing.get(path, 0) > self._passes:
             return None
         return self._first(path)
+
+    def glance(self, path: str) -> bytes | None:
+        """Like `read`, for a file that is read too seldom to be kept open."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.pread(fd, SIZE, 0)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            return None
 
     def sweep(self) -> None:
         """End a pass: close, and forget, every file that was not asked for in it."""

@@ -83,12 +83,16 @@ class Sampler:
     def sample(self) -> None:
         """One pass: what has changed goes to the targets, what has ended is deleted from them."""
         node = self._node
-        node.mounts, node.now, node.failed = find_mounts(node.roots.cgroup), time.time(), False
+        node.now, node.failed = time.time(), False
+        mounts = find_mounts(node.roots.cgroup)
+        known = self._contexts if mounts == node.mounts else {}
+        if mounts != node.mounts:
+            node.mounts = mounts
         contexts: dict[str, Context] = {}
         for cgroup in _all_cgroups(node.mounts):
             values = self._labels.labels(cgroup)
             if self._shown(cgroup, values):
-                contexts[cgroup.id] = context = self._contexts.get(cgroup.id) or Context(cgroup, node)
+                contexts[cgroup.id] = context = known.get(cgroup.id) or Context(cgroup, node)
                 context.begin()
                 for slot in self._slots:
                     slot.visit(context, values)
@@ -103,6 +107,7 @@ class Sampler:
         for slot in self._own:
             slot.visit(self._root, ())
         node.files.sweep()
+        node.passes += 1
 
     def close(self) -> None:
         """Close the files that are kept open."""

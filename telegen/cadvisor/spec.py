@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from telegen.cadvisor.parse import meminfo, number
-from telegen.cadvisor.source import Context, Raw, Reading, Source, control_files, value
+from telegen.cadvisor.source import Context, Raw, Reading, Source, control_files, seldom, value
 from telegen.metrics.family import ALPHA, gauge
 
 UNLIMITED = 1 << 62
@@ -48,7 +48,7 @@ FAMILIES = (
     ),
 )
 
-_read_files = control_files(V1, V2)
+_read_files = control_files(V1, V2, keep=False)
 
 
 def read(context: Context) -> Raw:
@@ -70,7 +70,7 @@ def parse(raw: Sequence[Any], context: Context) -> Reading:
     return reading
 
 
-SOURCE = Source("spec", "", FAMILIES, read, parse)
+SOURCE = Source("spec", "", FAMILIES, seldom("spec", read), parse)
 
 
 def _cpu_v1(period: Optional[bytes], quota: Optional[bytes], shares: Optional[bytes]) -> Reading:

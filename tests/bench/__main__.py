@@ -1,5 +1,5 @@
 """`make bench PODS=10000`: start the agent against the simulated API server, measure, print a table, write
-build/bench.json."""
+build/bench.json. CONTAINERS=200 measures the sampler instead (see `containers`)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 
 from telegen.shm.deflate import GZIP_HEADER, decompressor
+from tests.bench.containers import main as measure_containers
 from tests.bench.rendering import rendering_table
 from tests.harness import agent, drain, get, is_ready, post, simulated
 from tests.tree import Tree, wait_for
@@ -192,7 +193,11 @@ def main() -> int:
     parser.add_argument("--probes", type=int, default=40, help="updates whose way to the page is timed")
     parser.add_argument("--rest", type=float, default=30, help="seconds that the agent is watched at rest")
     parser.add_argument("--peer", help="URL of a running kube-state-metrics' /metrics to measure beside")
-    figures = run(parser.parse_args())
+    parser.add_argument("--containers", type=int, help="measure the sampler on so many containers instead")
+    options = parser.parse_args()
+    if options.containers:
+        return measure_containers(options.containers)
+    figures = run(options)
     print(table(figures))
     for line in rendering_table():
         print(line)
