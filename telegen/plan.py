@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from telegen.cadvisor.groups import sources
-from telegen.config import Config, ConfigError, detect
+from telegen.config import Config, ConfigError, detect, election_namespace
 from telegen.kubestate.checks import check_selection
 from telegen.kubestate.registry import DEFAULT, RESOURCES
-from workers.base import Assignment
+from workers.base import Assignment, Group
 
 REST = "cluster"
 """The group of the resources that are in no group."""
@@ -23,11 +23,13 @@ class Plan:
         cluster: where the API server is: `in-cluster`, `kubeconfig:PATH`, a URL, or "" for none.
         assignments: one per process; the largest resources first.
         reason: why, in words.
+        group: the agents among which the cluster is divided by Leases; None in cluster scope.
     """
 
     cluster: str
     assignments: tuple[Assignment, ...]
     reason: str
+    group: Group | None = None
 
 
 def watched_resources(plan: Plan) -> list[str]:
@@ -50,21 +52,19 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     found = detect(config, environ)
     cluster = demo or found.cluster
     reason = f"watches the simulated cluster at {demo}" if demo else found.reason
-    assignments = [*(_watchers(config) if cluster else ()), *(_sampler(config) if found.containers else ())]
+    group = _group(config, environ, found.node) if cluster and found.node else None
+    watchers = _divided(config, found.node, group) if group else _watchers(config) if cluster else ()
+    assignments = [*watchers, *(_sampler(config) if found.containers else ())]
     if not assignments:
         raise ConfigError(f"kube_metrics: nothing to collect: {reason}")
-    return Plan(cluster, (*assignments, Assignment("web", "web")), reason)
+    return Plan(cluster, (*assignments, Assignment("web", "web")), reason, group)
 
 
 def _watchers(config: Config) -> Iterator[Assignment]:
     """A process per group that has resources; pods in as many as configured."""
     state = config.kube_metrics.kube_state
     shard = (state.shard, state.total_shards)
-    wanted = list(dict.fromkeys(state.resources)) or list(DEFAULT)
-    grouped = {name for names in state.groups.values() for name in names}
-    groups = {**state.groups, REST: tuple(name for name in wanted if name not in grouped)}
-    for group, names in groups.items():
-        present = [name for name in names if name in wanted]
+    for group, present in _groups(config):
         split = [name for name in present if name == "pods" and state.pod_processes > 1]
         for number in range(state.pod_processes if split else 0):
             part = (number, state.pod_processes)
@@ -72,6 +72,43 @@ def _watchers(config: Config) -> Iterator[Assignment]:
         rest = [name for name in present if name not in split]
         if rest:
             yield Assignment(f"watch-{group}", "watch", tuple(_stores(rest, config)), shard=shard)
+
+
+def _divided(config: Config, node: str, group: Group) -> Iterator[Assignment]:
+    """Node scope: the node's pods; and, in case that their Lease is won, each shard of the rest. Pods without a node
+    are few and belong to the first shard."""
+    total = len(group.names)
+    groups = dict(_groups(config))
+    pods = tuple(_stores(["pods"], config)) if any("pods" in names for names in groups.values()) else ()
+    if pods:
+        yield Assignment("watch-node", "watch", pods, pods_of=node)
+        yield Assignment("watch-unscheduled", "watch", pods, pods_of="", gate=0)
+    for number in range(total):
+        for name, present in groups.items():
+            rest = tuple(_stores([resource for resource in present if resource != "pods"], config))
+            if rest:
+                suffix = f"-{number}" if total > 1 else ""
+                yield Assignment(f"watch-{name}{suffix}", "watch", rest, shard=(number, total), gate=number)
+    yield Assignment("elect", "elect")
+
+
+def _group(config: Config, environ: Mapping[str, str], node: str) -> Group:
+    """The agents that divide the cluster."""
+    election, total = config.kube_metrics.election, config.kube_metrics.kube_state.total_shards
+    names = tuple(f"{election.name}-shard-{number}" for number in range(total))
+    return Group(election_namespace(config, environ), names, environ.get("POD_NAME") or node)
+
+
+def _groups(config: Config) -> Iterator[tuple[str, list[str]]]:
+    """Name and wanted resources of each group that has any."""
+    state = config.kube_metrics.kube_state
+    wanted = list(dict.fromkeys(state.resources)) or list(DEFAULT)
+    grouped = {name for names in state.groups.values() for name in names}
+    groups = {**state.groups, REST: tuple(name for name in wanted if name not in grouped)}
+    for group, names in groups.items():
+        present = [name for name in names if name in wanted]
+        if present:
+            yield group, present
 
 
 def _stores(resources: list[str], config: Config) -> Iterator[str]:

@@ -22,6 +22,7 @@ from types import FrameType
 from telegen import __version__
 from telegen.arguments import given, parser
 from telegen.config import Config, ConfigError, Sources, not_effective
+from telegen.config.checks import MOST_SHARDS
 from telegen.config.flags import ignored_flags
 from telegen.kubemetrics.telemetry import Telemetry, make_folder
 from telegen.kubestate.checks import notes
@@ -32,6 +33,7 @@ from telegen.plan import Plan, make_plan, watched_resources
 from telegen.processes import BootFailure, Exit, Pidfile, bound_heap, describe, set_name
 from telegen.rehearsal import rehearse
 from telegen.shm.board import Board
+from telegen.shm.gate import Gates
 from telegen.shm.layout import Arena
 from telegen.watchfile import WatchedFile
 from workers import WORKERS
@@ -39,10 +41,13 @@ from workers.base import Assignment, Shared, exit_now
 
 log = logging.getLogger("telegen.supervisor")
 
-ROWS = 128
+ROWS = 1024
 """Rows of the board: the supervisor's and one per worker name that was ever used."""
 ABORT_TIME = 2.0
 """Seconds between SIGABRT, at which a hanging worker prints its stacks, and SIGKILL."""
+LATE = 3.0
+"""After a turn of the loop that took so many seconds nobody is called late: this process was stopped, so others may
+have been, and are given a turn to show that they live."""
 HEALTHY = 60.0
 """A worker that ran for so many seconds starts again without delay when it ends."""
 
@@ -73,6 +78,8 @@ class Supervisor:
         self._rows = {"supervisor": 0}
         self._board = Board(ROWS)
         self._board.enter(0, os.getpid())
+        self._gates = Gates(MOST_SHARDS)
+        self._group = plan.group
         self._stopping = False
         self._status = Exit.OK
         self._wake_read, self._wake_write = os.pipe()
@@ -108,7 +115,9 @@ class Supervisor:
                 name = signal.Signals(self._signals.pop(0)).name[3:].lower()
                 getattr(self, f"handle_{name}")()
             self.reap()
-            self.murder_late()
+            if self._board.age(0) < LATE:
+                self.murder_late()
+            self.close_gated()
             self.spawn_due()
             if self._file.changed():
                 log.info("%s has changed", self._sources.path)
@@ -125,7 +134,7 @@ class Supervisor:
         os.set_blocking(self._wake_write, False)
         os.set_blocking(self._wake_read, False)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._enqueue)
 
     def _enqueue(self, number: int, frame: FrameType | None) -> None:
@@ -142,12 +151,17 @@ class Supervisor:
     def handle_chld(self) -> None:
         """SIGCHLD: the loop reaps anyway."""
 
+    def handle_usr2(self) -> None:
+        """SIGUSR2, from our own elector: a shard is won or lost. The loop looks at the gates anyway."""
+
     def handle_usr1(self) -> None:
         """SIGUSR1: the state of every worker, to the log."""
         now = time.monotonic()
         for name, child in sorted(self._children.items()):
             age = self._board.age(self._rows[name])
-            if child.pid:
+            if not self._is_wanted(child):
+                log.info("%s: not wanted: another agent serves its shard", name)
+            elif child.pid:
                 log.info("%s: process %d, up %.0f s, last beat %.1f s ago", name, child.pid, now - child.started, age)
             else:
                 log.info("%s: down, starts again in %.1f s", name, max(0.0, child.due - now))
@@ -182,13 +196,19 @@ class Supervisor:
             if assignment.name not in self._rows:
                 self._rows[assignment.name] = len(self._rows)
         before, self._children = self._children, {}
+        self._gates.leave(plan.group != self._group)
         web_last = sorted(plan.assignments, key=lambda assignment: assignment.kind == "web")
         for child in before.values():
             if child.assignment.kind != "web":
                 self._dismiss(child)
+        self._gates.leave(False)
+        self._group = plan.group
         for assignment in web_last:
             self._children[assignment.name] = child = Child(assignment)
-            self._spawn(child)
+            if self._is_wanted(child):
+                self._spawn(child)
+            elif assignment.stores:
+                self._arenas[assignment.name].clear()
         for child in before.values():
             if child.assignment.kind == "web":
                 self._dismiss(child)
@@ -202,8 +222,23 @@ class Supervisor:
             return
         _kill(child.pid, signal.SIGTERM)
         self._leaving[child.pid] = child.assignment.name
-        if child.assignment.stores:
+        if child.assignment.kind != "web":
             self._wait_gone([child.pid], self._config.supervisor.grace_period)
+        child.pid = 0
+
+    def _is_wanted(self, child: Child) -> bool:
+        """Whether a child is to run: always, unless it is for a shard of the cluster that others serve."""
+        gate = child.assignment.gate
+        return gate is None or self._gates.wanted(gate)
+
+    def close_gated(self) -> None:
+        """End who works for a shard that is not ours any more, and forget what it had published."""
+        for name, child in self._children.items():
+            if child.started and not self._is_wanted(child):
+                self._dismiss(child)
+                self._arenas[name].clear()
+                self._board.clear(self._rows[name])
+                self._children[name] = Child(child.assignment)
 
     def _spawn(self, child: Child) -> None:
         """Fork a worker from the warm parent."""
@@ -217,6 +252,8 @@ class Supervisor:
             board=self._board,
             rows=self._plan_rows(),
             listeners=self._listeners,
+            gates=self._gates,
+            group=self._plan.group,
         )
         pid = os.fork()
         if pid == 0:
@@ -243,9 +280,11 @@ class Supervisor:
         """Start again whoever's delay is over."""
         now = time.monotonic()
         for child in self._children.values():
-            if not child.pid and child.due <= now and not self._stopping:
+            if child.pid or child.due > now or self._stopping or not self._is_wanted(child):
+                continue
+            if child.started:
                 self._telemetry.restarts.labels(child.assignment.name).inc()
-                self._spawn(child)
+            self._spawn(child)
 
     def reap(self) -> None:
         """Collect every ended process, our own and, as PID 1 of a container, those that lost their parents."""
@@ -298,6 +337,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """SIGTERM to all, and time to end within the grace period."""
+        self._gates.leave(True)
         for child in self._children.values():
             if child.pid:
                 _kill(child.pid, signal.SIGTERM)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workers.base import Worker
+from workers.elect import ElectWorker
 from workers.sample import SampleWorker
 from workers.watch import WatchWorker
 from workers.web import WebWorker
 
-WORKERS: Mapping[str, type[Worker]] = {"watch": WatchWorker, "sample": SampleWorker, "web": WebWorker}
+WORKERS: Mapping[str, type[Worker]] = {
+    "watch": WatchWorker,
+    "elect": ElectWorker,
+    "sample": SampleWorker,
+    "web": WebWorker,
+}
 """Every kind of process by its name."""

@@ -18,6 +18,7 @@ from telegen.listeners import Listeners
 from telegen.logs import configure
 from telegen.processes import Exit, die_with_parent, set_name
 from telegen.shm.board import Board
+from telegen.shm.gate import Gates
 from telegen.shm.layout import Arena
 
 BEAT = 1.0
@@ -36,6 +37,9 @@ class Assignment:
             or by resource and namespace, `pods/shop`.
         part: (number, of how many) processes of this agent that divide these stores' objects by UID.
         shard: (number, of how many) agents that divide all objects by UID.
+        pods_of: the node whose pods are meant by "pods", "" for pods without a node; None for those of the settings.
+        gate: the shard of the cluster that the stores belong to: they are kept in step and shown as its gate says. None
+            for what is this agent's own.
     """
 
     name: str
@@ -43,6 +47,23 @@ class Assignment:
     stores: tuple[str, ...] = ()
     part: tuple[int, int] = (0, 1)
     shard: tuple[int, int] = (0, 1)
+    pods_of: str | None = None
+    gate: int | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The agents that divide a cluster by Leases, as one of them knows it.
+
+    Attributes:
+        namespace: of the Leases.
+        names: of the Leases, one per shard.
+        member: what this agent is called in them, before what makes it unique.
+    """
+
+    namespace: str
+    names: tuple[str, ...]
+    member: str
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,8 @@ class Shared:
         board: signs of life.
         rows: worker name to its row on the board.
         listeners: the bound, listening sockets by setting (see `telegen.listeners`).
+        gates: until when which shard may be served.
+        group: the agents that agree about it, None in cluster scope.
     """
 
     config: Config
@@ -68,6 +91,8 @@ class Shared:
     board: Board
     rows: Mapping[str, int]
     listeners: Listeners
+    gates: Gates
+    group: Group | None
 
 
 class Worker:

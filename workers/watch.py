@@ -129,8 +129,11 @@ def _collection(store: str, config: Config, assignment: Assignment) -> Collectio
     """What a store's reflector asks for."""
     resource, state = _resource(store), config.kube_metrics.kube_state
     fields = [f"metadata.namespace!={name}" for name in state.namespaces_exclude] if resource.namespaced else []
-    if resource.name == "pods" and (state.node or state.track_unscheduled_pods):
-        fields.append(f"spec.nodeName={'' if state.track_unscheduled_pods else state.node}")
+    pods_of = assignment.pods_of
+    if pods_of is None and (state.node or state.track_unscheduled_pods):
+        pods_of = "" if state.track_unscheduled_pods else state.node
+    if resource.name == "pods" and pods_of is not None:
+        fields.append(f"spec.nodeName={pods_of}")
     params = {"fieldSelector": ",".join(fields)} if fields else {}
     path = resource.path(store.partition("/")[2])
     return Collection(path, resource.representation, params, assignment.part, keeper(assignment.shard))

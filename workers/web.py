@@ -11,7 +11,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -133,7 +133,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         """The application of this worker process."""
         shared = self._shared
         telemetry = Telemetry(self._process)
-        view, registry = make_view(shared), reading_registry(shared.board, shared.rows)
+        view, registry = make_view(shared), reading_registry(shared.board, shared.rows, _shards(shared))
         app = make_app(view, registry, telemetry)
         if self._second_port is None:
             return app
@@ -166,7 +166,21 @@ def make_view(shared: Shared) -> View:
         board=shared.board,
         rows=shared.rows,
         grace=shared.config.supervisor.worker_grace,
+        opened=_opened(shared),
     )
+
+
+def _opened(shared: Shared) -> Callable[[str], bool]:
+    """Whether what a worker has published may be shown now: what belongs to a shard, while its gate is open."""
+    gated = {assignment.name: assignment.gate for assignment in shared.assignments if assignment.gate is not None}
+    gates = shared.gates
+    return lambda worker: worker not in gated or gates.is_open(gated[worker])
+
+
+def _shards(shared: Shared) -> Callable[[], Mapping[str, bool]]:
+    """By Lease, whether this agent serves the shard now."""
+    names = shared.group.names if shared.group else ()
+    return lambda: {name: shared.gates.is_open(number) for number, name in enumerate(names)}
 
 
 def _pages(shared: Shared, config: Config) -> dict[str, list[ArenaReader]]:

@@ -12,6 +12,7 @@ gives up before anybody else may begin. The clock must run on while the machine 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -82,8 +83,20 @@ class Election:
     """One agent's part. `step` does what is due; it is called again when it says, or after `see`."""
 
     def __init__(
-        self, leases: Leases, rules: Rules, draw: Callable[[], float], clock: Callable[[], float] = boottime
+        self,
+        leases: Leases,
+        rules: Rules,
+        draw: Callable[[], float],
+        clock: Callable[[], float] = boottime,
+        failed: Callable[[str], None] = lambda reason: None,
     ) -> None:
+        """Take part.
+
+        Args:
+            draw: random numbers from 0 to 1.
+            failed: told a word for each request that failed; that another was faster is no failure.
+        """
+        self._failed = failed
         self._leases, self._rules, self._draw, self._clock = leases, rules, draw, clock
         self._seen: dict[str, Seen] = {}
         self._held: dict[str, Held] = {}
@@ -148,7 +161,9 @@ class Election:
             self._look_at = min(self._look_at, self._not_before)
             if isinstance(error, Conflict):
                 log.debug("%s: somebody else was faster: %s", self._leases.path, error)
-            elif label(error) != self._failure:
+                return
+            self._failed(label(error))
+            if label(error) != self._failure:
                 self._failure = label(error)
                 log.warning("%s: %s", self._leases.path, error)
 
@@ -194,7 +209,7 @@ class Election:
             replace(
                 seen,
                 holder=self._rules.identity,
-                duration=max(1, round(self._rules.lease)),
+                duration=math.ceil(self._rules.lease),
                 acquired=seen.acquired if ours else now,
                 renewed=now,
                 transitions=seen.transitions + (0 if ours or not seen.version else 1),

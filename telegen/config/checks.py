@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from telegen.config.model import KubeState
+from telegen.config.model import KubeMetrics, KubeState
 
 _LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile("(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _LEAST_RESYNC = 10.0
+MOST_SHARDS = 64
+"""Shards that the agents of a cluster may divide among themselves by Leases."""
 
 
 def selection_problems(state: KubeState, where: str) -> Iterator[str]:
@@ -40,3 +42,31 @@ def _allowlist_problems(state: KubeState, where: str) -> Iterator[str]:
             for at, name in enumerate(names):
                 if name.count("*") > 1:
                     yield f"{where}.{key}.{resource}[{at}]: {name}: at most one * is allowed"
+
+
+def scope_problems(kube: KubeMetrics) -> Iterator[str]:
+    """A line per fault of the scope and the election."""
+    election, state = kube.election, kube.kube_state
+    where = "kube_metrics.election"
+    if election.namespace and not _LABEL.fullmatch(election.namespace):
+        yield f"{where}.namespace: {election.namespace!r} is no name of a namespace"
+    if kube.node_name and not _SUBDOMAIN.fullmatch(kube.node_name):
+        yield f"kube_metrics.node_name: {kube.node_name!r} is no name of a node"
+    if election.lease_duration % 1:
+        yield f"{where}.lease_duration: must be whole seconds, not {election.lease_duration}"
+    # As in client-go: whoever must stop does so before another may begin, and has had more than one try.
+    if election.renew_deadline >= election.lease_duration:
+        yield f"{where}.renew_deadline: must be less than lease_duration ({election.lease_duration})"
+    if election.renew_deadline < 1.2 * election.retry_period:
+        yield f"{where}.renew_deadline: must be at least 1.2 times retry_period ({election.retry_period})"
+    if kube.scope != "node":
+        return
+    for key in chosen_share(state):
+        yield f"kube_metrics.scope: node cannot be used with kube_state.{key}"
+    if state.total_shards > MOST_SHARDS:
+        yield f"kube_metrics.kube_state.total_shards: at most {MOST_SHARDS} with scope node"
+
+
+def chosen_share(state: KubeState) -> list[str]:
+    """The settings by which somebody has chosen the share of this very agent."""
+    return [key for key in ("shard", "node", "track_unscheduled_pods", "pod") if getattr(state, key)]

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from telegen.config.checks import MOST_SHARDS, chosen_share
+from telegen.config.errors import ConfigError
 from telegen.config.model import Config
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -20,11 +22,13 @@ class Detection:
         cluster: `in-cluster`, `kubeconfig:PATH`, a URL, or "" when no API server is to be watched.
         containers: whether the cgroups of this node are read.
         reason: why, for the log.
+        node: the node whose pods are watched in node scope, "" in cluster scope.
     """
 
     cluster: str
     containers: bool
     reason: str
+    node: str = ""
 
 
 def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool] = os.path.exists) -> Detection:
@@ -32,6 +36,9 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
 
     `kube_metrics.enabled` true or false decides; when it is null, `auto_detect` does, which wants a cluster around the
     agent and `kubernetes.enable`. Outside a cluster a kubeconfig names one.
+
+    Raises:
+        ConfigError: the scope is a node's and nothing names the node.
     """
     kube = config.kube_metrics
     containers = kube.cadvisor.enabled and kube.enabled is not False
@@ -43,7 +50,38 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
         return Detection(
             "", containers, f"no cluster to be found (neither in a pod nor by a kubeconfig): {_shown('', containers)}"
         )
-    return Detection(source, containers, f"{why}: {_shown(source, containers)}")
+    node = _node(config, environ, source)
+    scope = f" for node {node} and what it comes to hold" if node else ""
+    return Detection(source, containers, f"{why}: {_shown(source, containers)}{scope}", node)
+
+
+def _node(config: Config, environ: Mapping[str, str], source: str) -> str:
+    """The node in whose scope the agent works, "" when it is to watch everything."""
+    kube = config.kube_metrics
+    name = kube.node_name or environ.get("NODE_NAME", "")
+    if kube.scope == "node" and not name:
+        raise ConfigError("kube_metrics.scope: node needs node_name, or NODE_NAME in the environment")
+    state = kube.kube_state
+    fits = source == "in-cluster" and not chosen_share(state) and state.total_shards <= MOST_SHARDS
+    return name if kube.scope == "node" or (kube.scope == "auto" and fits) else ""
+
+
+def election_namespace(config: Config, environ: Mapping[str, str], account: str = ACCOUNT) -> str:
+    """Where the Leases are: as configured, else where the pod is.
+
+    Raises:
+        ConfigError: nothing says where.
+    """
+    named = config.kube_metrics.election.namespace or environ.get("POD_NAMESPACE", "")
+    if named:
+        return named
+    try:
+        with open(f"{account}/namespace", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError as error:
+        raise ConfigError(
+            "kube_metrics.election.namespace: needed outside a pod, or POD_NAMESPACE in the environment"
+        ) from error
 
 
 def _wanted(config: Config) -> tuple[bool, str]:

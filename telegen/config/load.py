@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from telegen.config.checks import selection_problems
+from telegen.config.checks import scope_problems, selection_problems
 from telegen.config.errors import ConfigError
 from telegen.config.flags import Given, apply_flags, foreign_key, origin
 from telegen.config.model import GROUPS, Config, Section
@@ -267,6 +267,9 @@ _LEAST: Mapping[str, float] = {
     "supervisor.grace_period": 1.0,
     "supervisor.backoff_initial": 0.01,
     "kube_metrics.streaming.interval": 1.0,
+    "kube_metrics.election.lease_duration": 2.0,
+    "kube_metrics.election.retry_period": 0.1,
+    "kube_metrics.election.waiting_period": 1.0,
 }
 
 
@@ -312,6 +315,7 @@ def _impossible(config: Config) -> Iterator[str]:
     ]
     yield from (message() for broken, message in rules if broken)
     yield from selection_problems(state, where)
+    yield from scope_problems(config.kube_metrics)
     counts = Counter(name for names in state.groups.values() for name in names)
     yield from (f"{where}.groups: {name} is in {count} groups" for name, count in counts.items() if count > 1)
     bad = [name for name in state.groups if not re.fullmatch("[a-z][a-z0-9-]{0,30}", name)]

@@ -181,6 +181,35 @@ class SignalMetadata(Section, frozen=True):
     fields: SignalFields = field(default_factory=SignalFields)
 
 
+class Election(Section, frozen=True):
+    """Which of the agents on all nodes serves what belongs to no node: the Leases by which they agree."""
+
+    namespace: Annotated[
+        str, text("Namespace of the Leases; empty: $POD_NAMESPACE, else that of the pod's own account.")
+    ] = ""
+    name: Annotated[
+        str,
+        text(
+            "Beginning of the Leases' names, NAME-shard-0 and so on; agents of one name form one group.",
+            pattern="^[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?$",
+        ),
+    ] = "telegen"
+    lease_duration: Annotated[
+        Duration, text("Time without renewal after which another agent may take a Lease; in whole seconds.")
+    ] = Duration(15)
+    renew_deadline: Annotated[
+        Duration, text("Time after the last renewal at which a holder stops serving; less than lease_duration.")
+    ] = Duration(10)
+    retry_period: Annotated[Duration, text("Time between two renewals.")] = Duration(2)
+    waiting_period: Annotated[
+        Duration, text("Time between two looks of an agent that waits, give or take a quarter.")
+    ] = Duration(30)
+    standby: Annotated[
+        Literal["hot", "cold"],
+        text("What the next in line does: keep the shard's objects in step, unseen, or begin when it takes over."),
+    ] = "hot"
+
+
 class KubeMetrics(Section, frozen=True):
     """Kubernetes metrics."""
 
@@ -196,6 +225,15 @@ class KubeMetrics(Section, frozen=True):
     ] = None
     metrics_path: Annotated[str, text("Path of the page.", pattern="^/[A-Za-z0-9/_.-]*$")] = "/metrics"
     separate_endpoints: Annotated[bool, text("Serve each source on a path of its own as well.")] = False
+    scope: Annotated[
+        Literal["auto", "node", "cluster"],
+        text(
+            "node: the pods of this node, and a share of the rest if this agent comes to hold it; cluster: everything; "
+            "auto: node in a cluster where node_name is known, else cluster."
+        ),
+    ] = "auto"
+    node_name: Annotated[str, text("Name of this agent's node; empty: $NODE_NAME.")] = ""
+    election: Election = field(default_factory=Election)
     kube_state: KubeState = field(default_factory=KubeState)
     cadvisor: Cadvisor = field(default_factory=Cadvisor)
     streaming: Streaming = field(default_factory=Streaming)

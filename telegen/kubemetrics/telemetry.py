@@ -11,7 +11,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import psutil
@@ -89,6 +89,7 @@ class Telemetry:
             "store",
             "family",
         )
+        self.lease_requests = counter("telegen_lease_requests_total", "Requests about Leases, watches left out.", "verb")
         self.sample_errors = counter("telegen_sample_errors_total", "Control files that could not be read.", "reason")
         self.sample_seconds = gauge("telegen_sample_duration_seconds", "How long the last pass over the cgroups took.")
         self.restarts = counter("telegen_worker_restarts_total", "Processes started again after they ended.", "worker")
@@ -110,10 +111,10 @@ class Telemetry:
 
 
 class _Processes(Collector):
-    """Heartbeat age and resident memory of every worker, read when asked."""
+    """Heartbeat age and resident memory of every worker, and the shards that are served, read when asked."""
 
-    def __init__(self, board: Board, rows: Mapping[str, int]) -> None:
-        self._board, self._rows = board, rows
+    def __init__(self, board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]]) -> None:
+        self._board, self._rows, self._shards = board, rows, shards
 
     def collect(self) -> Iterable[Metric]:
         build = GaugeMetricFamily("telegen_build_info", "Version of the agent.", labels=["version", "python"])
@@ -128,12 +129,22 @@ class _Processes(Collector):
             "Resident memory of a process, pages shared with others included.",
             labels=["worker"],
         )
+        held = GaugeMetricFamily(
+            "telegen_shard_served",
+            "Whether this agent serves a shard of the cluster now; over all agents each shard adds up to 1.",
+            labels=["lease"],
+        )
+        for lease, served in self._shards().items():
+            held.add_metric([lease], float(served))
         for worker, row in self._rows.items():
+            if self._board.age(row) == float("inf"):
+                # Of a shard that this agent does not serve.
+                continue
             age.add_metric([worker], self._board.age(row))
             resident = _resident(self._board.pid(row))
             if resident is not None:
                 memory.add_metric([worker], resident)
-        return [build, age, memory]
+        return [build, age, memory, *([held] if held.samples else [])]
 
 
 def _resident(pid: int) -> float | None:
@@ -144,14 +155,17 @@ def _resident(pid: int) -> float | None:
         return None
 
 
-def reading_registry(board: Board, rows: Mapping[str, int]) -> CollectorRegistry:
+def reading_registry(
+    board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]] = dict
+) -> CollectorRegistry:
     """A registry that reads what all processes have counted.
 
     Args:
         board: where processes show that they are alive.
         rows: worker name to its row there.
+        shards: tells, by Lease, whether this agent serves the shard now.
     """
     registry = CollectorRegistry(auto_describe=False)
     MultiProcessCollector(registry, path=os.environ["PROMETHEUS_MULTIPROC_DIR"])  # type: ignore[no-untyped-call]
-    registry.register(_Processes(board, rows))
+    registry.register(_Processes(board, rows, shards))
     return registry

@@ -33,6 +33,10 @@ class Board:
         """The process of this row has gone; the time of its last beat stays."""
         self._put(row, 0, _PID.pack(0))
 
+    def clear(self, row: int) -> None:
+        """The process of this row is not wanted any more: as if there had never been one."""
+        self._put(row, 0, bytes(16))
+
     def pid(self, row: int) -> int:
         """Who is in the row, 0 for nobody."""
         return int(_PID.unpack_from(self._memory, row * _ROW)[0])

@@ -100,6 +100,15 @@ class Arena:
         memory[: len(MAGIC)] = MAGIC
         return cls(name, fd, memory)
 
+    def clear(self) -> None:
+        """Forget what is published and give its memory back. Only while nobody writes; readers find nothing, then."""
+        newest = max(SLOT.unpack(self.memory[start : start + SLOT.size])[0] for start in SLOTS)
+        # The next writer goes on above the floor: snapshots that were being copied are known to be lost.
+        self.memory[FLOOR] = max(newest + 1, int.from_bytes(self.memory[FLOOR], "little")).to_bytes(8, "little")
+        for start in SLOTS:
+            self.memory[start : start + SLOT.size] = bytes(SLOT.size)
+        self.memory.madvise(mmap.MADV_REMOVE, mmap.PAGESIZE, len(self.memory) - mmap.PAGESIZE)
+
     def close(self) -> None:
         """Unmap and close; the memory goes when the last process has done so."""
         self.memory.close()

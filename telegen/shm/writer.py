@@ -156,6 +156,7 @@ class ArenaWriter:
         """Keep what the predecessor published and free the rest of the arena."""
         snapshot = reader.load()
         taken: list[int] = []
+        self._sequence = int.from_bytes(self._memory[FLOOR], "little")
         if snapshot:
             self._sequence, self._directory = snapshot.sequence, snapshot.directory
             taken.append(snapshot.directory)
