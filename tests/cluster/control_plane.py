@@ -22,6 +22,7 @@ from tests.tree import wait_for
 ADMIN = "admin-token-of-a-test"
 ACCOUNT = Path(__file__).parents[2] / "k8s" / "account"
 RBAC = ACCOUNT / "rbac.yaml"
+LEASES = ACCOUNT.parent / "base" / "leases.yaml"
 START = 60.0
 """Seconds that the pair may take to start; it takes 6 to 8."""
 PLURALS = {"Endpoints": "endpoints", "Ingress": "ingresses", "StorageClass": "storageclasses", "NetworkPolicy": "networkpolicies"}
@@ -172,8 +173,8 @@ class ControlPlane:
     # --- the agent's account
 
     def agent_token(self) -> str:
-        """A token with exactly the rights of k8s/account/rbac.yaml."""
-        for path in (ACCOUNT / "namespace.yaml", RBAC):
+        """A token with exactly the rights of k8s/account/rbac.yaml and, on Leases, of k8s/base/leases.yaml."""
+        for path in (ACCOUNT / "namespace.yaml", RBAC, LEASES):
             for obj in yaml.safe_load_all(path.read_text()):
                 with contextlib.suppress(Refused):
                     self.create(obj)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from telegen.config import Config, detect
+from telegen.config import Config, ConfigError, detect, election_namespace
 from telegen.config.detect import ACCOUNT
 from telegen.watchfile import WatchedFile
 
@@ -45,6 +45,62 @@ def test_what_is_collected(
     found = detect(msgspec.convert({"kube_metrics": settings}, Config), environ, files.__contains__)
     assert (found.cluster, found.containers) == (cluster, containers)
     assert found.reason
+
+
+NODE = {**POD, "NODE_NAME": "node-1"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "node"),
+    [
+        ({}, NODE, "node-1"),
+        ({}, POD, ""),
+        ({}, {"NODE_NAME": "node-1"}, ""),
+        ({}, {**HOME, "NODE_NAME": "node-1"}, ""),
+        ({"node_name": "node-2"}, NODE, "node-2"),
+        ({"node_name": "node-2"}, POD, "node-2"),
+        ({"node_name": "node-2"}, HOME, ""),
+        ({"scope": "cluster"}, NODE, ""),
+        ({"scope": "node"}, {**HOME, "NODE_NAME": "node-1"}, "node-1"),
+        ({"scope": "node", "node_name": "node-2"}, HOME, "node-2"),
+        ({"kube_state": {"kubeconfig": "/k"}}, NODE, ""),
+        ({"kube_state": {"apiserver": "http://x"}}, NODE, ""),
+        ({"kube_state": {"node": "node-1"}}, NODE, ""),
+        ({"kube_state": {"track_unscheduled_pods": True}}, NODE, ""),
+        ({"kube_state": {"pod": "telegen-0"}}, NODE, ""),
+        ({"kube_state": {"shard": 1, "total_shards": 3}}, NODE, ""),
+        ({"kube_state": {"total_shards": 3}}, NODE, "node-1"),
+        ({"kube_state": {"total_shards": 65}}, NODE, ""),
+        ({"kube_state": {"enabled": False}}, NODE, ""),
+        ({"enabled": False}, NODE, ""),
+        ({"auto_detect": False}, NODE, ""),
+        ({"auto_detect": False, "enabled": True}, NODE, "node-1"),
+    ],
+)
+def test_scope(settings: dict[str, object], environ: dict[str, str], node: str) -> None:
+    """A pod that knows its node takes that node's part, unless somebody has chosen its part or there is nothing to watch."""
+    found = detect(msgspec.convert({"kube_metrics": settings}, Config), environ, {TOKEN, USUAL}.__contains__)
+    assert found.node == node
+    assert (f"for node {node}" in found.reason) == bool(node)
+
+
+def test_node_scope_needs_a_node() -> None:
+    """Asked for by name, node scope does not fall back to watching everything, which every agent would do then."""
+    config = msgspec.convert({"kube_metrics": {"scope": "node"}}, Config)
+    with pytest.raises(ConfigError, match="kube_metrics.scope: node needs node_name, or NODE_NAME in the environment"):
+        detect(config, POD, lambda path: True)
+
+
+def test_namespace_of_the_leases(tmp_path: Path) -> None:
+    """The setting, else the variable, else the account's folder; nothing else is guessed."""
+    account = str(tmp_path)
+    named = msgspec.convert({"kube_metrics": {"election": {"namespace": "a"}}}, Config)
+    assert election_namespace(named, {"POD_NAMESPACE": "b"}, account) == "a"
+    assert election_namespace(Config(), {"POD_NAMESPACE": "b"}, account) == "b"
+    with pytest.raises(ConfigError, match="kube_metrics.election.namespace: needed outside a pod"):
+        election_namespace(Config(), {}, account)
+    (tmp_path / "namespace").write_text("c")
+    assert election_namespace(Config(), {}, account) == "c"
 
 
 def test_kubernetes_enable_stops_detection_only() -> None:

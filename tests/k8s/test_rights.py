@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from telegen.kubestate.registry import DEFAULT, RESOURCES
-from tests.cluster.control_plane import RBAC
+from tests.cluster.control_plane import LEASES, RBAC
 
 OBJECTS = list(yaml.safe_load_all(RBAC.read_text()))
 
@@ -41,3 +41,15 @@ def test_rights_go_to_the_account_alone() -> None:
     (account,), (role,), (binding,) = named("ServiceAccount"), named("ClusterRole"), named("ClusterRoleBinding")
     assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role["metadata"]["name"]}
     assert binding["subjects"] == [{"kind": "ServiceAccount", **{key: account["metadata"][key] for key in ("name", "namespace")}}]
+
+
+def test_rights_on_leases() -> None:
+    """In its own namespace, and nowhere else, the account of a DaemonSet may write Leases, and nothing but Leases."""
+    role, binding = yaml.safe_load_all(LEASES.read_text())
+    (rule,) = role["rules"]
+    assert (rule["apiGroups"], rule["resources"]) == (["coordination.k8s.io"], ["leases"])
+    # What telegen.api.lease asks for, and the standby's watch.
+    assert set(rule["verbs"]) == {"create", "get", "list", "update", "watch"}
+    assert binding["roleRef"]["kind"] == role["kind"] == "Role" and binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == named("ClusterRoleBinding")[0]["subjects"]
+    assert {obj["metadata"]["namespace"] for obj in (role, binding)} == {binding["subjects"][0]["namespace"]}

@@ -1,0 +1,86 @@
+"""What scope and election cannot be, and which processes node scope means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telegen.config import Config, ConfigError, load
+from telegen.plan import Plan, make_plan
+
+POD = {"NODE_NAME": "node-1", "POD_NAME": "telegen-x", "POD_NAMESPACE": "telegen"}
+
+
+def read(folder: Path, text: str) -> Config:
+    """A configuration with this kube_metrics section."""
+    path = folder / "config.yaml"
+    path.write_text(f"kube_metrics: {{{text}}}")
+    return load(str(path), {})
+
+
+BAD = [
+    ("scope: pod", "scope: invalid enum value"),
+    ("scope: node, kube_state: {node: a}", "scope: node cannot be used with kube_state.node"),
+    ("scope: node, kube_state: {track_unscheduled_pods: true}", "scope: node cannot be used with kube_state.track_unscheduled"),
+    ("scope: node, kube_state: {shard: 1, total_shards: 2}", "scope: node cannot be used with kube_state.shard"),
+    ("scope: node, kube_state: {pod: telegen-0}", "scope: node cannot be used with kube_state.pod"),
+    ("scope: node, kube_state: {total_shards: 65}", "kube_state.total_shards: at most 64 with scope node"),
+    ("node_name: 'a b'", "node_name: 'a b' is no name of a node"),
+    ("election: {namespace: 'a/b'}", "election.namespace: 'a/b' is no name of a namespace"),
+    ("election: {name: 'a/b'}", "election.name: "),
+    ("election: {lease_duration: 1s, renew_deadline: 500ms, retry_period: 100ms}", "election.lease_duration: must be at least 2s"),
+    ("election: {lease_duration: 10500ms, renew_deadline: 5s}", "election.lease_duration: must be whole seconds"),
+    ("election: {renew_deadline: 15s}", "election.renew_deadline: must be less than lease_duration (15s)"),
+    ("election: {retry_period: 9s}", "election.renew_deadline: must be at least 1.2 times retry_period (9s)"),
+    ("election: {retry_period: 0s}", "election.retry_period: must be at least 100ms"),
+    ("election: {waiting_period: 0s}", "election.waiting_period: must be at least 1s"),
+    ("election: {standby: warm}", "election.standby: invalid enum value"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD, ids=[text for text, _ in BAD])
+def test_bad_scope(tmp_path: Path, text: str, message: str) -> None:
+    """One line with the path of the key."""
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, text)
+    assert str(raised.value).startswith(f"kube_metrics.{message}")
+    assert "\n" not in str(raised.value)
+
+
+def plan(folder: Path, state: str) -> Plan:
+    """The plan of an agent of node-1 with these settings of kube_state."""
+    text = f"scope: node, cadvisor: {{enabled: false}}, kube_state: {{apiserver: 'http://x', {state}}}"
+    return make_plan(read(folder, text), POD)
+
+
+def test_processes_of_node_scope(tmp_path: Path) -> None:
+    """The node's pods are its own; pods without a node and all the rest belong to the only shard."""
+    made = plan(tmp_path, "resources: [pods, nodes, services]")
+    shown = [(one.name, one.stores, one.pods_of, one.gate) for one in made.assignments]
+    assert shown == [
+        ("watch-node", ("pods",), "node-1", None),
+        ("watch-unscheduled", ("pods",), "", 0),
+        ("watch-network", ("services",), None, 0),
+        ("watch-cluster", ("nodes",), None, 0),
+        ("elect", (), None, None),
+        ("web", (), None, None),
+    ]
+    assert made.group and (made.group.namespace, made.group.names, made.group.member) == ("telegen", ("telegen-shard-0",), "telegen-x")
+
+
+def test_processes_of_several_shards(tmp_path: Path) -> None:
+    """Each shard has processes of its own and takes its objects by their UIDs; pods without a node are not divided."""
+    made = plan(tmp_path, "resources: [pods, nodes], total_shards: 2, namespaces: [a, b]")
+    shown = {one.name: (one.stores, one.shard, one.gate) for one in made.assignments if one.kind == "watch"}
+    assert shown == {
+        "watch-node": (("pods/a", "pods/b"), (0, 1), None),
+        "watch-unscheduled": (("pods/a", "pods/b"), (0, 1), 0),
+        "watch-cluster-0": (("nodes",), (0, 2), 0),
+        "watch-cluster-1": (("nodes",), (1, 2), 1),
+    }
+
+
+def test_without_pods(tmp_path: Path) -> None:
+    """Who does not want pods has no process for them."""
+    assert [one.name for one in plan(tmp_path, "resources: [nodes]").assignments] == ["watch-cluster", "elect", "web"]
