@@ -39,6 +39,11 @@ _WORDS = {
 _NUMBER = re.compile(r"\+?\d+", re.ASCII)
 _DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = (1 << 63) // 10**9
+_CYCLE = 146097 * 86400
+"""Seconds of 400 years, after which the calendar repeats."""
+_FIRST, _LAST = -62000000000, 253000000000
+"""In the years 5 and 9987: from there a search cannot leave the calendar."""
 
 Zone = Optional[tzinfo]
 """None is the zone of this process."""
@@ -78,7 +83,7 @@ def parse(text: str, zone_name: str | None) -> Schedule:
     if len(fields) != len(_BOUNDS):
         raise Malformed(f"{text[:80]!r} has {len(fields)} fields, not {len(_BOUNDS)}")
     sets = [_field(field, *bounds) for field, bounds in zip(fields, _BOUNDS)]
-    return Schedule(lru_cache(maxsize=1)(lambda after: _next(sets, zone, after)))
+    return Schedule(lru_cache(maxsize=1)(lambda after: _next_of_any_year(sets, zone, after)))
 
 
 def _zone(name: str) -> Zone:
@@ -96,6 +101,8 @@ def _delay(text: str) -> int:
     if "".join(number + unit for number, unit in parts) != text.removeprefix("+"):
         raise Malformed(f"{text[:80]!r} is no duration")
     seconds = int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+    if seconds > _LONGEST:
+        raise Malformed(f"{text[:80]!r} is longer than nanoseconds in 63 bits can tell")
     if seconds < 1:
         raise Malformed(f"{text[:80]!r} is shorter than a second")
     return seconds
@@ -132,6 +139,14 @@ def _value(text: str, names: dict[str, int]) -> int:
     if not _NUMBER.fullmatch(text) or len(text) > 9:
         raise Malformed(f"{text[:80]!r} is no number")
     return int(text)
+
+
+def _next_of_any_year(sets: list[frozenset[int]], zone: Zone, after: int) -> int | None:
+    """`_next`, also in the first and last years of the API's times, near which Python's calendar ends: the calendar
+    repeats after 400 years."""
+    shift = _CYCLE if after < _FIRST else -_CYCLE if after > _LAST else 0
+    due = _next(sets, zone, after + shift)
+    return None if due is None else due - shift
 
 
 def _next(sets: list[frozenset[int]], zone: Zone, after: int) -> int | None:

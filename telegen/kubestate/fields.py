@@ -123,6 +123,9 @@ def seconds(value: str | None) -> int:
 @lru_cache(maxsize=4096)
 def _day(date: str) -> int:
     """Unix seconds of the beginning of a day, `2026-11-24`."""
+    if date.startswith("0000-"):
+        # The API takes the year 0, Python does not; the calendar repeats after 400 years.
+        return _day(f"0400{date[4:]}") - 146097 * 86400
     day = datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=timezone.utc)
     return (day - _EPOCH) // timedelta(seconds=1)
 

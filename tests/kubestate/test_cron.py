@@ -1,0 +1,80 @@
+"""Schedules of CronJobs: the next time, found anew by trying every minute; what is no schedule; the ends of the calendar."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from telegen.kubestate.cron import Malformed, parse
+from telegen.kubestate.fields import seconds
+
+ZONES = ("UTC", "Asia/Kathmandu", "America/Sao_Paulo")
+"""Without changes of the clock in the years below."""
+
+
+def field(low: int, high: int) -> st.SearchStrategy[tuple[str, frozenset[int]]]:
+    """One field as text, and the values that it stands for."""
+    everything = st.just(("*", frozenset(range(low, high + 1))))
+    single = st.integers(low, high).map(lambda n: (str(n), frozenset([n])))
+    spans = st.tuples(st.integers(low, high), st.integers(low, high)).map(sorted)
+    ranges = spans.map(lambda ends: (f"{ends[0]}-{ends[1]}", frozenset(range(ends[0], ends[1] + 1))))
+    return st.one_of(everything, everything, single, ranges)
+
+
+fields = st.tuples(field(0, 59), field(0, 23), field(1, 31), field(1, 12), field(0, 6))
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(fields, st.sampled_from(ZONES), st.integers(seconds("2024-01-01T00:00:00Z"), seconds("2027-12-31T00:00:00Z")))
+def test_next_is_the_first_minute_that_matches(drawn: tuple[tuple[str, frozenset[int]], ...], zone: str, after: int) -> None:
+    """No earlier minute fits all five fields on the zone's clock, and the one that is found does."""
+    minutes, hours, days, months, weekdays = (values for _, values in drawn)
+    due = parse(" ".join(text for text, _ in drawn), zone).next(after)
+
+    def day_fits(day: datetime) -> bool:
+        return day.day in days and day.month in months and day.isoweekday() % 7 in weekdays
+
+    def fits(moment: datetime) -> bool:
+        return day_fits(moment) and moment.hour in hours and moment.minute in minutes
+
+    start = datetime.fromtimestamp(after // 60 * 60 + 60, ZoneInfo(zone))
+    if due is None:
+        assert not any(day_fits(start + timedelta(days=number)) for number in range(1, 4 * 365))
+        return
+    found = datetime.fromtimestamp(due, ZoneInfo(zone))
+    assert fits(found) and found >= start
+    limit = min(found, start + timedelta(days=40))
+    while start < limit:
+        assert not fits(start)
+        start += timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "5-1 * * * *", "*/0 * * * *", "a * * * *"]
+    + ["1-2-3 * * * *", "@often", "@reboot"]
+    + ["@every", "@every 10", "@every 1x", "@every 9999999999h", "TZ=UTC", "TZ=No/Where * * * * *", "-1 * * * *"],
+)
+def test_what_is_no_schedule(text: str) -> None:
+    """It says so, whatever the text."""
+    with pytest.raises(Malformed):
+        parse(text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "wanted"),
+    [
+        ("0 0 1 1 *", "9999-12-31T23:59:59Z", 253402300800),
+        ("0 0 1 * *", "0000-12-31T23:59:59Z", seconds("0001-01-01T00:00:00Z")),
+        ("0 0 29 2 *", "9998-01-01T00:00:00Z", 253407398400),
+        ("30 12 * * *", "0001-01-01T00:00:00Z", seconds("0001-01-01T12:30:00Z")),
+        ("@every 90m", "9999-12-31T23:59:59Z", seconds("9999-12-31T23:59:59Z") + 5400),
+    ],
+)
+def test_the_ends_of_the_calendar(text: str, after: str, wanted: int | None) -> None:
+    """In the first and the last years that the API can write, the next time is found as in any other."""
+    assert parse(text, "UTC").next(seconds(after)) == wanted
