@@ -110,7 +110,8 @@ class Sampler:
         node.passes += 1
 
     def close(self) -> None:
-        """Close the files that are kept open."""
+        """Close the files, and let go of the processes, that are kept open."""
+        self._contexts = {}
         self._node.files.close()
 
 

@@ -73,6 +73,18 @@ class Node:
         return 0.0
 
     @cached_property
+    def sizes_count_descriptors(self) -> bool:
+        """Whether the size of /proc/PID/fd is the number of descriptors: Linux 6.2 and later; before it is 0.
+
+        A process finds it out by itself. Threads may open files meanwhile, and listing takes one too.
+        """
+        with suppress(OSError):
+            folder = f"{self.roots.proc}/self/fd"
+            size = os.stat(folder).st_size
+            return size > 0 and abs(len(os.listdir(folder)) - size) <= 8
+        return False
+
+    @cached_property
     def huge_page_sizes(self) -> tuple[str, ...]:
         """Sizes of huge pages as control files are called by them: `2MB`. (`hugepages-2048kB` in /sys.)"""
         sizes = []

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,11 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def host(tmp_path: Path) -> Iterator[Host]:
     """A host with nothing on it."""
-    return Host(tmp_path)
+    host = Host(tmp_path)
+    yield host
+    host.pages.sampler.close()
 
 
 def test_columns() -> None:
