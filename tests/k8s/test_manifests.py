@@ -79,10 +79,11 @@ def test_image_and_account(variant: list[Object]) -> None:
 
 
 def test_nothing_writes_to_the_image(variant: list[Object]) -> None:
-    """Root file systems are read-only, requests are made, memory is bounded and no share of a CPU is."""
+    """Root file systems are read-only, requests are made, memory and logs are bounded and no share of a CPU is."""
     assert container(variant)["securityContext"]["readOnlyRootFilesystem"] is True
     resources = container(variant)["resources"]
-    assert set(resources["requests"]) == {"cpu", "memory"} and set(resources["limits"]) == {"memory"}
+    assert set(resources["requests"]) == {"cpu", "memory", "ephemeral-storage"}
+    assert set(resources["limits"]) == {"memory", "ephemeral-storage"}
 
 
 def host_paths(objs: list[Object]) -> dict[str, bool]:

@@ -30,8 +30,11 @@ WAYS = {"daemonset": ".", "deployment": "overlays/standalone", "statefulset": "o
 def server() -> Iterator[SimulatedServer]:
     """A small cluster, in which the agent's own StatefulSet runs as well."""
     state = make_state(SyntheticCluster(30, 4))
-    metadata = {"name": "telegen", "namespace": "telegen", "uid": "00000000-0000-4000-8000-000000000000"}
-    state.put("statefulsets", {"metadata": metadata, "spec": {"replicas": 2}, "status": {"replicas": 2}})
+    own = {"namespace": "telegen", "uid": "00000000-0000-4000-8000-000000000000"}
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "telegen", "uid": own["uid"], "controller": True}
+    pod = {"name": ENVIRON["POD_NAME"], "namespace": "telegen", "uid": "00000000-0000-4000-8000-000000000001"}
+    state.put("statefulsets", {"metadata": {"name": "telegen", **own}, "spec": {"replicas": 2}, "status": {"replicas": 2}})
+    state.put("pods", {"metadata": {**pod, "ownerReferences": [owner]}, "spec": {"containers": []}, "status": {"phase": "Running"}})
     server = SimulatedServer(state).start()
     yield server
     server.stop()
