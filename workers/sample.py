@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import time
 
+from telegen.cadvisor.alarms import Alarms
 from telegen.cadvisor.devices import Devices
 from telegen.cadvisor.groups import sources
 from telegen.cadvisor.labels import PathLabels, namespace_filter
@@ -12,10 +14,14 @@ from telegen.cadvisor.source import Node, Roots, Source
 from telegen.metrics.render import OnError
 from telegen.metrics.store import Store
 from telegen.shm.writer import ArenaWriter
-from workers.base import BEAT, Worker
+from workers.base import Worker
 
 ORDER = 1000
 """Place of the containers' families on the page: behind all resources."""
+
+
+LISTEN = 0.25
+"""Seconds for which it may take to notice that the worker is to stop."""
 
 
 class SampleWorker(Worker):
@@ -24,19 +30,32 @@ class SampleWorker(Worker):
     def run(self) -> None:
         """One pass per interval, on a clock that does not drift."""
         settings = self.config.kube_metrics.cadvisor
+        # Control files stay open, some twenty per cgroup.
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores: list[Store] = []
         self._labels = PathLabels()
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root)
         node = Node(roots, device=Devices(roots.proc, roots.sys))
         sampler = Sampler(node, sources(settings), self._labels, self._make_store, namespace_filter(settings))
+        alarms = Alarms()
         due = time.monotonic()
         while not self.stop.is_set():
             self._pass(sampler)
+            alarms.watch(sampler.contexts)
             due = max(due + settings.collect_interval, time.monotonic())
             while not self.stop.is_set() and time.monotonic() < due:
                 self.beat()
-                self.stop.wait(min(BEAT, max(0.0, due - time.monotonic())))
+                self._listen(sampler, alarms, min(LISTEN, max(0.0, due - time.monotonic())))
+
+    def _listen(self, sampler: Sampler, alarms: Alarms, seconds: float) -> None:
+        """Wait; publish at once what containers that are out of memory have to say."""
+        rung = alarms.wait(seconds)
+        if rung:
+            sampler.look_again(rung)
+            for store in self._stores:
+                store.flush()
 
     def _make_store(self, source: Source) -> Target:
         number = len(self._stores)

@@ -80,6 +80,17 @@ class Sampler:
         readings."""
         return self._node.errors
 
+    @property
+    def contexts(self) -> Collection[Context]:
+        """The cgroups that the last pass has found."""
+        return self._contexts.values()
+
+    def look_again(self, contexts: Iterable[Context]) -> None:
+        """Read between two passes what may be gone at the next one."""
+        for context in contexts:
+            for slot in self._slots:
+                slot.look_again(context)
+
     def sample(self) -> None:
         """One pass: what has changed goes to the targets, what has ended is deleted from them."""
         node = self._node
@@ -145,6 +156,12 @@ class _Slot:
             return
         self._last[id] = (raw, labels)
         self._target.upsert({**reading, "id": id, "labels": labels})
+
+    def look_again(self, context: Context) -> None:
+        """Read what lingers anew, if the cgroup is still there: only the next pass says that it is not."""
+        known = self._last.get(context.cgroup.id)
+        if self._source.lingers and known and self._source.read(context) is not None:
+            self.visit(context, known[1])
 
     def end(self, context: Context) -> None:
         """The cgroup has ended: its object goes, at once or later."""
