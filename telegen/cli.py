@@ -12,6 +12,7 @@ import msgspec
 
 from telegen import __version__
 from telegen.cadvisor.groups import NAMES, sources
+from telegen.cadvisor.names import make_names
 from telegen.cadvisor.printed import Printed
 from telegen.cadvisor.source import Node, Roots
 from telegen.catalogue import documents, tables
@@ -118,7 +119,7 @@ def sample(options: argparse.Namespace) -> int:
     more = tuple(sorted(NAMES)) if options.groups == "all" else tuple(filter(None, options.groups.split(",")))
     settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
     roots = [getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in ("cgroup", "proc", "sys")]
-    printed = Printed(Node(Roots(*roots)), sources(settings))
+    printed = Printed(Node(Roots(*roots)), sources(settings), make_names(settings))
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
     printed.sampler.close()

@@ -8,18 +8,20 @@ import time
 from telegen.cadvisor.alarms import Alarms
 from telegen.cadvisor.devices import Devices
 from telegen.cadvisor.groups import sources
-from telegen.cadvisor.labels import PathLabels, namespace_filter
+from telegen.cadvisor.labels import namespace_filter
+from telegen.cadvisor.names import make_names
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.cadvisor.source import Node, Roots, Source
 from telegen.metrics.render import OnError
 from telegen.metrics.store import Store
 from telegen.shm.writer import ArenaWriter
 from workers.base import Worker
+from workers.follow import NameThreads
 
 ORDER = 1000
 """Place of the containers' families on the page: behind all resources."""
-
-
+PATIENCE = 5.0
+"""Seconds for which the first pass waits for names from the API server: series that change their labels are others."""
 LISTEN = 0.25
 """Seconds for which it may take to notice that the worker is to stop."""
 
@@ -35,19 +37,31 @@ class SampleWorker(Worker):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores: list[Store] = []
-        self._labels = PathLabels()
+        self._names = make_names(settings)
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root)
-        node = Node(roots, device=Devices(roots.proc, roots.sys))
-        sampler = Sampler(node, sources(settings), self._labels, self._make_store, namespace_filter(settings))
+        node = Node(
+            roots, device=Devices(roots.proc, roots.sys), is_sandbox=self._names.is_sandbox, errors=self._names.errors
+        )
+        sampler = Sampler(node, sources(settings), self._names, self._make_store, namespace_filter(settings))
         alarms = Alarms()
+        threads = NameThreads(self, self._names)
+        self._wait_for_names(threads)
         due = time.monotonic()
         while not self.stop.is_set():
+            threads.check()
             self._pass(sampler)
             alarms.watch(sampler.contexts)
             due = max(due + settings.collect_interval, time.monotonic())
             while not self.stop.is_set() and time.monotonic() < due:
                 self.beat()
                 self._listen(sampler, alarms, min(LISTEN, max(0.0, due - time.monotonic())))
+
+    def _wait_for_names(self, threads: NameThreads) -> None:
+        """Until they have come, or patience has ended."""
+        until = time.monotonic() + PATIENCE
+        while not (self.stop.is_set() or threads.synced or time.monotonic() > until):
+            self.beat()
+            self.stop.wait(0.02)
 
     def _listen(self, sampler: Sampler, alarms: Alarms, seconds: float) -> None:
         """Wait; publish at once what containers that are out of memory have to say."""
@@ -63,7 +77,7 @@ class SampleWorker(Worker):
         store = Store(
             name,
             source.families,
-            make_render(source, self._labels.names, self._counter(name)),
+            make_render(source, self._names, self._counter(name)),
             self._arena,
             ORDER + number,
             key=object_key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from telegen.cadvisor.discovery import Cgroup
@@ -16,7 +16,10 @@ class Labels(Protocol):
     """Who knows what a cgroup is called."""
 
     names: tuple[str, ...]
-    """BASE, then the optional stamps."""
+    """BASE, then the optional stamps. Another tuple when there are more, from the beginning of a pass on."""
+
+    def begin(self, cgroups: Collection[Cgroup]) -> None:
+        """A new pass, over these cgroups."""
 
     def labels(self, cgroup: Cgroup) -> tuple[str, ...]:
         """A value for each of `names`; the same tuple as long as nothing has changed."""
@@ -26,6 +29,9 @@ class PathLabels:
     """What the path alone says: the id, and for containers the runtime's id as name."""
 
     names: tuple[str, ...] = BASE
+
+    def begin(self, cgroups: Collection[Cgroup]) -> None:
+        """Paths say the same at every pass."""
 
     def labels(self, cgroup: Cgroup) -> tuple[str, ...]:
         """See `Labels`."""

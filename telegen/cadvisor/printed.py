@@ -53,7 +53,7 @@ class Printed:
         return page + "# EOF\n" if openmetrics else page
 
     def _target(self, source: Source) -> Target:
-        self._kept.append(_Kept(source.families, make_render(source, self._labels.names, self._failed)))
+        self._kept.append(_Kept(source.families, make_render(source, self._labels, self._failed)))
         return self._kept[-1]
 
     def _failed(self, family: str, error: Exception) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from telegen.cadvisor.discovery import Cgroup, find_cgroups
@@ -37,14 +37,26 @@ def object_key(obj: Object) -> str:
     return obj["id"]  # type: ignore[no-any-return]
 
 
-def make_render(source: Source, names: Sequence[str], on_error: OnError) -> Render:
+def make_render(source: Source, labels: Labels, on_error: OnError) -> Render:
     """The renderer of a source's objects.
 
     Args:
-        names: of the labels that a container's samples begin with.
+        labels: that a container's samples begin with. When there are more of them, the renderer is prepared anew.
     """
-    identity: Identity = [(name, _label(number)) for number, name in enumerate(names)] if source.labelled else []
-    return renderer(identity, source.families, on_error)
+    if not source.labelled:
+        return renderer([], source.families, on_error)
+    names: tuple[str, ...] = ()
+    prepared: Render
+
+    def render(obj: Object) -> list[str]:
+        nonlocal names, prepared
+        if labels.names is not names:
+            names = labels.names
+            identity: Identity = [(name, _label(number)) for number, name in enumerate(names)]
+            prepared = renderer(identity, source.families, on_error)
+        return prepared(obj)
+
+    return render
 
 
 class Sampler:
@@ -100,7 +112,7 @@ class Sampler:
         if mounts != node.mounts:
             node.mounts = mounts
         contexts: dict[str, Context] = {}
-        for cgroup in _all_cgroups(node.mounts):
+        for cgroup in self._named(_all_cgroups(node.mounts)):
             values = self._labels.labels(cgroup)
             if self._shown(cgroup, values):
                 contexts[cgroup.id] = context = known.get(cgroup.id) or Context(cgroup, node)
@@ -119,6 +131,12 @@ class Sampler:
             slot.visit(self._root, ())
         node.files.sweep()
         node.passes += 1
+
+    def _named(self, cgroups: Iterable[Cgroup]) -> list[Cgroup]:
+        """All of them at once: a pod has the name that its containers tell."""
+        listed = list(cgroups)
+        self._labels.begin(listed)
+        return listed
 
     def close(self) -> None:
         """Close the files, and let go of the processes, that are kept open."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from telegen.config.model import KubeMetrics, KubeState
+from telegen.config.model import Cadvisor, KubeMetrics, KubeState, Names
 
 _LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile("(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -35,13 +35,23 @@ def selection_problems(state: KubeState, where: str) -> Iterator[str]:
     yield from _allowlist_problems(state, where)
 
 
+def stamp_problems(cadvisor: Cadvisor, where: str) -> Iterator[str]:
+    """As `selection_problems`, of the labels that are added to those of containers."""
+    for key in ("pod_labels", "pod_annotations", "namespace_labels"):
+        yield from _wildcard_problems(getattr(cadvisor, key), f"{where}.{key}")
+
+
 def _allowlist_problems(state: KubeState, where: str) -> Iterator[str]:
-    """Keys with more than one wildcard."""
     for key in ("labels_allowlist", "annotations_allowlist"):
         for resource, names in getattr(state, key).items():
-            for at, name in enumerate(names):
-                if name.count("*") > 1:
-                    yield f"{where}.{key}.{resource}[{at}]: {name}: at most one * is allowed"
+            yield from _wildcard_problems(names, f"{where}.{key}.{resource}")
+
+
+def _wildcard_problems(names: Names, where: str) -> Iterator[str]:
+    """Keys with more than one wildcard."""
+    for at, name in enumerate(names):
+        if name.count("*") > 1:
+            yield f"{where}[{at}]: {name}: at most one * is allowed"
 
 
 def scope_problems(kube: KubeMetrics) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from telegen.config.checks import scope_problems, selection_problems
+from telegen.config.checks import scope_problems, selection_problems, stamp_problems
 from telegen.config.errors import ConfigError
 from telegen.config.flags import Given, apply_flags, foreign_key, origin
 from telegen.config.model import GROUPS, Config, Section
@@ -316,6 +316,7 @@ def _impossible(config: Config) -> Iterator[str]:
     yield from (message() for broken, message in rules if broken)
     yield from selection_problems(state, where)
     yield from scope_problems(config.kube_metrics)
+    yield from stamp_problems(config.kube_metrics.cadvisor, "kube_metrics.cadvisor")
     counts = Counter(name for names in state.groups.values() for name in names)
     yield from (f"{where}.groups: {name} is in {count} groups" for name, count in counts.items() if count > 1)
     bad = [name for name in state.groups if not re.fullmatch("[a-z][a-z0-9-]{0,30}", name)]

@@ -141,6 +141,15 @@ class Cadvisor(Section, frozen=True):
         Names, text("Namespaces whose pods and containers are shown; empty: all, and what is in none as well.")
     ] = ()
     namespaces_exclude: Annotated[Names, text("Namespaces whose pods and containers are not shown.")] = ()
+    root: Annotated[str, text("Where the host's / is mounted: runtimes leave the names of containers below it.")] = "/"
+    pod_labels: Annotated[
+        Names, text("Labels of its pod shown on every series of a container, as label_NAME; each may have one `*`.")
+    ] = ()
+    pod_annotations: Annotated[Names, text("Annotations of its pod shown likewise, as annotation_NAME.")] = ()
+    namespace_labels: Annotated[Names, text("Labels of its namespace shown likewise, as namespace_label_NAME.")] = ()
+    workload: Annotated[
+        bool, text("Show the owner of its pod on every series of a container, as workload and workload_kind.")
+    ] = False
 
 
 class Streaming(Section, frozen=True):

@@ -19,8 +19,8 @@ from telegen.kubestate.constructors import (
 from telegen.kubestate.fields import at, each, items, labelled, one_of, seconds, text, time_at
 from telegen.kubestate.quantity import milli, whole
 from telegen.kubestate.resource import Resource
-from telegen.kubestate.selectors import label_pairs
 from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Object, Row, counter, gauge
+from telegen.metrics.keys import label_pairs
 
 SPECS, STATUSES = "spec.containers", "status.containerStatuses"
 INIT_SPECS, INIT_STATUSES = "spec.initContainers", "status.initContainerStatuses"

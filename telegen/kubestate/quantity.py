@@ -11,6 +11,8 @@ from functools import lru_cache
 from math import ceil, floor
 from typing import Union
 
+from telegen.metrics.keys import sanitize
+
 Quantity = Union[str, int, float]
 
 _FORM = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)([a-zA-Z]*|[eE][+-]?\d+)", re.ASCII)
@@ -81,7 +83,6 @@ def approximate(quantity: Quantity) -> float:
     return float(value / Fraction(10) ** exponent) * float(f"1e{exponent}")
 
 
-_SANITIZE = re.compile(r"[^a-zA-Z0-9_]")
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 
@@ -98,11 +99,6 @@ def resource_class(name: str) -> tuple[str, str] | None:
     if name in ("storage", "ephemeral-storage", "memory") or name.startswith(("hugepages-", "attachable-volumes-")):
         return sanitize(name), "byte"
     return (sanitize(name), "integer") if _is_extended(name) else None
-
-
-def sanitize(name: str) -> str:
-    """What a label name or this label's value cannot carry becomes `_`."""
-    return _SANITIZE.sub("_", name)
 
 
 def _is_extended(name: str) -> bool:

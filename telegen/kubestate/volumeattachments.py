@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from telegen.kubestate.constructors import created
 from telegen.kubestate.fields import at, count, labelled
 from telegen.kubestate.resource import Resource, named
-from telegen.kubestate.selectors import label_pairs
 from telegen.metrics.family import ALPHA, Generate, Object, Row, dynamic, gauge
+from telegen.metrics.keys import label_pairs
 
 _volume = at("spec.source.persistentVolumeName")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,9 @@ def test_only_what_has_changed_is_handed_over(tmp_path: Path) -> None:
     class Renamed:
         names = BASE
         image = ""
+
+        def begin(self, cgroups: Collection[Cgroup]) -> None:
+            """Nothing to prepare."""
 
         def labels(self, cgroup: Cgroup) -> tuple[str, ...]:
             return ("", cgroup.id, self.image, "", "", "")

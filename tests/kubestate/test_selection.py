@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telegen.kubestate.registry import RESOURCES
-from telegen.kubestate.selectors import Selection, key_filter, label_pairs, prepare
+from telegen.kubestate.selectors import Selection, prepare
 from telegen.kubestate.sharding import jump_hash, keeper, shard_of
 from telegen.metrics.hashing import fnv1a64
+from telegen.metrics.keys import key_filter, label_pairs
 from telegen.metrics.render import renderer
 
 POD = {

@@ -1,0 +1,142 @@
+"""Names from the API server, for the sampler: threads that keep the node's pods in step, and namespaces where asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from telegen.api.client import Client, Timeouts
+from telegen.api.credentials import credentials
+from telegen.api.reflector import Collection, Reflector, Settings
+from telegen.api.reflector import Store as Fed
+from telegen.cadvisor.names import Names
+from telegen.processes import trim_memory
+from workers.base import Worker
+
+PODS, NAMESPACES = "containers/names/pods", "containers/names/namespaces"
+"""What these collections are called among the stores in the agent's own metrics."""
+
+
+class Index(Fed, Protocol):
+    """What is fed: names, in a form that is quick to ask."""
+
+    synced: threading.Event
+
+    def __len__(self) -> int:
+        """How many objects there are."""
+
+
+class NameThreads:
+    """One thread per collection, none when there is no API server or the node's name is not known."""
+
+    def __init__(self, worker: Worker, names: Names) -> None:
+        """Start them."""
+        self._worker, self._indexes = worker, [index for _, _, index in _followed(worker, names)]
+        self._threads = [self._start(*followed) for followed in _followed(worker, names)]
+
+    def check(self) -> None:
+        """Make sure that they all live.
+
+        Raises:
+            RuntimeError: one has ended.
+        """
+        for thread in self._threads:
+            if not thread.is_alive() and not self._worker.stop.is_set():
+                raise RuntimeError(f"thread {thread.name} has ended")
+
+    @property
+    def synced(self) -> bool:
+        """Whether each collection has come whole."""
+        return all(index.synced.is_set() for index in self._indexes)
+
+    def _start(self, name: str, collection: Collection, index: Index) -> threading.Thread:
+        worker, config = self._worker, self._worker.config
+        api = config.api
+        client = Client(
+            credentials(worker.shared.cluster, worker.shared.environ), Timeouts(api.connect_timeout, api.read_timeout)
+        )
+        settings = Settings(
+            page=api.list_page_size,
+            initial=api.initial_events_timeout,
+            watch=(api.watch_timeout_min, api.watch_timeout_max),
+            backoff=(api.backoff_initial, api.backoff_max),
+            reset=api.backoff_reset,
+            cached=config.kube_metrics.kube_state.use_apiserver_cache,
+        )
+        reflector = Reflector(client, collection, index, _Observer(worker, name, index), worker.stop, settings)
+        thread = threading.Thread(target=_guarded(worker, name, reflector.run), name=name, daemon=True)
+        thread.start()
+        return thread
+
+
+def node_name(worker: Worker) -> str:
+    """The node whose cgroups these are, "" when nobody says."""
+    kube = worker.config.kube_metrics
+    return kube.node_name or kube.kube_state.node or worker.shared.environ.get("NODE_NAME", "")
+
+
+def _followed(worker: Worker, names: Names) -> Iterator[tuple[str, Collection, Index]]:
+    """(name, collection, what it fills) of what is to be followed."""
+    node = node_name(worker)
+    if not worker.shared.cluster or not node:
+        return
+    yield PODS, Collection("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"}), names.pods
+    if worker.config.kube_metrics.cadvisor.namespace_labels:
+        yield NAMESPACES, Collection("/api/v1/namespaces", "metadata"), names.namespaces
+
+
+def _guarded(worker: Worker, name: str, run: Callable[[], None]) -> Callable[[], None]:
+    """Log what ends a thread; the main thread then ends the worker."""
+
+    def guarded() -> None:
+        try:
+            run()
+        except Exception:
+            worker.log.exception("%s: ended by an error that nothing foresaw", name)
+
+    return guarded
+
+
+class _Observer:
+    """Turns what a reflector does into counters and lines of the log."""
+
+    def __init__(self, worker: Worker, name: str, index: Index) -> None:
+        self._telemetry, self._log, self._name, self._index = worker.telemetry, worker.log, name, index
+        self._last_failure = ""
+
+    def listing(self, by: str, again: bool) -> None:
+        """Count lists."""
+        self._telemetry.lists.labels(self._name, by).inc()
+        if again:
+            self._telemetry.relists.labels(self._name).inc()
+
+    def synced(self, seconds: float) -> None:
+        """Note a whole state."""
+        self._telemetry.last_sync.labels(self._name).set(time.time())
+        self._telemetry.objects.labels(self._name).set(len(self._index))
+        self._log.info("%s: synced %d objects in %.1f s", self._name, len(self._index), seconds)
+        self._last_failure = ""
+        trim_memory()
+
+    def cut(self, left_out: int | None) -> None:
+        """Nothing is left out: these lists have no limit."""
+
+    def watching(self) -> None:
+        """Count watches."""
+        self._telemetry.watches.labels(self._name).inc()
+
+    def event(self, size: int) -> None:
+        """Count events: a node's pods send few."""
+        self._telemetry.events.labels(self._name).inc()
+        self._telemetry.received.labels(self._name).inc(size)
+        self._telemetry.last_event.labels(self._name).set(time.time())
+
+    def failed(self, reason: str, message: str, delay: float) -> None:
+        """Count a failure; log it when it is not the same as before."""
+        self._telemetry.errors.labels(self._name, reason).inc()
+        if message != self._last_failure:
+            self._last_failure = message
+            again = f"; tried again in {delay:.1f} s" if delay else ""
+            self._log.warning("%s: %s%s", self._name, message, again)
