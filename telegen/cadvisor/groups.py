@@ -7,6 +7,7 @@ from telegen.cadvisor import (
     cpuset,
     disk_io,
     hugetlb,
+    machine,
     memory,
     network,
     numa,
@@ -20,6 +21,7 @@ from telegen.cadvisor import (
     sockets,
     spec,
     times,
+    topology,
 )
 from telegen.cadvisor.source import Source
 from telegen.config import ConfigError
@@ -63,10 +65,10 @@ def sources(settings: Cadvisor) -> tuple[Source, ...]:
     Raises:
         ConfigError: see `groups`.
     """
-    return sources_of(groups(settings))
+    return sources_of(groups(settings), settings)
 
 
-def sources_of(on: frozenset[str]) -> tuple[Source, ...]:
+def sources_of(on: frozenset[str], settings: Cadvisor = Cadvisor()) -> tuple[Source, ...]:
     """The sources of some groups, in the order of the page."""
     known = (
         cpu.make("percpu" in on),
@@ -88,6 +90,8 @@ def sources_of(on: frozenset[str]) -> tuple[Source, ...]:
         spec.SOURCE,
         times.START,
         times.LAST_SEEN,
+        machine.make(settings.housekeeping_interval),
+        topology.make(settings.housekeeping_interval),
         own.SOURCE,
     )
     return tuple(source for source in known if not source.group or source.group in on)

@@ -35,6 +35,7 @@ class Roots:
     cgroup: str = "/sys/fs/cgroup"
     proc: str = "/proc"
     sys: str = "/sys"
+    host: str = "/"
 
 
 @dataclass
