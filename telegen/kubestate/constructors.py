@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from math import inf, isfinite
 
 from telegen.kubestate.fields import at, count, each, items, labelled, time_at
 from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Object, Row, Stability, gauge
 
 STATUSES = (("true", "True"), ("false", "False"), ("unknown", "Unknown"))
 """Label value and API value of a condition's three states."""
+
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def _kind(prefix: str) -> str:
@@ -52,12 +56,13 @@ def generation(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
 
 
 def resource_version(prefix: str, stability: Stability = ALPHA) -> FamilyGenerator:
-    """metadata.resourceVersion, where it is a number."""
+    """metadata.resourceVersion, where it is a number: the API calls it opaque."""
     read = at("metadata.resourceVersion", "")
 
     def generate(obj: Object) -> float | None:
         version = read(obj)
-        return float(version) if version.isascii() and version.isdigit() else None
+        number = float(version) if _DECIMAL.fullmatch(version) else inf
+        return number if isfinite(number) else None
 
     return gauge(
         f"{prefix}_metadata_resource_version", f"Version of the {_kind(prefix)} in the API.", stability, generate
