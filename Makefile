@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PODS ?= 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint bench cluster-tools lock clean
+.PHONY: help demo run test lint bench cluster-tools vm-image lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=URL
 
 cluster-tools: ## build the real etcd, kube-apiserver and kubectl that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
+
+vm-image: ## make the virtual machine that tests of cgroups use, outside the tree; needs tests/cadvisor/packages.txt installed
+	PYTHON=$(PYTHON) tests/cadvisor/vm/build
 
 lock: ## write requirements.lock anew from the ranges in setup.cfg; with the oldest Python: PYTHON=python3.10
 	rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip install -q -e '.[dev]'

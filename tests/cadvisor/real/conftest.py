@@ -1,0 +1,30 @@
+"""A cgroup and a sampler for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cadvisor.real.cgroups import OwnCgroup
+from tests.cadvisor.real.view import View
+
+
+@pytest.fixture
+def cgroup() -> Iterator[OwnCgroup]:
+    """A container's cgroup, gone afterwards with all in it."""
+    own = OwnCgroup()
+    try:
+        yield own
+    finally:
+        own.end()
+
+
+@pytest.fixture
+def view() -> Iterator[View]:
+    """What the agent says."""
+    view = View()
+    try:
+        yield view
+    finally:
+        view.close()
