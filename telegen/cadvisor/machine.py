@@ -62,10 +62,10 @@ def every(interval: float, find: Callable[[Node], Reading]) -> Callable[[Context
     """A read function that finds something out, and knows it for so many seconds."""
 
     def read(context: Context) -> Reading:
-        now = time.monotonic()
-        known = context.memo.get(find.__qualname__)
+        now, key = time.monotonic(), f"{find.__module__}.{find.__qualname__}"
+        known = context.memo.get(key)
         if known is None or now >= known[0]:
-            known = context.memo[find.__qualname__] = (now + interval, find(context.node))
+            known = context.memo[key] = (now + interval, find(context.node))
         found: Reading = known[1]
         return found
 
