@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from telegen.cadvisor.devices import Devices
 from telegen.cadvisor.groups import OPTIONAL
 from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
@@ -17,11 +18,16 @@ Key = tuple[str, ...]
 """Name of a family, then the values of its own labels."""
 
 
+def _node() -> Node:
+    roots = Roots()
+    return Node(roots, device=Devices(roots.proc, roots.sys))
+
+
 class View:
     """A sampler with every group on."""
 
     def __init__(self) -> None:
-        self._pages = Pages(Node(Roots()), Cadvisor(enabled_metrics=tuple(sorted(OPTIONAL - {"percpu"}))))
+        self._pages = Pages(_node(), Cadvisor(enabled_metrics=tuple(sorted(OPTIONAL - {"percpu"}))))
 
     def of(self, id: str) -> dict[Key, float]:
         """The samples of a cgroup after one more pass; nothing may have gone wrong with any."""
