@@ -46,8 +46,8 @@ ROWS = 1024
 ABORT_TIME = 2.0
 """Seconds between SIGABRT, at which a hanging worker prints its stacks, and SIGKILL."""
 LATE = 3.0
-"""After a turn of the loop that took so many seconds nobody is called late: this process was stopped, so others may
-have been, and are given a turn to show that they live."""
+"""A turn of the loop that took so many seconds shows that this process was stopped. Others may have been, and have as
+long again to show that they live."""
 HEALTHY = 60.0
 """A worker that ran for so many seconds starts again without delay when it ends."""
 
@@ -81,6 +81,7 @@ class Supervisor:
         self._gates = Gates(MOST_SHARDS)
         self._group = plan.group
         self._stopping = False
+        self._lenient_until = 0.0
         self._status = Exit.OK
         self._wake_read, self._wake_write = os.pipe()
 
@@ -115,8 +116,7 @@ class Supervisor:
                 name = signal.Signals(self._signals.pop(0)).name[3:].lower()
                 getattr(self, f"handle_{name}")()
             self.reap()
-            if self._board.age(0) < LATE:
-                self.murder_late()
+            self.murder_late()
             self.close_gated()
             self.spawn_due()
             if self._file.changed():
@@ -321,7 +321,11 @@ class Supervisor:
 
     def murder_late(self) -> None:
         """Abort who shows no sign of life, then kill."""
-        limit = self._config.supervisor.heartbeat_timeout
+        limit, now = self._config.supervisor.heartbeat_timeout, time.monotonic()
+        if self._board.age(0) > LATE:
+            self._lenient_until = now + LATE
+        if now < self._lenient_until:
+            return
         for name, child in self._children.items():
             age = self._board.age(self._rows[name])
             if not child.pid or age < limit:

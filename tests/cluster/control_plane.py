@@ -186,10 +186,10 @@ class ControlPlane:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         return str(self.request("POST", path, body)["status"]["token"])
 
-    def kubeconfig(self, path: Path, token: str) -> Path:
-        """A kubeconfig for this token, written to `path`."""
+    def kubeconfig(self, path: Path, token: str, url: str = "") -> Path:
+        """A kubeconfig for this token, written to `path`; `url` may lead to the server by another way."""
         ca = base64.b64encode(self._certificate.read_bytes()).decode()
-        cluster = {"server": self.url, "certificate-authority-data": ca}
+        cluster = {"server": url or self.url, "certificate-authority-data": ca}
         config = {
             "apiVersion": "v1",
             "kind": "Config",

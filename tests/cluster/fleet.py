@@ -1,0 +1,207 @@
+"""Several agents of one cluster, each of a node of its own, and what all of them together show over time."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import signal
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from tests.cluster.control_plane import ControlPlane
+from tests.harness import Agent, get, start_agent
+from tests.proxy import Proxy, proxied
+from tests.tree import wait_for
+
+CONFIG = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  scope: node
+  node_name: {node}
+  election: {{namespace: telegen, standby: {standby}}}
+  kube_state:
+    kubeconfig: {kubeconfig}
+    resources: [deployments, namespaces, nodes, pods, services]
+    total_shards: {shards}
+  cadvisor: {{enabled: false}}
+api: {{backoff_initial: 100ms, backoff_max: 1s}}
+log: {{level: info}}
+"""
+"""Nothing about time is changed: what is shown holds for the defaults."""
+MARK = b"\nkube_node_info{"
+PERIOD = 0.1
+
+
+@dataclass(frozen=True)
+class Glance:
+    """One scrape: when it was sent, when its end had come, how many nodes it showed; -1 when it failed."""
+
+    sent: float
+    done: float
+    nodes: int
+
+
+@dataclass
+class Member:
+    """One agent, its network, and all that it has ever shown."""
+
+    node: str
+    agent: Agent
+    proxy: Proxy
+    stack: contextlib.ExitStack
+    glances: list[Glance] = field(default_factory=list)
+    gone: bool = False
+
+    def look(self) -> None:
+        """Scrape the nodes and note how many there are."""
+        sent = time.monotonic()
+        try:
+            answer = get(f"{self.agent.url}/metrics?resources=nodes", gzip=True, timeout=60)
+            nodes = zlib.decompress(answer.body, 31).count(MARK) if answer.status == 200 else -1
+        except (OSError, http.client.HTTPException, zlib.error):
+            nodes = -1
+        self.glances.append(Glance(sent, time.monotonic(), nodes))
+
+    def shows(self) -> int:
+        """How many nodes it showed last; 0 when it did not answer."""
+        return max(0, self.glances[-1].nodes) if self.glances and not self.gone else 0
+
+    def signal(self, number: signal.Signals, *names: str) -> None:
+        """Send a signal to its processes, or to those whose names begin so."""
+        for process in self.agent.tree.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if not names or process.name().startswith(names):
+                    process.send_signal(number)
+
+    def served(self) -> list[tuple[float, float]]:
+        """Spans in which it certainly served nodes: from the end of the first answer that shows them to the beginning
+        of the last one in a row."""
+        spans, run = [], []
+        for glance in [*self.glances, Glance(0, 0, 0)]:
+            if glance.nodes > 0:
+                run.append(glance)
+            elif run and glance.nodes == 0:
+                spans.append((run[0].done, max(run[0].done, run[-1].sent)))
+                run = []
+        return spans
+
+
+class Fleet:
+    """All agents, watched ten times a second."""
+
+    def __init__(self, plane: ControlPlane, folder: Path, token: str, standby: str = "hot", shards: int = 1) -> None:
+        self._plane, self._folder, self._token = plane, folder, token
+        self._standby, self._shards = standby, shards
+        self._stack = contextlib.ExitStack()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self.members: list[Member] = []
+        self.past: list[Member] = []
+
+    def start(self, node: str) -> Member:
+        """An agent for a node."""
+        stack = self._stack.enter_context(contextlib.ExitStack())
+        proxy = stack.enter_context(proxied(self._plane.url))
+        path = self._folder / f"kubeconfig-{len(self.members) + len(self.past)}"
+        self._plane.kubeconfig(path, self._token, proxy.url)
+        values = {"node": node, "kubeconfig": path, "standby": self._standby, "shards": self._shards}
+        member = Member(node, stack.enter_context(start_agent(CONFIG, **values)), proxy, stack)
+        self.members.append(member)
+        self._threads.append(threading.Thread(target=self._watch, args=(member,), daemon=True))
+        self._threads[-1].start()
+        return member
+
+    def stop(self, member: Member) -> None:
+        """End an agent as the kubelet does: SIGTERM, and its end is waited for."""
+        self._lose(member, signal.SIGTERM)
+
+    def kill(self, member: Member) -> None:
+        """SIGKILL to its supervisor, as when its container is killed."""
+        self._lose(member, signal.SIGKILL)
+
+    def _lose(self, member: Member, how: signal.Signals) -> None:
+        member.agent.process.send_signal(how)
+        member.agent.process.wait(30)
+        member.gone = True
+        self.members.remove(member)
+        self.past.append(member)
+
+    def close(self) -> None:
+        """End everything."""
+        self._stop.set()
+        for member in self.members:
+            member.proxy.heal()
+            member.signal(signal.SIGCONT)
+        self._stack.close()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _watch(self, member: Member) -> None:
+        while not self._stop.is_set() and not member.gone:
+            member.look()
+            time.sleep(PERIOD)
+
+    def holders(self) -> list[Member]:
+        """Who showed nodes when it was looked at last."""
+        return [member for member in self.members if member.shows()]
+
+    def wait_holder(self, nodes: int, timeout: float, but: Member | None = None) -> Member:
+        """Until an agent, another than `but`, shows so many nodes; that one."""
+        found: list[Member] = []
+
+        def is_there() -> bool:
+            found[:] = [member for member in self.holders() if member is not but and member.shows() == nodes]
+            return bool(found)
+
+        wait_for(f"a holder with {nodes} nodes", is_there, timeout, 0.02)
+        return found[0]
+
+    def standbys(self) -> set[str]:
+        """The nodes of those who are next in line, as the Leases say."""
+        path = "/apis/coordination.k8s.io/v1/namespaces/telegen/leases"
+        leases = [lease for lease in self._plane.objects(path) if lease["metadata"]["name"].endswith("-standby")]
+        return {str(lease["spec"].get("holderIdentity") or "").rpartition("_")[0] for lease in leases}
+
+    def wait_standby(self, timeout: float = 45) -> None:
+        """Until for each shard somebody who lives is next in line, and has had time to take the shard's state."""
+        nodes = {member.node for member in self.members}
+        wait_for("a standby", lambda: len(self.standbys() & nodes) == self._shards, timeout, 0.2)
+        time.sleep(2)
+
+    def union(self) -> list[str]:
+        """The samples of all pages, sorted; what is there twice is twice in it."""
+        pages: list[str] = []
+        threads = [threading.Thread(target=lambda m=m: pages.append(m.agent.page_if_up())) for m in self.members]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        return sorted(line for page in pages for line in page.split("\n") if line.startswith("kube_"))
+
+    def check_never_twice(self) -> None:
+        """No two agents have ever served the nodes at the same time."""
+        spans = sorted((*span, m.node) for m in [*self.members, *self.past] for span in m.served())
+        last, until = "", 0.0
+        for begin, end, node in spans:
+            assert until <= begin, f"{last} served until {until:.3f}, {node} from {begin:.3f}"
+            last, until = (node, end) if end > until else (last, until)
+
+
+@contextlib.contextmanager
+def fleet(
+    plane: ControlPlane, folder: Path, token: str, nodes: list[str], standby: str = "hot", shards: int = 1
+) -> Iterator[Fleet]:
+    """Agents for these nodes."""
+    made = Fleet(plane, folder, token, standby, shards)
+    try:
+        for node in nodes:
+            made.start(node)
+        yield made
+    finally:
+        made.close()

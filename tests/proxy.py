@@ -1,0 +1,83 @@
+"""A network between an agent and its API server that a test can cut: a TCP proxy on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+
+class Proxy:
+    """Forwards connections. Cut, it forwards nothing and says nothing, as a network does; what was sent meanwhile arrives
+    when it is whole again."""
+
+    def __init__(self, target: str) -> None:
+        parts = urlsplit(target)
+        self._target = (parts.hostname or "", parts.port or 80)
+        self._whole = threading.Event()
+        self._whole.set()
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"{parts.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """From now on nothing gets through."""
+        self._whole.clear()
+
+    def heal(self) -> None:
+        """Everything gets through again, what is late first."""
+        self._whole.set()
+
+    def close(self) -> None:
+        """End all connections."""
+        self._whole.set()
+        for one in [self._listener, *self._sockets]:
+            _shut(one)
+            one.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self._sockets.append(client)
+            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        self._whole.wait()
+        try:
+            server = socket.create_connection(self._target, timeout=10)
+        except OSError:
+            _shut(client)
+            return
+        server.settimeout(None)
+        self._sockets.append(server)
+        threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
+        self._pump(client, server)
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._whole.wait()
+                target.sendall(data)
+        # One side has hung up: tell the other.
+        _shut(target)
+
+
+def _shut(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def proxied(target: str) -> Iterator[Proxy]:
+    """A proxy in front of `target`."""
+    proxy = Proxy(target)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
