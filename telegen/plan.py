@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telegen.cadvisor.groups import sources
 from telegen.config import Config, ConfigError, detect, election_namespace
@@ -13,6 +13,8 @@ from workers.base import Assignment, Group
 
 REST = "cluster"
 """The group of the resources that are in no group."""
+UNKNOWN = (0, 0)
+"""The shard of an agent whose StatefulSet has not been seen yet: it takes nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,27 @@ class Plan:
     assignments: tuple[Assignment, ...]
     reason: str
     group: Group | None = None
+
+    @property
+    def follows(self) -> bool:
+        """Whether the shard is found out while the agent runs."""
+        return any(assignment.kind == "shard" for assignment in self.assignments)
+
+    @property
+    def shard(self) -> tuple[int, int] | None:
+        """(number, of how many): what this agent takes of all objects, by its configuration or its ordinal; None in node
+        scope, or where nothing is watched."""
+        shards = [one.shard for one in self.assignments if one.kind == "watch" and one.gate is None]
+        return shards[0] if shards and self.group is None else None
+
+    def with_shard(self, shard: tuple[int, int] | None) -> Plan:
+        """The plan by which this shard is taken, once it has been found out."""
+        if not self.follows or shard is None:
+            return self
+        return replace(
+            self,
+            assignments=tuple(replace(one, shard=shard) if one.kind == "watch" else one for one in self.assignments),
+        )
 
 
 def watched_resources(plan: Plan) -> list[str]:
@@ -63,7 +86,7 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
 def _watchers(config: Config) -> Iterator[Assignment]:
     """A process per group that has resources; pods in as many as configured."""
     state = config.kube_metrics.kube_state
-    shard = (state.shard, state.total_shards)
+    shard = UNKNOWN if state.pod else (state.shard, state.total_shards)
     for group, present in _groups(config):
         split = [name for name in present if name == "pods" and state.pod_processes > 1]
         for number in range(state.pod_processes if split else 0):
@@ -72,6 +95,8 @@ def _watchers(config: Config) -> Iterator[Assignment]:
         rest = [name for name in present if name not in split]
         if rest:
             yield Assignment(f"watch-{group}", "watch", tuple(_stores(rest, config)), shard=shard)
+    if state.pod:
+        yield Assignment("shard", "shard")
 
 
 def _divided(config: Config, node: str, group: Group) -> Iterator[Assignment]:

@@ -33,6 +33,7 @@ from telegen.plan import Plan, make_plan, watched_resources
 from telegen.processes import BootFailure, Exit, Pidfile, bound_heap, describe, set_name
 from telegen.rehearsal import rehearse
 from telegen.shm.board import Board
+from telegen.shm.cell import ShardCell
 from telegen.shm.gate import Gates
 from telegen.shm.layout import Arena
 from telegen.watchfile import WatchedFile
@@ -79,6 +80,7 @@ class Supervisor:
         self._board = Board(ROWS)
         self._board.enter(0, os.getpid())
         self._gates = Gates(MOST_SHARDS)
+        self._shard = ShardCell()
         self._group = plan.group
         self._stopping = False
         self._lenient_until = 0.0
@@ -118,6 +120,7 @@ class Supervisor:
             self.reap()
             self.murder_late()
             self.close_gated()
+            self.follow_shard()
             self.spawn_due()
             if self._file.changed():
                 log.info("%s has changed", self._sources.path)
@@ -178,17 +181,27 @@ class Supervisor:
                 log.error("configuration not taken, the old one stays: %s", line)
             self._telemetry.reloads.labels("error").inc()
             return
-        self._config, self._plan = config, plan
+        if _pod(config) != _pod(self._config):
+            self._shard.clear()
+        self._config = config
         configure("supervisor", config.log.level, config.log.format)
         self._telemetry.reloads.labels("success").inc()
         log.info("configuration taken; %s", plan.reason)
-        self._adopt(plan)
+        self._adopt(plan.with_shard(self._shard.read()))
+
+    def follow_shard(self) -> None:
+        """Take another shard of the objects when our StatefulSet says so."""
+        plan = self._plan.with_shard(self._shard.read())
+        if plan != self._plan:
+            self._adopt(plan)
 
     # --- the children
 
     def _adopt(self, plan: Plan) -> None:
         """Make the children those of `plan`. Whoever runs is replaced: the new one is forked first, so that the socket
         is always served."""
+        self._plan = plan
+        self._telemetry.note_shard(plan.shard)
         for assignment in plan.assignments:
             if assignment.stores and assignment.name not in self._arenas:
                 limit = self._config.kube_metrics.kube_state.arena_limit
@@ -227,9 +240,10 @@ class Supervisor:
         child.pid = 0
 
     def _is_wanted(self, child: Child) -> bool:
-        """Whether a child is to run: always, unless it is for a shard of the cluster that others serve."""
+        """Whether a child is to run: always, unless it is for a shard of the cluster that others serve, or one that is
+        not known yet."""
         gate = child.assignment.gate
-        return gate is None or self._gates.wanted(gate)
+        return child.assignment.shard[1] > 0 if gate is None else self._gates.wanted(gate)
 
     def close_gated(self) -> None:
         """End who works for a shard that is not ours any more, and forget what it had published."""
@@ -253,6 +267,7 @@ class Supervisor:
             rows=self._plan_rows(),
             listeners=self._listeners,
             gates=self._gates,
+            shard=self._shard,
             group=self._plan.group,
         )
         pid = os.fork()
@@ -394,6 +409,12 @@ class Supervisor:
     def _shown_addresses(self) -> str:
         open_ones = [listener.getsockname() for listener in self._listeners.values() if listener]
         return " and ".join(f"{name[0]} port {name[1]}" for name in open_ones)
+
+
+def _pod(config: Config) -> tuple[str, str]:
+    """The pod whose ordinal says which shard is taken."""
+    state = config.kube_metrics.kube_state
+    return state.pod, state.pod_namespace
 
 
 def _kill(pid: int, number: signal.Signals) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from workers.base import Worker
 from workers.elect import ElectWorker
 from workers.sample import SampleWorker
+from workers.shard import ShardWorker
 from workers.watch import WatchWorker
 from workers.web import WebWorker
 
@@ -14,6 +15,7 @@ WORKERS: Mapping[str, type[Worker]] = {
     "watch": WatchWorker,
     "elect": ElectWorker,
     "sample": SampleWorker,
+    "shard": ShardWorker,
     "web": WebWorker,
 }
 """Every kind of process by its name."""

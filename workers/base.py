@@ -16,8 +16,9 @@ from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.listeners import Listeners
 from telegen.logs import configure
-from telegen.processes import Exit, die_with_parent, set_name
+from telegen.processes import BootFailure, Exit, die_with_parent, set_name
 from telegen.shm.board import Board
+from telegen.shm.cell import ShardCell
 from telegen.shm.gate import Gates
 from telegen.shm.layout import Arena
 
@@ -81,6 +82,7 @@ class Shared:
         listeners: the bound, listening sockets by setting (see `telegen.listeners`).
         gates: until when which shard may be served.
         group: the agents that agree about it, None in cluster scope.
+        shard: our shard by the ordinal in a StatefulSet, once it is known.
     """
 
     config: Config
@@ -93,6 +95,7 @@ class Shared:
     listeners: Listeners
     gates: Gates
     group: Group | None
+    shard: ShardCell
 
 
 class Worker:
@@ -100,7 +103,7 @@ class Worker:
 
     A subclass owes `run`, which returns when `stop` is set (SIGTERM sets it), and within it a call of `beat` at least
     every `supervisor.heartbeat_timeout`: who is late is killed. An exception that leaves `run` is a crash; the
-    supervisor starts the worker again.
+    supervisor starts the worker again; at a `BootFailure` the agent ends.
     """
 
     death_signal = signal.SIGKILL
@@ -129,6 +132,9 @@ class Worker:
         try:
             self.telemetry = self.make_telemetry()
             self.run()
+        except BootFailure as error:
+            self.log.error("%s", error)
+            return error.status
         except Exception:
             self.log.exception("ended by an error that nothing foresaw")
             return Exit.CRASH

@@ -32,6 +32,7 @@ def selection_problems(state: KubeState, where: str) -> Iterator[str]:
         yield f"{where}.{narrowed}: is about pods, which resources leaves out"
     if 0 < state.resync_period < _LEAST_RESYNC:
         yield f"{where}.resync_period: must be 0s (never) or at least 10s, not {state.resync_period}"
+    yield from _pod_problems(state, where)
     yield from _allowlist_problems(state, where)
 
 
@@ -39,6 +40,18 @@ def stamp_problems(cadvisor: Cadvisor, where: str) -> Iterator[str]:
     """As `selection_problems`, of the labels that are added to those of containers."""
     for key in ("pod_labels", "pod_annotations", "namespace_labels"):
         yield from _wildcard_problems(getattr(cadvisor, key), f"{where}.{key}")
+
+
+def _pod_problems(state: KubeState, where: str) -> Iterator[str]:
+    """What the pod whose ordinal says which shard is taken cannot be."""
+    if state.pod and not _SUBDOMAIN.fullmatch(state.pod):
+        yield f"{where}.pod: {state.pod!r} is no name of a pod"
+    if state.pod_namespace and not _LABEL.fullmatch(state.pod_namespace):
+        yield f"{where}.pod_namespace: {state.pod_namespace!r} is no name of a namespace"
+    if state.pod and not state.pod_namespace:
+        yield f"{where}.pod: needs pod_namespace"
+    if state.pod and (state.shard, state.total_shards) != (0, 1):
+        yield f"{where}.pod: cannot be used with shard and total_shards: the StatefulSet says both"
 
 
 def _allowlist_problems(state: KubeState, where: str) -> Iterator[str]:

@@ -115,9 +115,12 @@ class KubeState(Section, frozen=True):
     total_shards: Annotated[int, text("How many agents divide the objects.", ge=1, le=2**31 - 1)] = 1
     pod: Annotated[
         str,
-        later("Name of this pod of a StatefulSet, as ${POD_NAME}: share and total follow its ordinal and replicas."),
+        text(
+            "Name of this pod of a StatefulSet, as ${POD_NAME}: in place of shard and total_shards, the pod's ordinal and the "
+            "replicas count, also when they change."
+        ),
     ] = ""
-    pod_namespace: Annotated[str, later("Namespace of that pod, as ${POD_NAMESPACE}.")] = ""
+    pod_namespace: Annotated[str, text("Namespace of that pod, as ${POD_NAMESPACE}.")] = ""
     page_objects: Annotated[int, text("Objects per page of a store.", ge=1, le=4096)] = 64
     flush_interval: Annotated[Duration, text("Changes of so long are published together.")] = Duration(0.1)
     arena_limit: Annotated[Size, text("Shared memory that one worker may use at most.")] = Size(4 << 30)

@@ -16,10 +16,35 @@ Durations are written `10s`, `1m30s` or `100ms`, sizes `512MiB`.
 Settings marked *later* are accepted and checked but have no effect yet.
 """
 
+_TOPICS = """
+## Several agents for one cluster
+
+Each object of every kind belongs to one of `total_shards` shards: jump consistent hash over the 64-bit FNV-1a of its UID, as in
+kube-state-metrics. So any number of agents can be told apart by `shard` alone, and together they serve every series once.
+With one shard more, only the objects that go to the new one move. `pod_processes` divides the pods of one agent's share
+among its own processes; `namespaces`, `node` and the other selections come before both.
+
+    kube_metrics: {kube_state: {shard: 0, total_shards: 3}}
+
+In a StatefulSet nobody counts by hand:
+
+    kube_metrics:
+      kube_state:
+        pod: ${POD_NAME}
+        pod_namespace: ${POD_NAMESPACE}
+
+The agent looks for the StatefulSet that controls its pod, and watches it. Its shard is the number at the end of the pod's name, less
+`spec.ordinals.start`; the total is `spec.replicas`. When they change, the shard follows within a second or two: until the
+new share has been read, the old one is served. A pod that is beyond the replicas, and so about to go, serves nothing.
+It needs the rights to list pods and to list and watch statefulsets in its namespace, which k8s/ grants anyway; `get` is not
+used. Until the StatefulSet has been seen the agent is not ready. A pod that is not there, or that no StatefulSet controls, ends it with
+status 4.
+"""
+
 
 def reference() -> str:
     """The document."""
-    return "\n".join(_lines()) + "\n"
+    return "\n".join(_lines()) + "\n" + _TOPICS
 
 
 def _lines() -> Iterator[str]:

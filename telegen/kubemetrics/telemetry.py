@@ -93,6 +93,10 @@ class Telemetry:
         self.sample_errors = counter("telegen_sample_errors_total", "Control files that could not be read.", "reason")
         self.sample_seconds = gauge("telegen_sample_duration_seconds", "How long the last pass over the cgroups took.")
         self.restarts = counter("telegen_worker_restarts_total", "Processes started again after they ended.", "worker")
+        self.shard = gauge("telegen_shard_ordinal", "Which shard of the objects this agent takes, from 0.")
+        self.total_shards = gauge(
+            "telegen_total_shards", "How many agents divide the objects; 0: not known yet, or not by ordinals."
+        )
         self.reloads = counter("telegen_config_reloads_total", "Configuration reloads.", "result")
         self.scrape_seconds = Histogram(
             "telegen_scrape_duration_seconds",
@@ -102,6 +106,12 @@ class Telemetry:
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
         )
         self.scrape_bytes = counter("telegen_scrape_bytes_total", "Bytes of pages before transfer.", "path", "coding")
+
+    def note_shard(self, shard: tuple[int, int] | None) -> None:
+        """Say which share of the objects is taken, None where that is not by ordinals."""
+        number, total = shard or (0, 0)
+        self.shard.set(number)
+        self.total_shards.set(total)
 
     def note_size(self, store: str, objects: int, pages: int, stored_bytes: int) -> None:
         """Say how much a store holds."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+from telegen.metrics.family import Object
 from telegen.metrics.hashing import fnv1a64
 
 _MASK = (1 << 64) - 1
@@ -33,3 +35,44 @@ def keeper(shard: tuple[int, int]) -> Callable[[int], bool] | None:
     """
     number, total = shard
     return None if shard == (0, 1) else lambda key: jump_hash(key, total) == number
+
+
+class NoShard(ValueError):
+    """A pod is not what its shard could be read from; says why."""
+
+
+def owner_of(pod: Object) -> str:
+    """The name of the StatefulSet that controls a pod.
+
+    Raises:
+        NoShard: none does.
+    """
+    for owner in pod["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            kind, version = owner.get("kind"), str(owner.get("apiVersion"))
+            if kind == "StatefulSet" and version.startswith("apps/"):
+                return str(owner.get("name"))
+            raise NoShard(f"it belongs to a {kind}, not to a StatefulSet")
+    raise NoShard("it belongs to no StatefulSet")
+
+
+def shard_in(pod: str, statefulset: Object) -> tuple[int, int]:
+    """The shard of a pod of a StatefulSet: (number, of how many), by its ordinal and the replicas.
+
+    The number is not below the total, so that nothing is taken, when the pod is about to be removed: its ordinal is beyond
+    the replicas, or before the first.
+
+    Args:
+        pod: name of the pod.
+
+    Raises:
+        NoShard: the pod's name is none of this StatefulSet's.
+    """
+    name, spec = statefulset["metadata"].get("name"), statefulset.get("spec") or {}
+    found = re.fullmatch(re.escape(f"{name}-") + "([0-9]{1,9})", pod)
+    if not found:
+        raise NoShard(f"its name is not {name}- and a number")
+    replicas = spec.get("replicas")
+    total = 1 if replicas is None else int(replicas)
+    number = int(found[1]) - int((spec.get("ordinals") or {}).get("start") or 0)
+    return (number if number >= 0 else total, total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from telegen.cli import main
 from telegen.kubestate.registry import RESOURCES
+from telegen.kubestate.sharding import shard_of
 from tests.cluster.control_plane import ControlPlane, Object, deployment, node, pod
 from tests.harness import Agent, start_agent
 from tests.tree import wait_for
@@ -114,3 +116,31 @@ def test_api_server_that_comes_late(control_plane: ControlPlane, kubeconfig: Pat
     finally:
         control_plane.stop_apiserver()
         control_plane.start_apiserver()
+
+
+def test_shard_by_the_statefulset(control_plane: ControlPlane, kubeconfig: Path, world: list[Object]) -> None:
+    """With the rights of k8s/account alone the agent finds its StatefulSet, and follows its replicas."""
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "telegen", "uid": "6e1b3f0c-0000-4000-8000-000000000000"}
+    mine = pod("telegen-1")
+    mine["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+    control_plane.create(mine)
+    selector = {"matchLabels": {"app": "telegen"}}
+    template = {"metadata": {"labels": {"app": "telegen"}}, "spec": mine["spec"]}
+    spec = {"replicas": 2, "serviceName": "telegen", "selector": selector, "template": template}
+    metadata = {"name": "telegen", "namespace": "default"}
+    made = control_plane.create({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata, "spec": spec})
+
+    def belongs(total: int) -> set[str]:
+        return {uid for obj in control_plane.objects("/api/v1/pods") if shard_of(uid := obj["metadata"]["uid"], total) == 1}
+
+    def shown(page: str) -> set[str]:
+        return set(re.findall(r'^kube_pod_info\{.*?uid="([^"]*)"', page, re.MULTILINE))
+
+    text = CONFIG.replace("{{kubeconfig:", "{{pod: telegen-1, pod_namespace: default, kubeconfig:")
+    try:
+        with start_agent(text, kubeconfig=kubeconfig) as agent:
+            for replicas in (2, 3):
+                made = control_plane.patch(made, {"spec": {"replicas": replicas}})
+                agent.wait_page(f"one of {replicas}", lambda page: shown(page) == belongs(replicas), 30)
+    finally:
+        control_plane.delete(made)

@@ -20,8 +20,6 @@ LATER = {
     "kubernetes.resource_labels",
     "kube_metrics.cadvisor.housekeeping_interval",
     "kube_metrics.cadvisor.network_enabled",
-    "kube_metrics.kube_state.pod",
-    "kube_metrics.kube_state.pod_namespace",
     "kube_metrics.logs_streaming.buffer_size",
     "kube_metrics.logs_streaming.enabled",
     "kube_metrics.logs_streaming.event_types",

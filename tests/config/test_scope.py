@@ -24,7 +24,7 @@ BAD = [
     ("scope: node, kube_state: {node: a}", "scope: node cannot be used with kube_state.node"),
     ("scope: node, kube_state: {track_unscheduled_pods: true}", "scope: node cannot be used with kube_state.track_unscheduled"),
     ("scope: node, kube_state: {shard: 1, total_shards: 2}", "scope: node cannot be used with kube_state.shard"),
-    ("scope: node, kube_state: {pod: telegen-0}", "scope: node cannot be used with kube_state.pod"),
+    ("scope: node, kube_state: {pod: telegen-0, pod_namespace: telegen}", "scope: node cannot be used with kube_state.pod"),
     ("scope: node, kube_state: {total_shards: 65}", "kube_state.total_shards: at most 64 with scope node"),
     ("node_name: 'a b'", "node_name: 'a b' is no name of a node"),
     ("election: {namespace: 'a/b'}", "election.namespace: 'a/b' is no name of a namespace"),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection, prepare
-from telegen.kubestate.sharding import jump_hash, keeper, shard_of
+from telegen.kubestate.sharding import NoShard, jump_hash, keeper, shard_in, shard_of
 from telegen.metrics.hashing import fnv1a64
 from telegen.metrics.keys import key_filter, label_pairs
 from telegen.metrics.render import renderer
@@ -161,3 +161,28 @@ def test_shards_are_even() -> None:
     for number in range(5000):
         counts[shard_of(f"{number:08x}-3ac6-488b-a3ab-0898998b88ca", 5)] += 1
     assert all(850 < count < 1150 for count in counts)
+
+
+@pytest.mark.parametrize(
+    ("pod", "spec", "wanted"),
+    [
+        ("web-2", {"replicas": 5}, (2, 5)),
+        ("web-0", {}, (0, 1)),
+        ("web-0", {"replicas": None}, (0, 1)),
+        ("web-0", {"replicas": 0}, (0, 0)),
+        ("web-7", {"replicas": 3, "ordinals": {"start": 6}}, (1, 3)),
+        ("web-7", {"replicas": 3, "ordinals": None}, (7, 3)),
+        ("web-2", {"replicas": 3, "ordinals": {"start": 6}}, (3, 3)),
+        ("web-007", {"replicas": 9}, (7, 9)),
+    ],
+)
+def test_shard_by_ordinal(pod: str, spec: dict[str, Any], wanted: tuple[int, int]) -> None:
+    """The number at the end of the pod's name, counted from ordinals.start, of as many as there are replicas."""
+    assert shard_in(pod, {"metadata": {"name": "web"}, "spec": spec}) == wanted
+
+
+@pytest.mark.parametrize("pod", ["web", "web-", "web-x", "webs-1", "a-web-1", "web-1-2", "web-\u0661", "web--1", "web-1\n"])
+def test_name_without_an_ordinal(pod: str) -> None:
+    """What is no name of a StatefulSet's pod has no shard."""
+    with pytest.raises(NoShard):
+        shard_in(pod, {"metadata": {"name": "web"}, "spec": {"replicas": 3}})

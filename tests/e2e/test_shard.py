@@ -1,0 +1,95 @@
+"""An agent whose shard follows from its pod's ordinal and its StatefulSet's replicas."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from telegen.demo.server import SimulatedServer
+from telegen.kubestate.sharding import shard_of
+from tests.harness import FAST, Agent, get, start_agent
+from tests.tree import wait_for
+
+TEXT = FAST.replace("kube_state:", "kube_state:\n    pod: {pod}\n    pod_namespace: watching")
+OWNER = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "telegen", "uid": "u", "controller": True}
+
+
+def pod(name: str, *owners: dict[str, Any]) -> dict[str, Any]:
+    """A pod with these owners."""
+    metadata = {"name": name, "namespace": "watching", "uid": f"uid-{name}", "ownerReferences": list(owners)}
+    return {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {"containers": []}, "status": {}}
+
+
+def scale(server: SimulatedServer, replicas: int, start: int = 0) -> None:
+    """Make the StatefulSet have so many replicas."""
+    metadata = {"name": "telegen", "namespace": "watching", "uid": "uid-set"}
+    spec = {"replicas": replicas, "ordinals": {"start": start}}
+    server.state.put("statefulsets", {"kind": "StatefulSet", "apiVersion": "apps/v1", "metadata": metadata, "spec": spec})
+
+
+def shown(agent: Agent) -> set[str]:
+    """UIDs of the pods on the page."""
+    return set(re.findall(r'^kube_pod_info\{.*?uid="([^"]*)"', agent.page_if_up("/metrics/kubestate"), re.MULTILINE))
+
+
+def wanted(server: SimulatedServer, number: int, total: int) -> set[str]:
+    """UIDs of the pods of a shard."""
+    uids = {stored.load()["metadata"]["uid"] for stored in server.state.collections["pods"].objects.values()}
+    return {uid for uid in uids if shard_of(uid, total) == number}
+
+
+def test_shard_follows_the_replicas(server: SimulatedServer) -> None:
+    """Not ready before the StatefulSet is there; then ordinal and replicas decide, counted from ordinals.start; a pod that is
+    beyond the replicas shows nothing; all of it without a failed scrape and with the rights that list and watch give."""
+    server.state.put("pods", pod("telegen-6", OWNER))
+    with start_agent(TEXT, url=server.url, pod="telegen-6") as agent:
+        wait_for("the warning", lambda: "the StatefulSet of telegen-6 is not there" in agent.log.read_text(), 10)
+        assert b"watch-pods: pods: not synced yet" in get(f"{agent.url}/readyz").body
+        assert shown(agent) == set()
+        for replicas, start, shard in [(2, 5, (1, 2)), (3, 5, (1, 3)), (1, 6, (0, 1)), (1, 5, (1, 1)), (4, 3, (3, 4))]:
+            scale(server, replicas, start)
+            wait_for(f"shard {shard}", lambda: shown(agent) == wanted(server, *shard), 15)
+            agent.wait_ready()
+            own = agent.page("/telemetry")
+            assert f"telegen_shard_ordinal {shard[0]}.0" in own and f"telegen_total_shards {shard[1]}.0" in own
+        server.state.delete("statefulsets", "watching", "telegen")
+        wait_for("the loss", lambda: "the shard stays as it was" in agent.log.read_text(), 10)
+        assert shown(agent) == wanted(server, 3, 4) != set()
+        agent.config.write_text(agent.config.read_text().replace("    pod: telegen-6\n", ""))
+        wait_for("everything", lambda: shown(agent) == wanted(server, 0, 1), 15)
+        assert "ERROR" not in agent.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "owners", "message"),
+    [
+        ("telegen-0", [], "telegen-0: it belongs to no StatefulSet"),
+        ("telegen-0", [{**OWNER, "controller": False}], "telegen-0: it belongs to no StatefulSet"),
+        ("telegen-0", [{**OWNER, "kind": "ReplicaSet"}], "telegen-0: it belongs to a ReplicaSet, not to a StatefulSet"),
+        ("telegen-x", [OWNER], "telegen-x: its name is not telegen- and a number"),
+        ("other-0", [OWNER], "other-0: its name is not telegen- and a number"),
+        ("absent-0", None, "absent-0: there is no such pod"),
+    ],
+)
+def test_pod_that_can_have_no_shard(
+    server: SimulatedServer, name: str, owners: list[dict[str, Any]] | None, message: str
+) -> None:
+    """The agent ends with status 4 and one line that says what is wrong with which pod."""
+    if owners is not None:
+        server.state.put("pods", pod(name, *owners))
+    scale(server, 2)
+    with start_agent(TEXT, url=server.url, pod=name) as agent:
+        assert agent.process.wait(20) == 4
+        assert agent.log.read_text().count(f"kube_metrics.kube_state.pod: watching/{message}") == 1
+
+
+def test_shard_when_the_api_server_is_late(server: SimulatedServer) -> None:
+    """Refusals and failures are waited out."""
+    server.state.put("pods", pod("telegen-0", OWNER))
+    scale(server, 2)
+    server.levers.failures = [503] * 3
+    with start_agent(TEXT, url=server.url, pod="telegen-0") as agent:
+        wait_for("a complaint", lambda: "pod watching/telegen-0: 503" in agent.log.read_text(), 10)
+        wait_for("the shard", lambda: shown(agent) == wanted(server, 0, 2), 15)
