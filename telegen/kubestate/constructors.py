@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from math import inf, isfinite
 
 from telegen.kubestate.fields import at, count, each, items, labelled, time_at
 from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Object, Row, Stability, gauge
 
 STATUSES = (("true", "True"), ("false", "False"), ("unknown", "Unknown"))
 """Label value and API value of a condition's three states."""
-
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def _kind(prefix: str) -> str:
@@ -56,13 +52,12 @@ def generation(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
 
 
 def resource_version(prefix: str, stability: Stability = ALPHA) -> FamilyGenerator:
-    """metadata.resourceVersion, where it is a number: the API calls it opaque."""
+    """metadata.resourceVersion, where it is a number."""
     read = at("metadata.resourceVersion", "")
 
     def generate(obj: Object) -> float | None:
         version = read(obj)
-        number = float(version) if _DECIMAL.fullmatch(version) else inf
-        return number if isfinite(number) else None
+        return float(version) if version.isascii() and version.isdigit() else None
 
     return gauge(
         f"{prefix}_metadata_resource_version", f"Version of the {_kind(prefix)} in the API.", stability, generate

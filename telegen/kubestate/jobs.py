@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, condition_rows, created, exists, owner
-from telegen.kubestate.fields import at, count, items, time_at
+from telegen.kubestate.fields import at, count, items
+from telegen.kubestate.fields import seconds as unix
+from telegen.kubestate.fields import time_at
 from telegen.kubestate.resource import NAMESPACE, Resource, named
 from telegen.metrics.family import ALPHA, STABLE, Object, Row, dynamic, gauge
 
 REASONS = ("BackoffLimitExceeded", "DeadlineExceeded", "Evicted")
 
 _failed, _conditions = count("status.failed"), items("status.conditions")
-_changed = time_at("lastTransitionTime")
 _start, _completion = time_at("status.startTime"), time_at("status.completionTime")
 
 
@@ -39,8 +40,8 @@ def duration(obj: Object) -> int | None:
     """From its start to its completion or failure."""
     start, end = _start(obj), _completion(obj)
     if end is None:
-        ends = [_changed(condition) for condition in _failures(obj) if condition.get("status") == "True"]
-        end = ends[0] if ends else None
+        ends = [condition["lastTransitionTime"] for condition in _failures(obj) if condition.get("status") == "True"]
+        end = unix(ends[0]) if ends else None
     return None if start is None or end is None else end - start
 
 

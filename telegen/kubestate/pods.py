@@ -47,7 +47,7 @@ _priority_class, _host_network = text("spec.priorityClassName"), at("spec.hostNe
 _owners, _conditions, _statuses = items("metadata.ownerReferences"), items("status.conditions"), items(STATUSES)
 _volumes, _tolerations, _claims = items("spec.volumes"), items("spec.tolerations"), items("spec.resourceClaims")
 _claim_statuses, _reason = items("status.resourceClaimStatuses"), text("status.reason")
-_node_selector, _runtime_class = at("spec.nodeSelector", {}), at("spec.runtimeClassName")
+_node_selector = at("spec.nodeSelector", {})
 
 
 def info(obj: Object) -> Iterable[Row]:
@@ -165,12 +165,6 @@ def _toleration(entry: dict[str, Any]) -> Row:
     after = entry.get("tolerationSeconds")
     texts = [entry.get(key) or "" for key in ("key", "operator", "value", "effect")]
     return (*texts, "" if after is None else str(int(after)), 1)
-
-
-def runtime_class(obj: Object) -> Iterable[Row] | None:
-    """The runtime class, where one is asked for."""
-    name = _runtime_class(obj)
-    return None if name is None else [(name, 1)]
 
 
 def node_selectors(obj: Object) -> Iterable[Row]:
@@ -315,7 +309,7 @@ FAMILIES = (
     gauge("kube_pod_restart_policy", "When containers are started again.", STABLE, labelled("spec.restartPolicy"), "type"),
     gauge(
         "kube_pod_runtimeclass_name_info", "The runtime class that the pod asks for.", ALPHA,
-        runtime_class,
+        lambda obj: labelled("spec.runtimeClassName")(obj) if at("spec.runtimeClassName")(obj) is not None else None,
         "runtimeclass_name",
     ),
     gauge(

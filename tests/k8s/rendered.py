@@ -8,8 +8,8 @@ from typing import Any
 from telegen.arguments import parser
 from tests.cluster.kubectl import Object
 
-ENVIRON = {"NODE_NAME": "node-1", "POD_NAME": "telegen-0", "POD_NAMESPACE": "telegen"}
-"""What the downward API may give a pod, by the names that the code knows."""
+FIELDS = {"spec.nodeName": "node-1", "metadata.name": "telegen-0", "metadata.namespace": "telegen"}
+"""What the downward API gives a pod."""
 
 
 def workload(objs: list[Object]) -> Object:
@@ -38,3 +38,9 @@ def config_text(objs: list[Object]) -> str:
     name = volume["configMap"]["name"]
     data = next(obj["data"] for obj in objs if obj["kind"] == "ConfigMap" and obj["metadata"]["name"] == name)
     return str(data[path.name])
+
+
+def environment(objs: list[Object]) -> dict[str, str]:
+    """The container's environment."""
+    given = container(objs).get("env", ())
+    return {item["name"]: FIELDS[item["valueFrom"]["fieldRef"]["fieldPath"]] for item in given}

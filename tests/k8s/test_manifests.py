@@ -14,7 +14,7 @@ from telegen import __version__
 from telegen.config import Config, load
 from telegen.kubestate.checks import check_selection
 from tests.cluster.kubectl import COMPONENTS, MANIFESTS, VARIANTS, Kubectl, Object
-from tests.k8s.rendered import ENVIRON, config_text, container, pod_spec, workload
+from tests.k8s.rendered import config_text, container, environment, pod_spec, workload
 
 pytestmark = pytest.mark.cluster
 
@@ -29,14 +29,22 @@ def config(objs: list[Object], folder: Path) -> Config:
     """That file, loaded as the pod would."""
     path = folder / "telegen.yaml"
     path.write_text(config_text(objs))
-    return load(str(path), ENVIRON)
+    return load(str(path), environment(objs))
 
 
 def test_the_configuration_is_valid(variant: list[Object], tmp_path: Path) -> None:
-    """The ConfigMap holds a file that the agent takes: no unknown key, every `${NAME}` is in the pod's environment."""
-    check_selection(config(variant, tmp_path))
-    given = {item["name"] for item in container(variant)["env"]}
-    assert set(re.findall(r"\$\{(\w+)\}", config_text(variant))) <= given <= set(ENVIRON)
+    """The ConfigMap holds a file that the agent takes: no unknown key, nothing impossible."""
+    settings = config(variant, tmp_path)
+    check_selection(settings)
+
+
+def test_the_environment_is_used(variant: list[Object]) -> None:
+    """Every variable of the pod is one that the code or the configuration asks for, and what the latter asks for is there."""
+    given = set(environment(variant))
+    asked = set(re.findall(r"\$\{(\w+)\}", config_text(variant)))
+    sources = [path.read_text() for folder in ("telegen", "workers") for path in (MANIFESTS.parent / folder).rglob("*.py")]
+    read = {name for text in sources for name in re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', text)}
+    assert asked <= given <= asked | read
 
 
 def test_ports_and_times(variant: list[Object], tmp_path: Path) -> None:
@@ -121,12 +129,22 @@ def test_the_hardened_agent_has_no_privileges(kubectl: Kubectl) -> None:
 
 
 def test_the_daemonset_runs_everywhere(kubectl: Kubectl) -> None:
-    """On every Linux node, evicted last, with the host's processes in sight and its files read-only."""
+    """On every Linux node, evicted last."""
     objs = kubectl.render(MANIFESTS)
     spec = pod_spec(objs)
     assert workload(objs)["kind"] == "DaemonSet" and spec["tolerations"] == [{"operator": "Exists"}]
-    assert spec["priorityClassName"] == "system-node-critical" and spec["hostPID"] is True
-    assert host_paths(objs)["/sys/fs/cgroup"] and all(host_paths(objs).values())
+    assert spec["priorityClassName"] == "system-node-critical"
+
+
+@pytest.mark.parametrize("name", [".", "overlays/hardened"])
+def test_the_daemonset_sees_its_node(name: str, kubectl: Kubectl, tmp_path: Path) -> None:
+    """The host's processes, and its files where the configuration looks for them, read-only."""
+    objs = kubectl.render(MANIFESTS / name)
+    assert pod_spec(objs)["hostPID"] is True and all(host_paths(objs).values())
+    paths = {volume["name"]: volume["hostPath"]["path"] for volume in pod_spec(objs)["volumes"] if "hostPath" in volume}
+    mounted = {paths[mount["name"]]: mount["mountPath"] for mount in container(objs)["volumeMounts"] if mount["name"] in paths}
+    settings = config(objs, tmp_path).kube_metrics.cadvisor
+    assert mounted == {"/": settings.root, "/sys/fs/cgroup": settings.cgroup_root}
 
 
 @pytest.mark.prometheus

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
 from tests.harness import Agent, free_port, get, start_agent
-from tests.k8s.rendered import ENVIRON, config_text, container
+from tests.k8s.rendered import FIELDS, config_text, container, environment
 from tests.tree import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -32,7 +33,7 @@ def server() -> Iterator[SimulatedServer]:
     state = make_state(SyntheticCluster(30, 4))
     own = {"namespace": "telegen", "uid": "00000000-0000-4000-8000-000000000000"}
     owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "telegen", "uid": own["uid"], "controller": True}
-    pod = {"name": ENVIRON["POD_NAME"], "namespace": "telegen", "uid": "00000000-0000-4000-8000-000000000001"}
+    pod = {"name": FIELDS["metadata.name"], "namespace": "telegen", "uid": "00000000-0000-4000-8000-000000000001"}
     state.put("statefulsets", {"metadata": {"name": "telegen", **own}, "spec": {"replicas": 2}, "status": {"replicas": 2}})
     state.put("pods", {"metadata": {**pod, "ownerReferences": [owner]}, "spec": {"containers": []}, "status": {"phase": "Running"}})
     server = SimulatedServer(state).start()
@@ -43,8 +44,10 @@ def server() -> Iterator[SimulatedServer]:
 @contextlib.contextmanager
 def started(objs: list[Object], url: str) -> Iterator[Agent]:
     """The agent of some manifests, on loopback and with another cluster, and otherwise as they have it."""
-    names = [item["name"] for item in container(objs)["env"]]
-    environ = {name: ENVIRON[name] for name in names} | {"TELEGEN_KUBE_METRICS__KUBE_STATE__APISERVER": url}
+    environ = environment(objs) | {"TELEGEN_KUBE_METRICS__KUBE_STATE__APISERVER": url}
+    if "NODE_NAME" in environ:
+        # In a pod this goes without saying.
+        environ["TELEGEN_KUBE_METRICS__SCOPE"] = "node"
     flag, _, *more = container(objs)["args"]
     assert flag == "--config"
     port = free_port()
@@ -64,7 +67,9 @@ def test_probes_are_answered(way: str, kubectl: Kubectl, server: SimulatedServer
         scraped = {"/metrics"} | (scraped_paths(kubectl) if way == "daemonset" else set())
         for path in probes | scraped:
             assert get(f"{agent.url}{path}").status == 200, path
-        assert "kube_pod_info{" in agent.page()
+        nodes = set(re.findall(r'^kube_pod_info\{.*,node="([^"]*)"', agent.page(), re.MULTILINE))
+        everywhere = {"", *(f"node-{number}" for number in range(4))}
+        assert nodes == {"daemonset": {"node-1", ""}, "deployment": everywhere, "statefulset": nodes & everywhere}[way]
         assert ("container_cpu_usage_seconds_total{" in agent.page()) == (way == "daemonset")
 
 

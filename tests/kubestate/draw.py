@@ -32,15 +32,13 @@ TIMES = (
     "2026-01-05T08:00:00+02:00", "2026-01-05T08:00:00.999999999-11:30", "0001-01-01T00:00:00+14:00",
     "9999-12-31T23:59:59-12:00",
 )  # fmt: skip
-TYPES = {
-    "certificatesigningrequests": ("Approved", "Denied", "Failed"),
-    "deployments": ("Available", "Progressing", "ReplicaFailure"),
-    "horizontalpodautoscalers": ("Resource", "ContainerResource", "Pods", "Object", "External", "AbleToScale", "ScalingActive"),
-    "jobs": ("Complete", "Failed", "Suspended", "FailureTarget"),
-    "nodes": ("Ready", "DiskPressure", "Hostname", "InternalIP", "ExternalIP"),
-    "pods": ("Ready", "PodScheduled", "Initialized", "ContainersReady", "DisruptionTarget"),
-}
-"""Values of fields called `type`, of conditions, metrics and addresses, by resource."""
+CONDITIONS = (
+    "Ready", "Available", "Progressing", "ReplicaFailure", "Complete", "Failed", "Suspended", "FailureTarget",
+    "PodScheduled", "Initialized",
+    "ContainersReady", "DisruptionTarget", "Approved", "Denied", "DiskPressure", "AbleToScale", "Resizing", "Hostname",
+    "InternalIP",
+    "Resource", "ContainerResource", "Pods", "Object", "External",
+)  # fmt: skip
 REASONS = (
     "Evicted", "NodeLost", "NodeAffinity", "Shutdown", "UnexpectedAdmissionError", "BackoffLimitExceeded",
     "DeadlineExceeded", "OOMKilled",
@@ -48,8 +46,9 @@ REASONS = (
     "Something", "",
 )  # fmt: skip
 BY_NAME: dict[str, tuple[Any, ...]] = {
-    "reason": REASONS,
-    "status": ("True", "False", "Unknown", ""),
+    "type": (*CONDITIONS, *TEXTS[:8]),
+    "reason": (*REASONS, *TEXTS[:8]),
+    "status": ("True", "False", "Unknown", "True", "False", *TEXTS[:4]),
     "resourceVersion": ("1", "123456789", "18446744073709551615", "x", "", "-1", "1e3", "١"),
     "schedule": (
         "* * * * *", "0 0 30 2 *", "*/5 1-3 * JAN mon", "@hourly", "@every 90m", "@every 1000000h", "@reboot",
@@ -94,7 +93,7 @@ class Mood:
 
     Attributes:
         seed: of everything that is left to chance.
-        optional: share of optional fields that are there, 0 to 1; in one object of three it is 0.85.
+        optional: share of optional fields that are there, 0 to 1.
         null: share of those that are null instead of absent, 0 to 1.
         longest: elements of the longest list or map.
     """
@@ -107,7 +106,7 @@ class Mood:
 
 def draw(resource: str, api_version: str, kind: str, mood: Mood) -> dict[str, Any]:
     """An object that the schema allows."""
-    obj: dict[str, Any] = _Drawing(resource, mood).value({"$ref": SCHEMA[resource]["$ref"]}, resource)
+    obj: dict[str, Any] = _Drawing(mood).value({"$ref": SCHEMA[resource]["$ref"]}, resource)
     metadata = obj.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     # What the server itself always sets.
@@ -117,8 +116,8 @@ def draw(resource: str, api_version: str, kind: str, mood: Mood) -> dict[str, An
 class _Drawing:
     """One object in the making."""
 
-    def __init__(self, resource: str, mood: Mood) -> None:
-        self._resource, self._mood, self._random = resource, mood, random.Random(mood.seed)
+    def __init__(self, mood: Mood) -> None:
+        self._mood, self._random = mood, random.Random(mood.seed)
         self._texts: list[str] = []
 
     def value(self, schema: dict[str, Any], field: str) -> Any:
@@ -134,23 +133,18 @@ class _Drawing:
         if kind == "boolean":
             return self._random.random() < 0.5
         if kind in ("integer", "number"):
-            return self._choice(BY_NAME.get(field, ()) or NUMBERS.get(schema.get("format", ""), NUMBERS["int64"]))
+            return self._choice(BY_NAME.get(field) or NUMBERS.get(schema.get("format", ""), NUMBERS["int64"]))
         return self._text(schema, field)
 
     def _text(self, schema: dict[str, Any], field: str) -> str:
         if schema.get("format") in LEAVES:
             return str(self._choice(LEAVES[schema["format"]]))
         # The same text again makes lists whose elements repeat, and names that meet.
-        if self._texts and self._random.random() < 0.3 and field not in BY_NAME and field != "type":
+        if self._texts and self._random.random() < 0.3 and field not in BY_NAME:
             return self._random.choice(self._texts)
-        text = str(self._choice((*schema["enum"], "NotYetKnown") if "enum" in schema else self._pool(field)))
+        text = str(self._choice((*schema["enum"], "NotYetKnown") if "enum" in schema else BY_NAME.get(field, TEXTS)))
         self._texts.append(text)
         return text
-
-    def _pool(self, field: str) -> tuple[Any, ...]:
-        """Texts for a field: those that its readers look for, where there are such, or any."""
-        known = TYPES.get(self._resource, ()) if field == "type" else BY_NAME.get(field, ())
-        return known if known and self._random.random() < 0.9 else TEXTS
 
     def _object(self, schema: dict[str, Any], field: str) -> dict[str, Any]:
         inner = schema.get("additionalProperties")
@@ -159,10 +153,8 @@ class _Drawing:
             keys = self._random.sample(AMOUNTS if amounts else KEYS, self._random.randint(0, min(3 * self._mood.longest, 16)))
             return {key: self.value(inner, field) for key in keys}
         required, found = schema.get("required", ()), {}
-        # Full and bare objects inside of each other: what is read together is there together, or but for one field.
-        share = self._random.choice((self._mood.optional, self._mood.optional, 0.85))
         for name, property in schema.get("properties", {}).items():
-            if name in required or self._random.random() < share:
+            if name in required or self._random.random() < self._mood.optional:
                 found[name] = self.value(property, name)
             elif self._random.random() < self._mood.null:
                 found[name] = None

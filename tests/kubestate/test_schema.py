@@ -20,7 +20,7 @@ from tests.kubestate.draw import Mood, draw
 EVERYTHING = Selection(opt_in=[".*"], labels={"*": ["*"]}, annotations={"*": ["*"]})
 SAMPLE = re.compile(r"([a-z][a-z0-9_]*)\{(.+)\} (\S+)", re.DOTALL)
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(,|$)', re.ASCII)
-EXAMPLES = 100
+EXAMPLES = 60
 
 moods = st.builds(
     Mood, st.integers(0, 2**32), st.sampled_from([0.0, 0.3, 0.7, 0.95, 1.0]), st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 4)
