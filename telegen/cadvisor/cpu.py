@@ -93,7 +93,7 @@ def _parse_v2(raw: Sequence[Optional[bytes]]) -> Reading:
     if b"usage_usec" in values:
         reading["usage"] = [("total", values[b"usage_usec"] / 1e6)]
     for name, key in (("user", b"user_usec"), ("system", b"system_usec")):
-        if key in values:
+        if values.get(key, -1) >= 0:
             reading[name] = values[key] / 1e6
     if limit is not None and number(limit.split()[0]):
         reading |= _throttling(values, b"throttled_usec", b"burst_usec", 1e6)

@@ -45,16 +45,10 @@ SOURCE = Source("own", "", FAMILIES, _read, _parse, kinds=frozenset(("root",)), 
 
 
 def _system(context: Context) -> str:
-    """PRETTY_NAME of the host's os-release, as its first process sees it (os-release(5)); of the agent's own where a
-    look through that process's eyes is not allowed."""
-    for path in (f"{context.node.roots.proc}/1/root/etc/os-release", "/etc/os-release"):
-        try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                lines = file.read().split("\n")
-        except PermissionError:
-            continue
-        except FileNotFoundError:
-            return ""
-        names = [name.strip().strip("\"'") for key, _, name in (line.partition("=") for line in lines) if key == "PRETTY_NAME"]
-        return names[0] if names else ""
+    """PRETTY_NAME of the host's os-release (os-release(5)), "" when there is none."""
+    content = context.read_path(f"{context.node.roots.host.rstrip('/')}/etc/os-release") or b""
+    for line in content.decode("utf-8", "replace").split("\n"):
+        key, _, name = line.partition("=")
+        if key == "PRETTY_NAME":
+            return name.strip().strip("\"'")
     return ""

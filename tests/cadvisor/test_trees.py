@@ -1,0 +1,33 @@
+"""Whole nodes against the pages that they must become: control files and /proc of real kernels, v1, hybrid and v2, and one
+made of oddities. A case is trees/NAME.txt (see `trees`) and trees/NAME.prom; `--update-golden` writes the latter anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telegen.cadvisor.devices import Devices
+from telegen.cadvisor.groups import NAMES
+from telegen.cadvisor.source import Node, Roots
+from telegen.config.model import Cadvisor
+from tests.cadvisor.page import Pages
+from tests.cadvisor.trees import TREES, unpack
+
+
+@pytest.mark.parametrize("tree", sorted(TREES.glob("*.txt")), ids=lambda path: path.stem)
+def test_page_of_a_node(tree: Path, tmp_path: Path, update_golden: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all groups on: every cgroup, with what its kernel said of it, and nothing else, pass after pass."""
+    monkeypatch.setattr("telegen.cadvisor.sampler.time.time", lambda: 1_795_465_500.0)
+    root = unpack(tree, tmp_path)
+    roots = Roots(str(root / "cgroup"), str(root / "proc"), str(root / "sys"), str(root / "host"))
+    pages = Pages(Node(roots, device=Devices(roots.proc, roots.sys)), Cadvisor(enabled_metrics=tuple(sorted(NAMES))))
+    text = pages.page()
+    assert pages.page() == text
+    wanted = tree.with_suffix(".prom")
+    if update_golden:
+        wanted.write_text(text)
+    assert text == wanted.read_text()
+    assert not pages.failures
+    assert not pages.sampler.errors or tree.stem == "odd"
+    pages.sampler.close()
