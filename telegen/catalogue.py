@@ -53,9 +53,10 @@ def _of_node() -> Iterator[Table]:
         ("containers", "From the cgroups of a node; [containers](../containers.md) has the groups.", True),
         ("machine", "From a node itself.", False),
     ):
-        families = [family for source in sources if source.labelled == labelled for family in source.families]
+        # Several sources may say something in one family, the root's in that of containers.
+        families = {family.name: family for source in sources if source.labelled == labelled for family in source.families}
         if families:
-            yield Table(name, about, BASE if labelled else (), families)
+            yield Table(name, about, BASE if labelled else (), list(families.values()))
 
 
 def _of_resource(resource: Resource) -> Table:

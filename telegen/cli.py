@@ -118,8 +118,9 @@ def sample(options: argparse.Namespace) -> int:
     settings = load(options.config, os.environ).kube_metrics.cadvisor
     more = tuple(sorted(NAMES)) if options.groups == "all" else tuple(filter(None, options.groups.split(",")))
     settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
-    roots = [getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in ("cgroup", "proc", "sys")]
-    printed = Printed(Node(Roots(*roots)), sources(settings), make_names(settings))
+    names = ("cgroup", "proc", "sys")
+    roots = {name: getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in names}
+    printed = Printed(Node(Roots(**roots, host=settings.root)), sources(settings), make_names(settings))
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
     printed.sampler.close()

@@ -38,7 +38,7 @@ class SampleWorker(Worker):
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores: list[Store] = []
         self._names = make_names(settings)
-        roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root)
+        roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
         node = Node(
             roots, device=Devices(roots.proc, roots.sys), is_sandbox=self._names.is_sandbox, errors=self._names.errors
         )

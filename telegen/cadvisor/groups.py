@@ -6,6 +6,8 @@ from telegen.cadvisor import (
     cpu,
     cpuset,
     disk_io,
+    diskstats,
+    filesystems,
     hugetlb,
     machine,
     memory,
@@ -23,6 +25,7 @@ from telegen.cadvisor import (
     times,
     topology,
 )
+from telegen.cadvisor.layers import Layers
 from telegen.cadvisor.source import Source
 from telegen.config import ConfigError
 from telegen.config.model import Cadvisor
@@ -75,6 +78,8 @@ def sources_of(on: frozenset[str], settings: Cadvisor = Cadvisor()) -> tuple[Sou
         memory.SOURCE,
         oom.SOURCE,
         disk_io.SOURCE,
+        diskstats.SOURCE,
+        filesystems.make(settings.housekeeping_interval, Layers(settings.disk_usage_interval)),
         network.SOURCE,
         sockets.TCP,
         sockets.UDP,

@@ -134,9 +134,13 @@ class Cadvisor(Section, frozen=True):
     proc_root: Annotated[str, text("Where the host's /proc is mounted.")] = "/proc"
     sys_root: Annotated[str, text("Where the host's /sys is mounted.")] = "/sys"
     collect_interval: Annotated[Duration, text("Time between two passes over the cgroups.")] = Duration(10)
-    housekeeping_interval: Annotated[Duration, text("Time between two searches for new machine facts.")] = Duration(60)
+    housekeeping_interval: Annotated[Duration, text("Time between two looks at what the machine is and has mounted.")] = Duration(60)
+    disk_usage_interval: Annotated[
+        Duration,
+        text("Time between two measurements of what containers have written, which take 5 % of a CPU at most; 0s: none."),
+    ] = Duration(60)
     disk_io_enabled: Annotated[bool, text("Collect disk I/O.")] = True
-    network_enabled: Annotated[bool, later("Collect network counters.")] = True
+    network_enabled: Annotated[bool, text("Collect network counters.")] = True
     per_cpu_enabled: Annotated[bool, text("Collect CPU time of each CPU instead of their sum, which only v1 can tell.")] = False
     enabled_metrics: Annotated[Names, text("Groups of metrics to collect besides the default ones (docs/containers.md).")] = ()
     disabled_metrics: Annotated[Names, text("Groups of metrics not to collect.")] = ()
@@ -144,7 +148,7 @@ class Cadvisor(Section, frozen=True):
         Names, text("Namespaces whose pods and containers are shown; empty: all, and what is in none as well.")
     ] = ()
     namespaces_exclude: Annotated[Names, text("Namespaces whose pods and containers are not shown.")] = ()
-    root: Annotated[str, text("Where the host's / is mounted: runtimes leave the names of containers below it.")] = "/"
+    root: Annotated[str, text("Where the host's / is mounted: names and layers of containers, file systems.")] = "/"
     pod_labels: Annotated[
         Names, text("Labels of its pod shown on every series of a container, as label_NAME; each may have one `*`.")
     ] = ()

@@ -1,0 +1,229 @@
+"""Room of file systems, layers of containers, and the node's disks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from telegen.cadvisor.filesystems import make, shown
+from telegen.cadvisor.layers import BATCH, Layers, disk_usage, make_rest
+from telegen.cadvisor.mountinfo import mounts, option
+from telegen.cadvisor.source import Node, Roots
+from telegen.config.model import Cadvisor
+from tests.cadvisor.page import Pages
+from tests.cadvisor.proc import process
+from tests.cadvisor.test_sources import samples
+
+ID = "ab" * 32
+PATH = f"/docker/{ID}"
+
+MOUNTS = r"""22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
+23 22 0:5 / /dev rw - devtmpfs udev rw,size=8k
+24 22 0:22 / /run rw shared:5 master:3 - tmpfs tmpfs rw
+25 22 0:21 / /proc rw - proc proc rw
+26 22 8:17 / /var/lib/my\040disk rw - xfs /dev/sdb1 rw
+27 22 8:17 /sub /srv rw - xfs /dev/sdb1 rw
+28 22 0:40 / /mnt/nas rw - nfs4 nas:/export rw
+29 28 8:33 / /mnt/nas/local rw - ext4 /dev/sdc1 rw
+30 22 0:60 / /var/lib/kubelet/pods/3ac62ab9/volumes/kubernetes.io~projected/token rw - tmpfs tmpfs rw
+31 22 0:61 / /run/containerd/io.containerd.runtime.v2.task/k8s.io/ab/rootfs rw - overlay overlay rw,upperdir=/x
+32 22 0:62 / /run/containerd/io.containerd.grpc.v1.cri/sandboxes/ab/shm rw - tmpfs shm rw
+33 22 8:49 / /var/lib/kubelet/plugins/disk/globalmount rw - ext4 /dev/sdd1 rw
+34 22 0:63 / /home rw - fuse.sshfs me@there: rw
+35 22 broken
+"""
+
+
+def test_which_are_shown() -> None:
+    """Local file systems once each, memory by its place; nothing of containers, nothing that another machine may keep
+    waiting, nor what lies behind it."""
+    found = [(system.source, system.point) for system in shown(mounts(MOUNTS.encode()))]
+    assert found == [
+        ("/dev/sda2", "/"),
+        ("tmpfs", "/run"),
+        ("/dev/sdb1", "/var/lib/my disk"),
+        ("/dev/sdb1", "/srv"),
+        ("/dev/sdd1", "/var/lib/kubelet/plugins/disk/globalmount"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ("rw,lowerdir=/a:/b,upperdir=/c,workdir=/d", "/c"),
+        (r"rw,upperdir=/with\054comma\040x,workdir=/d", "/with,comma x"),
+        (r"rw,upperdir=/with\,comma,workdir=/d", "/with,comma"),
+        ("rw,workdir=/upperdir=/d", ""),
+    ],
+)
+def test_option(options: str, wanted: str) -> None:
+    """The upper folder of an overlay, whatever is in its name."""
+    assert option(options, "upperdir") == wanted
+
+
+class Host:
+    """A container with a layer on a file system of this machine, and a /proc that says so."""
+
+    def __init__(self, root: Path, upper: str, interval: float = 60) -> None:
+        self.root = root
+        number = os.stat(root).st_dev
+        self.device = f"{os.major(number)}:{os.minor(number)}"
+        for folder in (root / "cgroup" / PATH[1:], root / "host", root / "proc"):
+            folder.mkdir(parents=True)
+        (root / "cgroup/cgroup.controllers").write_text("pids\n")
+        (root / "cgroup" / PATH[1:] / "cgroup.procs").write_text("10\n")
+        process(root / "proc", 1, mountinfo=f"22 1 {self.device} / / rw - ext4 /dev/vdx1 rw\n23 22 1:1 / / rw - xfs /dev/other rw\n")
+        process(root / "proc", 10, PATH, mountinfo=f"1 1 0:9 / / rw - overlay overlay rw,upperdir={upper},workdir=/w\n")
+        node = Node(Roots(*(str(root / name) for name in ("cgroup", "proc", "sys", "host"))))
+        self.layers = Layers(interval)
+        self.pages = Pages(node, Cadvisor(disabled_metrics=("disk",)), extra=(make(60, self.layers),))
+
+    def measured(self) -> dict[str, str]:
+        """The container's samples when a round has ended."""
+        self.pages.page()
+        self.pages.page()
+        self.layers.wait(30)
+        return self.filesystems(PATH)
+
+    def filesystems(self, path: str) -> dict[str, str]:
+        """Samples of a cgroup after one more pass."""
+        found = samples(self.pages.page(), path)
+        return {name[len("container_fs_") :]: value for name, value in found.items() if name.startswith("container_fs_")}
+
+
+def test_room_of_the_node(tmp_path: Path) -> None:
+    """What statvfs says of a file system that is where it was mounted; another one at its place is not taken for it."""
+    host, state = Host(tmp_path, "/upper"), os.statvfs(tmp_path)
+    found = host.filesystems("/")
+    assert found['limit_bytes{device="/dev/vdx1"}'] == str(state.f_blocks * state.f_frsize)
+    used = (state.f_blocks - state.f_bfree) * state.f_frsize
+    assert float(found['usage_bytes{device="/dev/vdx1"}']) == pytest.approx(used, abs=1 << 30)
+    assert found['inodes_total{device="/dev/vdx1"}'] == str(state.f_files)
+    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in ("limit_bytes", "usage_bytes", "inodes_total", "inodes_free")}
+
+
+def test_layer(tmp_path: Path) -> None:
+    """What a container has written, on the device that it lies on; not before it was measured."""
+    host = Host(tmp_path, "/upper")
+    (tmp_path / "host/upper").mkdir()
+    (tmp_path / "host/upper/file").write_bytes(b"x" * 100_000)
+    assert not host.filesystems(PATH)
+    found = host.measured()
+    assert 100_000 <= int(found['usage_bytes{device="/dev/vdx1"}']) <= 150_000
+    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in ("limit_bytes", "usage_bytes", "inodes_total", "inodes_free")}
+
+
+def test_docker_counts_the_log(tmp_path: Path) -> None:
+    """Docker's own folder of the container, with its log, counts as well."""
+    host = Host(tmp_path, "/var/lib/docker/overlay2/0a/diff")
+    (tmp_path / "host/var/lib/docker/overlay2/0a/diff").mkdir(parents=True)
+    log = tmp_path / "host/var/lib/docker/containers" / ID
+    log.mkdir(parents=True)
+    (log / "json.log").write_bytes(b"x" * 100_000)
+    assert 100_000 <= int(host.measured()['usage_bytes{device="/dev/vdx1"}']) <= 150_000
+
+
+@pytest.mark.parametrize("upper", ["/nowhere", "relative", ""])
+def test_layer_that_is_not_there(tmp_path: Path, upper: str) -> None:
+    """A layer that is not found, or was named as only the runtime understands it, has no samples; that is no error."""
+    host = Host(tmp_path, upper)
+    assert not host.measured()
+    assert not host.pages.sampler.errors
+
+
+def test_layer_goes_with_the_container(tmp_path: Path) -> None:
+    """The samples of a layer go with its cgroup."""
+    host = Host(tmp_path, "/upper")
+    (tmp_path / "host/upper").mkdir()
+    assert host.measured()
+    (tmp_path / "cgroup" / PATH[1:] / "cgroup.procs").unlink()
+    (tmp_path / "cgroup" / PATH[1:]).rmdir()
+    assert not host.filesystems(PATH)
+
+
+def test_not_measured_when_switched_off(tmp_path: Path) -> None:
+    """An interval of 0: nothing is measured, the node's file systems are shown."""
+    host = Host(tmp_path, "/upper", interval=0)
+    (tmp_path / "host/upper").mkdir()
+    assert not host.measured() and host.filesystems("/")
+
+
+def test_disk_usage(tmp_path: Path) -> None:
+    """As du counts: hard links once, links not followed, sparse files by what they take, folders too."""
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/er/file").write_bytes(os.urandom(50_000))
+    os.link(tmp_path / "deep/er/file", tmp_path / "again")
+    (tmp_path / "link").symlink_to("/usr")
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(1 << 30)
+    wanted = int(subprocess.check_output(["du", "-s", "--block-size=1", tmp_path]).split()[0])
+    assert disk_usage(str(tmp_path), lambda: None) == wanted < 1 << 20
+
+
+def test_measuring_is_slow(tmp_path: Path) -> None:
+    """It rests after every batch of files, for as long as its share of the processor asks for."""
+    for number in range(2 * BATCH):
+        (tmp_path / str(number)).touch()
+    rests = []
+    disk_usage(str(tmp_path), lambda: rests.append(1))
+    assert len(rests) == 2
+
+
+def test_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of a second of work at a twentieth of a core asks for 1.9 seconds of rest."""
+    clock, rested = iter([1.0, 1.1, 1.2, 1.25, 1.3]), []
+    monkeypatch.setattr("telegen.cadvisor.layers.time.thread_time", lambda: next(clock))
+    monkeypatch.setattr("telegen.cadvisor.layers.time.sleep", rested.append)
+    rest = make_rest(0.05)
+    rest()
+    rest()
+    assert rested == [pytest.approx(1.9), pytest.approx(0.95)]
+
+
+DISKSTATS = """   8       0 sda 1 2 3 4000 5 6 7 8000 9 10000 11000 0 0 0 0 0 0
+   8       1 sda1 10 0 0 0 0 0 0 0 0 0 0
+   7       0 loop0 0 0 0 0 0 0 0 0 0 0 0
+   7       1 loop1 1 0 0 0 0 0 0 0 0 0 0
+ 259       0 nvme0n1 x 0 0 0 0 0 0 0 0 0 0
+ 259       1 nvme0n1p1 7 0
+"""
+
+
+def test_diskstats(tmp_path: Path) -> None:
+    """Disks and partitions under their names, times in seconds; idle loop devices and lines of another form are left out."""
+    (tmp_path / "cgroup.controllers").write_text("io\n")
+    (tmp_path / "io.stat").write_text("8:0 rbytes=1 wbytes=2 rios=77 wios=78\n")
+    (tmp_path / "diskstats").write_text(DISKSTATS)
+    node = Node(Roots(str(tmp_path), str(tmp_path), "/nowhere"), device=lambda number: f"d{number}")
+    pages = Pages(node, Cadvisor(disabled_metrics=("disk",)))
+    found = samples(pages.page(), "/")
+    assert {name[13:]: value for name, value in found.items() if name.startswith("container_fs_") and "8:0" in name} == {
+        'reads_bytes_total{device="d8:0"}': "1",
+        'writes_bytes_total{device="d8:0"}': "2",
+        'reads_total{device="d8:0"}': "1",
+        'reads_merged_total{device="d8:0"}': "2",
+        'sector_reads_total{device="d8:0"}': "3",
+        'read_seconds_total{device="d8:0"}': "4",
+        'writes_total{device="d8:0"}': "5",
+        'writes_merged_total{device="d8:0"}': "6",
+        'sector_writes_total{device="d8:0"}': "7",
+        'write_seconds_total{device="d8:0"}': "8",
+        'io_current{device="d8:0"}': "9",
+        'io_time_seconds_total{device="d8:0"}': "10",
+        'io_time_weighted_seconds_total{device="d8:0"}': "11",
+    }
+    reads = {name: value for name, value in found.items() if name.startswith("container_fs_reads_total")}
+    assert list(reads.values()) == ["1", "10", "1"] and 'container_fs_reads_total{device="d7:1"}' in reads
+
+
+def test_this_machine() -> None:
+    """The kernel's own files: this machine's root as psutil has it, and what its disks have done."""
+    found = samples(Pages(Node()).page(), "/")
+    sizes = {float(value) for name, value in found.items() if name.startswith("container_fs_limit_bytes")}
+    assert psutil.disk_usage("/").total in sizes
+    disks = psutil.disk_io_counters(perdisk=True, nowrap=False)
+    assert disks is None or any(name.startswith("container_fs_reads_total") for name in found)
