@@ -49,7 +49,7 @@ class OwnCgroup:
     def inner(self, name: str) -> str:
         """Make a cgroup inside the container's; its id."""
         for path in self._paths():
-            (Path(path + self.id) / name).mkdir()
+            _make(path, f"{self.id}/{name}")
         return f"{self.id}/{name}"
 
     def join(self, pid: int, id: str = "") -> None:

@@ -29,16 +29,20 @@ class View:
     def __init__(self) -> None:
         self._pages = Pages(_node(), Cadvisor(enabled_metrics=tuple(sorted(OPTIONAL - {"percpu"}))))
 
-    def of(self, id: str) -> dict[Key, float]:
-        """The samples of a cgroup after one more pass; nothing may have gone wrong with any."""
+    def all(self) -> dict[str, dict[Key, float]]:
+        """The samples of each cgroup after one more pass; nothing may have gone wrong with any."""
         text = self._pages.page()
         assert not self._pages.failures, self._pages.failures
-        found: dict[Key, float] = {}
+        found: dict[str, dict[Key, float]] = {}
         for family, labels, value in _SAMPLE.findall(text):
             named = dict(_LABEL.findall(labels))
-            if named.get("id") == id:
-                found[(family, *[value for name, value in named.items() if name not in BASE])] = float(value)
+            own = [value for name, value in named.items() if name not in BASE]
+            found.setdefault(named.get("id", ""), {})[(family, *own)] = float(value)
         return found
+
+    def of(self, id: str) -> dict[Key, float]:
+        """The samples of one cgroup after one more pass."""
+        return self.all().get(id, {})
 
     @property
     def errors(self) -> dict[str, int]:
