@@ -102,6 +102,7 @@ class SampleWorker(Worker):
             self.telemetry.last_sync.labels(store.name).set(now)
         for reason, count in (sampler.errors - before).items():
             self.telemetry.sample_errors.labels(reason).inc(count)
+        self.telemetry.unnamed.set(self._names.unknown)
         self.telemetry.sample_seconds.set(time.perf_counter() - started)
         self.beat()
 

@@ -91,6 +91,9 @@ class Telemetry:
         )
         self.lease_requests = counter("telegen_lease_requests_total", "Requests about Leases, watches left out.", "verb")
         self.sample_errors = counter("telegen_sample_errors_total", "Control files that could not be read.", "reason")
+        self.unnamed = gauge(
+            "telegen_sample_unnamed_containers", "Containers of which neither their runtime's files nor the API tell."
+        )
         self.sample_seconds = gauge("telegen_sample_duration_seconds", "How long the last pass over the cgroups took.")
         self.restarts = counter("telegen_worker_restarts_total", "Processes started again after they ended.", "worker")
         self.shard = gauge("telegen_shard_ordinal", "Which shard of the objects this agent takes, from 0.")

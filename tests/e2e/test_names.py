@@ -12,6 +12,7 @@ from telegen.demo.server import SimulatedServer
 from tests.cadvisor.page import v2_tree, write
 from tests.cadvisor.test_labels import cri
 from tests.harness import Agent, free_port, get, start_agent
+from tests.tree import wait_for
 
 NAMED = """
 kube_metrics:
@@ -53,6 +54,11 @@ def node(root: Path, pod: dict[str, Any], url: str) -> Iterator[Agent]:
         yield agent
 
 
+def telemetry_of(agent: Agent) -> str:
+    """The agent's own metrics."""
+    return get(f"{agent.url}/telemetry").body.decode()
+
+
 def line_of(page: str, id: str) -> str:
     """The line of a container's CPU time; "" when there is none."""
     return next((line for line in page.splitlines() if line.startswith("container_cpu_usage") and id in line), "")
@@ -89,5 +95,6 @@ def test_no_api_server(server: SimulatedServer, tmp_path: Path) -> None:
     with node(tmp_path, pod, f"http://127.0.0.1:{free_port()}") as agent:
         agent.wait_page("the sandbox", lambda page: SANDBOX in page, timeout=20)
         assert f'namespace="shop",pod="{pod["metadata"]["name"]}"' in line_of(agent.page(), SANDBOX)
-        telemetry = get(f"{agent.url}/telemetry").body.decode()
-        assert 'telegen_api_errors_total{reason="unreachable",store="containers/names/pods"}' in telemetry
+        # What the agent says of a pass is counted when it has been published.
+        wait_for("the other container", lambda: "telegen_sample_unnamed_containers 1.0" in telemetry_of(agent), 5, 0.05)
+        assert 'telegen_api_errors_total{reason="unreachable",store="containers/names/pods"}' in telemetry_of(agent)
