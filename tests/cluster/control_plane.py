@@ -130,6 +130,11 @@ class ControlPlane:
         headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": kind}
         return self._http.request(method, self.url + path, body=body, headers=headers, retries=False)
 
+    @property
+    def certificate(self) -> bytes:
+        """What clients trust, PEM."""
+        return self._certificate.read_bytes()
+
     # --- writing, as the administrator
 
     def request(self, method: str, path: str, body: Object | None = None, kind: str = "application/json") -> Any:

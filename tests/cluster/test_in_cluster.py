@@ -1,0 +1,103 @@
+"""The agent as a pod: the manifests are applied to a real kube-apiserver, and it finds that server, its account and its
+rights as it would in a container, with nothing configured for the test but the address to listen on."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster.control_plane import ADMIN, ControlPlane, deployment, node, pod
+from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
+from tests.harness import Agent, clean_environ, free_port
+from tests.k8s.rendered import config_text, container, environment
+
+pytestmark = pytest.mark.cluster
+POD = 'mount -t tmpfs tmpfs /run; mkdir -p "$1"; cp "$2"/* "$1"; shift 2; exec "$@"'
+"""In a mount namespace of its own: puts the account's files where a container has them, and becomes the agent."""
+ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount"
+RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+@pytest.fixture(scope="module")
+def kubectl(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
+    """kubectl as the administrator."""
+    return Kubectl.found(control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig", ADMIN))
+
+
+@pytest.fixture(scope="module")
+def world(control_plane: ControlPlane) -> Iterator[None]:
+    """Two nodes with a pod each, one pod without a node, a deployment; gone at the end."""
+    control_plane.apply([node("node-1"), node("node-2"), deployment("shop")])
+    for name, place in (("here", "node-1"), ("there", "node-2"), ("nowhere", "")):
+        made = pod(name)
+        made["spec"]["nodeName"] = place
+        control_plane.create(made)
+    yield
+    for path in ("/api/v1/namespaces/default/pods", "/apis/apps/v1/namespaces/default/deployments", "/api/v1/nodes"):
+        control_plane.request("DELETE", f"{path}?gracePeriodSeconds=0")
+
+
+@contextlib.contextmanager
+def in_pod(objs: list[Object], plane: ControlPlane, folder: Path) -> Iterator[Agent]:
+    """The container of some manifests, as far as the agent can tell."""
+    files, config, log = folder / "account", folder / "telegen.yaml", folder / "log"
+    files.mkdir()
+    (files / "token").write_text(plane.token("telegen", "telegen"))
+    (files / "ca.crt").write_bytes(plane.certificate)
+    (files / "namespace").write_text("telegen")
+    config.write_text(config_text(objs))
+    port = free_port()
+    host, _, api_port = plane.url.removeprefix("https://").partition(":")
+    environ = {
+        **clean_environ(),
+        **environment(objs),
+        "KUBERNETES_SERVICE_HOST": host,
+        "KUBERNETES_SERVICE_PORT": api_port,
+        "TELEGEN_KUBE_METRICS__LISTEN_ADDRESS": f"127.0.0.1:{port}",
+    }
+    arguments = [str(config) if word == "/etc/telegen/telegen.yaml" else word for word in container(objs)["args"]]
+    agent = [sys.executable, "-m", "telegen.supervisor", *arguments]
+    command = ["unshare", "--mount", "sh", "-ec", POD, "sh", ACCOUNT, str(files), *agent]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environ, stderr=output)
+    try:
+        yield Agent(process, port, config, log)
+    except BaseException:
+        sys.stderr.write(log.read_text())
+        raise
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("where", "pods"),
+    [(".", {"here", "nowhere"}), ("overlays/standalone", {"here", "there", "nowhere"})],
+    ids=["daemonset", "deployment"],
+)
+def test_as_applied(
+    where: str, pods: set[str], kubectl: Kubectl, control_plane: ControlPlane, world: None, tmp_path: Path
+) -> None:
+    """With the account that `kubectl apply -k` makes everything syncs; the DaemonSet's agent has its node's pods, and by
+    the Lease that it takes those of no node and all the rest; the Deployment's has all."""
+    objs = kubectl.render(MANIFESTS / where)
+    kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(obj for obj in objs if obj["kind"] in RIGHTS))
+    with in_pod(objs, control_plane, tmp_path) as agent:
+        agent.wait_ready(30)
+        agent.wait_page("the rest of the cluster", lambda page: 'kube_deployment_created{namespace="default"' in page, 30)
+        assert set(re.findall(r'^kube_pod_info\{namespace="default",pod="([^"]+)"', agent.page(), re.MULTILINE)) == pods
+        assert "in-cluster" in agent.log.read_text()
+        assert "telegen_api_errors_total{" not in agent.page("/telemetry")
+    if where == ".":
+        lease = control_plane.request("GET", "/apis/coordination.k8s.io/v1/namespaces/telegen/leases/telegen-shard-0")
+        # Given back at the end.
+        assert not lease["spec"].get("holderIdentity")
+        control_plane.request("DELETE", "/apis/coordination.k8s.io/v1/namespaces/telegen/leases")
