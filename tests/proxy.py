@@ -1,21 +1,27 @@
-"""A network between an agent and its API server that a test can cut: a TCP proxy on loopback."""
+"""A network between an agent and its API server that a test can cut and count on: a TCP proxy on loopback."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 
 class Proxy:
     """Forwards connections. Cut, it forwards nothing and says nothing, as a network does; what was sent meanwhile arrives
-    when it is whole again."""
+    when it is whole again.
+
+    Attributes:
+        requests: HTTP requests that have gone to the target, as long as they are not encrypted.
+        answered: bytes that have come from it.
+    """
 
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
         self._target = (parts.hostname or "", parts.port or 80)
+        self.requests = self.answered = 0
         self._whole = threading.Event()
         self._whole.set()
         self._sockets: list[socket.socket] = []
@@ -56,13 +62,20 @@ class Proxy:
             return
         server.settimeout(None)
         self._sockets.append(server)
-        threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
-        self._pump(client, server)
+        threading.Thread(target=self._pump, args=(server, client, self._count_answer), daemon=True).start()
+        self._pump(client, server, self._count_request)
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def _count_request(self, data: bytes) -> None:
+        self.requests += data.count(b" HTTP/1.1\r\n")
+
+    def _count_answer(self, data: bytes) -> None:
+        self.answered += len(data)
+
+    def _pump(self, source: socket.socket, target: socket.socket, count: Callable[[bytes], None]) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._whole.wait()
+                count(data)
                 target.sendall(data)
         # One side has hung up: tell the other.
         _shut(target)

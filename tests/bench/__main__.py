@@ -14,6 +14,7 @@ from pathlib import Path
 
 from telegen.shm.deflate import GZIP_HEADER, decompressor
 from tests.bench.containers import main as measure_containers
+from tests.bench.load import measure_load
 from tests.bench.rendering import rendering_table
 from tests.harness import agent, drain, get, is_ready, post, simulated
 from tests.tree import Tree, wait_for
@@ -171,6 +172,7 @@ def run(options: argparse.Namespace) -> Figures:
         figures |= measure_updates(url, api, tree, options.rate, 10)
         figures |= measure_visible(url, api, options.probes)
     figures |= measure_rest(options.rest)
+    figures |= measure_load(options.load)
     return figures | (measure_peer(options.peer) if options.peer else {})
 
 
@@ -192,6 +194,7 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=3000, help="updates per second that are sent to measure their cost")
     parser.add_argument("--probes", type=int, default=40, help="updates whose way to the page is timed")
     parser.add_argument("--rest", type=float, default=30, help="seconds that the agent is watched at rest")
+    parser.add_argument("--load", type=float, default=120, help="seconds for which requests to the API server are counted")
     parser.add_argument("--peer", help="URL of a running kube-state-metrics' /metrics to measure beside")
     parser.add_argument("--containers", type=int, help="measure the sampler on so many containers instead")
     options = parser.parse_args()
