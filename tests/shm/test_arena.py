@@ -166,3 +166,20 @@ def test_board_shows_who_lives() -> None:
     board.leave(1)
     assert board.pid(1) == 0
     assert board.age(0) == float("inf")
+
+
+def test_cleared(arena: Arena) -> None:
+    """A cleared arena shows nothing; who was copying notices; the next writer publishes as if it were new."""
+    writer, reader = ArenaWriter(arena, ["a"]), ArenaReader(arena)
+    for text in (b"1\n", b"2\n", b"3\n"):
+        put(writer, "a", text)
+    before = reader.load()
+    arena.clear()
+    assert before and not reader.intact(before.sequence)
+    assert reader.load() is None
+    put(ArenaWriter(arena, ["a"]), "a", b"4\n")
+    assert shown(reader, "a") == [b"4\n", b"4\n"]
+    arena.clear()
+    arena.clear()
+    put(ArenaWriter(arena, ["a"]), "a", b"5\n")
+    assert shown(reader, "a") == [b"5\n", b"5\n"]

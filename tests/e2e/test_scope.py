@@ -1,0 +1,157 @@
+"""Agents in node scope against a simulated API server: reloads, losses, and what the next in line keeps."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from telegen.demo.server import SimulatedServer
+from tests.e2e.conftest import small_cluster
+from tests.harness import Agent, start_agent
+from tests.tree import wait_for
+
+CONFIG = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  scope: node
+  node_name: {node}
+  election: {{namespace: telegen, standby: {standby}}}
+  kube_state: {{apiserver: {url}, resources: [namespaces, nodes, pods]}}
+  cadvisor: {{enabled: false}}
+api: {{backoff_initial: 50ms, backoff_max: 500ms, read_timeout: 10s}}
+supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
+log: {{level: info}}
+"""
+SHARD = "telegen-watch-c"
+"""Name of the process that watches nodes and namespaces."""
+
+
+@pytest.fixture
+def server() -> Iterator[SimulatedServer]:
+    """An API server with 60 pods on 6 nodes."""
+    server = small_cluster()
+    yield server
+    server.stop()
+
+
+def holds(agent: Agent) -> bool:
+    """Whether it serves the shard."""
+    return "\nkube_node_info{" in agent.page_if_up()
+
+
+def lease(server: SimulatedServer, name: str = "telegen-shard-0") -> dict[str, object]:
+    """What a Lease says."""
+    stored = server.state.collections["leases"].objects.get(("telegen", name))
+    return stored.load()["spec"] if stored else {}  # type: ignore[no-any-return]
+
+
+def pair(stack: ExitStack, server: SimulatedServer, standby: str = "hot") -> tuple[Agent, Agent]:
+    """The holder and the next in line."""
+    first = stack.enter_context(start_agent(CONFIG, node="node-0", standby=standby, url=server.url))
+    wait_for("the holder", lambda: holds(first), 20, 0.05)
+    second = stack.enter_context(start_agent(CONFIG, node="node-1", standby=standby, url=server.url))
+    wait_for("the standby", lambda: lease(server, "telegen-shard-0-standby").get("holderIdentity"), 20, 0.05)
+    first.wait_ready()
+    second.wait_ready()
+    return first, second
+
+
+def test_each_its_part(server: SimulatedServer) -> None:
+    """Pods come from their node's agent, nodes from one; both are ready; the agent's own metrics tell who serves."""
+    with ExitStack() as stack:
+        first, second = pair(stack, server)
+        pages = [agent.page() for agent in (first, second)]
+        for number, page in enumerate(pages):
+            assert set(re.findall(r'kube_pod_info\{.*?node="(.*?)"', page)) == {f"node-{number}"}
+        assert [page.count("\nkube_node_info{") for page in pages] == [6, 0]
+        for agent, served in ((first, "1.0"), (second, "0.0")):
+            assert f'telegen_shard_served{{lease="telegen-shard-0"}} {served}' in agent.page("/telemetry")
+
+
+@pytest.mark.parametrize(("standby", "processes"), [("hot", 1), ("cold", 0)])
+def test_what_the_standby_keeps(server: SimulatedServer, standby: str, processes: int) -> None:
+    """Hot: it watches the shard's objects, unseen, and shows them the moment that the holder leaves; cold: it begins then."""
+    with ExitStack() as stack:
+        first, second = pair(stack, server, standby)
+        wait_for("its processes", lambda: len(second.named(SHARD)) == processes, 10, 0.1)
+        first.process.send_signal(signal.SIGTERM)
+        seconds = wait_for("the hand-over", lambda: holds(second), 10, 0.01)
+        print(f"{standby}: {seconds:.2f} s after SIGTERM")
+        assert lease(server)["leaseTransitions"] == 1
+        assert lease(server)["leaseDurationSeconds"] == 15
+
+
+def test_a_reload_keeps_the_shard(server: SimulatedServer) -> None:
+    """SIGHUP, a new elector and new watch processes: the Lease does not change hands and the pages stay whole."""
+    with ExitStack() as stack:
+        first, second = pair(stack, server)
+        before = lease(server)
+        first.process.send_signal(signal.SIGHUP)
+        wait_for("the reload", lambda: "configuration taken" in first.log.read_text(), 10, 0.05)
+        wait_for("a renewal", lambda: lease(server)["renewTime"] != before["renewTime"], 10, 0.05)
+        assert holds(first) and not holds(second)
+        for key in ("holderIdentity", "leaseTransitions", "acquireTime"):
+            assert lease(server)[key] == before[key]
+
+
+def test_a_killed_elector_goes_on(server: SimulatedServer) -> None:
+    """kill -9 of the elector alone: its successor renews what it held, before anybody notices."""
+    with ExitStack() as stack:
+        first, second = pair(stack, server)
+        (elector,) = first.named("telegen-elect")
+        elector.kill()
+        wait_for("another elector", lambda: [one.pid for one in first.named("telegen-elect")] not in ([], [elector.pid]), 10, 0.05)
+        before = lease(server)
+        wait_for("a renewal", lambda: lease(server)["renewTime"] != before["renewTime"], 10, 0.05)
+        assert holds(first) and not holds(second)
+        assert lease(server)["leaseTransitions"] == before["leaseTransitions"]
+
+
+def test_another_group_gives_the_shard_back(server: SimulatedServer) -> None:
+    """A reload that leaves the group, for cluster scope here, gives the Lease to the next in line."""
+    with ExitStack() as stack:
+        first, second = pair(stack, server)
+        first.config.write_text(first.config.read_text().replace("scope: node", "scope: cluster"))
+        first.process.send_signal(signal.SIGHUP)
+        wait_for("the hand-over", lambda: holds(second), 10, 0.05)
+        wait_for("everything", lambda: first.page().count("\nkube_pod_info{") == 60, 10, 0.05)
+
+
+def test_a_lost_shard_leaves_nothing(server: SimulatedServer) -> None:
+    """Who loses the Lease ends its processes and forgets their pages: won again, it shows nothing that has gone meanwhile."""
+    with ExitStack() as stack:
+        first, second = pair(stack, server, "cold")
+        stored = server.state.collections["leases"].objects["telegen", "telegen-shard-0"].load()
+        stored["spec"]["holderIdentity"] = "somebody"
+        server.state.put("leases", stored)
+        wait_for("the loss", lambda: not holds(first), 10, 0.05)
+        wait_for("the end of its processes", lambda: first.named(SHARD) == [], 10, 0.05)
+        assert first.page().count("\nkube_pod_info{") == 10
+        second.process.send_signal(signal.SIGTERM)
+        second.process.wait(20)
+        server.state.delete("nodes", "", "node-5")
+        server.state.delete("leases", "telegen", "telegen-shard-0")
+        pages: list[int] = []
+
+        def is_whole() -> bool:
+            pages.append(first.page().count("\nkube_node_info{"))
+            return pages[-1] == 5
+
+        wait_for("what there is now", is_whole, 60, 0.02)
+        assert 6 not in pages
+
+
+def test_leases_forbidden(server: SimulatedServer) -> None:
+    """Without the right to Leases an agent serves its node, says so in its log and its metrics, and tries again."""
+    server.levers.forbidden.add("leases")
+    with start_agent(CONFIG, node="node-0", standby="hot", url=server.url) as agent:
+        agent.wait_ready()
+        assert agent.page().count("\nkube_pod_info{") == 10 and not holds(agent)
+        assert agent.log.read_text().count("cannot list resource") == 1
+        assert 'telegen_api_errors_total{reason="403",store="election"}' in agent.page("/telemetry")
+        server.levers.forbidden.discard("leases")
+        wait_for("the shard", lambda: holds(agent), 20, 0.1)
