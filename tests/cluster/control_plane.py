@@ -42,8 +42,9 @@ class Refused(Exception):
 class ControlPlane:
     """The pair, and what tests do with it."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
-        self._programs, self._folder = programs, folder
+    def __init__(self, programs: Path, folder: Path, *settings: str) -> None:
+        """`settings` are further arguments of kube-apiserver."""
+        self._programs, self._folder, self._settings = programs, folder, settings
         self._ports = {name: free_port() for name in ("client", "peer", "secure")}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._certificate = folder / "certs" / "apiserver.crt"
@@ -91,6 +92,7 @@ class ControlPlane:
             "--anonymous-auth=false",
             "--allow-privileged=true",
             "--shutdown-delay-duration=0s",
+            *self._settings,
         )
         wait_for("the API server", self._is_ready, START, 0.1)
 

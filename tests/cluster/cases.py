@@ -1,0 +1,124 @@
+"""The objects of tests/kubestate/cases in a real API server, as near as it lets them in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from telegen.kubestate.registry import RESOURCES
+from tests.cluster.control_plane import ControlPlane, Object, Refused
+
+CASES = Path(__file__).parents[1] / "kubestate" / "cases"
+SETTINGS = ("--feature-gates=StrictIPCIDRValidation=false", "--service-cluster-ip-range=10.0.0.0/16,fd00:10:96::/108")
+"""What the API server of the cases was told, so that it lets odd objects in."""
+FIRST, LAST = ("namespaces", "nodes"), ("limitranges", "resourcequotas")
+"""Resources that others need, and that would keep others out."""
+GIVEN = ("name", "namespace", "labels", "annotations", "finalizers", "ownerReferences")
+"""Metadata that the client decides."""
+VERDICTS = ("Approved", "Denied")
+GENERATED = ("selector", "template", "manualSelector")
+"""Of a Job's spec: holds the UID that the server gives it. No family reads them."""
+
+
+@dataclass
+class Made:
+    """An object of a case and what became of it in the server, None when the server refused it."""
+
+    resource: str
+    wanted: Object
+    made: Object | None
+    refusal: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        metadata = self.wanted["metadata"]
+        return f"{RESOURCES[self.resource].path(metadata.get('namespace', ''))}/{metadata['name']}"
+
+    @property
+    def same(self) -> bool:
+        """Whether the server has all of it as the case has it, but for the metadata that only servers set."""
+        return self.made is not None and given(self.made) == given(self.wanted)
+
+
+def given(obj: Object) -> Object:
+    """An object without what every server sets anew."""
+    metadata = {key: value for key, value in obj["metadata"].items() if key in GIVEN}
+    rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
+    if "completionMode" in obj.get("spec", {}):
+        rest["spec"] = {key: value for key, value in obj["spec"].items() if key not in GENERATED}
+    return {**rest, "metadata": metadata}
+
+
+def cases() -> Iterator[tuple[str, Object]]:
+    """Resource and object of every case, in an order in which they can be created."""
+    names = [*FIRST, *(name for name in RESOURCES if name not in FIRST + LAST), *LAST]
+    for name in names:
+        for obj in json.loads((CASES / name / "objects.json").read_text())["items"]:
+            yield name, {**obj, "kind": RESOURCES[name].kind, "apiVersion": RESOURCES[name].api_version}
+
+
+def create_all(plane: ControlPlane) -> list[Made]:
+    """Create every object, and give it its status. Those that are to be going are deleted at the end."""
+    _create_classes(plane)
+    found = [create(plane, resource, obj) for resource, obj in cases()]
+    for one in found:
+        if one.made and is_going(one.wanted):
+            plane.request("DELETE", one.path)
+            one.made = plane.request("GET", one.path)
+            if "status" in one.wanted:
+                one.made = _with_status(plane, one)
+    return found
+
+
+def is_going(obj: Object) -> bool:
+    """Whether an object is to be deleted once somebody takes its finalizers away."""
+    return "deletionTimestamp" in obj["metadata"]
+
+
+def _create_classes(plane: ControlPlane) -> None:
+    """The classes that the pods of the cases name."""
+    pods = [obj["spec"] for resource, obj in cases() if resource == "pods"]
+    for name, pod in {pod["priorityClassName"]: pod for pod in pods if "priorityClassName" in pod}.items():
+        body = {"metadata": {"name": name}, "value": pod["priority"], "preemptionPolicy": pod["preemptionPolicy"]}
+        with contextlib.suppress(Refused):  # The system's own are there.
+            plane.request("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", body)
+    for name, pod in {pod["runtimeClassName"]: pod for pod in pods if "runtimeClassName" in pod}.items():
+        overhead = {"overhead": {"podFixed": pod["overhead"]}} if "overhead" in pod else {}
+        plane.request("POST", "/apis/node.k8s.io/v1/runtimeclasses", {"metadata": {"name": name}, "handler": "runc", **overhead})
+
+
+def create(plane: ControlPlane, resource: str, obj: Object) -> Made:
+    """Create one object, or put it in the place of one of that name that the server has made itself."""
+    one = Made(resource, obj, None)
+    body = {**given(obj), "kind": obj["kind"], "apiVersion": obj["apiVersion"]}
+    body.pop("status", None)
+    if resource == "jobs":
+        template = {**obj["spec"]["template"], "metadata": {}}
+        body["spec"] = {**body["spec"], "template": template}
+    try:
+        try:
+            one.made = plane.request("POST", one.path.rpartition("/")[0], body)
+        except Refused as error:
+            if " 409 " not in str(error):
+                raise
+            one.made = plane.request("PUT", one.path, body)
+        if "status" in obj and not is_going(obj):
+            one.made = _with_status(plane, one)
+    except Refused as error:
+        one.refusal = str(error)
+    return one
+
+
+def _with_status(plane: ControlPlane, one: Made) -> Object:
+    """Give an object its status, through the doors that the API has for it."""
+    status: dict[str, Any] = one.wanted["status"]
+    made: Object = one.made or {}
+    if one.resource == "certificatesigningrequests":
+        verdicts = [condition for condition in status.get("conditions", ()) if condition["type"] in VERDICTS]
+        made = plane.request("PUT", f"{one.path}/approval", {**made, "status": {**made.get("status", {}), "conditions": verdicts}})
+    return plane.request("PUT", f"{one.path}/status", {**made, "status": status})  # type: ignore[no-any-return]
