@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     rendering.add_argument("--resources", default="", metavar="A,B", help="only these resources")
     rendering.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
-    rendering.add_argument("--config", metavar="FILE", help="allowlists and filters come from here")
+    rendering.add_argument("--config", metavar="FILE", help="resources, allowlists and filters come from here")
     sampling = commands.add_parser(
         "sample",
         help="print what the agent would serve of this node's containers",
@@ -91,7 +91,8 @@ def render(options: argparse.Namespace) -> int:
     config = load(options.config, os.environ)
     check_selection(config)
     try:
-        resources = resources_named(name for name in options.resources.split(",") if name)
+        wanted = [name for name in options.resources.split(",") if name] or config.kube_metrics.kube_state.resources
+        resources = resources_named(wanted)
         page = Page(resources, Selection.of(config.kube_metrics.kube_state))
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         for obj in read_objects(data):

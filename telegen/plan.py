@@ -137,8 +137,10 @@ def _groups(config: Config) -> Iterator[tuple[str, list[str]]]:
 
 
 def _stores(resources: list[str], config: Config) -> Iterator[str]:
-    """Names of the stores of some resources: one each, or one per namespace when only some are watched."""
-    namespaces = dict.fromkeys(config.kube_metrics.kube_state.namespaces)
+    """Names of the stores of some resources: one each, or one per namespace when only some are watched. A namespace that is
+    also left out has none."""
+    state = config.kube_metrics.kube_state
+    namespaces = [name for name in dict.fromkeys(state.namespaces) if name not in state.namespaces_exclude]
     for name in resources:
         if namespaces and RESOURCES[name].namespaced:
             yield from (f"{name}/{namespace}" for namespace in namespaces)

@@ -25,6 +25,8 @@ def selection_problems(state: KubeState, where: str) -> Iterator[str]:
         for name in getattr(state, key):
             if not _LABEL.fullmatch(name):
                 yield f"{where}.{key}: {name!r} is no name of a namespace"
+    if state.namespaces and set(state.namespaces) <= set(state.namespaces_exclude):
+        yield f"{where}.namespaces: namespaces_exclude leaves all of them out"
     if state.node and not _SUBDOMAIN.fullmatch(state.node):
         yield f"{where}.node: {state.node!r} is no name of a node"
     narrowed = "node" if state.node else "track_unscheduled_pods" if state.track_unscheduled_pods else ""

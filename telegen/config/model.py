@@ -80,7 +80,7 @@ class KubeState(Section, frozen=True):
     pod_processes: Annotated[int, text("Processes that divide the pods by UID.", ge=1, le=64)] = 1
     namespaces: Annotated[Names, text("Namespaces to watch; empty: all.")] = ()
     namespaces_exclude: Annotated[
-        Names, text("Namespaces to leave out; the API server leaves them out of its answers.")
+        Names, text("Namespaces to leave out, also of `namespaces`; the API server leaves them out of its answers.")
     ] = ()
     metric_allowlist: Annotated[Patterns, text("Families to keep; regular expressions, not anchored.")] = ()
     metric_denylist: Annotated[Patterns, text("Families to drop; regular expressions, not anchored.")] = ()

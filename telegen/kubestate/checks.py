@@ -49,6 +49,9 @@ def notes(config: Config) -> Iterator[str]:
     narrowed = "node" if state.node else "track_unscheduled_pods" if state.track_unscheduled_pods else ""
     if narrowed and state.resources != ("pods",):
         yield f"kube_metrics.kube_state.{narrowed}: of the pods only; the other resources are watched whole"
+    both = [name for name in dict.fromkeys(state.namespaces) if name in state.namespaces_exclude]
+    if both:
+        yield f"kube_metrics.kube_state.namespaces_exclude: wins over namespaces: {', '.join(both)}"
     cluster_wide = [name for name in state.resources if not RESOURCES[name].namespaced]
     if state.namespaces and (cluster_wide or not state.resources):
         yield "kube_metrics.kube_state.namespaces: resources that are in no namespace (nodes, ...) are watched whole"

@@ -28,6 +28,9 @@ BAD = [
     ("namespaces: [Shop]", "namespaces: 'Shop' is no name of a namespace"),
     ("namespaces: ['../../nodes']", "namespaces: '../../nodes' is no name of a namespace"),
     ("namespaces_exclude: ['a,metadata.name=b']", "namespaces_exclude: 'a,metadata.name=b' is no name of a namespace"),
+    ("namespaces: [a, b], namespaces_exclude: [b, a, c]", "namespaces: namespaces_exclude leaves all of them out"),
+    ("namespaces: shop", "namespaces: expected a list"),
+    ("namespaces_exclude: {a: b}", "namespaces_exclude: expected a list"),
     ("node: 'a b'", "node: 'a b' is no name of a node"),
     ("node: a, resources: [nodes]", "node: is about pods, which resources leaves out"),
     ("track_unscheduled_pods: true, resources: [jobs]", "track_unscheduled_pods: is about pods, which resources leaves out"),
@@ -76,6 +79,10 @@ def test_bad_selection(tmp_path: Path, text: str, message: str) -> None:
         ("node: a", [f"{STATE}.node: of the pods only; the other resources are watched whole"]),
         ("track_unscheduled_pods: true", [f"{STATE}.track_unscheduled_pods: of the pods only; the other resources are watched whole"]),
         ("namespaces: [a], resources: [pods]", []),
+        (
+            "namespaces: [a, b], namespaces_exclude: [b], resources: [pods]",
+            [f"{STATE}.namespaces_exclude: wins over namespaces: b"],
+        ),
         ("namespaces: [a]", [f"{STATE}.namespaces: resources that are in no namespace (nodes, ...) are watched whole"]),
     ],
 )

@@ -176,8 +176,10 @@ def answers(url: str) -> bool:
 
 
 def test_pods_split_over_processes_and_stores_by_namespace(server: SimulatedServer) -> None:
-    """pod_processes: the processes' pods are all pods, each once; namespaces: a store each, and no others' objects."""
-    text = FAST.replace("kube_state:", "kube_state:\n    pod_processes: 3\n    namespaces: [shop-0, shop-1]")
+    """pod_processes: the processes' pods are all pods, each once; namespaces: a store each, also of one that is named twice, none
+    of one that is left out, and no others' objects."""
+    selection = "pod_processes: 3\n    namespaces: [shop-0, shop-1, shop-0, shop-2]\n    namespaces_exclude: [shop-2, shop-3]"
+    text = FAST.replace("kube_state:", f"kube_state:\n    {selection}")
     wanted = sum(1 for namespace, _ in server.state.collections["pods"].objects if namespace in ("shop-0", "shop-1"))
     with start_agent(text, url=server.url) as agent:
         agent.wait_ready()
