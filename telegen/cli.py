@@ -93,7 +93,8 @@ def render(options: argparse.Namespace) -> int:
     try:
         wanted = [name for name in options.resources.split(",") if name] or config.kube_metrics.kube_state.resources
         resources = resources_named(wanted)
-        page = Page(resources, Selection.of(config.kube_metrics.kube_state))
+        name = config.kubernetes.cluster_name
+        page = Page(resources, Selection.of(config.kube_metrics.kube_state), {"cluster": name} if name else {})
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         for obj in read_objects(data):
             page.add(obj)

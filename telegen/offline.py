@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -91,13 +91,20 @@ def _json_stream(data: bytes, whole: orjson.JSONDecodeError) -> Iterator[Any]:
 class Page:
     """The exposition of objects that are added one by one."""
 
-    def __init__(self, resources: Iterable[Resource], selection: Selection) -> None:
+    def __init__(
+        self, resources: Iterable[Resource], selection: Selection, constant: Mapping[str, str] = {}
+    ) -> None:
+        """An empty page.
+
+        Args:
+            constant: labels that all samples have.
+        """
         self.unknown: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self._tables: dict[tuple[str, str], tuple[tuple[FamilyGenerator, ...], Render, list[list[str]]]] = {}
         for resource in resources:
             families = prepare(resource, selection)
-            render = renderer(resource.identity, families, self._count)
+            render = renderer(resource.identity, families, self._count, constant)
             self._tables[resource.api_version, resource.kind] = (families, render, [[] for _ in families])
 
     def add(self, obj: Object) -> None:

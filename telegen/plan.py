@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from telegen.cadvisor.groups import sources
-from telegen.config import Config, ConfigError, detect, election_namespace
+from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace
 from telegen.kubestate.checks import check_selection
 from telegen.kubestate.registry import DEFAULT, RESOURCES
 from workers.base import Assignment, Group
@@ -22,7 +22,7 @@ class Plan:
     """What is to run.
 
     Attributes:
-        cluster: where the API server is: `in-cluster`, `kubeconfig:PATH`, a URL, or "" for none.
+        cluster: where the agent's own cluster is: `in-cluster`, `kubeconfig:PATH`, a URL, or "" for none.
         assignments: one per process; the largest resources first.
         reason: why, in words.
         group: the agents among which the cluster is divided by Leases; None in cluster scope.
@@ -76,8 +76,13 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     cluster = demo or found.cluster
     reason = f"watches the simulated cluster at {demo}" if demo else found.reason
     group = _group(config, environ, found.node) if cluster and found.node else None
-    watchers = _divided(config, found.node, group) if group else _watchers(config) if cluster else ()
-    assignments = [*watchers, *(_sampler(config) if found.containers else ())]
+    if group:
+        watchers = list(_divided(config, found.node, group))
+    elif found.clusters and not demo:
+        watchers = [_of(cluster, one) for cluster in found.clusters for one in _watchers(config)]
+    else:
+        watchers = list(_watchers(config) if cluster else ())
+    assignments = [*watchers, *_follower(config, watchers, cluster), *(_sampler(config) if found.containers else ())]
     if not assignments:
         raise ConfigError(f"kube_metrics: nothing to collect: {reason}")
     return Plan(cluster, (*assignments, Assignment("web", "web")), reason, group)
@@ -95,7 +100,19 @@ def _watchers(config: Config) -> Iterator[Assignment]:
         rest = [name for name in present if name not in split]
         if rest:
             yield Assignment(f"watch-{group}", "watch", tuple(_stores(rest, config)), shard=shard)
-    if state.pod:
+
+
+def _of(cluster: NamedCluster, one: Assignment) -> Assignment:
+    """The same work for one of several clusters."""
+    stores = [f"{store if '/' in store else f'{store}/'}@{cluster.name}" for store in one.stores]
+    return replace(one, name=f"{one.name}@{cluster.name}", stores=tuple(stores), cluster=cluster)
+
+
+def _follower(config: Config, watchers: list[Assignment], cluster: str) -> Iterator[Assignment]:
+    """Who finds out the shard, where it follows from the agent's pod."""
+    if watchers and config.kube_metrics.kube_state.pod:
+        if not cluster:
+            raise ConfigError("kube_metrics.kube_state.pod: the agent has no cluster of its own")
         yield Assignment("shard", "shard")
 
 

@@ -42,7 +42,7 @@ from workers.base import Assignment, Shared, exit_now
 
 log = logging.getLogger("telegen.supervisor")
 
-ROWS = 1024
+ROWS = 2048
 """Rows of the board: the supervisor's and one per worker name that was ever used."""
 ABORT_TIME = 2.0
 """Seconds between SIGABRT, at which a hanging worker prints its stacks, and SIGKILL."""

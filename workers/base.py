@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
 
-from telegen.config import Config
+from telegen.config import Config, NamedCluster
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.listeners import Listeners
 from telegen.logs import configure
@@ -39,6 +39,7 @@ class Assignment:
         part: (number, of how many) processes of this agent that divide these stores' objects by UID.
         shard: (number, of how many) agents that divide all objects by UID.
         pods_of: the node whose pods are meant by "pods", "" for pods without a node; None for those of the settings.
+        cluster: which of several clusters they are of; None for the only one.
         gate: the shard of the cluster that the stores belong to: they are kept in step and shown as its gate says. None
             for what is this agent's own.
     """
@@ -50,6 +51,7 @@ class Assignment:
     shard: tuple[int, int] = (0, 1)
     pods_of: str | None = None
     gate: int | None = None
+    cluster: NamedCluster | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,13 @@ class Worker:
     def run(self) -> None:
         """Do the work until `stop` is set."""
         raise TypeError(f"{type(self).__name__} owes run()")
+
+    @property
+    def constant(self) -> dict[str, str]:
+        """Labels that every sample of this worker has: the cluster's name, where it has one."""
+        cluster = self.assignment.cluster
+        name = cluster.name if cluster else self.config.kubernetes.cluster_name
+        return {"cluster": name} if name else {}
 
     def beat(self) -> None:
         """Say "alive"."""

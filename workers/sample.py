@@ -77,7 +77,7 @@ class SampleWorker(Worker):
         store = Store(
             name,
             source.families,
-            make_render(source, self._names, self._counter(name)),
+            make_render(source, self._names, self._counter(name), self.constant),
             self._arena,
             ORDER + number,
             key=object_key,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from telegen.api.client import Client, Timeouts
 from telegen.api.credentials import credentials
 from telegen.api.reflector import Collection, Reflector, Settings
-from telegen.config import Config
+from telegen.config import Config, NamedCluster
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
@@ -62,14 +62,14 @@ class WatchWorker(Worker):
         resource, state = _resource(name), self.config.kube_metrics.kube_state
         families = prepare(resource, Selection.of(state))
         errors = _GenerateErrors(self.telemetry, self.log, name)
-        render = renderer(resource.identity, families, errors)
+        render = renderer(resource.identity, families, errors, self.constant)
         return Store(name, families, render, arena, ORDER[resource.name], state.page_objects, self._due.set)
 
     def _make_reflector(self, store: Store) -> Reflector:
         api, state = self.config.api, self.config.kube_metrics.kube_state
-        client = Client(
-            credentials(self.shared.cluster, self.shared.environ), Timeouts(api.connect_timeout, api.read_timeout)
-        )
+        cluster = self.assignment.cluster or NamedCluster("", self.shared.cluster)
+        known = credentials(cluster.source, self.shared.environ, context=cluster.context)
+        client = Client(known, Timeouts(api.connect_timeout, api.read_timeout))
         settings = Settings(
             page=api.list_page_size,
             initial=api.initial_events_timeout,
@@ -121,7 +121,8 @@ def note_size(telemetry: Telemetry, store: Store) -> None:
 
 
 def _resource(store: str) -> Resource:
-    """The resource of a store: `pods`, or `pods/shop` when each namespace has a store."""
+    """The resource of a store: `pods`, or `pods/shop` when each namespace has a store, or `pods/@east` or `pods/shop@east`
+    when there are several clusters."""
     return RESOURCES[store.partition("/")[0]]
 
 
@@ -135,7 +136,8 @@ def _collection(store: str, config: Config, assignment: Assignment) -> Collectio
     if resource.name == "pods" and pods_of is not None:
         fields.append(f"spec.nodeName={pods_of}")
     params = {"fieldSelector": ",".join(fields)} if fields else {}
-    path = resource.path(store.partition("/")[2])
+    namespace, _, _ = store.partition("/")[2].partition("@")
+    path = resource.path(namespace)
     return Collection(path, resource.representation, params, assignment.part, keeper(assignment.shard))
 
 

@@ -58,19 +58,22 @@ Credentials = Callable[[bool], Cluster]
 """Gives the cluster as it is known now; with True, everything is read again (the server has just said 401)."""
 
 
-def credentials(source: str, environ: Mapping[str, str], account: Path = ACCOUNT) -> Credentials:
+def credentials(
+    source: str, environ: Mapping[str, str], account: Path = ACCOUNT, context: str = ""
+) -> Credentials:
     """How to get at the cluster that `source` names.
 
     Args:
         source: `in-cluster`, `kubeconfig:PATH`, or a URL (no credentials: a simulated server).
         environ: KUBERNETES_SERVICE_HOST and _PORT come from here.
         account: folder with the token and the CA of the pod's account.
+        context: of the kubeconfig; "" for its current one.
     """
     kind, _, rest = source.partition(":")
     if kind == "in-cluster":
         return _in_cluster(environ, account)
     if kind == "kubeconfig":
-        return _Kubeconfig(rest)
+        return _Kubeconfig(rest, context)
     return lambda again: Cluster(source)
 
 
@@ -95,8 +98,8 @@ def _text(path: Path) -> str:
 class _Kubeconfig:
     """A kubeconfig file, read by the kubernetes package: it knows contexts, exec plugins and their expiry."""
 
-    def __init__(self, path: str) -> None:
-        self._path = os.path.expanduser(path)
+    def __init__(self, path: str, context: str) -> None:
+        self._path, self._context = os.path.expanduser(path), context or None
         self._read_at = float("-inf")
         self._cluster = Cluster("")
 
@@ -115,7 +118,9 @@ class _Kubeconfig:
 
         configuration: Any = Configuration()
         try:
-            load_kube_config(self._path, client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
+            load_kube_config(  # type: ignore[no-untyped-call]
+                self._path, self._context, client_configuration=configuration, persist_config=False
+            )
         except (ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise NoCredentials(f"{self._path}: {' '.join(str(error).split())}; check it with kubectl") from error
         # The package keeps tokens, Basic and exec results under names that differ by version; this is where it shows them.

@@ -37,14 +37,15 @@ def object_key(obj: Object) -> str:
     return obj["id"]  # type: ignore[no-any-return]
 
 
-def make_render(source: Source, labels: Labels, on_error: OnError) -> Render:
+def make_render(source: Source, labels: Labels, on_error: OnError, constant: Mapping[str, str] = {}) -> Render:
     """The renderer of a source's objects.
 
     Args:
         labels: that a container's samples begin with. When there are more of them, the renderer is prepared anew.
+        constant: labels that all samples have besides.
     """
     if not source.labelled:
-        return renderer([], source.families, on_error)
+        return renderer([], source.families, on_error, constant)
     names: tuple[str, ...] = ()
     prepared: Render
 
@@ -53,7 +54,7 @@ def make_render(source: Source, labels: Labels, on_error: OnError) -> Render:
         if labels.names is not names:
             names = labels.names
             identity: Identity = [(name, _label(number)) for number, name in enumerate(names)]
-            prepared = renderer(identity, source.families, on_error)
+            prepared = renderer(identity, source.families, on_error, constant)
         return prepared(obj)
 
     return render

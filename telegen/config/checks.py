@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from telegen.config.model import Cadvisor, KubeMetrics, KubeState, Names
@@ -35,6 +36,8 @@ def selection_problems(state: KubeState, where: str) -> Iterator[str]:
     if 0 < state.resync_period < _LEAST_RESYNC:
         yield f"{where}.resync_period: must be 0s (never) or at least 10s, not {state.resync_period}"
     yield from _pod_problems(state, where)
+    counts = Counter(entry.name for entry in state.clusters)
+    yield from (f"{where}.clusters: {name} is there {count} times" for name, count in counts.items() if count > 1)
     yield from _allowlist_problems(state, where)
 
 
@@ -94,4 +97,4 @@ def scope_problems(kube: KubeMetrics) -> Iterator[str]:
 
 def chosen_share(state: KubeState) -> list[str]:
     """The settings by which somebody has chosen the share of this very agent."""
-    return [key for key in ("shard", "node", "track_unscheduled_pods", "pod") if getattr(state, key)]
+    return [key for key in ("shard", "node", "track_unscheduled_pods", "pod", "clusters") if getattr(state, key)]

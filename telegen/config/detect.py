@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from telegen.config.checks import MOST_SHARDS, chosen_share
@@ -15,20 +15,38 @@ ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 @dataclass(frozen=True)
+class NamedCluster:
+    """One of several clusters.
+
+    Attributes:
+        name: value of its `cluster` label.
+        source: where its API server is, as in `Detection.cluster`.
+        context: of the kubeconfig; "" for its current one.
+    """
+
+    name: str
+    source: str
+    context: str = ""
+
+
+@dataclass(frozen=True)
 class Detection:
     """What to collect from where.
 
     Attributes:
-        cluster: `in-cluster`, `kubeconfig:PATH`, a URL, or "" when no API server is to be watched.
+        cluster: where the agent's own cluster is: `in-cluster`, `kubeconfig:PATH`, a URL, or "" when no API server is to be
+            watched, or none of an own cluster.
         containers: whether the cgroups of this node are read.
         reason: why, for the log.
         node: the node whose pods are watched in node scope, "" in cluster scope.
+        clusters: those to be watched where there are several, instead of the own one.
     """
 
     cluster: str
     containers: bool
     reason: str
     node: str = ""
+    clusters: tuple[NamedCluster, ...] = ()
 
 
 def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool] = os.path.exists) -> Detection:
@@ -38,7 +56,7 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     agent and `kubernetes.enable`. Outside a cluster a kubeconfig names one.
 
     Raises:
-        ConfigError: the scope is a node's and nothing names the node.
+        ConfigError: the scope is a node's and nothing names the node; one of several clusters cannot be found.
     """
     kube = config.kube_metrics
     containers = kube.cadvisor.enabled and kube.enabled is not False
@@ -46,6 +64,10 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     wanted, why = _wanted(config)
     if not wanted:
         return Detection("", containers, f"{why}: {_shown('', containers)}")
+    clusters = tuple(_named(config, source))
+    if clusters:
+        names = ", ".join(cluster.name for cluster in clusters)
+        return Detection(source, containers, f"{why}: {_shown(names, containers)}", clusters=clusters)
     if not source:
         return Detection(
             "", containers, f"no cluster to be found (neither in a pod nor by a kubeconfig): {_shown('', containers)}"
@@ -53,6 +75,18 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     node = _node(config, environ, source)
     scope = f" for node {node} and what it comes to hold" if node else ""
     return Detection(source, containers, f"{why}: {_shown(source, containers)}{scope}", node)
+
+
+def _named(config: Config, own: str) -> Iterator[NamedCluster]:
+    """The clusters, where there are several."""
+    for at, entry in enumerate(config.kube_metrics.kube_state.clusters):
+        source = f"kubeconfig:{entry.kubeconfig}" if entry.kubeconfig else own
+        where = f"kube_metrics.kube_state.clusters[{at}]"
+        if not source:
+            raise ConfigError(f"{where}: {entry.name} needs a kubeconfig: the agent has no cluster of its own")
+        if entry.context and not source.startswith("kubeconfig:"):
+            raise ConfigError(f"{where}: context needs a kubeconfig")
+        yield NamedCluster(entry.name, source, entry.context)
 
 
 def _node(config: Config, environ: Mapping[str, str], source: str) -> str:

@@ -59,6 +59,16 @@ def later(description: str, **bounds: Any) -> Meta:
     return Meta(description=description, extra=Later, **bounds)
 
 
+class ClusterEntry(Section, frozen=True):
+    """One of several clusters."""
+
+    name: Annotated[
+        str, text("Value of its `cluster` label.", pattern="^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")
+    ]
+    kubeconfig: Annotated[str, text("Kubeconfig file; empty: as for a single cluster.")] = ""
+    context: Annotated[str, text("Context of the kubeconfig; empty: its current one.")] = ""
+
+
 class KubeState(Section, frozen=True):
     """Metrics of Kubernetes objects."""
 
@@ -73,6 +83,14 @@ class KubeState(Section, frozen=True):
             pattern="^(https?://.*)?$",
         ),
     ] = ""
+    clusters: Annotated[
+        tuple[ClusterEntry, ...],
+        text(
+            "Several clusters to watch: `{name, kubeconfig, context}` of each. Its kube_* series have the name as label "
+            "`cluster`. Empty: one cluster.",
+            max_length=16,
+        ),
+    ] = ()
     resources: Annotated[Names, text("Resources to watch; empty: all that are watched by default.")] = ()
     groups: Annotated[
         Mapping[str, Names], text("Which resources share a process; the rest shares one called cluster.")
@@ -261,7 +279,9 @@ class Kubernetes(Section, frozen=True):
     """The cluster."""
 
     enable: Annotated[bool, text("Whether the agent may use the API of the cluster it runs in.")] = True
-    cluster_name: Annotated[str, later("Name of the cluster in resource attributes.")] = ""
+    cluster_name: Annotated[
+        str, text("Label `cluster` of every kube_* and container_* series; empty: none.", pattern=r"^[^\x00-\x1f\x7f]{0,253}$")
+    ] = ""
     informers_sync_timeout: Annotated[Duration, later("Accepted for the sake of older files.")] = Duration(30)
     informers_resync_period: Annotated[Duration, later("Accepted for the sake of older files.")] = Duration(1800)
     resource_labels: Annotated[Names, later("Accepted for the sake of older files.")] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from telegen.metrics.family import FamilyGenerator, Object, Row
@@ -20,6 +20,7 @@ OnError = Callable[[str, Exception], None]
 """Told the family's name (or `identity`) and what went wrong with one object."""
 
 Identity = Sequence[tuple[str, Callable[[Object], str]]]
+Labels = Mapping[str, str]
 
 _special = re.compile('[\\\\"\n\ud800-\udfff]').search
 _surrogates = re.compile("[\ud800-\udfff]")
@@ -54,12 +55,13 @@ def number_text(value: Any) -> str:
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
-def identity_text(identity: Identity) -> Callable[[Object], str]:
-    """The reader of an object's own labels: `namespace="shop",pod="web-1"`.
+def identity_text(identity: Identity, constant: Labels = {}) -> Callable[[Object], str]:
+    """The reader of an object's own labels, behind those that are always the same: `namespace="shop",pod="web-1"`.
 
     The closure raises TypeError when a label is not a string.
     """
-    template = ",".join(f'{name}="%s"' for name, _ in identity)
+    always = [f'{name}="{escape(value)}"'.replace("%", "%%") for name, value in constant.items()]
+    template = ",".join([*always, *[f'{name}="%s"' for name, _ in identity]])
     readers = [read for _, read in identity]
 
     def read_identity(obj: Object) -> str:
@@ -71,16 +73,19 @@ def identity_text(identity: Identity) -> Callable[[Object], str]:
     return read_identity
 
 
-def renderer(identity: Identity, families: Sequence[FamilyGenerator], on_error: OnError) -> Render:
+def renderer(
+    identity: Identity, families: Sequence[FamilyGenerator], on_error: OnError, constant: Labels = {}
+) -> Render:
     """Prepare a table for rendering.
 
     Args:
         identity: the labels that every sample begins with.
         families: the table; the result has one text per entry, in this order.
         on_error: called when a family, or the identity, cannot be read from an object. That family is left out.
+        constant: labels of every sample that are the same for all objects; they come first.
     """
-    identify = identity_text(identity)
-    prepared = [(family.generate, _row_writer(family, bool(identity)), family.name) for family in families]
+    identify = identity_text(identity, constant)
+    prepared = [(family.generate, _row_writer(family, bool(identity or constant)), family.name) for family in families]
     nothing = [""] * len(prepared)
 
     def render(obj: Object) -> list[str]:

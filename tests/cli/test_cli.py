@@ -103,6 +103,8 @@ def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 'kube_namespace_labels{namespace="shop",label_team="a"} 1\n' in text
     status, text, complaints = render(capsys, path, "--resources", "pods")
     assert (status, text) == (0, "") and "v1 Namespace" in complaints
+    config.write_text("kubernetes: {cluster_name: 'a \"b\" 50%'}")
+    assert 'kube_namespace_created{cluster="a \\"b\\" 50%",namespace="shop"} ' in render(capsys, path, "--config", str(config))[1]
     config.write_text("kube_metrics: {kube_state: {resources: [pods]}}")
     assert render(capsys, path, "--config", str(config))[1] == ""
     assert CREATED % "shop" in render(capsys, path, "--config", str(config), "--resources", "namespaces")[1]

@@ -14,7 +14,6 @@ from telegen.kubestate.registry import RESOURCES
 HERE = Path(__file__).parent
 STATE = "kube_metrics.kube_state"
 LATER = {
-    "kubernetes.cluster_name",
     "kubernetes.informers_resync_period",
     "kubernetes.informers_sync_timeout",
     "kubernetes.resource_labels",

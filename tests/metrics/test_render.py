@@ -131,3 +131,15 @@ def test_headers() -> None:
 def test_fnv1a64(text: str, value: int) -> None:
     """The published test vectors of FNV-1a."""
     assert fnv1a64(text) == value
+
+
+def test_constant_labels_come_first() -> None:
+    """They are written once for all objects, escaped, before labels that are read, also where there are none of these."""
+    one = gauge("m", "Help.", ALPHA, lambda obj: 1)
+    rows = gauge("r", "Help.", ALPHA, lambda obj: [("x", 2)], "a")
+    errors, constant = Errors(), {"cluster": '1%s "%d"'}
+    assert renderer(IDENTITY, [one, rows], errors, constant)({"name": "n"}) == [
+        'm{cluster="1%s \\"%d\\"",name="n"} 1\n',
+        'r{cluster="1%s \\"%d\\"",name="n",a="x"} 2\n',
+    ]
+    assert renderer([], [one, rows], errors, {"cluster": "c"})({}) == ['m{cluster="c"} 1\n', 'r{cluster="c",a="x"} 2\n']
