@@ -46,10 +46,10 @@ def world(control_plane: ControlPlane) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_pod(objs: list[Object], plane: ControlPlane, folder: Path) -> Iterator[Agent]:
+def in_pod(objs: list[Object], plane: ControlPlane, folder: Path, **environ: str) -> Iterator[Agent]:
     """The container of some manifests, as far as the agent can tell."""
     files, config, log = folder / "account", folder / "telegen.yaml", folder / "log"
-    files.mkdir()
+    files.mkdir(parents=True)
     (files / "token").write_text(plane.token("telegen", "telegen"))
     (files / "ca.crt").write_bytes(plane.certificate)
     (files / "namespace").write_text("telegen")
@@ -59,6 +59,7 @@ def in_pod(objs: list[Object], plane: ControlPlane, folder: Path) -> Iterator[Ag
     environ = {
         **clean_environ(),
         **environment(objs),
+        **environ,
         "KUBERNETES_SERVICE_HOST": host,
         "KUBERNETES_SERVICE_PORT": api_port,
         "TELEGEN_KUBE_METRICS__LISTEN_ADDRESS": f"127.0.0.1:{port}",
@@ -101,3 +102,43 @@ def test_as_applied(
         # Given back at the end.
         assert not lease["spec"].get("holderIdentity")
         control_plane.request("DELETE", "/apis/coordination.k8s.io/v1/namespaces/telegen/leases")
+
+
+@pytest.fixture
+def shards(kubectl: Kubectl, control_plane: ControlPlane) -> Iterator[list[Object]]:
+    """The StatefulSet's manifests, applied, and the two pods that its controller would make."""
+    objs = kubectl.render(MANIFESTS / "overlays" / "shards")
+    kept = [obj for obj in objs if obj["kind"] in (*RIGHTS, "StatefulSet")]
+    kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(kept))
+    made = control_plane.request("GET", "/apis/apps/v1/namespaces/telegen/statefulsets/telegen")
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "telegen", "uid": made["metadata"]["uid"], "controller": True}
+    template = made["spec"]["template"]
+    for number in range(2):
+        metadata = {**template["metadata"], "name": f"telegen-{number}", "namespace": "telegen", "ownerReferences": [owner]}
+        control_plane.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
+    yield objs
+    for path in ("/api/v1/namespaces/telegen/pods", "/apis/apps/v1/namespaces/telegen/statefulsets"):
+        control_plane.request("DELETE", f"{path}?gracePeriodSeconds=0")
+
+
+def series(agent: Agent) -> set[str]:
+    """The series of an agent's page."""
+    return {line.rpartition(" ")[0] for line in agent.page().split("\n") if line.startswith("kube_")}
+
+
+def test_shards_as_applied(
+    shards: list[Object], kubectl: Kubectl, control_plane: ControlPlane, world: None, tmp_path: Path
+) -> None:
+    """The StatefulSet's pods divide everything between them: nothing twice, and together what a single agent has."""
+    whole = kubectl.render(MANIFESTS / "overlays" / "standalone")
+    with contextlib.ExitStack() as stack:
+        agents = [
+            stack.enter_context(in_pod(shards, control_plane, tmp_path / f"{number}", POD_NAME=f"telegen-{number}"))
+            for number in range(2)
+        ]
+        alone = stack.enter_context(in_pod(whole, control_plane, tmp_path / "alone"))
+        for agent in (*agents, alone):
+            agent.wait_ready(60)
+        first, second = map(series, agents)
+        assert first and second and not first & second
+        assert first | second == series(alone)

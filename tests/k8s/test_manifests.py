@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from telegen import __version__
-from telegen.config import Config, load
+from telegen.config import Config, load, not_effective
 from telegen.kubestate.checks import check_selection
 from tests.cluster.kubectl import COMPONENTS, MANIFESTS, VARIANTS, Kubectl, Object
 from tests.k8s.rendered import config_text, container, environment, pod_spec, workload
@@ -33,9 +33,10 @@ def config(objs: list[Object], folder: Path) -> Config:
 
 
 def test_the_configuration_is_valid(variant: list[Object], tmp_path: Path) -> None:
-    """The ConfigMap holds a file that the agent takes: no unknown key, nothing impossible."""
+    """The ConfigMap holds a file that the agent takes: no unknown key, nothing without effect."""
     settings = config(variant, tmp_path)
     check_selection(settings)
+    assert not_effective(settings) == []
 
 
 def test_the_environment_is_used(variant: list[Object]) -> None:
