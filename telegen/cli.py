@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from telegen import __version__
+from telegen.cadvisor.devices import Devices
 from telegen.cadvisor.groups import NAMES, sources
 from telegen.cadvisor.names import make_names
 from telegen.cadvisor.printed import Printed
@@ -122,7 +123,9 @@ def sample(options: argparse.Namespace) -> int:
     settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
     names = ("cgroup", "proc", "sys")
     roots = {name: getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in names}
-    printed = Printed(Node(Roots(**roots, host=settings.root)), sources(settings), make_names(settings))
+    labels = make_names(settings)
+    node = Node(Roots(**roots, host=settings.root), device=Devices(roots["proc"], roots["sys"]), is_sandbox=labels.is_sandbox)
+    printed = Printed(node, sources(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
     printed.sampler.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
-from typing import Any, Optional
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Optional
 
 from telegen.cadvisor.source import Context, Raw, Reading, Source, value
 from telegen.metrics.family import ALPHA, gauge
@@ -21,6 +21,15 @@ MANY = 1000
 
 OPEN_FILES = b"Max open files"
 UNLIMITED = -1
+
+
+class Open(NamedTuple):
+    """What a process has open, None for what may not be known, and when its sockets were counted."""
+
+    descriptors: Optional[int]
+    sockets: Optional[int]
+    counted: float
+
 
 FAMILIES = (
     gauge("container_processes", "Processes of the cgroup; of a container also those of its inner cgroups.", ALPHA, value("processes")),
@@ -60,38 +69,39 @@ SOURCE = Source("processes", "process", FAMILIES, read, parse)
 def _count_open(context: Context, pids: Sequence[int]) -> tuple[Optional[int], Optional[int]]:
     """Descriptors and sockets of all these processes; a process that has ended meanwhile has none.
 
-    Both are None when one of them may not be looked at: what is left would pass for the whole.
+    What may not be known of one process is None of all: what is left would pass for the whole.
     """
-    known: dict[int, tuple[int, int, float]] = context.memo.get("open", {})
-    counted = {}
-    try:
-        for pid in pids:
-            counts = _of_process(context, pid, known.get(pid))
-            if counts:
-                counted[pid] = counts
-    except OSError as error:
-        context.node.count(error)
-        return None, None
-    context.memo["open"] = counted
-    return sum(counts[0] for counts in counted.values()), sum(counts[1] for counts in counted.values())
+    known: dict[int, Open] = context.memo.get("open", {})
+    context.memo["open"] = counted = {
+        pid: counts for pid in pids if (counts := _of_process(context, pid, known.get(pid))) is not None
+    }
+    return _total(counts.descriptors for counts in counted.values()), _total(counts.sockets for counts in counted.values())
 
 
-def _of_process(context: Context, pid: int, known: tuple[int, int, float] | None) -> tuple[int, int, float] | None:
-    """Descriptors, sockets and when these were counted; None when the process has ended.
+def _total(numbers: Iterable[Optional[int]]) -> Optional[int]:
+    total = 0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
 
-    Raises:
-        OSError: it may not be looked at.
-    """
+
+def _of_process(context: Context, pid: int, known: Optional[Open]) -> Optional[Open]:
+    """What a process has open; None when it has ended."""
     node, folder = context.node, f"{context.node.roots.proc}/{pid}/fd"
+    number = None
     try:
+        # The size is told to everyone, the list only to who may trace the process.
         number = os.stat(folder).st_size if node.sizes_count_descriptors else len(os.listdir(folder))
-        if known and (known[0] == number or number > MANY) and node.now < known[2] + AGE + pid % AGE:
-            return number, known[1], known[2]
-        return number, _sockets(folder), node.now
+        if known and (known.descriptors == number or number > MANY) and node.now < known.counted + AGE + pid % AGE:
+            return Open(number, known.sockets, known.counted)
+        return Open(number, _sockets(folder), node.now)
     except OSError as error:
         if error.errno in ENDED:
             return None
-        raise
+        node.count(error)
+        return Open(number, None, node.now)
 
 
 def _sockets(folder: str) -> int:
