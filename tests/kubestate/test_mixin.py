@@ -1,0 +1,41 @@
+"""What the rules and dashboards of kubernetes-mixin select, which run in most clusters: it is there.
+
+tests/mixin.json has the names of all metrics that they use, each with the labels that they select, join or group by.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from telegen.kubestate.registry import RESOURCES
+from telegen.kubestate.selectors import Selection
+from telegen.offline import Page
+from tests.kubestate.test_malformed import objects
+
+MIXIN: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "mixin.json").read_text())
+ALLOWLISTED = Selection(labels={"*": ["*"]})
+
+
+@lru_cache
+def page() -> dict[str, Metric]:
+    """The objects of all cases as an agent shows them that has nothing configured but an allowlist of labels."""
+    found = Page(RESOURCES.values(), ALLOWLISTED)
+    for name, resource in RESOURCES.items():
+        for obj in objects(name):
+            found.add({**obj, "apiVersion": resource.api_version, "kind": resource.kind})
+    return {family.name: family for family in parse("".join(found.lines(False)))}
+
+
+@pytest.mark.parametrize("name", [name for name in MIXIN if name.startswith("kube_")])
+def test_kube_metrics_have_the_labels_of_the_mixin(name: str) -> None:
+    """The metric is served by default resources, and a sample of it has all labels that are used."""
+    assert any(family.name == name and resource.default for resource in RESOURCES.values() for family in resource.families)
+    samples = page()[name].samples
+    assert samples
+    assert any(set(MIXIN[name]) <= set(sample.labels) for sample in samples), (MIXIN[name], samples[0].labels)
