@@ -24,7 +24,7 @@ from telegen.arguments import given, parser
 from telegen.config import Config, ConfigError, Sources, not_effective
 from telegen.config.checks import MOST_SHARDS
 from telegen.config.flags import ignored_flags
-from telegen.kubemetrics.telemetry import Telemetry, make_folder
+from telegen.kubemetrics.telemetry import Telemetry, forget, make_folder
 from telegen.kubestate.checks import notes
 from telegen.kubestate.selectors import Selection
 from telegen.listeners import LISTENERS, Listeners, close_all, open_listener, set_timeouts
@@ -252,6 +252,7 @@ class Supervisor:
                 self._dismiss(child)
                 self._arenas[name].clear()
                 self._board.clear(self._rows[name])
+                forget(name)
                 self._children[name] = Child(child.assignment)
 
     def _spawn(self, child: Child) -> None:

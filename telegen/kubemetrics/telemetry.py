@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from telegen import __version__
@@ -56,7 +56,7 @@ class Telemetry:
         registry = CollectorRegistry(auto_describe=False)
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, registry=registry, multiprocess_mode="mostrecent")
+            return Gauge(name, text, labels, registry=registry, multiprocess_mode="livemostrecent")
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
@@ -121,6 +121,14 @@ class Telemetry:
         self.objects.labels(store).set(objects)
         self.pages.labels(store).set(pages)
         self.store_bytes.labels(store).set(stored_bytes)
+
+
+def forget(process: str) -> None:
+    """Drop the gauges of a process that is not wanted any more; its counters stay.
+
+    Else what it said last, of stores that are another agent's now, would look like stores that hear nothing.
+    """
+    mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 class _Processes(Collector):

@@ -103,6 +103,37 @@ def test_namespace_of_the_leases(tmp_path: Path) -> None:
     assert election_namespace(Config(), {}, account) == "c"
 
 
+PLACES: dict[str, tuple[dict[str, str], set[str], str]] = {
+    "pod": (POD, {TOKEN}, "in-cluster"),
+    "pod with a kubeconfig": ({**POD, **HOME}, {TOKEN, USUAL}, "in-cluster"),
+    "pod without an account": (POD, set(), ""),
+    "desk": (HOME, {USUAL}, f"kubeconfig:{USUAL}"),
+    "nowhere": (HOME, set(), ""),
+}
+"""Environment, files, and the cluster that can be found there."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("enabled", [None, True, False])
+@pytest.mark.parametrize("auto_detect", [True, False])
+@pytest.mark.parametrize("enable", [True, False])
+@pytest.mark.parametrize("state", [True, False])
+@pytest.mark.parametrize("cadvisor", [True, False])
+def test_every_combination(
+    place: str, enabled: bool | None, auto_detect: bool, enable: bool, state: bool, cadvisor: bool
+) -> None:
+    """The specification's sentence, for all of its switches in every place: `enabled` decides; without it, auto_detect
+    together with kubernetes.enable does; each source has a switch of its own, and needs what it reads."""
+    environ, files, there = PLACES[place]
+    kube = {"enabled": enabled, "auto_detect": auto_detect, "kube_state": {"enabled": state}, "cadvisor": {"enabled": cadvisor}}
+    config = msgspec.convert({"kubernetes": {"enable": enable}, "kube_metrics": kube}, Config)
+    found = detect(config, environ, files.__contains__)
+    wanted = {True: True, False: False, None: auto_detect and enable}[enabled]
+    assert found.cluster == (there if wanted and state else "")
+    assert found.containers == (cadvisor and enabled is not False)
+    assert found.node == ""
+
+
 def test_kubernetes_enable_stops_detection_only() -> None:
     """kubernetes.enable false: nothing by itself; asked for by name, it is watched all the same."""
     off = {"kubernetes": {"enable": False}}

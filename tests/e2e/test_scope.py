@@ -131,6 +131,10 @@ def test_a_lost_shard_leaves_nothing(server: SimulatedServer) -> None:
         wait_for("the loss", lambda: not holds(first), 10, 0.05)
         wait_for("the end of its processes", lambda: first.named(SHARD) == [], 10, 0.05)
         assert first.page().count("\nkube_pod_info{") == 10
+        told = first.page("/telemetry")
+        assert 'telegen_store_objects{store="pods"} 10.0' in told
+        assert 'telegen_store_objects{store="nodes"}' not in told
+        assert 'telegen_worker_heartbeat_age_seconds{worker="watch-cluster"}' not in told
         second.process.send_signal(signal.SIGTERM)
         second.process.wait(20)
         server.state.delete("nodes", "", "node-5")
