@@ -1,1 +1,0 @@
-"""Real containers of a real runtime."""
