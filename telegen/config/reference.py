@@ -37,8 +37,8 @@ The agent looks for the StatefulSet that controls its pod, and watches it. Its s
 `spec.ordinals.start`; the total is `spec.replicas`. When they change, the shard follows within a second or two: until the
 new share has been read, the old one is served. A pod that is beyond the replicas, and so about to go, serves nothing.
 It needs the rights to list pods and to list and watch statefulsets in its namespace, which k8s/ grants anyway; `get` is not
-used. Until the StatefulSet has been seen the agent is not ready. A pod that is not there, or that no StatefulSet controls, ends it with
-status 4.
+used. `telegen_shard_ordinal` and `telegen_total_shards` on /telemetry say what is taken. Until the StatefulSet has been seen
+the agent is not ready. A pod that is not there, or that no StatefulSet controls, ends it with status 4.
 
 ## Several clusters
 
