@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from telegen.config.flags import FLAGS, Flag
 from telegen.config.load import settings
 from telegen.kubemetrics.telemetry import Telemetry
 
@@ -54,3 +55,12 @@ def test_settings_exist(path: Path) -> None:
     known |= {".".join(name.split(".")[:end]) for name in known for end in range(1, 4)}
     named = set(re.findall(r"`((?:kubernetes|kube_metrics|api|web|supervisor|log)(?:\.[a-z_]+)+)[`=:]", path.read_text()))
     assert named <= known
+
+
+@pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
+def test_flags_are_told(flag: Flag) -> None:
+    """docs/migration.md has a row for every flag of kube-state-metrics, with the setting that it is, or what becomes of it."""
+    rows = [line for line in (ROOT / "docs" / "migration.md").read_text().splitlines() if line.startswith("| `--")]
+    (row,) = [row for row in rows if f"`--{flag.name}`" in row.split("|")[1]]
+    wanted = f"`{flag.key}`" if flag.key else "refused" if flag.refused else "no effect"
+    assert row.split("|")[2].strip() == wanted
