@@ -116,10 +116,14 @@ def standin(context: Context) -> Standin | None:
     as no sandbox is known or the runtime has none. A container outside pods has its own. Chosen once and kept, until it
     ends.
     """
-    if context.cgroup.kind == "pod" and _sandbox_known(context):
-        _let_go(context)
-        return None
     kept: Standin | None = context.memo.get("standin")
+    if context.cgroup.kind == "pod":
+        if kept is None and not _sandbox_lives(context):
+            # Containers may have come since it was last looked.
+            context.memo["containers"] = _containers(context)
+        if _sandbox_lives(context):
+            _let_go(context)
+            return None
     if kept is None:
         kept = context.memo["standin"] = next(_candidates(context), None)
     return kept
@@ -141,7 +145,6 @@ def read_network(context: Context, name: str, limit: int) -> bytes | None:
                 context.node.count(error)
                 return None
             _let_go(context)
-            context.memo.pop("containers", None)
     return None
 
 
@@ -159,16 +162,19 @@ def _candidates(context: Context) -> Iterator[Standin]:
         if not cgroup.pod_uid or node.is_sandbox(cgroup):
             yield from _opened(context, cgroup, context.pids())
     elif cgroup.kind == "pod":
-        for container, folder in _containers(context):
+        for container, folder in context.memo["containers"]:
             yield from _opened(context, container, context.pids_below(folder, recursive=True))
 
 
-def _sandbox_known(context: Context) -> bool:
-    """Whether one of the pod's containers that were there when it was last looked is known to be its sandbox."""
-    containers = context.memo.get("containers")
-    if not containers:
-        containers = context.memo["containers"] = [container for container, _ in _containers(context)]
-    return any(context.node.is_sandbox(container) for container in containers)
+def _sandbox_lives(context: Context) -> bool:
+    """Whether one of the pod's containers, as they were when it was last looked, is known to be its sandbox and has a
+    process: CRI-O may keep a sandbox that has none."""
+    known: list[tuple[Cgroup, str]] = context.memo.get("containers", [])
+    return any(
+        context.pids_below(folder, False) or context.pids_below(folder, True)
+        for container, folder in known
+        if context.node.is_sandbox(container)
+    )
 
 
 def _containers(context: Context) -> list[tuple[Cgroup, str]]:

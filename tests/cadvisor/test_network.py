@@ -110,6 +110,15 @@ def test_pod_without_a_sandbox(host: Host) -> None:
     assert host.shown() == {POD: "500"}
 
 
+def test_sandbox_without_a_process(host: Host) -> None:
+    """A sandbox that is known but has no process (CRI-O may keep none) leaves the pod's network to the pod."""
+    host.sandboxes.add(SANDBOX)
+    host.container(f"{POD}/{SANDBOX}")
+    host.container(f"{POD}/{APP}", 11)
+    process(host.proc, 11, f"{POD}/{APP}", interface("eth0", 5))
+    assert host.shown() == host.shown() == {POD: "500"}
+
+
 def test_container_outside_pods(host: Host) -> None:
     """A container of plain Docker has its own network."""
     host.container(f"/docker/{APP}", 11)
