@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ class NameThreads:
         """Start them."""
         self._worker, self._indexes = worker, [index for _, _, index in _followed(worker, names)]
         self._threads = [self._start(*followed) for followed in _followed(worker, names)]
+        if not self._threads:
+            _explain(worker)
 
     def check(self) -> None:
         """Make sure that they all live.
@@ -85,6 +88,16 @@ def _followed(worker: Worker, names: Names) -> Iterator[tuple[str, Collection, I
     yield PODS, Collection("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"}), names.pods
     if worker.config.kube_metrics.cadvisor.namespace_labels:
         yield NAMESPACES, Collection("/api/v1/namespaces", "metadata"), names.namespaces
+
+
+def _explain(worker: Worker) -> None:
+    """Say why the API is not asked, if that may surprise."""
+    cadvisor = worker.config.kube_metrics.cadvisor
+    asked = cadvisor.pod_labels or cadvisor.pod_annotations or cadvisor.namespace_labels or cadvisor.workload
+    if worker.shared.cluster or asked:
+        why = "node_name and NODE_NAME are empty" if worker.shared.cluster else "no API server is watched"
+        effect = "pod_labels and the like stay empty" if asked else "containers are named by their runtimes' files alone"
+        worker.log.log(logging.WARNING if asked else logging.INFO, "%s: %s", why, effect)
 
 
 def _guarded(worker: Worker, name: str, run: Callable[[], None]) -> Callable[[], None]:

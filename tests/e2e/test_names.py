@@ -88,6 +88,16 @@ def test_names_from_the_api_and_from_files(server: SimulatedServer, tmp_path: Pa
         assert 'label_rev="r7"' in line_of(agent.page(), id)
 
 
+def test_node_without_a_name(server: SimulatedServer, tmp_path: Path) -> None:
+    """An agent that does not know its node asks for no pods, and says what that costs."""
+    pod = some_pod(server)
+    make_node(tmp_path, pod)
+    with start_agent(NAMED, node="''", url=server.url, root=tmp_path) as agent:
+        agent.wait_page("the sandbox", lambda page: SANDBOX in page)
+        assert f'pod="{pod["metadata"]["name"]}",label_rev=""' in line_of(agent.page(), SANDBOX)
+        assert "pod_labels and the like stay empty" in agent.log.read_text()
+
+
 def test_no_api_server(server: SimulatedServer, tmp_path: Path) -> None:
     """An API server that does not answer delays the first page by some seconds; then runtimes' files give the names."""
     pod = some_pod(server)
