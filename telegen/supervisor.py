@@ -163,7 +163,7 @@ class Supervisor:
         for name, child in sorted(self._children.items()):
             age = self._board.age(self._rows[name])
             if not self._is_wanted(child):
-                log.info("%s: not wanted: another agent serves its shard", name)
+                log.info("%s: not wanted: its shard is another agent's, or not known yet", name)
             elif child.pid:
                 log.info("%s: process %d, up %.0f s, last beat %.1f s ago", name, child.pid, now - child.started, age)
             else:

@@ -51,8 +51,8 @@ the agent is not ready. A pod that is not there, or that no StatefulSet controls
 Each cluster has watch processes of its own, `watch-pods@east`, and stores that the agent's own metrics call `pods/@east`. Every kube_*
 series begins with the label `cluster`. One that cannot be reached holds nobody else up: its last state goes on being served, and
 /readyz names it as long as it has never been read. An entry without a kubeconfig is the agent's own cluster. All other selections hold
-for each cluster; `shard` and `total_shards` divide the objects of all of them, and agents that divide clusters this way see each
-object once because UIDs differ. Containers are those of the agent's own node; Leases (scope node) are for one cluster.
+for each cluster; `shard` and `total_shards` divide the objects of all of them. Containers are those of the agent's own node, which
+`kubernetes.cluster_name` labels; Leases (scope node) are for one cluster.
 
 For one cluster, `kubernetes.cluster_name` puts the same label on all kube_* and container_* series, so that joins between them hold.
 Without it there is no such label: nothing is made up, as dashboards and rules that know no clusters would see new series.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from telegen.config import Config, ConfigError, load
+from telegen.config.load import is_effective, settings
 from telegen.config.patterns import compile_pattern, cpu_limit
 from telegen.kubestate.checks import check_selection, notes
 
@@ -34,6 +36,8 @@ BAD = [
     ("node: 'a b'", "node: 'a b' is no name of a node"),
     ("node: a, resources: [nodes]", "node: is about pods, which resources leaves out"),
     ("track_unscheduled_pods: true, resources: [jobs]", "track_unscheduled_pods: is about pods, which resources leaves out"),
+    ("track_unscheduled_pods: 5", "track_unscheduled_pods: expected true or false"),
+    ("annotations_allowlist: {pod: [a]}", "annotations_allowlist: unknown resource pod, did you mean pods?"),
     ("node: a, track_unscheduled_pods: true", "node: cannot be used with track_unscheduled_pods"),
     ("object_limit: -1", "object_limit: "),
     ("object_limit: many", "object_limit: "),
@@ -66,6 +70,19 @@ BAD = [
     ("labels_allowlist: {pod: [a]}", "labels_allowlist: unknown resource pod, did you mean pods?"),
     ("annotations_allowlist: {pods: a}", "annotations_allowlist[...]: expected a list"),
 ]
+
+
+SELECTION = """
+resources namespaces namespaces_exclude metric_allowlist metric_denylist metric_opt_in_list labels_allowlist annotations_allowlist
+node track_unscheduled_pods object_limit use_apiserver_cache resync_period shard total_shards pod pod_namespace clusters
+""".split()
+
+
+def test_every_key_of_the_selection_has_bad_input() -> None:
+    """The table names each of them, and each does something."""
+    assert set(SELECTION) == {re.split(r"[\[.:]", message)[0] for _, message in BAD}
+    effective = {path for path, _, meta in settings() if is_effective(meta)}
+    assert {f"{STATE}.{key}" for key in SELECTION} <= effective
 
 
 @pytest.mark.parametrize(("text", "message"), BAD, ids=[text for text, _ in BAD])
