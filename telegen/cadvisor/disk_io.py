@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Optional
+from typing import Optional
 
-from telegen.cadvisor.source import Context, Raw, Reading, Source, value
+from telegen.cadvisor.source import Context, Reading, Source, control_files, value
 from telegen.metrics.family import ALPHA, FamilyGenerator, counter, gauge
 
 Rows = dict[str, dict[str, int]]
@@ -23,7 +23,11 @@ SETS = ("blkio.bfq.{}_recursive", "blkio.{}_recursive", "blkio.throttle.{}_recur
 """In the order of belief: BFQ, CFQ (kernels before 5.0), throttling. The throttling layer has only the first two
 fields."""
 
-V1_NAMES = tuple(tuple(pattern.format(name) for pattern in (SETS if number < 2 else SETS[:2])) for number, name in enumerate(FIELDS))
+V1 = tuple(
+    ("blkio", pattern.format(name)) for number, name in enumerate(FIELDS) for pattern in (SETS if number < 2 else SETS[:2])
+)
+PLACES = ((0, 4), (4, 8), (8, 10), (10, 12), (12, 14))
+"""Where each field's files are among them."""
 
 _device = re.compile(r"\d+:\d+").fullmatch
 
@@ -62,32 +66,21 @@ OF_DISKSTATS = ("reads", "writes", "reads_merged", "writes_merged", "read_second
 """Left out for the root: /proc/diskstats says the same of whole devices and partitions, under the same names."""
 
 
-def read(context: Context) -> Raw:
-    """io.stat, or the files of all sets of v1: per field a tuple."""
-    version = context.version("blkio")
-    if version == 2:
-        return context.read("blkio", "io.stat")
-    if version is None:
-        return None
-    contents = tuple([tuple([context.read("blkio", name) for name in names]) for names in V1_NAMES])
-    return contents if any(any(one) for one in contents) else None
-
-
-def parse(raw: Any, context: Context) -> Reading:
+def parse(raw: Sequence[Optional[bytes]], context: Context) -> Reading:
     """Rows of device and number; usage: of device, major, minor, operation and number."""
-    name = context.node.device
-    reading = _parse_v2(raw, name) if isinstance(raw, bytes) else _parse_v1(raw, name)
+    name, stat = context.node.device, raw[-1]
+    reading = _parse_v1(raw, name) if stat is None else _parse_v2(stat, name)
     if context.cgroup.kind == "root":
         for key in OF_DISKSTATS:
             reading.pop(key, None)
     return reading
 
 
-SOURCE = Source("io", "diskIO", FAMILIES, read, parse)
+SOURCE = Source("io", "diskIO", FAMILIES, control_files(V1, (("blkio", "io.stat"),)), parse)
 
 
-def _parse_v1(raw: Sequence[Sequence[Optional[bytes]]], name: Callable[[str], str]) -> Reading:
-    size, count, merged, time, queued = [_first_counted(contents) for contents in raw]
+def _parse_v1(raw: Sequence[Optional[bytes]], name: Callable[[str], str]) -> Reading:
+    size, count, merged, time, queued = [_first_counted(raw[first:end]) for first, end in PLACES]
     return {
         "usage": list(_usage(size, name)),
         "reads_bytes": _column(size, "Read", name),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Optional
 
-from telegen.cadvisor.source import Context, Raw, Reading, Source, value
+from telegen.cadvisor.source import Context, Raw, Reading, Source, control_files, value
 from telegen.metrics.family import ALPHA, FamilyGenerator, counter
 
 RESOURCES = ("cpu", "memory", "io")
@@ -32,10 +32,13 @@ def make(disk_io: bool) -> Source:
     """The source; what has to do with disks is shown when the group of disk I/O is on as well."""
     resources = RESOURCES if disk_io else RESOURCES[:2]
 
+    read_files = control_files(v2=tuple(("pressure", f"{resource}.pressure") for resource in resources))
+
     def read(context: Context) -> Raw:
-        if context.version("pressure") != 2 and context.cgroup.kind != "root":
-            return None
-        contents = tuple([_read(context, resource) for resource in resources])
+        if context.cgroup.kind != "root":
+            return read_files(context)
+        contents = read_files(context) or [None] * len(resources)
+        contents = tuple([content or _of_node(context, resource) for content, resource in zip(contents, resources)])
         return contents if any(contents) else None
 
     def parse(raw: Sequence[Optional[bytes]], context: Context) -> Reading:
@@ -50,8 +53,5 @@ def make(disk_io: bool) -> Source:
     return Source("pressure", "pressure", families, read, parse)
 
 
-def _read(context: Context, resource: str) -> bytes | None:
-    content = context.read("pressure", f"{resource}.pressure") if context.version("pressure") == 2 else None
-    if content is None and context.cgroup.kind == "root":
-        return context.read_path(f"{context.node.roots.proc}/pressure/{resource}")
-    return content
+def _of_node(context: Context, resource: str) -> bytes | None:
+    return context.read_path(f"{context.node.roots.proc}/pressure/{resource}")

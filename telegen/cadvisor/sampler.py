@@ -120,7 +120,8 @@ class Sampler:
                 context.begin()
                 for slot in self._slots:
                     slot.visit(context, values)
-        for id in self._contexts.keys() - contexts.keys():
+        gone = self._contexts.keys() - contexts.keys()
+        for id in gone:
             for slot in self._slots:
                 slot.end(self._contexts[id])
         self._contexts = contexts
@@ -130,7 +131,7 @@ class Sampler:
         self._root.begin()
         for slot in self._own:
             slot.visit(self._root, ())
-        node.files.sweep()
+        node.files.sweep(bool(gone))
         node.passes += 1
 
     def _named(self, cgroups: Iterable[Cgroup]) -> list[Cgroup]:

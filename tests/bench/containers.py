@@ -18,7 +18,12 @@ kubernetes: {{enable: false}}
 kube_metrics:
   listen_address: 127.0.0.1:{port}
   kube_state: {{enabled: false}}
-  cadvisor: {{collect_interval: {interval}s, cgroup_root: {root}/cgroup, proc_root: {root}/proc, sys_root: {root}/sys}}
+  cadvisor:
+    collect_interval: {interval}s
+    cgroup_root: {root}/cgroup
+    proc_root: {root}/proc
+    sys_root: {root}/sys
+    root: {root}/host
 log: {{level: warning}}
 """
 INTERVAL = 10

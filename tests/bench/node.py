@@ -72,7 +72,7 @@ def files(version: int, number: int, usage: int) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Node:
-    """A folder with `cgroup`, `proc` and `sys` in it."""
+    """A folder with `cgroup`, `proc`, `sys` and `host` in it."""
 
     root: Path
     version: int
@@ -115,6 +115,9 @@ class Node:
         (proc / "cgroup").write_text(f"0::/{path}\n")
         limits = "Max open files            1024                 4096                 files\n"
         (proc / "limits").write_text(f"Limit                     Soft Limit           Hard Limit           Units\n{limits}")
+        layer = f"/layers/{pid}"
+        (self.root / "host" / layer[1:]).mkdir(parents=True, exist_ok=True)
+        (proc / "mountinfo").write_text(f"1 0 0:40 / / rw - overlay overlay rw,lowerdir=/lower,upperdir={layer},workdir=/work\n")
         (proc / "net" / "dev").write_text(
             "Inter-|   Receive\n face |bytes\n    lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n  eth0: 7 7 0 0 0 0 0 0 7 7 0 0 0 0 0 0\n"
         )
