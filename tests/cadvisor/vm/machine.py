@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from tests.cadvisor.vm.image import HERE, MISSING, TREE, Unavailable, folder, missing, site
 
 MEMORY_MIB = 1536
-TREE_PARTS = ("telegen", "workers", "tests", "setup.cfg")
+TREE_PARTS = ("telegen", "workers", "tests", "k8s", "setup.cfg")
 """What of this tree the machine sees, in /tree."""
 KERNEL = "console=ttyS0 quiet loglevel=4 psi=1 swapaccount=1 hugepages=8 panic=-1 nokaslr mitigations=off tsc=reliable"
 
