@@ -40,6 +40,8 @@ _NUMBER = re.compile(r"\+?\d+", re.ASCII)
 _DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST = (1 << 63) // 10**9
+_LONGEST_TEXT = 1024
+"""Bytes that kube-state-metrics reads, the zone as `CRON_TZ=... ` before the schedule included."""
 _CYCLE = 146097 * 86400
 """Seconds of 400 years, after which the calendar repeats."""
 _FIRST, _LAST = -62000000000, 253000000000
@@ -71,6 +73,9 @@ def parse(text: str, zone_name: str | None) -> Schedule:
     Raises:
         Malformed: schedule or zone cannot be read.
     """
+    prefixed = text if zone_name is None else f"CRON_TZ={zone_name} {text}"
+    if len(prefixed.encode()) > _LONGEST_TEXT:
+        raise Malformed(f"{text[:80]!r}... is longer than {_LONGEST_TEXT} bytes")
     if zone_name is None and text.startswith(("TZ=", "CRON_TZ=")):
         prefix, _, text = text.partition(" ")
         zone_name = prefix.partition("=")[2]

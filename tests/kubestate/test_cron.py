@@ -57,12 +57,20 @@ def test_next_is_the_first_minute_that_matches(drawn: tuple[tuple[str, frozenset
     "text",
     ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "5-1 * * * *", "*/0 * * * *", "a * * * *"]
     + ["1-2-3 * * * *", "@often", "@reboot"]
-    + ["@every", "@every 10", "@every 1x", "@every 9999999999h", "TZ=UTC", "TZ=No/Where * * * * *", "-1 * * * *"],
+    + ["@every", "@every 10", "@every 1x", "@every 9999999999h", "TZ=UTC", "TZ=No/Where * * * * *", "-1 * * * *", "0," * 510 + "0 * * * *"],
 )
 def test_what_is_no_schedule(text: str) -> None:
     """It says so, whatever the text."""
     with pytest.raises(Malformed):
         parse(text, None)
+
+
+def test_longest_schedule() -> None:
+    """The zone counts as well: what fits by itself may not fit with one."""
+    text = "0," * 500 + "0 * * * *"
+    assert parse(text, None).next(0) == 3600
+    with pytest.raises(Malformed, match="longer than 1024 bytes"):
+        parse(text, "America/Argentina/Buenos_Aires")
 
 
 @pytest.mark.parametrize(
