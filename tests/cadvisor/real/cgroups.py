@@ -86,7 +86,9 @@ class OwnCgroup:
             for stream in (process.stdin, process.stdout):
                 if stream:
                     stream.close()
-        for path in self._paths():
+        # Runtimes also use hierarchies that are not read here.
+        others = [] if is_v2() else [str(path) for path in Path(ROOT).iterdir() if path.is_dir() and not path.is_symlink()]
+        for path in dict.fromkeys([*self._paths(), *others]):
             _remove(Path(path + self._top))
 
     def _paths(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A cgroup and a sampler for each test."""
+"""A real cgroup and a sampler for each test that asks for them."""
 
 from __future__ import annotations
 
