@@ -25,7 +25,7 @@ SHARE = 0.05
 """Of a core that measuring may take at most."""
 
 BATCH = 256
-"""Files between two looks at the time taken. PERF: 4 us a file, so a batch is 1 ms, and the rest behind it 20."""
+"""Files between two looks at the time taken. PERF: 5 to 7 us a file, so a batch takes 2 ms at most, and the rest behind it 35."""
 
 NICE = 10
 
