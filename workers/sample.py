@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import time
 
@@ -24,6 +25,8 @@ PATIENCE = 5.0
 """Seconds for which the first pass waits for names from the API server: series that change their labels are others."""
 LISTEN = 0.25
 """Seconds for which it may take to notice that the worker is to stop."""
+COLLECT = 60.0
+"""Seconds between two runs of the garbage collector, which is off otherwise. PERF: with it a pass takes a quarter longer."""
 
 
 class SampleWorker(Worker):
@@ -46,8 +49,12 @@ class SampleWorker(Worker):
         alarms = Alarms()
         threads = NameThreads(self, self._names)
         self._wait_for_names(threads)
-        due = time.monotonic()
+        gc.disable()
+        due = collected = time.monotonic()
         while not self.stop.is_set():
+            if time.monotonic() - collected > COLLECT:
+                collected = time.monotonic()
+                gc.collect()
             threads.check()
             self._pass(sampler)
             alarms.watch(sampler.contexts)
