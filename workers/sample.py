@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import resource
 import time
 
 from telegen.cadvisor.alarms import Alarms
 from telegen.cadvisor.devices import Devices
+from telegen.cadvisor.files import allow_files
 from telegen.cadvisor.groups import sources
 from telegen.cadvisor.labels import namespace_filter
 from telegen.cadvisor.names import make_names
@@ -35,9 +35,7 @@ class SampleWorker(Worker):
     def run(self) -> None:
         """One pass per interval, on a clock that does not drift."""
         settings = self.config.kube_metrics.cadvisor
-        # Control files stay open, some twenty per cgroup.
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        allow_files()
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores: list[Store] = []
         self._names = make_names(settings)

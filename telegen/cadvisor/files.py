@@ -13,14 +13,25 @@ GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.ENOTDIR, errno.EOPNOTSUPP))
 """The kernel has no such file for this cgroup, or the cgroup itself has ended, or the file answers for no such cgroup
 (pressure with psi=0, cgroup.procs of a threaded one)."""
 
-KEPT = 8192
-"""Files that are kept open at the most: the kernel holds some 4.5 kB for each."""
+KEPT = 65536
+"""Files that are kept open at the most: those of some 3,000 containers. The kernel holds some 4.5 kB for each."""
 
 SPARE = 512
 """File descriptors that are left for everything else."""
 
 RETRY = 6
 """Passes after which a file that was not there is looked for again: a controller may be switched on later."""
+
+
+def allow_files() -> None:
+    """Let this process open as many files as are to be kept open, or as many as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = KEPT + SPARE
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
+    except (ValueError, OSError):
+        # Raising the hard limit is for CAP_SYS_RESOURCE (setrlimit(2)).
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class ControlFiles:
@@ -30,7 +41,7 @@ class ControlFiles:
         """Nothing is open yet.
 
         Args:
-            limit: how many are kept open; by default as many as this process may, KEPT at the most.
+            limit: how many are kept open; by default KEPT, or as many as this process may.
         """
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._limit = max(0, min(KEPT, soft - SPARE)) if limit is None else limit

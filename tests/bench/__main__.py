@@ -15,6 +15,7 @@ from pathlib import Path
 from telegen.shm.deflate import GZIP_HEADER, decompressor
 from tests.bench.containers import main as measure_containers
 from tests.bench.load import measure_load
+from tests.bench.machine import measure_machine
 from tests.bench.rendering import rendering_table
 from tests.harness import agent, drain, get, is_ready, post, simulated
 from tests.tree import Tree, wait_for
@@ -93,14 +94,6 @@ def settle(url: str) -> None:
     before = -1.0
     while before != (before := events_handled(url)):
         time.sleep(2)
-
-
-def measure_machine() -> Figures:
-    """How fast the machine is now: seconds of CPU for ten million additions, 0.5 where the bars were set."""
-    started, total = time.process_time(), 0
-    for number in range(10_000_000):
-        total += number
-    return {"machine_loop_s": time.process_time() - started}
 
 
 def measure_visible(url: str, api: str, probes: int) -> Figures:

@@ -9,6 +9,7 @@ import time
 import zlib
 from pathlib import Path
 
+from tests.bench.machine import measure_machine
 from tests.bench.node import Node
 from tests.harness import Agent, drain, get, start_agent
 from tests.tree import wait_for
@@ -45,7 +46,7 @@ def measure(version: int, containers: int) -> Figures:
             agent.wait_ready(60)
             wait_for("the first pass", lambda: len(agent.page()) > 1000, 30)
             time.sleep(2 * pause)
-            figures = {"cgroups": float(len(list(node.cgroups())) + 1), "pass_cpu_ms": _per_pass(agent, pause, 10)}
+            figures = {**measure_machine(), "cgroups": float(len(list(node.cgroups())) + 1), "pass_cpu_ms": _per_pass(agent, pause, 10)}
             figures["core_percent"] = figures["pass_cpu_ms"] / 10 / INTERVAL
             figures |= _scrapes(agent)
             sampler = agent.named("telegen-sample")[0]
