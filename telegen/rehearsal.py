@@ -37,7 +37,7 @@ from telegen.shm.board import Board
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
-from workers.watch import Observer
+from workers.watch import StoreObserver
 
 log = logging.getLogger("telegen.rehearsal")
 
@@ -155,7 +155,7 @@ def _serve(listener: socket.socket, answer: bytes) -> None:
         connection.sendall(head + chunk + b"0\r\n\r\n")
 
 
-class _Director(Observer):
+class _Director(StoreObserver):
     """Ends the rehearsal when the first connection has been read to its end."""
 
     def __init__(self, telemetry: Telemetry, log: logging.Logger, store: Store) -> None:

@@ -67,15 +67,19 @@ class Tree:
         self._stop.set()
 
 
+PATIENCE = 3.0
+"""How much longer things may take on a machine that is busy with others: waiting has bounds, not bars."""
+
+
 def wait_for(what: str, condition: Callable[[], bool], timeout: float, interval: float = 0.02) -> float:
-    """Seconds until `condition()` is true.
+    """Seconds until `condition()` is true; waits `PATIENCE` times as long as it takes at the most.
 
     Raises:
         TimeoutError: it never was.
     """
     started = time.monotonic()
     while not condition():
-        if time.monotonic() - started > timeout:
-            raise TimeoutError(f"{what}: not within {timeout:.0f} s")
+        if time.monotonic() - started > PATIENCE * timeout:
+            raise TimeoutError(f"{what}: not within {PATIENCE * timeout:.0f} s")
         time.sleep(interval)
     return time.monotonic() - started

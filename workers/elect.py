@@ -7,7 +7,6 @@ import queue
 import random
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
@@ -17,8 +16,8 @@ from telegen.api.credentials import credentials
 from telegen.api.election import Election, Rules
 from telegen.api.lease import Lease, Leases, read_lease
 from telegen.api.reflector import Collection, Event, Reflector
-from telegen.kubemetrics.telemetry import Telemetry
 from workers.base import BEAT, Worker
+from workers.observe import Observer
 
 STORE = "election"
 """What the Leases are called among the stores in the agent's own metrics."""
@@ -89,7 +88,7 @@ class ElectWorker(Worker):
         api, stop = self.config.api, threading.Event()
         client = Client(credentials(self.shared.cluster, self.shared.environ), Timeouts(api.connect_timeout, 30.0))
         collection = Collection(leases.path, params=leases.params)
-        return Reflector(client, collection, _Inbox(self._inbox), _Observer(self.telemetry), stop), stop
+        return Reflector(client, collection, _Inbox(self._inbox), Observer(self.telemetry, self.log, STORE), stop), stop
 
     def _count(self, verb: str) -> None:
         """A request is about to be made: it may take a while."""
@@ -161,34 +160,3 @@ class _Inbox:
 
     def bookmark(self, resource_version: str) -> None:
         """Nothing has changed."""
-
-
-class _Observer:
-    """Counts what a reflector of Leases does; its state is nobody's business."""
-
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
-
-    def listing(self, by: str, again: bool) -> None:
-        """Count lists."""
-        self._telemetry.lists.labels(STORE, by).inc()
-
-    def synced(self, seconds: float) -> None:
-        """A whole state has come."""
-        self._telemetry.last_sync.labels(STORE).set(time.time())
-
-    def cut(self, left_out: int | None) -> None:
-        """Lists of Leases have no limit."""
-
-    def watching(self) -> None:
-        """Count watches."""
-        self._telemetry.watches.labels(STORE).inc()
-
-    def event(self, size: int) -> None:
-        """Count events: about one a second."""
-        self._telemetry.events.labels(STORE).inc()
-        self._telemetry.received.labels(STORE).inc(size)
-
-    def failed(self, reason: str, message: str, delay: float) -> None:
-        """Count a failure; the election's own requests will log it."""
-        self._telemetry.errors.labels(STORE, reason).inc()

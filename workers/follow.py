@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from telegen.api.reflector import Store as Fed
 from telegen.cadvisor.names import Names
 from telegen.processes import trim_memory
 from workers.base import Worker
+from workers.observe import Observer
 
 PODS, NAMESPACES = "containers/names/pods", "containers/names/namespaces"
 """What these collections are called among the stores in the agent's own metrics."""
@@ -68,7 +68,7 @@ class NameThreads:
             reset=api.backoff_reset,
             cached=config.kube_metrics.kube_state.use_apiserver_cache,
         )
-        reflector = Reflector(client, collection, index, _Observer(worker, name, index), worker.stop, settings)
+        reflector = Reflector(client, collection, index, _IndexObserver(worker, name, index), worker.stop, settings)
         thread = threading.Thread(target=_guarded(worker, name, reflector.run), name=name, daemon=True)
         thread.start()
         return thread
@@ -112,44 +112,15 @@ def _guarded(worker: Worker, name: str, run: Callable[[], None]) -> Callable[[],
     return guarded
 
 
-class _Observer:
-    """Turns what a reflector does into counters and lines of the log."""
+class _IndexObserver(Observer):
+    """Of an index."""
 
     def __init__(self, worker: Worker, name: str, index: Index) -> None:
-        self._telemetry, self._log, self._name, self._index = worker.telemetry, worker.log, name, index
-        self._last_failure = ""
+        super().__init__(worker.telemetry, worker.log, name)
+        self._index = index
 
-    def listing(self, by: str, again: bool) -> None:
-        """Count lists."""
-        self._telemetry.lists.labels(self._name, by).inc()
-        if again:
-            self._telemetry.relists.labels(self._name).inc()
-
-    def synced(self, seconds: float) -> None:
-        """Note a whole state."""
-        self._telemetry.last_sync.labels(self._name).set(time.time())
-        self._telemetry.objects.labels(self._name).set(len(self._index))
-        self._log.info("%s: synced %d objects in %.1f s", self._name, len(self._index), seconds)
-        self._last_failure = ""
+    def took(self, seconds: float) -> None:
+        """Say how much the index holds; parsing has left memory behind."""
+        self.telemetry.objects.labels(self.name).set(len(self._index))
+        self.log.info("%s: synced %d objects in %.1f s", self.name, len(self._index), seconds)
         trim_memory()
-
-    def cut(self, left_out: int | None) -> None:
-        """Nothing is left out: these lists have no limit."""
-
-    def watching(self) -> None:
-        """Count watches."""
-        self._telemetry.watches.labels(self._name).inc()
-
-    def event(self, size: int) -> None:
-        """Count events: a node's pods send few."""
-        self._telemetry.events.labels(self._name).inc()
-        self._telemetry.received.labels(self._name).inc(size)
-        self._telemetry.last_event.labels(self._name).set(time.time())
-
-    def failed(self, reason: str, message: str, delay: float) -> None:
-        """Count a failure; log it when it is not the same as before."""
-        self._telemetry.errors.labels(self._name, reason).inc()
-        if message != self._last_failure:
-            self._last_failure = message
-            again = f"; tried again in {delay:.1f} s" if delay else ""
-            self._log.warning("%s: %s%s", self._name, message, again)

@@ -14,12 +14,12 @@ from telegen.api.credentials import credentials
 from telegen.api.errors import ApiError, ProtocolError, Unreachable, label
 from telegen.api.reflector import Backoff, Collection, Event, Reflector, Settings
 from telegen.api.representation import REPRESENTATIONS
-from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.sharding import NoShard, owner_of, shard_in
 from telegen.processes import BootFailure, Exit
 from telegen.shm.cell import ShardCell
 from workers.base import BEAT, Worker
+from workers.observe import Observer
 
 STORE = "shard"
 """What the StatefulSet is called among the stores in the agent's own metrics."""
@@ -57,7 +57,7 @@ class ShardWorker(Worker):
                 path = RESOURCES["statefulsets"].path(self._namespace)
                 collection = Collection(path, params={"fieldSelector": f"metadata.name={name}"})
                 store = _Follower(self._pod, self.shared.shard, self.log)
-                Reflector(client, collection, store, _Observer(self.telemetry, self.log), self.stop, settings).run()
+                Reflector(client, collection, store, Observer(self.telemetry, self.log, STORE), self.stop, settings).run()
             except (ApiError, Unreachable, ProtocolError) as error:
                 self.telemetry.errors.labels(STORE, label(error)).inc()
                 self.log.warning("pod %s/%s: %s", self._namespace, self._pod, error)
@@ -119,35 +119,3 @@ class _Follower:
 
     def bookmark(self, resource_version: str) -> None:
         """Nothing has changed."""
-
-
-class _Observer:
-    """Counts what the reflector does."""
-
-    def __init__(self, telemetry: Telemetry, log: logging.Logger) -> None:
-        self._telemetry, self._log = telemetry, log
-
-    def listing(self, by: str, again: bool) -> None:
-        """Count lists."""
-        self._telemetry.lists.labels(STORE, by).inc()
-
-    def synced(self, seconds: float) -> None:
-        """A whole state has come."""
-        self._telemetry.last_sync.labels(STORE).set_to_current_time()
-
-    def cut(self, left_out: int | None) -> None:
-        """One object is never too many."""
-
-    def watching(self) -> None:
-        """Count watches."""
-        self._telemetry.watches.labels(STORE).inc()
-
-    def event(self, size: int) -> None:
-        """Count events."""
-        self._telemetry.events.labels(STORE).inc()
-        self._telemetry.received.labels(STORE).inc(size)
-
-    def failed(self, reason: str, message: str, delay: float) -> None:
-        """Count a failure and log it."""
-        self._telemetry.errors.labels(STORE, reason).inc()
-        self._log.warning("%s; tried again in %.1f s", message, delay)

@@ -22,6 +22,7 @@ from telegen.metrics.store import Store
 from telegen.processes import trim_memory
 from telegen.shm.writer import ArenaWriter
 from workers.base import BEAT, Assignment, Worker
+from workers.observe import Observer
 
 COLLECT = 60.0
 """Seconds between two runs of the garbage collector, which is off otherwise: with it, parsing takes four times
@@ -30,7 +31,6 @@ FLUSH_SHARE = 0.2
 """Share of the time that publishing may take: the more changes come, the more of them are published together."""
 FLUSH_MAX = 0.4
 """Seconds that a change waits at the most before it is published."""
-NAN = float("nan")
 ORDER = {name: number for number, name in enumerate(RESOURCES)}
 """Place of a resource's families on the page."""
 
@@ -80,7 +80,7 @@ class WatchWorker(Worker):
             limit=state.object_limit,
             resync=state.resync_period,
         )
-        observer = Observer(self.telemetry, self.log, store)
+        observer = StoreObserver(self.telemetry, self.log, store)
         return Reflector(
             client, _collection(store.name, self.config, self.assignment), store, observer, self.stop, settings
         )
@@ -157,62 +157,15 @@ class _GenerateErrors:
             )
 
 
-class Observer:
-    """Turns what a reflector does into counters and lines of the log."""
+class StoreObserver(Observer):
+    """Of a store."""
 
     def __init__(self, telemetry: Telemetry, log: logging.Logger, store: Store) -> None:
-        name = store.name
-        self._store, self._log, self._telemetry = store, log, telemetry
-        self._events, self._received = telemetry.events.labels(name), telemetry.received.labels(name)
-        self._last_event = telemetry.last_event.labels(name)
-        self._noted = 0.0
-        self._last_failure = ""
-        self._count, self._bytes = 0, 0
+        super().__init__(telemetry, log, store.name)
+        self._store = store
 
-    def listing(self, by: str, again: bool) -> None:
-        """Count lists."""
-        self._telemetry.lists.labels(self._store.name, by).inc()
-        if again:
-            self._telemetry.relists.labels(self._store.name).inc()
-
-    def synced(self, seconds: float) -> None:
-        """Note a whole state."""
-        self._note()
-        self._telemetry.last_sync.labels(self._store.name).set(time.time())
-        note_size(self._telemetry, self._store)
-        self._log.info("%s: synced %d objects in %.1f s", self._store.name, len(self._store), seconds)
-        self._last_failure = ""
+    def took(self, seconds: float) -> None:
+        """Say how much the store holds; parsing has left memory behind."""
+        note_size(self.telemetry, self._store)
+        self.log.info("%s: synced %d objects in %.1f s", self.name, len(self._store), seconds)
         trim_memory()
-
-    def cut(self, left_out: int | None) -> None:
-        """Say what object_limit has left out."""
-        self._telemetry.left_out.labels(self._store.name).set(NAN if left_out is None else left_out)
-        if left_out != 0:
-            count = "an unknown number of" if left_out is None else left_out
-            self._log.warning("%s: object_limit: %s objects were left out of the list", self._store.name, count)
-
-    def watching(self) -> None:
-        """Count watches."""
-        self._telemetry.watches.labels(self._store.name).inc()
-
-    def event(self, size: int) -> None:
-        """Count events. PERF: the counters in shared files are written once a second, not once an event (3 us each)."""
-        self._count += 1
-        self._bytes += size
-        if time.monotonic() - self._noted > 1.0:
-            self._note()
-
-    def failed(self, reason: str, message: str, delay: float) -> None:
-        """Count a failure; log it when it is not the same as before."""
-        self._telemetry.errors.labels(self._store.name, reason).inc()
-        if message != self._last_failure:
-            self._last_failure = message
-            again = f"; tried again in {delay:.1f} s" if delay else ""
-            self._log.warning("%s: %s%s", self._store.name, message, again)
-
-    def _note(self) -> None:
-        self._noted = time.monotonic()
-        self._last_event.set(time.time())
-        self._events.inc(self._count)
-        self._received.inc(self._bytes)
-        self._count = self._bytes = 0

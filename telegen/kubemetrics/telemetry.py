@@ -89,6 +89,10 @@ class Telemetry:
             "store",
             "family",
         )
+        self._open_more(registry, gauge, counter)
+
+    def _open_more(self, registry: CollectorRegistry, gauge: Callable[..., Gauge], counter: Callable[..., Counter]) -> None:
+        """What is not about stores and the API."""
         self.lease_requests = counter("telegen_lease_requests_total", "Requests about Leases, watches left out.", "verb")
         self.sample_errors = counter("telegen_sample_errors_total", "Control files that could not be read.", "reason")
         self.unnamed = gauge(

@@ -1,0 +1,79 @@
+"""What a reflector does, as counters and lines of the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from telegen.kubemetrics.telemetry import Telemetry
+
+NAN = float("nan")
+
+
+class Observer:
+    """Counts for one collection, and logs what is worth a line.
+
+    A subclass says in `took` what a whole state was.
+    """
+
+    def __init__(self, telemetry: Telemetry, log: logging.Logger, name: str) -> None:
+        """Prepare the counters.
+
+        Args:
+            name: what the collection is called among the stores in the agent's own metrics.
+        """
+        self.telemetry, self.log, self.name = telemetry, log, name
+        self._events, self._received = telemetry.events.labels(name), telemetry.received.labels(name)
+        self._last_event = telemetry.last_event.labels(name)
+        self._noted = 0.0
+        self._last_failure = ""
+        self._count, self._bytes = 0, 0
+
+    def took(self, seconds: float) -> None:
+        """A whole state is there, so many seconds after it was asked for."""
+
+    def listing(self, by: str, again: bool) -> None:
+        """Count lists."""
+        self.telemetry.lists.labels(self.name, by).inc()
+        if again:
+            self.telemetry.relists.labels(self.name).inc()
+
+    def synced(self, seconds: float) -> None:
+        """Note a whole state."""
+        self._note()
+        self.telemetry.last_sync.labels(self.name).set(time.time())
+        self._last_failure = ""
+        self.took(seconds)
+
+    def cut(self, left_out: int | None) -> None:
+        """Say what object_limit has left out."""
+        self.telemetry.left_out.labels(self.name).set(NAN if left_out is None else left_out)
+        if left_out != 0:
+            count = "an unknown number of" if left_out is None else left_out
+            self.log.warning("%s: object_limit: %s objects were left out of the list", self.name, count)
+
+    def watching(self) -> None:
+        """Count watches."""
+        self.telemetry.watches.labels(self.name).inc()
+
+    def event(self, size: int) -> None:
+        """Count events. PERF: the counters in shared files are written once a second, not once an event (3 us each)."""
+        self._count += 1
+        self._bytes += size
+        if time.monotonic() - self._noted > 1.0:
+            self._note()
+
+    def failed(self, reason: str, message: str, delay: float) -> None:
+        """Count a failure; log it when it is not the same as before."""
+        self.telemetry.errors.labels(self.name, reason).inc()
+        if message != self._last_failure:
+            self._last_failure = message
+            again = f"; tried again in {delay:.1f} s" if delay else ""
+            self.log.warning("%s: %s%s", self.name, message, again)
+
+    def _note(self) -> None:
+        self._noted = time.monotonic()
+        self._last_event.set(time.time())
+        self._events.inc(self._count)
+        self._received.inc(self._bytes)
+        self._count = self._bytes = 0
