@@ -32,15 +32,6 @@ GROUPS: Mapping[str, Names] = {
         "statefulsets",
     ),
     "network": ("endpoints", "endpointslices", "ingressclasses", "ingresses", "networkpolicies", "services"),
-    "storage": (
-        "configmaps",
-        "persistentvolumeclaims",
-        "persistentvolumes",
-        "secrets",
-        "serviceaccounts",
-        "storageclasses",
-        "volumeattachments",
-    ),
 }
 """Resources that share a process; what is in no group shares one called `cluster`."""
 
