@@ -19,7 +19,7 @@ KEPT = 65536
 SPARE = 512
 """File descriptors that are left for everything else."""
 
-RETRY = 6
+RETRY = 30
 """Passes after which a file that was not there is looked for again: a controller may be switched on later."""
 
 
