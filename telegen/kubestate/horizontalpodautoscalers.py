@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from telegen.kubestate.constructors import (
@@ -27,6 +27,13 @@ SOURCES = {
 }
 """Type of a metric to the field that describes it."""
 
+AMOUNTS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("value", "value", milli),
+    ("average", "averageValue", milli),
+    ("utilization", "averageUtilization", lambda percent: percent),
+)
+"""Type of an amount, its field, and how its number is read."""
+
 _target = at("spec.scaleTargetRef", {})
 
 
@@ -50,18 +57,14 @@ def amounts(path: str, inside: str) -> Generate:
                 continue
             name = (source.get("metric") or source).get("name") or ""
             container = (source.get("container") or "") if metric["type"] == "ContainerResource" else ""
-            rows += [(name, kind, container, value) for kind, value in _set(source.get(inside) or {})]
+            amount = source.get(inside) or {}
+            for kind, field, number in AMOUNTS:
+                value = amount.get(field)
+                if value is not None:
+                    rows.append((name, kind, container, number(value)))
         return rows
 
     return generate
-
-
-def _set(amount: Object) -> Iterable[tuple[str, Any]]:
-    for kind, field in (("value", "value"), ("average", "averageValue")):
-        if amount.get(field) is not None:
-            yield kind, milli(amount[field])
-    if amount.get("averageUtilization") is not None:
-        yield "utilization", amount["averageUtilization"]
 
 
 def tolerance(path: str) -> Generate:
