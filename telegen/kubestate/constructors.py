@@ -79,9 +79,12 @@ def _selected(name: str, what: str, label: str, kind: str, stability: Stability)
     return FamilyGenerator(name, help, "gauge", stability, lambda obj: None, (label,), dynamic=True, selects=what)
 
 
+_owners = items("metadata.ownerReferences")
+
+
 def owner_rows(obj: Object) -> Iterable[Row]:
     """(kind, name, is controller) of each owner; one row of empty labels when there is none."""
-    owners = items("metadata.ownerReferences")(obj)
+    owners = _owners(obj)
     if not owners:
         return (("", "", "", 1),)
     return [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from telegen.kubestate.fields import each, items, seconds, text
-from telegen.kubestate.quantity import milli, resource_class, whole
-from telegen.metrics.family import Generate, Object, Row
+from telegen.kubestate.quantity import Quantity, milli, resource_class, whole
+from telegen.metrics.family import Generate, Number, Object, Row
 
 Status = dict[str, Any]
 
@@ -23,24 +24,29 @@ def info(specs: str, statuses: str, with_restart_policy: bool) -> Generate:
     """Rows of containers that have a status: images as asked for and as running, and the id."""
     read_specs, read_statuses = items(specs), items(statuses)
 
-    def row(spec: Status, status: Status) -> Row:
-        images = (
-            spec.get("image") or "",
-            status.get("image") or "",
-            status.get("imageID") or "",
-            status.get("containerID") or "",
-        )
-        policy = (spec.get("restartPolicy") or "",) if with_restart_policy else ()
-        return (name(spec), *images, *policy, 1)
-
     def generate(obj: Object) -> Iterable[Row]:
         found = read_statuses(obj)
         if not found:
             return ()
-        by_name = {name(status): status for status in found}
-        return [row(spec, by_name[name(spec)]) for spec in read_specs(obj) if name(spec) in by_name]
+        by_name = {status.get("name") or "": status.get for status in found}
+        rows = []
+        for spec in read_specs(obj):
+            container = spec.get("name") or ""
+            status = by_name.get(container)
+            if status:
+                image, ids = spec.get("image") or "", (status("imageID") or "", status("containerID") or "")
+                policy = (spec.get("restartPolicy") or "",) if with_restart_policy else ()
+                rows.append((container, image, status("image") or "", *ids, *policy, 1))
+        return rows
 
     return generate
+
+
+@lru_cache(maxsize=16384)
+def _amount(resource: str, quantity: Quantity) -> tuple[str, str, Number] | None:
+    """(resource, unit, value) of an amount of a resource, None when it is not shown. PERF: 2 us, remembered 0.2."""
+    known = resource_class(resource)
+    return known and (*known, milli(quantity) if known[1] == "core" else whole(quantity))
 
 
 def resources(specs: str, what: str) -> Generate:
@@ -53,48 +59,109 @@ def resources(specs: str, what: str) -> Generate:
         for spec in read_specs(obj):
             container, amounts = name(spec), (spec.get("resources") or {}).get(what)
             for resource, quantity in (amounts or {}).items():
-                known = resource_class(resource)
+                known = _amount(resource, quantity)
                 if known:
-                    value = milli(quantity) if known[1] == "core" else whole(quantity)
-                    rows.append((container, node, known[0], known[1], value))
+                    rows.append((container, node, *known))
         return rows
 
     return generate
 
 
-def in_state(statuses: str, state: str) -> Generate:
-    """1 or 0 per container: whether it is running, waiting or terminated."""
-    return each(statuses, lambda status: (status.get("name") or "", (status.get("state") or {}).get(state) is not None))
+class State(NamedTuple):
+    """What a container's status says of its state, without times and ids: the same for many containers.
+
+    Attributes:
+        name: of the container.
+        ready, restarts: as they are.
+        running: whether it runs.
+        waiting, terminated, last: reason of that state, of the last state's end for `last`; None when it is not in it.
+        last_exit_code: of the last state's end.
+    """
+
+    name: str
+    ready: bool
+    restarts: int
+    running: bool
+    waiting: str | None
+    terminated: str | None
+    last: str | None
+    last_exit_code: int
 
 
-def reason(statuses: str, state: str, field: str = "state") -> Generate:
-    """The reason of each container that is, or with `lastState` was, in a state."""
+def states(statuses: str) -> Callable[[Object], tuple[State, ...]]:
+    """The subject of most families of containers."""
+    read = items(statuses)
 
-    def row(status: Status) -> Row | None:
-        now = (status.get(field) or {}).get(state)
-        return None if now is None else (name(status), now.get("reason") or "", 1)
+    def state(status: Status) -> State:
+        now, before = status.get("state") or {}, (status.get("lastState") or {}).get("terminated")
+        waiting, terminated = now.get("waiting"), now.get("terminated")
+        return State(
+            status.get("name") or "",
+            status.get("ready") or False,
+            status.get("restartCount") or 0,
+            now.get("running") is not None,
+            None if waiting is None else waiting.get("reason") or "",
+            None if terminated is None else terminated.get("reason") or "",
+            None if before is None else before.get("reason") or "",
+            0 if before is None else before.get("exitCode") or 0,
+        )
 
-    return each(statuses, row)
+    return lambda obj: tuple([state(status) for status in read(obj)])
 
 
-def last_terminated(statuses: str, value: Callable[[Status], Any]) -> Generate:
-    """A number of the last termination of each container that was terminated before."""
-
-    def row(status: Status) -> Row | None:
-        before = (status.get("lastState") or {}).get("terminated")
-        return None if before is None else (name(status), value(before))
-
-    return each(statuses, row)
+def ready(containers: Iterable[State]) -> Iterable[Row]:
+    """Readiness of each container."""
+    return [(container.name, container.ready) for container in containers]
 
 
-def last_exit_code(statuses: str) -> Generate:
-    """Exit code of the last termination."""
-    return last_terminated(statuses, lambda before: before.get("exitCode") or 0)
+def restarts(containers: Iterable[State]) -> Iterable[Row]:
+    """Restart count of each container."""
+    return [(container.name, container.restarts) for container in containers]
+
+
+def running(containers: Iterable[State]) -> Iterable[Row]:
+    """Whether each container runs."""
+    return [(container.name, container.running) for container in containers]
+
+
+def waiting(containers: Iterable[State]) -> Iterable[Row]:
+    """Whether each container waits."""
+    return [(container.name, container.waiting is not None) for container in containers]
+
+
+def terminated(containers: Iterable[State]) -> Iterable[Row]:
+    """Whether each container has ended."""
+    return [(container.name, container.terminated is not None) for container in containers]
+
+
+def waiting_reason(containers: Iterable[State]) -> Iterable[Row]:
+    """Why the containers that wait do so."""
+    return [(container.name, container.waiting, 1) for container in containers if container.waiting is not None]
+
+
+def terminated_reason(containers: Iterable[State]) -> Iterable[Row]:
+    """Why the containers that have ended did so."""
+    return [(container.name, container.terminated, 1) for container in containers if container.terminated is not None]
+
+
+def last_reason(containers: Iterable[State]) -> Iterable[Row]:
+    """Why the containers that had ended before did so the last time."""
+    return [(container.name, container.last, 1) for container in containers if container.last is not None]
+
+
+def last_exit_code(containers: Iterable[State]) -> Iterable[Row]:
+    """Exit code of the last termination of the containers that had ended before."""
+    return [(container.name, container.last_exit_code) for container in containers if container.last is not None]
 
 
 def last_finished(statuses: str) -> Generate:
-    """Time of the last termination; the zero time where the API has none."""
-    return last_terminated(statuses, lambda before: seconds(before.get("finishedAt")))
+    """Time of the last termination of each container that had ended before; the zero time where the API has none."""
+
+    def row(status: Status) -> Row | None:
+        before = (status.get("lastState") or {}).get("terminated")
+        return None if before is None else (name(status), seconds(before.get("finishedAt")))
+
+    return each(statuses, row)
 
 
 def started(statuses: str) -> Generate:
@@ -108,13 +175,3 @@ def started(statuses: str) -> Generate:
         return None if now is None else (name(status), seconds(now.get("startedAt")))
 
     return each(statuses, row)
-
-
-def ready(statuses: str) -> Generate:
-    """Readiness of each container."""
-    return each(statuses, lambda status: (name(status), status.get("ready") or False))
-
-
-def restarts(statuses: str) -> Generate:
-    """Restart count of each container."""
-    return each(statuses, lambda status: (name(status), status.get("restartCount") or 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Union
@@ -19,7 +19,11 @@ Row = tuple[Any, ...]
 Samples = Union[Number, Iterable[Row], None]
 """What a generate function gives: nothing, the one number of a family without labels of its own, or rows."""
 
-Generate = Callable[[Object], Samples]
+Generate = Callable[[Any], Samples]
+"""From an object, or from its subject, to samples."""
+
+Subject = Callable[[Object], Hashable]
+"""From an object to the little that some families are about: a value that is the same for many objects."""
 
 
 class Stability(Enum):
@@ -50,6 +54,8 @@ class FamilyGenerator:
             made from the configuration.
         opt_in: shown only when the configuration asks for it by name.
         deprecated: version since which the family is deprecated, `2.14.0`, or "".
+        subject: when given, `generate` gets this of the object instead of the object. What families of one subject say
+            of a value is remembered. Not for dynamic families.
     """
 
     name: str
@@ -62,6 +68,7 @@ class FamilyGenerator:
     selects: str = ""
     opt_in: bool = False
     deprecated: str = ""
+    subject: Subject | None = None
 
     def header(self, openmetrics: bool = False) -> bytes:
         """HELP and TYPE lines, for the text format 0.0.4 or OpenMetrics 1.0.
@@ -100,14 +107,19 @@ def gauge(
     *labels: str,
     opt_in: bool = False,
     deprecated: str = "",
+    of: Subject | None = None,
 ) -> FamilyGenerator:
-    """A gauge whose rows carry `labels`."""
-    return FamilyGenerator(name, help, "gauge", stability, generate, labels, opt_in=opt_in, deprecated=deprecated)
+    """A gauge whose rows carry `labels`; `of` is its subject."""
+    return FamilyGenerator(
+        name, help, "gauge", stability, generate, labels, opt_in=opt_in, deprecated=deprecated, subject=of
+    )
 
 
-def counter(name: str, help: str, stability: Stability, generate: Generate, *labels: str) -> FamilyGenerator:
+def counter(
+    name: str, help: str, stability: Stability, generate: Generate, *labels: str, of: Subject | None = None
+) -> FamilyGenerator:
     """A counter whose rows carry `labels`; its name ends in `_total`, but for some of cAdvisor's."""
-    return FamilyGenerator(name, help, "counter", stability, generate, labels)
+    return FamilyGenerator(name, help, "counter", stability, generate, labels, subject=of)
 
 
 def dynamic(name: str, help: str, stability: Stability, generate: Generate, *labels: str) -> FamilyGenerator:

@@ -115,6 +115,49 @@ def test_rows_that_repeat_from_object_to_object() -> None:
         assert render({"name": name, "rows": [(f"unique{turn}", 1.5)]}) == [f'm{{name="{name}",a="unique{turn}"}} 1.5\n']
 
 
+def test_families_of_one_subject() -> None:
+    """What is remembered of a subject is said of each object under its own name; each family stays in its place."""
+    def color(obj: Any) -> Any:
+        return obj["color"]
+
+    families = [
+        gauge("is", "Help.", ALPHA, lambda color: [(color, 1)], "color", of=color),
+        gauge("own", "Help.", ALPHA, lambda obj: obj["number"]),
+        gauge("size", "Help.", ALPHA, len, of=color),
+        gauge("none", "Help.", ALPHA, lambda color: None, of=color),
+    ]
+    render = renderer(IDENTITY, families, Errors())
+    for turn in range(600):
+        name, color_ = f"n{turn % 7}", f"c{turn if turn > 300 else turn % 3}"
+        assert render({"name": name, "color": color_, "number": turn}) == [
+            f'is{{name="{name}",color="{color_}"}} 1\n',
+            f'own{{name="{name}"}} {turn}\n',
+            f'size{{name="{name}"}} {len(color_)}\n',
+            "",
+        ]
+    assert renderer([], families[:3:2], Errors())({"color": "c"}) == ['is{color="c"} 1\n', "size 1\n"]
+
+
+@pytest.mark.parametrize("wrong", [5, ["a"], None])
+def test_wrong_subject(wrong: Any) -> None:
+    """What cannot be said of an object's subject is counted each time, and left out; what can be said is not."""
+    def color(obj: Any) -> Any:
+        return obj["color"]
+
+    errors = Errors()
+    families = [
+        gauge("text", "Help.", ALPHA, lambda color: [(color, 1)], "color", of=color),
+        gauge("known", "Help.", ALPHA, lambda color: color is not None, of=color),
+    ]
+    render = renderer(IDENTITY, families, errors)
+    hashable = not isinstance(wrong, list)
+    for count in (1, 2):
+        known = f'known{{name="n"}} {int(wrong is not None)}\n' if hashable else ""
+        assert render({"name": "n", "color": wrong}) == ["", known]
+        assert render({"name": "n"}) == ["", ""]
+        assert len(errors) == count * (3 if hashable else 4)
+
+
 def test_headers() -> None:
     """HELP and TYPE in both formats: stability, deprecation, escapes, OpenMetrics' names of counters and infos."""
     family = counter("c_total", 'Back\\slash "quoted"\nline.', STABLE, lambda obj: 1)
