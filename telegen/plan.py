@@ -39,6 +39,11 @@ class Plan:
         return any(assignment.kind == "shard" for assignment in self.assignments)
 
     @property
+    def identifies(self) -> bool:
+        """Whether nothing is collected before the cluster's UID is known."""
+        return any(assignment.kind == "identify" for assignment in self.assignments)
+
+    @property
     def shard(self) -> tuple[int, int] | None:
         """(number, of how many): what this agent takes of all objects, by its configuration or its ordinal; None in node
         scope, or where nothing is watched."""
@@ -83,6 +88,7 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     else:
         watchers = list(_watchers(config) if cluster else ())
     assignments = [*watchers, *_follower(config, watchers, cluster), *(_sampler(config) if found.containers else ())]
+    assignments += _identifier(config, cluster, reason)
     if not assignments:
         raise ConfigError(f"kube_metrics: nothing to collect: {reason}")
     return Plan(cluster, (*assignments, Assignment("web", "web")), reason, group)
@@ -114,6 +120,14 @@ def _follower(config: Config, watchers: list[Assignment], cluster: str) -> Itera
         if not cluster:
             raise ConfigError("kube_metrics.kube_state.pod: the agent has no cluster of its own")
         yield Assignment("shard", "shard")
+
+
+def _identifier(config: Config, cluster: str, reason: str) -> Iterator[Assignment]:
+    """Who finds out the cluster's UID, where series are labelled with it."""
+    if config.kubernetes.cluster_uid and not config.kubernetes.cluster_name:
+        if not cluster:
+            raise ConfigError(f"kubernetes.cluster_uid: there is no API server to ask: {reason}")
+        yield Assignment("identify", "identify")
 
 
 def _divided(config: Config, node: str, group: Group) -> Iterator[Assignment]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
@@ -54,6 +56,23 @@ def die_with_parent(parent: int, how: signal.Signals) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, int(how), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(Exit.CRASH)
+
+
+@contextmanager
+def hold_term() -> Iterator[None]:
+    """A context to fork in: SIGTERM waits. A child that got it before it has a handler of its own would give it to the one
+    that it inherits, which means the parent, and would live on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_at_term() -> None:
+    """The child's side of `hold_term`: from here on SIGTERM ends it, also one that has waited."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def set_name(name: str) -> None:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
 from telegen import __version__
 from telegen.arguments import given, parser
@@ -30,10 +31,10 @@ from telegen.kubestate.selectors import Selection
 from telegen.listeners import LISTENERS, Listeners, close_all, open_listener, set_timeouts
 from telegen.logs import configure
 from telegen.plan import Plan, make_plan, watched_resources
-from telegen.processes import BootFailure, Exit, Pidfile, bound_heap, describe, set_name
+from telegen.processes import BootFailure, Exit, Pidfile, bound_heap, describe, end_at_term, hold_term, set_name
 from telegen.rehearsal import rehearse
 from telegen.shm.board import Board
-from telegen.shm.cell import ShardCell
+from telegen.shm.cell import ShardCell, TextCell
 from telegen.shm.gate import Gates
 from telegen.shm.layout import Arena
 from telegen.watchfile import WatchedFile
@@ -81,6 +82,7 @@ class Supervisor:
         self._board.enter(0, os.getpid())
         self._gates = Gates(MOST_SHARDS)
         self._shard = ShardCell()
+        self._uid = TextCell()
         self._group = plan.group
         self._stopping = False
         self._lenient_until = 0.0
@@ -163,7 +165,7 @@ class Supervisor:
         for name, child in sorted(self._children.items()):
             age = self._board.age(self._rows[name])
             if not self._is_wanted(child):
-                log.info("%s: not wanted: its shard is another agent's, or not known yet", name)
+                log.info("%s: not wanted: what it is for is done, another agent's, or not known yet", name)
             elif child.pid:
                 log.info("%s: process %d, up %.0f s, last beat %.1f s ago", name, child.pid, now - child.started, age)
             else:
@@ -183,6 +185,8 @@ class Supervisor:
             return
         if _pod(config) != _pod(self._config):
             self._shard.clear()
+        if plan.cluster != self._plan.cluster:
+            self._uid.clear()
         self._config = config
         configure("supervisor", config.log.level, config.log.format)
         self._telemetry.reloads.labels("success").inc()
@@ -220,7 +224,7 @@ class Supervisor:
             self._children[assignment.name] = child = Child(assignment)
             if self._is_wanted(child):
                 self._spawn(child)
-            elif assignment.stores:
+            elif assignment.gate is not None or not assignment.shard[1]:
                 self._arenas[assignment.name].clear()
         for child in before.values():
             if child.assignment.kind == "web":
@@ -241,16 +245,19 @@ class Supervisor:
 
     def _is_wanted(self, child: Child) -> bool:
         """Whether a child is to run: always, unless it is for a shard of the cluster that others serve, or one that is
-        not known yet."""
-        gate = child.assignment.gate
+        not known yet. What the cluster is must be found out before anything is said of it, and once."""
+        kind, gate = child.assignment.kind, child.assignment.gate
+        if self._plan.identifies and kind != "web" and (kind == "identify") == bool(self._uid.read()):
+            return False
         return child.assignment.shard[1] > 0 if gate is None else self._gates.wanted(gate)
 
     def close_gated(self) -> None:
-        """End who works for a shard that is not ours any more, and forget what it had published."""
+        """End who works for a shard that is not ours any more, or is done, and forget what it had published."""
         for name, child in self._children.items():
             if child.started and not self._is_wanted(child):
                 self._dismiss(child)
-                self._arenas[name].clear()
+                if name in self._arenas:
+                    self._arenas[name].clear()
                 self._board.clear(self._rows[name])
                 forget(name)
                 self._children[name] = Child(child.assignment)
@@ -269,23 +276,30 @@ class Supervisor:
             listeners=self._listeners,
             gates=self._gates,
             shard=self._shard,
+            uid=self._uid,
             group=self._plan.group,
         )
-        pid = os.fork()
-        if pid == 0:
-            code = int(Exit.CRASH)
-            try:
-                signal.set_wakeup_fd(-1)
-                os.close(self._wake_read)
-                os.close(self._wake_write)
-                code = WORKERS[child.assignment.kind](child.assignment, shared).main(parent)
-            except BaseException:
-                log.exception("%s: could not live", name)
-            finally:
-                exit_now(code)
+        with hold_term():
+            pid = os.fork()
+            if pid == 0:
+                self._live(child.assignment, shared, parent)
         child.pid, child.started, child.aborted = pid, time.monotonic(), 0.0
         self._board.enter(self._rows[name], pid)
         log.debug("%s: process %d", name, pid)
+
+    def _live(self, assignment: Assignment, shared: Shared, parent: int) -> NoReturn:
+        """What a forked process does."""
+        code = int(Exit.CRASH)
+        try:
+            signal.set_wakeup_fd(-1)
+            end_at_term()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            code = WORKERS[assignment.kind](assignment, shared).main(parent)
+        except BaseException:
+            log.exception("%s: could not live", assignment.name)
+        finally:
+            exit_now(code)
 
     def _plan_rows(self) -> dict[str, int]:
         """Rows of the board that are in use under this plan."""
@@ -327,6 +341,8 @@ class Supervisor:
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == Exit.BOOT:
             log.error("%s cannot work as configured: the agent stops", name)
             self._stopping, self._status = True, Exit.BOOT
+            return
+        if status == Exit.OK and not self._is_wanted(child):
             return
         settings = self._config.supervisor
         quiet = now - child.started > HEALTHY

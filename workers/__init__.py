@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from workers.base import Worker
 from workers.elect import ElectWorker
+from workers.identify import IdentifyWorker
 from workers.sample import SampleWorker
 from workers.shard import ShardWorker
 from workers.watch import WatchWorker
@@ -14,6 +15,7 @@ from workers.web import WebWorker
 WORKERS: Mapping[str, type[Worker]] = {
     "watch": WatchWorker,
     "elect": ElectWorker,
+    "identify": IdentifyWorker,
     "sample": SampleWorker,
     "shard": ShardWorker,
     "web": WebWorker,

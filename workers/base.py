@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
+from typing import NoReturn
 
 from telegen.config import Config, NamedCluster
 from telegen.kubemetrics.telemetry import Telemetry
@@ -18,7 +19,7 @@ from telegen.listeners import Listeners
 from telegen.logs import configure
 from telegen.processes import BootFailure, Exit, die_with_parent, set_name
 from telegen.shm.board import Board
-from telegen.shm.cell import ShardCell
+from telegen.shm.cell import ShardCell, TextCell
 from telegen.shm.gate import Gates
 from telegen.shm.layout import Arena
 
@@ -85,6 +86,7 @@ class Shared:
         gates: until when which shard may be served.
         group: the agents that agree about it, None in cluster scope.
         shard: our shard by the ordinal in a StatefulSet, once it is known.
+        uid: of the cluster, once it is known.
     """
 
     config: Config
@@ -98,6 +100,7 @@ class Shared:
     gates: Gates
     group: Group | None
     shard: ShardCell
+    uid: TextCell
 
 
 class Worker:
@@ -159,9 +162,12 @@ class Worker:
 
     @property
     def constant(self) -> dict[str, str]:
-        """Labels that every sample of this worker has: the cluster's name, where it has one."""
-        cluster = self.assignment.cluster
-        name = cluster.name if cluster else self.config.kubernetes.cluster_name
+        """Labels that every sample of this worker has: the cluster's name, where it has one, or its UID where it is
+        asked for."""
+        cluster, kubernetes = self.assignment.cluster, self.config.kubernetes
+        name = cluster.name if cluster else kubernetes.cluster_name
+        if kubernetes.cluster_uid and not name:
+            name = self.shared.uid.read()
         return {"cluster": name} if name else {}
 
     def beat(self) -> None:
@@ -172,7 +178,7 @@ class Worker:
         self.stop.set()
 
 
-def exit_now(code: int) -> None:
+def exit_now(code: int) -> NoReturn:
     """End a forked process without running what the parent registered to be run at its own exit."""
     logging.shutdown()
     os._exit(code)

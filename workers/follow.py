@@ -7,12 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from telegen.api.client import Client, Timeouts
-from telegen.api.credentials import credentials
-from telegen.api.reflector import Collection, Reflector, Settings
+from telegen.api.reflector import Collection, Reflector
 from telegen.api.reflector import Store as Fed
 from telegen.cadvisor.names import Names
 from telegen.processes import trim_memory
+from workers.ask import make_client, reflector_settings
 from workers.base import Worker
 from workers.observe import Observer
 
@@ -55,20 +54,9 @@ class NameThreads:
         return all(index.synced.is_set() for index in self._indexes)
 
     def _start(self, name: str, collection: Collection, index: Index) -> threading.Thread:
-        worker, config = self._worker, self._worker.config
-        api = config.api
-        client = Client(
-            credentials(worker.shared.cluster, worker.shared.environ), Timeouts(api.connect_timeout, api.read_timeout)
-        )
-        settings = Settings(
-            page=api.list_page_size,
-            initial=api.initial_events_timeout,
-            watch=(api.watch_timeout_min, api.watch_timeout_max),
-            backoff=(api.backoff_initial, api.backoff_max),
-            reset=api.backoff_reset,
-            cached=config.kube_metrics.kube_state.use_apiserver_cache,
-        )
-        reflector = Reflector(client, collection, index, _IndexObserver(worker, name, index), worker.stop, settings)
+        worker = self._worker
+        observer, settings = _IndexObserver(worker, name, index), reflector_settings(worker.config)
+        reflector = Reflector(make_client(worker.shared), collection, index, observer, worker.stop, settings)
         thread = threading.Thread(target=_guarded(worker, name, reflector.run), name=name, daemon=True)
         thread.start()
         return thread

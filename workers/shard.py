@@ -9,15 +9,15 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from telegen.api.client import Client, Timeouts
-from telegen.api.credentials import credentials
+from telegen.api.client import Client
 from telegen.api.errors import ApiError, ProtocolError, Unreachable, label
-from telegen.api.reflector import Backoff, Collection, Event, Reflector, Settings
+from telegen.api.reflector import Backoff, Collection, Event, Reflector
 from telegen.api.representation import REPRESENTATIONS
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.sharding import NoShard, owner_of, shard_in
 from telegen.processes import BootFailure, Exit
 from telegen.shm.cell import ShardCell
+from workers.ask import make_client, reflector_settings
 from workers.base import BEAT, Worker
 from workers.observe import Observer
 
@@ -45,11 +45,7 @@ class ShardWorker(Worker):
 
     def _follow(self) -> None:
         """Ask until the StatefulSet is known, then watch it for ever."""
-        api = self.config.api
-        client = Client(
-            credentials(self.shared.cluster, self.shared.environ), Timeouts(api.connect_timeout, api.read_timeout)
-        )
-        settings = Settings(backoff=(api.backoff_initial, api.backoff_max), reset=api.backoff_reset)
+        client, settings = make_client(self.shared), reflector_settings(self.config)
         backoff = Backoff(settings, random.random, time.monotonic)
         while not self.stop.is_set():
             try:

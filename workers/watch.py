@@ -7,11 +7,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from telegen.api.client import Client, Timeouts
-from telegen.api.credentials import credentials
-from telegen.api.reflector import Collection, Reflector, Settings
-from telegen.config import Config, NamedCluster
+from telegen.api.reflector import Collection, Reflector
+from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
@@ -21,6 +20,7 @@ from telegen.metrics.render import renderer
 from telegen.metrics.store import Store
 from telegen.processes import trim_memory
 from telegen.shm.writer import ArenaWriter
+from workers.ask import make_client, reflector_settings
 from workers.base import BEAT, Assignment, Worker
 from workers.observe import Observer
 
@@ -66,20 +66,9 @@ class WatchWorker(Worker):
         return Store(name, families, render, arena, ORDER[resource.name], state.page_objects, self._due.set)
 
     def _make_reflector(self, store: Store) -> Reflector:
-        api, state = self.config.api, self.config.kube_metrics.kube_state
-        cluster = self.assignment.cluster or NamedCluster("", self.shared.cluster)
-        known = credentials(cluster.source, self.shared.environ, context=cluster.context)
-        client = Client(known, Timeouts(api.connect_timeout, api.read_timeout))
-        settings = Settings(
-            page=api.list_page_size,
-            initial=api.initial_events_timeout,
-            watch=(api.watch_timeout_min, api.watch_timeout_max),
-            backoff=(api.backoff_initial, api.backoff_max),
-            reset=api.backoff_reset,
-            cached=state.use_apiserver_cache,
-            limit=state.object_limit,
-            resync=state.resync_period,
-        )
+        state = self.config.kube_metrics.kube_state
+        client = make_client(self.shared, self.assignment.cluster)
+        settings = replace(reflector_settings(self.config), limit=state.object_limit, resync=state.resync_period)
         observer = StoreObserver(self.telemetry, self.log, store)
         return Reflector(
             client, _collection(store.name, self.config, self.assignment), store, observer, self.stop, settings

@@ -23,7 +23,7 @@ from telegen.config import Config
 from telegen.kubemetrics.app import View, by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.logs import configure
-from telegen.processes import Exit, die_with_parent, set_name, trim_memory
+from telegen.processes import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
 from telegen.shm.reader import ArenaReader
 from workers.base import Shared, Worker
 
@@ -60,6 +60,11 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
     def __init__(self, app: _Application, beat: Callable[[], None]) -> None:
         self._beat = beat
         super().__init__(app)
+
+    def spawn_worker(self) -> Any:
+        """Fork a process that serves; `_Application._settle` is its first act."""
+        with hold_term():
+            return super().spawn_worker()
 
     def manage_workers(self) -> None:
         """Once a second."""
@@ -141,6 +146,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
     def _settle(self, arbiter: Any, worker: Any) -> None:
         """In a new worker process: its name, its logs, its end when the arbiter dies."""
+        end_at_term()
         self._process = f"web-{worker.number}"
         # A request under way is finished: the next arbiter's workers take the rest from the queue of the socket.
         die_with_parent(worker.ppid, signal.SIGTERM)
@@ -164,9 +170,11 @@ def make_view(shared: Shared) -> View:
             assignment.name: assignment.stores for assignment in shared.assignments if assignment.name in readers
         },
         board=shared.board,
-        rows=shared.rows,
+        # Who finds out the cluster's UID ends when it is known; the supervisor sees to it that it lives until then.
+        rows={name: row for name, row in shared.rows.items() if name != "identify"},
         grace=shared.config.supervisor.worker_grace,
         opened=_opened(shared),
+        unknown=_unknown(shared),
     )
 
 
@@ -175,6 +183,13 @@ def _opened(shared: Shared) -> Callable[[str], bool]:
     gated = {assignment.name: assignment.gate for assignment in shared.assignments if assignment.gate is not None}
     gates = shared.gates
     return lambda worker: worker not in gated or gates.is_open(gated[worker])
+
+
+def _unknown(shared: Shared) -> Callable[[], str]:
+    """What must be found out before anything is collected."""
+    identifies = any(assignment.kind == "identify" for assignment in shared.assignments)
+    problem = "kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet: the log says why"
+    return lambda: problem if identifies and not shared.uid.read() else ""
 
 
 def _shards(shared: Shared) -> Callable[[], Mapping[str, bool]]:

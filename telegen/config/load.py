@@ -311,6 +311,10 @@ def _impossible(config: Config) -> Iterator[str]:
             _same_port(config.kube_metrics.listen_address, config.kube_metrics.telemetry_address),
             lambda: "kube_metrics.telemetry_address: needs another port than listen_address",
         ),
+        (
+            bool(config.kubernetes.cluster_uid and state.clusters),
+            lambda: f"kubernetes.cluster_uid: cannot be used with {where}.clusters: each has a name there",
+        ),
         ("cluster" in state.groups, lambda: f"{where}.groups.cluster: the name stands for the resources in no group"),
     ]
     yield from (message() for broken, message in rules if broken)

@@ -273,6 +273,9 @@ class Kubernetes(Section, frozen=True):
     cluster_name: Annotated[
         str, text("Label `cluster` of every kube_* and container_* series; empty: none.", pattern=r"^[^\x00-\x1f\x7f]{0,253}$")
     ] = ""
+    cluster_uid: Annotated[
+        bool, text("Without a cluster_name: the UID of the namespace kube-system is the value of the label `cluster`.")
+    ] = False
     informers_sync_timeout: Annotated[Duration, later("Accepted for the sake of older files.")] = Duration(30)
     informers_resync_period: Annotated[Duration, later("Accepted for the sake of older files.")] = Duration(1800)
     resource_labels: Annotated[Names, later("Accepted for the sake of older files.")] = ()

@@ -56,6 +56,13 @@ for each cluster; `shard` and `total_shards` divide the objects of all of them. 
 
 For one cluster, `kubernetes.cluster_name` puts the same label on all kube_* and container_* series, so that joins between them hold.
 Without it there is no such label: nothing is made up, as dashboards and rules that know no clusters would see new series.
+
+Where nobody has a name to give, `kubernetes.cluster_uid: true` takes the UID of the namespace kube-system, which OpenTelemetry calls
+`k8s.cluster.uid`: it is made with the cluster and lives as long. The agent asks for it once, with the rights to list and watch
+namespaces that k8s/ grants anyway. Until it is known nothing is collected, not even containers, and no Lease is taken: without the label
+the series would be others. /readyz and the log say what is missing, and the agent goes on asking. Then it is kept until the agent ends,
+whichever of its processes end before. `cluster_name` comes first where both are set. Several clusters have names already, and without an
+API server there is nobody to ask: both are errors.
 """
 
 

@@ -45,6 +45,7 @@ class SyntheticCluster:
         for resource, make in makers.items():
             for number in range(self.others):
                 yield resource, make(number)
+        yield "namespaces", self.system_namespace()
         for number in range(self.pods):
             yield "pods", self.pod(number)
 
@@ -71,9 +72,13 @@ class SyntheticCluster:
             metadata["namespace"] = f"shop-{number % min(self.others, 40)}"
         return metadata
 
-    def namespace(self, number: int) -> Object:
+    def system_namespace(self) -> Object:
+        """The namespace kube-system, whose UID stands for that of the cluster."""
+        return self.namespace(self.others, "kube-system")
+
+    def namespace(self, number: int, name: str = "") -> Object:
         """A namespace."""
-        metadata = self.metadata("Namespace", number, f"shop-{number}", False)
+        metadata = self.metadata("Namespace", number, name or f"shop-{number}", False)
         return {
             "kind": "Namespace",
             "apiVersion": "v1",

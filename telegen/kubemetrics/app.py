@@ -34,6 +34,7 @@ class View:
         rows: worker name to its row on the board; `supervisor` is one of them.
         grace: seconds that a worker may be silent before the agent counts as not ready.
         opened: whether the stores of a worker may be shown now. Others than this agent may have them to show.
+        unknown: what must be found out before anything is collected, "" when nothing is.
     """
 
     pages: Mapping[str, Sequence[ArenaReader]]
@@ -42,6 +43,7 @@ class View:
     rows: Mapping[str, int]
     grace: float
     opened: Callable[[str], bool] = lambda worker: True
+    unknown: Callable[[], str] = lambda: ""
 
 
 class Closed(Exception):
@@ -184,7 +186,11 @@ def not_alive(view: View) -> list[str]:
 
 
 def not_ready(view: View) -> list[str]:
-    """What is missing: stores that have never synced, workers silent for longer than their grace."""
+    """What is missing: stores that have never synced, workers silent for longer than their grace; before that, what they
+    all wait for."""
+    unknown = view.unknown()
+    if unknown:
+        return [unknown, *not_alive(view)]
     published = published_stores([reader for readers in view.pages.values() for reader in readers])
     missing = [
         f"{worker}: {store}: not synced yet"

@@ -1,4 +1,4 @@
-"""A shard that one process finds out and another goes by: a number of 64 bits in anonymous memory."""
+"""What one process finds out and others go by, in anonymous memory that is inherited over fork."""
 
 from __future__ import annotations
 
@@ -34,3 +34,35 @@ class ShardCell:
         """What the shard is."""
         number, total = _SHARD.unpack_from(self._memory)
         return (number & ~_KNOWN, total) if number & _KNOWN else None
+
+
+class TextCell:
+    """A short text, or "" before it is known. One writer at a time, any readers.
+
+    Its bytes come first and their number last: what has been seen in part is not known yet.
+    """
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+
+    def write(self, text: str) -> None:
+        """Say what it is: 1 to 255 bytes without a NUL.
+
+        Raises:
+            ValueError: it is shorter or longer.
+        """
+        data = text.encode()
+        if not 0 < len(data) < 256:
+            raise ValueError(f"{len(data)} bytes are no short text")
+        self._memory[1 : 1 + len(data)] = data
+        self._memory[0] = len(data)
+
+    def clear(self) -> None:
+        """Forget it."""
+        self._memory[0] = 0
+        self._memory[1:256] = bytes(255)
+
+    def read(self) -> str:
+        """The text."""
+        data = self._memory[1 : 1 + self._memory[0]]
+        return "" if b"\0" in data else data.decode()

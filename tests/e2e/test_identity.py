@@ -1,0 +1,133 @@
+"""Series labelled with the UID of the cluster: of its namespace kube-system."""
+
+from __future__ import annotations
+
+import pytest
+
+from telegen.demo.objects import SyntheticCluster
+from telegen.demo.process import make_state
+from telegen.demo.server import SimulatedServer
+from tests.harness import FAST, Agent, free_port, get, start_agent
+from tests.tree import wait_for
+
+TEXT = "kubernetes: {{cluster_uid: true}}\n" + FAST
+UNKNOWN = b"kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet: the log says why\n"
+
+
+def uid(server: SimulatedServer) -> str:
+    """Of its namespace kube-system."""
+    return str(server.state.collections["namespaces"].objects["", "kube-system"].load()["metadata"]["uid"])
+
+
+def others(agent: Agent, label: str) -> list[str]:
+    """Series of the page without a label; there are many with it."""
+    lines = [line for line in agent.page().split("\n") if line and line[0] != "#"]
+    assert len(lines) > 1000
+    return [line for line in lines if f"{{{label}" not in line]
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("", "{uid}"), ("cluster_name: prod, ", "prod")])
+def test_label_of_every_series(server: SimulatedServer, name: str, wanted: str) -> None:
+    """All series, the containers' too, have the UID as label `cluster`, or the name where there is one; whoever found it out has
+    ended by then."""
+    with start_agent(TEXT.replace("{{", "{{" + name, 1), url=server.url) as agent:
+        agent.wait_ready()
+        assert others(agent, f'cluster="{wanted.format(uid=uid(server))}"') == []
+        assert agent.named("telegen-identify") == []
+        assert 'store="cluster_uid"' not in "".join(
+            line for line in agent.page("/telemetry").split("\n") if line.startswith("telegen_store_")
+        )
+
+
+def test_environment_switches_it_on(server: SimulatedServer) -> None:
+    """TELEGEN_KUBERNETES__CLUSTER_UID is the same setting."""
+    with start_agent(FAST, environ={"TELEGEN_KUBERNETES__CLUSTER_UID": "true"}, url=server.url) as agent:
+        agent.wait_ready()
+        assert others(agent, f'cluster="{uid(server)}"') == []
+
+
+def test_api_server_that_comes_late_and_goes(server: SimulatedServer) -> None:
+    """Nothing is collected before the UID is known, not even containers; /readyz and one line of the log say why. Once it is
+    known no crash of a worker needs the API server again."""
+    port = free_port()
+    with start_agent(TEXT, url=f"http://127.0.0.1:{port}") as agent:
+        wait_for("the reason", lambda: "before the cluster's UID is known" in agent.log.read_text(), 10)
+        agent.wait_page("an empty page", lambda page: page == "", 10)
+        answer = get(f"{agent.url}/readyz")
+        assert (answer.status, answer.body) == (503, UNKNOWN)
+        wait_for("more tries", lambda: _errors(agent) >= 3, 10)
+        assert agent.log.read_text().count("before the cluster's UID is known") == 1
+        late = SimulatedServer(server.state, port=port).start()
+        try:
+            agent.wait_ready()
+        finally:
+            late.stop()
+        label = f'cluster="{uid(server)}"'
+        assert others(agent, label) == []
+        for name in ("telegen-sample", "telegen-watch-pods"):
+            before = agent.named(name)
+            before[0].kill()
+            wait_for(f"another {name}", lambda: bool(agent.named(name)) and agent.named(name) != before, 10)
+        wait_for("a pass", lambda: get(f"{agent.url}/metrics/cadvisor").body.count(label.encode()) > 100, 10)
+        assert others(agent, label) == []
+        assert agent.log.read_text().count("the cluster is ") == 1
+
+
+def _errors(agent: Agent) -> float:
+    """Failed requests for the namespace."""
+    lines = [line for line in agent.page("/telemetry").split("\n") if line.startswith("telegen_api_errors_total{")]
+    return sum(float(line.split()[-1]) for line in lines if 'store="cluster_uid"' in line)
+
+
+def test_told_to_stop_meanwhile() -> None:
+    """SIGTERM ends an agent that waits for an answer; nobody has to be killed."""
+    with start_agent(TEXT, url=f"http://127.0.0.1:{free_port()}") as agent:
+        wait_for("the reason", lambda: "before the cluster's UID is known" in agent.log.read_text(), 10)
+        agent.process.terminate()
+        assert agent.process.wait(30) == 0
+        assert "killed" not in agent.log.read_text()
+
+
+def test_right_that_is_missing(server: SimulatedServer) -> None:
+    """403 is named with its cure, and tried again until the right is there."""
+    server.levers.pull("forbid", {"resource": "namespaces"})
+    with start_agent(TEXT, url=server.url) as agent:
+        cure = "the agent's account needs the rights to list and watch namespaces (k8s/account)"
+        wait_for("the cure", lambda: cure in agent.log.read_text(), 10)
+        assert get(f"{agent.url}/readyz").body == UNKNOWN
+        server.levers.pull("allow", {"resource": "namespaces"})
+        agent.wait_ready()
+        assert others(agent, f'cluster="{uid(server)}"') == []
+
+
+def test_namespace_that_is_not_there_yet(server: SimulatedServer) -> None:
+    """A cluster that has just been made gets its namespace kube-system in a moment: it is waited for."""
+    namespace = server.state.collections["namespaces"].objects["", "kube-system"].load()
+    server.state.delete("namespaces", "", "kube-system")
+    with start_agent(TEXT, url=server.url) as agent:
+        wait_for("a word", lambda: "there is no namespace kube-system" in agent.log.read_text(), 10)
+        server.state.put("namespaces", namespace)
+        agent.wait_ready()
+        assert others(agent, f'cluster="{uid(server)}"') == []
+
+
+def test_reloads(server: SimulatedServer) -> None:
+    """The setting can be switched on and off without a restart, and another cluster has another UID."""
+    other = SimulatedServer(make_state(SyntheticCluster(70, 7, seed=2))).start()
+    assert uid(other) != uid(server)
+    try:
+        with start_agent(FAST, url=server.url) as agent:
+            agent.wait_ready()
+            assert "{cluster=" not in agent.page()
+            for text, label in (
+                (TEXT, f'{{cluster="{uid(server)}"'),
+                (TEXT.replace("{url}", other.url), f'{{cluster="{uid(other)}"'),
+                (FAST, "{"),
+            ):
+                agent.config.write_text(text.format(port=agent.port, url=server.url))
+                wanted = f"\nkube_pod_created{label}"
+                agent.wait_page(label, lambda page: wanted in page and f"\ncontainer_memory_usage_bytes{label}" in page, 15)
+                wait_for("no others", lambda: others(agent, label.strip("{")) == [], 15)
+            wait_for("no label", lambda: "{cluster=" not in agent.page(), 15)
+    finally:
+        other.stop()
