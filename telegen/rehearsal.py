@@ -82,7 +82,7 @@ def _watch(url: str, resource: Resource, selection: Selection, writer: ArenaWrit
     store = Store(resource.name, families, renderer(resource.identity, families, _ignore), writer)
     observer = _Director(telemetry, log, store)
     client = Client(lambda again: Cluster(url), TIMEOUTS)
-    Reflector(client, Collection(resource.path()), store, observer, observer.stop).run()
+    Reflector(client, Collection(resource.path(), reads=resource.needs), store, observer, observer.stop).run()
     store.flush()
     client.close()
 

@@ -127,7 +127,8 @@ def _collection(store: str, config: Config, assignment: Assignment) -> Collectio
     params = {"fieldSelector": ",".join(fields)} if fields else {}
     namespace, _, _ = store.partition("/")[2].partition("@")
     path = resource.path(namespace)
-    return Collection(path, resource.representation, params, assignment.part, keeper(assignment.shard))
+    keep = keeper(assignment.shard)
+    return Collection(path, resource.representation, params, assignment.part, keep, resource.needs)
 
 
 class _GenerateErrors:

@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,13 +62,16 @@ class Client:
         self._pool: urllib3.PoolManager | None = None
         self._connection: object = None
 
-    def get(self, path: str, params: Params, accept: str) -> Any:
+    def get(self, path: str, params: Params, accept: str, decode: Callable[[bytes], Any] = orjson.loads) -> Any:
         """The JSON answer to a GET.
+
+        Args:
+            decode: of the JSON; raises orjson.JSONDecodeError.
 
         Raises:
             ApiError, Unreachable, ProtocolError.
         """
-        return self._json("GET", path, params, accept)
+        return self._json("GET", path, params, accept, decode=decode)
 
     def write(self, method: str, path: str, body: Any) -> Any:
         """The JSON answer to a POST or PUT of an object.
@@ -78,11 +81,19 @@ class Client:
         """
         return self._json(method, path, {}, "application/json", orjson.dumps(body))
 
-    def _json(self, method: str, path: str, params: Params, accept: str, body: bytes | None = None) -> Any:
+    def _json(
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        accept: str,
+        body: bytes | None = None,
+        decode: Callable[[bytes], Any] = orjson.loads,
+    ) -> Any:
         with self._open(path, params, accept, method, body) as response:
             answer = b"".join(_decoded(response))
         try:
-            return orjson.loads(answer)
+            return decode(answer)
         except orjson.JSONDecodeError as error:
             raise ProtocolError(f"{path}: {error}") from error
 

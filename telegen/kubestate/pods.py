@@ -450,6 +450,41 @@ FAMILIES = (
     gauge("kube_pod_scheduler", "The scheduler that is to place the pod.", ALPHA, common("scheduler"), "name", of=COMMON),
 )
 
+READS = (
+    *[
+        f"spec.{containers}[].{field}"
+        for containers in ("containers", "initContainers")
+        for field in ("image", "name", "resources", "restartPolicy")
+    ],
+    *[f"spec.volumes[].{field}" for field in ("ephemeral", "name", "persistentVolumeClaim")],
+    "spec.hostNetwork",
+    "spec.nodeName",
+    "spec.nodeSelector",
+    "spec.overhead",
+    "spec.priorityClassName",
+    "spec.resourceClaims",
+    "spec.restartPolicy",
+    "spec.runtimeClassName",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "spec.tolerations",
+    *[
+        f"status.{statuses}[].{field}"
+        for statuses in ("containerStatuses", "initContainerStatuses")
+        for field in ("containerID", "image", "imageID", "lastState", "name", "ready", "restartCount", "state")
+    ],
+    "status.conditions",
+    "status.hostIP",
+    "status.phase",
+    "status.podIP",
+    "status.podIPs",
+    "status.qosClass",
+    "status.reason",
+    "status.resourceClaimStatuses",
+    "status.startTime",
+)
+"""Not read: what a container is made of (environment, probes, mounts) and most of what its volumes are made of."""
+
 RESOURCE = Resource(
     name="pods",
     group="",
@@ -458,4 +493,5 @@ RESOURCE = Resource(
     namespaced=True,
     identity=(("namespace", text("metadata.namespace")), ("pod", pod_name), ("uid", text("metadata.uid"))),
     families=FAMILIES,
+    reads=READS,
 )

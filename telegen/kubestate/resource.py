@@ -19,6 +19,24 @@ NAMESPACE = ("namespace", text("metadata.namespace"))
 """The label of an object's namespace, empty for cluster-scoped kinds."""
 
 
+METADATA = tuple(
+    f"metadata.{field}"
+    for field in (
+        "annotations",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "generation",
+        "labels",
+        "name",
+        "namespace",
+        "ownerReferences",
+        "resourceVersion",
+        "uid",
+    )
+)
+"""What is read of every object's metadata: not managedFields, the half of many an object."""
+
+
 def named(label: str) -> tuple[str, Callable[[Object], str]]:
     """The label of an object's name."""
     return label, text("metadata.name")
@@ -38,6 +56,8 @@ class Resource:
         families: the table, in the order of exposition.
         representation: what the agent asks the API server for (no more than is shown).
         default: watched unless the configuration says otherwise.
+        reads: paths of all that the table reads beside `METADATA`, where objects hold much that it does not (see
+            `telegen.api.shape`). Empty: the whole object is read.
     """
 
     name: str
@@ -49,6 +69,12 @@ class Resource:
     families: tuple[FamilyGenerator, ...]
     representation: Representation = "object"
     default: bool = True
+    reads: tuple[str, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Paths of all that must be there of an object; empty for everything."""
+        return (*METADATA, *self.reads) if self.reads else ()
 
     @property
     def api_version(self) -> str:

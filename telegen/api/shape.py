@@ -1,0 +1,93 @@
+"""Decoders of JSON that build only what is read of an object: the rest is passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional, TypedDict
+
+import msgspec
+import orjson
+
+CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
+"""Types of events whose object is one of the collection's."""
+
+DecodeEvent = Callable[[bytes], "tuple[Any, Any]"]
+"""From a line of a watch to the event's type and object."""
+
+Tree = dict[str, "Tree"]
+
+_typed_dict: Any = TypedDict
+
+
+def event_decoder(paths: Sequence[str]) -> DecodeEvent:
+    """A decoder of events whose objects have what is at `paths`, and all of them where there are no paths.
+
+    PERF: a pod of 10 kB in 19 us instead of 40, and what is not built is not in the processor's cache either: rendering
+    takes 20 us less.
+
+    Args:
+        paths: of what is read, to be there whole: `spec.nodeName`, `spec.containers[].name`.
+
+    The decoder raises orjson.JSONDecodeError, KeyError or TypeError: the line is no event.
+    """
+    if not paths:
+        return _whole
+    event = msgspec.defstruct("Event", [("type", str), ("object", _type(_tree(paths)))])
+    decode = msgspec.json.Decoder(event).decode
+
+    def shaped(line: bytes) -> tuple[Any, Any]:
+        try:
+            found: Any = decode(line)
+        except msgspec.MsgspecError:
+            # Something is not as the API has it: whoever reads it may say what.
+            return _whole(line)
+        return (found.type, found.object) if found.type in CHANGES else _whole(line)
+
+    return shaped
+
+
+def list_decoder(paths: Sequence[str]) -> Callable[[bytes], Any]:
+    """A decoder of lists, to the same effect.
+
+    The decoder raises orjson.JSONDecodeError: the answer is no JSON.
+    """
+    if not paths:
+        return orjson.loads
+    page = _typed_dict("Page", {"metadata": Any, "items": _field("items[]", _tree(paths))}, total=False)
+    decode = msgspec.json.Decoder(page).decode
+
+    def shaped(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except msgspec.MsgspecError:
+            return orjson.loads(data)
+
+    return shaped
+
+
+def _whole(line: bytes) -> tuple[Any, Any]:
+    event = orjson.loads(line)
+    return event["type"], event["object"]
+
+
+def _tree(paths: Sequence[str]) -> Tree:
+    """Names within names; none within what is read whole."""
+    root: Tree = {}
+    for path in paths:
+        at = root
+        for name in path.split("."):
+            at = at.setdefault(name, {})
+    return root
+
+
+def _type(tree: Mapping[str, Tree]) -> Any:
+    """The type of an object with these fields, each of which may be absent or null."""
+    fields = {name.removesuffix("[]"): _field(name, inner) for name, inner in tree.items()}
+    return _typed_dict("Shape", fields, total=False)
+
+
+def _field(name: str, inner: Tree) -> Any:
+    if not inner:
+        return Any
+    shape: Any = _type(inner)
+    return Optional[list[shape]] if name.endswith("[]") else Optional[shape]
