@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.binaries import Unavailable, folder, missing
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fleet import LEASES, Fleet, fleet
+from tests.cluster.world import AGENTS, Make, populated
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,21 @@ def control_plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def agent_token(control_plane: ControlPlane) -> str:
     """The token of an account with exactly the rights of k8s/account/rbac.yaml."""
     return control_plane.agent_token()
+
+
+@pytest.fixture(scope="module")
+def world(control_plane: ControlPlane) -> Iterator[None]:
+    """300 nodes with their pods, and more; gone at the end."""
+    with populated(control_plane):
+        yield
+
+
+@pytest.fixture
+def some(control_plane: ControlPlane, agent_token: str, world: None, tmp_path: Path) -> Iterator[Make]:
+    """Starts agents for the first nodes; their Leases are gone at the end."""
+
+    def make(**options: object) -> AbstractContextManager[Fleet]:
+        return fleet(control_plane, tmp_path, agent_token, AGENTS, **options)  # type: ignore[arg-type]
+
+    yield make
+    control_plane.request("DELETE", LEASES)

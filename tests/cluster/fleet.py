@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.glances import NOTHING, Glance, Reader, Shown, doubles
 from tests.harness import Agent, get, start_agent
 from tests.proxy import Proxy, proxied
 from tests.tree import wait_for
@@ -34,17 +35,8 @@ api: {{backoff_initial: 100ms, backoff_max: 1s}}
 log: {{level: info}}
 """
 """Nothing about time is changed: what is shown holds for the defaults."""
-MARK = b"\nkube_node_info{"
 PERIOD = 0.1
-
-
-@dataclass(frozen=True)
-class Glance:
-    """One scrape: when it was sent, when its end had come, how many nodes it showed; -1 when it failed."""
-
-    sent: float
-    done: float
-    nodes: int
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/telegen/leases"
 
 
 @dataclass
@@ -58,19 +50,24 @@ class Member:
     glances: list[Glance] = field(default_factory=list)
     gone: bool = False
 
-    def look(self) -> None:
-        """Scrape the nodes and note how many there are."""
+    def look(self, reader: Reader) -> None:
+        """Scrape everything and note it."""
         sent = time.monotonic()
         try:
-            answer = get(f"{self.agent.url}/metrics?resources=nodes", gzip=True, timeout=60)
-            nodes = zlib.decompress(answer.body, 31).count(MARK) if answer.status == 200 else -1
+            answer = get(f"{self.agent.url}/metrics", gzip=True, timeout=60)
+            shown = reader.read(answer.body) if answer.status == 200 else None
         except (OSError, http.client.HTTPException, zlib.error):
-            nodes = -1
-        self.glances.append(Glance(sent, time.monotonic(), nodes))
+            shown = None
+        self.glances.append(Glance(sent, time.monotonic(), shown))
+
+    @property
+    def shown(self) -> Shown:
+        """What it showed last; nothing when it did not answer."""
+        return (self.glances[-1].shown if self.glances and not self.gone else None) or NOTHING
 
     def shows(self) -> int:
-        """How many nodes it showed last; 0 when it did not answer."""
-        return max(0, self.glances[-1].nodes) if self.glances and not self.gone else 0
+        """How many nodes it showed last."""
+        return self.shown.nodes
 
     def signal(self, number: signal.Signals, *names: str) -> None:
         """Send a signal to its processes, or to those whose names begin so."""
@@ -78,18 +75,6 @@ class Member:
             with contextlib.suppress(psutil.NoSuchProcess):
                 if not names or process.name().startswith(names):
                     process.send_signal(number)
-
-    def served(self) -> list[tuple[float, float]]:
-        """Spans in which it certainly served nodes: from the end of the first answer that shows them to the beginning
-        of the last one in a row."""
-        spans, run = [], []
-        for glance in [*self.glances, Glance(0, 0, 0)]:
-            if glance.nodes > 0:
-                run.append(glance)
-            elif run and glance.nodes == 0:
-                spans.append((run[0].done, max(run[0].done, run[-1].sent)))
-                run = []
-        return spans
 
 
 class Fleet:
@@ -100,6 +85,7 @@ class Fleet:
         self._standby, self._shards = standby, shards
         self._stack = contextlib.ExitStack()
         self._stop = threading.Event()
+        self._reader = Reader()
         self._threads: list[threading.Thread] = []
         self.members: list[Member] = []
         self.past: list[Member] = []
@@ -144,7 +130,7 @@ class Fleet:
 
     def _watch(self, member: Member) -> None:
         while not self._stop.is_set() and not member.gone:
-            member.look()
+            member.look(self._reader)
             time.sleep(PERIOD)
 
     def holders(self) -> list[Member]:
@@ -162,10 +148,23 @@ class Fleet:
         wait_for(f"a holder with {nodes} nodes", is_there, timeout, 0.02)
         return found[0]
 
+    def wait_series(self, what: str, series: frozenset[str], timeout: float, but: Member | None = None) -> None:
+        """Until all agents, without `but`, show just these series."""
+        wait_for(what, lambda: self.series(but) == series, timeout, 0.02)
+
+    def series(self, but: Member | None = None) -> frozenset[str]:
+        """What all agents, without `but`, showed when they were looked at last."""
+        return frozenset().union(*(member.shown.series for member in self.members if member is not but))
+
+    def holder(self, shard: int) -> Member:
+        """Who holds a shard, as its Lease says."""
+        lease = self._plane.request("GET", f"{LEASES}/telegen-shard-{shard}")
+        node = lease["spec"]["holderIdentity"].rpartition("_")[0]
+        return next(member for member in self.members if member.node == node)
+
     def standbys(self) -> set[str]:
         """The nodes of those who are next in line, as the Leases say."""
-        path = "/apis/coordination.k8s.io/v1/namespaces/telegen/leases"
-        leases = [lease for lease in self._plane.objects(path) if lease["metadata"]["name"].endswith("-standby")]
+        leases = [lease for lease in self._plane.objects(LEASES) if lease["metadata"]["name"].endswith("-standby")]
         return {str(lease["spec"].get("holderIdentity") or "").rpartition("_")[0] for lease in leases}
 
     def wait_standby(self, timeout: float = 45) -> None:
@@ -185,12 +184,10 @@ class Fleet:
         return sorted(line for page in pages for line in page.split("\n") if line.startswith("kube_"))
 
     def check_never_twice(self) -> None:
-        """No two agents have ever served the nodes at the same time."""
-        spans = sorted((*span, m.node) for m in [*self.members, *self.past] for span in m.served())
-        last, until = "", 0.0
-        for begin, end, node in spans:
-            assert until <= begin, f"{last} served until {until:.3f}, {node} from {begin:.3f}"
-            last, until = (node, end) if end > until else (last, until)
+        """No series was ever on a page twice, or on the pages of two agents at the same time."""
+        everybody = {f"{one.node} ({number})": one.glances for number, one in enumerate([*self.past, *self.members])}
+        found = [*self._reader.twice, *doubles(everybody)]
+        assert not found, "\n".join([f"{len(found)} series were there twice:", *found[:20]])
 
 
 @contextlib.contextmanager

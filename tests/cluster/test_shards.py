@@ -1,0 +1,100 @@
+"""More than one shard, against a real kube-apiserver: whatever happens to its agents, no series of any family is ever there twice, and
+all of them are soon there again.
+
+Everybody is scraped whole ten times a second. The times that are asserted are those that users are promised; what was measured is
+printed (pytest -s).
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.fleet import Fleet, Member
+from tests.cluster.world import AGENTS, Make, check_complete, wanted_series
+from tests.tree import wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+PROMISED = 20.0
+"""Seconds after which everything is served again when a holder is gone without a word."""
+RELEASED = 2.0
+"""The same when it could say so."""
+
+
+def settle(plane: ControlPlane, agents: Fleet) -> None:
+    """Until everything is served, and for each shard somebody is next in line."""
+    agents.wait_series("everything", wanted_series(plane, agents), 40)
+    agents.wait_standby()
+
+
+def timed(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: float, but: Member | None = None) -> None:
+    """Until all agents, without `but`, show everything again; within so many seconds after it began."""
+    expected = wanted_series(plane, agents, but.node if but else "")
+    agents.wait_series(f"everything after {what}", expected, 2 * PROMISED, but)
+    seconds = time.monotonic() - began
+    print(f"complete {seconds:.2f} s after {what}")
+    assert seconds <= bar, what
+
+
+def killed(plane: ControlPlane, agents: Fleet, shard: int) -> None:
+    """kill -9; another agent comes in its place."""
+    victim = agents.holder(shard)
+    agents.kill(victim)
+    began = time.monotonic()
+    timed(plane, agents, f"kill -9 of the holder of shard {shard}", began, PROMISED)
+    agents.start(victim.node)
+
+
+def frozen(plane: ControlPlane, agents: Fleet, shard: int) -> None:
+    """SIGSTOP of all its processes. Its web workers, woken later, first and alone, show nothing of what they served; and nobody is
+    aborted for having been stopped."""
+    victim = agents.holder(shard)
+    victim.signal(signal.SIGSTOP)
+    timed(plane, agents, f"SIGSTOP of the holder of shard {shard}", time.monotonic(), PROMISED, victim)
+    woken = time.monotonic()
+    victim.signal(signal.SIGCONT, "telegen-web")
+    wait_for("an answer", lambda: victim.glances[-1].sent >= woken, 10)
+    time.sleep(1)
+    victim.signal(signal.SIGCONT)
+    timed(plane, agents, "SIGCONT", woken, 10)
+    time.sleep(4)
+    late = [glance.shown.nodes for glance in victim.glances if glance.done >= woken and glance.shown]
+    assert len(late) > 10 and not max(late), late
+    assert "aborted" not in victim.agent.log.read_text()
+
+
+def cut_off(plane: ControlPlane, agents: Fleet, shard: int) -> None:
+    """The holder loses its API server, silently: it stops serving before another begins; when the network is whole again, and what was
+    sent before arrives late, that changes nothing."""
+    victim = agents.holder(shard)
+    victim.proxy.cut()
+    cut = time.monotonic()
+    wait_for("the end of its service", lambda: not victim.shows(), PROMISED)
+    print(f"served no more {time.monotonic() - cut:.2f} s after it was cut off")
+    timed(plane, agents, f"cutting off the holder of shard {shard}", cut, PROMISED)
+    victim.proxy.heal()
+
+
+def restarted(plane: ControlPlane, agents: Fleet, node: str) -> None:
+    """SIGTERM, and another one in its place."""
+    victim = next(member for member in agents.members if member.node == node)
+    held, began = victim.shows() > 0, time.monotonic()
+    agents.stop(victim)
+    timed(plane, agents, f"SIGTERM of {node}{', a holder' if held else ''}", began, RELEASED)
+    agents.start(node).agent.wait_ready()
+
+
+def test_two_shards(control_plane: ControlPlane, some: Make) -> None:
+    """One holder is killed, another frozen and woken, one cut off, then all are restarted in turn."""
+    with some(shards=2) as agents:
+        for shard, happens in enumerate((killed, frozen, cut_off)):
+            settle(control_plane, agents)
+            assert len(agents.holders()) == 2
+            happens(control_plane, agents, shard % 2)
+        for node in AGENTS:
+            settle(control_plane, agents)
+            restarted(control_plane, agents, node)
+        check_complete(control_plane, agents)
