@@ -122,16 +122,11 @@ def _names(req: falcon.Request, parameter: str) -> set[str] | None:
 
 def _answer(resp: falcon.Response, page: Page, gzip: bool, head: bool, still_open: Callable[[], bool]) -> int:
     """Put the page into the response; the number of bytes to send."""
-    parts: Iterable[bytes]
+    size = page.size if gzip else page.length
     if gzip:
-        parts = page.gzip()
-        size = sum(map(len, parts))
         resp.set_header("Content-Encoding", "gzip")
-    else:
-        parts = page.text()
-        size = page.length
     if not head:
-        resp.stream = _while_open(parts, still_open)
+        resp.stream = _while_open(page.gzip() if gzip else page.text(), still_open)
     resp.content_length = size
     return size
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
+from typing import Union
 
-from telegen.shm.deflate import GZIP_HEADER, combine, compress, crc32, decompressor, gzip_trailer
+from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, combine, compress, crc32, decompressor, gzip_trailer
 from telegen.shm.layout import FamilyEntry
 from telegen.shm.reader import TRIES, ArenaReader, Snapshot, StoreSnapshot, TornSnapshot
 
@@ -17,62 +21,78 @@ EOF = b"# EOF\n"
 SLICE = 24 * 1024
 """Bytes of deflate that are expanded at once, to some 170 kB of text: what is sent is still in the processor's cache.
 PERF: an identity page of 118 MB in 130 ms; with 64 kB, 155."""
+HUGE = 1 << 21
+"""Bytes of a large memory page (Linux, transparent huge pages)."""
+SENT = 128 * 1024
+"""Bytes of a gzip page that are sent at once."""
 
 Wanted = Callable[[str], bool]
 """Whether a store, by its resource name, belongs on the page."""
+
+
+Buffer = Union[bytes, mmap.mmap]
 
 
 @dataclass(frozen=True)
 class Piece:
     """A run of text as deflate pieces, with the crc32 and the length of the text."""
 
-    deflate: bytes
+    deflate: Sequence[Union[bytes, memoryview]]
     crc: int
     length: int
 
 
 @dataclass(frozen=True)
 class Page:
-    """All pieces of a page, in order."""
+    """A page as one gzip member (RFC 1952), whole.
 
-    pieces: list[Piece]
+    Attributes:
+        packed: the member.
+        size: bytes of it.
+        length: bytes of its text.
+    """
 
-    @property
-    def length(self) -> int:
-        """Bytes of text."""
-        return sum(piece.length for piece in self.pieces)
+    packed: Buffer
+    size: int
+    length: int
 
-    def gzip(self) -> list[bytes]:
-        """The page as one gzip member (RFC 1952), in parts. PERF: 16 MB in 10 ms, all of it memcpy by `assemble`."""
-        crc, length = combine((piece.crc, piece.length) for piece in self.pieces)
-        return [*_merged([GZIP_HEADER, *[piece.deflate for piece in self.pieces]]), gzip_trailer(crc, length)]
+    @classmethod
+    def of(cls, pieces: Sequence[Piece]) -> Page:
+        """Copy pieces, in this order. PERF: 16 MB in 8,000 cells in 6 ms, all of it memcpy."""
+        crc, length = combine((piece.crc, piece.length) for piece in pieces)
+        parts = [GZIP_HEADER, *chain.from_iterable(piece.deflate for piece in pieces), gzip_trailer(crc, length)]
+        size = sum(map(len, parts))
+        return cls(_joined(parts, size), size, length)
+
+    def gzip(self) -> Iterator[bytes]:
+        """The member, in parts."""
+        for start in range(0, self.size, SENT):
+            yield self.packed[start : min(start + SENT, self.size)]
 
     def text(self) -> Iterator[bytes]:
-        """The page as text, in parts. PERF: 118 MB in 100 ms."""
-        for run in _merged([piece.deflate for piece in self.pieces]):
-            stream = decompressor()
-            for start in range(0, len(run), SLICE):
-                yield stream.decompress(run[start : start + SLICE])
+        """The text, in parts. PERF: 118 MB in 100 ms."""
+        stream, end = decompressor(), self.size - GZIP_TRAILER
+        for start in range(len(GZIP_HEADER), end, SLICE):
+            yield stream.decompress(self.packed[start : min(start + SLICE, end)])
 
 
-def _merged(parts: list[bytes]) -> Iterator[bytes]:
-    """The same bytes in parts of at least `SLICE`: each costs a system call."""
-    waiting: list[bytes] = []
-    size = 0
+def _joined(parts: Sequence[Union[bytes, memoryview]], size: int) -> Buffer:
+    """One copy of all parts. PERF: fresh memory costs a fault a page, up to 4 us on a virtual machine; large pages make 16 MB
+    cost 8 instead of 4,000."""
+    if size < HUGE:
+        return b"".join(parts)
+    buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without large pages
+        buffer.madvise(mmap.MADV_HUGEPAGE)
     for part in parts:
-        waiting.append(part)
-        size += len(part)
-        if size >= SLICE:
-            yield b"".join(waiting) if len(waiting) > 1 else part
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
+        buffer.write(part)
+    return buffer
 
 
 @lru_cache(maxsize=4096)
 def _constant(text: bytes) -> Piece:
     """Text that stays the same from scrape to scrape: headers and the end mark."""
-    return Piece(compress(text), crc32(text), len(text))
+    return Piece([compress(text)], crc32(text), len(text))
 
 
 def assemble(readers: Sequence[ArenaReader], openmetrics: bool, wanted: Wanted | None = None) -> Page:
@@ -104,14 +124,14 @@ def _assemble_once(readers: Sequence[ArenaReader], openmetrics: bool, wanted: Wa
         for family, column in zip(store.families, store.columns):
             _, pieces = families.setdefault(family.name, (family, []))
             if column.length:
-                pieces.append(Piece(reader.copy(column), column.crc, column.length))
-    whole = all(reader.intact(snapshot.sequence) for reader, snapshot in loaded)
+                pieces.append(Piece(reader.cells(column), column.crc, column.length))
     pieces = []
     for family, samples in families.values():
         pieces += [_constant(family.openmetrics if openmetrics else family.text), *samples]
     if openmetrics:
         pieces.append(_constant(EOF))
-    return Page(pieces), whole
+    page = Page.of(pieces)
+    return page, all(reader.intact(snapshot.sequence) for reader, snapshot in loaded)
 
 
 def _in_order(

@@ -26,6 +26,9 @@ GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 END = b"\x03\x00"
 """The empty final block that closes a deflate stream of pieces."""
 
+GZIP_TRAILER = len(END) + 8
+"""Bytes behind the last piece."""
+
 crc32 = _deflate.crc32
 
 

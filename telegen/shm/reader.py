@@ -74,11 +74,11 @@ class ArenaReader:
                 return Snapshot(sequence, place, stores)
         raise TornSnapshot(self.name)
 
-    def copy(self, column: Column) -> bytes:
-        """A copy of a column's pieces, joined; true only if `intact` says so afterwards. PERF: 0.2 us a piece and one
-        memcpy."""
+    def cells(self, column: Column) -> list[memoryview]:
+        """A column's pieces where they are; what is copied of them is true only if `intact` says so afterwards. PERF:
+        0.2 us a piece."""
         view = self._view
-        return b"".join([view[(cell >> 32 << 6) : (cell >> 32 << 6) + (cell & 0xFFFFFFFF)] for cell in column.cells])
+        return [view[(cell >> 32 << 6) : (cell >> 32 << 6) + (cell & 0xFFFFFFFF)] for cell in column.cells]
 
     def intact(self, sequence: int) -> bool:
         """Whether nothing of this snapshot had been reclaimed when this call began."""

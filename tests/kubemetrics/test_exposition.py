@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from telegen.kubemetrics.exposition import assemble, published_stores
+from telegen.kubemetrics.exposition import HUGE, assemble, published_stores
 from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import Store
@@ -75,6 +76,17 @@ def test_only_what_is_wanted() -> None:
     """A filter by resource takes all stores of it."""
     text = b"".join(assemble(readers(), False, lambda name: name == "pods").text())
     assert text == WANTED[WANTED.index(b"# HELP value") :]
+
+
+def test_page_of_many_megabytes() -> None:
+    """Beyond the size of a large memory page nothing is missing, in either coding, and the sizes are what is sent."""
+    names = [hashlib.sha512(str(number).encode()).hexdigest() for number in range(40_000)]
+    page = assemble([stored(Arena.create("large", 64 << 20), "pods/a", 1, [VALUE], *names)], False)
+    packed = b"".join(page.gzip())
+    assert len(packed) == page.size > HUGE
+    text = gzip.decompress(packed)
+    assert text == b"".join(page.text()) and len(text) == page.length
+    assert text.decode().split("\n")[2:-1] == [f'value{{name="{name}"}} 1' for name in names]
 
 
 def test_nothing_published_is_an_empty_page() -> None:

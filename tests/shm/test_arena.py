@@ -46,7 +46,7 @@ def shown(reader: ArenaReader, name: str) -> list[bytes]:
     """The texts of a store's columns."""
     snapshot = reader.load()
     assert snapshot is not None
-    return [decompress(reader.copy(column)) for column in snapshot.stores[name].columns]
+    return [decompress(b"".join(reader.cells(column))) for column in snapshot.stores[name].columns]
 
 
 def test_nothing_before_the_first_publication(arena: Arena) -> None:
@@ -82,7 +82,7 @@ def test_freed_extents_wait_for_their_readers(arena: Arena) -> None:
     assert snapshot is not None
     writer.free(old)
     put(writer, "s", b"new\n")
-    assert decompress(reader.copy(snapshot.stores["s"].columns[0])) == b"old\n"
+    assert decompress(b"".join(reader.cells(snapshot.stores["s"].columns[0]))) == b"old\n"
     assert reader.intact(snapshot.sequence)
     clock.now = 1.5
     put(writer, "s", b"newer\n")
