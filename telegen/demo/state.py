@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-HISTORY = 4096
+HISTORY = 32768
 """Changes per collection that a watch can still catch up with."""
 
 

@@ -76,4 +76,14 @@ RESOURCE = Resource(
     namespaced=True,
     identity=(NAMESPACE, named("cronjob")),
     families=FAMILIES,
+    reads=(
+        "spec.concurrencyPolicy",
+        "spec.failedJobsHistoryLimit",
+        "spec.schedule",
+        "spec.startingDeadlineSeconds",
+        "spec.successfulJobsHistoryLimit",
+        "spec.suspend",
+        "spec.timeZone",
+        "status",
+    ),
 )

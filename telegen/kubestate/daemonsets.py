@@ -42,4 +42,5 @@ RESOURCE = Resource(
     namespaced=True,
     identity=(NAMESPACE, named("daemonset")),
     families=FAMILIES,
+    reads=("status",),
 )

@@ -116,4 +116,5 @@ RESOURCE = Resource(
     namespaced=True,
     identity=(NAMESPACE, named("deployment")),
     families=FAMILIES,
+    reads=("spec.paused", "spec.replicas", "spec.strategy", "status"),
 )

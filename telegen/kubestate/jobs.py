@@ -76,4 +76,5 @@ RESOURCE = Resource(
     namespaced=True,
     identity=(NAMESPACE, named("job_name")),
     families=FAMILIES,
+    reads=("spec.activeDeadlineSeconds", "spec.completions", "spec.parallelism", "status"),
 )

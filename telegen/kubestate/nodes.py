@@ -84,4 +84,8 @@ RESOURCE = Resource(
     namespaced=False,
     identity=(named("node"),),
     families=FAMILIES,
+    reads=(
+        "spec",
+        *[f"status.{field}" for field in ("addresses", "allocatable", "capacity", "conditions", "nodeInfo", "phase")],
+    ),
 )

@@ -35,4 +35,5 @@ RESOURCE = Resource(
     namespaced=True,
     identity=(NAMESPACE, named("replicaset")),
     families=FAMILIES,
+    reads=("spec.replicas", "status"),
 )

@@ -36,4 +36,5 @@ RESOURCE = Resource(
     namespaced=True,
     identity=(NAMESPACE, named("replicationcontroller")),
     families=FAMILIES,
+    reads=("spec.replicas", "status"),
 )

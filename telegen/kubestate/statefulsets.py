@@ -63,4 +63,5 @@ RESOURCE = Resource(
     namespaced=True,
     identity=(NAMESPACE, named("statefulset")),
     families=FAMILIES,
+    reads=("spec.ordinals", "spec.persistentVolumeClaimRetentionPolicy", "spec.replicas", "status"),
 )
