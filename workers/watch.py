@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from telegen.api.reflector import Collection, Reflector
+from telegen.api.reflector import Store as Fed
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES
@@ -22,6 +23,7 @@ from telegen.processes import trim_memory
 from telegen.shm.writer import ArenaWriter
 from workers.ask import make_client, reflector_settings
 from workers.base import BEAT, Assignment, Worker
+from workers.latecomers import MARGIN, Latecomers
 from workers.observe import Observer
 
 COLLECT = 60.0
@@ -44,11 +46,12 @@ class WatchWorker(Worker):
         self._due = threading.Event()
         arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores = [self._make_store(name, arena) for name in self.assignment.stores]
-        threads = [self._thread(store.name, self._make_reflector(store).run) for store in self._stores]
-        threads.append(self._thread("flush", self._flush))
+        self._threads = [self._thread("flush", self._flush)]
+        for store in self._stores:
+            self._threads.append(self._thread(store.name, self._make_reflector(store).run))
         collected = time.monotonic()
         while not self.stop.wait(BEAT):
-            dead = [thread.name for thread in threads if not thread.is_alive()]
+            dead = [thread.name for thread in self._threads if not thread.is_alive()]
             if dead:
                 raise RuntimeError(f"thread {', '.join(dead)} has ended")
             self.beat()
@@ -70,9 +73,17 @@ class WatchWorker(Worker):
         client = make_client(self.shared, self.assignment.cluster)
         settings = replace(reflector_settings(self.config), limit=state.object_limit, resync=state.resync_period)
         observer = StoreObserver(self.telemetry, self.log, store)
-        return Reflector(
-            client, _collection(store.name, self.config, self.assignment), store, observer, self.stop, settings
-        )
+        collection = _collection(store.name, self.config, self.assignment)
+        return Reflector(client, collection, self._fed(store), observer, self.stop, settings)
+
+    def _fed(self, store: Store) -> Fed:
+        """What the reflector is to feed: where the node's pods are one agent's and those without a node another's, what hands
+        them over to the store."""
+        if not self.assignment.pods_of:
+            return store
+        late = Latecomers(store, float(self.config.kube_metrics.kube_state.flush_interval) + MARGIN)
+        self._threads.append(self._thread(f"{store.name} that are new", late.run))
+        return late
 
     def _flush(self) -> None:
         """Publish changes, those of one interval together."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,8 +54,8 @@ def world(control_plane: ControlPlane) -> Iterator[None]:
 def some(control_plane: ControlPlane, agent_token: str, world: None, tmp_path: Path) -> Iterator[Make]:
     """Starts agents for the first nodes; their Leases are gone at the end."""
 
-    def make(**options: object) -> AbstractContextManager[Fleet]:
-        return fleet(control_plane, tmp_path, agent_token, AGENTS, **options)  # type: ignore[arg-type]
+    def make(**options: Any) -> AbstractContextManager[Fleet]:
+        return fleet(control_plane, tmp_path, agent_token, AGENTS, **options)
 
     yield make
     control_plane.request("DELETE", LEASES)

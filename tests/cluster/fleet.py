@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -35,7 +36,6 @@ api: {{backoff_initial: 100ms, backoff_max: 1s}}
 log: {{level: info}}
 """
 """Nothing about time is changed: what is shown holds for the defaults."""
-PERIOD = 0.1
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/telegen/leases"
 
 
@@ -50,11 +50,11 @@ class Member:
     glances: list[Glance] = field(default_factory=list)
     gone: bool = False
 
-    def look(self, reader: Reader) -> None:
-        """Scrape everything and note it."""
+    def look(self, reader: Reader, query: str) -> None:
+        """Scrape and note it."""
         sent = time.monotonic()
         try:
-            answer = get(f"{self.agent.url}/metrics", gzip=True, timeout=60)
+            answer = get(f"{self.agent.url}/metrics{query}", gzip=True, timeout=60)
             shown = reader.read(answer.body) if answer.status == 200 else None
         except (OSError, http.client.HTTPException, zlib.error):
             shown = None
@@ -78,11 +78,27 @@ class Member:
 
 
 class Fleet:
-    """All agents, watched ten times a second."""
+    """All agents, scraped all the time."""
 
-    def __init__(self, plane: ControlPlane, folder: Path, token: str, standby: str = "hot", shards: int = 1) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        folder: Path,
+        token: str,
+        standby: str = "hot",
+        shards: int = 1,
+        period: float = 0.1,
+        query: str = "",
+    ) -> None:
+        """Have none yet.
+
+        Args:
+            period: seconds between two scrapes of an agent.
+            query: of the scrapes: `?resources=pods`.
+        """
         self._plane, self._folder, self._token = plane, folder, token
         self._standby, self._shards = standby, shards
+        self._period, self._query = period, query
         self._stack = contextlib.ExitStack()
         self._stop = threading.Event()
         self._reader = Reader()
@@ -130,8 +146,8 @@ class Fleet:
 
     def _watch(self, member: Member) -> None:
         while not self._stop.is_set() and not member.gone:
-            member.look(self._reader)
-            time.sleep(PERIOD)
+            member.look(self._reader, self._query)
+            time.sleep(self._period)
 
     def holders(self) -> list[Member]:
         """Who showed nodes when it was looked at last."""
@@ -192,10 +208,10 @@ class Fleet:
 
 @contextlib.contextmanager
 def fleet(
-    plane: ControlPlane, folder: Path, token: str, nodes: list[str], standby: str = "hot", shards: int = 1
+    plane: ControlPlane, folder: Path, token: str, nodes: list[str], **options: Any
 ) -> Iterator[Fleet]:
     """Agents for these nodes."""
-    made = Fleet(plane, folder, token, standby, shards)
+    made = Fleet(plane, folder, token, **options)
     try:
         for node in nodes:
             made.start(node)
