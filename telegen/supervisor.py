@@ -185,8 +185,6 @@ class Supervisor:
             return
         if _pod(config) != _pod(self._config):
             self._shard.clear()
-        if plan.cluster != self._plan.cluster:
-            self._uid.clear()
         self._config = config
         configure("supervisor", config.log.level, config.log.format)
         self._telemetry.reloads.labels("success").inc()
@@ -204,7 +202,7 @@ class Supervisor:
     def _adopt(self, plan: Plan) -> None:
         """Make the children those of `plan`. Whoever runs is replaced: the new one is forked first, so that the socket
         is always served."""
-        self._plan = plan
+        moved, self._plan = plan.cluster != self._plan.cluster, plan
         self._telemetry.note_shard(plan.shard)
         for assignment in plan.assignments:
             if assignment.stores and assignment.name not in self._arenas:
@@ -218,7 +216,10 @@ class Supervisor:
         for child in before.values():
             if child.assignment.kind != "web":
                 self._dismiss(child)
+                forget(child.assignment.name)
         self._gates.leave(False)
+        if moved:
+            self._uid.clear()
         self._group = plan.group
         for assignment in web_last:
             self._children[assignment.name] = child = Child(assignment)

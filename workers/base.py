@@ -25,6 +25,8 @@ from telegen.shm.layout import Arena
 
 BEAT = 1.0
 """Seconds between two signs of life."""
+KUBE_SYSTEM = "kube-system"
+"""The namespace whose UID stands for that of the cluster: it is made with the cluster and lives as long."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finds out which cluster this is: by the UID of its namespace kube-system, which lives as long as the cluster does."""
+"""Finds out which cluster this is, by the UID of its namespace kube-system."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 from telegen.api.reflector import Collection, Event, Reflector
 from telegen.kubestate.registry import RESOURCES
 from workers.ask import make_client, reflector_settings
-from workers.base import BEAT, Worker
+from workers.base import BEAT, KUBE_SYSTEM, Worker
 from workers.observe import Observer
 
 STORE = "cluster_uid"
 """What the namespace is called among the stores in the agent's own metrics."""
-NAMESPACE = "kube-system"
 
 
 class IdentifyWorker(Worker):
@@ -26,7 +25,7 @@ class IdentifyWorker(Worker):
 
     def run(self) -> None:
         """Beat while a thread asks: a request may take longer than SIGTERM may."""
-        collection = Collection(RESOURCES["namespaces"].path(), "metadata", {"fieldSelector": f"metadata.name={NAMESPACE}"})
+        collection = Collection(RESOURCES["namespaces"].path(), "metadata", {"fieldSelector": f"metadata.name={KUBE_SYSTEM}"})
         observer = _Observer(self.telemetry, self.log, STORE)
         settings = reflector_settings(self.config)
         reflector = Reflector(make_client(self.shared), collection, _Finder(self), observer, self.stop, settings)
@@ -40,7 +39,7 @@ class IdentifyWorker(Worker):
     def found(self, uid: str) -> None:
         """Say it, and end."""
         self.shared.uid.write(uid)
-        self.log.info("the cluster is %s, by its namespace %s", uid, NAMESPACE)
+        self.log.info("the cluster is %s, by its namespace %s", uid, KUBE_SYSTEM)
         self.stop.set()
 
 
@@ -54,7 +53,7 @@ class _Finder:
         """Take what is there."""
         found = [obj for kind, obj in events if kind != "DELETED"]
         if not found:
-            self._worker.log.warning("there is no namespace %s; waiting for it", NAMESPACE)
+            self._worker.log.warning("there is no namespace %s; waiting for it", KUBE_SYSTEM)
         for obj in found:
             self.upsert(obj)
 

@@ -17,12 +17,14 @@ from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, prepare
 from telegen.kubestate.sharding import keeper
-from telegen.metrics.render import renderer
+from telegen.metrics.family import Object
+from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import Store
 from telegen.processes import trim_memory
+from telegen.shm.cell import TextCell
 from telegen.shm.writer import ArenaWriter
 from workers.ask import make_client, reflector_settings
-from workers.base import BEAT, Assignment, Worker
+from workers.base import BEAT, KUBE_SYSTEM, Assignment, Worker
 from workers.latecomers import MARGIN, Latecomers
 from workers.observe import Observer
 
@@ -66,6 +68,8 @@ class WatchWorker(Worker):
         families = prepare(resource, Selection.of(state))
         errors = _GenerateErrors(self.telemetry, self.log, name)
         render = renderer(resource.identity, families, errors, self.constant)
+        if name == "namespaces":
+            render = _noticing(render, self.shared.uid)
         return Store(name, families, render, arena, ORDER[resource.name], state.page_objects, self._due.set)
 
     def _make_reflector(self, store: Store) -> Reflector:
@@ -140,6 +144,19 @@ def _collection(store: str, config: Config, assignment: Assignment) -> Collectio
     path = resource.path(namespace)
     keep = keeper(assignment.shard)
     return Collection(path, resource.representation, params, assignment.part, keep, resource.needs)
+
+
+def _noticing(render: Render, cell: TextCell) -> Render:
+    """The same for namespaces, which notices the cluster's UID as it passes, where it is not known already."""
+
+    def notice(obj: Object) -> list[str]:
+        metadata = obj["metadata"]
+        uid = metadata.get("uid")
+        if metadata.get("name") == KUBE_SYSTEM and isinstance(uid, str) and not cell.read():
+            cell.write(uid)
+        return render(obj)
+
+    return notice
 
 
 class _GenerateErrors:

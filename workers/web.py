@@ -138,7 +138,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
         """The application of this worker process."""
         shared = self._shared
         telemetry = Telemetry(self._process)
-        view, registry = make_view(shared), reading_registry(shared.board, shared.rows, _shards(shared))
+        view = make_view(shared)
+        registry = reading_registry(shared.board, shared.rows, _shards(shared), shared.uid.read)
         app = make_app(view, registry, telemetry)
         if self._second_port is None:
             return app

@@ -63,6 +63,9 @@ namespaces that k8s/ grants anyway. Until it is known nothing is collected, not 
 the series would be others. /readyz and the log say what is missing, and the agent goes on asking. Then it is kept until the agent ends,
 whichever of its processes end before. `cluster_name` comes first where both are set. Several clusters have names already, and without an
 API server there is nobody to ask: both are errors.
+
+Without any label, `telegen_cluster_info{uid}` on /telemetry tells the same, of an agent that watches namespaces anyway: in node scope, of
+the one that serves them and the next in line.
 """
 
 

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
@@ -23,6 +24,8 @@ from prometheus_client.registry import Collector
 from telegen import __version__
 from telegen.shm.board import Board
 
+Mode = Literal["livemostrecent", "livesum", "livemin"]
+"""How the values of several processes become one; those of processes that are forgotten do not count."""
 _PREFIX = "telegen-telemetry-"
 
 
@@ -55,15 +58,16 @@ class Telemetry:
         values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
         registry = CollectorRegistry(auto_describe=False)
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(name, text, labels, registry=registry, multiprocess_mode="livemostrecent")
+        def gauge(name: str, text: str, *labels: str, mode: Mode = "livemostrecent") -> Gauge:
+            return Gauge(name, text, labels, registry=registry, multiprocess_mode=mode)
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
 
-        self.objects = gauge("telegen_store_objects", "Objects held by a store.", "store")
-        self.pages = gauge("telegen_store_pages", "Pages held by a store.", "store")
-        self.store_bytes = gauge("telegen_store_bytes", "Shared memory that the pages of a store take.", "store")
+        # Several processes may have a part of a store each: what they hold adds up, and the one that is behind counts.
+        self.objects = gauge("telegen_store_objects", "Objects held by a store.", "store", mode="livesum")
+        self.pages = gauge("telegen_store_pages", "Pages held by a store.", "store", mode="livesum")
+        self.store_bytes = gauge("telegen_store_bytes", "Shared memory that the pages of a store take.", "store", mode="livesum")
         self.left_out = gauge(
             "telegen_store_left_out_objects",
             "Objects that object_limit left out of the last list; NaN where the API server does not say how many.",
@@ -73,9 +77,10 @@ class Telemetry:
             "telegen_store_last_event_timestamp_seconds",
             "When the source last said anything, bookmarks included.",
             "store",
+            mode="livemin",
         )
         self.last_sync = gauge(
-            "telegen_store_last_sync_timestamp_seconds", "When the store last took a whole new state.", "store"
+            "telegen_store_last_sync_timestamp_seconds", "When the store last took a whole new state.", "store", mode="livemin"
         )
         self.lists = counter("telegen_api_lists_total", "Whole states asked for, by list or by watch.", "store", "by")
         self.watches = counter("telegen_api_watches_total", "Watches opened.", "store")
@@ -128,18 +133,41 @@ class Telemetry:
 
 
 def forget(process: str) -> None:
-    """Drop the gauges of a process that is not wanted any more; its counters stay.
+    """Drop the gauges of a process that is not wanted any more, or not as it was; its counters stay.
 
-    Else what it said last, of stores that are another agent's now, would look like stores that hear nothing.
+    Else what it said last, of stores that are another agent's or another process's now, would look like stores that hear
+    nothing, or be counted twice.
     """
     mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
-class _Processes(Collector):
-    """Heartbeat age and resident memory of every worker, and the shards that are served, read when asked."""
+class _Values(Collector):
+    """What is in the value files: a file that a process has just made and not filled yet, or that has just been forgotten,
+    is as good as none."""
 
-    def __init__(self, board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]]) -> None:
-        self._board, self._rows, self._shards = board, rows, shards
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """Read them all."""
+        files = [str(file) for file in self._folder.glob("*.db") if _size(file)]
+        return MultiProcessCollector.merge(files, accumulate=True)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+class _Processes(Collector):
+    """Heartbeat age and resident memory of every worker, the shards that are served, and the cluster, read when asked."""
+
+    def __init__(
+        self, board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]], uid: Callable[[], str]
+    ) -> None:
+        self._board, self._rows, self._shards, self._uid = board, rows, shards, uid
 
     def collect(self) -> Iterable[Metric]:
         build = GaugeMetricFamily("telegen_build_info", "Version of the agent.", labels=["version", "python"])
@@ -159,6 +187,14 @@ class _Processes(Collector):
             "Whether this agent serves a shard of the cluster now; over all agents each shard adds up to 1.",
             labels=["lease"],
         )
+        cluster = GaugeMetricFamily(
+            "telegen_cluster_info",
+            "UID of the cluster: of its namespace kube-system. On agents that need it, or watch the namespace anyway.",
+            labels=["uid"],
+        )
+        uid = self._uid()
+        if uid:
+            cluster.add_metric([uid], 1)
         for lease, served in self._shards().items():
             held.add_metric([lease], float(served))
         for worker, row in self._rows.items():
@@ -169,7 +205,7 @@ class _Processes(Collector):
             resident = _resident(self._board.pid(row))
             if resident is not None:
                 memory.add_metric([worker], resident)
-        return [build, age, memory, *([held] if held.samples else [])]
+        return [build, age, memory, *(family for family in (held, cluster) if family.samples)]
 
 
 def _resident(pid: int) -> float | None:
@@ -181,7 +217,7 @@ def _resident(pid: int) -> float | None:
 
 
 def reading_registry(
-    board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]] = dict
+    board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]] = dict, uid: Callable[[], str] = str
 ) -> CollectorRegistry:
     """A registry that reads what all processes have counted.
 
@@ -189,8 +225,9 @@ def reading_registry(
         board: where processes show that they are alive.
         rows: worker name to its row there.
         shards: tells, by Lease, whether this agent serves the shard now.
+        uid: tells which cluster it is, "" before that is known.
     """
     registry = CollectorRegistry(auto_describe=False)
-    MultiProcessCollector(registry, path=os.environ["PROMETHEUS_MULTIPROC_DIR"])  # type: ignore[no-untyped-call]
-    registry.register(_Processes(board, rows, shards))
+    registry.register(_Values(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
+    registry.register(_Processes(board, rows, shards, uid))
     return registry

@@ -153,6 +153,7 @@ def test_probes_are_well(calm: Agent) -> None:
     "name",
     [
         "telegen_build_info{",
+        'telegen_cluster_info{uid="',
         'telegen_store_objects{store="pods"} 60.0',
         'telegen_store_pages{store="pods"}',
         'telegen_store_bytes{store="pods"}',

@@ -128,6 +128,8 @@ def test_reloads(server: SimulatedServer) -> None:
                 wanted = f"\nkube_pod_created{label}"
                 agent.wait_page(label, lambda page: wanted in page and f"\ncontainer_memory_usage_bytes{label}" in page, 15)
                 wait_for("no others", lambda: others(agent, label.strip("{")) == [], 15)
+                known = uid(other if "{url}" not in text else server)
+                wait_for("what is known", lambda: f'\ntelegen_cluster_info{{uid="{known}"}}' in agent.page("/telemetry"), 15)
             wait_for("no label", lambda: "{cluster=" not in agent.page(), 15)
     finally:
         other.stop()

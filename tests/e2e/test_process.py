@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -187,6 +188,28 @@ def test_pods_split_over_processes_and_stores_by_namespace(server: SimulatedServ
         assert len(pods) == len(set(pods)) == wanted > 0
         assert len(agent.named("telegen-watch-pods-1")) > 0
         assert 'telegen_store_objects{store="pods/shop-0"}' in agent.page("/telemetry")
+
+
+def test_parts_of_a_store_add_up(server: SimulatedServer) -> None:
+    """With pod_processes the agent's own metrics count the pods of all processes, also after these have become more or fewer."""
+    text = FAST.replace("kube_state:", "kube_state:\n    pod_processes: {processes}")
+    with start_agent(text, url=server.url, processes=3) as agent:
+        agent.wait_ready()
+        for processes in (2, 1, 3):
+            agent.config.write_text(text.format(port=agent.port, url=server.url, processes=processes))
+            wait_for("the processes", lambda: agent.page("/telemetry").count('heartbeat_age_seconds{worker="watch-pods') == processes, 10)
+            wait_for("all pods", lambda: 'telegen_store_objects{store="pods"} 60.0' in agent.page("/telemetry"), 10)
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.02, 0.05, 0.1])
+def test_term_at_the_start(server: SimulatedServer, wait: float) -> None:
+    """SIGTERM to an agent whose processes have just been forked reaches every one of them: nobody has to be killed."""
+    with start_agent(FAST, url=server.url) as agent:
+        wait_for("its socket", lambda: "listens on" in agent.log.read_text(), 10, 0.002)
+        time.sleep(wait)
+        agent.process.terminate()
+        assert agent.process.wait(30) == 0
+        assert "killed" not in agent.log.read_text()
 
 
 def test_shards_together_are_the_whole(server: SimulatedServer) -> None:

@@ -68,6 +68,7 @@ def test_each_its_part(server: SimulatedServer) -> None:
         for number, page in enumerate(pages):
             assert set(re.findall(r'kube_pod_info\{.*?node="(.*?)"', page)) == {f"node-{number}"}
         assert [page.count("\nkube_node_info{") for page in pages] == [6, 0]
+        assert "telegen_cluster_info{" in first.page("/telemetry")
         for agent, served in ((first, "1.0"), (second, "0.0")):
             assert f'telegen_shard_served{{lease="telegen-shard-0"}} {served}' in agent.page("/telemetry")
 
@@ -147,6 +148,16 @@ def test_a_lost_shard_leaves_nothing(server: SimulatedServer) -> None:
 
         wait_for("what there is now", is_whole, 60, 0.02)
         assert 6 not in pages
+
+
+def test_no_lease_before_the_cluster_is_known(server: SimulatedServer) -> None:
+    """Who cannot label series takes no Lease, and so does not keep another from serving the shard."""
+    server.levers.forbidden.add("namespaces")
+    with start_agent("kubernetes: {{cluster_uid: true}}\n" + CONFIG, node="node-0", standby="hot", url=server.url) as agent:
+        wait_for("the refusal", lambda: "cannot list resource" in agent.log.read_text(), 10)
+        assert agent.named("telegen-elect") == [] and lease(server) == {}
+        server.levers.forbidden.discard("namespaces")
+        wait_for("the shard", lambda: '\nkube_node_info{cluster="' in agent.page_if_up(), 20, 0.1)
 
 
 def test_leases_forbidden(server: SimulatedServer) -> None:

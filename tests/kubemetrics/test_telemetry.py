@@ -1,0 +1,51 @@
+"""What several processes count of one store becomes one number."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from telegen.kubemetrics.telemetry import Telemetry, forget, reading_registry
+from telegen.shm.board import Board
+
+
+def say(process: str, objects: int, synced: float) -> None:
+    """Let a process of this name say what it holds, and end."""
+    pid = os.fork()
+    if pid == 0:
+        telemetry = Telemetry(process)
+        telemetry.note_size("pods", objects, objects // 10, objects * 100)
+        telemetry.last_event.labels("pods").set(synced + 1)
+        telemetry.last_sync.labels("pods").set(synced)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_parts_of_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects, pages and bytes add up; of times the oldest counts, for it is the part that is behind; what a process said that
+    is not wanted any more is forgotten."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    say("watch-pods-0", 30, 2000.0)
+    say("watch-pods-1", 20, 1000.0)
+    registry = reading_registry(Board(1), {})
+
+    def shown() -> list[float | None]:
+        names = ("objects", "pages", "bytes", "last_event_timestamp_seconds", "last_sync_timestamp_seconds")
+        return [registry.get_sample_value(f"telegen_store_{name}", {"store": "pods"}) for name in names]
+
+    assert shown() == [50, 5, 5000, 1001, 1000]
+    say("watch-pods-1", 40, 3000.0)
+    assert shown() == [70, 7, 7000, 2001, 2000]
+    forget("watch-pods-0")
+    assert shown() == [40, 4, 4000, 3001, 3000]
+
+
+def test_file_that_is_not_filled_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has just made its file, or has reserved room in it, does not keep the others' figures from being read."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    say("watch-pods-0", 30, 2000.0)
+    (tmp_path / "gauge_livesum_watch-pods-1.db").touch()
+    (tmp_path / "gauge_livesum_watch-pods-2.db").write_bytes(bytes(1 << 20))
+    assert reading_registry(Board(1), {}).get_sample_value("telegen_store_objects", {"store": "pods"}) == 30
