@@ -166,12 +166,17 @@ def last_finished(statuses: str) -> Generate:
 
 def started(statuses: str) -> Generate:
     """Start of each container that is running or terminated; the zero time where the API has none."""
+    read = items(statuses)
 
-    def row(status: Status) -> Row | None:
-        state = status.get("state") or {}
-        now = state.get("running")
-        if now is None:
-            now = state.get("terminated")
-        return None if now is None else (name(status), seconds(now.get("startedAt")))
+    def generate(obj: Object) -> Iterable[Row]:
+        rows: list[Row] = []
+        for status in read(obj):
+            state = status.get("state") or {}
+            now = state.get("running")
+            if now is None:
+                now = state.get("terminated")
+            if now is not None:
+                rows.append((status.get("name") or "", seconds(now.get("startedAt"))))
+        return rows
 
-    return each(statuses, row)
+    return generate

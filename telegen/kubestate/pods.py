@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from telegen.kubestate import pod_containers as containers
 from telegen.kubestate.constructors import STATUSES as CONDITION_STATES
@@ -39,8 +39,6 @@ DISRUPTION_REASONS = frozenset(
 )
 
 pod_name = text("metadata.name")
-_info = [text(path) for path in ("status.hostIP", "status.podIP", "spec.nodeName")]
-_priority_class, _host_network = text("spec.priorityClassName"), at("spec.hostNetwork", False)
 _owners, _conditions, _statuses = items("metadata.ownerReferences"), items("status.conditions"), items(STATUSES)
 _volumes, _tolerations, _claims = items("spec.volumes"), items("spec.tolerations"), items("spec.resourceClaims")
 _claim_statuses, _reason = items("status.resourceClaimStatuses"), text("status.reason")
@@ -49,10 +47,14 @@ _node_selector = at("spec.nodeSelector", {})
 
 def info(obj: Object) -> Iterable[Row]:
     """Addresses, node, controller and class."""
-    controller: dict[str, Any] = next((ref for ref in _owners(obj) if ref.get("controller")), {})
-    by = (controller.get("kind") or "", controller.get("name") or "")
-    network = "true" if _host_network(obj) else "false"
-    return [(*[read(obj) for read in _info], *by, _priority_class(obj), network, 1)]
+    kind = name = ""
+    for ref in _owners(obj):
+        if ref.get("controller"):
+            kind, name = ref.get("kind") or "", ref.get("name") or ""
+            break
+    spec, status = (obj.get("spec") or {}).get, (obj.get("status") or {}).get
+    where = status("hostIP") or "", status("podIP") or "", spec("nodeName") or ""
+    return [(*where, kind, name, spec("priorityClassName") or "", "true" if spec("hostNetwork") else "false", 1)]
 
 
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -137,26 +139,22 @@ def resource_claims(obj: Object) -> Iterable[Row]:
     return rows
 
 
-class Condition(NamedTuple):
-    """A condition without its times."""
-
-    type: str | None
-    status: str | None
-    reason: str | None
+Condition = tuple[Optional[str], Optional[str], Optional[str]]
+"""(type, status, reason): a condition without its times."""
 
 
 def CONDITIONS(obj: Object) -> tuple[Condition, ...]:
     """The subject of families that ask for no times."""
-    return tuple([Condition(one.get("type"), one.get("status"), one.get("reason")) for one in _conditions(obj)])
+    return tuple([(one.get("type"), one.get("status"), one.get("reason")) for one in _conditions(obj)])
 
 
 def condition_states(type_: str) -> Generate:
     """(true | false | unknown) rows of the conditions of one type."""
     return lambda conditions: [
-        (label, condition.status == status)
-        for condition in conditions
-        if condition.type == type_
-        for label, status in CONDITION_STATES
+        (label, status == wanted)
+        for kind, status, _ in conditions
+        if kind == type_
+        for label, wanted in CONDITION_STATES
     ]
 
 
@@ -183,13 +181,13 @@ def status_reasons(obj: Object) -> Iterable[Row]:
 
 def disruption_reasons(conditions: Iterable[Condition]) -> Iterable[Row]:
     """Why the pod is to be disrupted."""
-    reasons = [condition.reason for condition in conditions if condition.type == "DisruptionTarget"]
+    reasons = [reason for kind, _, reason in conditions if kind == "DisruptionTarget"]
     return [(reason if reason in DISRUPTION_REASONS else "Other", 1) for reason in reasons]
 
 
 def unschedulable(conditions: Iterable[Condition]) -> int | None:
     """1 when the scheduler found no node."""
-    return 1 if any(one.type == "PodScheduled" and one.status == "False" for one in conditions) else None
+    return 1 if any(kind == "PodScheduled" and status == "False" for kind, status, _ in conditions) else None
 
 
 def _toleration(entry: dict[str, Any]) -> Row:
