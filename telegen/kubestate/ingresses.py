@@ -18,7 +18,7 @@ _rules, _tls = items("spec.rules"), items("spec.tls")
 
 def info(obj: Object) -> Iterable[Row]:
     """The class: the old annotation goes before the field."""
-    return [(_annotations(obj).get(CLASS, _class(obj)), 1)]
+    return [(_annotations(obj).get(CLASS, _class(obj)) or "", 1)]
 
 
 def paths(obj: Object) -> Iterable[tuple[list[tuple[str, str]], int]]:

@@ -19,13 +19,13 @@ _volume, _mode, _requests = text("spec.volumeName"), text("spec.volumeMode"), at
 
 def info(obj: Object) -> Iterable[Row]:
     """Class, volume and mode: the old annotation goes before the field."""
-    return [(_annotations(obj).get(CLASS, _class(obj)), _volume(obj), _mode(obj), 1)]
+    return [(_annotations(obj).get(CLASS, _class(obj)) or "", _volume(obj), _mode(obj), 1)]
 
 
 def requested(obj: Object) -> int | None:
     """Bytes asked for, rounded up."""
-    amount = _requests(obj).get("storage")
-    return None if amount is None else whole(amount)
+    requests = _requests(obj)
+    return whole(requests["storage"]) if "storage" in requests else None
 
 
 FAMILIES = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import dropwhile
 from typing import Any
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp
@@ -47,7 +48,8 @@ def info(obj: Object) -> Iterable[Row]:
 def _shown(kind: str, field: str, value: Any) -> str:
     """A field as a label: lists joined, an absent LUN of iSCSI is 0 as its type has no other absence."""
     if isinstance(value, list):
-        return ",".join(value)
+        # Commas begin after the first entry that says something.
+        return ",".join(dropwhile(lambda entry: entry == "", [entry or "" for entry in value]))
     if field == "lun":
         return str(int(value or 0)) if value is not None or kind == "iscsi" else ""
     return value or ""

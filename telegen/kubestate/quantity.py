@@ -1,86 +1,131 @@
 """Kubernetes quantities (`100m`, `4Gi`, `1e3`) as numbers, rounded as kube-state-metrics rounds them.
 
-Source: the serialization format of k8s.io/apimachinery's resource.Quantity.
+Source: the serialization format of k8s.io/apimachinery's resource.Quantity and its arithmetic in 64 bits: what is beyond
+them comes out as it does there, wrapped or 0.
 """
 
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from functools import lru_cache
-from math import ceil, floor
-from typing import Union
+from typing import NamedTuple, Union
 
 from telegen.metrics.keys import sanitize
 
-Quantity = Union[str, int, float]
+Quantity = Union[str, int, float, None]
 
-_FORM = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)([a-zA-Z]*|[eE][+-]?\d+)", re.ASCII)
+_FORM = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?([a-zA-Z]*|[eE][+-]?\d+)", re.ASCII)
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _MAX = (1 << 63) - 1
 _MAX_MILLI = _MAX // 1000
-_NANO = 10**9
+_NANO, _MILLI = -9, -3
+_WRAPPING = (1, 2, 3, 6, 9)
+"""Powers of ten by which the peer multiplies at once, where overflow wraps; it goes to others step by step, to 0."""
 
 
-def _away(value: Fraction) -> int:
-    """Rounded up to an integer, away from zero."""
-    return ceil(value) if value >= 0 else floor(value)
+class Amount(NamedTuple):
+    """digits * 10**exponent; `small` when the peer keeps the digits in 64 bits."""
+
+    digits: int
+    exponent: int
+    small: bool
 
 
 @lru_cache(maxsize=16384)
-def parse(quantity: Quantity) -> Fraction:
-    """The exact value, rounded up to nano and capped at 2**63 - 1 as the API does.
+def parse(quantity: Quantity) -> Amount:
+    """The value; rounded up to nano, and binary ones capped at 2**63 - 1, where it does not fit into 64 bits. None is 0.
 
     Raises:
         ValueError: it is no quantity.
     """
+    if quantity is None:
+        return Amount(0, 0, True)
     if isinstance(quantity, bool) or not isinstance(quantity, (str, int, float)):
         raise ValueError(f"no quantity: {quantity!r}")
     found = _FORM.fullmatch(quantity if isinstance(quantity, str) else repr(quantity))
-    if not found:
+    if not quantity and quantity != 0 or not found:
         raise ValueError(f"no quantity: {str(quantity)[:40]!r}")
-    sign, digits, suffix = found.groups()
+    sign, whole, fraction, suffix = found[1], found[2].lstrip("0") or "0", found[3] or "", found[4]
     if suffix in _BINARY:
-        scale = Fraction(1 << _BINARY[suffix])
-    elif suffix in _DECIMAL:
-        scale = Fraction(10) ** _DECIMAL[suffix]
-    elif len(suffix) > 1 and suffix[0] in "eE" and len(suffix) < 6:
-        scale = Fraction(10) ** int(suffix[1:])
+        amount = _binary(whole, fraction, _BINARY[suffix])
     else:
-        raise ValueError(f"no quantity: unknown suffix {suffix[:40]!r}")
-    exact = Fraction(digits) * scale
-    value = min(Fraction(_away(exact * _NANO), _NANO), Fraction(_MAX))
-    return -value if sign == "-" else value
+        amount = _decimal(whole, fraction, _exponent(suffix))
+    return amount._replace(digits=-amount.digits) if sign == "-" else amount
+
+
+def _exponent(suffix: str) -> int:
+    if suffix in _DECIMAL:
+        return _DECIMAL[suffix]
+    if suffix[0] in "eE" and 1 < len(suffix) < 8:
+        return int(suffix[1:])
+    raise ValueError(f"no quantity: unknown suffix {suffix[:40]!r}")
+
+
+def _decimal(whole: str, fraction: str, exponent: int) -> Amount:
+    exponent -= len(fraction)
+    digits = int(whole + fraction)
+    small = len(whole + fraction) <= 18 and exponent >= _NANO
+    return Amount(digits, exponent, True) if small else _large(digits, exponent)
+
+
+def _binary(whole: str, fraction: str, power: int) -> Amount:
+    digits = int(whole + fraction) << power
+    if not fraction and len(whole) + power * 3 // 10 < 15:
+        return Amount(digits, 0, True)
+    rounded = _large(digits, -len(fraction))
+    return Amount(_MAX, 0, False) if rounded.digits > _MAX * 10**9 else rounded
+
+
+def _large(digits: int, exponent: int) -> Amount:
+    """In nano, rounded up."""
+    if exponent > 400:
+        raise ValueError(f"no quantity: a number of {exponent} digits")
+    shift = exponent - _NANO
+    return Amount(digits * 10**shift if shift >= 0 else -(-digits // 10**-shift), _NANO, False)
+
+
+def _wrap(value: int) -> int:
+    """The lowest 64 bits, signed."""
+    return (value + _MAX + 1 & (1 << 64) - 1) - _MAX - 1
+
+
+def _scaled(amount: Amount, exponent: int) -> int:
+    """In units of 10**exponent, rounded up; away from zero where it is small."""
+    digits, shift = amount.digits, amount.exponent - exponent
+    unit: int = 10 ** abs(shift)
+    if shift >= 0:
+        value = digits * unit
+        return value if abs(value) <= _MAX else _wrap(value) if shift in _WRAPPING or not amount.small else 0
+    if amount.small:
+        return -(-digits // unit) if digits >= 0 else digits // unit
+    if digits < _MAX:
+        # Cut, then one more: the peer rounds large negative amounts so.
+        cut = abs(_wrap(digits)) // unit
+        return (cut if _wrap(digits) >= 0 else -cut) + bool(_wrap(digits) % unit)
+    return _wrap(-(-digits // unit))
 
 
 @lru_cache(maxsize=16384)
 def milli(quantity: Quantity) -> float:
     """Rounded up to a thousandth; to a whole number where thousandths would not fit into 63 bits."""
-    value = parse(quantity)
-    whole = _away(value)
+    amount = parse(quantity)
+    whole = _scaled(amount, 0)
     # The peer divides floats: beyond 2**53 the two roundings differ from one.
-    return float(whole) if whole > _MAX_MILLI else float(_away(value * 1000)) / 1000.0
+    return float(whole) if whole > _MAX_MILLI else float(_scaled(amount, _MILLI)) / 1000.0
 
 
 @lru_cache(maxsize=16384)
 def whole(quantity: Quantity) -> int:
     """Rounded up to a whole number."""
-    return _away(parse(quantity))
+    return _scaled(parse(quantity), 0)
 
 
 def approximate(quantity: Quantity) -> float:
     """The number as the peer has it: digits times a power of ten, both floats, so its last bit may differ from the nearest
     float's."""
-    value = parse(quantity)
-    if abs(value) == _MAX:
-        return float(value)
-    _, digits, suffix = _FORM.fullmatch(quantity if isinstance(quantity, str) else repr(quantity)).groups()  # type: ignore[union-attr]
-    exponent = -len(digits.partition(".")[2])
-    if suffix not in _BINARY:
-        exponent += _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:])
-    exponent = max(exponent, -9)
-    return float(value / Fraction(10) ** exponent) * float(f"1e{exponent}")
+    digits, exponent, _ = parse(quantity)
+    return float(digits) * float(f"1e{exponent}") if digits else 0.0
 
 
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
