@@ -165,19 +165,27 @@ def start_agent(
     """
     port = port or free_port()
     with tempfile.TemporaryDirectory() as folder:
-        config, log = Path(folder) / "config.yaml", Path(folder) / "log"
+        config = Path(folder) / "config.yaml"
         config.write_text(text.format(port=port, **values))
-        with log.open("wb") as output:
-            command = [sys.executable, "-m", "telegen.supervisor", "--config", str(config), *arguments]
-            process = subprocess.Popen(command, env={**clean_environ(), **(environ or {})}, stderr=output)
-            try:
-                yield Agent(process, port, config, log)
-            except BaseException:
-                sys.stderr.write(log.read_text())
-                raise
-            finally:
-                process.send_signal(signal.SIGTERM)
-                process.wait(30)
+        command = [sys.executable, "-m", "telegen.supervisor", "--config", str(config), *arguments]
+        with running(command, {**clean_environ(), **(environ or {})}, port, config) as agent:
+            yield agent
+
+
+@contextlib.contextmanager
+def running(command: list[str], environ: Mapping[str, str], port: int, config: Path) -> Iterator[Agent]:
+    """An agent by its command; its log, beside the configuration, is shown when something goes wrong."""
+    log = config.with_name("log")
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environ, stderr=output)
+    try:
+        yield Agent(process, port, config, log)
+    except BaseException:
+        sys.stderr.write(log.read_text())
+        raise
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
 
 
 def clean_environ() -> dict[str, str]:
@@ -188,8 +196,8 @@ def clean_environ() -> dict[str, str]:
 @contextlib.contextmanager
 def agent(api: str) -> Iterator[tuple[str, Tree]]:
     """An agent that watches `api`, as it comes; its URL and its processes."""
-    with start_agent(CONFIG, url=api) as running:
-        yield running.url, running.tree
+    with start_agent(CONFIG, url=api) as agent:
+        yield agent.url, agent.tree
 
 
 def free_port() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from telegen.api.reflector import Collection, Reflector
@@ -14,6 +14,7 @@ from telegen.processes import trim_memory
 from workers.ask import make_client, reflector_settings
 from workers.base import Worker
 from workers.observe import Observer
+from workers.threads import Threads
 
 PODS, NAMESPACES = "containers/names/pods", "containers/names/namespaces"
 """What these collections are called among the stores in the agent's own metrics."""
@@ -33,9 +34,9 @@ class NameThreads:
 
     def __init__(self, worker: Worker, names: Names) -> None:
         """Start them."""
-        self._worker, self._indexes = worker, [index for _, _, index in _followed(worker, names)]
-        self._threads = [self._start(*followed) for followed in _followed(worker, names)]
-        if not self._threads:
+        self._worker, self._threads = worker, Threads(worker)
+        self._indexes = [self._start(*followed) for followed in _followed(worker, names)]
+        if not self._indexes:
             _explain(worker)
 
     def check(self) -> None:
@@ -44,22 +45,19 @@ class NameThreads:
         Raises:
             RuntimeError: one has ended.
         """
-        for thread in self._threads:
-            if not thread.is_alive() and not self._worker.stop.is_set():
-                raise RuntimeError(f"thread {thread.name} has ended")
+        self._threads.check()
 
     @property
     def synced(self) -> bool:
         """Whether each collection has come whole."""
         return all(index.synced.is_set() for index in self._indexes)
 
-    def _start(self, name: str, collection: Collection, index: Index) -> threading.Thread:
+    def _start(self, name: str, collection: Collection, index: Index) -> Index:
         worker = self._worker
         observer, settings = _IndexObserver(worker, name, index), reflector_settings(worker.config)
         reflector = Reflector(make_client(worker.shared), collection, index, observer, worker.stop, settings)
-        thread = threading.Thread(target=_guarded(worker, name, reflector.run), name=name, daemon=True)
-        thread.start()
-        return thread
+        self._threads.start(name, reflector.run)
+        return index
 
 
 def node_name(worker: Worker) -> str:
@@ -86,18 +84,6 @@ def _explain(worker: Worker) -> None:
         why = "node_name and NODE_NAME are empty" if worker.shared.cluster else "no API server is watched"
         effect = "pod_labels and the like stay empty" if asked else "containers are named by their runtimes' files alone"
         worker.log.log(logging.WARNING if asked else logging.INFO, "%s: %s", why, effect)
-
-
-def _guarded(worker: Worker, name: str, run: Callable[[], None]) -> Callable[[], None]:
-    """Log what ends a thread; the main thread then ends the worker."""
-
-    def guarded() -> None:
-        try:
-            run()
-        except Exception:
-            worker.log.exception("%s: ended by an error that nothing foresaw", name)
-
-    return guarded
 
 
 class _IndexObserver(Observer):

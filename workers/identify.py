@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ from telegen.kubestate.registry import RESOURCES
 from workers.ask import make_client, reflector_settings
 from workers.base import BEAT, KUBE_SYSTEM, Worker
 from workers.observe import Observer
+from workers.threads import Threads
 
 STORE = "cluster_uid"
 """What the namespace is called among the stores in the agent's own metrics."""
@@ -29,12 +29,11 @@ class IdentifyWorker(Worker):
         observer = _Observer(self.telemetry, self.log, STORE)
         settings = reflector_settings(self.config)
         reflector = Reflector(make_client(self.shared), collection, _Finder(self), observer, self.stop, settings)
-        thread = threading.Thread(target=reflector.run, name=STORE, daemon=True)
-        thread.start()
+        threads = Threads(self)
+        threads.start(STORE, reflector.run)
         while not self.stop.wait(BEAT):
             self.beat()
-            if not thread.is_alive():
-                raise RuntimeError("nobody asks any more")
+            threads.check()
 
     def found(self, uid: str) -> None:
         """Say it, and end."""

@@ -6,7 +6,6 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from telegen.api.reflector import Collection, Reflector
@@ -27,6 +26,7 @@ from workers.ask import make_client, reflector_settings
 from workers.base import BEAT, KUBE_SYSTEM, Assignment, Worker
 from workers.latecomers import MARGIN, Latecomers
 from workers.observe import Observer
+from workers.threads import Threads
 
 COLLECT = 60.0
 """Seconds between two runs of the garbage collector, which is off otherwise: with it, parsing takes four times
@@ -48,14 +48,13 @@ class WatchWorker(Worker):
         self._due = threading.Event()
         arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores = [self._make_store(name, arena) for name in self.assignment.stores]
-        self._threads = [self._thread("flush", self._flush)]
+        self._threads = Threads(self)
+        self._threads.start("flush", self._flush)
         for store in self._stores:
-            self._threads.append(self._thread(store.name, self._make_reflector(store).run))
+            self._threads.start(store.name, self._make_reflector(store).run)
         collected = time.monotonic()
         while not self.stop.wait(BEAT):
-            dead = [thread.name for thread in self._threads if not thread.is_alive()]
-            if dead:
-                raise RuntimeError(f"thread {', '.join(dead)} has ended")
+            self._threads.check()
             self.beat()
             if time.monotonic() - collected > COLLECT:
                 collected = time.monotonic()
@@ -86,7 +85,7 @@ class WatchWorker(Worker):
         if not self.assignment.pods_of:
             return store
         late = Latecomers(store, float(self.config.kube_metrics.kube_state.flush_interval) + MARGIN)
-        self._threads.append(self._thread(f"{store.name} that are new", late.run))
+        self._threads.start(f"{store.name} that are new", late.run)
         return late
 
     def _flush(self) -> None:
@@ -101,22 +100,6 @@ class WatchWorker(Worker):
                 if store.flush():
                     note_size(self.telemetry, store)
             pause = max(least, min(FLUSH_MAX, (time.thread_time() - started) / FLUSH_SHARE))
-
-    def _thread(self, name: str, run: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=self._guarded(run), name=name, daemon=True)
-        thread.start()
-        return thread
-
-    def _guarded(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Log what ends a thread; the main thread then ends the worker."""
-
-        def guarded() -> None:
-            try:
-                run()
-            except Exception:
-                self.log.exception("%s: ended by an error that nothing foresaw", threading.current_thread().name)
-
-        return guarded
 
 
 def note_size(telemetry: Telemetry, store: Store) -> None:

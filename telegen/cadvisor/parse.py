@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-UNLIMITED = 0x7FFFFFFFFFFFF000
-"""What v1 says where v2 says `max`."""
-
 
 def number(content: bytes) -> int | None:
     """The number in a file; None for `max`, the kernel's word for no limit.

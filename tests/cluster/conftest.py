@@ -29,12 +29,8 @@ def programs() -> Path:
 @pytest.fixture(scope="session")
 def control_plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """etcd and kube-apiserver, running."""
-    plane = ControlPlane(programs, tmp_path_factory.mktemp("control-plane"))
-    try:
-        plane.start()
+    with ControlPlane.running(programs, tmp_path_factory.mktemp("control-plane")) as plane:
         yield plane
-    finally:
-        plane.stop()
 
 
 @pytest.fixture(scope="session")

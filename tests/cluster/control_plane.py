@@ -9,7 +9,7 @@ import ctypes
 import json
 import signal
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,17 @@ class ControlPlane:
             "--log-level=error",
         )
         self.start_apiserver()
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, programs: Path, folder: Path, *settings: str) -> Iterator[ControlPlane]:
+        """One that has started; it is stopped at the end of the context."""
+        plane = cls(programs, folder, *settings)
+        try:
+            plane.start()
+            yield plane
+        finally:
+            plane.stop()
 
     def start_apiserver(self) -> None:
         """Start the API server, on its port, and wait until it is ready."""

@@ -27,12 +27,8 @@ api: {{backoff_initial: 100ms, backoff_max: 1s}}
 @pytest.fixture
 def second(programs: Path, tmp_path: Path) -> Iterator[ControlPlane]:
     """Another etcd and kube-apiserver."""
-    plane = ControlPlane(programs, tmp_path)
-    try:
-        plane.start()
+    with ControlPlane.running(programs, tmp_path) as plane:
         yield plane
-    finally:
-        plane.stop()
 
 
 @pytest.mark.timeout(180)

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ import yaml
 
 from tests.cluster.control_plane import ADMIN, ControlPlane, deployment, node, pod
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
-from tests.harness import Agent, clean_environ, free_port
+from tests.harness import Agent, clean_environ, free_port, running
 from tests.k8s.rendered import config_text, container, environment
 
 pytestmark = pytest.mark.cluster
@@ -48,7 +46,7 @@ def world(control_plane: ControlPlane) -> Iterator[None]:
 @contextlib.contextmanager
 def in_pod(objs: list[Object], plane: ControlPlane, folder: Path, **environ: str) -> Iterator[Agent]:
     """The container of some manifests, as far as the agent can tell."""
-    files, config, log = folder / "account", folder / "telegen.yaml", folder / "log"
+    files, config = folder / "account", folder / "telegen.yaml"
     files.mkdir(parents=True)
     (files / "token").write_text(plane.token("telegen", "telegen"))
     (files / "ca.crt").write_bytes(plane.certificate)
@@ -67,16 +65,8 @@ def in_pod(objs: list[Object], plane: ControlPlane, folder: Path, **environ: str
     arguments = [str(config) if word == "/etc/telegen/telegen.yaml" else word for word in container(objs)["args"]]
     agent = [sys.executable, "-m", "telegen.supervisor", *arguments]
     command = ["unshare", "--mount", "sh", "-ec", POD, "sh", ACCOUNT, str(files), *agent]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environ, stderr=output)
-    try:
-        yield Agent(process, port, config, log)
-    except BaseException:
-        sys.stderr.write(log.read_text())
-        raise
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+    with running(command, environ, port, config) as inside:
+        yield inside
 
 
 @pytest.mark.parametrize(

@@ -48,12 +48,8 @@ Samples = dict[str, dict[str, dict[str, float]]]
 @pytest.fixture(scope="module")
 def plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane for the cases alone: quotas and limits among them would disturb other tests."""
-    running = ControlPlane(programs, tmp_path_factory.mktemp("cases"), *SETTINGS)
-    try:
-        running.start()
+    with ControlPlane.running(programs, tmp_path_factory.mktemp("cases"), *SETTINGS) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -30,12 +30,8 @@ KEPT = frozenset(
 def main() -> int:
     """Start a control plane, ask it, and write the file."""
     with tempfile.TemporaryDirectory() as place:
-        plane = ControlPlane(folder(os.environ), Path(place))
-        try:
-            plane.start()
+        with ControlPlane.running(folder(os.environ), Path(place)) as plane:
             found = schemas(plane)
-        finally:
-            plane.stop()
     lines = [f"{json.dumps(name)}: {json.dumps(found[name], separators=(',', ':'), sort_keys=True)}" for name in sorted(found)]
     SCHEMA.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     print(f"{SCHEMA}: {len(found)} definitions, {SCHEMA.stat().st_size} bytes")
