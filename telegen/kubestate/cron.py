@@ -95,7 +95,8 @@ def _read(text: str, zone_name: str | None) -> Schedule:
         prefix, _, text = text.partition(" ")
         zone_name = prefix.partition("=")[2]
     zone = None if zone_name is None else _zone(zone_name)
-    text = text.strip()
+    # What stands behind a zone is trimmed; a word by itself, as in "@hourly ", is not.
+    text = text if zone_name is None else text.strip()
     if text.startswith("@every "):
         delay = _delay(text[len("@every ") :])
         return Schedule(lambda after: after + delay)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, resource_version
 from telegen.kubestate.cron import Malformed, parse
-from telegen.kubestate.fields import ZERO_TIME, at, items, text, time_at
+from telegen.kubestate.fields import ZERO_TIME, at, given_time_at, items, text, time_at
 from telegen.kubestate.resource import NAMESPACE, Resource, named
 from telegen.metrics.family import ALPHA, STABLE, Object, Row, gauge
 
@@ -49,10 +49,13 @@ FAMILIES = (
     gauge("kube_cronjob_info", "When jobs are made.", STABLE, info, "schedule", "concurrency_policy", "timezone"),
     created("kube_cronjob"),
     gauge("kube_cronjob_status_active", "Jobs that are running.", STABLE, lambda obj: len(_active(obj))),
-    gauge("kube_cronjob_status_last_schedule_time", "When the last job was made, in Unix seconds.", STABLE, _last),
+    gauge(
+        "kube_cronjob_status_last_schedule_time", "When the last job was made, in Unix seconds.", STABLE,
+        given_time_at("status.lastScheduleTime"),
+    ),
     gauge(
         "kube_cronjob_status_last_successful_time", "When a job last succeeded, in Unix seconds.", STABLE,
-        time_at("status.lastSuccessfulTime"),
+        given_time_at("status.lastSuccessfulTime"),
     ),
     gauge("kube_cronjob_spec_suspend", "Whether jobs are held back.", STABLE, _suspended),
     gauge(

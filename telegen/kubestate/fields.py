@@ -99,6 +99,17 @@ def time_at(path: str) -> ReadTime:
     return read_time
 
 
+def given_time_at(path: str) -> ReadTime:
+    """A time in Unix seconds, the zero time included; None when it is absent."""
+    read = at(path)
+
+    def read_time(obj: Object) -> int | None:
+        value = read(obj)
+        return None if value is None else seconds(value)
+
+    return read_time
+
+
 @lru_cache(maxsize=16384)
 def seconds(value: str | None) -> int:
     """Unix seconds of an RFC 3339 time, fractions cut off; `ZERO_TIME` for None.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, condition_rows, created, exists, owner
-from telegen.kubestate.fields import at, count, items
+from telegen.kubestate.fields import at, count, given_time_at, items
 from telegen.kubestate.fields import seconds as unix
 from telegen.kubestate.fields import time_at
 from telegen.kubestate.resource import NAMESPACE, Resource, named
@@ -40,8 +40,8 @@ def duration(obj: Object) -> int | None:
     """From its start to its completion or failure."""
     start, end = _start(obj), _completion(obj)
     if end is None:
-        ends = [condition["lastTransitionTime"] for condition in _failures(obj) if condition.get("status") == "True"]
-        end = unix(ends[0]) if ends else None
+        ends = [condition.get("lastTransitionTime") for condition in _failures(obj) if condition.get("status") == "True"]
+        end = unix(ends[0]) if ends and ends[0] else None
     return None if start is None or end is None else end - start
 
 
@@ -61,8 +61,10 @@ FAMILIES = (
     gauge("kube_job_status_ready", "Pods that are ready.", ALPHA, count("status.ready")),
     gauge("kube_job_complete", "Whether the job has succeeded.", STABLE, condition_rows("Complete"), "condition"),
     gauge("kube_job_failed", "Whether the job has failed.", STABLE, condition_rows("Failed"), "condition"),
-    gauge("kube_job_status_start_time", "When the job began, in Unix seconds.", STABLE, _start),
-    gauge("kube_job_status_completion_time", "When the job succeeded, in Unix seconds.", STABLE, _completion),
+    gauge("kube_job_status_start_time", "When the job began, in Unix seconds.", STABLE, given_time_at("status.startTime")),
+    gauge(
+        "kube_job_status_completion_time", "When the job succeeded, in Unix seconds.", STABLE, given_time_at("status.completionTime")
+    ),
     gauge("kube_job_status_suspended", "Whether the job is held back.", ALPHA, suspended),
     owner("kube_job"),
     gauge("kube_job_duration_seconds", "Time from the job's start to its end, once it has ended.", ALPHA, duration),
