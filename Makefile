@@ -27,6 +27,7 @@ lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers, Dockerfile
 	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi
 
 bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=URL measures a kube-state-metrics beside it; or CONTAINERS=200
+	$(BIN)/python -m compileall -q telegen workers  # as pip does when it installs
 	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),--pods $(PODS) $(if $(PEER),--peer $(PEER)))
 
 cluster-tools: ## build the real etcd, kube-apiserver and kubectl that tests use, outside the tree

@@ -61,7 +61,8 @@ def rehearse(resources: Iterable[str], selection: Selection, folder: str) -> Non
     log.setLevel(logging.ERROR)
     try:
         telemetry = Telemetry(PROCESS)
-        with _server([_answer(RESOURCES[name]) for name in names]) as url:
+        samples = dict(SyntheticCluster(1, 1).objects())
+        with _server([_answer(RESOURCES[name], samples.get(name, {})) for name in names]) as url:
             writer = ArenaWriter(arena, names)
             for name in names:
                 _watch(url, RESOURCES[name], selection, writer, telemetry)
@@ -103,9 +104,8 @@ def _start_response(status: str, headers: Sequence[tuple[str, str]], error: Any 
     """The server's side of WSGI: nobody reads the head."""
 
 
-def _answer(resource: Resource) -> bytes:
+def _answer(resource: Resource, sample: Object) -> bytes:
     """A streamed list of `TIMES` objects, and a change of each."""
-    sample: Object = dict(SyntheticCluster(1, 1).objects()).get(resource.name, {})
     lines = []
     for kind, version in (("ADDED", "1"), ("MODIFIED", "2")):
         for number in range(TIMES):
