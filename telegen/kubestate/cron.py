@@ -2,7 +2,8 @@
 
 Five fields (minute, hour, day of month, month, day of week) of numbers or names, lists, ranges and steps; `@hourly` and
 its like; `@every 90m`. Like kube-state-metrics, and unlike the controller itself, a day counts only when both day fields
-match, a step must be smaller than its range, and what an advance of the clock leaves out fires in the hour after it.
+match, a step must be smaller than its range, and what an advance of the clock leaves out fires in the hour after it. The
+search goes step by step as there (github.com/netresearch/go-cron, a fork of robfig/cron), so that all days come out alike.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Optional
 from zoneinfo import ZoneInfo
@@ -44,6 +45,7 @@ _LONGEST_TEXT = 1024
 """Bytes that kube-state-metrics reads, the zone as `CRON_TZ=... ` before the schedule included."""
 _CYCLE = 146097 * 86400
 """Seconds of 400 years, after which the calendar repeats."""
+_EPOCH = date(1970, 1, 1).toordinal()
 _FIRST, _LAST = -62000000000, 253000000000
 """In the years 5 and 9987: from there a search cannot leave the calendar."""
 
@@ -166,34 +168,106 @@ def _next_of_any_year(sets: list[frozenset[int]], zone: Zone, after: int) -> int
     """`_next`, also in the first and last years of the API's times, near which Python's calendar ends: the calendar
     repeats after 400 years."""
     shift = _CYCLE if after < _FIRST else -_CYCLE if after > _LAST else 0
-    due = _next(sets, zone, after + shift)
+    # An empty field, as in ",": no time is sought that cannot be.
+    due = _next(sets, zone, after + shift) if all(sets) else None
     return None if due is None else due - shift
 
 
 def _next(sets: list[frozenset[int]], zone: Zone, after: int) -> int | None:
-    """The first whole minute after a time that matches, sought on the clock of the zone: an hour that the clock repeats
-    fires twice; one that it leaves out counts as the hour after it, unless the hour before fires too."""
+    """The first whole minute after a time that matches, sought in the peer's steps on the clock of the zone, so that days on
+    which the clock changes come out as there: an hour that it repeats fires twice, one that it leaves out counts as the
+    hour after it."""
     minutes, hours, days, months, weekdays = sets
-    moment = after // 60 * 60 + 60
-    local = datetime.fromtimestamp(moment, zone)
-    last, instead = local.year + YEARS, range(0)
-    while local.year <= last:
-        if local.month not in months:
-            moment = _midnight(local.replace(day=1) + timedelta(days=32), zone, first=True)
-        elif local.day not in days or local.isoweekday() % 7 not in weekdays:
-            moment = _midnight(local + timedelta(days=1), zone)
-        elif local.hour not in hours and moment not in instead:
-            moment += 3600 - local.minute * 60 - local.second
-            if local.hour + 1 in hours and datetime.fromtimestamp(moment, zone).hour == local.hour + 2:
-                instead = range(moment, moment + 3600)
-        elif local.minute not in minutes:
-            moment += 60 - local.second
-        else:
-            return moment
-        local = datetime.fromtimestamp(moment, zone)
+    clock = _Clock(zone, after + 1)
+    last = clock.now.year + YEARS
+    while clock.now.year <= last:
+        if not clock.find_month(months) or not clock.find_day(days, weekdays) or not clock.find_hour(hours):
+            continue
+        if not clock.find_minute(minutes):
+            continue
+        if clock.now.second == 0:
+            return clock.moment
+        clock.go(60 - clock.now.second)
     return None
 
 
-def _midnight(day: datetime, zone: Zone, first: bool = False) -> int:
-    """The first moment of a day, or of its month."""
-    return int(datetime(day.year, day.month, 1 if first else day.day, tzinfo=zone).timestamp())
+class _Clock:
+    """A moment that goes forward. What finds a part of the time is False when it has come to the end of the next larger part
+    without finding it: then the search begins again at the months."""
+
+    def __init__(self, zone: Zone, moment: int) -> None:
+        self._zone, self._moved = zone, False
+        self.go_to(moment)
+
+    def go_to(self, moment: int) -> None:
+        """To Unix seconds."""
+        self.moment, self.now = moment, datetime.fromtimestamp(moment, self._zone)
+
+    def go(self, seconds: int) -> None:
+        """On by seconds."""
+        self._moved = True
+        self.go_to(self.moment + seconds)
+
+    def find_month(self, months: frozenset[int]) -> bool:
+        """To the first moment of one of these months."""
+        while self.now.month not in months:
+            self._begin(self.now.replace(day=1, hour=0, minute=0, second=0))
+            now = self.now
+            self._write(now.year + now.month // 12, now.month % 12 + 1, now.day, now)
+            if self.now.month == 1:
+                return False
+        return True
+
+    def find_day(self, days: frozenset[int], weekdays: frozenset[int]) -> bool:
+        """To the first moment of a day that is both in the month and in the week."""
+        while self.now.day not in days or self.now.isoweekday() % 7 not in weekdays:
+            self._begin(self.now.replace(hour=0, minute=0, second=0))
+            before = self.moment
+            self._write(self.now.year, self.now.month, self.now.day + 1, self.now)
+            hour = self.now.hour
+            if hour:
+                # Midnight was left out.
+                self.go((24 - hour if hour > 12 else -hour) * 3600)
+            if self.moment <= before:
+                # A whole day was left out (Samoa, 30 December 2011): there the peer does not come to an end.
+                self.go_to(before + 86400)
+            if self.now.day == 1:
+                return False
+        return True
+
+    def find_hour(self, hours: frozenset[int]) -> bool:
+        """To the beginning of one of these hours."""
+        while self.now.hour not in hours:
+            self._begin(self.now.replace(minute=0, second=0))
+            before = self.now.hour
+            self.go(3600)
+            if self.now.hour - before == 2 and self.now.hour - 1 in hours:
+                return True
+            if self.now.hour == 0:
+                return False
+        return True
+
+    def find_minute(self, minutes: frozenset[int]) -> bool:
+        """To the beginning of one of these minutes."""
+        while self.now.minute not in minutes:
+            self.go(60 if self._moved else 60 - self.moment % 60)
+            if self.now.minute == 0:
+                return False
+        return True
+
+    def _begin(self, start: datetime) -> None:
+        """To the beginning of a part, once: later steps begin there anyway."""
+        if not self._moved:
+            self._moved = True
+            self._write(start.year, start.month, start.day, start)
+
+    def _write(self, year: int, month: int, day: int, clock: datetime) -> None:
+        """To what is written so on a clock of the zone; a day beyond the month's is one of the next."""
+        days = date(year, month, 1).toordinal() - _EPOCH + day - 1
+        written = days * 86400 + clock.hour * 3600 + clock.minute * 60 + clock.second
+        self.go_to(written - self._offset(written - self._offset(written)))
+
+    def _offset(self, moment: int) -> int:
+        """Seconds by which the clock of the zone is ahead."""
+        offset = datetime.fromtimestamp(moment, timezone.utc).astimezone(self._zone).utcoffset()
+        return 0 if offset is None else offset // timedelta(seconds=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +16,9 @@ from telegen.kubestate.fields import seconds
 
 ZONES = ("UTC", "Asia/Kathmandu", "America/Sao_Paulo")
 """Without changes of the clock in the years below."""
+PEER = json.loads((Path(__file__).parent / "schedules.json").read_text())
+"""[schedule, zone, after, next], most around changes of the clock, as robfig/cron 3.0.1 gives them with the three rules in
+which kube-state-metrics' fork of it differs."""
 
 
 def field(low: int, high: int) -> st.SearchStrategy[tuple[str, frozenset[int]]]:
@@ -86,3 +91,17 @@ def test_longest_schedule() -> None:
 def test_the_ends_of_the_calendar(text: str, after: str, wanted: int | None) -> None:
     """In the first and the last years that the API can write, the next time is found as in any other."""
     assert parse(text, "UTC").next(seconds(after)) == wanted
+
+
+@pytest.mark.parametrize(("text", "zone", "after", "wanted"), PEER)
+def test_next_is_that_of_the_peer(text: str, zone: str, after: int, wanted: int) -> None:
+    """Also where an hour or a midnight is left out or comes twice, between the search's start and its end."""
+    assert parse(text, zone).next(after) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "wanted"), [(", * * * *", "UTC", None), ("* * * , *", None, None), ("@weekly", "Pacific/Apia", 1325325600)]
+)
+def test_a_search_ends(text: str, zone: str | None, wanted: int | None) -> None:
+    """Of a field without values nothing comes; a day that a zone has left out is passed over."""
+    assert parse(text, zone).next(1325179124) == wanted
