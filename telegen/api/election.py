@@ -1,8 +1,9 @@
 """Who of many agents holds which shard of the cluster: the rules of client-go's leader election, for N Leases at once.
 
 Each shard has two Leases: its own, and one of its standby, the agent that is next in line. Only the standby looks hard
-at the shard's Lease (the worker lets it watch); everybody else looks at all of them now and then. So thousands of
-agents may wait, at two requests a minute each.
+at the shard's Lease (the worker lets it watch); everybody else looks at all of them now and then: the more nodes there are, the less
+often. The holder of the first shard counts them. So a few agents see soon that a holder and its standby are gone, and
+thousands may wait, at two requests a minute each.
 
 No two clocks are ever compared. A holder counts from the moment at which it *sent* its last renewal; an onlooker from
 the moment at which it had *seen* the record change. As `renew_deadline` is shorter than `lease_duration`, the holder
@@ -22,6 +23,10 @@ from telegen.api.lease import Lease, Leases, now_text
 
 STANDBY = "-standby"
 NEVER = float("inf")
+LOOKS = 10.0
+"""Looks a second by the agents of all nodes together that are always allowed: lists of a few kB, out of the server's cache."""
+CENSUS = 300.0
+"""Seconds between two counts of the nodes."""
 FAILURES = (ApiError, Unreachable, ProtocolError)
 
 log = logging.getLogger("telegen.election")
@@ -42,7 +47,7 @@ class Rules:
         lease: time without renewal after which a Lease is free.
         deadline: time after the last renewal for which a holder may serve.
         retry: time between two renewals.
-        waiting: time between two looks at all Leases, give or take a quarter.
+        waiting: longest time between two looks at all Leases, give or take a half.
     """
 
     identity: str
@@ -52,10 +57,9 @@ class Rules:
     retry: float = 2.0
     waiting: float = 30.0
 
-    @property
-    def patience(self) -> float:
-        """For how long an agent that holds something leaves another Lease to those that hold nothing."""
-        return 1.25 * self.waiting + self.retry
+    def interval(self, nodes: int) -> float:
+        """Time between two looks, give or take a half, in a cluster of so many nodes, 0 for an unknown number."""
+        return min(self.waiting, max(self.retry, nodes / LOOKS)) if nodes else self.waiting
 
 
 @dataclass
@@ -100,8 +104,9 @@ class Election:
         self._leases, self._rules, self._draw, self._clock = leases, rules, draw, clock
         self._seen: dict[str, Seen] = {}
         self._held: dict[str, Held] = {}
-        self._look_at = clock()
+        self._look_at = self._count_at = clock()
         self._looked = 0.0
+        self._nodes = 0
         self._not_before = 0.0
         self._failure = ""
 
@@ -143,6 +148,8 @@ class Election:
         for name in names:
             if self._chance(name) <= self._clock() >= self._not_before:
                 self._guarded(self._take, name)
+        if self._rules.names[0] in self._held and self._clock() >= self._count_at:
+            self._guarded(self._count)
         return max(0.0, self._next() - self._clock())
 
     def resign(self) -> None:
@@ -172,9 +179,7 @@ class Election:
         held, sent = self._held[name], self._clock()
         held.tried = sent
         try:
-            held.lease = self._leases.write(replace(held.lease, renewed=now_text()))
-            held.sent = sent
-            self.see(held.lease)
+            stored = self._leases.write(replace(held.lease, renewed=now_text(), nodes=self._nodes or held.lease.nodes))
         except (Conflict, NotFound):
             current = self._leases.get(name)
             self.see(current)
@@ -184,12 +189,28 @@ class Election:
             else:
                 # Ours: an answer was lost on its way, or a person has changed the object.
                 held.lease, held.tried = current, sent - self._rules.retry
+            return
+        if sent > held.sent + self._rules.deadline:
+            self._confirm(name, stored, sent)
+        else:
+            held.lease, held.sent = stored, sent
+            self.see(stored)
 
     def _look(self) -> None:
-        """See all Leases."""
-        first, rules = not self._looked, self._rules
-        self._look_at = self._clock() + rules.waiting * (0.75 + 0.5 * self._draw())
-        found = self._leases.list()
+        """See all Leases; those that have not changed since the last time, again when they will be free."""
+        last, rules = self._looked, self._rules
+        self._look_at = self._clock() + rules.waiting
+        self._see_all(self._leases.list())
+        pause = rules.waiting if self.watches else self._interval()
+        self._look_at = self._looked + pause * (0.5 + self._draw())
+        ends = [seen.free_at(rules.lease) for seen in self._seen.values() if seen.lease.holder and seen.since <= last]
+        if not last:
+            # Of what is new to us we learn soonest in this way whether its holder lives.
+            ends.append(self._looked + rules.lease * (1.05 + 0.1 * self._draw()))
+        self._look_at = min([self._look_at, *(end for end in ends if end > self._looked)])
+
+    def _see_all(self, found: dict[str, Lease]) -> None:
+        """Take note of all records, and forget those that are no more."""
         for name in self._names():
             self.see(found.pop(name, Lease(name)))
         for other in found.values():
@@ -197,9 +218,11 @@ class Election:
         for name in set(self._seen) - set(found) - set(self._names()):
             del self._seen[name]
         self._looked = self._clock()
-        if first:
-            # Of what is new to us we learn soonest in this way whether its holder lives.
-            self._look_at = self._looked + rules.lease * (1.05 + 0.1 * self._draw())
+
+    def _count(self) -> None:
+        """Count the nodes; the next renewal says how many there are."""
+        self._count_at = self._clock() + CENSUS
+        self._nodes = self._leases.count_nodes()
 
     def _take(self, name: str) -> None:
         """Write ourselves into a free Lease; whoever is faster wins, the others get a Conflict."""
@@ -216,11 +239,24 @@ class Election:
                 total=len(self._rules.names),
             )
         )
-        self._held[name] = Held(stored, sent, sent)
+        if self._confirm(name, stored, sent):
+            log.info("%s: taken", name)
+            if name + STANDBY in self._held:
+                self._release(name + STANDBY)
+
+    def _confirm(self, name: str, stored: Lease, sent: float) -> bool:
+        """Hold a Lease that had been free until we wrote it, unless the cluster is divided otherwise.
+
+        Who divides it otherwise may have written a Lease of another name at the same time. All look after they have written,
+        so that of two at least one sees the other.
+        """
         self.see(stored)
-        log.info("%s: taken", name)
-        if name + STANDBY in self._held:
-            self._release(name + STANDBY)
+        self._see_all(self._leases.list(newest=True))
+        self._held[name] = Held(stored, sent, sent)
+        if self._is_divided_otherwise():
+            self._release(name)
+            return False
+        return True
 
     def _release(self, name: str) -> None:
         """Give a Lease of ours back, so that nobody has to wait for its end."""
@@ -245,7 +281,17 @@ class Election:
             return free if self.watches else NEVER
         if self._is_divided_otherwise():
             return NEVER
-        return free if not self._held or name + STANDBY in self._held else free + self._rules.patience
+        if not self._held or name + STANDBY in self._held:
+            return free
+        # Those who hold nothing come first. They have looked by then where a holder has vanished; what was given back, or nobody ever
+        # had, is for those who are still to start.
+        looks = self._interval() if seen.lease.holder else self._rules.waiting
+        return free + 1.5 * looks + 0.5 * self._rules.retry
+
+    def _interval(self) -> float:
+        """Time between two looks of those who hold nothing."""
+        first = self._seen.get(self._rules.names[0])
+        return self._rules.interval(first.lease.nodes if first else 0)
 
     def _is_divided_otherwise(self) -> bool:
         """Whether an agent that knows of another number of shards still holds one: then we would serve things twice."""

@@ -13,11 +13,14 @@ from typing import Any
 
 from telegen.api.client import Client
 from telegen.api.errors import NotFound, ProtocolError
+from telegen.api.representation import REPRESENTATIONS
 
 LABEL = "telegen.io/election"
 """Label of all Leases of one group of agents; its value is the group's name."""
 TOTAL = "telegen.io/total-shards"
 """Annotation: into how many shards the holder divides the cluster."""
+NODES = "telegen.io/nodes"
+"""Annotation: how many nodes the cluster has, as the holder has counted them."""
 ACCEPT = "application/json"
 
 
@@ -32,6 +35,7 @@ class Lease:
         acquired, renewed: RFC 3339 times, for people: no agent compares them with its own clock.
         transitions: how often the holder has changed.
         total: number of shards that the holder knows of.
+        nodes: number of nodes that the holder knows of, 0 when it does not.
         version: resourceVersion, "" for a Lease that does not exist.
     """
 
@@ -42,6 +46,7 @@ class Lease:
     renewed: str = ""
     transitions: int = 0
     total: int = 0
+    nodes: int = 0
     version: str = ""
 
     @property
@@ -63,7 +68,7 @@ def read_lease(obj: Any) -> Lease:
     """
     try:
         metadata, spec = obj["metadata"], obj.get("spec") or {}
-        total = (metadata.get("annotations") or {}).get(TOTAL, "")
+        annotations = metadata.get("annotations") or {}
         return Lease(
             name=str(metadata["name"]),
             holder=str(spec.get("holderIdentity") or ""),
@@ -71,11 +76,17 @@ def read_lease(obj: Any) -> Lease:
             acquired=str(spec.get("acquireTime") or ""),
             renewed=str(spec.get("renewTime") or ""),
             transitions=int(spec.get("leaseTransitions") or 0),
-            total=int(total) if str(total).isdecimal() else 0,
+            total=_number(annotations.get(TOTAL)),
+            nodes=_number(annotations.get(NODES)),
             version=str(metadata.get("resourceVersion") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProtocolError(f"no Lease: {type(error).__name__}: {error}") from error
+
+
+def _number(text: Any) -> int:
+    """A number that people may have written over; 0 when it is none."""
+    return int(text) if str(text).isdecimal() else 0
 
 
 class Leases:
@@ -86,22 +97,39 @@ class Leases:
 
         Args:
             group: value of their label.
-            count: told the verb of every request.
+            count: told the verb of every request, or `nodes`.
         """
         self.path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self.params = {"labelSelector": f"{LABEL}={group}"}
         self._client, self._namespace, self._group, self._count = client, namespace, group, count
 
-    def list(self) -> dict[str, Lease]:
+    def list(self, newest: bool = False) -> dict[str, Lease]:
         """All of them by name, out of the server's cache: it may be a moment behind, which a write would notice.
+
+        Args:
+            newest: every write that has succeeded before is to be seen.
 
         Raises:
             ApiError, Unreachable, ProtocolError: as `Client.get` does.
         """
         self._count("list")
-        found = self._client.get(self.path, {**self.params, "resourceVersion": "0"}, ACCEPT)
+        found = self._client.get(self.path, self.params if newest else {**self.params, "resourceVersion": "0"}, ACCEPT)
         items = found.get("items") if isinstance(found, dict) else None
         return {lease.name: lease for lease in map(read_lease, items or ())}
+
+    def count_nodes(self) -> int:
+        """How many nodes the cluster has, by a list of one; 0 when the server does not say.
+
+        Raises:
+            ApiError, Unreachable, ProtocolError.
+        """
+        self._count("nodes")
+        found = self._client.get("/api/v1/nodes", {"limit": "1"}, REPRESENTATIONS["metadata"].list_accept)
+        if not isinstance(found, dict):
+            raise ProtocolError("a list is no object")
+        metadata, items = found.get("metadata") or {}, found.get("items") or ()
+        rest = metadata.get("remainingItemCount") if metadata.get("continue") else 0
+        return len(items) + rest if isinstance(rest, int) else 0
 
     def get(self, name: str) -> Lease:
         """One as it is now; an empty record when there is none.
@@ -137,10 +165,11 @@ class Leases:
 
     def _metadata(self, lease: Lease) -> dict[str, Any]:
         version = {"resourceVersion": lease.version} if lease.version else {}
+        nodes = {NODES: str(lease.nodes)} if lease.nodes else {}
         return {
             "name": lease.name,
             "namespace": self._namespace,
             "labels": {LABEL: self._group},
-            "annotations": {TOTAL: str(lease.total)},
+            "annotations": {TOTAL: str(lease.total), **nodes},
             **version,
         }

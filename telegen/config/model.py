@@ -227,7 +227,11 @@ class Election(Section, frozen=True):
     ] = Duration(10)
     retry_period: Annotated[Duration, text("Time between two renewals.")] = Duration(2)
     waiting_period: Annotated[
-        Duration, text("Time between two looks of an agent that waits, give or take a quarter.")
+        Duration,
+        text(
+            "Time between two looks of an agent that waits, give or take a half; shorter where nodes are few: a tenth of a "
+            "second per node, retry_period at the least."
+        ),
     ] = Duration(30)
     standby: Annotated[
         Literal["hot", "cold"],

@@ -120,10 +120,13 @@ class Crowd:
 
 
 @contextmanager
-def crowd(members: int, seed: int = 1, shards: int = 1) -> Iterator[Crowd]:
-    """A crowd of so many, of which nobody has done anything yet."""
+def crowd(members: int, seed: int = 1, shards: int = 1, nodes: int = 0) -> Iterator[Crowd]:
+    """A crowd of so many, of which nobody has done anything yet; with 0 `nodes` the API server does not know what nodes are."""
     state = State()
     state.define("leases", "Lease", "coordination.k8s.io/v1")
+    if nodes:
+        state.define("nodes", "Node", "v1")
+        state.fill(("nodes", {"metadata": {"name": f"node-{number}", "uid": f"node-{number}"}}) for number in range(nodes))
     server = SimulatedServer(state).start()
     try:
         made = Crowd(server, seed, shards)

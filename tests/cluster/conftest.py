@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cluster.binaries import Unavailable, folder, missing
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fleet import LEASES, Fleet, fleet
+from tests.cluster.fleet import LEASES, fleet
 from tests.cluster.world import AGENTS, Make, populated
 
 
@@ -46,12 +44,26 @@ def world(control_plane: ControlPlane) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def small_world(control_plane: ControlPlane) -> Iterator[None]:
+    """The same with no more nodes than have agents."""
+    with populated(control_plane, len(AGENTS)):
+        yield
+
+
 @pytest.fixture
 def some(control_plane: ControlPlane, agent_token: str, world: None, tmp_path: Path) -> Iterator[Make]:
-    """Starts agents for the first nodes; their Leases are gone at the end."""
-
-    def make(**options: Any) -> AbstractContextManager[Fleet]:
-        return fleet(control_plane, tmp_path, agent_token, AGENTS, **options)
-
-    yield make
+    """Starts agents for the first nodes of many; their Leases are gone at the end."""
+    yield _maker(control_plane, agent_token, tmp_path)
     control_plane.request("DELETE", LEASES)
+
+
+@pytest.fixture
+def all_of_few(control_plane: ControlPlane, agent_token: str, small_world: None, tmp_path: Path) -> Iterator[Make]:
+    """Starts agents for all nodes of a small cluster; their Leases are gone at the end."""
+    yield _maker(control_plane, agent_token, tmp_path)
+    control_plane.request("DELETE", LEASES)
+
+
+def _maker(plane: ControlPlane, token: str, folder: Path) -> Make:
+    return lambda **options: fleet(plane, folder, token, **{"nodes": AGENTS, **options})

@@ -93,11 +93,12 @@ class Fleet:
         """Have none yet.
 
         Args:
+            shards: of those that are started from now on.
             period: seconds between two scrapes of an agent.
             query: of the scrapes: `?resources=pods`.
         """
         self._plane, self._folder, self._token = plane, folder, token
-        self._standby, self._shards = standby, shards
+        self._standby, self.shards = standby, shards
         self._period, self._query = period, query
         self._stack = contextlib.ExitStack()
         self._stop = threading.Event()
@@ -112,7 +113,7 @@ class Fleet:
         proxy = stack.enter_context(proxied(self._plane.url))
         path = self._folder / f"kubeconfig-{len(self.members) + len(self.past)}"
         self._plane.kubeconfig(path, self._token, proxy.url)
-        values = {"node": node, "kubeconfig": path, "standby": self._standby, "shards": self._shards}
+        values = {"node": node, "kubeconfig": path, "standby": self._standby, "shards": self.shards}
         member = Member(node, stack.enter_context(start_agent(CONFIG, **values)), proxy, stack)
         self.members.append(member)
         self._threads.append(threading.Thread(target=self._watch, args=(member,), daemon=True))
@@ -186,7 +187,7 @@ class Fleet:
     def wait_standby(self, timeout: float = 45) -> None:
         """Until for each shard somebody who lives is next in line, and has had time to take the shard's state."""
         nodes = {member.node for member in self.members}
-        wait_for("a standby", lambda: len(self.standbys() & nodes) == self._shards, timeout, 0.2)
+        wait_for("a standby", lambda: len(self.standbys() & nodes) == self.shards, timeout, 0.2)
         time.sleep(2)
 
     def union(self) -> list[str]:
