@@ -176,9 +176,9 @@ def _paragraph(found: Difference, limit: int) -> Iterator[str]:
         if number:
             yield f"  the {page} page says {number} of its series more than once"
     for sign, series in (("-", found.missing), ("+", found.extra)):
-        yield from _some([f"{sign} {_shown(found.name, labels)} {value:.17g}" for labels, value in series[:limit]], series)
+        yield from _some([f"{sign} {_shown(found.name, labels)} {_number(value)}" for labels, value in series[:limit]], series)
     yield from _some(
-        [f"~ {_shown(found.name, labels)} {old:.17g} became {new:.17g}" for labels, old, new in found.different[:limit]],
+        [f"~ {_shown(found.name, labels)} {_number(old)} became {_number(new)}" for labels, old, new in found.different[:limit]],
         found.different,
     )
 
@@ -189,6 +189,11 @@ def _some(lines: list[str], everything: Sequence[object]) -> Iterator[str]:
     left = len(everything) - len(lines)
     if left and lines:
         yield f"  {lines[0][0]} and {left} more"
+
+
+def _number(value: float) -> str:
+    """The shortest text that means this number."""
+    return repr(value).removesuffix(".0")
 
 
 def _shown(name: str, labels: Labels) -> str:

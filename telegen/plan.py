@@ -90,7 +90,8 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     assignments = [*watchers, *_follower(config, watchers, cluster), *(_sampler(config) if found.containers else ())]
     assignments += _identifier(config, cluster, reason)
     if not assignments:
-        raise ConfigError(f"kube_metrics: nothing to collect: {reason}")
+        off = "" if config.kube_metrics.cadvisor.enabled else "; kube_metrics.cadvisor.enabled is false"
+        raise ConfigError(f"kube_metrics: nothing to collect: {reason.removesuffix(': nothing to collect')}{off}")
     return Plan(cluster, (*assignments, Assignment("web", "web")), reason, group)
 
 

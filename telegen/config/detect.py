@@ -69,9 +69,7 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
         names = ", ".join(cluster.name for cluster in clusters)
         return Detection(source, containers, f"{why}: {_shown(names, containers)}", clusters=clusters)
     if not source:
-        return Detection(
-            "", containers, f"no cluster to be found (neither in a pod nor by a kubeconfig): {_shown('', containers)}"
-        )
+        return Detection("", containers, f"no cluster to be found ({_absence(environ)}): {_shown('', containers)}")
     node = _node(config, environ, source)
     scope = f" for node {node} and what it comes to hold" if node else ""
     return Detection(source, containers, f"{why}: {_shown(source, containers)}{scope}", node)
@@ -148,6 +146,15 @@ def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], 
         if path and exists(path):
             return f"kubeconfig:{path}"
     return ""
+
+
+def _absence(environ: Mapping[str, str]) -> str:
+    """What was looked for in vain."""
+    if environ.get("KUBERNETES_SERVICE_HOST"):
+        return f"{ACCOUNT}/token is not there; does the pod mount its service account?"
+    if environ.get("KUBECONFIG"):
+        return f"KUBECONFIG={environ['KUBECONFIG']} names no file that is there"
+    return "neither in a pod nor by a kubeconfig"
 
 
 def _shown(source: str, containers: bool) -> str:

@@ -236,6 +236,8 @@ def _explain(message: str) -> str:
         for theirs, ours in _WORDS.items():
             what = what.replace(f"`{theirs}`", ours)
         what = what.replace("`", "")
+        if what.startswith("Invalid enum value"):
+            what = f"expected {_choices(path)}, got {what.rpartition(' ')[2]}"
         return f"{path or 'configuration'}: {what[0].lower()}{what[1:]}"
     siblings = [
         known[len(path) + 1 if path else 0 :].split(".")[0] for known, _, _ in settings() if known.startswith(path)
@@ -245,6 +247,13 @@ def _explain(message: str) -> str:
     if foreign:
         return f"{where}: unknown key: {foreign}"
     return f"{where}: unknown key{_suggest(unknown[1], siblings)}"
+
+
+def _choices(path: str) -> str:
+    """The words that a setting may be."""
+    (kind,) = [typing.get_args(member.type)[0] for known, member, _ in settings() if known == path]
+    *others, last = typing.get_args(kind)
+    return f"{', '.join(others)} or {last}"
 
 
 def _suggest(name: str, known: typing.Collection[str]) -> str:

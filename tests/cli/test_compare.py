@@ -203,3 +203,9 @@ def test_over_the_wire(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == f"telegen: {url}/busy: 503 Busy: come again\n"
     assert main(["compare", "http://127.0.0.1:1/metrics", f"{url}/metrics"]) == 2
     assert capsys.readouterr().err.startswith("telegen: http://127.0.0.1:1/metrics: ")
+
+
+def test_numbers_are_short(compare: Comparing) -> None:
+    """Values are shown as people write them: 0.1, not the seventeen digits of the nearest binary fraction."""
+    _, lines = compare("a 0.1\nb 1e+20\nc 3\n", "a 0.3\n")
+    assert {"  ~ a 0.1 became 0.3", "  - b 1e+20", "  - c 3"} <= set(lines)

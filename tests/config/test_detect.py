@@ -47,6 +47,19 @@ def test_what_is_collected(
     assert found.reason
 
 
+@pytest.mark.parametrize(
+    ("environ", "cause"),
+    [
+        (POD, f"{TOKEN} is not there; does the pod mount its service account?"),
+        ({**HOME, "KUBECONFIG": "/a:/b"}, "KUBECONFIG=/a:/b names no file that is there"),
+        (HOME, "neither in a pod nor by a kubeconfig"),
+    ],
+)
+def test_why_there_is_no_cluster(environ: dict[str, str], cause: str) -> None:
+    """The reason names what was looked for in vain."""
+    assert detect(Config(), environ, lambda path: False).reason.startswith(f"no cluster to be found ({cause}): ")
+
+
 NODE = {**POD, "NODE_NAME": "node-1"}
 
 

@@ -20,7 +20,7 @@ def read(folder: Path, text: str) -> Config:
 
 
 BAD = [
-    ("scope: pod", "scope: invalid enum value"),
+    ("scope: pod", "scope: expected auto, node or cluster, got 'pod'"),
     ("scope: node, kube_state: {node: a}", "scope: node cannot be used with kube_state.node"),
     ("scope: node, kube_state: {track_unscheduled_pods: true}", "scope: node cannot be used with kube_state.track_unscheduled"),
     ("scope: node, kube_state: {shard: 1, total_shards: 2}", "scope: node cannot be used with kube_state.shard"),
@@ -35,7 +35,7 @@ BAD = [
     ("election: {retry_period: 9s}", "election.renew_deadline: must be at least 1.2 times retry_period (9s)"),
     ("election: {retry_period: 0s}", "election.retry_period: must be at least 100ms"),
     ("election: {waiting_period: 0s}", "election.waiting_period: must be at least 1s"),
-    ("election: {standby: warm}", "election.standby: invalid enum value"),
+    ("election: {standby: warm}", "election.standby: expected hot or cold, got 'warm'"),
 ]
 
 
@@ -84,3 +84,12 @@ def test_processes_of_several_shards(tmp_path: Path) -> None:
 def test_without_pods(tmp_path: Path) -> None:
     """Who does not want pods has no process for them."""
     assert [one.name for one in plan(tmp_path, "resources: [nodes]").assignments] == ["watch-cluster", "elect", "web"]
+
+
+def test_nothing_is_left(tmp_path: Path) -> None:
+    """Who leaves nothing to collect is told by which settings, once."""
+    config = read(tmp_path, "kube_state: {enabled: false}, cadvisor: {enabled: false}")
+    with pytest.raises(ConfigError) as raised:
+        make_plan(config, {})
+    wanted = "kube_metrics.kube_state.enabled is false; kube_metrics.cadvisor.enabled is false"
+    assert str(raised.value) == f"kube_metrics: nothing to collect: {wanted}"
