@@ -21,22 +21,23 @@ def name(container: Status) -> str:
 
 
 def info(specs: str, statuses: str, with_restart_policy: bool) -> Generate:
-    """Rows of containers that have a status: images as asked for and as running, and the id."""
+    """Rows of containers that have a status, or several: images as asked for and as running, and the id."""
     read_specs, read_statuses = items(specs), items(statuses)
 
     def generate(obj: Object) -> Iterable[Row]:
         found = read_statuses(obj)
         if not found:
             return ()
-        by_name = {status.get("name") or "": status.get for status in found}
+        by_name: dict[str, list[Any]] = {}
+        for status in found:
+            by_name.setdefault(status.get("name") or "", []).append(status.get)
         rows = []
         for spec in read_specs(obj):
             container = spec.get("name") or ""
-            status = by_name.get(container)
-            if status:
-                image, ids = spec.get("image") or "", (status("imageID") or "", status("containerID") or "")
+            for of_status in by_name.get(container, ()):
+                image, ids = spec.get("image") or "", (of_status("imageID") or "", of_status("containerID") or "")
                 policy = (spec.get("restartPolicy") or "",) if with_restart_policy else ()
-                rows.append((container, image, status("image") or "", *ids, *policy, 1))
+                rows.append((container, image, of_status("image") or "", *ids, *policy, 1))
         return rows
 
     return generate

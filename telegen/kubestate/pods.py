@@ -7,7 +7,7 @@ from operator import attrgetter
 from telegen.kubestate import pod_containers as containers
 from telegen.kubestate import pod_facts as pod
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp, owner
-from telegen.kubestate.fields import each, text, time_at
+from telegen.kubestate.fields import each, given_time_at, text
 from telegen.kubestate.quantity import milli, whole
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, counter, gauge
@@ -163,7 +163,7 @@ FAMILIES = (
         "kube_pod_spec_volumes_persistentvolumeclaims_readonly", "Whether such a volume is mounted read-only.", STABLE,
         pod.claims_read_only, "volume", "persistentvolumeclaim", "ephemeral", of=pod.CLAIMS,
     ),
-    gauge("kube_pod_start_time", "When the kubelet took the pod, in Unix seconds.", STABLE, time_at("status.startTime")),
+    gauge("kube_pod_start_time", "When the kubelet took the pod, in Unix seconds.", STABLE, given_time_at("status.startTime")),
     gauge(
         "kube_pod_status_phase", "Which phase of its life the pod is in.", STABLE,
         pod.one_of("phase", ("Pending", "Succeeded", "Failed", "Unknown", "Running")), "phase", of=pod.COMMON,
