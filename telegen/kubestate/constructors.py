@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from math import isfinite
 
 from telegen.kubestate.fields import at, count, each, items, labelled, time_at
 from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Object, Row, Stability, gauge
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 STATUSES = (("true", "True"), ("false", "False"), ("unknown", "Unknown"))
 """Label value and API value of a condition's three states."""
@@ -57,7 +61,10 @@ def resource_version(prefix: str, stability: Stability = ALPHA) -> FamilyGenerat
 
     def generate(obj: Object) -> float | None:
         version = read(obj)
-        return float(version) if version.isascii() and version.isdigit() else None
+        if _NUMBER.fullmatch(version):
+            number = float(version)
+            return number if isfinite(number) else None
+        return None
 
     return gauge(
         f"{prefix}_metadata_resource_version", f"Version of the {_kind(prefix)} in the API.", stability, generate
