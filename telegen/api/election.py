@@ -59,7 +59,7 @@ class Rules:
 
     def interval(self, nodes: int) -> float:
         """Time between two looks, give or take a half, in a cluster of so many nodes, 0 for an unknown number."""
-        return min(self.waiting, max(self.retry, nodes / LOOKS)) if nodes else self.waiting
+        return min(self.waiting, max(self.retry / 2, nodes / LOOKS)) if nodes else self.waiting
 
 
 @dataclass

@@ -230,7 +230,7 @@ class Election(Section, frozen=True):
         Duration,
         text(
             "Time between two looks of an agent that waits, give or take a half; shorter where nodes are few: a tenth of a "
-            "second per node, retry_period at the least."
+            "second per node, half of retry_period at the least."
         ),
     ] = Duration(30)
     standby: Annotated[

@@ -182,7 +182,7 @@ class Fleet:
     def standbys(self) -> set[str]:
         """The nodes of those who are next in line, as the Leases say."""
         leases = [lease for lease in self._plane.objects(LEASES) if lease["metadata"]["name"].endswith("-standby")]
-        return {str(lease["spec"].get("holderIdentity") or "").rpartition("_")[0] for lease in leases}
+        return {str(lease["spec"].get("holderIdentity") or "").rpartition("_")[0] for lease in leases} - {""}
 
     def wait_standby(self, timeout: float = 45) -> None:
         """Until for each shard somebody who lives is next in line, and has had time to take the shard's state."""

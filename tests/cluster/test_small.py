@@ -34,6 +34,12 @@ def counted(plane: ControlPlane) -> None:
     wait_for("the number of nodes", lambda: nodes() == str(len(AGENTS)), 10, 0.2)
 
 
+def owners(plane: ControlPlane) -> set[str]:
+    """Who holds a shard."""
+    leases = [lease for lease in plane.objects(LEASES) if not lease["metadata"]["name"].endswith("-standby")]
+    return {lease["spec"]["holderIdentity"] for lease in leases if lease["spec"].get("holderIdentity")}
+
+
 def lost(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: float) -> None:
     """Until all agents that are left show everything again."""
     agents.wait_series(f"everything after {what}", wanted_series(plane, agents), 3 * PROMISED)
@@ -74,16 +80,21 @@ def test_half_killed(control_plane: ControlPlane, all_of_few: Make) -> None:
 
 
 def test_another_number_of_shards(control_plane: ControlPlane, all_of_few: Make) -> None:
-    """A rolling update from one shard to two: the old division is served until the last agent that has it goes, the new one soon after."""
+    """A rolling update from one shard to three: the old division is served until the last agent that has it goes, the new one soon after.
+    Then a holder is killed before anybody is next in line: those who hold the others take its shard."""
     with all_of_few(nodes=AGENTS[:3]) as agents:
         agents.wait_series("everything", wanted_series(control_plane, agents), 40)
         agents.wait_standby()
         counted(control_plane)
-        agents.shards = 2
+        agents.shards = 3
         for old in list(agents.members):
             began = time.monotonic()
             agents.stop(old)
             agents.start(old.node)
             bar = SEEN + SYNC if old.node == AGENTS[2] else PROMISED
             lost(control_plane, agents, f"the restart of {old.node}", began, bar)
+        wait_for("a holder each", lambda: len(owners(control_plane)) == 3, 10, 0.1)
+        assert not agents.standbys()
+        agents.kill(agents.holder(1))
+        lost(control_plane, agents, "kill -9 of a holder without a standby", time.monotonic(), PROMISED + SYNC)
         check_complete(control_plane, agents)
