@@ -62,7 +62,8 @@ def scaled(path: str, up: bool) -> Generate:
         if not isinstance(value, str):
             return int(value)
         found = _PERCENT.fullmatch(value)
-        if not found:
+        # The peer reads it as an integer of 64 bits.
+        if not found or not -(1 << 63) <= int(found[1]) < 1 << 63:
             return None
         share = int(found[1]) * int(replicas) / 100
         return ceil(share) if up else floor(share)
