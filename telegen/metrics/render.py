@@ -32,7 +32,6 @@ NOTHING = [""]
 
 _surrogates = re.compile("[\ud800-\udfff]")
 _NUMBERS = frozenset((int, float, bool))
-_SMALL = {n: str(n) for n in range(-1, 1000)}
 
 
 def _special(text: str) -> bool:
@@ -62,6 +61,10 @@ def number_text(value: Any) -> str:
     if math.isfinite(value):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+
+
+_SMALL = {number: number_text(number) for number in (0, 1, *[n / 1000 for n in range(1000)])}
+"""Texts of flags and of fractions of a core. PERF: 0.1 us instead of 0.7."""
 
 
 def identity_text(identity: Identity, constant: Labels = {}) -> Callable[[Object], str]:
@@ -226,16 +229,16 @@ def _cutter(family: FamilyGenerator, identified: bool) -> Callable[[Iterable[Row
     def cut(rows: Iterable[Row]) -> list[str]:
         lines = {}
         for row in rows:
-            values = key = row[:-1]
+            key, number = row[:-1], row[-1]
             # One search over the joined values instead of one per value; it also refuses what is no string.
-            if special("".join(values)):
-                values = tuple([escape(value) for value in values])
+            if special("".join(key)):
+                line = tail % (*map(escape, key), number_text(number))
+            elif number.__class__ is int:
+                line = tail % row
+            else:
+                line = tail % (*key, small(number) or number_text(number))
             if key not in lines:
-                number = row[-1]
-                lines[key] = tail % (
-                    *values,
-                    number if number.__class__ is int else small(number) or number_text(number),
-                )
+                lines[key] = line
         return list(lines.values())
 
     return cut
