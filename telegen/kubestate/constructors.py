@@ -61,6 +61,9 @@ def resource_version(prefix: str, stability: Stability = ALPHA) -> FamilyGenerat
 
     def generate(obj: Object) -> float | None:
         version = read(obj)
+        if len(version) < 20 and version.isascii() and version.isdigit():
+            # PERF: the usual form; an integer becomes text in half the time of a float.
+            return int(version)
         if _NUMBER.fullmatch(version):
             number = float(version)
             return number if isfinite(number) else None
