@@ -98,6 +98,9 @@ class Supervisor:
             # Before there are metrics of our own: prometheus_client writes to the files that were opened last.
             rehearse(watched_resources(self._plan), Selection.of(self._config.kube_metrics.kube_state), folder)
             self._telemetry = Telemetry("supervisor")
+            for result in ("success", "error"):
+                # Shown from 0: increase() does not see the step of a counter that begins with 1.
+                self._telemetry.reloads.labels(result)
             self._install_signals()
             log.info("telegen %s listens on %s; %s", __version__, self._shown_addresses(), self._plan.reason)
             _share()
@@ -279,6 +282,7 @@ class Supervisor:
             uid=self._uid,
             group=self._plan.group,
         )
+        self._telemetry.restarts.labels(name)
         with hold_term():
             pid = os.fork()
             if pid == 0:

@@ -152,6 +152,7 @@ def test_changed_file_is_taken_without_a_failed_scrape(agent: Agent) -> None:
         seen = scrapes.count
         wait_for("more scrapes", lambda: scrapes.count > seen + 3, 10)
     assert scrapes.failures == []
+    assert 'telegen_config_reloads_total{result="error"} 0.0' in agent.page("/telemetry")
     agent.config.write_text("kube_metrics: {gophers: 1}")
     wait_for("the refusal", lambda: "configuration not taken" in agent.log.read_text(), 5)
     assert "kube_metrics.gophers: unknown key" in agent.log.read_text()

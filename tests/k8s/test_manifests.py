@@ -169,7 +169,13 @@ def test_prometheus_takes_the_scrape_configuration(name: str, tmp_path: Path) ->
 
 @pytest.mark.prometheus
 def test_the_alerts_are_rules() -> None:
-    """promtool finds nothing wrong with the alerts."""
+    """promtool finds nothing wrong with the alerts, and each of them fires and is silent as alerts_test.yaml has it."""
+    cases = MANIFESTS.parent / "tests" / "k8s" / "alerts_test.yaml"
+    tested = subprocess.run(["promtool", "test", "rules", str(cases)], capture_output=True, text=True, timeout=60, check=False)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    told = {alert["alertname"] for case in yaml.safe_load(cases.read_text())["tests"] for alert in case["alert_rule_test"]}
+    rules = yaml.safe_load((MANIFESTS / "overlays" / "prometheus" / "alerts.yaml").read_text())["groups"][0]["rules"]
+    assert told == {rule["alert"] for rule in rules}
     command = ["promtool", "check", "rules", str(MANIFESTS / "overlays" / "prometheus" / "alerts.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0 and "SUCCESS" in done.stdout, done.stderr + done.stdout

@@ -140,8 +140,8 @@ def test_prometheus_scrapes_it(name: str, kubectl: Kubectl, server: SimulatedSer
             shown = query(url, "kube_pod_info")
             assert {sample["metric"]["namespace"] for sample in shown} == namespaces(agent)
             assert query(url, "count by (namespace, pod) (kube_pod_info) > 1") == []
+            assert {sample["metric"]["instance"] for sample in shown} == {"telegen"}
             if name == "separate":
-                assert {sample["metric"]["instance"] for sample in shown} == {"telegen"}
                 wanted = 'container_cpu_usage_seconds_total{node="node-1",metrics_path="/metrics/cadvisor"}'
                 assert len(query(url, wanted)) == len(query(url, "container_cpu_usage_seconds_total"))
 
