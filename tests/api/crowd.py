@@ -42,7 +42,7 @@ class Member:
     """One agent."""
 
     def __init__(self, crowd: Crowd, identity: str, shards: int, draw: random.Random) -> None:
-        self._crowd, self.identity, self.frozen = crowd, identity, False
+        self._crowd, self.identity, self.shards, self.frozen = crowd, identity, shards, False
         self.line = Line(credentials(crowd.server.url, {}))
         self.verbs: list[str] = []
         names = tuple(f"telegen-shard-{number}" for number in range(shards))
@@ -95,13 +95,14 @@ class Crowd:
                 self.check()
 
     def check(self) -> None:
-        """No shard is served by two."""
-        for shard in range(self.shards):
-            assert len(self.serving(shard)) <= 1, [member.identity for member in self.serving(shard)]
+        """No shard is served by two, and all that are served are of one division."""
+        shown = [(shard, member) for member in self.members for shard in range(member.shards) if member.serves(shard)]
+        assert len({shard for shard, _ in shown}) == len(shown), [(shard, member.identity) for shard, member in shown]
+        assert len({member.shards for _, member in shown}) <= 1, [(member.shards, member.identity) for _, member in shown]
 
     def serving(self, shard: int = 0) -> list[Member]:
         """Who serves a shard now, the frozen included: they may wake up at any moment."""
-        return [member for member in self.members if member.serves(shard)]
+        return [member for member in self.members if shard < member.shards and member.serves(shard)]
 
     def standby(self, shard: int = 0) -> Member | None:
         """Who is next in line."""

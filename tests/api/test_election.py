@@ -299,26 +299,44 @@ def test_whatever_happens(seed: int) -> None:
     served again when it is over."""
     with crowd(7, seed, shards=2, nodes=seed % 2 * 7) as some:
         for _ in range(40):
-            victim = some.draw.choice(some.members)
-            what = some.draw.randrange(6)
-            if what == 0:
-                victim.line.cut = not victim.line.cut
-            elif what == 1:
-                victim.frozen = not victim.frozen
-            elif what == 2:
-                victim.line.lossy = not victim.line.lossy
-            elif what == 3 and len(some.members) > 4:
-                some.members.remove(victim)
-            elif what == 4 and not victim.frozen and len(some.members) > 4:
-                some.members.remove(victim)
-                victim.election.resign()
-            else:
-                some.join()
-            some.turn(some.draw.uniform(1, 25), tick=0.5)
-        for member in some.members:
-            member.line.cut = member.line.lossy = member.frozen = False
-        some.turn(150, tick=0.5)
+            _happen(some, 2)
+        _mend(some)
         assert the(some.serving(0)) and the(some.serving(1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_happens_to_divisions(seed: int) -> None:
+    """The same while agents come with other numbers of shards: there is never more than one division served, and one is when it is over."""
+    with crowd(7, seed, shards=2, nodes=7) as some:
+        for _ in range(40):
+            _happen(some, some.draw.randrange(1, 4))
+        _mend(some)
+        assert all(len(some.serving(shard)) == 1 for shard in range(some.serving()[0].shards))
+
+
+def _happen(some: Crowd, shards: int) -> None:
+    """Something to somebody, and some time after it. Who comes divides the cluster into so many shards."""
+    victim, what = some.draw.choice(some.members), some.draw.randrange(6)
+    if what == 0:
+        victim.line.cut = not victim.line.cut
+    elif what == 1:
+        victim.frozen = not victim.frozen
+    elif what == 2:
+        victim.line.lossy = not victim.line.lossy
+    elif what == 3 and len(some.members) > 4:
+        some.members.remove(victim)
+    elif what == 4 and not victim.frozen and len(some.members) > 4:
+        some.members.remove(victim)
+        victim.election.resign()
+    else:
+        some.join(shards)
+    some.turn(some.draw.uniform(1, 25), tick=0.5)
+
+
+def _mend(some: Crowd) -> None:
+    for member in some.members:
+        member.line.cut = member.line.lossy = member.frozen = False
+    some.turn(150, tick=0.5)
 
 
 def test_clock_runs_through_suspension() -> None:
