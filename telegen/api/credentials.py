@@ -116,6 +116,8 @@ class _Kubeconfig:
         from kubernetes.client import Configuration
         from kubernetes.config import ConfigException, load_kube_config
 
+        if not any(map(os.path.exists, self._path.split(os.pathsep))):
+            raise NoCredentials(f"{self._path}: no such file")
         configuration: Any = Configuration()
         try:
             load_kube_config(  # type: ignore[no-untyped-call]

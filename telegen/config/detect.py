@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from telegen.config.checks import MOST_SHARDS, chosen_share
 from telegen.config.errors import ConfigError
-from telegen.config.model import Config
+from telegen.config.model import Config, KubeState
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where a pod finds the token and the CA of its account."""
@@ -67,11 +67,12 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     clusters = tuple(_named(config, source))
     if clusters:
         names = ", ".join(cluster.name for cluster in clusters)
-        return Detection(source, containers, f"{why}: {_shown(names, containers)}", clusters=clusters)
+        whole = _whole(config, environ, source)
+        return Detection(source, containers, f"{why}: {_shown(names, containers)}{whole}", clusters=clusters)
     if not source:
         return Detection("", containers, f"no cluster to be found ({_absence(environ)}): {_shown('', containers)}")
     node = _node(config, environ, source)
-    scope = f" for node {node} and what it comes to hold" if node else ""
+    scope = f" for node {node} and what it comes to hold" if node else _whole(config, environ, source)
     return Detection(source, containers, f"{why}: {_shown(source, containers)}{scope}", node)
 
 
@@ -94,8 +95,22 @@ def _node(config: Config, environ: Mapping[str, str], source: str) -> str:
     if kube.scope == "node" and not name:
         raise ConfigError("kube_metrics.scope: node needs node_name, or NODE_NAME in the environment")
     state = kube.kube_state
-    fits = source == "in-cluster" and not chosen_share(state) and state.total_shards <= MOST_SHARDS
+    fits = source == "in-cluster" and not _against_node(state)
     return name if kube.scope == "node" or (kube.scope == "auto" and fits) else ""
+
+
+def _against_node(state: KubeState) -> list[str]:
+    """The settings with which an agent that knows its node does not take the node's scope by itself."""
+    return chosen_share(state) + (["total_shards"] if state.total_shards > MOST_SHARDS else [])
+
+
+def _whole(config: Config, environ: Mapping[str, str], source: str) -> str:
+    """Why an agent of a node has the scope of the cluster, for the log: in a DaemonSet, whose agents would all say the same,
+    this is a mistake."""
+    kube = config.kube_metrics
+    known = source == "in-cluster" and (kube.node_name or environ.get("NODE_NAME", ""))
+    settings = _against_node(kube.kube_state) if known and kube.scope == "auto" else []
+    return f", in scope cluster as kube_state.{settings[0]} is set" if settings else ""
 
 
 def election_namespace(config: Config, environ: Mapping[str, str], account: str = ACCOUNT) -> str:

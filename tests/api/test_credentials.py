@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,6 +68,16 @@ def test_kubeconfig_that_cannot_be_used(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(NoCredentials, match=f"{path}: [^\n]*; check it with kubectl"):
         credentials(f"kubeconfig:{path}", {})(False)
+
+
+def test_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
+    """The path, and that there is nothing; of several, as KUBECONFIG may name them, one is enough."""
+    path = tmp_path / "kubeconfig"
+    with pytest.raises(NoCredentials, match=f"^{path}: no such file$"):
+        credentials(f"kubeconfig:{path}", {})(False)
+    path.write_text("clusters: 5")
+    with pytest.raises(NoCredentials, match="check it with kubectl"):
+        credentials(f"kubeconfig:{tmp_path / 'other'}{os.pathsep}{path}", {})(False)
 
 
 def test_kubeconfig_read_by_many_threads_at_once(tmp_path: Path) -> None:

@@ -95,6 +95,8 @@ def test_scope(settings: dict[str, object], environ: dict[str, str], node: str) 
     found = detect(msgspec.convert({"kube_metrics": settings}, Config), environ, {TOKEN, USUAL}.__contains__)
     assert found.node == node
     assert (f"for node {node}" in found.reason) == bool(node)
+    told = environ is NODE and found.cluster == "in-cluster" and "scope" not in settings and not node
+    assert ("in scope cluster as kube_state." in found.reason) == told
 
 
 def test_node_scope_needs_a_node() -> None:
