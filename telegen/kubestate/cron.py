@@ -2,14 +2,15 @@
 
 Five fields (minute, hour, day of month, month, day of week) of numbers or names, lists, ranges and steps; `@hourly` and
 its like; `@every 90m`. Like kube-state-metrics, and unlike the controller itself, a day counts only when both day fields
-match, a step must be smaller than its range, and what an advance of the clock leaves out fires in the hour after it. The
-search goes step by step as there (github.com/netresearch/go-cron, a fork of robfig/cron), so that all days come out alike.
+match, a step must be smaller than its range, days of the week go to 7 (which is Sunday, so that 1/2 is on Sundays too), and
+what an advance of the clock leaves out fires in the hour after it. The search goes step by step as there
+(github.com/netresearch/go-cron, a fork of robfig/cron), so that all days come out alike.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -26,7 +27,7 @@ _BOUNDS: tuple[tuple[int, int, dict[str, int]], ...] = (
     (0, 23, {}),
     (1, 31, {}),
     (1, 12, {name: number for number, name in enumerate(_MONTHS, 1)}),
-    (0, 6, {name: number for number, name in enumerate(_DAYS)}),
+    (0, 7, {name: number for number, name in enumerate(_DAYS)}),
 )
 _WORDS = {
     "@yearly": "0 0 1 1 *",
@@ -105,7 +106,8 @@ def _read(text: str, zone_name: str | None) -> Schedule:
     fields = _WORDS.get(text, text).split()
     if len(fields) != len(_BOUNDS):
         raise Malformed(f"{text[:80]!r} has {len(fields)} fields, not {len(_BOUNDS)}")
-    sets = [_field(field, *bounds) for field, bounds in zip(fields, _BOUNDS)]
+    *sets, weekdays = [_field(field, *bounds) for field, bounds in zip(fields, _BOUNDS)]
+    sets.append(frozenset(day % 7 for day in weekdays))
     return Schedule(lru_cache(maxsize=1)(lambda after: _next_of_any_year(sets, zone, after)))
 
 
@@ -135,8 +137,8 @@ def _field(text: str, low: int, high: int, names: dict[str, int]) -> frozenset[i
     return frozenset(value for part in text.split(",") if part for value in _span(part, low, high, names))
 
 
-def _span(text: str, low: int, high: int, names: dict[str, int]) -> range:
-    """One range with its step."""
+def _span(text: str, low: int, high: int, names: dict[str, int]) -> Iterable[int]:
+    """One range with its step. One that ends before it begins goes on from the lowest value: 22-2."""
     span, *steps = text.split("/")
     first, *rest = span.split("-")
     star = first in ("*", "?")
@@ -148,11 +150,15 @@ def _span(text: str, low: int, high: int, names: dict[str, int]) -> range:
         start = _value(first, names)
         end = _value(rest[0], names) if rest else high if steps else start
     step = _value(steps[0], {}) if steps else 1
-    if start < low or end > high or start > end or step == 0:
+    if start < low or end > high or step == 0:
         raise Malformed(f"{text[:80]!r} is not within {low}-{high}")
-    if 1 < step >= end - start + 1:
+    size = high - low + 1
+    if start > end:
+        end += size
+    # The peer counts without a sign: a range of less than nothing is a large one.
+    if 1 < step >= (end - start + 1) % (1 << 64):
         raise Malformed(f"{text[:80]!r} has a step that is not smaller than its range")
-    return range(start, end + 1, step)
+    return [value if value <= high else (value - low) % size + low for value in range(start, end + 1, step)]
 
 
 def _value(text: str, names: dict[str, int]) -> int:

@@ -60,8 +60,8 @@ def test_next_is_the_first_minute_that_matches(drawn: tuple[tuple[str, frozenset
 
 @pytest.mark.parametrize(
     "text",
-    ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "5-1 * * * *", "*/0 * * * *", "a * * * *"]
-    + ["1-2-3 * * * *", "@often", "@reboot"]
+    ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "*/0 * * * *", "a * * * *"]
+    + ["* * * * 8", "* * * * 6/2", "* * * * */8", "1-2-3 * * * *", "@often", "@reboot"]
     + ["@every", "@every 10", "@every 1x", "@every 9999999999h", "TZ=UTC", "TZ=No/Where * * * * *", "-1 * * * *", "0," * 510 + "0 * * * *"],
 )
 def test_what_is_no_schedule(text: str) -> None:
@@ -105,3 +105,26 @@ def test_next_is_that_of_the_peer(text: str, zone: str, after: int, wanted: int)
 def test_a_search_ends(text: str, zone: str | None, wanted: int | None) -> None:
     """Of a field without values nothing comes; a day that a zone has left out is passed over."""
     assert parse(text, zone).next(1325179124) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("0 0 * * 7", "0 0 * * 0"),
+        ("0 0 * * */7", "0 0 * * sun"),
+        ("0 0 * * 1/2", "0 0 * * 0,1,3,5"),
+        ("0 0 * * 5/2", "0 0 * * 5,0"),
+        ("0 0 * * fri-MON", "0 0 * * 5,6,0,1"),
+        ("0 22-2 * * *", "0 22,23,0-2 * * *"),
+        ("50-10/5 0 * * *", "50,55,0,5,10 0 * * *"),
+        ("0 0 1 NOV-feb/2 *", "0 0 1 11,1 *"),
+        ("*,? * * * *", "0-59 * * * *"),
+    ],
+)
+def test_days_to_seven_and_ranges_over_the_end(text: str, same: str) -> None:
+    """As kube-state-metrics reads them, though the API takes only some of them."""
+    moment, other = 1767600000, 1767600000
+    for _ in range(12):
+        due, wanted = parse(text, "UTC").next(moment), parse(same, "UTC").next(other)
+        assert due == wanted is not None
+        moment = other = wanted
