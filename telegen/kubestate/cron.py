@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import lru_cache
 from typing import Optional
 from zoneinfo import ZoneInfo
@@ -271,9 +271,13 @@ class _Clock:
         """To what is written so on a clock of the zone; a day beyond the month's is one of the next."""
         days = date(year, month, 1).toordinal() - _EPOCH + day - 1
         written = days * 86400 + clock.hour * 3600 + clock.minute * 60 + clock.second
-        self.go_to(written - self._offset(written - self._offset(written)))
+        ahead = _ahead(datetime.fromtimestamp(written, self._zone))
+        self.go_to(written - ahead)
+        if _ahead(self.now) != ahead:
+            self.go_to(written - _ahead(self.now))
 
-    def _offset(self, moment: int) -> int:
-        """Seconds by which the clock of the zone is ahead."""
-        offset = datetime.fromtimestamp(moment, timezone.utc).astimezone(self._zone).utcoffset()
-        return 0 if offset is None else offset // timedelta(seconds=1)
+
+def _ahead(now: datetime) -> int:
+    """Seconds by which a clock is ahead of UTC."""
+    offset = (now if now.tzinfo else now.astimezone()).utcoffset()
+    return 0 if offset is None else offset.days * 86400 + offset.seconds
