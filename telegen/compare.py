@@ -94,7 +94,10 @@ def _expression(text: str) -> re.Pattern[str]:
 
 
 def _fraction(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no number") from error
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
     return value
@@ -104,12 +107,14 @@ def run(options: argparse.Namespace) -> tuple[Iterator[str], bool]:
     """The report of `telegen compare`, and whether the pages agree.
 
     Raises:
-        telegen.scrapes.Unreadable: there is no page.
+        telegen.scrapes.Unreadable: there is no page, or nothing on both that is to be compared.
     """
     terms = Terms(
         options.family, options.ignore_value, frozenset(options.ignore_label), options.tolerance, options.allow_extra
     )
     old, new = _load(options.old, terms), _load(options.new, terms)
+    if not old.series and not new.series:
+        raise Unreadable("--family: no metric of either page matches")
     differences = compare(old, new, terms)
     return report(differences, terms, max(0, options.limit)), not any(found.counts(terms) for found in differences)
 

@@ -91,7 +91,8 @@ def parse(data: bytes, wanted: Callable[[str], bool], without: Collection[str] =
         without: labels that are left out, so that series which differ only there become one.
 
     Raises:
-        Unreadable: a line is no sample; says which.
+        Unreadable: a line is no sample; says which. Or there is none: of a request that failed a file is left that is
+        empty, and what is not there is not missed.
     """
     page, types, chosen = Scrape(), {}, {}
     for number, line in enumerate(_lines(data), 1):
@@ -112,6 +113,8 @@ def parse(data: bytes, wanted: Callable[[str], bool], without: Collection[str] =
             if labels in series and not without:
                 page.repeated[name] += 1
             series[labels] = _number(value, number)
+    if not chosen:
+        raise Unreadable("no sample on it")
     page.types = {name: kind for name in page.series if (kind := _type(name, types))}
     return page
 

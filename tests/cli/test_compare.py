@@ -42,6 +42,10 @@ class Comparing:
         printed = self._capsys.readouterr()
         return status, (printed.out + printed.err).splitlines()
 
+    def printed(self) -> str:
+        """What was complained of since."""
+        return self._capsys.readouterr().err
+
 
 @pytest.fixture
 def compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Comparing:
@@ -209,3 +213,22 @@ def test_numbers_are_short(compare: Comparing) -> None:
     """Values are shown as people write them: 0.1, not the seventeen digits of the nearest binary fraction."""
     _, lines = compare("a 0.1\nb 1e+20\nc 3\n", "a 0.3\n")
     assert {"  ~ a 0.1 became 0.3", "  - b 1e+20", "  - c 3"} <= set(lines)
+
+
+def test_nothing_to_compare(compare: Comparing) -> None:
+    """A page without a sample, as a failed request leaves it, is an error and no agreement; so are expressions that no
+    metric matches."""
+    for page in ("", "# HELP up Something.\n"):
+        status, lines = compare(page, OLD, "--allow-extra")
+        assert (status, len(lines)) == (2, 1)
+        assert lines[0].endswith("old: no sample on it")
+    assert compare(OLD, OLD, "--family", "nosuch") == (2, ["telegen: --family: no metric of either page matches"])
+
+
+def test_tolerance_that_is_none(compare: Comparing) -> None:
+    """What is no fraction is refused by its own name."""
+    for text, message in (("x", "x is no number"), ("2", "2 is not from 0 to 1")):
+        with pytest.raises(SystemExit) as raised:
+            compare(OLD, OLD, "--tolerance", text)
+        assert raised.value.code == 2
+        assert f"--tolerance: {message}" in compare.printed()
