@@ -18,6 +18,7 @@ from telegen.config.checks import scope_problems, selection_problems, stamp_prob
 from telegen.config.errors import ConfigError
 from telegen.config.flags import Given, apply_flags, foreign_key, origin
 from telegen.config.model import GROUPS, Config, Section
+from telegen.config.shapes import in_words
 from telegen.config.types import READERS, ListenAddress
 
 MAX_BYTES = 1 << 20
@@ -235,7 +236,7 @@ def _explain(message: str) -> str:
     if not unknown:
         for theirs, ours in _WORDS.items():
             what = what.replace(f"`{theirs}`", ours)
-        what = what.replace("`", "")
+        what = in_words(what.replace("`", ""))
         if what.startswith("Invalid enum value"):
             what = f"expected {_choices(path)}, got {what.rpartition(' ')[2]}"
         return f"{path or 'configuration'}: {what[0].lower()}{what[1:]}"

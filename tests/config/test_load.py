@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import typing
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import pytest
 
 from telegen.config import Config, ConfigError, load, not_effective
 from telegen.config.load import check_names, is_effective, settings
+from telegen.config.model import ClusterEntry
 from telegen.config.reference import reference
+from telegen.config.shapes import SHAPES, in_words
 from telegen.kubestate.registry import RESOURCES
 
 HERE = Path(__file__).parent
@@ -166,3 +172,20 @@ def test_not_effective_settings_are_named(tmp_path: Path) -> None:
 def test_document_is_up_to_date() -> None:
     """docs/configuration.md is what the model says: `python -m telegen.config.reference > docs/configuration.md`."""
     assert (HERE.parents[1] / "docs" / "configuration.md").read_text() == reference()
+
+
+def shaped() -> Iterator[str]:
+    """The expressions of all settings, of the entries of lists as well."""
+    metas = [meta for _, _, meta in settings()]
+    hints = typing.get_type_hints(ClusterEntry, include_extras=True).values()
+    metas += [meta for hint in hints for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta)]
+    yield from (meta.pattern for meta in metas if meta.pattern)
+
+
+def test_every_shape_has_words() -> None:
+    """No expression is shown to people: for each there are words, and none are left over."""
+    assert set(shaped()) == set(SHAPES)
+    for expression in SHAPES:
+        with pytest.raises(msgspec.ValidationError) as raised:
+            msgspec.convert("\0", Annotated[str, msgspec.Meta(pattern=expression)])
+        assert in_words(str(raised.value)) == f"expected {SHAPES[expression]}"
