@@ -10,15 +10,9 @@ import pytest
 
 from telegen import __version__
 from tests.harness import Agent, free_port
-from tests.image.dockerfile import ROOT, Stage, build
+from tests.image.dockerfile import ROOT, Stage
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """The last stage, built."""
-    return build(tmp_path_factory.mktemp("image"))
 
 
 def run(image: Stage, *command: str) -> str:
