@@ -107,6 +107,7 @@ class Election:
         self._look_at = self._count_at = clock()
         self._looked = 0.0
         self._nodes = 0
+        self._vain = 0.0
         self._not_before = 0.0
         self._failure = ""
 
@@ -139,15 +140,15 @@ class Election:
     def step(self) -> float:
         """Renew what is held, look around, take what is free, as far as each is due; seconds until the next call."""
         for name, held in list(self._held.items()):
-            if self._clock() >= held.tried + self._rules.retry:
-                self._guarded(self._renew, name)
+            if self._clock() >= held.tried + self._rules.retry and not self._guarded(self._renew, name):
+                self._look_soon()
         if self._clock() >= self._look_at:
             self._guarded(self._look)
         # The shards first, then their standbys; among equals anyone, so that agents do not all run after the same one.
         names = sorted(self._names(), key=lambda name: (name.endswith(STANDBY), self._draw()))
         for name in names:
-            if self._chance(name) <= self._clock() >= self._not_before:
-                self._guarded(self._take, name)
+            if self._chance(name) <= self._clock() >= self._not_before and not self._guarded(self._take, name):
+                self._look_soon()
         if self._rules.names[0] in self._held and self._clock() >= self._count_at:
             self._guarded(self._count)
         return max(0.0, self._next() - self._clock())
@@ -157,22 +158,26 @@ class Election:
         for name in list(self._held):
             self._guarded(self._release, name)
 
-    def _guarded(self, action: Callable[..., None], *arguments: str) -> None:
-        """Do something; what the API server says against it is logged once, and tried again later."""
+    def _guarded(self, action: Callable[..., None], *arguments: str) -> bool:
+        """Do something, and say whether it was done; what the API server says against it is logged once."""
         try:
             action(*arguments)
             self._failure = ""
+            return True
         except FAILURES as error:
             self._not_before = self._clock() + self._rules.retry * (1 + self._draw())
-            # What failed may be why we know too little.
-            self._look_at = min(self._look_at, self._not_before)
             if isinstance(error, Conflict):
                 log.debug("%s: somebody else was faster: %s", self._leases.path, error)
-                return
+                return False
             self._failed(label(error))
             if label(error) != self._failure:
                 self._failure = label(error)
                 log.warning("%s: %s", self._leases.path, error)
+            return False
+
+    def _look_soon(self) -> None:
+        """Something has failed: that we knew too little may be why."""
+        self._look_at = min(self._look_at, self._not_before)
 
     def _renew(self, name: str) -> None:
         """Write our Lease anew; when somebody else has written it, see who holds it now."""
@@ -199,8 +204,11 @@ class Election:
     def _look(self) -> None:
         """See all Leases; those that have not changed since the last time, again when they will be free."""
         last, rules = self._looked, self._rules
-        self._look_at = self._clock() + rules.waiting
+        # While nobody reaches the API server, those who wait try less and less often: thousands would keep it down.
+        self._vain = min(2 * self._vain or rules.retry, max(rules.retry, self._interval()))
+        self._look_at = self._clock() + self._vain * (0.5 + self._draw())
         self._see_all(self._leases.list())
+        self._vain = 0.0
         pause = rules.waiting if self.watches else self._interval()
         self._look_at = self._looked + pause * (0.5 + self._draw())
         ends = [seen.free_at(rules.lease) for seen in self._seen.values() if seen.lease.holder and seen.since <= last]

@@ -92,6 +92,19 @@ def test_api_server_away() -> None:
         assert the(some.serving()) in some.members
 
 
+def test_requests_in_vain() -> None:
+    """While the API server is away, who waits asks less and less often, as rarely as otherwise in the end; in a small cluster every 2 s."""
+    for nodes, low, high in ((400, 1.5, 2.7), (4, 24, 36)):
+        with crowd(3, nodes=nodes) as some:
+            some.turn(60)
+            waiting = next(m for m in some.members if not m.serves(0) and m is not some.standby())
+            waiting.line.cut = True
+            some.turn(180)
+            before = len(waiting.verbs)
+            some.turn(600, tick=0.5)
+            assert low < (len(waiting.verbs) - before) / 10 < high
+
+
 def test_frozen_holder() -> None:
     """A holder that was stopped for long serves nothing when it wakes up, not for a moment."""
     with crowd(3) as some:
@@ -182,8 +195,8 @@ def test_requests_of_the_waiting(nodes: int, low: float, high: float) -> None:
         settled(some)
         waiting = [member for member in some.members if not some.serving() == [member] and member is not some.standby()]
         before = [len(member.verbs) for member in waiting]
-        some.turn(600, tick=0.25)
-        counts = [(len(member.verbs) - count) / 10 for member, count in zip(waiting, before)]
+        some.turn(300, tick=0.25)
+        counts = [(len(member.verbs) - count) / 5 for member, count in zip(waiting, before)]
         assert all(low < count < high for count in counts), counts
 
 
