@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, conditions, created, deletion_timestamp
 from telegen.kubestate.fields import at, count, each, items, one_of, text
-from telegen.kubestate.quantity import milli, resource_class
+from telegen.kubestate.quantity import milli, resource_classes
 from telegen.kubestate.resource import Resource, named
 from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, gauge
 
@@ -31,14 +31,17 @@ def amounts(path: str) -> Generate:
     read = at(path, {})
 
     def generate(obj: Object) -> Iterable[Row]:
-        classes = [(resource_class(name) or _pods(name), quantity) for name, quantity in read(obj).items()]
-        return [(*known, milli(quantity)) for known, quantity in classes if known]
+        return [
+            (*known, milli(quantity))
+            for name, quantity in read(obj).items()
+            for known in (resource_classes(name) if name != "pods" else PODS)
+        ]
 
     return generate
 
 
-def _pods(name: str) -> tuple[str, str] | None:
-    return (name, "integer") if name == "pods" else None
+PODS = (("pods", "integer"),)
+"""How many pods a node takes, among its resources."""
 
 
 FAMILIES = (

@@ -133,17 +133,17 @@ _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 
 
 @lru_cache(maxsize=4096)
-def resource_class(name: str) -> tuple[str, str] | None:
-    """(resource label, unit label) of a compute resource; None for those that are not shown.
+def resource_classes(name: str) -> tuple[tuple[str, str], ...]:
+    """(resource label, unit label) of a compute resource; none for those that are not shown.
 
     Byte for memory, storage, huge pages and attachable volumes, core for cpu, integer for extended resources
-    (`nvidia.com/gpu`).
+    (`nvidia.com/gpu`). A name may be of two kinds (`hugepages-x/y`) and is shown as both.
     """
     if name == "cpu":
-        return name, "core"
-    if name in ("storage", "ephemeral-storage", "memory") or name.startswith(("hugepages-", "attachable-volumes-")):
-        return sanitize(name), "byte"
-    return (sanitize(name), "integer") if _is_extended(name) else None
+        return ((name, "core"),)
+    label, bytes_ = sanitize(name), ("storage", "ephemeral-storage", "memory")
+    found = [(label, "byte")] if name in bytes_ or name.startswith(("hugepages-", "attachable-volumes-")) else []
+    return (*found, (label, "integer")) if _is_extended(name) else tuple(found)
 
 
 def _is_extended(name: str) -> bool:

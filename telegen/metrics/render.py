@@ -254,10 +254,12 @@ def _between(head: str, tails: list[str]) -> list[str]:
 def _dynamic_writer(name: str) -> Callable[[str, Any], str]:
     """Like `_row_writer`, for rows of ((label name, value) pairs, number)."""
 
-    def write(labels: str, samples: Iterable[tuple[Iterable[tuple[str, str]], Any]]) -> str:
+    def write(labels: str, samples: Iterable[tuple[Sequence[tuple[str, str]], Any]]) -> str:
         lines: dict[str, str] = {}
         for pairs, number in samples:
-            own = [f'{label}="{escape(value)}"' for label, value in pairs]
+            own = [f'{label}="{value}"' for label, value in pairs]
+            if _special("".join([value for _, value in pairs])):
+                own = [f'{label}="{escape(value)}"' for label, value in pairs]
             joined = ",".join([labels, *own] if labels else own)
             lines.setdefault(f"{name}{{{joined}}} " if joined else f"{name} ", number_text(number))
         return "".join([f"{line}{number}\n" for line, number in lines.items()])
