@@ -20,9 +20,9 @@ from telegen.config.flags import Given, apply_flags, foreign_key, origin
 from telegen.config.model import GROUPS, Config, Section
 from telegen.config.shapes import in_words
 from telegen.config.types import READERS, ListenAddress
+from telegen.config.variables import from_environment, override
 
 MAX_BYTES = 1 << 20
-PREFIX = "TELEGEN_"
 
 _VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$\.?(.*)`")
@@ -52,15 +52,13 @@ def load(path: str | None, environ: Mapping[str, str], given: Given = {}) -> Con
         ConfigError: the file cannot be read, or something in it is unknown, of the wrong type or impossible.
     """
     data = _expand(_read(path), environ, "") if path else {}
-    for name, value in sorted(environ.items()):
-        if name.startswith(PREFIX) and "__" in name:
-            _override(data, name, value)
+    override(data, environ)
     apply_flags(data, given, lambda key: value_at(Config(), key))
     try:
         config = msgspec.convert(data, Config, dec_hook=_read_value)
     except msgspec.ValidationError as error:
-        raise ConfigError(_with_origin(_explain(str(error)), given)) from error
-    problems = [_with_origin(line, given) for line in _impossible(config)]
+        raise ConfigError(_with_origin(_explain(str(error)), given, environ)) from error
+    problems = [_with_origin(line, given, environ) for line in _impossible(config)]
     if problems:
         raise ConfigError("\n".join(problems))
     return config
@@ -86,9 +84,10 @@ class Sources:
         return load(None if missing else self.path, self.environ, self.given)
 
 
-def _with_origin(line: str, given: Given) -> str:
-    """A complaint about a key, and the flag that it came from, if any."""
-    return line + origin(line.partition(":")[0], given)
+def _with_origin(line: str, given: Given, environ: Mapping[str, str]) -> str:
+    """A complaint about a key, and the flags or else the variables that it came from, if any."""
+    where = line.partition(":")[0]
+    return line + (origin(where, given) or from_environment(where, environ))
 
 
 def settings(
@@ -206,21 +205,6 @@ def _expand(value: Any, environ: Mapping[str, str], path: str) -> Any:
     expanded = _VARIABLE.sub(replace, value)
     # `port: ${PORT}` means the number, as if it stood there.
     return yaml.safe_load(expanded) if _VARIABLE.fullmatch(value) and expanded else expanded
-
-
-def _override(data: dict[str, Any], name: str, value: str) -> None:
-    """Put the value of a TELEGEN_ variable where its name says."""
-    *parents, last = name[len(PREFIX) :].lower().split("__")
-    place = data
-    for at, parent in enumerate(parents):
-        inner = place.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(f"{'.'.join(parents[: at + 1])}: {name} needs a block of settings there")
-        place = inner
-    try:
-        place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{'.'.join([*parents, last])}: {name}: {' '.join(str(error).split())}") from error
 
 
 def _read_value(kind: type, value: Any) -> Any:

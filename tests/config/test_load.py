@@ -143,6 +143,21 @@ def test_environment(tmp_path: Path) -> None:
     assert (config.kube_metrics.kube_state.resources, config.web.workers) == (("pods",), 4)
 
 
+def test_environment_over_an_empty_block(tmp_path: Path) -> None:
+    """A block without settings, which YAML reads as null, takes them from variables."""
+    assert read(tmp_path, "web:\n", TELEGEN_WEB__WORKERS="4").web.workers == 4
+
+
+def test_complaints_name_the_variable(tmp_path: Path) -> None:
+    """Who looks for the fault in the file is told that it is not there."""
+    for name, value in (("TELEGEN_WEB__WORKERS", "many"), ("TELEGEN_WEB__WORKRES", "1"), ("TELEGEN_KUBE_METRICS__SCOPE", "all")):
+        with pytest.raises(ConfigError, match=rf"\(set by {name}\)$"):
+            read(tmp_path, "web: {threads: 2}", **{name: value})
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, "web: {workers: many}", TELEGEN_WEB__THREADS="1")
+    assert "set by" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
