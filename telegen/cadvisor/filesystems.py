@@ -58,6 +58,9 @@ class FileSystems:
         for name, system in self._shown.items():
             try:
                 room = _room(f"{node.roots.host.rstrip('/')}{system.point}", system)
+            except PermissionError as error:
+                node.refuse(error)
+                continue
             except OSError as error:
                 node.count(error)
                 continue

@@ -57,13 +57,18 @@ class Layers:
         self._wanted: dict[str, tuple[str, ...]] = {}
         self._found: dict[str, tuple[str, Room]] = {}
         self._failed: list[OSError] = []
+        self._refused = False
         self._thread: Optional[threading.Thread] = None
 
     def begin(self, node: Node) -> None:
         """A new pass of the sampler: a new round begins when one is due, with the containers of the last pass."""
         wanted, self._wanted = self._wanted, {}
         while self._failed:
-            node.count(self._failed.pop())
+            error = self._failed.pop()
+            if isinstance(error, PermissionError):
+                node.refuse(error)
+            else:
+                node.count(error)
         now = time.monotonic()
         if not wanted or now < self._due or (self._thread and self._thread.is_alive()):
             return
@@ -99,6 +104,13 @@ class Layers:
                 found[id] = _measure(folders, rest)
             except FileNotFoundError:
                 found.pop(id, None)
+            except PermissionError as error:
+                found.pop(id, None)
+                if not self._refused:
+                    # Said once: without privileges it is so of every container, in every round.
+                    self._refused = True
+                    log.warning("layers of containers may not be read: %s", error)
+                self._failed.append(error)
             except OSError as error:
                 found.pop(id, None)
                 log.warning("the layer of %s cannot be measured: %s", id, error)

@@ -97,6 +97,9 @@ def _of_process(context: Context, pid: int, known: Optional[Open]) -> Optional[O
         if known and (known.descriptors == number or number > MANY) and node.now < known.counted + AGE + pid % AGE:
             return Open(number, known.sockets, known.counted)
         return Open(number, _sockets(folder), node.now)
+    except PermissionError as error:
+        node.refuse(error)
+        return Open(number, None, node.now)
     except OSError as error:
         if error.errno in ENDED:
             return None

@@ -22,7 +22,11 @@ FAMILIES = (
 
 def read(context: Context) -> Optional[int]:
     """kB of all processes together; what processes share counts for each. None when there are none."""
-    found = [size for pid in context.pids() if (size := _of_process(f"{context.node.roots.proc}/{pid}")) is not None]
+    try:
+        found = [size for pid in context.pids() if (size := _of_process(f"{context.node.roots.proc}/{pid}")) is not None]
+    except PermissionError as error:
+        context.node.refuse(error)
+        return None
     return sum(found) if found else None
 
 

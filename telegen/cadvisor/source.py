@@ -106,6 +106,11 @@ class Node:
         self.errors[reason] += 1
         self.failed = True
 
+    def refuse(self, error: PermissionError) -> None:
+        """Count what this agent may not read of other users' processes and folders. It never may, for want of privileges,
+        so no pass has failed for it."""
+        self.errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1
+
 
 class Context:
     """One cgroup as the sources see it. It lives from pass to pass, as long as the cgroup does."""

@@ -135,6 +135,37 @@ def test_layer_that_is_not_there(tmp_path: Path, upper: str) -> None:
     assert not host.pages.sampler.errors
 
 
+def test_layer_that_may_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is counted in every round and said once; the pass has not failed for it."""
+
+    def refuse(folder: str, rest: object) -> int:
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr("telegen.cadvisor.layers.disk_usage", refuse)
+    host = Host(tmp_path, "/upper", interval=1e-6)
+    (tmp_path / "host/upper").mkdir()
+    for _ in range(3):
+        assert not host.measured()
+    assert host.pages.sampler.errors["EACCES"] > 1
+    assert [record.getMessage()[:34] for record in caplog.records] == ["layers of containers may not be re"]
+    assert "container_scrape_error 0" in host.pages.page()
+
+
+def test_file_system_in_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the agent may not look it is counted, and the pass has not failed."""
+
+    def refuse(path: str, system: object) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("telegen.cadvisor.filesystems._room", refuse)
+    host = Host(tmp_path, "")
+    assert not host.filesystems("/")
+    assert set(host.pages.sampler.errors) == {"EACCES"}
+    assert "container_scrape_error 0" in host.pages.page()
+
+
 def test_layer_goes_with_the_container(tmp_path: Path) -> None:
     """The samples of a layer go with its cgroup."""
     host = Host(tmp_path, "/upper")

@@ -89,6 +89,7 @@ def test_process_that_may_not_be_looked_at(host: Host, monkeypatch: pytest.Monke
     for _ in range(3):
         assert shown(host) == {"processes": "1", "file_descriptors": "3", 'ulimits_soft{ulimit="max_open_files"}': "1024"}
     assert host.errors() == {"EACCES": 1}
+    assert "container_scrape_error 0" in host.pages.page()
 
 
 def test_sockets_are_counted_when_descriptors_change(host: Host, clock: Clock) -> None:  # noqa: F811
@@ -149,6 +150,18 @@ def test_referenced(host: Host, name: str) -> None:
     """Referenced kilobytes of all mappings, from either file."""
     (host.proc / "10" / name).write_text("00400000-7ff rollup\nRss: 9 kB\nReferenced:   3 kB\nReferenced:   4 kB\n")
     assert shown(host)["referenced_bytes"] == str(7 * 1024)
+
+
+def test_referenced_that_may_not_be_read(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No number, it is counted, and the pass has not failed."""
+
+    def refuse(folder: str) -> None:
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr("telegen.cadvisor.referenced._of_process", refuse)
+    assert "referenced_bytes" not in shown(host)
+    assert host.errors() == {"EACCES": 1}
+    assert "container_scrape_error 0" in host.pages.page()
 
 
 def test_real_processes(tmp_path: Path) -> None:

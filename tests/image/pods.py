@@ -54,7 +54,7 @@ class Page:
         """A family's samples of a cgroup."""
         return self._rows.get((family, id), [])
 
-    def value(self, family: str, id: str) -> float:
+    def value(self, family: str, id: str = "") -> float:
         """The value of the only one."""
         ((_, value),) = self.rows(family, id)
         return value

@@ -204,6 +204,15 @@ def test_what_the_hardened_lose(run: Callable[[str], Ran], cgroup: OwnCgroup) ->
         assert before.families(id) == after.families(id)
 
 
+def test_being_refused_is_no_error(run: Callable[[str], Ran]) -> None:
+    """What the hardened agent may not read is counted and said once; no pass has failed for it."""
+    ran = run("overlays/hardened")
+    assert set(re.findall(r'^telegen_sample_errors_total\{reason="(\w+)"\} [^0]', ran.telemetry, re.MULTILINE)) == {"EACCES"}
+    assert ran.page.value("container_scrape_error") == ran.everything.value("container_scrape_error") == 0
+    warnings = [line for line in ran.log.splitlines() if " warning " in line]
+    assert [line.partition(": ")[2].partition(": ")[0] for line in warnings] == ["layers of containers may not be read"]
+
+
 def test_names_need_the_api_there(run: Callable[[str], Ran], quiet: str) -> None:
     """What only the runtime's files tell is a name to the privileged alone."""
     found = {where: run(where).page.rows("container_memory_working_set_bytes", quiet)[0][0]["pod"] for where in DAEMONSETS}
