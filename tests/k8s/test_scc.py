@@ -1,0 +1,112 @@
+"""The SecurityContextConstraints of the OpenShift overlay against its pod: they allow what it asks for, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
+from tests.k8s.rendered import container, pod_spec
+
+pytestmark = pytest.mark.cluster
+NARROWER: dict[str, Any] = {
+    "allowPrivilegedContainer": False,
+    "allowPrivilegeEscalation": False,
+    "allowHostPID": False,
+    "allowHostDirVolumePlugin": False,
+    "runAsUser": {"type": "MustRunAsNonRoot"},
+    "seccompProfiles": ["runtime/default"],
+    "users": [],
+}
+"""What is granted, and less than it; volumes are looked at one by one."""
+WITHHELD: dict[str, Any] = {
+    "allowHostIPC": False,
+    "allowHostNetwork": False,
+    "allowHostPorts": False,
+    "allowedCapabilities": [],
+    "defaultAddCapabilities": [],
+    "requiredDropCapabilities": [],
+    "readOnlyRootFilesystem": True,
+    "groups": [],
+}
+ANY = {"seLinuxContext", "fsGroup", "supplementalGroups"}
+"""Asked for by no pod of ours: RunAsAny leaves them as the runtime has them."""
+
+
+def refusals(constraints: Mapping[str, Any], objs: list[Object]) -> Iterator[str]:
+    """The fields of the constraints for which OpenShift would not admit the pod."""
+    spec, only = pod_spec(objs), container(objs)
+    context = {**spec.get("securityContext", {}), **only["securityContext"]}
+    asked = {
+        "allowPrivilegedContainer": context.get("privileged", False),
+        "allowPrivilegeEscalation": context.get("allowPrivilegeEscalation", True),
+        "allowHostPID": spec.get("hostPID", False),
+        "allowHostIPC": spec.get("hostIPC", False),
+        "allowHostNetwork": spec.get("hostNetwork", False),
+        "allowHostPorts": any("hostPort" in port for port in only["ports"]),
+        "allowHostDirVolumePlugin": any("hostPath" in volume for volume in spec["volumes"]),
+    }
+    yield from (name for name, wanted in asked.items() if wanted and not constraints[name])
+    if set(context.get("capabilities", {}).get("add", ())) - set(constraints["allowedCapabilities"]):
+        yield "allowedCapabilities"
+    if constraints["readOnlyRootFilesystem"] and not context.get("readOnlyRootFilesystem"):
+        yield "readOnlyRootFilesystem"
+    if constraints["runAsUser"]["type"] != "RunAsAny" and not context.get("runAsUser"):
+        yield "runAsUser"
+    if not seccomp(context) & set(constraints["seccompProfiles"]):
+        yield "seccompProfiles"
+    if kinds(spec) - set(constraints["volumes"]):
+        yield "volumes"
+    if f"system:serviceaccount:telegen:{spec['serviceAccountName']}" not in constraints["users"]:
+        yield "users"
+
+
+def seccomp(context: Mapping[str, Any]) -> set[str]:
+    """How constraints may call the pod's profile; a privileged container has none."""
+    kind = context.get("seccompProfile", {}).get("type", "Unconfined")
+    return {"*", {"RuntimeDefault": "runtime/default", "Unconfined": "unconfined"}[kind]}
+
+
+def kinds(spec: Mapping[str, Any]) -> set[str]:
+    """Kinds of the pod's volumes; the account's is a projected one."""
+    found = {next(key for key in volume if key != "name") for volume in spec["volumes"]}
+    return found | ({"projected"} if spec["automountServiceAccountToken"] else set())
+
+
+@pytest.fixture(scope="module")
+def objs(kubectl: Kubectl) -> list[Object]:
+    """The overlay."""
+    return kubectl.render(MANIFESTS / "overlays/openshift")
+
+
+@pytest.fixture(scope="module")
+def constraints(objs: list[Object]) -> Object:
+    """Its constraints."""
+    (only,) = [obj for obj in objs if obj["kind"] == "SecurityContextConstraints"]
+    return only
+
+
+@pytest.mark.parametrize("name", ["overlays/openshift", "overlays/hardened"])
+def test_the_pod_is_allowed(name: str, kubectl: Kubectl, constraints: Object) -> None:
+    """The DaemonSet's pod is admitted, and so is the one without privileges, under the same constraints."""
+    assert list(refusals(constraints, kubectl.render(MANIFESTS / name))) == []
+
+
+@pytest.mark.parametrize("field", NARROWER)
+def test_what_is_granted_is_needed(field: str, objs: list[Object], constraints: Object) -> None:
+    """With less in any field the pod is not admitted, for that field's sake."""
+    assert list(refusals({**constraints, field: NARROWER[field]}, objs)) == [field]
+
+
+def test_kinds_of_volumes_are_needed(objs: list[Object], constraints: Object) -> None:
+    """Each kind of volume is one that the pod has."""
+    assert set(constraints["volumes"]) == kinds(pod_spec(objs))
+
+
+def test_nothing_else_is_granted(constraints: Object) -> None:
+    """Every other field withholds; a field that this test does not know is one to think about."""
+    assert {field: constraints[field] for field in WITHHELD} == WITHHELD
+    assert {constraints[field]["type"] for field in ANY} == {"RunAsAny"}
+    assert set(constraints) == {"apiVersion", "kind", "metadata", "volumes", *NARROWER, *WITHHELD, *ANY}
