@@ -26,17 +26,30 @@ from tests.image.dockerfile import Stage
 from tests.image.oci import system_mounts
 from tests.image.pods import Pods, Ran
 from tests.image.sandbox import Sandbox
-from tests.k8s.rendered import container, pod_spec
+from tests.k8s.rendered import FIELDS, container, pod_spec
 from tests.tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 DAEMONSETS = ("base", "overlays/hardened")
+SHARDS = "overlays/shards"
+EVERY = (*DAEMONSETS, "overlays/standalone", SHARDS)
 RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 ASKED = (("", "nodes", ""), ("coordination.k8s.io", "leases", "telegen"))
 """Something of the cluster role and something of the role."""
 LIMIT = 64 << 20
 WRITES = "/bin/busybox dd if=/dev/zero of=/written bs=1k count=256 && exec /bin/busybox sleep 1000"
 README = MANIFESTS / "README.md"
+
+
+def apply_shards(plane: ControlPlane, kubectl: Kubectl) -> None:
+    """The StatefulSet, and the first of the pods that its controller would make."""
+    kept = [obj for obj in kubectl.render(MANIFESTS / SHARDS) if obj["kind"] == "StatefulSet"]
+    kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(kept))
+    made = plane.request("GET", "/apis/apps/v1/namespaces/telegen/statefulsets/telegen")
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "telegen", "uid": made["metadata"]["uid"], "controller": True}
+    template = made["spec"]["template"]
+    metadata = {**template["metadata"], "name": FIELDS["metadata.name"], "namespace": "telegen", "ownerReferences": [owner]}
+    plane.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
 
 
 def allowed(plane: ControlPlane, group: str, resource: str, namespace: str) -> bool:
@@ -79,7 +92,9 @@ def plane(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         sandbox.inside(kubectl.run, "apply", "-f", "-", text=yaml.safe_dump_all(kept))
         # The server learns of rights a moment after it has them.
         wait_for("the rights", lambda: all(sandbox.inside(allowed, plane, *asked) for asked in ASKED), 20, 0.1)
-        sandbox.inside(plane.apply, [node("node-1"), deployment("shop")])
+        # So many that each of two shards has some.
+        sandbox.inside(plane.apply, [node("node-1"), *(deployment(f"shop-{number}") for number in range(20))])
+        sandbox.inside(apply_shards, plane, kubectl)
         yield plane
     finally:
         sandbox.inside(plane.stop)
@@ -137,19 +152,20 @@ def run(
     return functools.cache(pods.run)
 
 
-@pytest.mark.parametrize("where", [*DAEMONSETS, "overlays/standalone"])
+@pytest.mark.parametrize("where", EVERY)
 def test_it_runs(where: str, run: Callable[[str], Ran]) -> None:
     """Probes are answered once the cluster's objects are there, nothing is written, the changed ConfigMap is taken, and
     SIGTERM ends it long before it would be killed."""
     ran = run(where)
     assert set(ran.answers.values()) == {200}
-    assert {"kube_deployment_created", "kube_pod_info", "kube_node_info"} <= ran.page.families("")
+    assert where == SHARDS or {"kube_pod_info", "kube_node_info"} <= ran.page.families("")
+    assert len(ran.page.rows("kube_deployment_created")) == 20 or where == SHARDS
     assert ran.written == set() and "Read-only" not in ran.log
     assert ('telegen_config_reloads_total{result="success"} 1.0' in ran.telemetry) == (where in DAEMONSETS)
     assert ran.status == 0 and ran.seconds < pod_spec(ran.objs)["terminationGracePeriodSeconds"] - 5
 
 
-@pytest.mark.parametrize("where", [*DAEMONSETS, "overlays/standalone"])
+@pytest.mark.parametrize("where", EVERY)
 def test_it_has_what_the_manifests_give_it(where: str, run: Callable[[str], Ran]) -> None:
     """User, capabilities, seccomp filter and read-only mounts of the running process: all of root's, or nothing at all."""
     ran = run(where)
