@@ -42,9 +42,9 @@ class Gates:
         self._put(shard + 1, _FIELDS.pack(max(0, int(until * 1e9)), int(wanted)))
         return fresh
 
-    def is_open(self, shard: int) -> bool:
-        """Whether the shard may be served now."""
-        return boottime_ns() < self._get(shard + 1, 0)
+    def is_open(self, shard: int, early: float = 0.0) -> bool:
+        """Whether the shard may be served now, and for `early` seconds more."""
+        return boottime_ns() + int(early * 1e9) < self._get(shard + 1, 0)
 
     def wanted(self, shard: int) -> bool:
         """Whether the shard's stores are to be kept in step."""

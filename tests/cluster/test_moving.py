@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from itertools import combinations
 
 import pytest
 
@@ -17,6 +18,8 @@ from tests.cluster.world import AGENTS, Make, check_complete, create, on, wanted
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 PODS = 100
+LATE = 3.0
+"""Seconds for which what waits may still be shown by who has lost its API server."""
 PAUSE = 0.05
 """Seconds between two pods that get their node."""
 
@@ -45,6 +48,17 @@ def gaps(agents: Fleet) -> list[float]:
     return sorted(after.begin - before.end for move in moves for before, after in zip(move, move[1:]))
 
 
+def twice(agents: Fleet) -> dict[str, float]:
+    """Pods that two agents showed at a time, and for how many seconds they certainly did."""
+    found: dict[str, list[Span]] = defaultdict(list)
+    for member in agents.members:
+        for series, span in spans(member.glances):
+            if series.startswith("kube_pod_created{"):
+                found[series].append(span)
+    pairs = {series: (one, other) for series, some in found.items() for one, other in combinations(some, 2) if one.overlaps(other)}
+    return {series: min(one.end, other.end) - max(one.begin, other.begin) for series, (one, other) in pairs.items()}
+
+
 def test_bound(control_plane: ControlPlane, some: Make) -> None:
     """A hundred pods that wait get their nodes: each is shown in its new place a moment after it has gone from the old one, at no time in
     both."""
@@ -64,3 +78,24 @@ def test_bound(control_plane: ControlPlane, some: Make) -> None:
         missed = gaps(agents)
         print(f"on no page for {missed[0]:.2f} to {missed[-1]:.2f} s, half of them less than {missed[PODS // 2]:.2f} s")
         check_complete(control_plane, agents)
+
+
+def test_bound_while_cut_off(control_plane: ControlPlane, some: Make) -> None:
+    """Who shows what waits loses its API server: of the pods that get their nodes meanwhile, some are there twice, until it stops
+    showing what it knew of them, long before the rest."""
+    create(control_plane, [on("", f"late-{number}") for number in range(10)])
+    with some(period=0.04, query="?resources=pods") as agents:
+        agents.wait_series("all pods", pods(control_plane, agents), 40)
+        agents.wait_standby()
+        old = agents.holder(0)
+        others = [member.node for member in agents.members if member is not old]
+        old.proxy.cut()
+        for number in range(10):
+            bind(control_plane, f"late-{number}", others[number % len(others)])
+            time.sleep(1)
+        agents.wait_series("all pods", pods(control_plane, agents), 20)
+        time.sleep(1)
+        found = twice(agents)
+        print(f"cut off: {len(found)} pods twice, for {max(found.values(), default=0):.2f} s at the most")
+        assert all(seconds < LATE for seconds in found.values())
+        old.proxy.heal()

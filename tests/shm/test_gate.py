@@ -13,6 +13,7 @@ def test_closed_at_first_and_after_the_deadline() -> None:
     assert not gates.is_open(0)
     gates.set(0, now + 60, True)
     assert gates.is_open(0) and not gates.is_open(1)
+    assert gates.is_open(0, early=50) and not gates.is_open(0, early=61)
     gates.set(0, now - 0.001, True)
     assert not gates.is_open(0)
 
