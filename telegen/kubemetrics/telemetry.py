@@ -7,6 +7,7 @@ asked.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import shutil
@@ -27,6 +28,7 @@ from telegen.shm.board import Board
 Mode = Literal["livemostrecent", "livesum", "livemin"]
 """How the values of several processes become one; those of processes that are forgotten do not count."""
 _PREFIX = "telegen-telemetry-"
+_LOCK = "lock"
 
 
 def make_folder() -> str:
@@ -38,12 +40,29 @@ def make_folder() -> str:
     """
     base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
     for left in base.glob(f"{_PREFIX}*"):
-        pid = left.name[len(_PREFIX) :].partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+        if _is_left(left):
             shutil.rmtree(left, ignore_errors=True)
     folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base)
+    # Locked until the last of our processes has ended, as they inherit it. A pid would not do: in a container, whose files
+    # outlive it when it is started again, ours is always 1.
+    fcntl.flock(os.open(f"{folder}/{_LOCK}", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     return folder
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether nobody uses a folder any more. One that is being made just now, or another user's, is not ours to judge."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
 
 class Telemetry:
