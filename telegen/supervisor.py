@@ -92,7 +92,7 @@ class Supervisor:
     def run(self) -> Exit:
         """Serve until a signal says stop; the exit status."""
         self._listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
-        folder = make_folder()
+        folder = _make_folder()
         try:
             _share()
             # Before there are metrics of our own: prometheus_client writes to the files that were opened last.
@@ -430,6 +430,19 @@ class Supervisor:
     def _shown_addresses(self) -> str:
         open_ones = [listener.getsockname() for listener in self._listeners.values() if listener]
         return " and ".join(f"{name[0]} port {name[1]}" for name in open_ones)
+
+
+def _make_folder() -> str:
+    """A folder for our own metrics.
+
+    Raises:
+        BootFailure: nothing can be written.
+    """
+    try:
+        return make_folder()
+    except OSError as error:
+        why = f"no folder for the agent's own metrics: {error.strerror}; /dev/shm or /tmp has to be writable"
+        raise BootFailure(Exit.BOOT, why) from error
 
 
 def _pod(config: Config) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,15 @@ import psutil
 from tests.harness import Agent, clean_environ, free_port, running
 from tests.tree import wait_for
 
+ROOT = Path(__file__).parents[2]
 CONFIG = """
 kube_metrics:
   listen_address: 127.0.0.1:{port}
   cadvisor: {{enabled: true}}
+"""
+READ_ONLY = """
+for folder in /dev/shm /tmp /var/tmp; do mount --bind $folder $folder; mount -o remount,bind,ro $folder; done
+cd /tmp; exec "$@"
 """
 CONTAINER = 'mount --bind "$1" /dev/shm; shift; exec "$@"'
 
@@ -63,3 +69,14 @@ def test_agents_side_by_side(tmp_path: Path) -> None:
             other.wait_ready()
             assert len(list(shm.iterdir())) == 2
             assert "telegen_sample_duration_seconds" in one.page("/telemetry")
+
+
+def test_nothing_can_be_written() -> None:
+    """On a root file system that is read-only, without a folder in memory, it says what it needs."""
+    agent = [sys.executable, "-m", "telegen.supervisor", "--host", "127.0.0.1", "--port", str(free_port())]
+    command = ["unshare", "--mount", "sh", "-ec", READ_ONLY, "sh", *agent]
+    environ = {**clean_environ(), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("telegen: no folder for the agent's own metrics: No usable temporary directory found")
+    assert line.endswith("/dev/shm or /tmp has to be writable") and done.returncode == 4
