@@ -30,9 +30,10 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 700 /run/layers
 ip link set lo up
 echo ready
-exec cat
+cat > /dev/null
+for each in $(ls /run/runc); do runc --root /run/runc delete -f "$each"; done
 """
-"""Mounts are shared as systemd has them; the shell becomes a program that ends with the test."""
+"""Mounts are shared as systemd has them. When the test closes the shell's input, or dies, the shell ends all containers."""
 CLONE_NEWNET = 0x40000000
 
 
@@ -43,7 +44,8 @@ class Sandbox:
         """`folder`: for logs."""
         self._folder, self._containers = folder, dict[str, subprocess.Popen[bytes]]()
         command = ["unshare", "--mount", "--net", "sh", "-ec", SETUP]
-        self._holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # In a session of its own: an interrupt at the terminal is for the test, which ends the rest.
+        self._holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         assert self._holder.stdout and self._holder.stdout.readline() == b"ready\n"
         self._root = Path(f"/proc/{self._holder.pid}/root")
         self._thread = ThreadPoolExecutor(1, "sandbox", self._enter)
@@ -76,7 +78,7 @@ class Sandbox:
         self._here(bundle / "config.json").write_text(json.dumps({**config, "linux": linux}))
         with self.log(id).open("wb") as log:
             command = self._command("runc", "--root", "/run/runc", "run", "--bundle", bundle, "--pid-file", bundle / "pid", id)
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self._containers[id] = process
         wait_for(f"container {id}", lambda: self._has_started(id), 20)
         return process
@@ -99,14 +101,11 @@ class Sandbox:
         return int(self._here(self._bundle(id) / "pid").read_text())
 
     def end(self) -> None:
-        """End all containers, then the namespaces."""
-        for id, process in self._containers.items():
-            if process.poll() is None:
-                self._call("runc", "--root", "/run/runc", "delete", "-f", id)
-                process.wait(20)
+        """End all containers and the namespaces."""
+        self._holder.communicate(timeout=60)
+        for process in self._containers.values():
+            process.wait(20)
         self._thread.shutdown()
-        self._holder.kill()
-        self._holder.communicate()
 
     def _enter(self) -> None:
         """In the thread that stays in the pod's network."""
