@@ -173,6 +173,20 @@ class Probe:
     on_head = on_get
 
 
+class Index:
+    """`/`: the paths that there are. Older manifests of kube-state-metrics have it for a readiness probe."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._text = "".join(f"{path}\n" for path in paths)
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with a path a line."""
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.text = self._text
+
+    on_head = on_get
+
+
 def not_alive(view: View) -> list[str]:
     """What says that the agent hangs: its supervisor's loop stands still. (That this is answered shows that the web
     worker lives.)"""
@@ -235,7 +249,7 @@ def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
 def _routed(routes: Mapping[str, object]) -> falcon.App:  # type: ignore[type-arg]
     app: falcon.App = falcon.App(media_type=falcon.MEDIA_TEXT)  # type: ignore[type-arg]
     app.set_error_serializer(_plain_error)
-    for path, resource in routes.items():
+    for path, resource in {**routes, "/": Index(routes)}.items():
         app.add_route(path, resource)
     paths = ", ".join(routes)
 

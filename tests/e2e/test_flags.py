@@ -51,11 +51,15 @@ def test_arguments_of_a_manifest(flagged: tuple[Agent, str]) -> None:
 
 def test_second_address(flagged: tuple[Agent, str]) -> None:
     """It has the agent's own metrics at /metrics, as kube-state-metrics' telemetry port has, and the probes."""
-    _, second = flagged
+    agent, second = flagged
     own = get(f"{second}/metrics").body.decode()
     assert "telegen_build_info{" in own and "kube_pod" not in own
     for path in ("readyz", "livez", "healthz", "telemetry"):
         assert get(f"{second}/{path}").status == 200
+    for address in (agent.url, second):
+        # The readiness probe of kube-state-metrics' older manifests, and what a person tries first.
+        index = get(f"{address}/")
+        assert index.status == 200 and {b"/metrics", b"/telemetry", b"/readyz"} <= set(index.body.split())
     refused = get(f"{second}/metrics/kubestate")
     assert refused.status == 404 and b"there are /metrics, /telemetry" in refused.body
 
