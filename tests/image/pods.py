@@ -109,7 +109,7 @@ class Pods:
         before = self._sandbox.written(id)
         try:
             ran.process, ran.mounts = (Path(f"/proc/{self._sandbox.pid(id)}/{name}").read_text() for name in ("status", "mountinfo"))
-            self._watch(ran, files)
+            self._watch(ran, files, self._sandbox.log(id))
             ran.written = self._sandbox.written(id) - before
             started = time.monotonic()
             process.terminate()
@@ -118,32 +118,32 @@ class Pods:
             ran.log = self._sandbox.log(id).read_text()
             if ran.status < 0:
                 sys.stderr.write(ran.log)
+                process.terminate()
+                process.wait(60)
         return ran
 
-    def _watch(self, ran: Ran, files: Volume) -> None:
+    def _watch(self, ran: Ran, files: Volume, log: Path) -> None:
         """What it says while it runs."""
         wait_for("the pod to be ready", lambda: self._status("/readyz") == 200, READY / 3, 0.1)
         self._wait_page("the rest of the cluster", lambda text: "kube_deployment_created{" in text)
         ran.page = Page(self._text("/metrics"))
         ran.answers = {path: self._status(path) for path in (container(ran.objs)[name]["httpGet"]["path"] for name in PROBES)}
         if pod_spec(ran.objs).get("hostPID"):
-            ran.everything = self._everything(ran.objs, files)
+            ran.everything = self._everything(ran.objs, files, log)
         ran.telemetry = self._text("/telemetry")
 
-    def _everything(self, objs: list[Object], files: Volume) -> Page:
+    def _everything(self, objs: list[Object], files: Volume, log: Path) -> Page:
         """The page when the ConfigMap was changed: all groups are on, and passes follow each other quickly."""
         settings = yaml.safe_load(config_text(objs))
         settings["kube_metrics"]["cadvisor"] |= {"enabled_metrics": sorted(OPTIONAL - {"percpu"}), "collect_interval": "1s"}
         files.write(telegen_yaml=yaml.safe_dump(settings))
         self._wait_page("all groups", lambda text: "container_network_tcp_usage_total{" in text)
-        first = self._passed()
-        # Layers are measured between two passes.
-        wait_for("three passes", lambda: self._passed() >= first + 3, 10, 0.2)
+        wait_for("layers", lambda: self._measured() or "layers of containers may not be read" in log.read_text(), 20, 0.2)
         return Page(self._text("/metrics"))
 
-    def _passed(self) -> float:
-        """When the last pass over the cgroups was."""
-        return Page(self._text("/metrics")).value("container_last_seen", self._cgroup.id)
+    def _measured(self) -> bool:
+        """Whether the other pod's layer is shown."""
+        return bool(Page(self._text("/metrics")).rows("container_fs_usage_bytes", self._cgroup.id))
 
     def _spec(self, objs: list[Object], files: dict[str, Path]) -> dict[str, Any]:
         host, _, port = self._plane.url.removeprefix("https://").partition(":")
