@@ -113,15 +113,18 @@ def query(url: str, expression: str) -> list[Any]:
 
 
 def discovered(job: Any, port: int) -> Any:
-    """A job that finds our pod without a cluster: with the labels that discovery would give it."""
+    """A job that finds our pod without a cluster: with the labels that discovery would give it. Neither other pods nor
+    those that have ended are scraped."""
     assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
     labels = {
         "__meta_kubernetes_pod_label_app": "telegen",
         "__meta_kubernetes_pod_container_port_name": "metrics",
         "__meta_kubernetes_pod_node_name": "node-1",
+        "__meta_kubernetes_pod_phase": "Running",
     }
-    other = {"targets": ["127.0.0.1:1"], "labels": {**labels, "__meta_kubernetes_pod_label_app": "other"}}
-    return {**job, "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}, other]}
+    away = [{"__meta_kubernetes_pod_label_app": "other"}, {"__meta_kubernetes_pod_phase": "Failed"}]
+    others = [{"targets": [f"127.0.0.1:{at}"], "labels": {**labels, **what}} for at, what in enumerate(away, 1)]
+    return {**job, "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}, *others]}
 
 
 @pytest.mark.prometheus
