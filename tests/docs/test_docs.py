@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from telegen.config import load, not_effective
 from telegen.config.flags import FLAGS, Flag
 from telegen.config.load import settings
 from telegen.kubemetrics.telemetry import Telemetry
+from telegen.kubestate.checks import check_selection
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md") for path in ROOT.glob(pattern))
@@ -55,6 +58,30 @@ def test_settings_exist(path: Path) -> None:
     known |= {".".join(name.split(".")[:end]) for name in known for end in range(1, 4)}
     named = set(re.findall(r"`((?:kubernetes|kube_metrics|api|web|supervisor|log)(?:\.[a-z_]+)+)[`=:]", path.read_text()))
     assert named <= known
+
+
+def examples() -> Iterator[tuple[str, str]]:
+    """(document, YAML) of each configuration that a document shows, indented as code."""
+    for path in DOCUMENTS:
+        for block in re.findall(r"(?:^    .*\n|^\n)+", path.read_text(), re.MULTILINE):
+            text = textwrap.dedent(block).strip("\n")
+            if re.match(r"(kubernetes|kube_metrics|api|web|supervisor|log):", text):
+                yield path.name, text
+
+
+@pytest.mark.parametrize(("name", "text"), list(examples()), ids=lambda word: word[:40])
+def test_examples_are_valid(name: str, text: str, tmp_path: Path) -> None:
+    """What a document shows as a configuration can be copied."""
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    config = load(str(path), {"POD_NAME": "telegen-0", "POD_NAMESPACE": "telegen"})
+    check_selection(config)
+    assert not_effective(config) == []
+
+
+def test_there_are_examples() -> None:
+    """The documents still show configurations where the test above looks for them."""
+    assert {"README.md", "configuration.md"} <= {name for name, _ in examples()}
 
 
 @pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
