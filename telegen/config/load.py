@@ -231,7 +231,7 @@ def _explain(message: str) -> str:
     foreign = "" if path else foreign_key(unknown[1])
     if foreign:
         return f"{where}: unknown key: {foreign}"
-    return f"{where}: unknown key{_suggest(unknown[1], siblings)}"
+    return f"{where}: unknown key{_suggest(unknown[1], siblings) or _suggest_place(unknown[1])}"
 
 
 def _choices(path: str) -> str:
@@ -244,6 +244,13 @@ def _choices(path: str) -> str:
 def _suggest(name: str, known: typing.Collection[str]) -> str:
     close = difflib.get_close_matches(name, list(known), 1)
     return f", did you mean {close[0]}?" if close else ""
+
+
+def _suggest_place(name: str) -> str:
+    """Where a key or a block of this name belongs, unless there are many such places: who indents wrongly finds it so."""
+    paths = [known.split(".") for known, _, _ in settings()]
+    places = {".".join(path[: path.index(name) + 1]) for path in paths if name in path}
+    return f", did you mean {' or '.join(sorted(places))}?" if 0 < len(places) <= 3 else ""
 
 
 _LEAST: Mapping[str, float] = {

@@ -148,6 +148,20 @@ def test_environment_over_an_empty_block(tmp_path: Path) -> None:
     assert read(tmp_path, "web:\n", TELEGEN_WEB__WORKERS="4").web.workers == 4
 
 
+def test_key_in_the_wrong_block(tmp_path: Path) -> None:
+    """The commonest slip, a line that is indented too little or too much, is answered with where it belongs."""
+    for text, wanted in (
+        ("kube_metrics: {cadvisor: {total_shards: 2}}", "kube_metrics.kube_state.total_shards"),
+        ("cadvisor: {enabled: false}", "kube_metrics.cadvisor"),
+        ("kube_metrics: {standby: hot}", "kube_metrics.election.standby"),
+        ("kube_metrics: {workload: true}", "kube_metrics.cadvisor.workload"),
+    ):
+        with pytest.raises(ConfigError, match=f": unknown key, did you mean {wanted}\\?$"):
+            read(tmp_path, text)
+    with pytest.raises(ConfigError, match=": unknown key$"):
+        read(tmp_path, "enabled: true")
+
+
 def test_complaints_name_the_variable(tmp_path: Path) -> None:
     """Who looks for the fault in the file is told that it is not there."""
     for name, value in (("TELEGEN_WEB__WORKERS", "many"), ("TELEGEN_WEB__WORKRES", "1"), ("TELEGEN_KUBE_METRICS__SCOPE", "all")):
