@@ -50,7 +50,7 @@ class Timeouts:
     """Seconds to connect, and of silence after which a connection is given up."""
 
     connect: float = 5.0
-    read: float = 90.0
+    read: float = 150.0
 
 
 class Client:

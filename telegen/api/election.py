@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from telegen.api.errors import ApiError, Conflict, NotFound, ProtocolError, Unreachable, label
+from telegen.api.errors import ApiError, Conflict, Forbidden, NotFound, ProtocolError, Unreachable, label
 from telegen.api.lease import Lease, Leases, now_text
 
 STANDBY = "-standby"
@@ -128,9 +128,11 @@ class Election:
         return any(name.endswith(STANDBY) for name in self._held)
 
     def see(self, lease: Lease) -> None:
-        """Take note of a record."""
+        """Take note of a record; of one that is gone, too: whoever held it serves until his time ends."""
         known = self._seen.get(lease.name)
-        if known is None or known.lease.record != lease.record:
+        if known and known.lease.holder and not lease.version:
+            known.lease = replace(known.lease, version="")
+        elif known is None or known.lease.record != lease.record:
             self._seen[lease.name] = Seen(lease, self._clock())
         else:
             known.lease = lease
@@ -165,14 +167,17 @@ class Election:
             self._failure = ""
             return True
         except FAILURES as error:
-            self._not_before = self._clock() + self._rules.retry * (1 + self._draw())
+            # Who may not do it has to wait for a person; thousands who ask every few seconds would keep the API server busy.
+            refused = isinstance(error, Forbidden) and action == self._take
+            pause = self._rules.waiting if refused else self._rules.retry
+            self._not_before = self._clock() + pause * (1 + self._draw())
             if isinstance(error, Conflict):
                 log.debug("%s: somebody else was faster: %s", self._leases.path, error)
                 return False
             self._failed(label(error))
             if label(error) != self._failure:
                 self._failure = label(error)
-                log.warning("%s: %s", self._leases.path, error)
+                log.warning("%s: %s%s", self._leases.path, error, ": apply k8s/base/leases.yaml" if refused else "")
             return False
 
     def _look_soon(self) -> None:
@@ -188,7 +193,11 @@ class Election:
         except (Conflict, NotFound):
             current = self._leases.get(name)
             self.see(current)
-            if current.holder != self._rules.identity:
+            if not current.version:
+                # Somebody has deleted it. Others let our time pass; until then it is made anew.
+                log.warning("%s: deleted", name)
+                held.lease, held.tried = replace(held.lease, version=""), sent - self._rules.retry
+            elif current.holder != self._rules.identity:
                 log.warning("%s: lost to %s", name, current.holder or "nobody")
                 del self._held[name]
             else:

@@ -289,8 +289,8 @@ class Api(Section, frozen=True):
 
     connect_timeout: Annotated[Duration, text("Time to connect.")] = Duration(5)
     read_timeout: Annotated[
-        Duration, text("Silence after which a connection is given up; bookmarks come about every minute.")
-    ] = Duration(90)
+        Duration, text("Silence after which a connection is given up; bookmarks come every minute or two.")
+    ] = Duration(150)
     list_page_size: Annotated[int, text("Objects per page of a list.", ge=1, le=10000)] = 500
     initial_events_timeout: Annotated[
         Duration, text("Time that a streamed list may take before pages are asked for.")

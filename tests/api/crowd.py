@@ -10,7 +10,7 @@ from typing import Any
 from telegen.api.client import Client, Params
 from telegen.api.credentials import credentials
 from telegen.api.election import STANDBY, Election, Rules
-from telegen.api.errors import Unreachable
+from telegen.api.errors import Forbidden, Unreachable
 from telegen.api.lease import Lease, Leases, read_lease
 from telegen.demo.server import SimulatedServer
 from telegen.demo.state import State
@@ -21,6 +21,7 @@ class Line(Client):
 
     cut = False
     lossy = False
+    refused = False
 
     def get(self, path: str, params: Params, accept: str) -> Any:
         """A GET, unless the line is cut."""
@@ -32,6 +33,8 @@ class Line(Client):
         """A write, unless the line is cut; on a lossy one it is done, but the answer never comes."""
         if self.cut:
             raise Unreachable("the test has cut the line")
+        if self.refused:
+            raise Forbidden(403, "Forbidden", "the test allows no writes")
         answer = super().write(method, path, body)
         if self.lossy:
             raise Unreachable("the test has lost the answer")
@@ -50,15 +53,19 @@ class Member:
         leases = Leases(self.line, "telegen", "telegen", self.verbs.append)
         self.election = Election(leases, self.rules, draw.random, lambda: crowd.now)
         self._due = 0.0
+        self._there: set[str] = set()
 
     def live(self) -> None:
         """Do what is due, as the worker's loop does."""
         if self.frozen:
             return
         if self.election.watches and not self.line.cut:
-            before = self._crowd.leases()
-            for lease in before.values():
+            there = self._crowd.leases()
+            for name in self._there - set(there):
+                self.election.see(Lease(name))
+            for lease in there.values():
                 self.election.see(lease)
+            self._there = set(there)
             self._due = 0.0
         if self._crowd.now >= self._due:
             self._due = self._crowd.now + self.election.step()

@@ -306,6 +306,41 @@ def test_taken_by_hand(caplog: pytest.LogCaptureFixture) -> None:
         assert some.serving()
 
 
+def test_deleted_by_hand(caplog: pytest.LogCaptureFixture) -> None:
+    """A Lease that is deleted while somebody holds it stays his: nobody else serves, and he makes it anew at his next renewal."""
+    with crowd(4, nodes=4) as some, caplog.at_level(logging.WARNING):
+        some.turn(60)
+        holder = the(some.serving())
+        for _ in range(3):
+            for name in list(some.leases()):
+                some.server.state.delete("leases", "telegen", name)
+            some.turn(3)
+            assert the(some.serving()) is holder
+            assert some.holder() == holder.identity
+        assert "telegen-shard-0: deleted" in caplog.text
+        holder.frozen = True
+        some.server.state.delete("leases", "telegen", "telegen-shard-0")
+        some.turn(9)
+        assert the(some.serving()) is holder
+        some.turn(20)
+        assert the(some.serving()) is not holder
+
+
+def test_may_not_write(caplog: pytest.LogCaptureFixture) -> None:
+    """Without the right to write Leases nobody serves; each agent tries every 45 s or so, and says what to apply."""
+    with crowd(3, nodes=3) as some, caplog.at_level(logging.WARNING):
+        for member in some.members:
+            member.line.refused = True
+        some.turn(600, tick=0.5)
+        assert not some.serving()
+        assert "apply k8s/base/leases.yaml" in caplog.text
+        assert all(10 < member.verbs.count("create") < 25 for member in some.members)
+        for member in some.members:
+            member.line.refused = False
+        some.turn(70)
+        assert the(some.serving())
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens(seed: int) -> None:
     """Agents are cut off, frozen, killed, restarted, in any order: no shard is ever served twice, and all of them are
