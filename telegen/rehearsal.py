@@ -22,8 +22,9 @@ from wsgiref.util import setup_testing_defaults
 import orjson
 
 from telegen.api.client import Client, Timeouts
+from telegen.api.collection import Collection
 from telegen.api.credentials import Cluster
-from telegen.api.reflector import INITIAL_END, Collection, Reflector
+from telegen.api.reflector import INITIAL_END, Reflector
 from telegen.demo.objects import SyntheticCluster
 from telegen.kubemetrics.app import View, make_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry

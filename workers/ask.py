@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from telegen.api.client import Client, Timeouts
+from telegen.api.contract import Settings
 from telegen.api.credentials import credentials
-from telegen.api.reflector import Settings
 from telegen.config import Config, NamedCluster
 from workers.base import Shared
 

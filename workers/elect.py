@@ -12,10 +12,12 @@ from types import FrameType
 from typing import Any
 
 from telegen.api.client import Client, Timeouts
+from telegen.api.collection import Collection
+from telegen.api.contract import Event
 from telegen.api.credentials import credentials
 from telegen.api.election import Election, Rules
 from telegen.api.lease import Lease, Leases, read_lease
-from telegen.api.reflector import Collection, Event, Reflector
+from telegen.api.reflector import Reflector
 from workers.base import BEAT, Worker
 from workers.observe import Observer
 

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterator
 from typing import Protocol
 
-from telegen.api.reflector import Collection, Reflector
-from telegen.api.reflector import Store as Fed
+from telegen.api.collection import Collection
+from telegen.api.contract import Store as Fed
+from telegen.api.reflector import Reflector
 from telegen.cadvisor.names import Names
 from telegen.processes import trim_memory
 from workers.ask import make_client, reflector_settings

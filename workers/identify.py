@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from telegen.api.reflector import Collection, Event, Reflector
+from telegen.api.collection import Collection
+from telegen.api.contract import Event
+from telegen.api.reflector import Reflector
 from telegen.kubestate.registry import RESOURCES
 from workers.ask import make_client, reflector_settings
 from workers.base import BEAT, KUBE_SYSTEM, Worker

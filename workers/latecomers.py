@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from telegen.api.reflector import Event, Store
+from telegen.api.contract import Event, Store
 from telegen.metrics.family import Object
 from telegen.metrics.store import uid
 

@@ -10,8 +10,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from telegen.api.client import Client
+from telegen.api.collection import Collection
+from telegen.api.contract import Backoff, Event
 from telegen.api.errors import ApiError, ProtocolError, Unreachable, label
-from telegen.api.reflector import Backoff, Collection, Event, Reflector
+from telegen.api.reflector import Reflector
 from telegen.api.representation import REPRESENTATIONS
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.sharding import NoShard, owner_of, shard_in

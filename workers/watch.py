@@ -8,8 +8,9 @@ import threading
 import time
 from dataclasses import replace
 
-from telegen.api.reflector import Collection, Reflector
-from telegen.api.reflector import Store as Fed
+from telegen.api.collection import Collection
+from telegen.api.contract import Store as Fed
+from telegen.api.reflector import Reflector
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES

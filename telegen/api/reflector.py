@@ -11,188 +11,27 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import orjson
 
 from telegen.api.client import Client
+from telegen.api.collection import Collection
+from telegen.api.contract import Backoff, Event, Observer, Settings, Store
 from telegen.api.errors import ApiError, Forbidden, Gone, NotFound, ProtocolError, Silent, Unreachable, api_error, label
-from telegen.api.representation import REPRESENTATIONS, Name, Object, Rows
-from telegen.api.shape import event_decoder, list_decoder
-from telegen.metrics.hashing import fnv1a64
+from telegen.api.representation import REPRESENTATIONS, Rows
+from telegen.api.shape import event_decoder, list_decoder, peek
 
 INITIAL_END = "k8s.io/initial-events-end"
 """Annotation of the bookmark that ends a streamed list (KEP-3157)."""
 ABRUPT = 1.0
 """A watch that ends within so many seconds without an event counts as an error."""
-SHARD_BITS = 64
 INFINITE = float("inf")
-
-Event = tuple[str, Object]
-
-
-class Store(Protocol):
-    """What a reflector feeds."""
-
-    def replace(self, events: Iterable[Event]) -> None:
-        """Take a whole new state; what the iterable raises leaves the store as it was."""
-
-    def upsert(self, obj: Object) -> None:
-        """Add or update an object."""
-
-    def delete(self, obj: Object) -> None:
-        """Remove an object."""
-
-    def bookmark(self, resource_version: str) -> None:
-        """All changes up to `resource_version` have come."""
-
-
-class Observer(Protocol):
-    """Who is told what the reflector does."""
-
-    def listing(self, by: str, again: bool) -> None:
-        """A whole state is asked for, `by` watch or list; `again` when it is not the first."""
-
-    def synced(self, seconds: float) -> None:
-        """A whole state has been taken, so many seconds after it was asked for."""
-
-    def cut(self, left_out: int | None) -> None:
-        """A list was not taken whole: so many objects were left out, None where the server does not say. 0: it was."""
-
-    def watching(self) -> None:
-        """A watch is opened."""
-
-    def event(self, size: int) -> None:
-        """An event of so many bytes has come, bookmarks included."""
-
-    def failed(self, reason: str, message: str, delay: float) -> None:
-        """Something went wrong; tried again in `delay` seconds."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Numbers of a reflector, in seconds where nothing else is said.
-
-    Attributes:
-        page: objects per page of a list.
-        initial: time that a streamed list may take.
-        watch: shortest and longest time that a watch is asked to last.
-        backoff: first and longest delay after an error; each is drawn between it and its double.
-        reset: quiet time after which the delay starts anew.
-        cached: lists are answered from the server's cache, resourceVersion 0.
-        streamed: time after which a server that cannot stream lists is asked again whether it can.
-        limit: objects that a list takes at the most, before those of others are left out; 0 for all of them. With a limit
-            states are not streamed: only lists can be cut.
-        resync: time after which a whole state is asked for although nothing is missing, give or take a tenth; 0 for
-            never.
-    """
-
-    page: int = 500
-    initial: float = 120.0
-    watch: tuple[float, float] = (300.0, 600.0)
-    backoff: tuple[float, float] = (0.8, 30.0)
-    reset: float = 120.0
-    cached: bool = False
-    streamed: float = 600.0
-    limit: int = 0
-    resync: float = 0.0
-
-
-@dataclass(frozen=True)
-class Collection:
-    """What is watched.
-
-    Attributes:
-        path: of the collection: `/api/v1/pods`.
-        representation: how much of each object.
-        params: more query parameters: `fieldSelector`.
-        part: (number, of how many) slices of the UID's hash; (0, 1) is everything. The server may select it.
-        keep: of what is left, which objects are taken, by the hash of their UID; None for all. Only we can select it.
-        reads: paths of what is read of an object (see `telegen.api.shape`); the store gets no more. Empty for all.
-    """
-
-    path: str
-    representation: Name = "object"
-    params: dict[str, str] = field(default_factory=dict)
-    part: tuple[int, int] = (0, 1)
-    keep: Callable[[int], bool] | None = None
-    reads: tuple[str, ...] = ()
-
-    @property
-    def divided(self) -> bool:
-        """Whether there are objects that are not taken."""
-        return self.part[1] > 1 or self.keep is not None
-
-    def takes(self) -> Callable[[str], bool]:
-        """The function that says whether an object is taken, by its UID."""
-        hashes, keep = self.hashes, self.keep
-        if keep is None:
-            return lambda uid: fnv1a64(uid) in hashes
-
-        def takes(uid: str) -> bool:
-            value = fnv1a64(uid)
-            return value in hashes and keep(value)
-
-        return takes
-
-    @property
-    def hashes(self) -> range:
-        """Hashes of the UIDs of this part."""
-        number, total = self.part
-        edges = [(n << SHARD_BITS) // total for n in (number, number + 1)]
-        return range(*edges)
-
-    @property
-    def query(self) -> dict[str, str]:
-        """Parameters of every request. The server may select our part (KEP-5866); one that does not know the parameter
-        ignores it."""
-        query = {**self.params, **dict(REPRESENTATIONS[self.representation].params)}
-        if self.part[1] > 1:
-            low, high = self.hashes.start, self.hashes.stop
-            query["shardSelector"] = f"shardRange(object.metadata.uid,'{low:#018x}','{high:#018x}')"
-        return query
-
-
-class _Meta(msgspec.Struct):
-    uid: str = ""
-
-
-class _Named(msgspec.Struct):
-    metadata: _Meta = msgspec.field(default_factory=_Meta)
-
-
-class _Peek(msgspec.Struct):
-    """As much of an event as tells whose it is."""
-
-    type: str
-    object: _Named
-
-
-_peek = msgspec.json.Decoder(_Peek).decode
 
 
 class _NotStreamed(Exception):
     """The server cannot stream a list: ask for pages."""
-
-
-class Backoff:
-    """Delays after errors: doubling, with full jitter, reset after quiet time."""
-
-    def __init__(self, settings: Settings, draw: Callable[[], float], clock: Callable[[], float]) -> None:
-        self._settings, self._draw, self._clock = settings, draw, clock
-        self._delay = 0.0
-        self._last = float("-inf")
-
-    def next(self, longest: bool = False) -> float:
-        """The delay now; the longest at once where trying sooner would not help."""
-        first, last = self._settings.backoff
-        if self._clock() - self._last > self._settings.reset:
-            self._delay = 0.0
-        self._delay = last if longest else min(last, self._delay * 2 or first)
-        self._last = self._clock()
-        return self._delay * (1 + self._draw())
 
 
 class Reflector:
@@ -436,7 +275,7 @@ class Reflector:
         if self._representation.table:
             return True
         try:
-            event = _peek(line)
+            event = peek(line)
         except msgspec.MsgspecError:
             return True
         uid = event.object.metadata.uid

@@ -91,3 +91,22 @@ def _field(name: str, inner: Tree) -> Any:
         return Any
     shape: Any = _type(inner)
     return Optional[list[shape]] if name.endswith("[]") else Optional[shape]
+
+
+class _Meta(msgspec.Struct):
+    uid: str = ""
+
+
+class _Named(msgspec.Struct):
+    metadata: _Meta = msgspec.field(default_factory=_Meta)
+
+
+class _Peek(msgspec.Struct):
+    """As much of an event as tells whose it is."""
+
+    type: str
+    object: _Named
+
+
+peek = msgspec.json.Decoder(_Peek).decode
+"""The type of an event and its object's UID, without building the rest. Raises msgspec.MsgspecError where it cannot tell."""

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
 
-from telegen.api.reflector import Collection
+from telegen.api.collection import Collection
 from telegen.metrics.hashing import fnv1a64
 from tests.api.wire import (
     FAST,

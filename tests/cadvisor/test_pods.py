@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from telegen.api.client import Client, Timeouts
+from telegen.api.collection import Collection
 from telegen.api.credentials import credentials
-from telegen.api.reflector import Collection, Reflector
+from telegen.api.reflector import Reflector
 from telegen.cadvisor.pods import NamespaceIndex, PodIndex, read_pod
 from telegen.cadvisor.workloads import workload
 from tests.api.wire import FAST, Noted, ScriptedServer, Step, bookmark, event, stream

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from telegen.api.client import Client, Timeouts
+from telegen.api.collection import Collection
+from telegen.api.contract import Settings
 from telegen.api.credentials import credentials
 from telegen.api.errors import Forbidden
-from telegen.api.reflector import Collection, Reflector, Settings
+from telegen.api.reflector import Reflector
 from telegen.api.representation import REPRESENTATIONS
 from tests.api.wire import Noted, Recorder
 from tests.cluster.control_plane import ADMIN, ControlPlane, pod

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from telegen.api.contract import Event
 from telegen.api.errors import Unreachable
-from telegen.api.reflector import Event
 from telegen.metrics.family import Object
 from telegen.metrics.store import uid
 from workers.latecomers import Latecomers

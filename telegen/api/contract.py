@@ -1,0 +1,97 @@
+"""What a reflector deals with: the store that it feeds, the observer that it tells, and its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from telegen.api.representation import Object
+
+Event = tuple[str, Object]
+"""(type, object): ADDED, MODIFIED or DELETED."""
+
+
+class Store(Protocol):
+    """What a reflector feeds."""
+
+    def replace(self, events: Iterable[Event]) -> None:
+        """Take a whole new state; what the iterable raises leaves the store as it was."""
+
+    def upsert(self, obj: Object) -> None:
+        """Add or update an object."""
+
+    def delete(self, obj: Object) -> None:
+        """Remove an object."""
+
+    def bookmark(self, resource_version: str) -> None:
+        """All changes up to `resource_version` have come."""
+
+
+class Observer(Protocol):
+    """Who is told what the reflector does."""
+
+    def listing(self, by: str, again: bool) -> None:
+        """A whole state is asked for, `by` watch or list; `again` when it is not the first."""
+
+    def synced(self, seconds: float) -> None:
+        """A whole state has been taken, so many seconds after it was asked for."""
+
+    def cut(self, left_out: int | None) -> None:
+        """A list was not taken whole: so many objects were left out, None where the server does not say. 0: it was."""
+
+    def watching(self) -> None:
+        """A watch is opened."""
+
+    def event(self, size: int) -> None:
+        """An event of so many bytes has come, bookmarks included."""
+
+    def failed(self, reason: str, message: str, delay: float) -> None:
+        """Something went wrong; tried again in `delay` seconds."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Numbers of a reflector, in seconds where nothing else is said.
+
+    Attributes:
+        page: objects per page of a list.
+        initial: time that a streamed list may take.
+        watch: shortest and longest time that a watch is asked to last.
+        backoff: first and longest delay after an error; each is drawn between it and its double.
+        reset: quiet time after which the delay starts anew.
+        cached: lists are answered from the server's cache, resourceVersion 0.
+        streamed: time after which a server that cannot stream lists is asked again whether it can.
+        limit: objects that a list takes at the most, before those of others are left out; 0 for all of them. With a limit
+            states are not streamed: only lists can be cut.
+        resync: time after which a whole state is asked for although nothing is missing, give or take a tenth; 0 for
+            never.
+    """
+
+    page: int = 500
+    initial: float = 120.0
+    watch: tuple[float, float] = (300.0, 600.0)
+    backoff: tuple[float, float] = (0.8, 30.0)
+    reset: float = 120.0
+    cached: bool = False
+    streamed: float = 600.0
+    limit: int = 0
+    resync: float = 0.0
+
+
+class Backoff:
+    """Delays after errors: doubling, with full jitter, reset after quiet time."""
+
+    def __init__(self, settings: Settings, draw: Callable[[], float], clock: Callable[[], float]) -> None:
+        self._settings, self._draw, self._clock = settings, draw, clock
+        self._delay = 0.0
+        self._last = float("-inf")
+
+    def next(self, longest: bool = False) -> float:
+        """The delay now; the longest at once where trying sooner would not help."""
+        first, last = self._settings.backoff
+        if self._clock() - self._last > self._settings.reset:
+            self._delay = 0.0
+        self._delay = last if longest else min(last, self._delay * 2 or first)
+        self._last = self._clock()
+        return self._delay * (1 + self._draw())
