@@ -32,7 +32,7 @@ DISRUPTION_REASONS = frozenset(
 
 pod_name = text("metadata.name")
 _owners, _conditions, _statuses = items("metadata.ownerReferences"), items("status.conditions"), items("status.containerStatuses")
-_volumes, _tolerations, _claims = items("spec.volumes"), items("spec.tolerations"), items("spec.resourceClaims")
+_volumes, _claims = items("spec.volumes"), items("spec.resourceClaims")
 _claim_statuses, _reason = items("status.resourceClaimStatuses"), text("status.reason")
 _node_selector = at("spec.nodeSelector", {})
 
