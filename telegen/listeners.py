@@ -55,6 +55,34 @@ def set_timeouts(listeners: Mapping[str, socket.socket | None], config: Config) 
                 listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", *divmod(round(seconds * 1e6), 10**6)))
 
 
+def rebind(listeners: Listeners, before: Config, config: Config) -> Listeners:
+    """The sockets of a new configuration: new addresses are taken before the old ones are given up.
+
+    Args:
+        listeners: those of the configuration `before`.
+
+    Raises:
+        BootFailure: a new address is taken, or not ours to take; the old ones stay.
+    """
+    fresh: Listeners = {}
+    try:
+        for setting in LISTENERS:
+            if getattr(config.kube_metrics, setting) != getattr(before.kube_metrics, setting):
+                fresh[setting] = open_listener(config, setting)
+    except BootFailure:
+        close_all(fresh)
+        raise
+    set_timeouts(listeners, config)
+    close_all({setting: listeners[setting] for setting in fresh})
+    return {**listeners, **fresh}
+
+
+def addresses(listeners: Mapping[str, socket.socket | None]) -> str:
+    """Where they listen, in words."""
+    names = [listener.getsockname() for listener in listeners.values() if listener]
+    return " and ".join(f"{name[0]} port {name[1]}" for name in names)
+
+
 def close_all(listeners: Mapping[str, socket.socket | None]) -> None:
     """Close those that there are."""
     for listener in listeners.values():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import gc
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _libc = ctypes.CDLL(None, use_errno=True)
+
+log = logging.getLogger("telegen.supervisor")
 
 
 class Exit(IntEnum):
@@ -45,6 +49,26 @@ def describe(status: int) -> str:
     code = os.WEXITSTATUS(status)
     name = f" ({Exit(code).name})" if code in Exit._value2member_map_ else ""
     return f"exit status {code}{name}"
+
+
+def kill(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a child, which may have ended."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        log.debug("process %d had ended before %s", pid, number.name)
+
+
+def ended(pid: int, block: bool = False) -> bool:
+    """Whether a child has ended; it is reaped then.
+
+    Args:
+        block: wait until it has.
+    """
+    try:
+        return os.waitpid(pid, 0 if block else os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 def die_with_parent(parent: int, how: signal.Signals) -> None:
@@ -90,6 +114,13 @@ def bound_heap() -> None:
         mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
         mallopt(_M_TRIM_THRESHOLD, 1024 * 1024)
+
+
+def share_memory() -> None:
+    """What exists now is shared by all children for good: keep the collector from writing into it, and from looking through it
+    again. PERF: 40 ms for what is imported."""
+    gc.collect()
+    gc.freeze()
 
 
 def trim_memory() -> None:
