@@ -139,10 +139,8 @@ def _divided(config: Config, node: str, group: Group) -> Iterator[Assignment]:
     pods = tuple(_stores(["pods"], config)) if any("pods" in names for names in groups.values()) else ()
     if pods:
         yield Assignment("watch-node", "watch", pods, pods_of=node)
-        # Whoever cannot renew its Lease does not hear either that a pod has got its node, which that node's agent does.
-        election = config.kube_metrics.election
-        early = max(0.0, election.renew_deadline - 2 * election.retry_period)
-        yield Assignment("watch-unscheduled", "watch", pods, pods_of="", gate=0, early=early)
+        # Whoever has not heard yet that a pod has got its node must not show it as waiting: that node's agent shows it.
+        yield Assignment("watch-unscheduled", "watch", pods, pods_of="", gate=0, proven=True)
     for number in range(total):
         for name, present in groups.items():
             rest = tuple(_stores([resource for resource in present if resource != "pods"], config))

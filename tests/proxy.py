@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 class Proxy:
     """Forwards connections. Cut, it forwards nothing and says nothing, as a network does; what was sent meanwhile arrives
-    when it is whole again.
+    when it is whole again. Muted, what is open brings nothing any more, ever, and what is opened then does.
 
     Attributes:
         requests: HTTP requests that have gone to the target, as long as they are not encrypted.
@@ -25,6 +26,7 @@ class Proxy:
         self._whole = threading.Event()
         self._whole.set()
         self._sockets: list[socket.socket] = []
+        self._muted: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"{parts.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -36,6 +38,17 @@ class Proxy:
     def heal(self) -> None:
         """Everything gets through again, what is late first."""
         self._whole.set()
+
+    def mute(self) -> None:
+        """The connections that there are stay open, and everything that is sent over them is lost."""
+        self._muted.update(self._sockets)
+
+    def reset(self) -> None:
+        """End the connections that there are, as who has forgotten them does."""
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            _shut(one)
 
     def close(self) -> None:
         """End all connections."""
@@ -75,6 +88,8 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._whole.wait()
+                if source in self._muted:
+                    continue
                 count(data)
                 target.sendall(data)
         # One side has hung up: tell the other.

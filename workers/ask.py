@@ -8,16 +8,19 @@ from telegen.api.credentials import credentials
 from telegen.config import Config, NamedCluster
 from workers.base import Shared
 
+INFINITE = float("inf")
 
-def make_client(shared: Shared, cluster: NamedCluster | None = None) -> Client:
+
+def make_client(shared: Shared, cluster: NamedCluster | None = None, patience: float = INFINITE) -> Client:
     """A client for one thread.
 
     Args:
         cluster: which of several clusters is asked; None for the agent's own.
+        patience: seconds of silence that are borne at the most.
     """
     api, one = shared.config.api, cluster or NamedCluster("", shared.cluster)
     known = credentials(one.source, shared.environ, context=one.context)
-    return Client(known, Timeouts(api.connect_timeout, api.read_timeout))
+    return Client(known, Timeouts(api.connect_timeout, min(api.read_timeout, patience)))
 
 
 def reflector_settings(config: Config) -> Settings:

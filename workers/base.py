@@ -45,7 +45,7 @@ class Assignment:
         cluster: which of several clusters they are of; None for the only one.
         gate: the shard of the cluster that the stores belong to: they are kept in step and shown as its gate says. None
             for what is this agent's own.
-        early: seconds before the end of the gate's time at which they are no longer shown.
+        proven: whether they are shown only while they are known to be in step with the API server.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Assignment:
     shard: tuple[int, int] = (0, 1)
     pods_of: str | None = None
     gate: int | None = None
-    early: float = 0.0
+    proven: bool = False
     cluster: NamedCluster | None = None
 
 

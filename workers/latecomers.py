@@ -1,8 +1,12 @@
-"""Pods that have just got their node are shown a moment late, so that they are not there twice.
+"""Pods that have just got their node are shown late, so that they are not there twice.
 
 Until then another watch had them, that of pods without a node, which is another agent's or another process's. It drops them by an event
-of its own, and nothing tells us when that has come and been published: there is only time to go by. No clock but ours is asked: a pod that
-the watch adds is new on this node, since whenever it has been there.
+of its own, and nothing tells us when that has come: there is only time to go by. Who shows what waits does so for `ALLOWED` seconds at the
+most after it was last known to be in step (`telegen.shm.gate`); a little later it may be shown here.
+
+What never waited is shown at once: a pod that was made with its node. Binding a pod writes its node and the condition PodScheduled at
+once, and that is the only way to give it one later. Of the pods of a whole state, those that were bound long ago are shown at once, by
+the API server's clock alone, which has set both times.
 """
 
 from __future__ import annotations
@@ -12,12 +16,25 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from telegen.api.contract import Event, Store
+from telegen.kubestate.fields import items, seconds
 from telegen.metrics.family import Object
 from telegen.metrics.store import uid
 
+ALLOWED = 4.0
+"""Seconds for which what waits may be shown after its watch was last known to be in step."""
 MARGIN = 1.0
-"""Seconds that a pod is held back, besides one flush interval. The other watch may bring its event so much later than ours does, less
-the 0.3 s by which a worker under load may publish later than one at rest."""
+"""Seconds by which the other watch may bring its events later than ours does, less what goes by until a page that was begun in time has
+come to its reader."""
+DELAY = ALLOWED + MARGIN
+"""Seconds that a pod is held back."""
+SETTLED = 60.0
+"""Seconds after which a pod that got its node is no news, whichever of several API servers has set the time."""
+INFINITE = float("inf")
+
+Held = dict[str, tuple[float, Object]]
+"""By key, when it is to be shown, and its newest form; those that are due first come first."""
+
+_conditions = items("status.conditions")
 
 
 class Latecomers:
@@ -26,48 +43,71 @@ class Latecomers:
     def __init__(
         self,
         store: Store,
-        delay: float,
+        date: Callable[[], float | None],
+        delay: float = DELAY,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Hold back what is new by `delay` seconds."""
-        self._store, self._delay, self._clock, self._sleep = store, delay, clock, sleep
+        """Hold back what is new by `delay` seconds.
+
+        Args:
+            date: what time it is by the API server's clock, or has been a while ago, in Unix seconds; None if it is not known.
+        """
+        self._store, self._date, self._delay, self._clock = store, date, delay, clock
         self._changed = threading.Condition()
-        self._waiting: dict[str, tuple[float, Object]] = {}
+        self._waiting: Held = {}
         self._shown: set[str] = set()
         self._taking = False
 
     def replace(self, events: Iterable[Event]) -> None:
-        """Take a whole state, all of it late: what is new in it is not known. Meanwhile nothing else is shown."""
+        """Take a whole state, without what is new in it: that is held back. Meanwhile nothing else is shown."""
         shown: set[str] = set()
+        held: Held = {}
         with self._changed:
             self._taking = True
         try:
-            self._store.replace(self._late(events, shown))
+            self._store.replace(self._known(events, shown, held))
             with self._changed:
                 # What waited is in the new state, or is no more.
                 self._shown = shown
-                self._waiting.clear()
+                self._waiting = dict(sorted(held.items(), key=lambda item: item[1][0]))
         finally:
             with self._changed:
                 self._taking = False
                 self._changed.notify()
 
-    def _late(self, events: Iterable[Event], shown: set[str]) -> Iterator[Event]:
+    def _known(self, events: Iterable[Event], shown: set[str], held: Held) -> Iterator[Event]:
+        """The events of what may be shown at once, noted in `shown`; the rest goes into `held`."""
         for kind, obj in events:
-            (shown.discard if kind == "DELETED" else shown.add)(uid(obj))
-            yield kind, obj
-        self._sleep(self._delay)
+            key = uid(obj)
+            if kind == "DELETED":
+                held.pop(key, None)
+                shown.discard(key)
+                yield kind, obj
+            elif key in shown or key in self._shown or (key not in held and self._is_settled(obj)):
+                shown.add(key)
+                yield kind, obj
+            else:
+                held[key] = (self._due(held.get(key) or self._waiting.get(key)), obj)
+
+    def _is_settled(self, obj: Object) -> bool:
+        """Whether a pod of a whole state has had its node for long, or ever since it was made."""
+        bound, date = bound_at(obj), self._date()
+        return bound is None or (date is not None and bound < date - SETTLED)
+
+    def _due(self, held: tuple[float, Object] | None) -> float:
+        """When what is held back is to be shown: it does not wait anew for having changed."""
+        return held[0] if held else self._clock() + self._delay
 
     def upsert(self, obj: Object) -> None:
-        """Pass on a change of what is shown; hold back what is not, in its newest form."""
+        """Pass on a change of what is shown, and what never waited; hold back what is new, in its newest form."""
         key = uid(obj)
         with self._changed:
-            if key in self._shown:
+            held = self._waiting.get(key)
+            if key in self._shown or (not held and bound_at(obj) is None):
+                self._shown.add(key)
                 self._store.upsert(obj)
                 return
-            due, _ = self._waiting.get(key, (self._clock() + self._delay, obj))
-            self._waiting[key] = (due, obj)
+            self._waiting[key] = (self._due(held), obj)
             self._changed.notify()
 
     def delete(self, obj: Object) -> None:
@@ -92,7 +132,6 @@ class Latecomers:
         """Show what has waited long enough; seconds until the next is due, None when none waits."""
         with self._changed:
             while self._waiting and not self._taking:
-                # All wait equally long: the first that came is due first.
                 key, (due, obj) = next(iter(self._waiting.items()))
                 if due > self._clock():
                     return due - self._clock()
@@ -100,3 +139,14 @@ class Latecomers:
                 self._shown.add(key)
                 self._store.upsert(obj)
         return None
+
+
+def bound_at(pod: Object) -> float | None:
+    """When a pod got its node, in Unix seconds of the server's clock; None when it was made with it, infinite when it cannot be read."""
+    try:
+        for condition in _conditions(pod):
+            if condition["type"] == "PodScheduled":
+                return seconds(condition["lastTransitionTime"] or "")
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return INFINITE
+    return None

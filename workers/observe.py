@@ -56,6 +56,9 @@ class Observer:
         """Count watches."""
         self.telemetry.watches.labels(self.name).inc()
 
+    def followed(self) -> None:
+        """A watch has come to its end."""
+
     def event(self, size: int) -> None:
         """Count events. PERF: the counters in shared files are written once a second, not once an event (3 us each)."""
         self._count += 1

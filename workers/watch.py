@@ -6,10 +6,14 @@ import gc
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
+from telegen.api.client import Client
 from telegen.api.collection import Collection
+from telegen.api.contract import Settings
 from telegen.api.contract import Store as Fed
+from telegen.api.election import boottime
 from telegen.api.reflector import Reflector
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry
@@ -23,9 +27,9 @@ from telegen.metrics.store import Store
 from telegen.processes import trim_memory
 from telegen.shm.cell import TextCell
 from telegen.shm.writer import ArenaWriter
-from workers.ask import make_client, reflector_settings
+from workers.ask import INFINITE, make_client, reflector_settings
 from workers.base import BEAT, KUBE_SYSTEM, Assignment, Worker
-from workers.latecomers import MARGIN, Latecomers
+from workers.latecomers import ALLOWED, Latecomers
 from workers.observe import Observer
 from workers.threads import Threads
 
@@ -36,6 +40,8 @@ FLUSH_SHARE = 0.2
 """Share of the time that publishing may take: the more changes come, the more of them are published together."""
 FLUSH_MAX = 0.4
 """Seconds that a change waits at the most before it is published."""
+PROOF = 1.0
+"""Seconds that a watch is asked to last whose end proves that nothing has been missed."""
 ORDER = {name: number for number, name in enumerate(RESOURCES)}
 """Place of a resource's families on the page."""
 
@@ -47,6 +53,7 @@ class WatchWorker(Worker):
         """Start the threads, then watch them."""
         gc.disable()
         self._due = threading.Event()
+        self._proofs: dict[str, float] = {}
         arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores = [self._make_store(name, arena) for name in self.assignment.stores]
         self._threads = Threads(self)
@@ -74,32 +81,45 @@ class WatchWorker(Worker):
 
     def _make_reflector(self, store: Store) -> Reflector:
         state = self.config.kube_metrics.kube_state
-        client = make_client(self.shared, self.assignment.cluster)
         settings = replace(reflector_settings(self.config), limit=state.object_limit, resync=state.resync_period)
-        observer = StoreObserver(self.telemetry, self.log, store)
+        patience = INFINITE
+        if self.assignment.proven:
+            # Who does not answer for so long has cost us the Lease as well.
+            settings, patience = _prompt(settings), self.config.kube_metrics.election.renew_deadline
+        client = make_client(self.shared, self.assignment.cluster, patience)
+        observer = StoreObserver(self.telemetry, self.log, store, self._prove)
         collection = _collection(store.name, self.config, self.assignment)
-        return Reflector(client, collection, self._fed(store), observer, self.stop, settings)
+        return Reflector(client, collection, self._fed(store, client), observer, self.stop, settings)
 
-    def _fed(self, store: Store) -> Fed:
+    def _fed(self, store: Store, client: Client) -> Fed:
         """What the reflector is to feed: where the node's pods are one agent's and those without a node another's, what hands
         them over to the store."""
         if not self.assignment.pods_of:
             return store
-        late = Latecomers(store, float(self.config.kube_metrics.kube_state.flush_interval) + MARGIN)
+        late = Latecomers(store, lambda: client.date)
         self._threads.start(f"{store.name} that are new", late.run)
         return late
 
+    def _prove(self, store: str, moment: float) -> None:
+        """Take note that a store holds all that had happened up to a moment of CLOCK_BOOTTIME."""
+        if self.assignment.proven:
+            self._proofs[store] = moment
+            self._due.set()
+
     def _flush(self) -> None:
-        """Publish changes, those of one interval together."""
+        """Publish changes, those of one interval together; then let them be shown, where that has to be proven."""
         least = pause = float(self.config.kube_metrics.kube_state.flush_interval)
         while not self.stop.is_set():
             self._due.wait()
             time.sleep(pause)
             self._due.clear()
             started = time.thread_time()
+            proofs = list(self._proofs.values())
             for store in self._stores:
                 if store.flush():
                     note_size(self.telemetry, store)
+            if self.assignment.gate is not None and len(proofs) == len(self._stores):
+                self.shared.gates.prove(self.assignment.gate, min(proofs) + ALLOWED)
             pause = max(least, min(FLUSH_MAX, (time.thread_time() - started) / FLUSH_SHARE))
 
 
@@ -128,6 +148,12 @@ def _collection(store: str, config: Config, assignment: Assignment) -> Collectio
     path = resource.path(namespace)
     keep = keeper(assignment.shard)
     return Collection(path, resource.representation, params, assignment.part, keep, resource.needs)
+
+
+def _prompt(settings: Settings) -> Settings:
+    """The numbers of a reflector that is to know all the time whether it is in step. A watch proves it by its end, and only what has
+    been asked of the API server itself does."""
+    return replace(settings, watch=(PROOF, PROOF), paged=True, cached=False)
 
 
 def _noticing(render: Render, cell: TextCell) -> Render:
@@ -160,14 +186,36 @@ class _GenerateErrors:
 
 
 class StoreObserver(Observer):
-    """Of a store."""
+    """Of a store. It tells when the store is known to hold all that had happened up to a moment: what was asked for then has come."""
 
-    def __init__(self, telemetry: Telemetry, log: logging.Logger, store: Store) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        log: logging.Logger,
+        store: Store,
+        in_step: Callable[[str, float], None] = lambda store, moment: None,
+    ) -> None:
         super().__init__(telemetry, log, store.name)
-        self._store = store
+        self._store, self._in_step = store, in_step
+        self._asked = 0.0
+
+    def listing(self, by: str, again: bool) -> None:
+        """Note when."""
+        self._asked = boottime()
+        super().listing(by, again)
+
+    def watching(self) -> None:
+        """Note when."""
+        self._asked = boottime()
+        super().watching()
+
+    def followed(self) -> None:
+        """All that had happened when the watch was opened has come."""
+        self._in_step(self.name, self._asked)
 
     def took(self, seconds: float) -> None:
         """Say how much the store holds; parsing has left memory behind."""
+        self._in_step(self.name, self._asked)
         note_size(self.telemetry, self._store)
         self.log.info("%s: synced %d objects in %.1f s", self.name, len(self._store), seconds)
         trim_memory()

@@ -181,7 +181,7 @@ def make_view(shared: Shared) -> View:
 
 def _opened(shared: Shared) -> Callable[[str], bool]:
     """Whether what a worker has published may be shown now: what belongs to a shard, while its gate is open."""
-    gated = {one.name: (one.gate, one.early) for one in shared.assignments if one.gate is not None}
+    gated = {one.name: (one.gate, one.proven) for one in shared.assignments if one.gate is not None}
     gates = shared.gates
     return lambda worker: worker not in gated or gates.is_open(*gated[worker])
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -54,13 +55,18 @@ class Timeouts:
 
 
 class Client:
-    """Asks one API server. Use one per thread: it holds one connection at a time."""
+    """Asks one API server. Use one per thread: it holds one connection at a time.
+
+    Attributes:
+        date: of the newest answer, in Unix seconds of the server's clock; None where it does not say.
+    """
 
     def __init__(self, credentials: Credentials, timeouts: Timeouts = Timeouts()) -> None:
         self._credentials = credentials
         self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read)
         self._pool: urllib3.PoolManager | None = None
         self._connection: object = None
+        self.date: float | None = None
 
     def get(self, path: str, params: Params, accept: str, decode: Callable[[bytes], Any] = orjson.loads) -> Any:
         """The JSON answer to a GET.
@@ -122,6 +128,7 @@ class Client:
         if response.status == 401:
             response.close()
             response = self._request(method, target, accept, body, True)
+        self.date = _date(response.headers.get("Date", ""))
         try:
             if response.status not in (200, 201):
                 raise _error(response)
@@ -196,6 +203,14 @@ def _tls(ca: str, verify: bool, certificate: str, key: str, version: tuple[float
 def _changed(*paths: str) -> tuple[float, ...]:
     """When files were changed last."""
     return tuple(os.stat(path).st_mtime for path in paths if path)
+
+
+def _date(header: str) -> float | None:
+    """Unix seconds of a date as HTTP has it; None when it is none."""
+    try:
+        return parsedate_to_datetime(header).timestamp()
+    except ValueError:
+        return None
 
 
 def _cause(error: BaseException) -> str:

@@ -46,6 +46,9 @@ class Observer(Protocol):
     def event(self, size: int) -> None:
         """An event of so many bytes has come, bookmarks included."""
 
+    def followed(self) -> None:
+        """The watch has come to its end when it was asked to: all that had happened when it was opened has been handed over."""
+
     def failed(self, reason: str, message: str, delay: float) -> None:
         """Something went wrong; tried again in `delay` seconds."""
 
@@ -64,6 +67,7 @@ class Settings:
         streamed: time after which a server that cannot stream lists is asked again whether it can.
         limit: objects that a list takes at the most, before those of others are left out; 0 for all of them. With a limit
             states are not streamed: only lists can be cut.
+        paged: whether states are never streamed, so that every watch may be short.
         resync: time after which a whole state is asked for although nothing is missing, give or take a tenth; 0 for
             never.
     """
@@ -76,6 +80,7 @@ class Settings:
     cached: bool = False
     streamed: float = 600.0
     limit: int = 0
+    paged: bool = False
     resync: float = 0.0
 
 

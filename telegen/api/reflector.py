@@ -27,6 +27,8 @@ INITIAL_END = "k8s.io/initial-events-end"
 """Annotation of the bookmark that ends a streamed list (KEP-3157)."""
 ABRUPT = 1.0
 """A watch that ends within so many seconds without an event counts as an error."""
+WHOLE = 0.95
+"""Share of the time asked for that a watch lasts which nobody has cut short."""
 INFINITE = float("inf")
 
 
@@ -58,7 +60,7 @@ class Reflector:
         self._version = ""
         self._listed = False
         self._filled = False
-        self._paged_until = INFINITE if settings.limit else -INFINITE
+        self._paged_until = INFINITE if settings.limit or settings.paged else -INFINITE
         self._resync_at = INFINITE
         self._rows = Rows()
 
@@ -212,18 +214,28 @@ class Reflector:
     def _watch(self) -> None:
         """Follow one watch from the last version seen."""
         started = self._clock()
+        asked = self._watch_seconds(self._resync_at - self._clock())
         params = {
             "watch": "1",
             "resourceVersion": self._version,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": self._watch_seconds(self._resync_at - self._clock()),
+            "timeoutSeconds": asked,
         }
         self._observer.watching()
         self._rows = Rows()
         with self._lines(params, self._representation.watch_accept) as lines:
             some = self._follow(self._events(lines))
-        if not some and self._clock() - started < ABRUPT and not self._stop.is_set():
+        lasted = self._clock() - started
+        if self._is_over():
+            return
+        if lasted >= WHOLE * int(asked):
+            self._observer.followed()
+        elif not some and lasted < ABRUPT:
             raise Unreachable("the watch ended at once")
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is to be read of a watch."""
+        return self._stop.is_set() or self._clock() >= self._resync_at
 
     def _follow(self, events: Iterator[Event]) -> bool:
         """Hand changes to the store; whether there were any."""
@@ -237,7 +249,7 @@ class Reflector:
                 (self._store.delete if kind == "DELETED" else self._store.upsert)(obj)
                 version = obj["metadata"].get("resourceVersion")
             self._version = version or self._version
-            if self._stop.is_set() or self._clock() >= self._resync_at:
+            if self._is_over():
                 break
         return some
 

@@ -2,6 +2,9 @@
 
 One process, the one that takes part in the election, writes; the web workers look at each scrape, and the supervisor
 at which workers there ought to be. A gate closes by itself: nobody has to be alive for that.
+
+Some of what belongs to a shard is shown only while it is known to be in step with the API server. The process that keeps it in step
+writes until when that is, which closes by itself as well.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import time
 
 _ROW = 64
 _FIELDS = struct.Struct("<QQ")
-_WANTED, _LEAVING = 8, 0
+_WANTED, _LEAVING, _PROVEN = 8, 0, 16
 
 
 def boottime_ns() -> int:
@@ -25,7 +28,7 @@ class Gates:
     """Rows of (deadline, wanted), inherited over fork.
 
     Row 0 says in its first field whether the agent is leaving; row n + 1 is of shard n: the deadline in nanoseconds of
-    CLOCK_BOOTTIME, 0 for closed, then 1 if the shard's stores are to be kept in step.
+    CLOCK_BOOTTIME, 0 for closed, then 1 if the shard's stores are to be kept in step, then until when what has to be in step is.
 
     Attributes:
         token: random text that tells this agent from all others, for as long as its supervisor lives.
@@ -42,9 +45,14 @@ class Gates:
         self._put(shard + 1, _FIELDS.pack(max(0, int(until * 1e9)), int(wanted)))
         return fresh
 
-    def is_open(self, shard: int, early: float = 0.0) -> bool:
-        """Whether the shard may be served now, and for `early` seconds more."""
-        return boottime_ns() + int(early * 1e9) < self._get(shard + 1, 0)
+    def prove(self, shard: int, until: float) -> None:
+        """Let what has to be in step be shown until a moment of CLOCK_BOOTTIME in seconds, as long as the shard may be served."""
+        self._put(shard + 1, max(0, int(until * 1e9)).to_bytes(8, "little"), _PROVEN)
+
+    def is_open(self, shard: int, proven: bool = False) -> bool:
+        """Whether the shard may be served now; with `proven`, what of it has to be in step."""
+        now = boottime_ns()
+        return now < self._get(shard + 1, 0) and (not proven or now < self._get(shard + 1, _PROVEN))
 
     def wanted(self, shard: int) -> bool:
         """Whether the shard's stores are to be kept in step."""
@@ -63,6 +71,6 @@ class Gates:
         start = row * _ROW + offset
         return int.from_bytes(self._memory[start : start + 8], "little")
 
-    def _put(self, row: int, data: bytes) -> None:
-        start = row * _ROW
+    def _put(self, row: int, data: bytes, offset: int = 0) -> None:
+        start = row * _ROW + offset
         self._memory[start : start + len(data)] = data

@@ -277,6 +277,7 @@ class Noted:
     failures: list[tuple[str, str, float]] = field(default_factory=list)
     cuts: list[int | None] = field(default_factory=list)
     watches: int = 0
+    followed_at: list[int] = field(default_factory=list)
     bytes: int = 0
 
     def listing(self, by: str, again: bool) -> None:
@@ -293,6 +294,10 @@ class Noted:
     def watching(self) -> None:
         """A watch is opened."""
         self.watches += 1
+
+    def followed(self) -> None:
+        """A watch has come to its end."""
+        self.followed_at.append(self.watches)
 
     def event(self, size: int) -> None:
         """An event has come."""

@@ -13,9 +13,24 @@ def test_closed_at_first_and_after_the_deadline() -> None:
     assert not gates.is_open(0)
     gates.set(0, now + 60, True)
     assert gates.is_open(0) and not gates.is_open(1)
-    assert gates.is_open(0, early=50) and not gates.is_open(0, early=61)
     gates.set(0, now - 0.001, True)
     assert not gates.is_open(0)
+
+
+def test_what_has_to_be_in_step() -> None:
+    """It is shown while the gate is open and it is proven to be in step; the one changes nothing of the other."""
+    gates, now = Gates(2), boottime_ns() / 1e9
+    gates.set(0, now + 60, True)
+    assert not gates.is_open(0, proven=True)
+    gates.prove(0, now + 4)
+    assert gates.is_open(0, proven=True)
+    gates.set(0, now + 50, True)
+    assert gates.is_open(0, proven=True) and not gates.is_open(1, proven=True) and gates.wanted(0)
+    gates.prove(0, now - 0.001)
+    assert gates.is_open(0) and not gates.is_open(0, proven=True)
+    gates.prove(0, now + 4)
+    gates.set(0, 0, True)
+    assert not gates.is_open(0, proven=True)
 
 
 def test_wanted_tells_what_is_new() -> None:
