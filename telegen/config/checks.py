@@ -55,6 +55,9 @@ def _pod_problems(state: KubeState, where: str) -> Iterator[str]:
         yield f"{where}.pod_namespace: {state.pod_namespace!r} is no name of a namespace"
     if state.pod and not state.pod_namespace:
         yield f"{where}.pod: needs pod_namespace"
+    if state.pod_namespace and not state.pod:
+        # Each agent of the StatefulSet would take everything.
+        yield f"{where}.pod_namespace: needs pod, which is empty: that of metadata.name by the downward API"
     if state.pod and (state.shard, state.total_shards) != (0, 1):
         yield f"{where}.pod: cannot be used with shard and total_shards: the StatefulSet says both"
 

@@ -56,7 +56,8 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     agent and `kubernetes.enable`. Outside a cluster a kubeconfig names one.
 
     Raises:
-        ConfigError: the scope is a node's and nothing names the node; one of several clusters cannot be found.
+        ConfigError: the scope is a node's, or could be, and what names the node is missing or empty; one of several clusters
+            cannot be found.
     """
     kube = config.kube_metrics
     containers = kube.cadvisor.enabled and kube.enabled is not False
@@ -96,6 +97,11 @@ def _node(config: Config, environ: Mapping[str, str], source: str) -> str:
         raise ConfigError("kube_metrics.scope: node needs node_name, or NODE_NAME in the environment")
     state = kube.kube_state
     fits = source == "in-cluster" and not _against_node(state)
+    if kube.scope == "auto" and fits and not name and "NODE_NAME" in environ:
+        raise ConfigError(
+            "kube_metrics.node_name: NODE_NAME is empty in the environment: each agent of a DaemonSet would take everything; "
+            "the downward API has it as spec.nodeName, and scope: cluster needs none"
+        )
     return name if kube.scope == "node" or (kube.scope == "auto" and fits) else ""
 
 

@@ -198,8 +198,10 @@ def _expand(value: Any, environ: Mapping[str, str], path: str) -> Any:
         name, default = found[1], found[2]
         if name is None:
             return "$"
-        if name not in environ and default is None:
-            raise ConfigError(f"{path}: the variable {name} is not set; ${{{name}:-default}} gives it a default")
+        if not environ.get(name) and default is None:
+            # An empty one may mean "everything" to a key: every agent of a StatefulSet would take the whole cluster.
+            how = "is empty" if name in environ else "is not set"
+            raise ConfigError(f"{path}: the variable {name} {how}; ${{{name}:-default}} gives it a default, ${{{name}:-}} none")
         return environ.get(name) or default or ""
 
     expanded = _VARIABLE.sub(replace, value)

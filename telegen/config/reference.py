@@ -14,6 +14,8 @@ _TITLE = """# Configuration
 Made from `telegen/config/model.py` by `python -m telegen.config.reference`.
 Durations are written `10s`, `1m30s` or `100ms`, sizes `512MiB`.
 Settings marked *later* are accepted and checked but have no effect yet.
+`${NAME}` is the value of a variable of the environment, which must be set and not empty; `${NAME:-default}` has a default for both
+cases, which may be nothing: `${NAME:-}`. `$$` is a dollar sign.
 """
 
 _TOPICS = """

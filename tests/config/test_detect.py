@@ -99,6 +99,18 @@ def test_scope(settings: dict[str, object], environ: dict[str, str], node: str) 
     assert ("in scope cluster as kube_state." in found.reason) == told
 
 
+@pytest.mark.parametrize(
+    "settings", [{"node_name": "node-1"}, {"scope": "cluster"}, {"kube_state": {"shard": 1, "total_shards": 3}}, {"enabled": False}]
+)
+def test_empty_name_of_the_node(settings: dict[str, object]) -> None:
+    """A NODE_NAME that is set to nothing is told, as each agent would take everything; where it is not needed it does no harm."""
+    environ = {**POD, "NODE_NAME": ""}
+    with pytest.raises(ConfigError, match="kube_metrics.node_name: NODE_NAME is empty in the environment"):
+        detect(Config(), environ, {TOKEN}.__contains__)
+    detect(msgspec.convert({"kube_metrics": settings}, Config), environ, {TOKEN}.__contains__)
+    detect(Config(), {**HOME, "NODE_NAME": ""}, {USUAL}.__contains__)
+
+
 def test_node_scope_needs_a_node() -> None:
     """Asked for by name, node scope does not fall back to watching everything, which every agent would do then."""
     config = msgspec.convert({"kube_metrics": {"scope": "node"}}, Config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 
 from telegen.config import Config, ConfigError, load, not_effective
-from telegen.config.load import check_names, is_effective, settings
+from telegen.config.load import check_names, is_effective, settings, value_at
 from telegen.config.model import ClusterEntry
 from telegen.config.reference import reference
 from telegen.config.shapes import SHAPES, in_words
@@ -79,7 +80,7 @@ BAD = [
     ("log: {level: loud}", "log.level: "),
     ("web: {workers: 0}", "web.workers: "),
     ("log: {level: info, level: debug}", "level: the key stands there 2 times"),
-    ("log: ${NOT_SET}", "log: the variable NOT_SET is not set"),
+    ("log: ${NOT_SET}", "log: the variable NOT_SET is not set; ${NOT_SET:-default} gives it a default, ${NOT_SET:-} none"),
     ("- a list", "expected a mapping of settings, got list"),
     ("a: [", "config.yaml: "),
     ("\x00", "config.yaml: "),
@@ -141,6 +142,44 @@ def test_environment(tmp_path: Path) -> None:
     assert (config.web.workers, config.log.level) == (3, "warning")
     config = read(tmp_path, "", TELEGEN_KUBE_METRICS__KUBE_STATE__RESOURCES="[pods]", TELEGEN_WEB__WORKERS="4")
     assert (config.kube_metrics.kube_state.resources, config.web.workers) == (("pods",), 4)
+
+
+@pytest.mark.parametrize("where", ["kubernetes.cluster_name", "kube_metrics.node_name", f"{STATE}.node"])
+@pytest.mark.parametrize(
+    ("text", "environ", "value", "message"),
+    [
+        ("${N}", {"N": "a"}, "a", ""),
+        ("${N}", {}, "", "the variable N is not set; ${N:-default} gives it a default"),
+        ("${N}", {"N": ""}, "", "the variable N is empty; ${N:-default} gives it a default"),
+        ("a${N}", {"N": ""}, "", "the variable N is empty; "),
+        ("${N:-}", {}, "", ""),
+        ("${N:-}", {"N": ""}, "", ""),
+        ("${N:-b}", {}, "b", ""),
+        ("${N:-b}", {"N": ""}, "b", ""),
+        ("${N:-b}", {"N": "a"}, "a", ""),
+        ("a${N:-}", {"N": ""}, "a", ""),
+    ],
+)
+def test_empty_variables(
+    tmp_path: Path, where: str, text: str, environ: dict[str, str], value: str, message: str
+) -> None:
+    """What expands to nothing, and so might mean "everything" or "no name", is an error unless the file says that it may."""
+    file = f"{{{where.replace('.', ': {')}: '{text}'{'}' * (where.count('.') + 1)}"
+    if message:
+        with pytest.raises(ConfigError, match=f"^{where}: {re.escape(message)}"):
+            read(tmp_path, file, **environ)
+    else:
+        assert value_at(read(tmp_path, file, **environ), where) == value
+
+
+@pytest.mark.parametrize("empty", ["POD_NAME", "POD_NAMESPACE"])
+def test_manifest_for_shards_wants_its_variables(tmp_path: Path, empty: str) -> None:
+    """An agent of the StatefulSet whose variable is empty does not take the whole cluster: it says which, and ends."""
+    text = (HERE.parents[1] / "k8s" / "overlays" / "shards" / "telegen.yaml").read_text()
+    environ = {"POD_NAME": "telegen-0", "POD_NAMESPACE": "telegen"}
+    assert read(tmp_path, text, **environ).kube_metrics.kube_state.pod == "telegen-0"
+    with pytest.raises(ConfigError, match=f"the variable {empty} is empty"):
+        read(tmp_path, text, **{**environ, empty: ""})
 
 
 def test_environment_over_an_empty_block(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ BAD = [
     ("total_shards: 0", "total_shards: expected a whole number >= 1"),
     ("total_shards: 2147483648", "total_shards: expected a whole number <= 2147483647"),
     ("pod: web-0", "pod: needs pod_namespace"),
+    ("pod_namespace: shop", "pod_namespace: needs pod, which is empty"),
+    ("pod: '', pod_namespace: shop", "pod_namespace: needs pod, which is empty"),
     ("pod: 'a/b', pod_namespace: shop", "pod: 'a/b' is no name of a pod"),
     ("pod: web-0, pod_namespace: 'a.b'", "pod_namespace: 'a.b' is no name of a namespace"),
     ("pod: web-0, pod_namespace: a, total_shards: 3", "pod: cannot be used with shard and total_shards"),
