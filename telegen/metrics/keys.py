@@ -40,7 +40,8 @@ def label_pairs(values: Mapping[str, str], prefix: str) -> Pairs:
     """(label name, value) of each key, in the order of the keys.
 
     Keys that become the same label name are told apart: the first becomes `_conflict1`, the next `_conflict2` and so
-    on; a suffix that another label has already is passed over.
+    on; a suffix that another label has already is passed over. Such a name may meet a key that becomes the same: both are told
+    apart as well, and the name is free again.
     """
     names = [(label_name(key, prefix), value or "") for key, value in sorted(values.items())]
     if len({name for name, _ in names}) == len(names):
@@ -62,9 +63,9 @@ def _tell_apart(names: Pairs) -> Pairs:
 
     for base, value in names:
         name = base
-        if base in firsts:
+        if base in firsts or counts[base]:
             if not counts[base]:
-                first = firsts[base]
+                first = firsts.pop(base)
                 renamed = next_name(base)
                 told[first] = (renamed, told[first][1])
                 firsts[renamed] = first

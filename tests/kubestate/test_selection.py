@@ -78,6 +78,31 @@ def test_label_names_never_collide(values: dict[str, str]) -> None:
     assert len(names) == len(set(names)) == len(values)
 
 
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        ("a-b", "a_b"),
+        ("a-b a.b", "a_b_conflict1 a_b_conflict2"),
+        ("a-b a.b aB a_b", "a_b_conflict1 a_b_conflict2 a_b_conflict3 a_b_conflict4"),
+        ("A.b.conflict1 a-b a.b", "a_b_conflict1 a_b_conflict2 a_b_conflict3"),
+        ("A.b.conflict2 a-b a.b a_b", "a_b_conflict2 a_b_conflict1 a_b_conflict3 a_b_conflict4"),
+        ("a-b a.b a_b_conflict1", "a_b_conflict1_conflict1 a_b_conflict2 a_b_conflict1_conflict2"),
+        ("a-b a.b a_b_conflict2", "a_b_conflict1 a_b_conflict2_conflict1 a_b_conflict2_conflict2"),
+        ("A.b-conflict1 A.b.conflict1 a-b a.b", "a_b_conflict1_conflict1 a_b_conflict1_conflict2 a_b_conflict1 a_b_conflict2"),
+        ("a-b-conflict1 a.b.conflict1 aB a_b", "a_b_conflict1_conflict1 a_b_conflict1_conflict2 a_b_conflict1 a_b_conflict2"),
+        (
+            "A.b-conflict1 A.b.conflict1 a-b a.b a_b_conflict1",
+            "a_b_conflict1_conflict1 a_b_conflict1_conflict2 a_b_conflict1 a_b_conflict2 a_b_conflict1_conflict3",
+        ),
+    ],
+)
+def test_keys_of_one_label_name(keys: str, names: str) -> None:
+    """Keys are told apart in their order; a name that a suffix has made is told from a key that becomes it, and a name that
+    nobody has any more is free."""
+    pairs = label_pairs({key: key for key in reversed(keys.split())}, "")
+    assert pairs == list(zip(names.split(), keys.split()))
+
+
 def test_two_wildcards_are_refused() -> None:
     """A name may have one `*`."""
     with pytest.raises(ValueError, match="at most one"):
