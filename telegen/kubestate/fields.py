@@ -85,6 +85,17 @@ def items(path: str) -> Read:
     return at(path, ())
 
 
+def converted(path: str, convert: Callable[[Any], Any]) -> Read:
+    """What `convert` makes of a value; None when it is absent."""
+    read = at(path)
+
+    def read_converted(obj: Object) -> Any:
+        value = read(obj)
+        return None if value is None else convert(value)
+
+    return read_converted
+
+
 def time_at(path: str) -> ReadTime:
     """A time in Unix seconds; None when it is absent or the zero time."""
     read = at(path)
@@ -101,13 +112,7 @@ def time_at(path: str) -> ReadTime:
 
 def given_time_at(path: str) -> ReadTime:
     """A time in Unix seconds, the zero time included; None when it is absent."""
-    read = at(path)
-
-    def read_time(obj: Object) -> int | None:
-        value = read(obj)
-        return None if value is None else seconds(value)
-
-    return read_time
+    return converted(path, seconds)
 
 
 @lru_cache(maxsize=16384)

@@ -13,7 +13,7 @@ from telegen.kubestate.constructors import (
     deletion_timestamp,
     generation,
 )
-from telegen.kubestate.fields import at, count, items
+from telegen.kubestate.fields import at, converted, count, items
 from telegen.kubestate.quantity import approximate, milli
 from telegen.kubestate.resource import NAMESPACE, Resource, named
 from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, dynamic, gauge
@@ -67,17 +67,6 @@ def amounts(path: str, inside: str) -> Generate:
     return generate
 
 
-def tolerance(path: str) -> Generate:
-    """A quantity, where it is set."""
-    read = at(path)
-
-    def generate(obj: Object) -> float | None:
-        value = read(obj)
-        return None if value is None else approximate(value)
-
-    return generate
-
-
 FAMILIES = (
     dynamic(
         "kube_horizontalpodautoscaler_info", "What is scaled.", ALPHA, info,
@@ -92,11 +81,11 @@ FAMILIES = (
     ),
     gauge(
         "kube_horizontalpodautoscaler_spec_behavior_scale_down_tolerance", "Deviation at which nothing is scaled down yet.", ALPHA,
-        tolerance("spec.behavior.scaleDown.tolerance"),
+        converted("spec.behavior.scaleDown.tolerance", approximate),
     ),
     gauge(
         "kube_horizontalpodautoscaler_spec_behavior_scale_up_tolerance", "Deviation at which nothing is scaled up yet.", ALPHA,
-        tolerance("spec.behavior.scaleUp.tolerance"),
+        converted("spec.behavior.scaleUp.tolerance", approximate),
     ),
     gauge(
         "kube_horizontalpodautoscaler_status_target_metric", "Amounts that were last seen.", STABLE,

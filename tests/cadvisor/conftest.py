@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -23,8 +24,5 @@ def cgroup() -> Iterator[OwnCgroup]:
 @pytest.fixture
 def view() -> Iterator[View]:
     """What the agent says."""
-    view = View()
-    try:
+    with closing(View()) as view:
         yield view
-    finally:
-        view.close()

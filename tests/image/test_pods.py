@@ -9,6 +9,7 @@ import re
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +104,8 @@ def plane(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def view() -> Iterator[View]:
     """What is seen outside of any container."""
-    view = View()
-    try:
+    with closing(View()) as view:
         yield view
-    finally:
-        view.close()
 
 
 @pytest.fixture(scope="module")
