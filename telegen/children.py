@@ -59,15 +59,20 @@ class Children:
 
     # --- who is to run
 
-    def adopt(self, config: Config, plan: Plan) -> None:
+    def adopt(self, config: Config, plan: Plan, moved: bool = False) -> None:
         """Make the children those of `plan`. Whoever runs is replaced: the new one is forked first, so that the socket
-        is always served."""
-        last, self.plan, self._config = self.plan, plan, config
+        is always served.
+
+        Args:
+            moved: the cluster may be another than before.
+        """
+        leave = plan.group != self.plan.group
+        self.plan, self._config = plan, config
         self._telemetry.note_shard(plan.shard)
         self._heritage.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         before, self._children = list(self._children.values()), {}
-        self._dismiss_watchers(before, plan.group != last.group)
-        if plan.cluster != last.cluster:
+        self._dismiss_watchers(before, leave)
+        if moved:
             self._heritage.uid.clear()
         for assignment in sorted(plan.assignments, key=lambda assignment: assignment.kind == "web"):
             self._children[assignment.name] = child = Child(assignment)

@@ -39,6 +39,7 @@ class Supervisor:
     def __init__(self, config: Config, plan: Plan, sources: Sources, demo: bool) -> None:
         self._config, self._plan, self._sources, self._demo = config, plan, sources, demo
         self._file = WatchedFile(sources.path)
+        self._kubeconfig = _kubeconfig(plan)
         self._signals = Signals()
         self._stopping = False
         self._status = Exit.OK
@@ -134,7 +135,9 @@ class Supervisor:
         configure("supervisor", config.log.level, config.log.format)
         self._telemetry.reloads.labels("success").inc()
         log.info("configuration taken; %s", plan.reason)
-        self._adopt(plan.with_shard(self._heritage.shard.read()))
+        moved = plan.cluster != self._plan.cluster or self._kubeconfig.changed()
+        self._kubeconfig = _kubeconfig(plan)
+        self._adopt(plan.with_shard(self._heritage.shard.read()), moved)
 
     def follow_shard(self) -> None:
         """Take another shard of the objects when our StatefulSet says so."""
@@ -142,9 +145,9 @@ class Supervisor:
         if plan != self._plan:
             self._adopt(plan)
 
-    def _adopt(self, plan: Plan) -> None:
+    def _adopt(self, plan: Plan, moved: bool = False) -> None:
         self._plan = plan
-        self._children.adopt(self._config, plan)
+        self._children.adopt(self._config, plan, moved)
 
 
 def _make_folder() -> str:
@@ -158,6 +161,12 @@ def _make_folder() -> str:
     except OSError as error:
         why = f"no folder for the agent's own metrics: {error.strerror}; /dev/shm or /tmp has to be writable"
         raise BootFailure(Exit.BOOT, why) from error
+
+
+def _kubeconfig(plan: Plan) -> WatchedFile:
+    """The kubeconfig of the agent's own cluster, if that has one: it may come to name another cluster."""
+    kind, _, path = plan.cluster.partition(":")
+    return WatchedFile(os.path.expanduser(path) if kind == "kubeconfig" else None)
 
 
 def _pod(config: Config) -> tuple[str, str]:

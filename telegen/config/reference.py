@@ -63,8 +63,9 @@ Where nobody has a name to give, `kubernetes.cluster_uid: true` takes the UID of
 `k8s.cluster.uid`: it is made with the cluster and lives as long. The agent asks for it once, with the rights to list and watch
 namespaces that k8s/ grants anyway. Until it is known nothing is collected, not even containers, and no Lease is taken: without the label
 the series would be others. /readyz and the log say what is missing, and the agent goes on asking. Then it is kept until the agent ends,
-whichever of its processes end before. `cluster_name` comes first where both are set. Several clusters have names already, and without an
-API server there is nobody to ask: both are errors.
+whichever of its processes end before. A kubeconfig is read again every minute for the sake of its credentials; one that has come to name
+another cluster wants a SIGHUP, at which the UID is asked for anew and everything is read from there. `cluster_name` comes first where
+both are set. Several clusters have names already, and without an API server there is nobody to ask: both are errors.
 
 Without any label, `telegen_cluster_info{uid}` on /telemetry tells the same, of an agent that watches namespaces anyway: in node scope, of
 the one that serves them and the next in line.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from telegen.demo.objects import SyntheticCluster
 from telegen.demo.process import make_state
@@ -17,6 +19,18 @@ def small_cluster() -> SimulatedServer:
     server = SimulatedServer(make_state(SyntheticCluster(60, 6))).start()
     server.levers.bookmark_interval = 0.5
     return server
+
+
+def kubeconfig(path: Path, **contexts: str) -> Path:
+    """A file with these contexts and the URLs behind them; the first is current."""
+    config = {
+        "current-context": next(iter(contexts)),
+        "clusters": [{"name": name, "cluster": {"server": url}} for name, url in contexts.items()],
+        "users": [{"name": "nobody", "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": "nobody"}} for name in contexts],
+    }
+    path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **config}))
+    return path
 
 
 @pytest.fixture

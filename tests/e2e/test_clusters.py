@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from telegen.config import ConfigError, detect, load
 from telegen.demo.objects import SyntheticCluster
 from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
-from tests.e2e.conftest import small_cluster
+from tests.e2e.conftest import kubeconfig, small_cluster
 from tests.harness import FAST, Agent, get, start_agent
 from tests.tree import wait_for
 
@@ -31,18 +30,6 @@ def servers() -> Iterator[tuple[SimulatedServer, SimulatedServer]]:
     yield server, other
     server.stop()
     other.stop()
-
-
-def kubeconfig(path: Path, **contexts: str) -> Path:
-    """A file with these contexts and the URLs behind them; the first is current."""
-    config = {
-        "current-context": next(iter(contexts)),
-        "clusters": [{"name": name, "cluster": {"server": url}} for name, url in contexts.items()],
-        "users": [{"name": "nobody", "user": {}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": "nobody"}} for name in contexts],
-    }
-    path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **config}))
-    return path
 
 
 def samples(agent: Agent) -> list[str]:

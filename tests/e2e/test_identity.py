@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
+
 import pytest
 
 from telegen.demo.objects import SyntheticCluster
 from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
+from tests.e2e.conftest import kubeconfig
 from tests.harness import FAST, Agent, free_port, get, start_agent
 from tests.tree import wait_for
 
@@ -131,5 +135,25 @@ def test_reloads(server: SimulatedServer) -> None:
                 known = uid(other if "{url}" not in text else server)
                 wait_for("what is known", lambda: f'\ntelegen_cluster_info{{uid="{known}"}}' in agent.page("/telemetry"), 15)
             wait_for("no label", lambda: "{cluster=" not in agent.page(), 15)
+    finally:
+        other.stop()
+
+
+def test_kubeconfig_that_names_another_cluster(server: SimulatedServer, tmp_path: Path) -> None:
+    """At SIGHUP the cluster of a kubeconfig that has changed is asked who it is, of one that has not it is known."""
+    other = SimulatedServer(make_state(SyntheticCluster(30, 3, seed=2))).start()
+    file = kubeconfig(tmp_path / "kubeconfig", here=server.url)
+    try:
+        with start_agent(TEXT.replace("apiserver: {url}", "kubeconfig: {file}"), file=file) as agent:
+            agent.wait_ready()
+            agent.process.send_signal(signal.SIGHUP)
+            wait_for("the reload", lambda: agent.log.read_text().count("configuration taken") == 1, 10)
+            agent.wait_ready()
+            assert agent.log.read_text().count("the cluster is ") == 1
+            kubeconfig(file, there=other.url)
+            agent.process.send_signal(signal.SIGHUP)
+            agent.wait_page("the other one", lambda page: f'\nkube_pod_created{{cluster="{uid(other)}"' in page, 15)
+            wait_for("nothing of the old one", lambda: others(agent, f'cluster="{uid(other)}"') == [], 15)
+            assert agent.page().count("\nkube_pod_created{") == 30
     finally:
         other.stop()
