@@ -62,7 +62,7 @@ def test_server_that_cannot_stream_lists_is_asked_for_pages(status: int) -> None
 def test_streamed_list_that_never_ends_is_given_up() -> None:
     """Events but no closing bookmark within the time for it: pages are asked for instead."""
     settings = replace(FAST, initial=0.2)
-    with reflecting(stream(added("a", 1)), answer(page("b")), settings=settings, read=0.3) as running:
+    with reflecting(stream(added("a", 1)), answer(page("b")), settings=settings, read=1.0) as running:
         running.wait_held("b")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,19 @@ def test_version_that_is_too_old(control_plane: ControlPlane, namespace: str, tm
         running.wait_held("p0", "p2")
         control_plane.create(pod("p3", namespace))
         running.wait_held("p0", "p2", "p3")
+
+
+def test_short_watches_end_well(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """Watches of a second end by themselves, each as a proof that nothing is missed, whether anything has come or not."""
+    control_plane.create(pod("a", namespace))
+    settings = replace(FAST, watch=(1.0, 1.0), paged=True)
+    with watching(control_plane, tmp_path, Collection(f"/api/v1/namespaces/{namespace}/pods"), settings) as running:
+        running.wait_held("a")
+        wait_for("two watches", lambda: running.noted.watches == 3, 10)
+        control_plane.create(pod("b", namespace))
+        running.wait_held("a", "b")
+        wait_for("one more", lambda: running.noted.watches == 4, 10)
+        assert (running.noted.lists, running.noted.reasons, running.noted.followed_at) == (["list"], [], [1, 2, 3])
 
 
 def test_secrets_come_without_their_values(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
