@@ -44,15 +44,19 @@ class Latecomers:
         self,
         store: Store,
         date: Callable[[], float | None],
+        succeeds: bool = False,
         delay: float = DELAY,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Hold back what is new by `delay` seconds.
 
         Args:
             date: what time it is by the API server's clock, or has been a while ago, in Unix seconds; None if it is not known.
+            succeeds: whether pods that a process before this one has published are shown until the first whole state is.
         """
-        self._store, self._date, self._delay, self._clock = store, date, delay, clock
+        self._store, self._date, self._succeeds = store, date, succeeds
+        self._delay, self._clock, self._sleep = delay, clock, sleep
         self._changed = threading.Condition()
         self._waiting: Held = {}
         self._shown: set[str] = set()
@@ -68,7 +72,7 @@ class Latecomers:
             self._store.replace(self._known(events, shown, held))
             with self._changed:
                 # What waited is in the new state, or is no more.
-                self._shown = shown
+                self._shown, self._succeeds = shown, False
                 self._waiting = dict(sorted(held.items(), key=lambda item: item[1][0]))
         finally:
             with self._changed:
@@ -88,6 +92,12 @@ class Latecomers:
                 yield kind, obj
             else:
                 held[key] = (self._due(held.get(key) or self._waiting.get(key)), obj)
+        if self._succeeds and held:
+            # Some of them may be shown. They stay until this state takes their place, so it takes the others along when it may.
+            self._sleep(self._delay)
+            shown.update(held)
+            yield from [("ADDED", obj) for _, obj in held.values()]
+            held.clear()
 
     def _is_settled(self, obj: Object) -> bool:
         """Whether a pod of a whole state has had its node for long, or ever since it was made."""

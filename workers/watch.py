@@ -59,7 +59,7 @@ class WatchWorker(Worker):
         self._threads = Threads(self)
         self._threads.start("flush", self._flush)
         for store in self._stores:
-            self._threads.start(store.name, self._make_reflector(store).run)
+            self._threads.start(store.name, self._make_reflector(store, arena.inherits(store.name)).run)
         collected = time.monotonic()
         while not self.stop.wait(BEAT):
             self._threads.check()
@@ -79,7 +79,7 @@ class WatchWorker(Worker):
             render = _noticing(render, self.shared.uid)
         return Store(name, families, render, arena, ORDER[resource.name], state.page_objects, self._due.set)
 
-    def _make_reflector(self, store: Store) -> Reflector:
+    def _make_reflector(self, store: Store, succeeds: bool) -> Reflector:
         state = self.config.kube_metrics.kube_state
         settings = replace(reflector_settings(self.config), limit=state.object_limit, resync=state.resync_period)
         patience = INFINITE
@@ -89,14 +89,14 @@ class WatchWorker(Worker):
         client = make_client(self.shared, self.assignment.cluster, patience)
         observer = StoreObserver(self.telemetry, self.log, store, self._prove)
         collection = _collection(store.name, self.config, self.assignment)
-        return Reflector(client, collection, self._fed(store, client), observer, self.stop, settings)
+        return Reflector(client, collection, self._fed(store, client, succeeds), observer, self.stop, settings)
 
-    def _fed(self, store: Store, client: Client) -> Fed:
+    def _fed(self, store: Store, client: Client, succeeds: bool) -> Fed:
         """What the reflector is to feed: where the node's pods are one agent's and those without a node another's, what hands
         them over to the store."""
         if not self.assignment.pods_of:
             return store
-        late = Latecomers(store, lambda: client.date)
+        late = Latecomers(store, lambda: client.date, succeeds)
         self._threads.start(f"{store.name} that are new", late.run)
         return late
 

@@ -70,6 +70,10 @@ class ArenaWriter:
             self._memory[span(place)] = data
         return place
 
+    def inherits(self, store: str) -> bool:
+        """Whether what a predecessor has published of a store is still served."""
+        return store in self._inherited
+
     def read(self, place: int) -> bytes:
         """The bytes of an extent that this writer has not freed."""
         return self._memory[span(place)]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime, timezone
 
 import pytest
 
+from telegen.demo.objects import SyntheticCluster
 from telegen.demo.server import SimulatedServer
 from tests.e2e.conftest import small_cluster
 from tests.harness import Agent, start_agent
@@ -84,6 +87,25 @@ def test_what_the_standby_keeps(server: SimulatedServer, standby: str, processes
         print(f"{standby}: {seconds:.2f} s after SIGTERM")
         assert lease(server)["leaseTransitions"] == 1
         assert lease(server)["leaseDurationSeconds"] == 15
+
+
+def test_a_killed_watch_loses_no_pod(server: SimulatedServer) -> None:
+    """kill -9 of who watches the node's pods: one that got its node a moment ago is shown 5 s late the first time, and stays."""
+    with ExitStack() as stack:
+        first = stack.enter_context(start_agent(CONFIG, node="node-0", standby="hot", url=server.url))
+        first.wait_ready()
+        young = SyntheticCluster(67, 6).pod(66)
+        for condition in young["status"]["conditions"]:
+            condition["lastTransitionTime"] = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        server.state.put("pods", young)
+        assert wait_for("the pod", lambda: first.page().count("\nkube_pod_info{") == 11, 10, 0.05) > 4
+        (before,) = first.named("telegen-watch-n")
+        before.kill()
+        synced = first.log.read_text().count("pods: synced 11")
+        while first.log.read_text().count("pods: synced 11") == synced:
+            assert first.page().count("\nkube_pod_info{") == 11
+            time.sleep(0.05)
+        assert first.page().count("\nkube_pod_info{") == 11
 
 
 def test_a_reload_keeps_the_shard(server: SimulatedServer) -> None:

@@ -49,13 +49,16 @@ class Kept:
 
 
 class Scene:
-    """A store behind latecomers, our clock and the API server's, which only move when they are told to."""
+    """A store behind latecomers, our clock and the API server's, which only move when they are told to or somebody sleeps."""
 
-    def __init__(self) -> None:
+    def __init__(self, succeeds: bool = False) -> None:
         self.now = 100.0
         self.date: float | None = NOW
         self.store = Kept()
-        self.late = Latecomers(self.store, lambda: self.date, DELAY, lambda: self.now)
+        self.late = Latecomers(self.store, lambda: self.date, succeeds, DELAY, lambda: self.now, self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
 
     def after(self, seconds: float) -> dict[str, str]:
         """What is shown after so many seconds."""
@@ -145,6 +148,19 @@ def test_whole_state_while_some_wait(scene: Scene) -> None:
     assert scene.late.tend() == pytest.approx(2)
     assert scene.after(2.1) == {"waits": "newer"}
     assert set(scene.after(3)) == {"waits", "new"}
+
+
+def test_first_state_after_a_process_that_has_ended() -> None:
+    """What that one showed is served on meanwhile. So its pods stay, old or young: all are taken together, as late as the youngest may be;
+    at once where all are old, and the next state as ever."""
+    scene = Scene(succeeds=True)
+    scene.late.replace([("ADDED", pod("settled", ago=61)), ("ADDED", pod("young", ago=20))])
+    assert scene.now == 100 + DELAY and set(scene.store.forms) == {"settled", "young"}
+    scene.late.replace([("ADDED", pod("settled")), ("ADDED", pod("young")), ("ADDED", pod("new"))])
+    assert scene.now == 100 + DELAY and set(scene.store.forms) == {"settled", "young"}
+    scene = Scene(succeeds=True)
+    scene.late.replace([("ADDED", pod("settled", ago=61))])
+    assert scene.now == 100 and set(scene.store.forms) == {"settled"}
 
 
 @pytest.mark.parametrize("time", [None, "", "yesterday", 5])
