@@ -57,7 +57,7 @@ def test_shard_follows_the_replicas(server: SimulatedServer) -> None:
         server.state.delete("statefulsets", "watching", "telegen")
         wait_for("the loss", lambda: "the shard stays as it was" in agent.log.read_text(), 10)
         assert shown(agent) == wanted(server, 3, 4) != set()
-        agent.config.write_text(agent.config.read_text().replace("    pod: telegen-6\n", ""))
+        agent.config.write_text(agent.config.read_text().replace("    pod: telegen-6\n    pod_namespace: watching\n", ""))
         wait_for("everything", lambda: shown(agent) == wanted(server, 0, 1), 15)
         assert "ERROR" not in agent.log.read_text()
 
