@@ -15,9 +15,10 @@ from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
 from telegen.api.contract import Event
 from telegen.api.credentials import credentials
-from telegen.api.election import Election, Rules
+from telegen.api.election import Election
 from telegen.api.lease import Lease, Leases, read_lease
 from telegen.api.reflector import Reflector
+from telegen.api.rules import Rules
 from workers.base import BEAT, Worker
 from workers.observe import Observer
 

@@ -13,18 +13,14 @@ gives up before anybody else may begin. The clock must run on while the machine 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from telegen.api.errors import ApiError, Conflict, Forbidden, NotFound, ProtocolError, Unreachable, label
-from telegen.api.lease import Lease, Leases, now_text
+from telegen.api.lease import RELEASED, Lease, Leases, now_text
+from telegen.api.rules import NEVER, STANDBY, Held, Rules, Seen
 
-STANDBY = "-standby"
-NEVER = float("inf")
-LOOKS = 10.0
-"""Looks a second by the agents of all nodes together that are always allowed: lists of a few kB, out of the server's cache."""
 CENSUS = 300.0
 """Seconds between two counts of the nodes."""
 FAILURES = (ApiError, Unreachable, ProtocolError)
@@ -35,52 +31,6 @@ log = logging.getLogger("telegen.election")
 def boottime() -> float:
     """Seconds on a clock that runs on through suspension (clock_gettime(2), CLOCK_BOOTTIME)."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Numbers of an election; times in seconds.
-
-    Attributes:
-        identity: of this agent, unlike any other's.
-        names: of the shards' Leases, in order.
-        lease: time without renewal after which a Lease is free.
-        deadline: time after the last renewal for which a holder may serve.
-        retry: time between two renewals.
-        waiting: longest time between two looks at all Leases, give or take a half.
-    """
-
-    identity: str
-    names: tuple[str, ...]
-    lease: float = 15.0
-    deadline: float = 10.0
-    retry: float = 2.0
-    waiting: float = 30.0
-
-    def interval(self, nodes: int) -> float:
-        """Time between two looks, give or take a half, in a cluster of so many nodes, 0 for an unknown number."""
-        return min(self.waiting, max(self.retry / 2, nodes / LOOKS)) if nodes else self.waiting
-
-
-@dataclass
-class Seen:
-    """A Lease as it was seen last, and since when it has looked like that."""
-
-    lease: Lease
-    since: float
-
-    def free_at(self, default: float) -> float:
-        """From when on anybody may take it."""
-        return self.since + (self.lease.duration or default) if self.lease.holder else self.since
-
-
-@dataclass
-class Held:
-    """A Lease of ours: when the last renewal that succeeded was sent, and when the last one was tried."""
-
-    lease: Lease
-    sent: float
-    tried: float
 
 
 class Election:
@@ -106,10 +56,10 @@ class Election:
         self._held: dict[str, Held] = {}
         self._look_at = self._count_at = clock()
         self._looked = 0.0
-        self._nodes = 0
+        self._nodes = self._size = 0
         self._vain = 0.0
         self._not_before = 0.0
-        self._failure = ""
+        self._failures: dict[tuple[str, ...], str] = {}
 
     # --- what others ask
 
@@ -128,10 +78,13 @@ class Election:
         return any(name.endswith(STANDBY) for name in self._held)
 
     def see(self, lease: Lease) -> None:
-        """Take note of a record; of one that is gone, too: whoever held it serves until his time ends."""
+        """Take note of a record; of one that is gone, too: whoever held it may have renewed it just before."""
         known = self._seen.get(lease.name)
+        if lease.name == self._rules.names[0] and lease.nodes:
+            self._size = lease.nodes
         if known and known.lease.holder and not lease.version:
-            known.lease = replace(known.lease, version="")
+            if known.lease.version:
+                known.lease, known.since = replace(known.lease, version=""), self._clock()
         elif known is None or known.lease.record != lease.record:
             self._seen[lease.name] = Seen(lease, self._clock())
         else:
@@ -142,7 +95,8 @@ class Election:
     def step(self) -> float:
         """Renew what is held, look around, take what is free, as far as each is due; seconds until the next call."""
         for name, held in list(self._held.items()):
-            if self._clock() >= held.tried + self._rules.retry and not self._guarded(self._renew, name):
+            due = name in self._held and self._clock() >= held.tried + self._rules.retry
+            if due and not self._guarded(self._renew, name):
                 self._look_soon()
         if self._clock() >= self._look_at:
             self._guarded(self._look)
@@ -161,10 +115,11 @@ class Election:
             self._guarded(self._release, name)
 
     def _guarded(self, action: Callable[..., None], *arguments: str) -> bool:
-        """Do something, and say whether it was done; what the API server says against it is logged once."""
+        """Do something, and say whether it was done."""
+        what = (action.__name__, *arguments)
         try:
             action(*arguments)
-            self._failure = ""
+            self._failures.pop(what, None)
             return True
         except FAILURES as error:
             # Who may not do it has to wait for a person; thousands who ask every few seconds would keep the API server busy.
@@ -173,12 +128,17 @@ class Election:
             self._not_before = self._clock() + pause * (1 + self._draw())
             if isinstance(error, Conflict):
                 log.debug("%s: somebody else was faster: %s", self._leases.path, error)
-                return False
-            self._failed(label(error))
-            if label(error) != self._failure:
-                self._failure = label(error)
-                log.warning("%s: %s%s", self._leases.path, error, ": apply k8s/base/leases.yaml" if refused else "")
+            else:
+                self._complain(what, error)
             return False
+
+    def _complain(self, what: tuple[str, ...], error: Exception) -> None:
+        """Count what the API server says against something, and log it once."""
+        self._failed(label(error))
+        if self._failures.get(what) != label(error):
+            self._failures[what] = label(error)
+            lacks = isinstance(error, Forbidden) and what != (self._count.__name__,)
+            log.warning("%s: %s%s", self._leases.path, error, ": apply k8s/base/leases.yaml" if lacks else "")
 
     def _look_soon(self) -> None:
         """Something has failed: that we knew too little may be why."""
@@ -189,26 +149,35 @@ class Election:
         held, sent = self._held[name], self._clock()
         held.tried = sent
         try:
-            stored = self._leases.write(replace(held.lease, renewed=now_text(), nodes=self._nodes or held.lease.nodes))
+            stored = self._leases.write(self._rules.ours(held.lease, self._nodes))
         except (Conflict, NotFound):
-            current = self._leases.get(name)
-            self.see(current)
-            if not current.version:
-                # Somebody has deleted it. Others let our time pass; until then it is made anew.
-                log.warning("%s: deleted", name)
-                held.lease, held.tried = replace(held.lease, version=""), sent - self._rules.retry
-            elif current.holder != self._rules.identity:
-                log.warning("%s: lost to %s", name, current.holder or "nobody")
-                del self._held[name]
-            else:
-                # Ours: an answer was lost on its way, or a person has changed the object.
-                held.lease, held.tried = current, sent - self._rules.retry
+            self._resolve(name, self._leases.get(name), sent)
             return
         if sent > held.sent + self._rules.deadline:
             self._confirm(name, stored, sent)
         else:
             held.lease, held.sent = stored, sent
             self.see(stored)
+
+    def _resolve(self, name: str, current: Lease, sent: float) -> None:
+        """Somebody else has written or deleted our Lease: go on at once where that gives it to nobody else."""
+        held = self._held[name]
+        self.see(current)
+        if not current.version and sent <= held.sent + self._rules.deadline:
+            # Others let our time pass; until then it is made anew.
+            log.warning("%s: deleted", name)
+            held.lease, held.tried = replace(held.lease, version=""), sent - self._rules.retry
+        elif current.released or current.holder not in ("", self._rules.identity):
+            self._lose(name, current)
+        else:
+            # Ours: an answer was lost on its way, or a person has changed the object.
+            ours = replace(current, holder=self._rules.identity, acquired=current.acquired or held.lease.acquired)
+            held.lease, held.tried = ours, sent - self._rules.retry
+
+    def _lose(self, name: str, current: Lease) -> None:
+        """Somebody else has our Lease."""
+        log.warning("%s: lost to %s", name, current.holder or "nobody")
+        del self._held[name]
 
     def _look(self) -> None:
         """See all Leases; those that have not changed since the last time, again when they will be free."""
@@ -220,7 +189,7 @@ class Election:
         self._vain = 0.0
         pause = rules.waiting if self.watches else self._interval()
         self._look_at = self._looked + pause * (0.5 + self._draw())
-        ends = [seen.free_at(rules.lease) for seen in self._seen.values() if seen.lease.holder and seen.since <= last]
+        ends = [seen.free_at(rules.lease) for seen in self._seen.values() if not seen.lease.released and seen.since <= last]
         if not last:
             # Of what is new to us we learn soonest in this way whether its holder lives.
             ends.append(self._looked + rules.lease * (1.05 + 0.1 * self._draw()))
@@ -235,6 +204,11 @@ class Election:
         for name in set(self._seen) - set(found) - set(self._names()):
             del self._seen[name]
         self._looked = self._clock()
+        for name, held in list(self._held.items()):
+            # Who may not write any more never gets to know it by a renewal. Within our time the list is behind, not we.
+            late, current = self._looked > held.sent + self._rules.lease, self._seen[name].lease
+            if late and current.holder not in ("", self._rules.identity):
+                self._lose(name, current)
 
     def _count(self) -> None:
         """Count the nodes; the next renewal says how many there are."""
@@ -243,21 +217,21 @@ class Election:
 
     def _take(self, name: str) -> None:
         """Write ourselves into a free Lease; whoever is faster wins, the others get a Conflict."""
-        seen, sent, now = self._seen[name].lease, self._clock(), now_text()
-        ours = seen.holder == self._rules.identity
-        stored = self._leases.write(
-            replace(
-                seen,
-                holder=self._rules.identity,
-                duration=math.ceil(self._rules.lease),
-                acquired=seen.acquired if ours else now,
-                renewed=now,
-                transitions=seen.transitions + (0 if ours or not seen.version else 1),
-                total=len(self._rules.names),
-            )
-        )
+        sent, made = self._clock(), not self._seen[name].lease.version
+        try:
+            stored = self._leases.write(self._rules.ours(self._seen[name].lease, self._nodes))
+        except Conflict:
+            if not made:
+                raise
+            # It is there: made just now, or no list shows it, as somebody has taken its label away.
+            self.see(self._leases.get(name))
+            if self._chance(name) > self._clock():
+                raise
+            made, stored = False, self._leases.write(self._rules.ours(self._seen[name].lease, self._nodes))
         if self._confirm(name, stored, sent):
             log.info("%s: taken", name)
+            if made:
+                self._held[name] = Held.made(stored, sent, self._rules)
             if name + STANDBY in self._held:
                 self._release(name + STANDBY)
 
@@ -278,7 +252,7 @@ class Election:
     def _release(self, name: str) -> None:
         """Give a Lease of ours back, so that nobody has to wait for its end."""
         held, now = self._held.pop(name), now_text()
-        self.see(self._leases.write(replace(held.lease, holder="", duration=1, acquired=now, renewed=now)))
+        self.see(self._leases.write(replace(held.lease, holder="", duration=RELEASED, acquired=now, renewed=now)))
         log.info("%s: given back", name)
 
     # --- what is due when
@@ -293,7 +267,7 @@ class Election:
             # Left by this very agent's last process.
             return seen.since
         free = seen.free_at(self._rules.lease)
-        if seen.lease.holder and self._known_at() < free:
+        if not seen.lease.released and self._known_at() < free:
             # It may have been renewed since we looked; a watch would have told.
             return free if self.watches else NEVER
         if self._is_divided_otherwise():
@@ -306,9 +280,8 @@ class Election:
         return free + 1.5 * looks + 0.5 * self._rules.retry
 
     def _interval(self) -> float:
-        """Time between two looks of those who hold nothing."""
-        first = self._seen.get(self._rules.names[0])
-        return self._rules.interval(first.lease.nodes if first else 0)
+        """Time between two looks of those who hold nothing, by the last number of nodes that anybody has written."""
+        return self._rules.interval(self._size)
 
     def _is_divided_otherwise(self) -> bool:
         """Whether an agent that knows of another number of shards still holds one: then we would serve things twice."""

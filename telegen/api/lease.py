@@ -22,6 +22,10 @@ TOTAL = "telegen.io/total-shards"
 NODES = "telegen.io/nodes"
 """Annotation: how many nodes the cluster has, as the holder has counted them."""
 ACCEPT = "application/json"
+RELEASED = 1
+"""Duration of a Lease that was given back, as client-go writes it."""
+DIGITS = 9
+"""Of a number in an annotation: all that fit into the API's own numbers."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Lease:
         total: number of shards that the holder knows of.
         nodes: number of nodes that the holder knows of, 0 when it does not.
         version: resourceVersion, "" for a Lease that does not exist.
+        uid: of this very object: one that was deleted and made anew has another.
     """
 
     name: str
@@ -48,6 +53,13 @@ class Lease:
     total: int = 0
     nodes: int = 0
     version: str = ""
+    uid: str = ""
+
+    @property
+    def released(self) -> bool:
+        """Whether nobody ever held it, or who did has given it back; not when somebody else has taken the holder's name out."""
+        given_back = self.duration == RELEASED and self.acquired == self.renewed
+        return not self.holder and (not self.version or given_back)
 
     @property
     def record(self) -> tuple[str, str, str, int]:
@@ -79,6 +91,7 @@ def read_lease(obj: Any) -> Lease:
             total=_number(annotations.get(TOTAL)),
             nodes=_number(annotations.get(NODES)),
             version=str(metadata.get("resourceVersion") or ""),
+            uid=str(metadata.get("uid") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProtocolError(f"no Lease: {type(error).__name__}: {error}") from error
@@ -86,7 +99,7 @@ def read_lease(obj: Any) -> Lease:
 
 def _number(text: Any) -> int:
     """A number that people may have written over; 0 when it is none."""
-    return int(text) if str(text).isdecimal() else 0
+    return int(text) if str(text).isdecimal() and len(text) <= DIGITS else 0
 
 
 class Leases:
@@ -147,7 +160,7 @@ class Leases:
         """Write one whole: create it when it has no version, else update that version; gives what is stored now.
 
         Raises:
-            Conflict: it has changed meanwhile, or exists already.
+            Conflict: it has changed meanwhile, or is gone, or exists already.
             NotFound: it is gone.
             ApiError, Unreachable, ProtocolError: the outcome of the last two is not known.
         """
@@ -164,7 +177,8 @@ class Leases:
         return read_lease(self._client.write(method, path, {**obj, "spec": spec}))
 
     def _metadata(self, lease: Lease) -> dict[str, Any]:
-        version = {"resourceVersion": lease.version} if lease.version else {}
+        # Without the UID the API server would take an update of what is gone for a creation.
+        version = {"resourceVersion": lease.version, "uid": lease.uid} if lease.version else {}
         nodes = {NODES: str(lease.nodes)} if lease.nodes else {}
         return {
             "name": lease.name,

@@ -9,9 +9,10 @@ from typing import Any
 
 from telegen.api.client import Client, Params
 from telegen.api.credentials import credentials
-from telegen.api.election import STANDBY, Election, Rules
+from telegen.api.election import Election
 from telegen.api.errors import Forbidden, Unreachable
 from telegen.api.lease import Lease, Leases, read_lease
+from telegen.api.rules import STANDBY, Rules
 from telegen.demo.server import SimulatedServer
 from telegen.demo.state import State
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -29,7 +31,7 @@ def settled(some: Crowd) -> Crowd:
 def test_first_come() -> None:
     """One takes the shard, another the place behind it; a third waits."""
     with crowd(3) as some:
-        some.turn(2)
+        some.turn(4)
         holder, standby = the(some.serving()), some.standby()
         assert standby and standby is not holder
         assert (some.holder(), some.holder(standby=True)) == (holder.identity, standby.identity)
@@ -223,7 +225,7 @@ def test_another_number_of_shards() -> None:
             old.election.resign()
         some.shards = 2
         some.join()
-        some.turn(4)
+        some.turn(7)
         assert the(some.serving(0)) is not the(some.serving(1))
 
 
@@ -260,6 +262,8 @@ def test_late_renewal() -> None:
         some.now += 20
         new.election._look()
         new.election._take("telegen-shard-1")
+        some.now += 3
+        new.live()
         some.shards = 2
         assert new.serves(1) and not old.serves(0)
         old.frozen = False
@@ -320,10 +324,96 @@ def test_deleted_by_hand(caplog: pytest.LogCaptureFixture) -> None:
         assert "telegen-shard-0: deleted" in caplog.text
         holder.frozen = True
         some.server.state.delete("leases", "telegen", "telegen-shard-0")
-        some.turn(9)
+        some.turn(7)
         assert the(some.serving()) is holder
         some.turn(20)
         assert the(some.serving()) is not holder
+
+
+def by_hand(some: Crowd, change: Callable[[Lease], Lease]) -> None:
+    """Somebody changes both Leases."""
+    for lease in some.leases().values():
+        some.members[0].election._leases.write(change(lease))
+
+
+def test_emptied_by_hand() -> None:
+    """A Lease that somebody takes the holder's name out of is not given back: he writes his name anew, and serves all the time."""
+    with crowd(4, nodes=4) as some:
+        some.turn(60)
+        holder = the(some.serving())
+        for duration in (0, 1, 15):
+            by_hand(some, partial(lambda found, seconds: replace(found, holder="", duration=seconds), seconds=duration))
+            some.turn(2.5)
+            assert the(some.serving()) is holder
+            assert (some.holder(), some.leases()["telegen-shard-0"].duration) == (holder.identity, 15)
+
+
+@pytest.mark.parametrize("duration,after", [(0, 16), (1, 16), (60, 61), (2**31 - 1, 151)])
+def test_stranger(duration: int, after: float) -> None:
+    """A Lease with the name of somebody who does not exist is taken when it has not changed for the duration that it says, for ours at
+    the least and for ten times ours at the most; its other numbers may be at their ends."""
+    with crowd(4, nodes=4) as some:
+        some.turn(60)
+        by_hand(some, lambda found: replace(found, holder="nobody", duration=duration, transitions=2**31 - 1, total=7))
+        some.turn(after - 3)
+        assert not some.serving()
+        some.turn(6)
+        assert some.serving()
+        assert some.leases()["telegen-shard-0"].transitions == 2**31 - 1
+
+
+def test_put_right() -> None:
+    """Whatever somebody writes beside the holder's name is put right at the next renewal."""
+    with crowd(3, nodes=3) as some:
+        some.turn(60)
+        holder, acquired = the(some.serving()), some.leases()["telegen-shard-0"].acquired
+        by_hand(some, lambda found: replace(found, duration=2**31 - 1, renewed="", total=7, nodes=0))
+        some.turn(2.5)
+        found = some.leases()["telegen-shard-0"]
+        assert (found.duration, found.acquired, found.total, found.nodes) == (15, acquired, 1, 3)
+        assert found.renewed and the(some.serving()) is holder
+
+
+def test_no_label() -> None:
+    """A Lease whose label somebody takes away is found by its name: its holder puts it back, and when he is gone, another one does."""
+    with crowd(3, nodes=3) as some:
+        some.turn(60)
+        holder = the(some.serving())
+        stored = some.server.state.collections["leases"].objects
+        for there in (True, False):
+            if not there:
+                some.members.remove(holder)
+            for obj in [one.load() for one in stored.values()]:
+                some.server.state.put("leases", {**obj, "metadata": {**obj["metadata"], "labels": {}}})
+            some.turn(3 if there else 18)
+            assert some.serving() == [holder] or (not there and some.serving())
+            (shard,) = [one for one in (one.load() for one in stored.values()) if one["metadata"]["name"] == "telegen-shard-0"]
+            assert shard["metadata"]["labels"]
+
+
+def test_newcomer_to_the_deleted() -> None:
+    """An agent that starts while a Lease is deleted makes it its own, and serves when the old holder has seen that."""
+    with crowd(2, nodes=2) as some:
+        some.turn(60)
+        holder = the(some.serving())
+        for name in list(some.leases()):
+            some.server.state.delete("leases", "telegen", name)
+        new = some.join()
+        new.live()
+        assert some.holder() == new.identity and the(some.serving()) is holder
+        some.turn(3.5)
+        assert the(some.serving()) is new
+
+
+def test_no_longer_allowed() -> None:
+    """A holder that may not write any more sees in a list that it has lost its Lease, and is one of those who wait."""
+    with crowd(3, nodes=3) as some:
+        some.turn(60)
+        holder = the(some.serving())
+        holder.line.refused = True
+        some.turn(60)
+        assert the(some.serving()) is not holder
+        assert not holder.election.serves_until(0)
 
 
 def test_may_not_write(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -89,15 +90,17 @@ class Fleet:
         shards: int = 1,
         period: float = 0.1,
         query: str = "",
+        tokens: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Have none yet.
 
         Args:
+            token: of the account of all agents, but for those of nodes that `tokens` names.
             shards: of those that are started from now on.
             period: seconds between two scrapes of an agent.
             query: of the scrapes: `?resources=pods`.
         """
-        self._plane, self._folder, self._token = plane, folder, token
+        self._plane, self._folder, self._token, self._tokens = plane, folder, token, tokens
         self._standby, self.shards = standby, shards
         self._period, self._query = period, query
         self._stack = contextlib.ExitStack()
@@ -112,7 +115,7 @@ class Fleet:
         stack = self._stack.enter_context(contextlib.ExitStack())
         proxy = stack.enter_context(proxied(self._plane.url))
         path = self._folder / f"kubeconfig-{len(self.members) + len(self.past)}"
-        self._plane.kubeconfig(path, self._token, proxy.url)
+        self._plane.kubeconfig(path, self._tokens.get(node, self._token), proxy.url)
         values = {"node": node, "kubeconfig": path, "standby": self._standby, "shards": self.shards}
         member = Member(node, stack.enter_context(start_agent(CONFIG, **values)), proxy, stack)
         self.members.append(member)

@@ -1,0 +1,105 @@
+"""The right to write Leases is taken from agents and given back, by RBAC of a real kube-apiserver; each agent has an account of its own.
+
+Everybody is scraped whole ten times a second. The times that are asserted are those that users are promised; what was measured is
+printed (pytest -s).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane, Object
+from tests.cluster.fleet import Fleet, Member
+from tests.cluster.world import AGENTS, Make, check_complete, wanted_series
+from tests.tree import wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+PROMISED = 20.0
+"""Seconds after which another one serves everything, or he who held it before serves no more."""
+RENEWED = 5.0
+"""Seconds after which a holder that may write again serves everything."""
+RBAC = "rbac.authorization.k8s.io"
+
+
+def binding(kind: str, role: str, subjects: Iterable[Object], **metadata: str) -> Object:
+    """Gives a role to some."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": kind,
+        "metadata": {"name": "telegen-each", **metadata},
+        "roleRef": {"apiGroup": RBAC, "kind": role, "name": "telegen"},
+        "subjects": list(subjects),
+    }
+
+
+def may_write(nodes: Iterable[str]) -> Object:
+    """The binding by which the agents of these nodes have the rights of k8s/base/leases.yaml."""
+    accounts = [{"kind": "ServiceAccount", "name": name, "namespace": "telegen"} for name in nodes]
+    return binding("RoleBinding", "Role", accounts, namespace="telegen")
+
+
+@pytest.fixture
+def tokens(control_plane: ControlPlane, agent_token: str) -> Iterator[dict[str, str]]:
+    """A token for each node's agent, of an account that may read all that agents read, and write Leases."""
+    for name in AGENTS:
+        metadata = {"name": name, "namespace": "telegen"}
+        control_plane.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    everybody = {"apiGroup": RBAC, "kind": "Group", "name": "system:serviceaccounts:telegen"}
+    made = control_plane.apply([binding("ClusterRoleBinding", "ClusterRole", [everybody]), may_write(AGENTS)])
+    yield {name: control_plane.token("telegen", name) for name in AGENTS}
+    for obj in made:
+        control_plane.delete(obj)
+
+
+def let_write(plane: ControlPlane, nodes: Iterable[str]) -> float:
+    """Let only the agents of these nodes write Leases; when it was done."""
+    change = may_write(nodes)
+    plane.patch(change, {"subjects": change["subjects"]})
+    return time.monotonic()
+
+
+def served_again(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: float) -> None:
+    """Until everybody together shows everything, within so many seconds after it began."""
+    agents.wait_series(f"everything after {what}", wanted_series(plane, agents), 2 * PROMISED)
+    seconds = time.monotonic() - began
+    print(f"complete {seconds:.2f} s after {what}")
+    assert seconds <= bar, what
+
+
+def ended(holder: Member, what: str, began: float) -> None:
+    """Until a holder serves no more."""
+    wait_for("the end of its service", lambda: not holder.shows(), PROMISED)
+    seconds = time.monotonic() - began
+    print(f"served no more {seconds:.2f} s after {what}")
+    assert seconds <= PROMISED, what
+
+
+def told(member: Member) -> int:
+    """How often an agent's log has said what to apply."""
+    return member.agent.log.read_text().count("apply k8s/base/leases.yaml")
+
+
+def test_rights(control_plane: ControlPlane, all_of_few: Make, tokens: dict[str, str]) -> None:
+    """Without the right nobody serves the shard, and the log of each that has tried says once what to apply; with it everything is there
+    again. When only the holder has lost it, another one takes its place, and keeps it."""
+    with all_of_few(tokens=tokens) as agents:
+        agents.wait_series("everything", wanted_series(control_plane, agents), 40)
+        agents.wait_standby()
+        holder = agents.holder(0)
+        ended(holder, "nobody might write", let_write(control_plane, ()))
+        # Its holder and the next in line, and then one of those who wait.
+        wait_for("three who have tried", lambda: sum(map(told, agents.members)) == 3, PROMISED, 0.2)
+        assert max(map(told, agents.members)) == 1 and not agents.holders()
+        served_again(control_plane, agents, "all might write again", let_write(control_plane, AGENTS), RENEWED)
+
+        agents.wait_standby()
+        began = let_write(control_plane, set(AGENTS) - {holder.node})
+        ended(holder, "it might not write", began)
+        served_again(control_plane, agents, "the holder might not write", began, PROMISED)
+        wait_for("a look", lambda: "telegen-shard-0: lost to" in holder.agent.log.read_text(), PROMISED, 0.2)
+        let_write(control_plane, AGENTS)
+        check_complete(control_plane, agents)
+        assert agents.holder(0) is not holder and not holder.shows()
