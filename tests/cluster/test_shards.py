@@ -18,6 +18,8 @@ from tests.cluster.world import AGENTS, Make, check_complete, wanted_series
 from tests.tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+NODES = [*AGENTS, "node-4", "node-5"]
+"""Nodes that have agents: a holder and one next in line for each of three shards."""
 PROMISED = 20.0
 """Seconds after which everything is served again when a holder is gone without a word."""
 RELEASED = 2.0
@@ -40,12 +42,13 @@ def timed(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: floa
 
 
 def killed(plane: ControlPlane, agents: Fleet, shard: int) -> None:
-    """kill -9; another agent comes in its place."""
-    victim = agents.holder(shard)
-    agents.kill(victim)
-    began = time.monotonic()
-    timed(plane, agents, f"kill -9 of the holder of shard {shard}", began, PROMISED)
-    agents.start(victim.node)
+    """kill -9, of the holder of the next shard as well; other agents come in their places."""
+    victims = [agents.holder(shard), agents.holder((shard + 1) % agents.shards)]
+    for victim in victims:
+        agents.kill(victim)
+    timed(plane, agents, "kill -9 of two holders", time.monotonic(), PROMISED)
+    for victim in victims:
+        agents.start(victim.node)
 
 
 def frozen(plane: ControlPlane, agents: Fleet, shard: int) -> None:
@@ -87,14 +90,14 @@ def restarted(plane: ControlPlane, agents: Fleet, node: str) -> None:
     agents.start(node).agent.wait_ready()
 
 
-def test_two_shards(control_plane: ControlPlane, some: Make) -> None:
-    """One holder is killed, another frozen and woken, one cut off, then all are restarted in turn."""
-    with some(shards=2) as agents:
+def test_three_shards(control_plane: ControlPlane, some: Make) -> None:
+    """Two holders are killed, another frozen and woken, one cut off, then all six agents are restarted in turn."""
+    with some(nodes=NODES, shards=3) as agents:
         for shard, happens in enumerate((killed, frozen, cut_off)):
             settle(control_plane, agents)
-            assert len(agents.holders()) == 2
-            happens(control_plane, agents, shard % 2)
-        for node in AGENTS:
+            assert len(agents.holders()) == 3
+            happens(control_plane, agents, shard)
+        for node in NODES:
             settle(control_plane, agents)
             restarted(control_plane, agents, node)
         check_complete(control_plane, agents)
