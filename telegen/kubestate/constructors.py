@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from math import isfinite
 
 from telegen.kubestate.fields import at, count, each, items, labelled, time_at
-from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Object, Row, Stability, gauge
+from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Object, Row, Stability, gauge, silent
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -86,7 +86,7 @@ def allowed_annotations(prefix: str, stability: Stability = ALPHA) -> FamilyGene
 
 def _selected(name: str, what: str, label: str, kind: str, stability: Stability) -> FamilyGenerator:
     help = f"Allowlisted {what} of the {kind}."
-    return FamilyGenerator(name, help, "gauge", stability, lambda obj: None, (label,), dynamic=True, selects=what)
+    return FamilyGenerator(name, help, "gauge", stability, silent, (label,), dynamic=True, selects=what)
 
 
 _owners = items("metadata.ownerReferences")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from telegen.kubestate import pod_containers as containers
 from telegen.kubestate import pod_facts as pod
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp, owner
@@ -14,6 +12,7 @@ from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, counter, gaug
 
 SPECS, STATUSES = "spec.containers", "status.containerStatuses"
 INIT_SPECS, INIT_STATUSES = "spec.initContainers", "status.initContainerStatuses"
+DEMAND, INIT_DEMAND = containers.demand(SPECS), containers.demand(INIT_SPECS)
 STATES, INIT_STATES = containers.states(STATUSES), containers.states(INIT_STATUSES)
 
 FAMILIES = (
@@ -24,11 +23,11 @@ FAMILIES = (
     ),
     gauge(
         "kube_pod_container_resource_limits", "Most that a container may use of a resource.", STABLE,
-        containers.resources(SPECS, "limits"), "container", "node", "resource", "unit",
+        containers.limits, "container", "node", "resource", "unit", of=DEMAND,
     ),
     gauge(
         "kube_pod_container_resource_requests", "What a container asks for of a resource.", STABLE,
-        containers.resources(SPECS, "requests"), "container", "node", "resource", "unit",
+        containers.requests, "container", "node", "resource", "unit", of=DEMAND,
     ),
     gauge(
         "kube_pod_container_state_started", "When a container started, in Unix seconds.", STABLE,
@@ -88,11 +87,11 @@ FAMILIES = (
     ),
     gauge(
         "kube_pod_init_container_resource_limits", "Most that an init container may use of a resource.", ALPHA,
-        containers.resources(INIT_SPECS, "limits"), "container", "node", "resource", "unit",
+        containers.limits, "container", "node", "resource", "unit", of=INIT_DEMAND,
     ),
     gauge(
         "kube_pod_init_container_resource_requests", "What an init container asks for of a resource.", ALPHA,
-        containers.resources(INIT_SPECS, "requests"), "container", "node", "resource", "unit",
+        containers.requests, "container", "node", "resource", "unit", of=INIT_DEMAND,
     ),
     gauge(
         "kube_pod_init_container_state_started", "When an init container started, in Unix seconds.", ALPHA,
@@ -173,14 +172,17 @@ FAMILIES = (
         pod.one_of("qos", ("BestEffort", "Burstable", "Guaranteed")), "qos_class", of=pod.COMMON,
     ),
     gauge("kube_pod_status_ready", "Whether the pod can serve.", STABLE, pod.condition_states("Ready"), "condition", of=pod.CONDITIONS),
-    gauge("kube_pod_status_ready_time", "When the pod became ready, in Unix seconds.", ALPHA, pod.condition_time("Ready", "True")),
+    gauge(
+        "kube_pod_status_ready_time", "When the pod became ready, in Unix seconds.", ALPHA,
+        pod.condition_time("Ready", "True"), of=pod.CONDITION_TIMES,
+    ),
     gauge(
         "kube_pod_status_initialized_time", "When the init containers were done, in Unix seconds.", ALPHA,
-        pod.condition_time("Initialized", "True"),
+        pod.condition_time("Initialized", "True"), of=pod.CONDITION_TIMES,
     ),
     gauge(
         "kube_pod_status_container_ready_time", "When all containers were ready, in Unix seconds.", ALPHA,
-        pod.condition_time("ContainersReady", "True"),
+        pod.condition_time("ContainersReady", "True"), of=pod.CONDITION_TIMES,
     ),
     gauge("kube_pod_status_reason", "Why the pod is in its state.", ALPHA, pod.status_reasons, "reason"),
     gauge(
@@ -193,15 +195,15 @@ FAMILIES = (
     ),
     gauge(
         "kube_pod_status_scheduled_time", "When the pod got its node, in Unix seconds.", STABLE,
-        pod.condition_time("PodScheduled", "True"),
+        pod.condition_time("PodScheduled", "True"), of=pod.CONDITION_TIMES,
     ),
     gauge("kube_pod_status_unschedulable", "1 while the scheduler finds no node.", STABLE, pod.unschedulable, of=pod.CONDITIONS),
     gauge(
         "kube_pod_status_unscheduled_time", "Since when the scheduler finds no node, in Unix seconds.", ALPHA,
-        pod.condition_time("PodScheduled", "False"),
+        pod.condition_time("PodScheduled", "False"), of=pod.CONDITION_TIMES,
     ),
     gauge(
-        "kube_pod_tolerations", "Taints that the pod tolerates.", ALPHA, attrgetter("tolerations"),
+        "kube_pod_tolerations", "Taints that the pod tolerates.", ALPHA, pod.tolerations,
         "key", "operator", "value", "effect", "toleration_seconds", of=pod.COMMON,
     ),
     FamilyGenerator(

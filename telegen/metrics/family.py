@@ -37,6 +37,10 @@ ALPHA = Stability.ALPHA
 STABLE = Stability.STABLE
 
 
+def silent(obj: Object) -> None:
+    """The generate function of a family that the configuration lets say nothing: only its header is there."""
+
+
 @dataclass(frozen=True)
 class FamilyGenerator:
     """One metric family of a resource.

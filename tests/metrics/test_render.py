@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, counter, dynamic, gauge
 from telegen.metrics.hashing import fnv1a64
-from telegen.metrics.render import number_text, renderer
+from telegen.metrics.lines import number_text
+from telegen.metrics.render import renderer
 
 IDENTITY = (("name", lambda obj: obj["name"]),)
 Values = st.text(max_size=20)
