@@ -108,7 +108,11 @@ class WatchWorker(Worker):
 
     def _flush(self) -> None:
         """Publish changes, those of one interval together; then let them be shown, where that has to be proven."""
-        least = pause = float(self.config.kube_metrics.kube_state.flush_interval)
+        least = float(self.config.kube_metrics.kube_state.flush_interval)
+        if self.assignment.proven:
+            # A proof is worth nothing before all is published, and soon nothing any more.
+            least = min(least, FLUSH_MAX)
+        pause = least
         while not self.stop.is_set():
             self._due.wait()
             time.sleep(pause)

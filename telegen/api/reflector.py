@@ -29,6 +29,9 @@ ABRUPT = 1.0
 """A watch that ends within so many seconds without an event counts as an error."""
 WHOLE = 0.95
 """Share of the time asked for that a watch lasts which nobody has cut short."""
+OVERDUE = 1.0
+"""Seconds after that time at which the end of a watch is no proof any more: the server may have ended it early, as it does with who
+cannot keep up, and we have been slow to see it."""
 INFINITE = float("inf")
 
 
@@ -228,7 +231,7 @@ class Reflector:
         lasted = self._clock() - started
         if self._is_over():
             return
-        if lasted >= WHOLE * int(asked):
+        if WHOLE * int(asked) <= lasted <= int(asked) + OVERDUE:
             self._observer.followed()
         elif not some and lasted < ABRUPT:
             raise Unreachable("the watch ended at once")

@@ -214,16 +214,18 @@ def test_watch_that_ends_at_once_is_an_error() -> None:
 
 
 def test_only_a_watch_that_ends_by_itself_proves_anything() -> None:
-    """One that lasted as long as it was asked to has brought all that there was; one that ends before, or breaks off, proves nothing."""
+    """One that lasted as long as it was asked to has brought all that there was; one that breaks off, or ends too early or late, proves
+    nothing."""
     settings = replace(FAST, watch=(1.0, 1.0), paged=True)
     steps = [answer(page("a")), stream(added("b", 11), stay=False, after=1.0), stream(added("c", 12), stay=False, after=0.3)]
     broken = raw(lines([added("d", 13)]) + b"{", stay=False, after=1.0)
-    with reflecting(*steps, broken, stream(bookmark(14), stay=False, after=1.0), settings=settings) as running:
-        requests = running.wait_requests(6)
+    late = stream(added("e", 14), stay=False, after=2.2)
+    with reflecting(*steps, broken, late, stream(bookmark(15), stay=False, after=1.0), settings=settings) as running:
+        requests = running.wait_requests(7)
         assert "sendInitialEvents" not in requests[0].params
-        assert [request.params["timeoutSeconds"] for request in requests[1:5]] == ["1"] * 4
-        assert running.noted.followed_at == [1, 4]
-        assert set(running.store.held) == set("abcd")
+        assert [request.params["timeoutSeconds"] for request in requests[1:6]] == ["1"] * 5
+        assert running.noted.followed_at == [1, 5]
+        assert set(running.store.held) == set("abcde")
 
 
 def test_unknown_events_and_odd_objects_are_passed_over() -> None:

@@ -108,6 +108,26 @@ def test_a_killed_watch_loses_no_pod(server: SimulatedServer) -> None:
         assert first.page().count("\nkube_pod_info{") == 11
 
 
+def test_what_waits_stays(server: SimulatedServer) -> None:
+    """Pods without a node are on every page, also while the process that watches them is killed, however seldom changes are published."""
+    for number in range(5):
+        waiting = SyntheticCluster(100, 6).pod(70 + number)
+        del waiting["spec"]["nodeName"]
+        server.state.put("pods", waiting)
+    slow = CONFIG.replace("{url}, ", "{url}, flush_interval: 5s, ")
+    with ExitStack() as stack:
+        first = stack.enter_context(start_agent(slow, node="node-0", standby="hot", url=server.url))
+        wait_for("the pods", lambda: first.page_if_up().count("\nkube_pod_info{") == 15, 20, 0.05)
+        for kills in (0, 1):
+            (process,) = first.named("telegen-watch-u")
+            if kills:
+                process.kill()
+            until = time.monotonic() + 4
+            while time.monotonic() < until:
+                assert first.page().count("\nkube_pod_info{") == 15
+                time.sleep(0.05)
+
+
 def test_a_reload_keeps_the_shard(server: SimulatedServer) -> None:
     """SIGHUP, a new elector and new watch processes: the Lease does not change hands and the pages stay whole."""
     with ExitStack() as stack:
