@@ -57,7 +57,8 @@ class Observer:
         self.telemetry.watches.labels(self.name).inc()
 
     def followed(self) -> None:
-        """A watch has come to its end."""
+        """Who ends a watch when it was asked to is there, though nothing has happened."""
+        self._note()
 
     def event(self, size: int) -> None:
         """Count events. PERF: the counters in shared files are written once a second, not once an event (3 us each)."""

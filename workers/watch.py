@@ -216,6 +216,7 @@ class StoreObserver(Observer):
     def followed(self) -> None:
         """All that had happened when the watch was opened has come."""
         self._in_step(self.name, self._asked)
+        super().followed()
 
     def took(self, seconds: float) -> None:
         """Say how much the store holds; parsing has left memory behind."""

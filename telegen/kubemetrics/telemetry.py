@@ -94,7 +94,7 @@ class Telemetry:
         )
         self.last_event = gauge(
             "telegen_store_last_event_timestamp_seconds",
-            "When the source last said anything, bookmarks included.",
+            "When the source last said anything, bookmarks and ends of watches included.",
             "store",
             mode="livemin",
         )
