@@ -25,6 +25,7 @@ from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
 from telegen.api.credentials import Cluster
 from telegen.api.reflector import INITIAL_END, Reflector
+from telegen.api.shape import event_decoder
 from telegen.demo.objects import SyntheticCluster
 from telegen.kubemetrics.app import View, make_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
@@ -44,13 +45,15 @@ log = logging.getLogger("telegen.rehearsal")
 
 TIMES = 20
 """Objects per resource: CPython rewrites code that ran some ten times."""
+WATCHED = 5
+"""Resources that come from a server. The others only differ in their tables: they are not worth 2 ms each for two requests."""
 ARENA = 16 << 20
 PROCESS = "rehearsal"
 TIMEOUTS = Timeouts(connect=1.0, read=2.0)
 
 
 def rehearse(resources: Iterable[str], selection: Selection, folder: str) -> None:
-    """Take a state of each resource from a server, then an update of each object; answer a scrape; forget it all.
+    """Take a state of each resource, of some from a server, then an update of each object; answer a scrape; forget it all.
 
     PERF: takes 0.1 s and saves 1 MB per worker: 103 instead of 112 MB at rest.
 
@@ -63,10 +66,14 @@ def rehearse(resources: Iterable[str], selection: Selection, folder: str) -> Non
     try:
         telemetry = Telemetry(PROCESS)
         samples = dict(SyntheticCluster(1, 1).objects())
-        with _server([_answer(RESOURCES[name], samples.get(name, {})) for name in names]) as url:
-            writer = ArenaWriter(arena, names)
-            for name in names:
-                _watch(url, RESOURCES[name], selection, writer, telemetry)
+        answers = {name: _answer(RESOURCES[name], samples.get(name, {})) for name in names}
+        writer = ArenaWriter(arena, names)
+        stores = {name: _store(RESOURCES[name], selection, writer) for name in names}
+        with _server([answers[name] for name in names[:WATCHED]]) as url:
+            for name in names[:WATCHED]:
+                _watch(url, RESOURCES[name], stores[name], telemetry)
+        for name in names[WATCHED:]:
+            _fill(stores[name], RESOURCES[name], answers[name])
         _scrape(arena, telemetry)
     except OSError as error:
         log.error("left out, every process will take some more memory: %s", error)
@@ -78,10 +85,24 @@ def rehearse(resources: Iterable[str], selection: Selection, folder: str) -> Non
             file.unlink()
 
 
-def _watch(url: str, resource: Resource, selection: Selection, writer: ArenaWriter, telemetry: Telemetry) -> None:
-    """Let a reflector feed a store until the server has told all."""
+def _store(resource: Resource, selection: Selection, writer: ArenaWriter) -> Store:
     families = prepare(resource, selection)
-    store = Store(resource.name, families, renderer(resource.identity, families, _ignore), writer)
+    return Store(resource.name, families, renderer(resource.identity, families, _ignore), writer)
+
+
+def _fill(store: Store, resource: Resource, answer: bytes) -> None:
+    """Feed a store what a server would have sent."""
+    decode = event_decoder(resource.needs)
+    events = [decode(line) for line in answer.splitlines()]
+    store.replace(event for event in events if event[0] == "ADDED")
+    for kind, obj in events:
+        if kind == "MODIFIED":
+            store.upsert(obj)
+    store.flush()
+
+
+def _watch(url: str, resource: Resource, store: Store, telemetry: Telemetry) -> None:
+    """Let a reflector feed a store until the server has told all."""
     observer = _Director(telemetry, log, store)
     client = Client(lambda again: Cluster(url), TIMEOUTS)
     Reflector(client, Collection(resource.path(), reads=resource.needs), store, observer, observer.stop).run()

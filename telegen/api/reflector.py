@@ -59,7 +59,7 @@ class Reflector:
         self._backoff = Backoff(settings, draw, clock)
         self._representation = REPRESENTATIONS[collection.representation]
         self._takes = collection.takes()
-        self._decode, self._decode_list = event_decoder(collection.reads), list_decoder(collection.reads)
+        self._decode = event_decoder(collection.reads)
         self._version = ""
         self._listed = False
         self._filled = False
@@ -182,7 +182,8 @@ class Reflector:
         params = {"resourceVersion": "0"} if self._settings.cached else {}
         while True:
             query = {**self._collection.query, "limit": str(min(left, self._settings.page)), **params}
-            page = self._client.get(self._collection.path, query, self._representation.list_accept, self._decode_list)
+            decode = list_decoder(self._collection.reads)
+            page = self._client.get(self._collection.path, query, self._representation.list_accept, decode)
             if not isinstance(page, dict):
                 raise ProtocolError("a list is no object")
             objects = list(self._rows.objects(page) if self._representation.table else page.get("items") or ())
