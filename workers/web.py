@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,9 @@ from workers.base import Shared, Worker
 
 KUBESTATE = "/kubestate"
 CADVISOR = "/cadvisor"
+STOPPED = 3.0
+"""Seconds between two rounds of the arbiter, which makes one a second, from which on it was stopped in between; and for which it is
+patient then."""
 
 
 class WebWorker(Worker):
@@ -58,13 +62,21 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
     """Gunicorn's parent process, with a sign of life for ours."""
 
     def __init__(self, app: _Application, beat: Callable[[], None]) -> None:
-        self._beat = beat
+        self._beat, self._round, self._woken = beat, time.monotonic(), 0.0
         super().__init__(app)
 
     def spawn_worker(self) -> Any:
         """Fork a process that serves; `_Application._settle` is its first act."""
         with hold_term():
             return super().spawn_worker()
+
+    def murder_workers(self) -> None:
+        """Once a second; not soon after we have been woken ourselves: who was stopped with us has had no time to say that he lives."""
+        before, self._round = self._round, time.monotonic()
+        if self._round - before > STOPPED:
+            self._woken = self._round
+        if self._round - self._woken > STOPPED:
+            super().murder_workers()
 
     def manage_workers(self) -> None:
         """Once a second."""

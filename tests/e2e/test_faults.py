@@ -106,6 +106,25 @@ def test_hanging_worker_is_aborted_with_its_stacks(server: SimulatedServer) -> N
         assert "most recent call first" in agent.log.read_text()
 
 
+def test_all_stopped_and_woken(server: SimulatedServer) -> None:
+    """When all processes are stopped for long, as by a machine that sleeps, nobody is aborted for it, whoever wakes up first."""
+    with start_agent(FAST.replace("supervisor: {{", "supervisor: {{heartbeat_timeout: 3s, "), url=server.url) as agent:
+        agent.wait_ready()
+        (arbiter,) = agent.named("telegen-web")
+        before = agent.tree.processes()
+        for process in before:
+            process.suspend()
+        time.sleep(4)
+        arbiter.resume()
+        time.sleep(0.5)
+        for process in before:
+            process.resume()
+        agent.wait_ready()
+        time.sleep(3)
+        assert agent.tree.processes() == before
+        assert "Traceback" not in agent.log.read_text()
+
+
 def test_api_server_that_is_not_there_at_start(server: SimulatedServer) -> None:
     """Container metrics are served meanwhile, /readyz names what is missing, and everything comes once the server does."""
     port = free_port()
