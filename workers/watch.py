@@ -155,8 +155,7 @@ def _collection(store: str, config: Config, assignment: Assignment) -> Collectio
 
 
 def _prompt(settings: Settings) -> Settings:
-    """The numbers of a reflector that is to know all the time whether it is in step. A watch proves it by its end, and only what has
-    been asked of the API server itself does."""
+    """The numbers of a reflector that is to know all the time whether it is in step: each watch proves it by its end."""
     return replace(settings, watch=(PROOF, PROOF), paged=True, cached=False)
 
 
@@ -203,11 +202,6 @@ class StoreObserver(Observer):
         self._store, self._in_step = store, in_step
         self._asked = 0.0
 
-    def listing(self, by: str, again: bool) -> None:
-        """Note when."""
-        self._asked = boottime()
-        super().listing(by, again)
-
     def watching(self) -> None:
         """Note when."""
         self._asked = boottime()
@@ -220,7 +214,6 @@ class StoreObserver(Observer):
 
     def took(self, seconds: float) -> None:
         """Say how much the store holds; parsing has left memory behind."""
-        self._in_step(self.name, self._asked)
         note_size(self.telemetry, self._store)
         self.log.info("%s: synced %d objects in %.1f s", self.name, len(self._store), seconds)
         trim_memory()

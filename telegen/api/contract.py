@@ -67,7 +67,8 @@ class Settings:
         streamed: time after which a server that cannot stream lists is asked again whether it can.
         limit: objects that a list takes at the most, before those of others are left out; 0 for all of them. With a limit
             states are not streamed: only lists can be cut.
-        paged: whether states are never streamed, so that every watch may be short.
+        paged: whether states are never streamed, so that every watch may be short. Short watches bring no bookmarks, so that the
+            version grows too old now and then: lists come from the server's cache where they may, no older than what is known.
         resync: time after which a whole state is asked for although nothing is missing, give or take a tenth; 0 for
             never.
     """

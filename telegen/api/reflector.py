@@ -60,7 +60,7 @@ class Reflector:
         self._representation = REPRESENTATIONS[collection.representation]
         self._takes = collection.takes()
         self._decode = event_decoder(collection.reads)
-        self._version = ""
+        self._version = self._floor = ""
         self._listed = False
         self._filled = False
         self._paged_until = INFINITE if settings.limit or settings.paged else -INFINITE
@@ -172,14 +172,22 @@ class Reflector:
         """Take the state in pages."""
         started = self._began("list")
         version: list[str] = []
-        self._store.replace(self._pages(version))
-        self._version = version[-1]
+        try:
+            self._store.replace(self._pages(version))
+        except (ApiError, Unreachable):
+            # A cache that is behind, or may never be as new as that again; or an etcd in which a list takes too long.
+            self._floor = "" if self._floor else "0"
+            raise
+        self._version = self._floor = version[-1]
         self._ended(started)
 
     def _pages(self, version: list[str]) -> Iterator[Event]:
         """Every object of every page; the list's resourceVersion is added to `version`."""
         left = self._settings.limit or sys.maxsize
         params = {"resourceVersion": "0"} if self._settings.cached else {}
+        if self._settings.paged and self._floor:
+            # Without a limit: before Kubernetes 1.31, one has etcd asked, which looks through all objects of all nodes.
+            params = {"resourceVersion": self._floor, "resourceVersionMatch": "NotOlderThan", "limit": "0"}
         while True:
             query = {**self._collection.query, "limit": str(min(left, self._settings.page)), **params}
             decode = list_decoder(self._collection.reads)
@@ -252,7 +260,7 @@ class Reflector:
             else:
                 (self._store.delete if kind == "DELETED" else self._store.upsert)(obj)
                 version = obj["metadata"].get("resourceVersion")
-            self._version = version or self._version
+            self._version = self._floor = version or self._version
             if self._is_over():
                 break
         return some

@@ -228,6 +228,23 @@ def test_only_a_watch_that_ends_by_itself_proves_anything() -> None:
         assert set(running.store.held) == set("abcde")
 
 
+def test_short_watches_take_new_states_from_the_cache() -> None:
+    """A version that has grown too old: the server's cache is asked for what is there, no older than what is known; when it cannot say,
+    etcd is, and the other way round."""
+    settings = replace(FAST, watch=(1.0, 1.0), paged=True)
+    gone, behind = refusal(410, "Expired", "too old resource version"), refusal(504, "Timeout", "Too large resource version")
+    steps = [answer(page("a")), stream(added("b", 11), stay=False, after=1.0), gone, behind, behind, answer(page("c", version=20))]
+    with reflecting(*steps, stream(), settings=settings) as running:
+        running.wait_held("c")
+        first, *_, cache, etcd, other = running.wait_requests(6)[:6]
+        assert "resourceVersion" not in first.params and first.params["limit"] == "500"
+        asked = {"resourceVersion": "11", "resourceVersionMatch": "NotOlderThan", "limit": "0"}
+        assert asked.items() <= cache.params.items()
+        assert "resourceVersion" not in etcd.params and etcd.params["limit"] == "500"
+        assert {**asked, "resourceVersion": "0"}.items() <= other.params.items()
+        assert set(running.store.held) == {"c"}
+
+
 def test_unknown_events_and_odd_objects_are_passed_over() -> None:
     """Event types of the future and objects without a uid are counted, and cost nothing else."""
     odd = [event("MOVED", pod("x", 11)), event("ADDED", {"metadata": {"name": "y"}}), {"type": "ADDED", "object": None}]

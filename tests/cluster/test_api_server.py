@@ -120,6 +120,18 @@ def test_short_watches_end_well(control_plane: ControlPlane, namespace: str, tmp
         assert (running.noted.lists, running.noted.reasons, running.noted.followed_at) == (["list"], [], [1, 2, 3])
 
 
+def test_new_states_from_the_cache(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+    """Beside watches of a second, whole states that are taken again come from a real server's cache, as new as what is known."""
+    control_plane.create(pod("a", namespace))
+    settings = replace(FAST, watch=(1.0, 1.0), paged=True, resync=1.5)
+    with watching(control_plane, tmp_path, Collection(f"/api/v1/namespaces/{namespace}/pods"), settings) as running:
+        for number in range(3):
+            control_plane.create(pod(f"b{number}", namespace))
+            wait_for("a list", lambda: len(running.noted.lists) > number + 1, 10)
+            running.wait_held("a", *[f"b{other}" for other in range(number + 1)])
+        assert running.noted.reasons == []
+
+
 def test_secrets_come_without_their_values(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
     """As a Table the values of secrets never come over the wire, in lists and in watches; the type does."""
     secret = {
