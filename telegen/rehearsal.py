@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -66,14 +67,14 @@ def rehearse(resources: Iterable[str], selection: Selection, folder: str) -> Non
     try:
         telemetry = Telemetry(PROCESS)
         samples = dict(SyntheticCluster(1, 1).objects())
-        answers = {name: _answer(RESOURCES[name], samples.get(name, {})) for name in names}
-        writer = ArenaWriter(arena, names)
-        stores = {name: _store(RESOURCES[name], selection, writer) for name in names}
-        with _server([answers[name] for name in names[:WATCHED]]) as url:
-            for name in names[:WATCHED]:
-                _watch(url, RESOURCES[name], stores[name], telemetry)
-        for name in names[WATCHED:]:
-            _fill(stores[name], RESOURCES[name], answers[name])
+        answers = ((RESOURCES[name], _answer(RESOURCES[name], samples.get(name, {}))) for name in names)
+        writer, watched = ArenaWriter(arena, names), list(islice(answers, WATCHED))
+        # One store after the other: many at once leave holes in the heap, which each child would fill with memory of its own.
+        with _server([answer for _, answer in watched]) as url:
+            for resource, _ in watched:
+                _watch(url, _store(resource, selection, writer), resource, telemetry)
+        for resource, answer in answers:
+            _fill(_store(resource, selection, writer), resource, answer)
         _scrape(arena, telemetry)
     except OSError as error:
         log.error("left out, every process will take some more memory: %s", error)
@@ -101,7 +102,7 @@ def _fill(store: Store, resource: Resource, answer: bytes) -> None:
     store.flush()
 
 
-def _watch(url: str, resource: Resource, store: Store, telemetry: Telemetry) -> None:
+def _watch(url: str, store: Store, resource: Resource, telemetry: Telemetry) -> None:
     """Let a reflector feed a store until the server has told all."""
     observer = _Director(telemetry, log, store)
     client = Client(lambda again: Cluster(url), TIMEOUTS)
