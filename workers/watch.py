@@ -202,6 +202,11 @@ class StoreObserver(Observer):
         self._store, self._in_step = store, in_step
         self._asked = 0.0
 
+    def listing(self, by: str, again: bool) -> None:
+        """Note when; a list that is taken again may be older (see `Settings.paged`)."""
+        self._asked = 0.0 if again else boottime()
+        super().listing(by, again)
+
     def watching(self) -> None:
         """Note when."""
         self._asked = boottime()
@@ -214,6 +219,8 @@ class StoreObserver(Observer):
 
     def took(self, seconds: float) -> None:
         """Say how much the store holds; parsing has left memory behind."""
+        if self._asked:
+            self._in_step(self.name, self._asked)
         note_size(self.telemetry, self._store)
         self.log.info("%s: synced %d objects in %.1f s", self.name, len(self._store), seconds)
         trim_memory()

@@ -111,6 +111,7 @@ def test_all_stopped_and_woken(server: SimulatedServer) -> None:
     with start_agent(FAST.replace("supervisor: {{", "supervisor: {{heartbeat_timeout: 3s, "), url=server.url) as agent:
         agent.wait_ready()
         (arbiter,) = agent.named("telegen-web")
+        wait_for("both that serve", lambda: bool(agent.named("telegen-web-1")), 10)
         before = agent.tree.processes()
         for process in before:
             process.suspend()

@@ -67,6 +67,9 @@ def test_probes_are_answered(way: str, kubectl: Kubectl, server: SimulatedServer
         scraped = scraped_paths(kubectl) - (set() if way == "daemonset" else {"/metrics/cadvisor"})
         for path in probes | scraped:
             assert get(f"{agent.url}{path}").status == 200, path
+        if way == "daemonset":
+            # What waits is shown a moment after it has been taken, when it is known to be in step.
+            wait_for("what waits", lambda: ',node="",' in agent.page(), 10)
         nodes = set(re.findall(r'^kube_pod_info\{.*,node="([^"]*)"', agent.page(), re.MULTILINE))
         everywhere = {"", *(f"node-{number}" for number in range(4))}
         assert nodes == {"daemonset": {"node-1", ""}, "deployment": everywhere, "statefulset": nodes & everywhere}[way]
