@@ -77,8 +77,8 @@ class Seen:
 class Held:
     """A Lease of ours: when the last renewal that succeeded was sent, and when the last one was tried.
 
-    Who has made a Lease does not serve before its first renewal, which is a half of a retry late: where the Lease was deleted, its
-    holder has had time to see that it is another's.
+    Who has made a Lease does not serve before its first renewal, at the end of a deadline: where the Lease was deleted, its holder
+    has seen by then that it is another's, or, cut off, has stopped.
     """
 
     lease: Lease
@@ -88,4 +88,4 @@ class Held:
     @classmethod
     def made(cls, lease: Lease, sent: float, rules: Rules) -> Held:
         """One that did not exist until we wrote it."""
-        return cls(lease, sent - rules.deadline, sent + 0.5 * rules.retry)
+        return cls(lease, sent - rules.deadline, sent + rules.deadline - rules.retry)

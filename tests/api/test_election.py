@@ -29,9 +29,12 @@ def settled(some: Crowd) -> Crowd:
 
 
 def test_first_come() -> None:
-    """One takes the shard, another the place behind it; a third waits."""
+    """One takes the shard, another the place behind it; a third waits. Nobody serves before a deadline is over: the Lease may have been
+    deleted, and its holder be cut off."""
     with crowd(3) as some:
-        some.turn(4)
+        some.turn(9.5)
+        assert not some.serving()
+        some.turn(1)
         holder, standby = the(some.serving()), some.standby()
         assert standby and standby is not holder
         assert (some.holder(), some.holder(standby=True)) == (holder.identity, standby.identity)
@@ -225,7 +228,7 @@ def test_another_number_of_shards() -> None:
             old.election.resign()
         some.shards = 2
         some.join()
-        some.turn(7)
+        some.turn(13)
         assert the(some.serving(0)) is not the(some.serving(1))
 
 
@@ -254,7 +257,7 @@ def test_late_renewal() -> None:
     """A holder that wakes up finds its Lease untouched, while an agent with another number of shards has begun to take others: it gives
     its own back before it serves."""
     with crowd(1) as some:
-        some.turn(10)
+        some.turn(11)
         (old,) = some.members
         old.frozen = True
         new = some.join(shards=2)
@@ -262,7 +265,7 @@ def test_late_renewal() -> None:
         some.now += 20
         new.election._look()
         new.election._take("telegen-shard-1")
-        some.now += 3
+        some.now += 10.5
         new.live()
         some.shards = 2
         assert new.serves(1) and not old.serves(0)
@@ -299,7 +302,7 @@ def test_only_one_writes() -> None:
 def test_taken_by_hand(caplog: pytest.LogCaptureFixture) -> None:
     """A Lease that somebody has overwritten is lost at the next renewal, with a word in the log; one deleted is made anew."""
     with crowd(1) as some, caplog.at_level(logging.WARNING):
-        some.turn(1)
+        some.turn(11)
         leases = some.members[0].election._leases
         leases.write(replace(some.leases()["telegen-shard-0"], holder="somebody"))
         some.turn(2.5)
@@ -401,7 +404,22 @@ def test_newcomer_to_the_deleted() -> None:
         new = some.join()
         new.live()
         assert some.holder() == new.identity and the(some.serving()) is holder
-        some.turn(3.5)
+        some.turn(10.5)
+        assert the(some.serving()) is new
+
+
+def test_newcomer_to_the_deleted_of_the_cut_off() -> None:
+    """The same when its holder is cut off at that moment, and does not see it: he has stopped before the new one begins."""
+    with crowd(2, nodes=2) as some:
+        some.turn(60)
+        holder = the(some.serving())
+        for name in list(some.leases()):
+            some.server.state.delete("leases", "telegen", name)
+        holder.line.cut = True
+        new = some.join()
+        new.live()
+        assert some.holder() == new.identity and the(some.serving()) is holder
+        some.turn(11)
         assert the(some.serving()) is new
 
 
