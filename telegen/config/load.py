@@ -20,11 +20,10 @@ from telegen.config.flags import Given, apply_flags, foreign_key, origin
 from telegen.config.model import GROUPS, Config, Section
 from telegen.config.shapes import in_words
 from telegen.config.types import READERS, ListenAddress
-from telegen.config.variables import from_environment, override
+from telegen.config.variables import expand, from_environment, override
 
 MAX_BYTES = 1 << 20
 
-_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$\.?(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 
@@ -51,8 +50,8 @@ def load(path: str | None, environ: Mapping[str, str], given: Given = {}) -> Con
     Raises:
         ConfigError: the file cannot be read, or something in it is unknown, of the wrong type or impossible.
     """
-    data = _expand(_read(path), environ, "") if path else {}
-    override(data, environ)
+    data = expand(_read(path), environ, _is_text) if path else {}
+    override(data, environ, _is_text)
     apply_flags(data, given, lambda key: value_at(Config(), key))
     try:
         config = msgspec.convert(data, Config, dec_hook=_read_value)
@@ -110,6 +109,13 @@ def value_at(config: Config, path: str) -> Any:
     for name in path.split("."):
         value = getattr(value, name)
     return value
+
+
+def _is_text(path: str) -> bool:
+    """Whether the setting at a path is a string, or the path that of an element of a list of strings."""
+    kinds = {known: typing.get_args(member.type)[0] for known, member, _ in settings()}
+    name, element, _ = path.partition("[")
+    return kinds.get(name) == (tuple[str, ...] if element else str)
 
 
 def is_effective(meta: msgspec.Meta) -> bool:
@@ -183,30 +189,6 @@ def _read(path: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, got {type(data).__name__}")
     return data
-
-
-def _expand(value: Any, environ: Mapping[str, str], path: str) -> Any:
-    """Replace `${NAME}`, `${NAME:-default}` and `$$` in every string."""
-    if isinstance(value, dict):
-        return {key: _expand(inner, environ, f"{path}.{key}" if path else str(key)) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_expand(inner, environ, f"{path}[{at}]") for at, inner in enumerate(value)]
-    if not isinstance(value, str) or "$" not in value:
-        return value
-
-    def replace(found: re.Match[str]) -> str:
-        name, default = found[1], found[2]
-        if name is None:
-            return "$"
-        if not environ.get(name) and default is None:
-            # An empty one may mean "everything" to a key: every agent of a StatefulSet would take the whole cluster.
-            how = "is empty" if name in environ else "is not set"
-            raise ConfigError(f"{path}: the variable {name} {how}; ${{{name}:-default}} gives it a default, ${{{name}:-}} none")
-        return environ.get(name) or default or ""
-
-    expanded = _VARIABLE.sub(replace, value)
-    # `port: ${PORT}` means the number, as if it stood there.
-    return yaml.safe_load(expanded) if _VARIABLE.fullmatch(value) and expanded else expanded
 
 
 def _read_value(kind: type, value: Any) -> Any:

@@ -172,6 +172,19 @@ def test_empty_variables(
         assert value_at(read(tmp_path, file, **environ), where) == value
 
 
+@pytest.mark.parametrize("name", ["2026", "10e3", "null", "yes", "0x1f", "2026-11-27"])
+def test_names_that_yaml_reads_otherwise(tmp_path: Path, name: str) -> None:
+    """Where a setting is a string, a variable's text is that string, whatever YAML would make of it; where it is not, YAML's value."""
+    file = "{kube_metrics: {node_name: '${N}'}, kubernetes: {cluster_name: 'x-${N}'}, web: {workers: '${W:-2}'}}"
+    config = read(tmp_path, file, N=name)
+    assert (config.kube_metrics.node_name, config.kubernetes.cluster_name, config.web.workers) == (name, f"x-{name}", 2)
+    assert read(tmp_path, "", TELEGEN_KUBE_METRICS__NODE_NAME=name).kube_metrics.node_name == name
+    listed = read(tmp_path, "kube_metrics: {kube_state: {namespaces: ['${N}']}}", N="2026")
+    assert listed.kube_metrics.kube_state.namespaces == ("2026",)
+    with pytest.raises(ConfigError, match="web.workers"):
+        read(tmp_path, "", TELEGEN_WEB__WORKERS="a")
+
+
 @pytest.mark.parametrize("empty", ["POD_NAME", "POD_NAMESPACE"])
 def test_manifest_for_shards_wants_its_variables(tmp_path: Path, empty: str) -> None:
     """An agent of the StatefulSet whose variable is empty does not take the whole cluster: it says which, and ends."""
