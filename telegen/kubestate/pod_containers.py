@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from telegen.kubestate.fields import each, items, seconds, text
 from telegen.kubestate.quantity import Quantity, milli, resource_classes, whole
-from telegen.metrics.family import Generate, Number, Object, Row
+from telegen.metrics.family import Generate, Number, Object, Row, Subject
 
 Status = dict[str, Any]
-
-node_name = text("spec.nodeName")
 
 
 def name(container: Status) -> str:
@@ -50,12 +48,12 @@ def _amounts(resource: str, quantity: Quantity) -> tuple[tuple[str, str, Number]
 
 Quantities = tuple[tuple[str, Quantity], ...]
 """(resource, quantity) of each entry of a ResourceList."""
-Demand = tuple[str, tuple[tuple[str, Quantities, Quantities], ...]]
-"""The node, and (name, limits, requests) of each container."""
+Demand = tuple[tuple[str, Quantities, Quantities], ...]
+"""(name, limits, requests) of each container."""
 
 
-def demand(specs: str) -> Callable[[Object], Demand]:
-    """The subject of the families about requests and limits: the same for the pods of a workload on one node."""
+def demand(specs: str) -> Subject:
+    """The subject of the families about requests and limits: the same for the pods of a workload, but for the node."""
     read_specs = items(specs)
 
     def read(obj: Object) -> Demand:
@@ -64,21 +62,19 @@ def demand(specs: str) -> Callable[[Object], Demand]:
             get = (spec.get("resources") or {}).get
             limits, requests = get("limits") or {}, get("requests") or {}
             found.append((spec.get("name") or "", tuple(limits.items()), tuple(requests.items())))
-        return node_name(obj), tuple(found)
+        return tuple(found)
 
-    return read
+    return Subject(read, "node", text("spec.nodeName"))
 
 
-def limits(of: Demand) -> Iterable[Row]:
+def limits(containers: Demand) -> Iterable[Row]:
     """Limits of each container: cpu in thousandths of a core, the rest in whole units."""
-    node, containers = of
-    return [(name, node, *amount) for name, limits, _ in containers for one in limits for amount in _amounts(*one)]
+    return [(name, *amount) for name, limits, _ in containers for one in limits for amount in _amounts(*one)]
 
 
-def requests(of: Demand) -> Iterable[Row]:
+def requests(containers: Demand) -> Iterable[Row]:
     """Requests of each container, likewise."""
-    node, containers = of
-    return [(name, node, *amount) for name, _, requests in containers for one in requests for amount in _amounts(*one)]
+    return [(name, *amount) for name, _, requests in containers for one in requests for amount in _amounts(*one)]
 
 
 class State(NamedTuple):
@@ -102,7 +98,7 @@ class State(NamedTuple):
     last_exit_code: int
 
 
-def states(statuses: str) -> Callable[[Object], tuple[State, ...]]:
+def states(statuses: str) -> Subject:
     """The subject of most families of containers."""
     read = items(statuses)
 
@@ -125,7 +121,7 @@ def states(statuses: str) -> Callable[[Object], tuple[State, ...]]:
         made: State = new(State, values)
         return made
 
-    return lambda obj: tuple([state(status) for status in read(obj)])
+    return Subject(lambda obj: tuple([state(status) for status in read(obj)]))
 
 
 def ready(containers: Iterable[State]) -> Iterable[Row]:

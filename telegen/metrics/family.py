@@ -22,9 +22,6 @@ Samples = Union[Number, Iterable[Row], None]
 Generate = Callable[[Any], Samples]
 """From an object, or from its subject, to samples."""
 
-Subject = Callable[[Object], Hashable]
-"""From an object to the little that some families are about: a value that is the same for many objects."""
-
 
 class Stability(Enum):
     """How much a family may still change, in the words of Kubernetes' metric stability framework."""
@@ -35,6 +32,22 @@ class Stability(Enum):
 
 ALPHA = Stability.ALPHA
 STABLE = Stability.STABLE
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The little that some families are about: the same for many objects, so that what is said of it is remembered.
+
+    Attributes:
+        read: from an object to that value.
+        label: one that all rows of its families have, whose value differs between objects that are otherwise alike, so that it is
+            no part of the subject: rows leave it out. "" for none. Only where there are identity labels.
+        place: from an object to the value of that label.
+    """
+
+    read: Callable[[Object], Hashable]
+    label: str = ""
+    place: Callable[[Object], str] = lambda obj: ""
 
 
 def silent(obj: Object) -> None:
@@ -73,6 +86,12 @@ class FamilyGenerator:
     opt_in: bool = False
     deprecated: str = ""
     subject: Subject | None = None
+
+    def __post_init__(self) -> None:
+        """Make sure that the label that its subject sets aside is one of its own."""
+        aside = self.subject.label if self.subject else ""
+        if aside and aside not in self.labels:
+            raise ValueError(f"{self.name} has no label {aside}, which its subject sets aside")
 
     def header(self, openmetrics: bool = False) -> bytes:
         """HELP and TYPE lines, for the text format 0.0.4 or OpenMetrics 1.0.

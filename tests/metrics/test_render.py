@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, counter, dynamic, gauge
+from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Subject, counter, dynamic, gauge
 from telegen.metrics.hashing import fnv1a64
 from telegen.metrics.lines import number_text
 from telegen.metrics.render import renderer
@@ -118,9 +118,7 @@ def test_rows_that_repeat_from_object_to_object() -> None:
 
 def test_families_of_one_subject() -> None:
     """What is remembered of a subject is said of each object under its own name; each family stays in its place."""
-    def color(obj: Any) -> Any:
-        return obj["color"]
-
+    color = Subject(lambda obj: obj["color"])
     families = [
         gauge("is", "Help.", ALPHA, lambda color: [(color, 1)], "color", of=color),
         gauge("own", "Help.", ALPHA, lambda obj: obj["number"]),
@@ -139,12 +137,39 @@ def test_families_of_one_subject() -> None:
     assert renderer([], families[:3:2], Errors())({"color": "c"}) == ['is{color="c"} 1\n', "size 1\n"]
 
 
+def test_label_set_aside() -> None:
+    """A label whose value is no part of the subject is each object's own, escaped, wherever it stands among the labels; there may be no
+    rows or many; where it cannot be read, its families alone say nothing."""
+    errors = Errors()
+    sizes = Subject(lambda obj: obj["sizes"], "node", lambda obj: obj["node"])
+    families = [
+        gauge("first", "Help.", ALPHA, lambda sizes: [(str(size), size) for size in sizes], "node", "size", of=sizes),
+        gauge("middle", "Help.", ALPHA, lambda sizes: [(str(size), "%s", size) for size in sizes], "size", "node", "unit", of=sizes),
+        gauge("last", "Help.", ALPHA, lambda sizes: [("x", 1)] if sizes else None, "size", "node", of=sizes),
+        gauge("own", "Help.", ALPHA, lambda obj: 1),
+    ]
+    render = renderer(IDENTITY, families, errors)
+    for turn in range(600):
+        found, node, written = tuple(range(turn % 4)), f'"{turn}\n\0', f'\\"{turn}\\n\0'
+        if turn > 300:
+            found = (*found, turn)
+        assert render({"name": "n", "sizes": found, "node": node}) == [
+            "".join(f'first{{name="n",node="{written}",size="{size}"}} {size}\n' for size in found),
+            "".join(f'middle{{name="n",size="{size}",node="{written}",unit="%s"}} {size}\n' for size in found),
+            f'last{{name="n",size="x",node="{written}"}} 1\n' if found else "",
+            'own{name="n"} 1\n',
+        ]
+    assert not errors
+    assert render({"name": "n", "sizes": (), "node": None}) == ["", "", "", 'own{name="n"} 1\n']
+    assert len(errors) == 3
+    with pytest.raises(ValueError, match="no label node"):
+        gauge("none", "Help.", ALPHA, lambda sizes: None, "size", of=sizes)
+
+
 @pytest.mark.parametrize("wrong", [5, ["a"], None])
 def test_wrong_subject(wrong: Any) -> None:
     """What cannot be said of an object's subject is counted each time, and left out; what can be said is not."""
-    def color(obj: Any) -> Any:
-        return obj["color"]
-
+    color = Subject(lambda obj: obj["color"])
     errors = Errors()
     families = [
         gauge("text", "Help.", ALPHA, lambda color: [(color, 1)], "color", of=color),
