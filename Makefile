@@ -26,11 +26,11 @@ lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers, Dockerfile
 	$(BIN)/lint-imports
 	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi
 
-bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=URL measures a kube-state-metrics beside it; or CONTAINERS=200
+bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes measures kube-state-metrics beside them (see cluster-tools); or CONTAINERS=200
 	$(BIN)/python -m compileall -q telegen workers  # as pip does when it installs
-	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),--pods $(PODS) $(if $(PEER),--peer $(PEER)))
+	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),--pods $(PODS) $(if $(PEER),--peer))
 
-cluster-tools: ## build the real etcd, kube-apiserver and kubectl that tests use, outside the tree
+cluster-tools: ## build the real etcd, kube-apiserver, kubectl and kube-state-metrics that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
 
 vm-image: ## make the virtual machine that tests of cgroups use, outside the tree; needs tests/cadvisor/packages.txt installed

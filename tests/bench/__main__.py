@@ -16,6 +16,7 @@ from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, decompressor
 from tests.bench.containers import main as measure_containers
 from tests.bench.load import measure_load
 from tests.bench.machine import measure_machine
+from tests.bench.peer import measure_peer
 from tests.bench.rendering import rendering_table
 from tests.harness import agent, drain, get, is_ready, post, simulated
 from tests.tree import Tree, wait_for
@@ -148,15 +149,6 @@ def measure_rest(seconds: float) -> Figures:
         return {"rest_pss_mb": tree.pss(), "rest_cpu_percent": 100 * used}
 
 
-def measure_peer(url: str) -> Figures:
-    """The same scrapes of a running kube-state-metrics."""
-    figures: Figures = {}
-    for prefix, gzip in (("peer_gzip", True), ("peer_identity", False)):
-        latencies = [get(url, gzip).seconds for _ in range(3)]
-        figures[f"{prefix}_latency_ms"] = 1000 * statistics.median(latencies)
-    return figures
-
-
 def run(options: argparse.Namespace) -> Figures:
     """All measurements."""
     figures = measure_machine()
@@ -171,7 +163,7 @@ def run(options: argparse.Namespace) -> Figures:
         figures |= measure_visible(url, api, options.probes)
     figures |= measure_rest(options.rest)
     figures |= measure_load(options.load)
-    return figures | (measure_peer(options.peer) if options.peer else {})
+    return figures | (measure_peer(options.pods) if options.peer else {})
 
 
 def table(figures: Figures) -> str:
@@ -193,7 +185,7 @@ def main() -> int:
     parser.add_argument("--probes", type=int, default=40, help="updates whose way to the page is timed")
     parser.add_argument("--rest", type=float, default=30, help="seconds that the agent is watched at rest")
     parser.add_argument("--load", type=float, default=120, help="seconds for which requests to the API server are counted")
-    parser.add_argument("--peer", help="URL of a running kube-state-metrics' /metrics to measure beside")
+    parser.add_argument("--peer", action="store_true", help="measure kube-state-metrics beside it, as `make cluster-tools` builds it")
     parser.add_argument("--containers", type=int, help="measure the sampler on so many containers instead")
     options = parser.parse_args()
     if options.containers:

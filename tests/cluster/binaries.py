@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The real etcd, kube-apiserver and kubectl: where they are, and how they are built when they are nowhere.
+"""The real etcd, kube-apiserver, kubectl and kube-state-metrics: where they are, and how they are built when they are nowhere.
 
 They come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. What is built is kept
 outside the tree, in a folder named after the versions. Only the standard library is used: this runs before there is a
@@ -40,6 +40,8 @@ TOOLS = (
 """The servers; their versions name the folder."""
 KUBECTL = Tool("kubectl", "kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes")
 """Renders and applies the manifests; of the same version as the server."""
+PEER = Tool("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metrics/v2", "k8s.io/kube-state-metrics/v2")
+"""What the agent's page is compared with; never in $KUBEBUILDER_ASSETS."""
 
 
 class Unavailable(Exception):
@@ -59,52 +61,62 @@ def folder(environ: Mapping[str, str]) -> Path:
     """Where the programs are, or will be: $KUBEBUILDER_ASSETS, else a folder of the cache."""
     if environ.get("KUBEBUILDER_ASSETS"):
         return Path(environ["KUBEBUILDER_ASSETS"])
+    return _cache(environ) / "_".join(f"{tool.name}-{version(tool)}" for tool in TOOLS)
+
+
+def place(tool: Tool, environ: Mapping[str, str]) -> Path:
+    """Where one program is, or will be."""
+    where = _cache(environ) / f"{tool.name}-{version(tool)}" if tool is PEER else folder(environ)
+    return where / tool.name
+
+
+def _cache(environ: Mapping[str, str]) -> Path:
     cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "telegen"
-    versions = "_".join(f"{tool.name}-{version(tool)}" for tool in TOOLS)
-    return Path(environ.get("TELEGEN_CACHE") or cache) / "cluster-tools" / versions
+    return Path(environ.get("TELEGEN_CACHE") or cache) / "cluster-tools"
 
 
 def missing(environ: Mapping[str, str], tools: Sequence[Tool] = TOOLS) -> list[Tool]:
     """The programs that are not there."""
-    where = folder(environ)
-    return [tool for tool in tools if not os.access(where / tool.name, os.X_OK)]
+    return [tool for tool in tools if not os.access(place(tool, environ), os.X_OK)]
 
 
-def build(environ: Mapping[str, str]) -> Path:
-    """Build what is missing; the folder of the programs.
+def build(environ: Mapping[str, str]) -> None:
+    """Build what is missing.
 
     Raises:
         Unavailable: no Go, KUBEBUILDER_ASSETS lacks a program, or a build failed.
     """
-    everything = (*TOOLS, KUBECTL)
-    where, absent = folder(environ), missing(environ, everything)
-    if absent and environ.get("KUBEBUILDER_ASSETS"):
-        raise Unavailable(f"KUBEBUILDER_ASSETS={where} has no {' and no '.join(tool.name for tool in absent)}")
+    everything = (*TOOLS, KUBECTL, PEER)
+    absent = missing(environ, everything)
+    lacks = [tool.name for tool in absent if tool is not PEER]
+    if lacks and environ.get("KUBEBUILDER_ASSETS"):
+        raise Unavailable(f"KUBEBUILDER_ASSETS={folder(environ)} has no {' and no '.join(lacks)}")
     if absent and not shutil.which("go", path=environ.get("PATH")):
         raise Unavailable(
-            "Go (1.26 or newer) is needed to build etcd, kube-apiserver and kubectl; or set KUBEBUILDER_ASSETS to a folder that has them"
+            "Go (1.26 or newer) is needed to build etcd, kube-apiserver, kubectl and kube-state-metrics; KUBEBUILDER_ASSETS may name a "
+            "folder that has the first three"
         )
     for tool in everything:
+        where = place(tool, environ)
         if tool not in absent:
-            print(f"{tool.name}: {where / tool.name} is there", flush=True)
+            print(f"{tool.name}: {where} is there", flush=True)
             continue
         print(f"{tool.name}: building {version(tool)}, which takes some minutes the first time", flush=True)
         started = time.monotonic()
         _build(tool, where, environ)
-        print(f"{tool.name}: built in {time.monotonic() - started:.0f} s: {where / tool.name}", flush=True)
-    return where
+        print(f"{tool.name}: built in {time.monotonic() - started:.0f} s: {where}", flush=True)
 
 
 def _build(tool: Tool, where: Path, environ: Mapping[str, str]) -> None:
     """Build one program beside its place and move it in when it is whole: who looks meanwhile sees all of it or
     nothing."""
-    where.mkdir(parents=True, exist_ok=True)
-    partial = where / f".{tool.name}.{os.getpid()}"
+    where.parent.mkdir(parents=True, exist_ok=True)
+    partial = where.with_name(f".{tool.name}.{os.getpid()}")
     command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {_stamp(tool)}", "-o", str(partial), tool.package]
     settings = {**environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
     try:
         subprocess.run(["nice", *command], cwd=HERE / tool.folder, env=settings, check=True, timeout=BUILD_TIME)
-        partial.replace(where / tool.name)
+        partial.replace(where)
     except (subprocess.SubprocessError, OSError) as error:
         raise Unavailable(f"{tool.name} could not be built: {error}") from error
     finally:

@@ -1,0 +1,65 @@
+"""kube-state-metrics itself on the same simulated cluster, in the same run: what the agent's figures are to be read beside.
+
+The simulated API server speaks JSON only; from a real one kube-state-metrics takes protobuf, which costs it less to read.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.cluster.peer import Peer, peer
+from tests.harness import drain, simulated
+
+QUIET = 3.0
+"""Seconds without work after which it has synced."""
+
+Figures = dict[str, float]
+
+
+def measure_peer(pods: int) -> Figures:
+    """CPU to sync, memory and scrapes of a kube-state-metrics with its default resources.
+
+    Raises:
+        Unavailable: it has not been built.
+    """
+    with tempfile.TemporaryDirectory() as folder, simulated(pods) as api:
+        with peer(api, Path(folder) / "log", ["--enable-gzip-encoding"]) as other:
+            process = psutil.Process(other.process.pid)
+            cpu = _settled(process)
+            figures = {"peer_sync_cpu_s": cpu, "peer_settled_mb": _memory(process)}
+            figures |= _scrapes(process, other, "gzip", True) | _scrapes(process, other, "identity", False)
+            return figures | {"peer_scraped_mb": _memory(process)}
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _memory(process: psutil.Process) -> float:
+    return float(process.memory_info().rss) / 1e6
+
+
+def _settled(process: psutil.Process) -> float:
+    """CPU seconds until it has nothing to do any more."""
+    before, since = -1.0, time.monotonic()
+    while time.monotonic() - since < QUIET:
+        time.sleep(0.2)
+        now = _cpu(process)
+        if now - before > 0.01:
+            before, since = now, time.monotonic()
+    return before
+
+
+def _scrapes(process: psutil.Process, other: Peer, name: str, gzip: bool) -> Figures:
+    """Latency and CPU of a scrape."""
+    drain(other.url, gzip)
+    before = _cpu(process)
+    latencies = [drain(other.url, gzip) for _ in range(3)]
+    cpu = (_cpu(process) - before) / len(latencies)
+    return {f"peer_{name}_latency_ms": 1000 * statistics.median(latencies), f"peer_{name}_cpu_ms": 1000 * cpu}

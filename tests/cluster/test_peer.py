@@ -1,0 +1,81 @@
+"""Objects drawn from the API's own schema, through the agent's tables and through kube-state-metrics itself."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telegen.arguments import given, parser
+from telegen.config import load
+from telegen.demo.server import SimulatedServer
+from telegen.kubestate.registry import RESOURCES
+from telegen.kubestate.selectors import Selection
+from telegen.offline import Page
+from tests.cluster.peer import palatable, peer, serving
+from tests.kubestate.draw import Mood, draw
+from tests.kubestate.parity import difference, parse
+from tests.kubestate.test_parity import OURS
+from tests.tree import wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+EACH = 60
+"""Objects that are drawn of each resource."""
+OPT_IN = ",".join(family.name for table in RESOURCES.values() for family in table.families if family.opt_in)
+FLAGS: Mapping[str, Sequence[str]] = {
+    "default": (),
+    "everything": ("--metric-labels-allowlist=*=[*]", "--metric-annotations-allowlist=*=[*]", f"--metric-opt-in-list={OPT_IN}"),
+    "some": (
+        "--metric-labels-allowlist=pods=[app,app.kubernetes.io/name,a_conflict1],nodes=[*],namespaces=[app-name,app_name,appName]",
+        "--metric-annotations-allowlist=deployments=[*],*=[team,app]",
+        "--metric-denylist=kube_pod_container_.*,^kube_node_status,_created$",
+        "--metric-opt-in-list=kube_pod_nodeselectors",
+    ),
+}
+"""Of both programs: each is given the same."""
+
+
+def drawn(seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects of all resources, each with a name and UID of its own."""
+    chance = random.Random(seed)
+    for resource, table in RESOURCES.items():
+        for number in range(EACH):
+            optional, null = chance.choice((0.0, 0.3, 0.5, 0.7, 0.95, 1.0)), chance.choice((0.0, 0.3, 1.0))
+            obj = draw(resource, table.api_version, table.kind, Mood(chance.randrange(2**32), optional, null, chance.randint(1, 4)))
+            obj["metadata"].update(name=f"n{number}", namespace="ns", uid=f"{resource}-{number}")
+            yield resource, palatable(obj)
+
+
+def page_of(server: SimulatedServer, selection: Selection) -> str:
+    """What the agent would serve for all objects as the server has them."""
+    page = Page(RESOURCES.values(), selection)
+    for collection in server.state.collections.values():
+        for stored in list(collection.objects.values()):
+            page.add(stored.load())
+    assert not page.errors
+    return "".join(page.lines(False))
+
+
+@pytest.mark.parametrize("variant", FLAGS)
+def test_same_series_as_kube_state_metrics(variant: str, tmp_path: Path) -> None:
+    """For some 2,300 objects both programs, given the same flags, say the same: families, types, series, values."""
+    flags = FLAGS[variant]
+    state = load(None, {}, given(parser().parse_args(list(flags)))).kube_metrics.kube_state
+    everything = (f"--resources={','.join(RESOURCES)}", *flags)
+    seed = list(FLAGS).index(variant)
+    with serving(drawn(seed)) as server, peer(server.url, tmp_path / "log", everything) as other:
+        ours = {name: family for name, family in parse(page_of(server, Selection.of(state))).items() if name not in OURS}
+        left: list[str] = []
+
+        def alike() -> bool:
+            left[:] = difference({name: family for name, family in parse(other.page()).items()}, ours)
+            return not left
+
+        try:
+            wait_for("the same page", alike, 10, 0.5)
+        except TimeoutError:
+            pytest.fail("\n".join([f"{len(left)} differences", *left[:40]]))
+    assert sum(len(series) for _, series in ours.values()) > 10000
