@@ -28,7 +28,7 @@ def measure_peer(pods: int) -> Figures:
         Unavailable: it has not been built.
     """
     with tempfile.TemporaryDirectory() as folder, simulated(pods) as api:
-        with peer(api, Path(folder) / "log", ["--enable-gzip-encoding"]) as other:
+        with peer(Path(folder) / "log", f"--apiserver={api}", "--enable-gzip-encoding") as other:
             process = psutil.Process(other.process.pid)
             cpu = _settled(process)
             figures = {"peer_sync_cpu_s": cpu, "peer_settled_mb": _memory(process)}

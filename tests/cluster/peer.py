@@ -1,11 +1,11 @@
-"""kube-state-metrics itself, beside a simulated API server: what it prints for objects that no real server would take, too."""
+"""kube-state-metrics itself, and what it takes of objects that no real API server would let in."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,8 @@ class Peer:
 
 
 @contextlib.contextmanager
-def peer(api: str, log: Path, flags: Sequence[str]) -> Iterator[Peer]:
-    """kube-state-metrics that watches the API server at this URL.
+def peer(log: Path, *flags: str) -> Iterator[Peer]:
+    """kube-state-metrics; its flags name the API server.
 
     Raises:
         Unavailable: it has not been built.
@@ -69,7 +69,7 @@ def peer(api: str, log: Path, flags: Sequence[str]) -> Iterator[Peer]:
         raise Unavailable(f"no {place(PEER, os.environ)}: run `make cluster-tools`")
     port, telemetry = free_port(), free_port()
     where = ["--host=127.0.0.1", f"--port={port}", "--telemetry-host=127.0.0.1", f"--telemetry-port={telemetry}"]
-    command = [str(place(PEER, os.environ)), f"--apiserver={api}", *where, *flags]
+    command = [str(place(PEER, os.environ)), *where, *flags]
     with log.open("wb") as output, subprocess.Popen(command, stderr=output, stdout=output, env={"HOME": "/nowhere"}) as process:
         try:
             yield Peer(process, port, log)

@@ -16,8 +16,11 @@ from telegen.kubestate.registry import RESOURCES
 from telegen.metrics.render import identity_text
 from tests.cluster.cases import CASES, SETTINGS, Made, create, create_all
 from tests.cluster.control_plane import ADMIN, ControlPlane, Object, Refused
+from tests.cluster.peer import peer
+from tests.cluster.test_peer import FLAGS
 from tests.harness import Agent, start_agent
-from tests.kubestate.parity import Page, parse, repeated
+from tests.kubestate.parity import Page, difference, parse, repeated
+from tests.kubestate.test_parity import OURS
 from tests.tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -145,8 +148,9 @@ def test_churn(
     plane: ControlPlane, made: list[Made], kubeconfig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Creates, patches, status patches and deletes of every resource while the agent watches: when it has settled, its
-    page equals that of a fresh agent and `telegen render` of the final objects."""
-    with start_agent(CONFIG, kubeconfig=kubeconfig) as agent:
+    page equals that of a fresh agent, `telegen render` of the final objects and the page of kube-state-metrics, which watched too."""
+    flags = (f"--kubeconfig={kubeconfig}", f"--resources={','.join(RESOURCES)}", *FLAGS["everything"])
+    with start_agent(CONFIG, kubeconfig=kubeconfig) as agent, peer(tmp_path / "peer.log", *flags) as other:
         agent.wait_ready(30)
         churn = Churn(plane, [one for one in made if one.made], random.Random(7))
         for _ in range(ROUNDS):
@@ -159,6 +163,8 @@ def test_churn(
         with start_agent(CONFIG, kubeconfig=kubeconfig) as fresh:
             fresh.wait_ready(30)
             assert lines(fresh.page()) == lines(agent.page())
+        ours = {name: family for name, family in parse(agent.page()).items() if name not in OURS}
+        assert difference(parse(other.page()), ours) == []
 
 
 class Churn:

@@ -20,8 +20,8 @@ PROMISED = 20.0
 """Seconds after which everything is served again when a holder and its standby are gone without a word."""
 SYNC = 3.0
 """Seconds that an agent may take to read what it has not kept in step; it takes 2."""
-SEEN = 5.0
-"""Seconds after which a new division is served, once the last agent with the old one has gone."""
+SEEN = 12.0
+"""Seconds after which a new division is served, once the last agent with the old one has gone: who makes a Lease waits a deadline."""
 
 
 def counted(plane: ControlPlane) -> None:
