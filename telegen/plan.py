@@ -34,6 +34,11 @@ class Plan:
     group: Group | None = None
 
     @property
+    def sources(self) -> set[str]:
+        """All clusters that are asked for something, as `cluster` names its own."""
+        return {self.cluster, *(one.cluster.source for one in self.assignments if one.cluster)}
+
+    @property
     def follows(self) -> bool:
         """Whether the shard is found out while the agent runs."""
         return any(assignment.kind == "shard" for assignment in self.assignments)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from telegen import __version__
+from telegen.api.credentials import prepare
 from telegen.arguments import given, parser
 from telegen.children import Children
 from telegen.config import Config, ConfigError, Sources, not_effective
@@ -53,6 +54,7 @@ class Supervisor:
             share_memory()
             # Before there are metrics of our own: prometheus_client writes to the files that were opened last.
             rehearse(watched_resources(self._plan), Selection.of(self._config.kube_metrics.kube_state), folder)
+            prepare(self._plan.sources)
             self._live()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -132,6 +134,7 @@ class Supervisor:
         if _pod(config) != _pod(self._config):
             self._heritage.shard.clear()
         self._config = config
+        prepare(plan.sources)
         configure("supervisor", config.log.level, config.log.format)
         self._telemetry.reloads.labels("success").inc()
         log.info("configuration taken; %s", plan.reason)

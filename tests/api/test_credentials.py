@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -119,3 +121,13 @@ def test_line_without_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telegen.api.client.MAX_LINE", 1000)
     with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
         list(split_lines(iter([b"x" * 600] * 3)))
+
+
+@pytest.mark.parametrize(
+    ("source", "loaded"), [("in-cluster", False), ("https://127.0.0.1:6443", False), ("", False), ("kubeconfig:/home/me/config", True)]
+)
+def test_prepared_before_the_fork(source: str, loaded: bool) -> None:
+    """The kubernetes package is loaded where a kubeconfig is to be read, and nowhere else: it takes 30 MB."""
+    code = f"import sys; from telegen.api.credentials import prepare; prepare([{source!r}]); print('kubernetes.config' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert found.stdout.strip() == str(loaded)
