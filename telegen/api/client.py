@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from telegen import __version__
 from telegen.api.credentials import Cluster, Credentials, NoCredentials
-from telegen.api.errors import ApiError, ProtocolError, Silent, Unreachable, api_error
+from telegen.api.errors import ApiError, Gone, ProtocolError, Silent, Unreachable, api_error
 
 USER_AGENT = f"telegen/{__version__}"
 READ = 256 * 1024
@@ -66,6 +66,7 @@ class Client:
         self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read)
         self._pool: urllib3.PoolManager | None = None
         self._connection: object = None
+        self._url = ""
         self.date: float | None = None
 
     def get(self, path: str, params: Params, accept: str, decode: Callable[[bytes], Any] = orjson.loads) -> Any:
@@ -162,7 +163,15 @@ class Client:
             raise Unreachable(f"{cluster.url}: {_cause(error)}") from error
 
     def _manager(self, cluster: Cluster) -> urllib3.PoolManager:
-        """The connections to the cluster; made anew when its address, CA or certificate has changed."""
+        """The connections to the cluster; made anew when its address, CA or certificate has changed.
+
+        Raises:
+            Gone: a kubeconfig has come to name another server: nothing is asked of it in words of the old one.
+        """
+        if self._url != cluster.url:
+            before, self._url = self._url, cluster.url
+            if before:
+                raise Gone(410, "Moved", f"{cluster.url} has taken the place of {before}, whose versions mean nothing there")
         if self._pool is None or self._connection != cluster.connection:
             self.close()
             options: dict[str, Any] = {"timeout": self._timeout, "maxsize": 1, "socket_options": SOCKET_OPTIONS}

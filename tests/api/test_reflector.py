@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
 
+from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
+from telegen.api.credentials import Cluster
+from telegen.api.reflector import Reflector
 from telegen.metrics.hashing import fnv1a64
 from tests.api.wire import (
     FAST,
+    Noted,
+    Recorder,
+    ScriptedServer,
     Step,
     added,
     answer,
@@ -434,3 +441,26 @@ def test_resync_whose_answer_breaks_off_leaves_the_store_as_it_was() -> None:
     ) as running:
         running.wait_held("a", "c")
         assert running.store.replaced == 1
+
+
+def test_another_server_is_asked_for_everything() -> None:
+    """When a kubeconfig comes to name another server, no version of the old one is sent to it: its state replaces the old one, whole."""
+    old = ScriptedServer([stream(*whole("a", "b", version=500), stay=False)]).start()
+    new = ScriptedServer([stream(*whole("c", version=3), added("d", 4))]).start()
+    urls, stop = [old.url], threading.Event()
+    store, noted = Recorder(), Noted()
+    client = Client(lambda again: Cluster(urls[-1]), Timeouts(1.0, 5.0))
+    reflector = Reflector(client, Collection("/api/v1/pods"), store, noted, stop, FAST)
+    thread = threading.Thread(target=reflector.run, daemon=True)
+    try:
+        thread.start()
+        wait_for("the old state", lambda: set(store.held) == {"a", "b"}, 5)
+        urls.append(new.url)
+        wait_for("the new state", lambda: set(store.held) == {"c", "d"}, 5)
+        assert [request.params.get("resourceVersion") for request in new.requests] == [None]
+        assert "410" in noted.reasons
+    finally:
+        stop.set()
+        new.stop()
+        old.stop()
+        thread.join(5)
