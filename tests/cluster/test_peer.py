@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from telegen.arguments import given, parser
 from telegen.config import load
 from telegen.config.model import KubeState
 from telegen.demo.server import SimulatedServer
-from telegen.kubestate.registry import RESOURCES
+from telegen.kubestate.registry import DEFAULT, RESOURCES
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.sharding import shard_of
 from telegen.offline import Page
 from tests.cluster.peer import palatable, peer, serving
+from tests.harness import start_agent
 from tests.kubestate.draw import Mood, draw
+from tests.kubestate.parity import Page as Parsed
 from tests.kubestate.parity import difference, parse
 from tests.kubestate.test_parity import OURS
 from tests.tree import wait_for
@@ -39,6 +41,21 @@ FLAGS: Mapping[str, Sequence[str]] = {
     "shard": ("--shard=1", "--total-shards=3"),
 }
 """Of both programs: each is given the same."""
+USUAL = f"--resources={','.join(name for name in DEFAULT if name != 'endpoints')}"
+"""What kube-state-metrics watches by default."""
+RUNNING = (
+    (USUAL, "--namespaces=ns-0,ns-2"),
+    (USUAL, "--namespaces-denylist=ns-1"),
+    ("--resources=pods", "--node=node-1"),
+    ("--resources=pods", "--track-unscheduled-pods"),
+    ("--resources=configmaps,pods,leases", "--metric-allowlist=^kube_(configmap|pod_(info|labels|status_phase)),_renew_"),
+    (USUAL, "--use-apiserver-cache", "--metric-labels-allowlist=pods=[*],jobs=[app]", "--shard=0", "--total-shards=2"),
+)
+CONFIG = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  cadvisor: {{enabled: false}}
+"""
 
 
 def drawn(seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -48,7 +65,9 @@ def drawn(seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
         for number in range(EACH):
             optional, null = chance.choice((0.0, 0.3, 0.5, 0.7, 0.95, 1.0)), chance.choice((0.0, 0.3, 1.0))
             obj = draw(resource, table.api_version, table.kind, Mood(chance.randrange(2**32), optional, null, chance.randint(1, 4)))
-            obj["metadata"].update(name=f"n{number}", namespace="ns", uid=f"{resource}-{number}")
+            obj["metadata"].update(name=f"n{number}", namespace=f"ns-{number % 3}", uid=f"{resource}-{number}")
+            if resource == "pods":
+                obj["spec"] = {**(obj.get("spec") or {}), "nodeName": ("", "node-1", "node-2")[number // 3 % 3]}
             yield resource, palatable(obj)
 
 
@@ -72,14 +91,34 @@ def test_same_series_as_kube_state_metrics(variant: str, tmp_path: Path) -> None
     seed = list(FLAGS).index(variant)
     with serving(drawn(seed)) as server, peer(tmp_path / "log", f"--apiserver={server.url}", resources, *flags) as other:
         ours = {name: family for name, family in parse(page_of(server, state)).items() if name not in OURS}
-        left: list[str] = []
-
-        def alike() -> bool:
-            left[:] = difference(parse(other.page()), ours)
-            return not left
-
-        try:
-            wait_for("the same page", alike, 10, 0.5)
-        except TimeoutError:
-            pytest.fail("\n".join([f"{len(left)} differences", *left[:40]]))
+        become_alike(other.page, lambda: ours)
     assert sum(len(series) for _, series in ours.values()) > 3000
+
+
+def become_alike(theirs: Callable[[], str], ours: Callable[[], Parsed]) -> None:
+    """Wait until both pages say the same."""
+    left: list[str] = []
+
+    def alike() -> bool:
+        left[:] = difference(parse(theirs()), ours())
+        return not left
+
+    try:
+        wait_for("the same page", alike, 10, 0.5)
+    except TimeoutError:
+        pytest.fail("\n".join([f"{len(left)} differences", *left[:40]]))
+
+
+@pytest.mark.parametrize("flags", RUNNING, ids=lambda flags: " ".join(flags[1:]))
+def test_running_agent_takes_the_same_objects(flags: Sequence[str], tmp_path: Path) -> None:
+    """What is selected where the API server is asked: the agent, started with kube-state-metrics' flags, shows what it shows."""
+    with serving(drawn(7)) as server, peer(tmp_path / "log", f"--apiserver={server.url}", *flags) as other:
+        with start_agent(CONFIG, f"--apiserver={server.url}", *flags) as agent:
+
+            def ours() -> Parsed:
+                page = parse(agent.page_if_up())
+                return {name: family for name, family in page.items() if name.startswith("kube_") and name not in OURS}
+
+            agent.wait_ready(30)
+            become_alike(other.page, ours)
+            assert sum(len(series) for _, series in ours().values()) > 100
