@@ -174,6 +174,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("vmodule", ignored=_STDERR),
     Flag("logtostderr", ignored=_STDERR, switch=True),
     Flag("alsologtostderr", ignored=_STDERR, switch=True),
+    Flag("alsologtostderrthreshold", ignored=_STDERR),
     Flag("stderrthreshold", ignored=_STDERR),
     Flag("log_dir", refused=_NO_FILES),
     Flag("log_file", refused=_NO_FILES),

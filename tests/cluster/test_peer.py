@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import re
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from telegen.kubestate.registry import DEFAULT, RESOURCES
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.sharding import shard_of
 from telegen.offline import Page
+from tests.cluster.binaries import PEER, place
 from tests.cluster.peer import palatable, peer, serving
 from tests.harness import start_agent
 from tests.kubestate.draw import Mood, draw
@@ -56,6 +60,14 @@ kube_metrics:
   listen_address: 127.0.0.1:{port}
   cadvisor: {{enabled: false}}
 """
+
+
+def test_its_flags_are_ours() -> None:
+    """Every flag that kube-state-metrics tells of is one of the agent's, under the same name."""
+    help = subprocess.run([place(PEER, os.environ), "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    theirs = set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", help, re.MULTILINE))
+    assert len(theirs) > 50
+    assert theirs <= {option for action in parser()._actions for option in action.option_strings}
 
 
 def drawn(seed: int) -> Iterator[tuple[str, dict[str, Any]]]:

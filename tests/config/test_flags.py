@@ -22,7 +22,7 @@ enable-gzip-encoding help host port telemetry-host telemetry-port kubeconfig met
 metric-opt-in-list metric-annotations-allowlist metric-labels-allowlist namespaces namespaces-denylist node
 track-unscheduled-pods object-limit pod pod-namespace resources server-read-timeout server-write-timeout
 server-idle-timeout server-read-header-timeout shard total-shards tls-config use-apiserver-cache v vmodule logtostderr
-alsologtostderr stderrthreshold log_dir log_file log_file_max_size log_backtrace_at add_dir_header skip_headers
+alsologtostderr alsologtostderrthreshold stderrthreshold log_dir log_file log_file_max_size log_backtrace_at add_dir_header skip_headers
 skip_log_headers one_output
 """.split()
 """Every flag of kube-state-metrics 2.20, klog's included."""
