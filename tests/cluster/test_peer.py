@@ -37,7 +37,7 @@ FLAGS: Mapping[str, Sequence[str]] = {
     "default": (),
     "everything": ("--metric-labels-allowlist=*=[*]", "--metric-annotations-allowlist=*=[*]", f"--metric-opt-in-list={OPT_IN}"),
     "some": (
-        "--metric-labels-allowlist=pods=[app,app.kubernetes.io/name,a_conflict1],nodes=[*],namespaces=[app-name,app_name,appName]",
+        "--metric-labels-allowlist=pods=[app*,*role,team],nodes=[*plane,a*],namespaces=[app-name,app_name,appName]",
         "--metric-annotations-allowlist=deployments=[*],*=[team,app]",
         "--metric-denylist=kube_pod_container_.*,^kube_node_status,_created$",
         "--metric-opt-in-list=kube_pod_nodeselectors",
