@@ -54,7 +54,7 @@ class Election:
         self._leases, self._rules, self._draw, self._clock = leases, rules, draw, clock
         self._seen: dict[str, Seen] = {}
         self._held: dict[str, Held] = {}
-        self._look_at = self._count_at = clock()
+        self._born = self._look_at = self._count_at = clock()
         self._looked = 0.0
         self._nodes = self._size = 0
         self._vain = 0.0
@@ -190,8 +190,8 @@ class Election:
         pause = rules.waiting if self.watches else self._interval()
         self._look_at = self._looked + pause * (0.5 + self._draw())
         ends = [seen.free_at(rules.lease) for seen in self._seen.values() if not seen.lease.released and seen.since <= last]
-        if not last:
-            # Of what is new to us we learn soonest in this way whether its holder lives.
+        if self._looked < self._born + 2 * rules.lease:
+            # Of what is new to us we learn soonest in this way whether its holder lives, and how many nodes there are.
             ends.append(self._looked + rules.lease * (1.05 + 0.1 * self._draw()))
         self._look_at = min([self._look_at, *(end for end in ends if end > self._looked)])
 

@@ -174,6 +174,25 @@ def test_killed_pair(nodes: int) -> None:
         assert waiting.serves(0)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_pair_of_the_young(seed: int) -> None:
+    """The same half a minute after all have started, where the one that waits had looked before there were Leases: it has learnt in time
+    how many nodes there are."""
+    with crowd(3, seed, nodes=3) as some:
+        waiting = some.members[-1]
+        waiting.election._look()
+        some.now += 0.1
+        for member in some.members:
+            member.live()
+        assert not waiting.election.stands_by(0) and waiting.verbs.count("create") == 1
+        some.turn(36)
+        some.members[:] = [waiting]
+        some.turn(12.5)
+        assert not some.serving()
+        some.turn(4.5)
+        assert waiting.serves(0)
+
+
 def test_killed_pair_of_many() -> None:
     """Of many, somebody looks at any time: the shard is served again within 20 s of the loss."""
     with crowd(40, nodes=40) as some:
