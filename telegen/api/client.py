@@ -270,7 +270,7 @@ def _decoded(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 def _read(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     """The body as it comes in."""
     if response.chunked:
-        # PERF: kube-apiserver sends each event as a chunk: 4 us, where a read1 takes 30.
+        # PERF: kube-apiserver sends each event as a chunk: 12 us for one of 10 kB, where a read1, which ends with the chunk, takes 22.
         yield from response.read_chunked(READ, decode_content=False)
         return
     size = READ

@@ -145,8 +145,8 @@ def _say(subject: Subject, members: Sequence[_Member], on_error: OnError) -> Say
     def say(obj: Object, labels: str, texts: list[str]) -> None:
         try:
             value = read(obj)
-            aside = read_aside(obj) if read_aside else ""
-            if special(aside):
+            aside = "" if read_aside is None else read_aside(obj)
+            if aside != "" and special(aside):
                 aside = escape(aside)
             known = memo.get(value) if memo.worthwhile else None
         except Exception as error:
