@@ -413,32 +413,20 @@ def test_no_label() -> None:
             assert shard["metadata"]["labels"]
 
 
-def test_newcomer_to_the_deleted() -> None:
-    """An agent that starts while a Lease is deleted makes it its own, and serves when the old holder has seen that."""
+@pytest.mark.parametrize("cut", [False, True])
+def test_newcomer_to_the_deleted(cut: bool) -> None:
+    """An agent that starts while a Lease is deleted makes it its own, and serves when the old holder has seen that, or, if he is cut off at
+    that moment, has stopped."""
     with crowd(2, nodes=2) as some:
         some.turn(60)
         holder = the(some.serving())
         for name in list(some.leases()):
             some.server.state.delete("leases", "telegen", name)
+        holder.line.cut = cut
         new = some.join()
         new.live()
         assert some.holder() == new.identity and the(some.serving()) is holder
         some.turn(10.5)
-        assert the(some.serving()) is new
-
-
-def test_newcomer_to_the_deleted_of_the_cut_off() -> None:
-    """The same when its holder is cut off at that moment, and does not see it: he has stopped before the new one begins."""
-    with crowd(2, nodes=2) as some:
-        some.turn(60)
-        holder = the(some.serving())
-        for name in list(some.leases()):
-            some.server.state.delete("leases", "telegen", name)
-        holder.line.cut = True
-        new = some.join()
-        new.live()
-        assert some.holder() == new.identity and the(some.serving()) is holder
-        some.turn(11)
         assert the(some.serving()) is new
 
 
