@@ -2,6 +2,6 @@
 
 import sys
 
-from telegen.cli import main
+from telegen.cli.main import main
 
 sys.exit(main())

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from tests.tree import Tree, wait_for
+from tests.process_tree import Tree, wait_for
 
 CONFIG = """
 kube_metrics:

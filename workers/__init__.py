@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workers.base import Worker
+from workers._base import Worker
+from workers.cluster_uid import IdentifyWorker
 from workers.elect import ElectWorker
-from workers.identify import IdentifyWorker
 from workers.sample import SampleWorker
-from workers.shard import ShardWorker
+from workers.statefulset_shard import ShardWorker
 from workers.watch import WatchWorker
 from workers.web import WebWorker
 

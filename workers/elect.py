@@ -13,14 +13,14 @@ from typing import Any
 
 from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
-from telegen.api.contract import Event
 from telegen.api.credentials import credentials
-from telegen.api.election import Election
-from telegen.api.lease import Lease, Leases, read_lease
+from telegen.api.protocols import Event
 from telegen.api.reflector import Reflector
-from telegen.api.rules import Rules
-from workers.base import BEAT, Worker
-from workers.observe import Observer
+from telegen.election.election import Election
+from telegen.election.lease import Lease, Leases, read_lease
+from telegen.election.rules import Rules
+from workers._base import BEAT, Worker
+from workers._reflector_metrics import Observer
 
 STORE = "election"
 """What the Leases are called among the stores in the agent's own metrics."""

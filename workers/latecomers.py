@@ -2,7 +2,7 @@
 
 Until then another watch had them, that of pods without a node, which is another agent's or another process's. It drops them by an event
 of its own, and nothing tells us when that has come: there is only time to go by. Who shows what waits does so for `ALLOWED` seconds at the
-most after it was last known to be in step (`telegen.shm.gate`); a little later it may be shown here.
+most after it was last known to be in step (`telegen.shm.serving_deadlines`); a little later it may be shown here.
 
 What never waited is shown at once: a pod that was made with its node. Binding a pod writes its node and the condition PodScheduled at
 once, and that is the only way to give it one later. Of the pods of a whole state, those that were bound long ago are shown at once, by
@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from telegen.api.contract import Event, Store
+from telegen.api.protocols import Event, Store
 from telegen.kubestate.fields import items, seconds
 from telegen.metrics.family import Object
 from telegen.metrics.store import uid

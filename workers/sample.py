@@ -5,19 +5,19 @@ from __future__ import annotations
 import gc
 import time
 
-from telegen.cadvisor.alarms import Alarms
-from telegen.cadvisor.devices import Devices
-from telegen.cadvisor.files import allow_files
-from telegen.cadvisor.groups import sources
-from telegen.cadvisor.labels import namespace_filter
-from telegen.cadvisor.names import make_names
+from telegen.cadvisor.cgroups.control_files import allow_files
+from telegen.cadvisor.cgroups.oom_events import Alarms
+from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.identity.labels import namespace_filter
+from telegen.cadvisor.identity.names import make_names
+from telegen.cadvisor.registry import sources
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.cadvisor.source import Node, Roots, Source
 from telegen.metrics.render import OnError
 from telegen.metrics.store import Store
 from telegen.shm.writer import ArenaWriter
-from workers.base import Worker
-from workers.follow import NameThreads
+from workers._base import Worker
+from workers._name_sources import NameThreads
 
 ORDER = 1000
 """Place of the containers' families on the page: behind all resources."""

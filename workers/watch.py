@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from telegen.api.client import Client
 from telegen.api.collection import Collection
-from telegen.api.contract import Settings
-from telegen.api.contract import Store as Fed
-from telegen.api.election import boottime
+from telegen.api.protocols import Settings
+from telegen.api.protocols import Store as Fed
 from telegen.api.reflector import Reflector
 from telegen.config import Config
+from telegen.election.election import boottime
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
@@ -24,14 +24,14 @@ from telegen.kubestate.sharding import keeper
 from telegen.metrics.family import Object
 from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import Store
-from telegen.processes import trim_memory
-from telegen.shm.cell import TextCell
+from telegen.process.os_process import trim_memory
+from telegen.shm.shared_value import TextCell
 from telegen.shm.writer import ArenaWriter
-from workers.ask import INFINITE, make_client, reflector_settings
-from workers.base import BEAT, KUBE_SYSTEM, Assignment, Worker
+from workers._base import BEAT, KUBE_SYSTEM, Assignment, Worker
+from workers._client_factory import INFINITE, make_client, reflector_settings
+from workers._reflector_metrics import Observer
+from workers._threads import Threads
 from workers.latecomers import ALLOWED, Latecomers
-from workers.observe import Observer
-from workers.threads import Threads
 
 COLLECT = 60.0
 """Seconds between two runs of the garbage collector, which is off otherwise: with it, parsing takes four times

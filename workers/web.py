@@ -23,10 +23,10 @@ from gunicorn.workers.gthread import ThreadWorker
 from telegen.config import Config
 from telegen.kubemetrics.app import View, by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
-from telegen.logs import configure
-from telegen.processes import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
+from telegen.process.logs import configure
+from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
 from telegen.shm.reader import ArenaReader
-from workers.base import Shared, Worker
+from workers._base import Shared, Worker
 
 KUBESTATE = "/kubestate"
 CADVISOR = "/cadvisor"

@@ -21,7 +21,7 @@ class Collection:
         params: more query parameters: `fieldSelector`.
         part: (number, of how many) slices of the UID's hash; (0, 1) is everything. The server may select it.
         keep: of what is left, which objects are taken, by the hash of their UID; None for all. Only we can select it.
-        reads: paths of what is read of an object (see `telegen.api.shape`); the store gets no more. Empty for all.
+        reads: paths of what is read of an object (see `telegen.api.decoding`); the store gets no more. Empty for all.
     """
 
     path: str

@@ -18,10 +18,10 @@ import orjson
 
 from telegen.api.client import Client
 from telegen.api.collection import Collection
-from telegen.api.contract import Backoff, Event, Observer, Settings, Store
+from telegen.api.decoding import event_decoder, list_decoder, peek
 from telegen.api.errors import ApiError, Forbidden, Gone, NotFound, ProtocolError, Silent, Unreachable, api_error, label
+from telegen.api.protocols import Backoff, Event, Observer, Settings, Store
 from telegen.api.representation import REPRESENTATIONS, Rows
-from telegen.api.shape import event_decoder, list_decoder, peek
 
 INITIAL_END = "k8s.io/initial-events-end"
 """Annotation of the bookmark that ends a streamed list (KEP-3157)."""

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
-from telegen.cadvisor.discovery import Cgroup, find_cgroups
-from telegen.cadvisor.hierarchy import Mount, find_mounts
-from telegen.cadvisor.labels import Labels
+from telegen.cadvisor.cgroups.discovery import Cgroup, find_cgroups
+from telegen.cadvisor.cgroups.hierarchy import Mount, find_mounts
+from telegen.cadvisor.identity.labels import Labels
 from telegen.cadvisor.source import Context, Node, Source
 from telegen.metrics.family import Object
 from telegen.metrics.render import Identity, OnError, Render, renderer

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Optional, Union
 
-from telegen.cadvisor.discovery import Cgroup, Kind
-from telegen.cadvisor.files import GONE, ControlFiles
-from telegen.cadvisor.hierarchy import Mount
+from telegen.cadvisor.cgroups.control_files import GONE, ControlFiles
+from telegen.cadvisor.cgroups.discovery import Cgroup, Kind
+from telegen.cadvisor.cgroups.hierarchy import Mount
 from telegen.metrics.family import FamilyGenerator, Object
 
 Reading = dict[str, Any]

@@ -14,7 +14,7 @@ from telegen.demo.objects import SyntheticCluster
 from telegen.demo.server import SimulatedServer
 from telegen.demo.state import State
 from telegen.kubestate.registry import RESOURCES
-from telegen.processes import die_with_parent, set_name
+from telegen.process.os_process import die_with_parent, set_name
 
 
 def make_state(cluster: SyntheticCluster) -> State:

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, Wanted, assemble, published_stores
-from telegen.kubemetrics.negotiate import BadHeader, accepts_gzip, wants_openmetrics
+from telegen.kubemetrics.negotiation import BadHeader, accepts_gzip, wants_openmetrics
 from telegen.kubemetrics.telemetry import Telemetry
-from telegen.shm.board import Board
+from telegen.shm.heartbeats import Board
 from telegen.shm.reader import ArenaReader, TornSnapshot
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]

@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from telegen import __version__
-from telegen.shm.board import Board
+from telegen.shm.heartbeats import Board
 
 Mode = Literal["livemostrecent", "livesum", "livemin"]
 """How the values of several processes become one; those of processes that are forgotten do not count."""

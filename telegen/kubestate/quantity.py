@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple, Union
 
-from telegen.metrics.keys import sanitize
+from telegen.metrics.label_keys import sanitize
 
 Quantity = Union[str, int, float, None]
 

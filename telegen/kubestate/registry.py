@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from telegen.kubestate import (
+from telegen.kubestate.resource import Resource
+from telegen.kubestate.resources import (
     certificatesigningrequests,
     clusterrolebindings,
     clusterroles,
@@ -45,7 +46,6 @@ from telegen.kubestate import (
     validatingwebhookconfigurations,
     volumeattachments,
 )
-from telegen.kubestate.resource import Resource
 
 _MODULES = (
     certificatesigningrequests,

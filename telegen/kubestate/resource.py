@@ -57,7 +57,7 @@ class Resource:
         representation: what the agent asks the API server for (no more than is shown).
         default: watched unless the configuration says otherwise.
         reads: paths of all that the table reads beside `METADATA`, where objects hold much that it does not (see
-            `telegen.api.shape`). Empty: the whole object is read.
+            `telegen.api.decoding`). Empty: the whole object is read.
     """
 
     name: str

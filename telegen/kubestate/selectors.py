@@ -10,7 +10,7 @@ from telegen.config.patterns import compile_pattern
 from telegen.kubestate.fields import at
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import FamilyGenerator, Object, Row
-from telegen.metrics.keys import key_filter, label_pairs
+from telegen.metrics.label_keys import key_filter, label_pairs
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from telegen.metrics.family import FamilyGenerator, Generate, Object, Subject, silent
 from telegen.metrics.lines import NUMBERS, Write, escape, sample_writer, special
-from telegen.metrics.memo import Memo
+from telegen.metrics.render_cache import Memo
 
 Render = Callable[[Object], list[str]]
 """From an object to the text of each family of its table, "" where a family says nothing."""

@@ -34,7 +34,7 @@ from tests.api.wire import (
     stream,
     whole,
 )
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 NO_WATCHLIST = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"
 

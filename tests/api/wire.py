@@ -15,10 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
-from telegen.api.contract import Event, Settings
 from telegen.api.credentials import credentials
+from telegen.api.protocols import Event, Settings
 from telegen.api.reflector import Reflector
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 FAST = Settings(initial=2.0, backoff=(0.01, 0.1), reset=120.0)
 INITIAL_END = {"k8s.io/initial-events-end": "true"}

@@ -19,7 +19,7 @@ from tests.bench.machine import measure_machine
 from tests.bench.peer import measure_peer
 from tests.bench.rendering import rendering_table
 from tests.harness import agent, drain, get, is_ready, post, simulated
-from tests.tree import Tree, wait_for
+from tests.process_tree import Tree, wait_for
 
 BARS = {
     "pss_settled_mb": ("<=", 160),

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.bench.machine import measure_machine
 from tests.bench.node import Node
 from tests.harness import Agent, drain, get, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 CONFIG = """
 kubernetes: {{enable: false}}

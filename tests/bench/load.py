@@ -15,8 +15,8 @@ from telegen.demo.objects import SyntheticCluster
 from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
 from tests.harness import Agent, start_agent
+from tests.process_tree import wait_for
 from tests.proxy import Proxy, proxied
-from tests.tree import wait_for
 
 CONFIG = """
 kube_metrics:

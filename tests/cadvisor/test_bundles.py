@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.bundles import BACKOFF, MAX_BYTES, Bundles
-from telegen.cadvisor.oci import Bundle
+from telegen.cadvisor.identity.bundles import BACKOFF, MAX_BYTES, Bundles
+from telegen.cadvisor.identity.oci import Bundle
 
 CASES = sorted((Path(__file__).parent / "bundles").iterdir())
 ID = "ab" * 32

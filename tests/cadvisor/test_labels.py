@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from telegen.cadvisor.bundles import Bundles
-from telegen.cadvisor.discovery import Cgroup
-from telegen.cadvisor.labels import BASE
-from telegen.cadvisor.names import Names, make_names
+from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.identity.bundles import Bundles
+from telegen.cadvisor.identity.labels import BASE
+from telegen.cadvisor.identity.names import Names, make_names
 from telegen.cadvisor.source import Node, Roots
 from telegen.config import ConfigError
 from telegen.config.load import load

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telegen.cadvisor.machine import make, numbers
+from telegen.cadvisor.collectors.machine import make, numbers
 from telegen.cadvisor.source import Context, Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
@@ -125,11 +125,11 @@ def test_read_again_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Memory that came since is seen at the next look, not before."""
     (tmp_path / "meminfo").write_text("MemTotal: 1 kB\n")
     source, context = make(60), Context(None, Node(Roots(proc=str(tmp_path))))  # type: ignore[arg-type]
-    monkeypatch.setattr("telegen.cadvisor.machine.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("telegen.cadvisor.collectors.machine.time.monotonic", lambda: 100.0)
     assert source.read(context)["memory"] == 1024
     (tmp_path / "meminfo").write_text("MemTotal: 2 kB\n")
     assert source.read(context)["memory"] == 1024
-    monkeypatch.setattr("telegen.cadvisor.machine.time.monotonic", lambda: 160.0)
+    monkeypatch.setattr("telegen.cadvisor.collectors.machine.time.monotonic", lambda: 160.0)
     assert source.read(context)["memory"] == 2048
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.devices import Devices
+from telegen.cadvisor.collectors.devices import Devices
 from telegen.cadvisor.source import Node, Roots
 from tests.cadvisor.page import Pages
 from tests.cadvisor.trees import TREES, unpack

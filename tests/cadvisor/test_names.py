@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.discovery import find_cgroups
+from telegen.cadvisor.cgroups.discovery import find_cgroups
 
 ID = "0123456789abcdef" * 4
 UID = "3ac62ab9-3627-488b-a3ab-0898998b88ca"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.discovery import Cgroup
-from telegen.cadvisor.files import RETRY
-from telegen.cadvisor.groups import DEFAULT, NAMES, groups, sources, sources_of
-from telegen.cadvisor.labels import BASE, namespace_filter
+from telegen.cadvisor.cgroups.control_files import RETRY
+from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.identity.labels import BASE, namespace_filter
+from telegen.cadvisor.registry import DEFAULT, NAMES, groups, sources, sources_of
 from telegen.cadvisor.sampler import LINGER, Sampler
 from telegen.cadvisor.source import Context, Node, Roots, Source, value
 from telegen.config import ConfigError

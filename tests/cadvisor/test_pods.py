@@ -13,10 +13,10 @@ from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
 from telegen.api.credentials import credentials
 from telegen.api.reflector import Reflector
-from telegen.cadvisor.pods import NamespaceIndex, PodIndex, read_pod
-from telegen.cadvisor.workloads import workload
+from telegen.cadvisor.identity.pods import NamespaceIndex, PodIndex, read_pod
+from telegen.cadvisor.identity.workloads import workload
 from tests.api.wire import FAST, Noted, ScriptedServer, Step, bookmark, event, stream
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 UID = "3ac62ab9-3627-488b-a3ab-0898998b88ca"
 NODE_PODS = Collection("/api/v1/pods", params={"fieldSelector": "spec.nodeName=node-1"})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.processes import AGE, MANY
+from telegen.cadvisor.collectors.processes import AGE, MANY
 from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
@@ -85,7 +85,7 @@ def test_process_that_may_not_be_looked_at(host: Host, monkeypatch: pytest.Monke
     def refuse(path: str) -> None:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("telegen.cadvisor.processes._sockets", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors.processes._sockets", refuse)
     for _ in range(3):
         assert shown(host) == {"processes": "1", "file_descriptors": "3", 'ulimits_soft{ulimit="max_open_files"}': "1024"}
     assert host.errors() == {"EACCES": 1}
@@ -158,7 +158,7 @@ def test_referenced_that_may_not_be_read(host: Host, monkeypatch: pytest.MonkeyP
     def refuse(folder: str) -> None:
         raise PermissionError(13, "Permission denied", folder)
 
-    monkeypatch.setattr("telegen.cadvisor.referenced._of_process", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors.referenced_memory._of_process", refuse)
     assert "referenced_bytes" not in shown(host)
     assert host.errors() == {"EACCES": 1}
     assert "container_scrape_error 0" in host.pages.page()

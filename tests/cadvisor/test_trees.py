@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.devices import Devices
-from telegen.cadvisor.groups import NAMES
+from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.registry import NAMES
 from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages

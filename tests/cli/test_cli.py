@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from telegen import __version__
-from telegen.cli import main
+from telegen.cli.main import main
 
 NAMESPACE = {
     "apiVersion": "v1",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cli import main
-from telegen.scrapes import Unreadable, parse
+from telegen.cli.exposition_parser import Unreadable, parse
+from telegen.cli.main import main
 
 OLD = r"""# HELP kube_pod_info Something.
 # TYPE kube_pod_info gauge

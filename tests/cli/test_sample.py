@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from telegen.cli import main
+from telegen.cli.main import main
 from tests.cadvisor.page import v2_tree, write
 
 ID = "ab" * 32

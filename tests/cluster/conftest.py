@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.agents import LEASES, fleet
 from tests.cluster.binaries import Unavailable, folder, missing
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fleet import LEASES, fleet
-from tests.cluster.world import AGENTS, Make, populated
+from tests.cluster.large_cluster import AGENTS, Make, populated
 
 
 @pytest.fixture(scope="session")

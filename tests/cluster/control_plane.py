@@ -17,7 +17,7 @@ import urllib3
 import yaml
 
 from tests.harness import free_port
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 ADMIN = "admin-token-of-a-test"
 ACCOUNT = Path(__file__).parents[2] / "k8s" / "account"

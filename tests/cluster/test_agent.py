@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cli import main
+from telegen.cli.main import main
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.sharding import shard_of
 from tests.cluster.control_plane import ControlPlane, Object, deployment, node, pod
 from tests.harness import Agent, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 pytestmark = pytest.mark.cluster
 CONFIG = """

@@ -12,14 +12,14 @@ import pytest
 
 from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
-from telegen.api.contract import Settings
 from telegen.api.credentials import credentials
 from telegen.api.errors import Forbidden
+from telegen.api.protocols import Settings
 from telegen.api.reflector import Reflector
 from telegen.api.representation import REPRESENTATIONS
 from tests.api.wire import Noted, Recorder
 from tests.cluster.control_plane import ADMIN, ControlPlane, pod
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 pytestmark = pytest.mark.cluster
 FAST = Settings(backoff=(0.05, 0.5), page=3)

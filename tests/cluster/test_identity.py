@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.control_plane import ControlPlane
 from tests.harness import get, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 pytestmark = pytest.mark.cluster
 CONFIG = """

@@ -12,22 +12,22 @@ from typing import Any
 
 import pytest
 
-from telegen.arguments import given, parser
+from telegen.cli.render import Page
 from telegen.config import load
 from telegen.config.model import KubeState
 from telegen.demo.server import SimulatedServer
 from telegen.kubestate.registry import DEFAULT, RESOURCES
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.sharding import shard_of
-from telegen.offline import Page
+from telegen.supervisor.run_options import given, parser
 from tests.cluster.binaries import PEER, place
 from tests.cluster.peer import palatable, peer, serving
 from tests.harness import start_agent
-from tests.kubestate.draw import Mood, draw
 from tests.kubestate.parity import Page as Parsed
 from tests.kubestate.parity import difference, parse
+from tests.kubestate.schema_objects import Mood, draw
 from tests.kubestate.test_parity import OURS
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 EACH = 60

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cli import main
+from telegen.cli.main import main
 from telegen.kubestate.registry import RESOURCES
 from telegen.metrics.render import identity_text
 from tests.cluster.cases import CASES, SETTINGS, Made, create, create_all
@@ -21,7 +21,7 @@ from tests.cluster.test_peer import FLAGS
 from tests.harness import Agent, start_agent
 from tests.kubestate.parity import Page, difference, parse, repeated
 from tests.kubestate.test_parity import OURS
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 CONFIG = """

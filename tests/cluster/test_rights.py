@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from tests.cluster.agents import Fleet, Member
 from tests.cluster.control_plane import ControlPlane, Object
-from tests.cluster.fleet import Fleet, Member
-from tests.cluster.world import AGENTS, Make, check_complete, wanted_series
-from tests.tree import wait_for
+from tests.cluster.large_cluster import AGENTS, Make, check_complete, wanted_series
+from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 PROMISED = 20.0

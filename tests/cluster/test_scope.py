@@ -11,9 +11,9 @@ from datetime import datetime
 
 import pytest
 
+from tests.cluster.agents import LEASES
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fleet import LEASES
-from tests.cluster.world import NODES, Make, check_complete
+from tests.cluster.large_cluster import NODES, Make, check_complete
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 

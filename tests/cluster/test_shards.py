@@ -12,10 +12,10 @@ import time
 
 import pytest
 
+from tests.cluster.agents import Fleet, Member
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.fleet import Fleet, Member
-from tests.cluster.world import AGENTS, Make, check_complete, wanted_series
-from tests.tree import wait_for
+from tests.cluster.large_cluster import AGENTS, Make, check_complete, wanted_series
+from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 NODES = [*AGENTS, "node-4", "node-5"]

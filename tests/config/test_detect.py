@@ -10,7 +10,7 @@ import pytest
 
 from telegen.config import Config, ConfigError, detect, election_namespace
 from telegen.config.detect import ACCOUNT
-from telegen.watchfile import WatchedFile
+from telegen.supervisor.file_watch import WatchedFile
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 HOME = {"HOME": "/home/me"}

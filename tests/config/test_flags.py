@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from telegen.arguments import given, parser
 from telegen.config import Config, ConfigError, Sources
 from telegen.config.flags import FLAGS, Flag, ignored_flags, read_allowlist
 from telegen.config.load import settings, value_at
-from telegen.supervisor import main
+from telegen.supervisor.__main__ import main
+from telegen.supervisor.run_options import given, parser
 
 STATE = "kube_metrics.kube_state"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from telegen.config import Config, ConfigError, load
-from telegen.plan import make_plan
+from telegen.supervisor.plan import make_plan
 
 URL = "kube_state: {apiserver: 'http://x'}"
 

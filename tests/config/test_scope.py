@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from telegen.config import Config, ConfigError, load
-from telegen.plan import Plan, make_plan
+from telegen.supervisor.plan import Plan, make_plan
 
 POD = {"NODE_NAME": "node-1", "POD_NAME": "telegen-x", "POD_NAMESPACE": "telegen"}
 

@@ -13,7 +13,7 @@ from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
 from tests.e2e.conftest import kubeconfig, small_cluster
 from tests.harness import FAST, Agent, get, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 TEXT = FAST.replace(
     "    apiserver: {url}\n",

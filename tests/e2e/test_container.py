@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from tests.harness import Agent, clean_environ, free_port, running
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from tests.harness import Agent, free_port, get
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 KUBE_PAGE = "/metrics/kubestate"

@@ -15,7 +15,7 @@ import pytest
 from telegen.demo.server import SimulatedServer
 from telegen.demo.state import State
 from tests.harness import FAST, Agent, free_port, get, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 PODS = 60
 

@@ -12,7 +12,7 @@ from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
 from tests.e2e.conftest import kubeconfig
 from tests.harness import FAST, Agent, free_port, get, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 TEXT = "kubernetes: {{cluster_uid: true}}\n" + FAST
 UNKNOWN = b"kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet: the log says why\n"

@@ -12,7 +12,7 @@ from telegen.demo.server import SimulatedServer
 from tests.cadvisor.page import v2_tree, write
 from tests.cadvisor.test_labels import cri
 from tests.harness import Agent, free_port, get, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 NAMED = """
 kube_metrics:

@@ -18,7 +18,7 @@ import pytest
 from telegen.demo.server import SimulatedServer
 from tests.e2e.test_faults import Scrapes
 from tests.harness import FAST, Agent, clean_environ, free_port, get, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from telegen.demo.objects import SyntheticCluster
 from telegen.demo.server import SimulatedServer
 from tests.e2e.conftest import small_cluster
 from tests.harness import Agent, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 CONFIG = """
 kube_metrics:

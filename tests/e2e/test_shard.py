@@ -10,7 +10,7 @@ import pytest
 from telegen.demo.server import SimulatedServer
 from telegen.kubestate.sharding import shard_of
 from tests.harness import FAST, Agent, get, start_agent
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 TEXT = FAST.replace("kube_state:", "kube_state:\n    pod: {pod}\n    pod_namespace: watching")
 OWNER = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "telegen", "uid": "u", "controller": True}

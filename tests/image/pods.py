@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from telegen.cadvisor.groups import OPTIONAL
+from telegen.cadvisor.registry import OPTIONAL
 from tests.cadvisor.real.cgroups import OwnCgroup
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
@@ -23,7 +23,7 @@ from tests.image.dockerfile import Stage
 from tests.image.oci import ACCOUNT, config, user
 from tests.image.sandbox import Sandbox, Volume, image_root
 from tests.k8s.rendered import config_text, container, pod_spec
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 PORT = 9443

@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 from tests.cadvisor.runtime.runtimes import BUNDLES
 from tests.image.dockerfile import Stage
 from tests.image.oci import bind
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -28,7 +28,7 @@ from tests.image.oci import system_mounts
 from tests.image.pods import Pods, Ran
 from tests.image.sandbox import Sandbox
 from tests.k8s.rendered import FIELDS, container, pod_spec
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 DAEMONSETS = ("base", "overlays/hardened")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from telegen.arguments import parser
+from telegen.supervisor.run_options import parser
 from tests.cluster.kubectl import Object
 
 FIELDS = {"spec.nodeName": "node-1", "metadata.name": "telegen-0", "metadata.namespace": "telegen"}

@@ -48,7 +48,7 @@ def test_rights_on_leases() -> None:
     role, binding = yaml.safe_load_all(LEASES.read_text())
     (rule,) = role["rules"]
     assert (rule["apiGroups"], rule["resources"]) == (["coordination.k8s.io"], ["leases"])
-    # What telegen.api.lease asks for, and the standby's watch.
+    # What telegen.election.lease asks for, and the standby's watch.
     assert set(rule["verbs"]) == {"create", "get", "list", "update", "watch"}
     assert binding["roleRef"]["kind"] == role["kind"] == "Role" and binding["roleRef"]["name"] == role["metadata"]["name"]
     assert binding["subjects"] == named("ClusterRoleBinding")[0]["subjects"]

@@ -21,7 +21,7 @@ from telegen.demo.server import SimulatedServer
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
 from tests.harness import Agent, free_port, get, start_agent
 from tests.k8s.rendered import FIELDS, config_text, container, environment
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 pytestmark = pytest.mark.cluster
 WAYS = {"daemonset": ".", "deployment": "overlays/standalone", "statefulset": "overlays/shards"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telegen.kubemetrics.telemetry import Telemetry, forget, reading_registry
-from telegen.shm.board import Board
+from telegen.shm.heartbeats import Board
 
 
 def say(process: str, objects: int, synced: float) -> None:

@@ -12,9 +12,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from telegen.cli.render import Page
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
-from telegen.offline import Page
 
 CASES = Path(__file__).parent / "cases"
 EVERYTHING = Selection(opt_in=[".*"], labels={"*": ["*"]}, annotations={"*": ["*"]})

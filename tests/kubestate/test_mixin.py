@@ -13,9 +13,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from telegen.cli.render import Page
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
-from telegen.offline import Page
 from tests.kubestate.test_malformed import objects
 
 MIXIN: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "mixin.json").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cli import main
+from telegen.cli.main import main
 from tests.kubestate.parity import difference, parse, repeated
 
 CASES = sorted(path for path in (Path(__file__).parent / "cases").iterdir())

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
-from telegen.api.shape import event_decoder, list_decoder
+from telegen.api.decoding import event_decoder, list_decoder
+from telegen.cli.render import Page
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
-from telegen.offline import Page
-from tests.kubestate.draw import Mood, draw
+from tests.kubestate.schema_objects import Mood, draw
 
 CASES = Path(__file__).parent / "cases"
 READING = [resource for resource in RESOURCES.values() if resource.reads]

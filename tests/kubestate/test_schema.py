@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from telegen.cli.render import Page
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
-from telegen.offline import Page
-from tests.kubestate.draw import Mood, draw
+from tests.kubestate.schema_objects import Mood, draw
 
 EVERYTHING = Selection(opt_in=[".*"], labels={"*": ["*"]}, annotations={"*": ["*"]})
 SAMPLE = re.compile(r"([a-z][a-z0-9_]*)\{(.+)\} (\S+)", re.DOTALL)

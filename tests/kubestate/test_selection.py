@@ -16,7 +16,7 @@ from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection, prepare
 from telegen.kubestate.sharding import NoShard, jump_hash, keeper, shard_in, shard_of
 from telegen.metrics.hashing import fnv1a64
-from telegen.metrics.keys import key_filter, label_pairs
+from telegen.metrics.label_keys import key_filter, label_pairs
 from telegen.metrics.render import renderer
 
 POD = {

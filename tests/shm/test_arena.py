@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from telegen.shm.allocator import ArenaFull
-from telegen.shm.board import Board
 from telegen.shm.deflate import combine, compress, crc32, decompress
+from telegen.shm.heartbeats import Board
 from telegen.shm.layout import FLOOR, SLOTS, Arena, Column, FamilyEntry, pack_index, schema_encoder, unpack_index
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from telegen.api.contract import Event
 from telegen.api.errors import Unreachable
+from telegen.api.protocols import Event
 from telegen.metrics.family import Object
 from telegen.metrics.store import uid
 from workers.latecomers import Latecomers

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from telegen.cadvisor.hierarchy import Mount, find_mounts
-from tests.tree import wait_for
+from telegen.cadvisor.cgroups.hierarchy import Mount, find_mounts
+from tests.process_tree import wait_for
 
 ROOT = "/sys/fs/cgroup"
 

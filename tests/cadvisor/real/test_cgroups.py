@@ -13,7 +13,7 @@ import pytest
 
 from tests.cadvisor.real.cgroups import OwnCgroup, is_v2
 from tests.cadvisor.real.view import View, total
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 MIB = 1 << 20
 

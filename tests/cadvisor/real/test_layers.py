@@ -11,7 +11,7 @@ import pytest
 
 from tests.cadvisor.real.cgroups import OwnCgroup
 from tests.cadvisor.real.view import View
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 MIB = 1 << 20
 

@@ -8,7 +8,7 @@ import pytest
 from tests.cadvisor.real.cgroups import OwnCgroup
 from tests.cadvisor.real.test_cgroups import told
 from tests.cadvisor.real.view import View, total
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 CODE = """if True:
     import resource, socket, sys, time

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from telegen.cadvisor.devices import Devices
-from telegen.cadvisor.groups import OPTIONAL
+from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.registry import OPTIONAL
 from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages

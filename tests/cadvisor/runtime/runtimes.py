@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.cadvisor.real.cgroups import is_v2
-from tests.tree import wait_for
+from tests.process_tree import wait_for
 
 STATE = "run/containerd"
 BUNDLES = f"{STATE}/io.containerd.runtime.v2.task/k8s.io"

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telegen.cadvisor.names import make_names
+from telegen.cadvisor.identity.names import make_names
 from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages

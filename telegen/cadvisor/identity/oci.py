@@ -1,0 +1,155 @@
+"""What the files that a runtime leaves about a container say of its names: one function per form of file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import orjson
+
+from telegen.cadvisor.identity.json_access import Values, mapping, objects, text
+
+CONTAINERD, CRIO, DOCKER, PODMAN = "containerd", "cri-o", "docker", "podman"
+
+SANDBOX = "POD"
+"""Name of the sandbox as a container, for the runtimes that name it at all."""
+
+_CRI = "io.kubernetes.cri."
+_CRIO = "io.kubernetes.cri-o."
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A container as its runtime knows it.
+
+    Attributes:
+        runtime: `containerd`, `cri-o`, `docker` or `podman`.
+        name: what cAdvisor calls it: the id for containerd, `k8s_web_web-1_shop_UID_0` for CRI-O and Docker in
+            Kubernetes, its own name for Docker and podman.
+        image: as it was asked for; "" when the file does not say.
+        namespace, pod, pod_uid, container: in Kubernetes, "" when the file does not say or it is in no pod.
+        is_sandbox: whether it holds the pod's namespaces rather than a program.
+        host_network: whether it has the node's network; None when the file does not say.
+    """
+
+    runtime: str
+    name: str
+    image: str = ""
+    namespace: str = ""
+    pod: str = ""
+    pod_uid: str = ""
+    container: str = ""
+    is_sandbox: bool = False
+    host_network: Optional[bool] = None
+
+
+def parse_oci(content: bytes, id: str) -> Bundle:
+    """From config.json of an OCI bundle (https://github.com/opencontainers/runtime-spec): the annotations of containerd's
+    CRI plugin, of CRI-O, or none that is known.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    spec = _object(content)
+    notes = mapping(spec, "annotations")
+    if text(notes, "io.container.manager") == "cri-o" or text(notes, _CRIO + "ContainerType"):
+        return _crio(notes, id, spec)
+    if text(notes, "io.container.manager") == "libpod":
+        return Bundle(PODMAN, id, host_network=_host_network(spec, True))
+    is_sandbox = text(notes, _CRI + "container-type") == "sandbox"
+    return Bundle(
+        CONTAINERD,
+        id,
+        text(notes, _CRI + "image-name"),
+        text(notes, _CRI + "sandbox-namespace"),
+        text(notes, _CRI + "sandbox-name"),
+        text(notes, _CRI + "sandbox-uid"),
+        text(notes, _CRI + "container-name"),
+        is_sandbox,
+        _host_network(spec, is_sandbox or not text(notes, _CRI + "sandbox-id")),
+    )
+
+
+def _crio(notes: Values, id: str, spec: Values) -> Bundle:
+    """CRI-O writes the labels of the container into one annotation, and what is the pod's into others."""
+    labels = _object(text(notes, _CRIO + "Labels").encode() or b"{}")
+    is_sandbox = text(notes, _CRIO + "ContainerType") == "sandbox"
+    # The sandbox's Name is that of the pod; cAdvisor shows that of the container which stands for it.
+    names = ("ContainerName", "Name") if is_sandbox else ("Name", "ContainerName")
+    return Bundle(
+        CRIO,
+        _first(notes, *[_CRIO + name for name in names]) or id,
+        _first(notes, _CRIO + "ImageName", _CRIO + "Image"),
+        _kubernetes(labels, notes, "pod.namespace") or text(notes, _CRIO + "Namespace"),
+        _kubernetes(labels, notes, "pod.name") or text(notes, _CRIO + "KubeName"),
+        _kubernetes(labels, notes, "pod.uid"),
+        SANDBOX if is_sandbox else _kubernetes(labels, notes, "container.name"),
+        is_sandbox,
+        _host_network(spec, is_sandbox),
+    )
+
+
+def parse_docker(content: bytes, id: str) -> Bundle:
+    """From Docker's config.v2.json: the labels that cri-dockerd gives.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    state = _object(content)
+    config = mapping(state, "Config")
+    labels = mapping(config, "Labels")
+    is_sandbox, pod = text(labels, "io.kubernetes.docker.type") == "podsandbox", _kubernetes(labels, {}, "pod.name")
+    return Bundle(
+        DOCKER,
+        text(state, "Name").lstrip("/") or id,
+        text(config, "Image"),
+        _kubernetes(labels, {}, "pod.namespace"),
+        pod,
+        _kubernetes(labels, {}, "pod.uid"),
+        SANDBOX if is_sandbox else _kubernetes(labels, {}, "container.name"),
+        is_sandbox,
+        "host" in mapping(mapping(state, "NetworkSettings"), "Networks") if is_sandbox or not pod else None,
+    )
+
+
+def parse_storage(content: bytes) -> dict[str, tuple[str, str]]:
+    """From the list of containers of containers/storage: id to (name, image).
+
+    Raises:
+        ValueError: it is no list of objects.
+    """
+    listed = orjson.loads(content)
+    if not isinstance(listed, list):
+        raise ValueError("a list of containers was expected")
+    found = {}
+    for entry in listed:
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+            names = entry.get("names")
+            name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else entry["id"]
+            found[entry["id"]] = (name, text(_object(text(entry, "metadata").encode() or b"{}"), "image-name"))
+    return found
+
+
+def _host_network(spec: Values, own: bool) -> Optional[bool]:
+    """A container that is given no network namespace stays in the node's. One that joins another container's namespaces,
+    rather than having its own, does not say."""
+    if not own:
+        return None
+    namespaces = objects(mapping(spec, "linux"), "namespaces")
+    return not any(entry.get("type") == "network" for entry in namespaces) if namespaces else None
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    value = orjson.loads(content)
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object was expected")
+    return value
+
+
+def _first(values: Values, *keys: str) -> str:
+    return next(filter(None, [text(values, key) for key in keys]), "")
+
+
+def _kubernetes(labels: Values, notes: Values, key: str) -> str:
+    """One of the labels that the kubelet gives to every container."""
+    return text(labels, f"io.kubernetes.{key}") or text(notes, f"io.kubernetes.{key}")

@@ -1,0 +1,203 @@
+"""The command `telegen`: run the agent, check its configuration, or see what it would say of some objects."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from telegen import __version__
+from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.identity.names import make_names
+from telegen.cadvisor.registry import NAMES, sources
+from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.text_sampler import Printed
+from telegen.cli.compare import add_arguments as add_compare_arguments
+from telegen.cli.compare import run as run_compare
+from telegen.cli.exposition_parser import Unreadable as UnreadablePage
+from telegen.cli.metrics_reference import documents, tables
+from telegen.cli.render import Page, Unreadable, read_objects, resources_named
+from telegen.config import ConfigError, load, not_effective
+from telegen.kubestate.checks import check_selection, notes
+from telegen.kubestate.selectors import Selection
+
+OK, FAILED, UNUSABLE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["run"]:
+        from telegen.supervisor.__main__ import main as run
+
+        return run(arguments[1:])
+    options = _parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except ConfigError as error:
+        return _fail(str(error))
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Python would complain at exit if it found the pipe open.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="telegen", description="Kubernetes state and container metrics.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", help="run the agent (see telegen run --help)", add_help=False)
+    rendering = commands.add_parser(
+        "render",
+        help="print what the agent would serve for some objects",
+        description="kubectl get pods -A -o json | telegen render",
+    )
+    rendering.add_argument(
+        "file", nargs="?", default="-", help="JSON or YAML: an object, a List, or a stream of them; - is standard input"
+    )
+    rendering.add_argument("--resources", default="", metavar="A,B", help="only these resources")
+    rendering.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
+    rendering.add_argument("--config", metavar="FILE", help="resources, allowlists and filters come from here")
+    sampling = commands.add_parser(
+        "sample",
+        help="print what the agent would serve of this node's containers",
+        description="One pass over the cgroups, by the settings of kube_metrics.cadvisor.",
+    )
+    for root, what in (("cgroup", "/sys/fs/cgroup"), ("proc", "/proc"), ("sys", "/sys")):
+        sampling.add_argument(f"--{root}-root", metavar="DIR", help=f"instead of {what}")
+    sampling.add_argument("--groups", default="", metavar="A,B", help="groups of metrics besides the default ones; all: every one")
+    sampling.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
+    sampling.add_argument("--config", metavar="FILE", help="settings come from here")
+    listing = commands.add_parser("metrics", help="list the families that the agent can serve")
+    listing.add_argument("--markdown", action="store_true", help="a document per table, with the meaning of each family")
+    listing.add_argument("--out", metavar="DIR", help="write the documents there instead of printing them; needs --markdown")
+    comparing = commands.add_parser(
+        "compare",
+        help="tell how two pages of metrics differ",
+        description="telegen compare http://kube-state-metrics:8080/metrics http://telegen:9443/metrics/kubestate",
+        epilog="Exit status: 0 they agree, 1 they differ, 2 one of them cannot be read.",
+    )
+    add_compare_arguments(comparing)
+    checking = commands.add_parser("check-config", help="check a configuration file")
+    checking.add_argument("file", help="YAML configuration")
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+def render(options: argparse.Namespace) -> int:
+    """`telegen render`."""
+    config = load(options.config, os.environ)
+    check_selection(config)
+    try:
+        wanted = [name for name in options.resources.split(",") if name] or config.kube_metrics.kube_state.resources
+        resources = resources_named(wanted)
+        name = config.kubernetes.cluster_name
+        page = Page(resources, Selection.of(config.kube_metrics.kube_state), {"cluster": name} if name else {})
+        data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
+        for obj in read_objects(data):
+            page.add(obj)
+    except OSError as error:
+        return _fail(f"{options.file}: {error.strerror}")
+    except KeyError as error:
+        return _fail(str(error.args[0]))
+    except Unreadable as error:
+        return _fail(f"{'standard input' if options.file == '-' else options.file}: {error}")
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    for text in page.lines(options.openmetrics):
+        sys.stdout.write(text)
+    sys.stdout.flush()
+    for kind, count in sorted(page.unknown.items()):
+        print(f"telegen: {count} of {kind} left out: nothing is said of this kind", file=sys.stderr)
+    for family, count in sorted(page.errors.items()):
+        print(f"telegen: {family}: left out for {count} malformed objects", file=sys.stderr)
+    return OK
+
+
+def sample(options: argparse.Namespace) -> int:
+    """`telegen sample`."""
+    settings = load(options.config, os.environ).kube_metrics.cadvisor
+    more = tuple(sorted(NAMES)) if options.groups == "all" else tuple(filter(None, options.groups.split(",")))
+    settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
+    names = ("cgroup", "proc", "sys")
+    roots = {name: getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in names}
+    labels = make_names(settings)
+    node = Node(Roots(**roots, host=settings.root), device=Devices(roots["proc"], roots["sys"]), is_sandbox=labels.is_sandbox)
+    printed = Printed(node, sources(settings), labels)
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    print(printed.exposition(options.openmetrics), end="", flush=True)
+    printed.sampler.close()
+    for reason, count in sorted(printed.sampler.errors.items()):
+        print(f"telegen: {count} readings left out: {reason}", file=sys.stderr)
+    return OK
+
+
+def metrics(options: argparse.Namespace) -> int:
+    """`telegen metrics`."""
+    if not options.markdown:
+        if options.out:
+            return _fail("--out needs --markdown")
+        for table in tables():
+            for family in table.families:
+                print(family.name)
+        return OK
+    if not options.out:
+        print("\n".join(documents().values()), end="")
+        return OK
+    try:
+        folder = Path(options.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in documents().items():
+            (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}")
+    return OK
+
+
+def compare(options: argparse.Namespace) -> int:
+    """`telegen compare`."""
+    try:
+        lines, agree = run_compare(options)
+    except UnreadablePage as error:
+        return _fail(str(error))
+    for line in lines:
+        print(line)
+    return OK if agree else FAILED
+
+
+def check_config(options: argparse.Namespace) -> int:
+    """`telegen check-config`."""
+    config = load(options.file, os.environ)
+    check_selection(config)
+    sources(config.kube_metrics.cadvisor)
+    for path in not_effective(config):
+        print(f"{path}: not effective yet")
+    for line in notes(config):
+        print(line)
+    print("the configuration is valid")
+    return OK
+
+
+def version(options: argparse.Namespace) -> int:
+    """`telegen version`."""
+    print(f"telegen {__version__}")
+    return OK
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "render": render,
+    "sample": sample,
+    "metrics": metrics,
+    "compare": compare,
+    "check-config": check_config,
+    "version": version,
+}
+"""Subcommands by name; `run` parses its own arguments."""
+
+
+def _fail(message: str) -> int:
+    for line in message.splitlines():
+        print(f"telegen: {line}", file=sys.stderr)
+    return UNUSABLE

@@ -1,0 +1,103 @@
+"""docs/metrics, made from the tables: `telegen metrics --markdown`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from telegen.cadvisor.identity.labels import BASE
+from telegen.cadvisor.registry import NAMES, sources_of
+from telegen.kubestate.registry import RESOURCES
+from telegen.kubestate.resource import Resource
+from telegen.metrics.family import FamilyGenerator
+
+INDEX = "README"
+"""The document that lists the others."""
+
+_TITLE = """# Metrics
+
+Made from the tables of families by `telegen metrics --markdown --out docs/metrics`.
+
+Label names that end in `*` stand for as many labels as the object and the configuration give. A family that is *opt-in* is
+served when `metric_opt_in_list` matches its name. STABLE and ALPHA say how much a family may still change; deprecated families
+name the version of kube-state-metrics that deprecated them.
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Families that share a document.
+
+    Attributes:
+        name: of the document and in its title, `pods`.
+        about: one paragraph on where the numbers come from.
+        identity: names of the labels that every sample begins with.
+        families: in the order of exposition.
+    """
+
+    name: str
+    about: str
+    identity: Sequence[str]
+    families: Sequence[FamilyGenerator]
+
+
+def tables() -> list[Table]:
+    """Everything that the agent can say."""
+    return [*(_of_resource(resource) for resource in RESOURCES.values()), *_of_node()]
+
+
+def _of_node() -> Iterator[Table]:
+    """What the sampler says: of containers, and of the node itself."""
+    sources = sources_of(NAMES)
+    for name, about, labelled in (
+        ("containers", "From the cgroups of a node; [containers](../containers.md) has the groups.", True),
+        ("machine", "From a node itself.", False),
+    ):
+        # Several sources may say something in one family, the root's in that of containers.
+        families = {family.name: family for source in sources if source.labelled == labelled for family in source.families}
+        if families:
+            yield Table(name, about, BASE if labelled else (), list(families.values()))
+
+
+def _of_resource(resource: Resource) -> Table:
+    when = "Watched by default." if resource.default else "Watched when `kube_metrics.kube_state.resources` names it."
+    about = f"From the `{resource.kind}` objects of `{resource.api_version}`. {when}"
+    return Table(resource.name, about, [name for name, _ in resource.identity], resource.families)
+
+
+def documents() -> Mapping[str, str]:
+    """Name of each document without its ending → its text."""
+    found = tables()
+    return {INDEX: _index(found)} | {table.name: "\n".join(_lines(table)) + "\n" for table in found}
+
+
+def _index(found: Sequence[Table]) -> str:
+    total = sum(len(table.families) for table in found)
+    lines = [_TITLE.rstrip(), "", f"{total} families:", "", "| table | families | source |", "|---|---|---|"]
+    lines += [f"| [{table.name}]({table.name}.md) | {len(table.families)} | {table.about} |" for table in found]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(table: Table) -> Iterator[str]:
+    """The document of one table."""
+    yield from (f"# {table.name}", "", table.about)
+    if table.identity:
+        yield f"Every sample begins with the labels {_names(table.identity)}; the column has those that follow."
+    yield from ("", "| name | type | stability | labels | meaning |", "|---|---|---|---|---|")
+    for family in table.families:
+        cells = (f"`{family.name}`", family.type, _stability(family), _names(family.labels), family.help.replace("|", "\\|"))
+        yield f"| {' | '.join(cells)} |"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _stability(family: FamilyGenerator) -> str:
+    """STABLE or ALPHA, and what else decides whether to rely on a family."""
+    notes = [family.stability.value]
+    if family.opt_in:
+        notes.append("opt-in")
+    if family.deprecated:
+        notes.append(f"deprecated since {family.deprecated}")
+    return ", ".join(notes)

@@ -1,0 +1,51 @@
+"""VolumeAttachments: storage.k8s.io/v1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegen.kubestate.constructors import created
+from telegen.kubestate.fields import at, count, labelled
+from telegen.kubestate.resource import Resource, named
+from telegen.metrics.family import ALPHA, Generate, Object, Row, dynamic, gauge
+from telegen.metrics.label_keys import label_pairs
+
+_volume = at("spec.source.persistentVolumeName")
+
+
+def volume(obj: Object) -> Iterable[Row] | None:
+    """The volume by name; an inline one has none."""
+    name = _volume(obj)
+    return None if name is None else [(name, 1)]
+
+
+def all_of(path: str, prefix: str) -> Generate:
+    """One sample with every key as a label, without an allowlist."""
+    read = at(path, {})
+    return lambda obj: [(label_pairs(read(obj), prefix), 1)]
+
+
+FAMILIES = (
+    dynamic("kube_volumeattachment_labels", "Labels of the attachment.", ALPHA, all_of("metadata.labels", "label_"), "label_*"),
+    gauge(
+        "kube_volumeattachment_info", "Who attaches and to which node.", ALPHA, labelled("spec.attacher", "spec.nodeName"),
+        "attacher", "node",
+    ),
+    created("kube_volumeattachment", ALPHA),
+    gauge("kube_volumeattachment_spec_source_persistentvolume", "Volume that is attached.", ALPHA, volume, "volumename"),
+    gauge("kube_volumeattachment_status_attached", "Whether the volume is attached.", ALPHA, count("status.attached")),
+    dynamic(
+        "kube_volumeattachment_status_attachment_metadata", "What the attacher tells of the attachment.", ALPHA,
+        all_of("status.attachmentMetadata", "metadata_"), "metadata_*",
+    ),
+)
+
+RESOURCE = Resource(
+    name="volumeattachments",
+    group="storage.k8s.io",
+    version="v1",
+    kind="VolumeAttachment",
+    namespaced=False,
+    identity=(named("volumeattachment"),),
+    families=FAMILIES,
+)

@@ -1,0 +1,97 @@
+"""The sockets that the agent listens on. The supervisor opens them; what its children accept on them is theirs."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Mapping
+
+from telegen.config import Config
+from telegen.config.types import ListenAddress
+from telegen.process.os_process import BootFailure, Exit
+
+LISTENERS = ("listen_address", "telemetry_address")
+"""Settings of kube_metrics that name an address."""
+
+Listeners = dict[str, "socket.socket | None"]
+"""Setting to its listening socket, None where the setting is null."""
+
+BIND_TIME = 3.0
+"""Seconds during which a taken port is tried again: the children of a killed agent need a moment to let go of it."""
+
+
+def open_listener(config: Config, setting: str) -> socket.socket | None:
+    """The listening socket of a setting; all addresses, IPv4 and IPv6, when it names no host.
+
+    Raises:
+        BootFailure: the address is taken, or not ours to take.
+    """
+    address: ListenAddress | None = getattr(config.kube_metrics, setting)
+    if address is None:
+        return None
+    deadline = time.monotonic() + BIND_TIME
+    while True:
+        try:
+            listener = _listen(address.host, address.port)
+            break
+        except OSError as error:
+            if time.monotonic() > deadline:
+                where = f"{address.host or '*'}:{address.port}"
+                raise BootFailure(
+                    Exit.PORT, f"cannot listen on {where}: {error.strerror}; set kube_metrics.{setting}"
+                ) from error
+        time.sleep(0.1)
+    set_timeouts({setting: listener}, config)
+    return listener
+
+
+def set_timeouts(listeners: Mapping[str, socket.socket | None], config: Config) -> None:
+    """Bound what is accepted from now on. Connections inherit the time-outs of their listener (Linux, socket(7)): no
+    client holds a thread by silence."""
+    for option, seconds in ((socket.SO_RCVTIMEO, config.web.read_timeout), (socket.SO_SNDTIMEO, config.web.write_timeout)):
+        for listener in listeners.values():
+            if listener:
+                listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", *divmod(round(seconds * 1e6), 10**6)))
+
+
+def rebind(listeners: Listeners, before: Config, config: Config) -> Listeners:
+    """The sockets of a new configuration: new addresses are taken before the old ones are given up.
+
+    Args:
+        listeners: those of the configuration `before`.
+
+    Raises:
+        BootFailure: a new address is taken, or not ours to take; the old ones stay.
+    """
+    fresh: Listeners = {}
+    try:
+        for setting in LISTENERS:
+            if getattr(config.kube_metrics, setting) != getattr(before.kube_metrics, setting):
+                fresh[setting] = open_listener(config, setting)
+    except BootFailure:
+        close_all(fresh)
+        raise
+    set_timeouts(listeners, config)
+    close_all({setting: listeners[setting] for setting in fresh})
+    return {**listeners, **fresh}
+
+
+def addresses(listeners: Mapping[str, socket.socket | None]) -> str:
+    """Where they listen, in words."""
+    names = [listener.getsockname() for listener in listeners.values() if listener]
+    return " and ".join(f"{name[0]} port {name[1]}" for name in names)
+
+
+def close_all(listeners: Mapping[str, socket.socket | None]) -> None:
+    """Close those that there are."""
+    for listener in listeners.values():
+        if listener:
+            listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not host and socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)

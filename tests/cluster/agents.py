@@ -1,0 +1,224 @@
+"""Several agents of one cluster, each of a node of its own, and what all of them together show over time."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import signal
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import psutil
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.scrape_history import NOTHING, Glance, Reader, Shown, doubles
+from tests.harness import Agent, get, start_agent
+from tests.process_tree import wait_for
+from tests.proxy import Proxy, proxied
+
+CONFIG = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  scope: node
+  node_name: {node}
+  election: {{namespace: telegen, standby: {standby}}}
+  kube_state:
+    kubeconfig: {kubeconfig}
+    resources: [deployments, namespaces, nodes, pods, services]
+    total_shards: {shards}
+  cadvisor: {{enabled: false}}
+api: {{backoff_initial: 100ms, backoff_max: 1s}}
+log: {{level: info}}
+"""
+"""Nothing about time is changed: what is shown holds for the defaults."""
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/telegen/leases"
+
+
+@dataclass
+class Member:
+    """One agent, its network, and all that it has ever shown."""
+
+    node: str
+    agent: Agent
+    proxy: Proxy
+    stack: contextlib.ExitStack
+    glances: list[Glance] = field(default_factory=list)
+    gone: bool = False
+
+    def look(self, reader: Reader, query: str) -> None:
+        """Scrape and note it."""
+        sent = time.monotonic()
+        try:
+            answer = get(f"{self.agent.url}/metrics{query}", gzip=True, timeout=60)
+            shown = reader.read(answer.body) if answer.status == 200 else None
+        except (OSError, http.client.HTTPException, zlib.error):
+            shown = None
+        self.glances.append(Glance(sent, time.monotonic(), shown))
+
+    @property
+    def shown(self) -> Shown:
+        """What it showed last; nothing when it did not answer."""
+        return (self.glances[-1].shown if self.glances and not self.gone else None) or NOTHING
+
+    def shows(self) -> int:
+        """How many nodes it showed last."""
+        return self.shown.nodes
+
+    def signal(self, number: signal.Signals, *names: str) -> None:
+        """Send a signal to its processes, or to those whose names begin so."""
+        for process in self.agent.tree.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if not names or process.name().startswith(names):
+                    process.send_signal(number)
+
+
+class Fleet:
+    """All agents, scraped all the time."""
+
+    def __init__(
+        self,
+        plane: ControlPlane,
+        folder: Path,
+        token: str,
+        standby: str = "hot",
+        shards: int = 1,
+        period: float = 0.1,
+        query: str = "",
+        tokens: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Have none yet.
+
+        Args:
+            token: of the account of all agents, but for those of nodes that `tokens` names.
+            shards: of those that are started from now on.
+            period: seconds between two scrapes of an agent.
+            query: of the scrapes: `?resources=pods`.
+        """
+        self._plane, self._folder, self._token, self._tokens = plane, folder, token, tokens
+        self._standby, self.shards = standby, shards
+        self._period, self._query = period, query
+        self._stack = contextlib.ExitStack()
+        self._stop = threading.Event()
+        self._reader = Reader()
+        self._threads: list[threading.Thread] = []
+        self.members: list[Member] = []
+        self.past: list[Member] = []
+
+    def start(self, node: str) -> Member:
+        """An agent for a node."""
+        stack = self._stack.enter_context(contextlib.ExitStack())
+        proxy = stack.enter_context(proxied(self._plane.url))
+        path = self._folder / f"kubeconfig-{len(self.members) + len(self.past)}"
+        self._plane.kubeconfig(path, self._tokens.get(node, self._token), proxy.url)
+        values = {"node": node, "kubeconfig": path, "standby": self._standby, "shards": self.shards}
+        member = Member(node, stack.enter_context(start_agent(CONFIG, **values)), proxy, stack)
+        self.members.append(member)
+        self._threads.append(threading.Thread(target=self._watch, args=(member,), daemon=True))
+        self._threads[-1].start()
+        return member
+
+    def stop(self, member: Member) -> None:
+        """End an agent as the kubelet does: SIGTERM, and its end is waited for."""
+        self._lose(member, signal.SIGTERM)
+
+    def kill(self, member: Member) -> None:
+        """SIGKILL to its supervisor, as when its container is killed."""
+        self._lose(member, signal.SIGKILL)
+
+    def _lose(self, member: Member, how: signal.Signals) -> None:
+        member.agent.process.send_signal(how)
+        member.agent.process.wait(30)
+        member.gone = True
+        self.members.remove(member)
+        self.past.append(member)
+
+    def close(self) -> None:
+        """End everything."""
+        self._stop.set()
+        for member in self.members:
+            member.proxy.heal()
+            member.signal(signal.SIGCONT)
+        self._stack.close()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _watch(self, member: Member) -> None:
+        while not self._stop.is_set() and not member.gone:
+            member.look(self._reader, self._query)
+            time.sleep(self._period)
+
+    def holders(self) -> list[Member]:
+        """Who showed nodes when it was looked at last."""
+        return [member for member in self.members if member.shows()]
+
+    def wait_holder(self, nodes: int, timeout: float, but: Member | None = None) -> Member:
+        """Until an agent, another than `but`, shows so many nodes; that one."""
+        found: list[Member] = []
+
+        def is_there() -> bool:
+            found[:] = [member for member in self.holders() if member is not but and member.shows() == nodes]
+            return bool(found)
+
+        wait_for(f"a holder with {nodes} nodes", is_there, timeout, 0.02)
+        return found[0]
+
+    def wait_series(self, what: str, series: frozenset[str], timeout: float, but: Member | None = None) -> None:
+        """Until all agents, without `but`, show just these series."""
+        wait_for(what, lambda: self.series(but) == series, timeout, 0.02)
+
+    def series(self, but: Member | None = None) -> frozenset[str]:
+        """What all agents, without `but`, showed when they were looked at last."""
+        return frozenset().union(*(member.shown.series for member in self.members if member is not but))
+
+    def holder(self, shard: int) -> Member:
+        """Who holds a shard, as its Lease says."""
+        lease = self._plane.request("GET", f"{LEASES}/telegen-shard-{shard}")
+        node = lease["spec"]["holderIdentity"].rpartition("_")[0]
+        return next(member for member in self.members if member.node == node)
+
+    def standbys(self) -> set[str]:
+        """The nodes of those who are next in line, as the Leases say."""
+        leases = [lease for lease in self._plane.objects(LEASES) if lease["metadata"]["name"].endswith("-standby")]
+        return {str(lease["spec"].get("holderIdentity") or "").rpartition("_")[0] for lease in leases} - {""}
+
+    def wait_standby(self, timeout: float = 45) -> None:
+        """Until for each shard somebody who lives is next in line, and has had time to take the shard's state."""
+        nodes = {member.node for member in self.members}
+        wait_for("a standby", lambda: len(self.standbys() & nodes) == self.shards, timeout, 0.2)
+        time.sleep(2)
+
+    def union(self) -> list[str]:
+        """The samples of all pages, sorted; what is there twice is twice in it."""
+        pages: list[str] = []
+        threads = [threading.Thread(target=lambda m=m: pages.append(m.agent.page_if_up())) for m in self.members]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        return sorted(line for page in pages for line in page.split("\n") if line.startswith("kube_"))
+
+    def check_never_twice(self) -> None:
+        """No series was ever on a page twice, or on the pages of two agents at the same time."""
+        everybody = {f"{one.node} ({number})": one.glances for number, one in enumerate([*self.past, *self.members])}
+        found = [*self._reader.twice, *doubles(everybody)]
+        assert not found, "\n".join([f"{len(found)} series were there twice:", *found[:20]])
+
+
+@contextlib.contextmanager
+def fleet(
+    plane: ControlPlane, folder: Path, token: str, nodes: list[str], **options: Any
+) -> Iterator[Fleet]:
+    """Agents for these nodes."""
+    made = Fleet(plane, folder, token, **options)
+    try:
+        for node in nodes:
+            made.start(node)
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,188 @@
+"""The life of a worker: what it is given when it is forked, what it owes while it runs, how it ends."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from telegen.config import Config, NamedCluster
+from telegen.kubemetrics.telemetry import Telemetry
+from telegen.process.listeners import Listeners
+from telegen.process.logs import configure
+from telegen.process.os_process import BootFailure, Exit, die_with_parent, set_name
+from telegen.shm.heartbeats import Board
+from telegen.shm.layout import Arena
+from telegen.shm.serving_deadlines import Gates
+from telegen.shm.shared_value import ShardCell, TextCell
+
+BEAT = 1.0
+"""Seconds between two signs of life."""
+KUBE_SYSTEM = "kube-system"
+"""The namespace whose UID stands for that of the cluster: it is made with the cluster and lives as long."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one worker does.
+
+    Attributes:
+        name: unique, shown in logs and metrics: `watch-pods`.
+        kind: a key of WORKERS.
+        stores: names of the stores that it publishes in its arena, none for the web. A store of the API is called by
+        its resource, `pods`,
+            or by resource and namespace, `pods/shop`.
+        part: (number, of how many) processes of this agent that divide these stores' objects by UID.
+        shard: (number, of how many) agents that divide all objects by UID.
+        pods_of: the node whose pods are meant by "pods", "" for pods without a node; None for those of the settings.
+        cluster: which of several clusters they are of; None for the only one.
+        gate: the shard of the cluster that the stores belong to: they are kept in step and shown as its gate says. None
+            for what is this agent's own.
+        proven: whether they are shown only while they are known to be in step with the API server.
+    """
+
+    name: str
+    kind: str
+    stores: tuple[str, ...] = ()
+    part: tuple[int, int] = (0, 1)
+    shard: tuple[int, int] = (0, 1)
+    pods_of: str | None = None
+    gate: int | None = None
+    proven: bool = False
+    cluster: NamedCluster | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The agents that divide a cluster by Leases, as one of them knows it.
+
+    Attributes:
+        namespace: of the Leases.
+        names: of the Leases, one per shard.
+        member: what this agent is called in them, before what makes it unique.
+    """
+
+    namespace: str
+    names: tuple[str, ...]
+    member: str
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the supervisor made before the fork and every worker inherits.
+
+    Attributes:
+        config: the configuration in force.
+        cluster: where the API server is (see `telegen.api.credentials`), "" for none.
+        environ: the environment that the supervisor was started in.
+        assignments: of all workers.
+        arenas: by worker name; each is written by that worker alone.
+        board: signs of life.
+        rows: worker name to its row on the board.
+        listeners: the bound, listening sockets by setting (see `telegen.process.listeners`).
+        gates: until when which shard may be served.
+        group: the agents that agree about it, None in cluster scope.
+        shard: our shard by the ordinal in a StatefulSet, once it is known.
+        uid: of the cluster, once it is known.
+    """
+
+    config: Config
+    cluster: str
+    environ: Mapping[str, str]
+    assignments: tuple[Assignment, ...]
+    arenas: Mapping[str, Arena]
+    board: Board
+    rows: Mapping[str, int]
+    listeners: Listeners
+    gates: Gates
+    group: Group | None
+    shard: ShardCell
+    uid: TextCell
+
+
+class Worker:
+    """One process.
+
+    A subclass owes `run`, which returns when `stop` is set (SIGTERM sets it), and within it a call of `beat` at least
+    every `supervisor.heartbeat_timeout`: who is late is killed. An exception that leaves `run` is a crash; the
+    supervisor starts the worker again; at a `BootFailure` the agent ends.
+    """
+
+    death_signal = signal.SIGKILL
+    """What the worker gets when the supervisor dies. Its arena dies with the supervisor, so there is nothing to
+    finish."""
+
+    def __init__(self, assignment: Assignment, shared: Shared) -> None:
+        self.assignment, self.shared, self.config = assignment, shared, shared.config
+        self.stop = threading.Event()
+        self.log = logging.getLogger(f"telegen.{assignment.name}")
+
+    def main(self, parent: int) -> int:
+        """Live in the forked process; the exit status.
+
+        Args:
+            parent: pid of the supervisor.
+        """
+        die_with_parent(parent, self.death_signal)
+        set_name(f"telegen-{self.assignment.name}")
+        configure(self.assignment.name, self.config.log.level, self.config.log.format)
+        faulthandler.enable()
+        # SIGABRT, which the supervisor sends to a worker that hangs, prints the stacks of all threads.
+        gc.enable()
+        self.install_signals()
+        self.beat()
+        try:
+            self.telemetry = self.make_telemetry()
+            self.run()
+        except BootFailure as error:
+            self.log.error("%s", error)
+            return error.status
+        except Exception:
+            self.log.exception("ended by an error that nothing foresaw")
+            return Exit.CRASH
+        return Exit.OK
+
+    def install_signals(self) -> None:
+        """SIGTERM asks the worker to end; what people type at a terminal is the supervisor's business."""
+        signal.signal(signal.SIGTERM, self._handle_term)
+        for other in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(other, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    def make_telemetry(self) -> Telemetry:
+        """This process's counters."""
+        return Telemetry(self.assignment.name)
+
+    def run(self) -> None:
+        """Do the work until `stop` is set."""
+        raise TypeError(f"{type(self).__name__} owes run()")
+
+    @property
+    def constant(self) -> dict[str, str]:
+        """Labels that every sample of this worker has: the cluster's name, where it has one, or its UID where it is
+        asked for."""
+        cluster, kubernetes = self.assignment.cluster, self.config.kubernetes
+        name = cluster.name if cluster else kubernetes.cluster_name
+        if kubernetes.cluster_uid and not name:
+            name = self.shared.uid.read()
+        return {"cluster": name} if name else {}
+
+    def beat(self) -> None:
+        """Say "alive"."""
+        self.shared.board.beat(self.shared.rows[self.assignment.name])
+
+    def _handle_term(self, number: int, frame: FrameType | None) -> None:
+        self.stop.set()
+
+
+def exit_now(code: int) -> NoReturn:
+    """End a forked process without running what the parent registered to be run at its own exit."""
+    logging.shutdown()
+    os._exit(code)

@@ -1,0 +1,101 @@
+"""Names from the API server, for the sampler: threads that keep the node's pods in step, and namespaces where asked for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+from telegen.api.collection import Collection
+from telegen.api.protocols import Store as Fed
+from telegen.api.reflector import Reflector
+from telegen.cadvisor.identity.names import Names
+from telegen.process.os_process import trim_memory
+from workers._base import Worker
+from workers._client_factory import make_client, reflector_settings
+from workers._reflector_metrics import Observer
+from workers._threads import Threads
+
+PODS, NAMESPACES = "containers/names/pods", "containers/names/namespaces"
+"""What these collections are called among the stores in the agent's own metrics."""
+
+
+class Index(Fed, Protocol):
+    """What is fed: names, in a form that is quick to ask."""
+
+    synced: threading.Event
+
+    def __len__(self) -> int:
+        """How many objects there are."""
+
+
+class NameThreads:
+    """One thread per collection, none when there is no API server or the node's name is not known."""
+
+    def __init__(self, worker: Worker, names: Names) -> None:
+        """Start them."""
+        self._worker, self._threads = worker, Threads(worker)
+        self._indexes = [self._start(*followed) for followed in _followed(worker, names)]
+        if not self._indexes:
+            _explain(worker)
+
+    def check(self) -> None:
+        """Make sure that they all live.
+
+        Raises:
+            RuntimeError: one has ended.
+        """
+        self._threads.check()
+
+    @property
+    def synced(self) -> bool:
+        """Whether each collection has come whole."""
+        return all(index.synced.is_set() for index in self._indexes)
+
+    def _start(self, name: str, collection: Collection, index: Index) -> Index:
+        worker = self._worker
+        observer, settings = _IndexObserver(worker, name, index), reflector_settings(worker.config)
+        reflector = Reflector(make_client(worker.shared), collection, index, observer, worker.stop, settings)
+        self._threads.start(name, reflector.run)
+        return index
+
+
+def node_name(worker: Worker) -> str:
+    """The node whose cgroups these are, "" when nobody says."""
+    kube = worker.config.kube_metrics
+    return kube.node_name or kube.kube_state.node or worker.shared.environ.get("NODE_NAME", "")
+
+
+def _followed(worker: Worker, names: Names) -> Iterator[tuple[str, Collection, Index]]:
+    """(name, collection, what it fills) of what is to be followed."""
+    node = node_name(worker)
+    if not worker.shared.cluster or not node:
+        return
+    yield PODS, Collection("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"}), names.pods
+    if worker.config.kube_metrics.cadvisor.namespace_labels:
+        yield NAMESPACES, Collection("/api/v1/namespaces", "metadata"), names.namespaces
+
+
+def _explain(worker: Worker) -> None:
+    """Say why the API is not asked, if that may surprise."""
+    cadvisor = worker.config.kube_metrics.cadvisor
+    asked = cadvisor.pod_labels or cadvisor.pod_annotations or cadvisor.namespace_labels or cadvisor.workload
+    if worker.shared.cluster or asked:
+        why = "node_name and NODE_NAME are empty" if worker.shared.cluster else "no API server is watched"
+        effect = "pod_labels and the like stay empty" if asked else "containers are named by their runtimes' files alone"
+        worker.log.log(logging.WARNING if asked else logging.INFO, "%s: %s", why, effect)
+
+
+class _IndexObserver(Observer):
+    """Of an index."""
+
+    def __init__(self, worker: Worker, name: str, index: Index) -> None:
+        super().__init__(worker.telemetry, worker.log, name)
+        self._index = index
+
+    def took(self, seconds: float) -> None:
+        """Say how much the index holds; parsing has left memory behind."""
+        self.telemetry.objects.labels(self.name).set(len(self._index))
+        self.log.info("%s: synced %d objects in %.1f s", self.name, len(self._index), seconds)
+        trim_memory()
