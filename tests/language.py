@@ -17,7 +17,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-OPENINGS = ("what", "whether", "where", "who", "whose", "when", "how", "the same", "look", "know", "knows", "say", "says", "tell", "tells", "told")
+OPENINGS = tuple("what whether where who whose when how look know knows say says tell tells told".split()) + ("the same",)
 """First words that a docstring must not have: they start a clause, not a statement."""
 IDIOMS = {
     r"\bwho(so)?ever\b": "name the process or person",
