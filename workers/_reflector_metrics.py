@@ -24,8 +24,8 @@ class Observer:
         """
         self.telemetry, self.log, self.name = telemetry, log, name
         self._events, self._received = telemetry.events.labels(name), telemetry.received.labels(name)
-        self._last_event = telemetry.last_event.labels(name)
         self._noted = 0.0
+        self._absent = self._heard = False
         self._last_failure = ""
         self._count, self._bytes = 0, 0
 
@@ -60,6 +60,22 @@ class Observer:
         """Who ends a watch when it was asked to is there, though nothing has happened."""
         self._note()
 
+    def answered(self) -> None:
+        """Note that the API server is there."""
+        self._note()
+
+    def quiet(self) -> None:
+        """Log at debug: nothing is wrong."""
+        self.log.debug("%s: no change and no bookmark for api.read_timeout; watching again", self.name)
+
+    def absent(self, delay: float) -> None:
+        """Drop the time of the last event: nothing is expected of a collection that the API server lacks."""
+        message = f"{self.name}: the API server does not serve this resource (404); requesting it again in {delay:.0f} s"
+        self.log.log(logging.DEBUG if self._absent else logging.INFO, message)
+        if self._heard:
+            self.telemetry.last_event.labels(self.name).set(NAN)
+        self._absent, self._heard = True, False
+
     def event(self, size: int) -> None:
         """Count events. PERF: the counters in shared files are written once a second, not once an event (3 us each)."""
         self._count += 1
@@ -72,12 +88,14 @@ class Observer:
         self.telemetry.errors.labels(self.name, reason).inc()
         if message != self._last_failure:
             self._last_failure = message
-            again = f"; tried again in {delay:.1f} s" if delay else ""
+            again = f"; retrying in {delay:.1f} s" if delay else ""
             self.log.warning("%s: %s%s", self.name, message, again)
 
     def _note(self) -> None:
+        # The series begins with the first answer: one of 0 would look like a source that has been silent since 1970.
+        self._absent, self._heard = False, True
         self._noted = time.monotonic()
-        self._last_event.set(time.time())
+        self.telemetry.last_event.labels(self.name).set(time.time())
         self._events.inc(self._count)
         self._received.inc(self._bytes)
         self._count = self._bytes = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,21 +16,18 @@ from urllib.parse import urlencode
 import orjson
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
 from telegen import __version__
+from telegen.api.body import pieces, split_lines
 from telegen.api.credentials import Cluster, Credentials, NoCredentials
-from telegen.api.errors import ApiError, Gone, ProtocolError, Silent, Unreachable, api_error
+from telegen.api.errors import ApiError, Gone, ProtocolError, Unreachable, api_error, cause
 
 USER_AGENT = f"telegen/{__version__}"
-READ = 256 * 1024
-"""Bytes asked of the socket at once while much comes. PERF: 8 kB took twice the CPU for a list of 118 MB."""
-QUIET = 16 * 1024
-"""Bytes asked for while little comes: the buffer of a watch that waits is there all the time."""
-MAX_LINE = 64 << 20
-"""Bytes of the longest line; etcd holds objects of 1.5 MB at most."""
 MAX_ERROR = 64 * 1024
 """Bytes of an error's body that are read."""
+MAX_RETRY_AFTER = 60.0
+"""Longest time in seconds that a server's Retry-After delays a request."""
 
 SOCKET_OPTIONS = [
     *HTTPConnection.default_socket_options,
@@ -64,6 +60,7 @@ class Client:
     def __init__(self, credentials: Credentials, timeouts: Timeouts = Timeouts()) -> None:
         self._credentials = credentials
         self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read)
+        self._read = timeouts.read
         self._pool: urllib3.PoolManager | None = None
         self._connection: object = None
         self._url = ""
@@ -98,7 +95,7 @@ class Client:
         decode: Callable[[bytes], Any] = orjson.loads,
     ) -> Any:
         with self._open(path, params, accept, method, body) as response:
-            answer = b"".join(_decoded(response))
+            answer = b"".join(pieces(response))
         try:
             return decode(answer)
         except orjson.JSONDecodeError as error:
@@ -112,7 +109,7 @@ class Client:
             ApiError, Unreachable, ProtocolError: there, or while the lines are read.
         """
         with self._open(path, params, accept) as response:
-            yield split_lines(_decoded(response))
+            yield split_lines(pieces(response), self._read)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -160,7 +157,7 @@ class Client:
                 retries=False,
             )
         except (HTTPError, OSError) as error:
-            raise Unreachable(f"{cluster.url}: {_cause(error)}") from error
+            raise Unreachable(f"{cluster.url}: {cause(error)}") from error
 
     def _manager(self, cluster: Cluster) -> urllib3.PoolManager:
         """The connections to the cluster; made anew when its address, CA or certificate has changed.
@@ -222,22 +219,16 @@ def _date(header: str) -> float | None:
         return None
 
 
-def _cause(error: BaseException) -> str:
-    """The innermost message: urllib3 wraps what happened."""
-    while error.__cause__ is not None or getattr(error, "reason", None) is not None:
-        inner = error.__cause__ or getattr(error, "reason")
-        if not isinstance(inner, BaseException) or inner is error:
-            break
-        error = inner
-    return str(error) or type(error).__name__
-
-
 def _error(response: urllib3.BaseHTTPResponse) -> ApiError:
     """The error that an answer stands for: its body is a Status object, or anything at all from a proxy."""
+    body = b""
     try:
-        body = response.read(MAX_ERROR, decode_content=True)
-    except (HTTPError, OSError) as error:
-        body = str(error).encode()
+        for piece in pieces(response):
+            body += piece
+            if len(body) > MAX_ERROR:
+                break
+    except (Unreachable, ProtocolError) as error:
+        body = body or str(error).encode()
     reason, message = "", body.decode("utf-8", "replace").strip()[:500]
     try:
         status = orjson.loads(body)
@@ -245,65 +236,5 @@ def _error(response: urllib3.BaseHTTPResponse) -> ApiError:
     except (orjson.JSONDecodeError, AttributeError):
         reason = response.reason or ""
     wait = response.headers.get("Retry-After", "")
-    return api_error(response.status, reason, message, float(wait) if wait.isdecimal() else None)
-
-
-def _decoded(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """The body as it comes in, gzip taken off piece by piece: an event is out as soon as the server has flushed it."""
-    coding = response.headers.get("Content-Encoding", "identity")
-    if coding not in ("identity", "gzip"):
-        raise ProtocolError(f"content coding {coding} was not asked for")
-    unzip = zlib.decompressobj(31) if coding == "gzip" else None
-    try:
-        for data in _read(response):
-            yield unzip.decompress(data) if unzip else data
-    except zlib.error as error:
-        raise ProtocolError(f"gzip: {error}") from error
-    except ReadTimeoutError as error:
-        raise Silent("nothing heard for the read timeout") from error
-    except (HTTPError, OSError) as error:
-        raise Unreachable(_cause(error)) from error
-    if unzip and not unzip.eof:
-        raise Unreachable("the connection ended inside a gzip stream")
-
-
-def _read(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """The body as it comes in."""
-    if response.chunked:
-        # PERF: kube-apiserver sends each event as a chunk: 12 us for one of 10 kB, where a read1, which ends with the chunk, takes 22.
-        yield from response.read_chunked(READ, decode_content=False)
-        return
-    size = READ
-    while data := response.read1(size):
-        yield data
-        size = READ if len(data) >= QUIET else QUIET
-
-
-def split_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Whole lines, without their ends, of a stream in pieces. What follows the last line end is a broken line.
-
-    Raises:
-        ProtocolError: a line is longer than `MAX_LINE`, or the stream ends inside a line.
-    """
-    # PERF: a line in many pieces is joined once; 118 MB in pieces of 256 kB take 30 ms.
-    tail: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        first, *rest = piece.split(b"\n")
-        if not rest:
-            tail.append(first)
-            size += len(first)
-            if size > MAX_LINE:
-                raise ProtocolError(f"a line is longer than {MAX_LINE} bytes")
-            continue
-        tail.append(first)
-        line = b"".join(tail)
-        if line:
-            yield line
-        *lines, last = rest
-        for line in lines:
-            if line:
-                yield line
-        tail, size = [last], len(last)
-    if any(tail):
-        raise ProtocolError("the stream ended inside a line")
+    retry_after = min(float(wait), MAX_RETRY_AFTER) if wait.isdecimal() else None
+    return api_error(response.status, reason, message, retry_after)

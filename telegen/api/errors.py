@@ -49,6 +49,10 @@ class Silent(Unreachable):
     """Nothing was heard for the read timeout."""
 
 
+class Stalled(Unreachable):
+    """Bytes arrive on a watch, but no event and no bookmark for the read timeout."""
+
+
 class ProtocolError(Exception):
     """An answer that cannot be read."""
 
@@ -62,9 +66,19 @@ def api_error(status: int, reason: str, message: str, retry_after: float | None 
 
 
 def label(error: Exception) -> str:
-    """A short word for an error, for a metric's label: `410`, `unreachable`, `silent`, `protocol`."""
+    """Short name of an error, for a metric's label: `410`, `unreachable`, `silent`, `stalled`, `protocol`."""
     if isinstance(error, ApiError):
         return str(error.status)
-    if isinstance(error, Silent):
-        return "silent"
+    if isinstance(error, (Silent, Stalled)):
+        return type(error).__name__.lower()
     return "unreachable" if isinstance(error, Unreachable) else "protocol"
+
+
+def cause(error: BaseException) -> str:
+    """Message of the innermost error: urllib3 wraps what happened."""
+    while error.__cause__ is not None or getattr(error, "reason", None) is not None:
+        inner = error.__cause__ or getattr(error, "reason")
+        if not isinstance(inner, BaseException) or inner is error:
+            break
+        error = inner
+    return str(error) or type(error).__name__

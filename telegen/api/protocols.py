@@ -41,7 +41,16 @@ class Observer(Protocol):
         """A list was not taken whole: so many objects were left out, None where the server does not say. 0: it was."""
 
     def watching(self) -> None:
-        """A watch is opened."""
+        """A watch is requested."""
+
+    def answered(self) -> None:
+        """The API server has answered a watch: it is there, although nothing may have changed."""
+
+    def quiet(self) -> None:
+        """A watch delivered nothing for the read timeout; another one follows at once."""
+
+    def absent(self, delay: float) -> None:
+        """The API server does not serve the collection (404); requested again in `delay` seconds."""
 
     def event(self, size: int) -> None:
         """An event of so many bytes has come, bookmarks included."""
@@ -63,6 +72,8 @@ class Settings:
         watch: shortest and longest time that a watch is asked to last.
         backoff: first and longest delay after an error; each is drawn between it and its double.
         reset: quiet time after which the delay starts anew.
+        restart: time that the restart of an API server may take, the time in which it refuses what it will allow included,
+            and the longest delay meanwhile.
         cached: lists are answered from the server's cache, resourceVersion 0.
         streamed: time after which a server that cannot stream lists is asked again whether it can.
         limit: objects that a list takes at the most, before those of others are left out; 0 for all of them. With a limit
@@ -78,6 +89,7 @@ class Settings:
     watch: tuple[float, float] = (300.0, 600.0)
     backoff: tuple[float, float] = (0.8, 30.0)
     reset: float = 120.0
+    restart: tuple[float, float] = (30.0, 2.0)
     cached: bool = False
     streamed: float = 600.0
     limit: int = 0
@@ -86,18 +98,53 @@ class Settings:
 
 
 class Backoff:
-    """Delays after errors: doubling, with full jitter, reset after quiet time."""
+    """Delays after errors: doubling, with full jitter.
+
+    An API server that restarts is back within seconds, so delays stay short for the first `Settings.restart` seconds of a run of
+    failures. A run ends with `reset`, or when nothing has failed for `Settings.reset` seconds.
+    """
 
     def __init__(self, settings: Settings, draw: Callable[[], float], clock: Callable[[], float]) -> None:
         self._settings, self._draw, self._clock = settings, draw, clock
         self._delay = 0.0
-        self._last = float("-inf")
+        self._since = self._last = float("-inf")
+        self._refused_since: float | None = None
 
-    def next(self, longest: bool = False) -> float:
-        """The delay now; the longest at once where trying sooner would not help."""
+    def next(self) -> float:
+        """Seconds to wait after a failure."""
+        self._refused_since = None
+        return self._jittered(self._next())
+
+    def refused(self) -> float:
+        """Seconds to wait after a refusal (403, 404).
+
+        A starting API server refuses requests while it has not read its RBAC rules or its custom resource definitions. A
+        refusal that persists needs a change by an administrator, so the longest delay is enough. It is not remembered: a
+        failure of another kind starts with its own delay.
+        """
+        if self._refused_since is None:
+            self.reset()
+            self._refused_since = self._clock()
+        return self._jittered(self._next() if not self.is_refused else self._settings.backoff[1])
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether refusals have persisted for longer than a restart takes."""
+        return self._refused_since is not None and self._clock() - self._refused_since > self._settings.restart[0]
+
+    def reset(self) -> None:
+        """End the run of failures: the next one starts with the shortest delay."""
+        self._delay, self._last, self._refused_since = 0.0, float("-inf"), None
+
+    def _next(self) -> float:
         first, last = self._settings.backoff
-        if self._clock() - self._last > self._settings.reset:
-            self._delay = 0.0
-        self._delay = last if longest else min(last, self._delay * 2 or first)
-        self._last = self._clock()
-        return self._delay * (1 + self._draw())
+        now = self._clock()
+        if now - self._last > self._settings.reset:
+            self._delay, self._since = 0.0, now
+        self._last = now
+        longest = last if now - self._since > self._settings.restart[0] else min(last, self._settings.restart[1])
+        self._delay = min(longest, self._delay * 2 or first)
+        return self._delay
+
+    def _jittered(self, delay: float) -> float:
+        return delay * (1 + self._draw())

@@ -19,7 +19,18 @@ import orjson
 from telegen.api.client import Client
 from telegen.api.collection import Collection
 from telegen.api.decoding import event_decoder, list_decoder, peek
-from telegen.api.errors import ApiError, Forbidden, Gone, NotFound, ProtocolError, Silent, Unreachable, api_error, label
+from telegen.api.errors import (
+    ApiError,
+    Forbidden,
+    Gone,
+    NotFound,
+    ProtocolError,
+    Silent,
+    Stalled,
+    Unreachable,
+    api_error,
+    label,
+)
 from telegen.api.protocols import Backoff, Event, Observer, Settings, Store
 from telegen.api.representation import REPRESENTATIONS, Rows
 
@@ -27,6 +38,8 @@ INITIAL_END = "k8s.io/initial-events-end"
 """Annotation of the bookmark that ends a streamed list (KEP-3157)."""
 ABRUPT = 1.0
 """A watch that ends within so many seconds without an event counts as an error."""
+SHORT_WATCHES = 3
+"""Watches in a row that may end that early when they delivered events."""
 WHOLE = 0.95
 """Share of the time asked for that a watch lasts which nobody has cut short."""
 OVERDUE = 1.0
@@ -65,6 +78,8 @@ class Reflector:
         self._filled = False
         self._paged_until = INFINITE if settings.limit or settings.paged else -INFINITE
         self._resync_at = INFINITE
+        self._was_gone = False
+        self._short_watches = 0
         self._rows = Rows()
 
     def run(self) -> None:
@@ -73,23 +88,30 @@ class Reflector:
             try:
                 self._cycle()
             except Gone as error:
-                # What is there now must be asked for anew; at once, unless that is what failed.
-                again = not self._version
-                self._version = ""
+                # A new state is needed: at once, unless the last one did not help either.
+                again = self._was_gone or not self._version
+                self._version, self._was_gone = "", True
                 self._wait(error, self._backoff.next() if again else 0.0)
-            except NotFound as error:
-                # An older server does not know this resource: there are none, which is a whole state too.
-                if not self._filled:
-                    self._store.replace(())
-                    self._filled = True
-                self._wait(error, self._backoff.next(longest=True))
+            except NotFound:
+                self._absent()
             except Forbidden as error:
-                self._wait(error, self._backoff.next(longest=True))
+                self._wait(error, self._backoff.refused())
             except ApiError as error:
                 self._wait(error, max(self._backoff.next(), error.retry_after or 0.0))
             except (Unreachable, ProtocolError) as error:
-                # A silent connection is what a vanished server looks like; the first one may also be a lost packet.
                 self._wait(error, self._backoff.next())
+
+    def _absent(self) -> None:
+        """Wait where the server does not serve the collection: there are no objects, which is a complete state too.
+
+        What was served before stays for as long as a restart of the server may take.
+        """
+        delay = self._backoff.refused()
+        if not self._filled or self._backoff.is_refused:
+            self._store.replace(())
+            self._filled, self._version = True, ""
+        self._observer.absent(delay)
+        self._stop.wait(delay)
 
     def _wait(self, error: Exception, delay: float) -> None:
         self._observer.failed(label(error), str(error), delay)
@@ -144,12 +166,12 @@ class Reflector:
                 events = self._events(lines)
                 self._store.replace(self._initial(events, started))
                 self._ended(started)
-                self._follow(events)
+                self._until_broken(events)
         except ApiError as error:
             if self._version or not _refuses_streaming(error):
                 raise
             raise _NotStreamed from error
-        except Silent as error:
+        except (Silent, Stalled) as error:
             if self._version:
                 raise
             raise _NotStreamed from error
@@ -236,14 +258,45 @@ class Reflector:
         self._observer.watching()
         self._rows = Rows()
         with self._lines(params, self._representation.watch_accept) as lines:
-            some = self._follow(self._events(lines))
+            self._observer.answered()
+            some = self._until_broken(self._events(lines))
         lasted = self._clock() - started
         if self._is_over():
             return
         if WHOLE * int(asked) <= lasted <= int(asked) + OVERDUE:
             self._observer.followed()
-        elif not some and lasted < ABRUPT:
+        self._assess(some, lasted)
+
+    def _assess(self, some: bool, lasted: float) -> None:
+        """Tell a watch that works from one that a server or a proxy ends again and again.
+
+        Raises:
+            Unreachable: it ended at once.
+        """
+        if lasted >= ABRUPT:
+            self._short_watches, self._was_gone = 0, False
+            self._backoff.reset()
+            return
+        self._short_watches += 1
+        if not some or self._short_watches > SHORT_WATCHES:
             raise Unreachable("the watch ended at once")
+
+    def _until_broken(self, events: Iterator[Event]) -> bool:
+        """Follow a watch; True if it delivered anything or lasted.
+
+        A watch that lasted and then breaks is normal in a long life: the next one follows without a delay. So is a watch that
+        is silent for the read timeout, where changes and bookmarks are rare (Kubernetes 1.30 and older).
+        """
+        started = self._clock()
+        try:
+            return self._follow(events)
+        except Silent:
+            self._observer.quiet()
+        except (Unreachable, ProtocolError) as error:
+            if self._clock() - started < ABRUPT:
+                raise
+            self._observer.failed(label(error), str(error), 0.0)
+        return True
 
     def _is_over(self) -> bool:
         """Whether nothing more is to be read of a watch."""

@@ -17,11 +17,14 @@ from telegen.cadvisor.collectors import (
     pids,
     pressure,
     processes,
+    referenced_memory,
+    sched,
+    self_metrics,
+    sockets,
+    spec,
+    times,
+    topology,
 )
-from telegen.cadvisor.collectors import referenced_memory
-from telegen.cadvisor.collectors import sched
-from telegen.cadvisor.collectors import self_metrics
-from telegen.cadvisor.collectors import sockets, spec, times, topology
 from telegen.cadvisor.collectors.layers import Layers
 from telegen.cadvisor.source import Source
 from telegen.config import ConfigError

@@ -27,6 +27,7 @@ from telegen.shm.heartbeats import Board
 
 Mode = Literal["livemostrecent", "livesum", "livemin"]
 """How the values of several processes become one; those of processes that are forgotten do not count."""
+LAST_EVENT = "telegen_store_last_event_timestamp_seconds"
 _PREFIX = "telegen-telemetry-"
 _LOCK = "lock"
 
@@ -93,8 +94,8 @@ class Telemetry:
             "store",
         )
         self.last_event = gauge(
-            "telegen_store_last_event_timestamp_seconds",
-            "When the source last said anything, bookmarks and ends of watches included.",
+            LAST_EVENT,
+            "Time of the last answer or event of the source, bookmarks included; absent for resources that the API server lacks.",
             "store",
             mode="livemin",
         )
@@ -170,7 +171,12 @@ class _Values(Collector):
     def collect(self) -> Iterable[Metric]:
         """Read them all."""
         files = [str(file) for file in self._folder.glob("*.db") if _size(file)]
-        return MultiProcessCollector.merge(files, accumulate=True)  # type: ignore[no-untyped-call, no-any-return]
+        families: list[Metric] = list(MultiProcessCollector.merge(files, accumulate=True))  # type: ignore[no-untyped-call]
+        for family in families:
+            # A value file cannot drop a series: NaN marks the ones that have ended, and `time() - NaN` would not be empty.
+            if family.name == LAST_EVENT:
+                family.samples = [sample for sample in family.samples if sample.value == sample.value]
+        return families
 
 
 def _size(file: Path) -> int:

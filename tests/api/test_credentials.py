@@ -118,7 +118,7 @@ def test_lines_split_at_every_byte() -> None:
 
 def test_line_without_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that never ends is given up at its bound."""
-    monkeypatch.setattr("telegen.api.client.MAX_LINE", 1000)
+    monkeypatch.setattr("telegen.api.body.MAX_LINE", 1000)
     with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
         list(split_lines(iter([b"x" * 600] * 3)))
 

@@ -117,21 +117,57 @@ def test_retry_after_is_waited_out() -> None:
         assert running.noted.failures[0][2] == 1.0
 
 
-@pytest.mark.parametrize(("status", "slow"), [(403, True), (404, True), (500, False), (503, False)])
-def test_refusals_are_reported_and_tried_again(status: int, slow: bool) -> None:
-    """Errors are reported with the server's words; lacking rights or resources are tried again at the longest delay."""
-    with reflecting(refusal(status, "Reason", "pods are not for you"), stream(*whole("a"))) as running:
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_refusals_are_reported_and_tried_again(status: int) -> None:
+    """Errors are reported with the server's words and retried soon."""
+    refused = [refusal(status, "Reason", "pods are not for you")] * (2 if status == 401 else 1)
+    with reflecting(*refused, stream(*whole("a"))) as running:
         running.wait_held("a")
         reason, message, delay = running.noted.failures[0]
         assert reason == str(status)
         assert "pods are not for you" in message
-        assert (delay >= FAST.backoff[1]) == slow
+        assert delay < FAST.restart[1]
+
+
+def test_right_that_is_missing() -> None:
+    """A 403 that persists for longer than a restart takes is retried at the longest delay, which the next failure does not inherit."""
+    settings = replace(FAST, restart=(0.05, 0.02))
+    refused = [refusal(403, "Forbidden", "no")] * 5
+    with reflecting(*refused, refusal(500, "Error", "other"), stream(*whole("a")), settings=settings) as running:
+        running.wait_held("a")
+        delays = [delay for _, _, delay in running.noted.failures]
+        assert running.noted.reasons == ["403"] * 5 + ["500"]
+        assert delays[0] == FAST.backoff[0] * 1.5 and delays[4] == FAST.backoff[1] * 1.5
+        assert delays[5] < FAST.backoff[1]
+
+
+def test_server_that_starts() -> None:
+    """After a restart the server refuses connections, then everything until it has read its RBAC rules: delays stay short."""
+    with reflecting(stream(*whole("a"), stay=False), *[refusal(403, "Forbidden", "not yet")] * 3, stream(added("b", 11))) as running:
+        running.wait_held("a", "b")
+        assert running.noted.reasons == ["403"] * 3
+        assert max(delay for _, _, delay in running.noted.failures) <= 2 * FAST.restart[1]
+        assert running.server.requests[-1].params["resourceVersion"] == "10"
 
 
 def test_resource_that_the_server_does_not_know() -> None:
-    """An older server lacks a resource: its store is empty but synced, so that the agent becomes ready."""
+    """An older server lacks a resource: its store is empty but complete, so that the agent becomes ready; it is no error."""
     with reflecting(refusal(404, "NotFound", "the server could not find the requested resource")) as running:
-        wait_for("an empty whole state", lambda: running.store.replaced == 1, 5)
+        wait_for("an empty state", lambda: running.store.replaced == 1, 5)
+        wait_for("the report", lambda: len(running.noted.absences) > 0, 5)
+        assert running.noted.failures == []
+
+
+def test_resource_that_is_removed() -> None:
+    """A collection that is no longer served keeps its objects for as long as a restart may take, then has none."""
+    missing = refusal(404, "NotFound", "the server could not find the requested resource")
+    settings = replace(FAST, restart=(0.1, 0.02))
+    with reflecting(stream(*whole("a"), stay=False), *[missing] * 50, settings=settings) as running:
+        running.wait_held("a")
+        running.wait_requests(3)
+        assert set(running.store.held) == {"a"}
+        running.wait_held()
+        assert running.noted.failures == []
 
 
 def test_error_page_of_a_proxy() -> None:
@@ -192,10 +228,10 @@ def test_gzip_stream_that_breaks() -> None:
 
 
 def test_silent_connection() -> None:
-    """Nothing heard for the read timeout: connected again, from the last version, without a relist."""
+    """A watch that delivers nothing for the read timeout: another one follows from the last version; it is no error."""
     with reflecting(stream(*whole("a"), bookmark(15)), stream(added("b", 16)), read=0.3) as running:
         running.wait_held("a", "b")
-        assert running.noted.reasons[0] == "silent"
+        assert (running.noted.silences, running.noted.reasons) == (1, [])
         assert running.server.requests[1].params["resourceVersion"] == "15"
         assert running.store.replaced == 1
 
@@ -231,7 +267,7 @@ def test_only_a_watch_that_ends_by_itself_proves_anything() -> None:
         requests = running.wait_requests(7)
         assert "sendInitialEvents" not in requests[0].params
         assert [request.params["timeoutSeconds"] for request in requests[1:6]] == ["1"] * 5
-        assert running.noted.followed_at == [1, 5]
+        assert running.noted.followed_at == [1, 3, 5]
         assert set(running.store.held) == set("abcde")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -20,7 +21,7 @@ from telegen.api.protocols import Event, Settings
 from telegen.api.reflector import Reflector
 from tests.process_tree import wait_for
 
-FAST = Settings(initial=2.0, backoff=(0.01, 0.1), reset=120.0)
+FAST = Settings(initial=2.0, backoff=(0.01, 0.1), reset=120.0, restart=(0.2, 0.05))
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
@@ -136,14 +137,39 @@ def stream(*events: dict[str, Any], stay: bool = True, after: float = 0.0) -> St
     return raw(lines(events), stay=stay, after=after)
 
 
-def raw(data: bytes, stay: bool = True, piece: int = 0, after: float = 0.0) -> Step:
-    """A body of these bytes, sent in pieces of so many when `piece` is given."""
+def raw(data: bytes, stay: bool = True, piece: int = 0, after: float = 0.0, pause: float = 0.0) -> Step:
+    """A body of these bytes, sent in pieces of so many when `piece` is given, `pause` seconds apart."""
 
     def step(request: Request, connection: Connection) -> None:
         connection.head()
         time.sleep(after)
         for start in range(0, len(data), piece or len(data) or 1):
             connection.send(data[start : start + (piece or len(data))])
+            time.sleep(pause)
+        if stay:
+            connection.hold()
+
+    return step
+
+
+def members(*parts: bytes, stay: bool = True, cut: int = 0) -> Step:
+    """A gzip stream of several members, one per part, as kube-apiserver 1.37 sends streamed lists.
+
+    Args:
+        cut: send the first so many bytes by themselves; 0 sends all at once.
+    """
+    return zipped(b"".join(gzip.compress(part) for part in parts), stay, cut)
+
+
+def zipped(data: bytes, stay: bool = True, cut: int = 0, status: int = 200) -> Step:
+    """A body of these bytes that is declared as gzip."""
+
+    def step(request: Request, connection: Connection) -> None:
+        connection.head(status, "Content-Encoding: gzip")
+        connection.send(data[:cut])
+        if cut:
+            time.sleep(0.002)
+        connection.send(data[cut:])
         if stay:
             connection.hold()
 
@@ -279,6 +305,9 @@ class Noted:
     watches: int = 0
     followed_at: list[int] = field(default_factory=list)
     bytes: int = 0
+    answers: int = 0
+    silences: int = 0
+    absences: list[float] = field(default_factory=list)
 
     def listing(self, by: str, again: bool) -> None:
         """A whole state is asked for."""
@@ -298,6 +327,18 @@ class Noted:
     def followed(self) -> None:
         """A watch has come to its end."""
         self.followed_at.append(self.watches)
+
+    def answered(self) -> None:
+        """A watch is answered."""
+        self.answers += 1
+
+    def quiet(self) -> None:
+        """A watch was silent."""
+        self.silences += 1
+
+    def absent(self, delay: float) -> None:
+        """The collection is not served."""
+        self.absences.append(delay)
 
     def event(self, size: int) -> None:
         """An event has come."""

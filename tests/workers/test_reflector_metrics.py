@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,55 @@ from telegen.shm.heartbeats import Board
 from workers._reflector_metrics import Observer
 
 
-def test_end_of_a_watch_is_a_sign_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A source whose watches end when they were asked to is not silent, though they have brought nothing."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    before = time.time()
+def last_event(folder: Path, act: Callable[[Observer], None]) -> float | None:
+    """Time of the last event of a store, as a scrape shows it, after a process has reported something."""
     if (pid := os.fork()) == 0:
-        observer = Observer(Telemetry("watch-unscheduled"), logging.getLogger("test"), "pods")
-        observer.watching()
-        observer.followed()
+        act(Observer(Telemetry("watch-cluster"), logging.getLogger("test"), "pods"))
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
-    said = reading_registry(Board(1), {}).get_sample_value("telegen_store_last_event_timestamp_seconds", {"store": "pods"})
-    assert said is not None and before <= said <= time.time()
+    return reading_registry(Board(1), {}).get_sample_value("telegen_store_last_event_timestamp_seconds", {"store": "pods"})
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the value files."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_answered_watch_is_a_sign_of_life(folder: Path) -> None:
+    """A source that answers watches is not silent, though they deliver nothing."""
+    before = time.time()
+    value = last_event(folder, Observer.answered)
+    assert value is not None and before <= value <= time.time()
+
+
+def test_resource_that_the_server_lacks(folder: Path) -> None:
+    """A resource that the API server does not serve has no time of a last event and no error, so that no alert fires."""
+    assert last_event(folder, lambda observer: observer.absent(30.0)) is None
+    assert reading_registry(Board(1), {}).get_sample_value("telegen_api_errors_total", {"store": "pods", "reason": "404"}) is None
+
+
+def test_resource_that_is_removed_and_returns(folder: Path) -> None:
+    """The time of the last event ends when a resource is removed, and begins anew when it is served again."""
+
+    def removed(observer: Observer) -> None:
+        observer.answered()
+        observer.absent(30.0)
+
+    def returned(observer: Observer) -> None:
+        removed(observer)
+        observer.answered()
+
+    assert last_event(folder, removed) is None
+    assert last_event(folder, returned) is not None
+
+
+def test_log_of_a_resource_that_the_server_lacks(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The first 404 is one line at info, the next ones are debug, as are watches that deliver nothing."""
+    observer = Observer(Telemetry("watch-cluster"), logging.getLogger("test"), "pods")
+    with caplog.at_level(logging.DEBUG):
+        for report in (lambda: observer.absent(30.0), lambda: observer.absent(40.0), observer.quiet):
+            report()
+    assert [record.levelname for record in caplog.records] == ["INFO", "DEBUG", "DEBUG"]
+    assert "does not serve this resource (404)" in caplog.records[0].message

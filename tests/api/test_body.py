@@ -1,0 +1,85 @@
+"""Bodies as servers send them: gzip members however they are cut, and streams that deliver bytes but no event."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from telegen.api.body import Gunzip
+from tests.api.wire import Step, added, event, lines, members, page, pod, raw, reflecting, stream, whole, zipped
+
+STATE = [lines([one]) for one in whole("a", "b")]
+"""One part per flush of the server."""
+
+
+def test_members_in_one_read() -> None:
+    """All members that arrive together are read, those behind the first bookmark too."""
+    with reflecting(members(*STATE, lines([added("c", 11)]), lines([added("d", 12)]))) as running:
+        running.wait_held("a", "b", "c", "d")
+        assert running.noted.reasons == []
+
+
+def test_members_cut_at_every_byte() -> None:
+    """Two members give the same bytes wherever the connection cuts them."""
+    data = gzip.compress(b"first\n") + gzip.compress(b"second\n")
+    for cut in range(len(data) + 1):
+        gunzip = Gunzip()
+        assert b"".join([*gunzip.decompress(data[:cut]), *gunzip.decompress(data[cut:])]) == b"first\nsecond\n"
+        assert gunzip.is_complete
+
+
+@pytest.mark.parametrize("cut", [1, 9, 10, 30, -1, -9])
+def test_member_cut_on_the_wire(cut: int) -> None:
+    """A member whose header, body or trailer arrives later."""
+    with reflecting(members(*STATE, cut=cut % len(b"".join(map(gzip.compress, STATE))))) as running:
+        running.wait_held("a", "b")
+
+
+def test_empty_members() -> None:
+    """A flush without data is an empty member; it ends nothing."""
+    with reflecting(members(b"", *STATE, b"", b"", lines([added("c", 11)]), b"")) as running:
+        running.wait_held("a", "b", "c")
+        assert running.noted.reasons == []
+
+
+def test_garbage_after_a_member() -> None:
+    """Bytes that are no member are an error; what came before them counts, and the watch goes on from there."""
+    data = b"".join(map(gzip.compress, [*STATE, lines([added("c", 11)])])) + b"garbage that is no gzip header"
+    with reflecting(zipped(data), stream(added("d", 12))) as running:
+        running.wait_held("a", "b", "c", "d")
+        assert running.noted.reasons == ["protocol"]
+        assert running.server.requests[1].params["resourceVersion"] == "11"
+
+
+def test_stream_that_ends_inside_a_member() -> None:
+    """A connection that ends inside the second member is broken; one that ends between two is not."""
+    part = gzip.compress(lines([added("c", 11)]))
+    whole_members = b"".join(map(gzip.compress, STATE))
+    with reflecting(zipped(whole_members + part[:-4], stay=False), zipped(part, stay=False), stream(added("d", 12))) as running:
+        running.wait_held("a", "b", "c", "d")
+        assert "unreachable" in running.noted.reasons
+
+
+def test_lists_and_errors_in_members() -> None:
+    """Answers that are no streams may come in members too: the Status of an error, and a page of a list."""
+    status = json.dumps({"kind": "Status", "code": 422, "reason": "Invalid", "message": "sendInitialEvents is forbidden"}).encode()
+    listed = json.dumps(page("a")).encode()
+    with reflecting(halves(status, 422), halves(listed)) as running:
+        running.wait_held("a")
+        assert running.noted.lists == ["watch", "list"]
+
+
+def halves(data: bytes, status: int = 200) -> Step:
+    """An answer in two members."""
+    return zipped(gzip.compress(data[:15]) + gzip.compress(data[15:]), stay=False, status=status)
+
+
+@pytest.mark.parametrize("noise", [b"\n", b" "])
+def test_bytes_without_events(noise: bytes) -> None:
+    """A watch that delivers bytes but no event and no bookmark for the read timeout is an error, and another one follows."""
+    noisy = raw(noise * 200, piece=1, pause=0.02)
+    with reflecting(stream(*whole("a"), stay=False), noisy, stream(event("ADDED", pod("b", 11))), read=0.3) as running:
+        running.wait_held("a", "b")
+        assert running.noted.reasons == ["stalled"]
