@@ -1,4 +1,4 @@
-"""Families that many kinds have: made here once, put into each table by a call."""
+"""Constructors of families that many resources share; `prefix` is `kube_` and the lower-case kind."""
 
 from __future__ import annotations
 
@@ -12,51 +12,57 @@ from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Obj
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 STATUSES = (("true", "True"), ("false", "False"), ("unknown", "Unknown"))
-"""Label value and API value of a condition's three states."""
+"""Label value and API value of each status of a condition."""
 
 
 def _kind(prefix: str) -> str:
-    """`kube_pod` in words: `pod`."""
+    """Return the kind in a prefix: `pod` of `kube_pod`."""
     return prefix.partition("_")[2]
 
 
 def created(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
-    """metadata.creationTimestamp."""
     return gauge(
         f"{prefix}_created",
-        f"When the {_kind(prefix)} was created, in Unix seconds.",
+        f"Creation time of the {_kind(prefix)} in Unix seconds (metadata.creationTimestamp).",
         stability,
         time_at("metadata.creationTimestamp"),
     )
 
 
 def exists(prefix: str, stability: Stability = ALPHA) -> FamilyGenerator:
-    """Always 1: counts objects."""
-    return gauge(f"{prefix}_info", f"Says that the {_kind(prefix)} is there.", stability, lambda obj: 1)
+    """Make an info family without labels of its own, for counting objects."""
+    return gauge(f"{prefix}_info", f"One series per {_kind(prefix)}, always 1 (metadata.name).", stability, lambda obj: 1)
 
 
 def deletion_timestamp(prefix: str, name: str = "deletion_timestamp", stability: Stability = ALPHA) -> FamilyGenerator:
-    """metadata.deletionTimestamp."""
     return gauge(
         f"{prefix}_{name}",
-        f"When the {_kind(prefix)} is to be gone, in Unix seconds, once its deletion was asked for.",
+        f"End of the grace period of a {_kind(prefix)} that is being deleted, in Unix seconds (metadata.deletionTimestamp).",
         stability,
         time_at("metadata.deletionTimestamp"),
     )
 
 
 def generation(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
-    """metadata.generation."""
     return gauge(
         f"{prefix}_metadata_generation",
-        "How often the desired state was changed.",
+        "Generation of the desired state; each change of the spec adds 1 (metadata.generation).",
         stability,
         count("metadata.generation"),
     )
 
 
+def observed_generation(prefix: str) -> FamilyGenerator:
+    return gauge(
+        f"{prefix}_status_observed_generation",
+        "Generation that the controller last processed (status.observedGeneration).",
+        STABLE,
+        count("status.observedGeneration"),
+    )
+
+
 def resource_version(prefix: str, stability: Stability = ALPHA) -> FamilyGenerator:
-    """metadata.resourceVersion, where it is a number."""
+    """Make the family of metadata.resourceVersion. An object whose version is no number has no series."""
     read = at("metadata.resourceVersion", "")
 
     def generate(obj: Object) -> float | None:
@@ -70,30 +76,34 @@ def resource_version(prefix: str, stability: Stability = ALPHA) -> FamilyGenerat
         return None
 
     return gauge(
-        f"{prefix}_metadata_resource_version", f"Version of the {_kind(prefix)} in the API.", stability, generate
+        f"{prefix}_metadata_resource_version",
+        f"Version of the {_kind(prefix)} in the API server, for comparison only (metadata.resourceVersion).",
+        stability,
+        generate,
     )
 
 
 def allowed_labels(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
-    """metadata.labels, those that the configuration allows."""
+    """Make the family of the labels that `labels_allowlist` allows."""
     return _selected(f"{prefix}_labels", "labels", "label_*", _kind(prefix), stability)
 
 
 def allowed_annotations(prefix: str, stability: Stability = ALPHA) -> FamilyGenerator:
-    """metadata.annotations, those that the configuration allows."""
+    """Make the family of the annotations that `annotations_allowlist` allows."""
     return _selected(f"{prefix}_annotations", "annotations", "annotation_*", _kind(prefix), stability)
 
 
-def _selected(name: str, what: str, label: str, kind: str, stability: Stability) -> FamilyGenerator:
-    help = f"Allowlisted {what} of the {kind}."
-    return FamilyGenerator(name, help, "gauge", stability, silent, (label,), dynamic=True, selects=what)
+def _selected(name: str, field: str, label: str, kind: str, stability: Stability) -> FamilyGenerator:
+    help = f"One series per {kind}, always 1; each allowlisted entry as a label {label} (metadata.{field})."
+    # `selectors` replaces the generate function where the configuration has an allowlist for the resource.
+    return FamilyGenerator(name, help, "gauge", stability, silent, (label,), dynamic=True, selects=field)
 
 
 _owners = items("metadata.ownerReferences")
 
 
 def owner_rows(obj: Object) -> Iterable[Row]:
-    """(kind, name, is controller) of each owner; one row of empty labels when there is none."""
+    """Return (kind, name, is controller, 1) of each owner, or one row of empty labels if there is none."""
     owners = _owners(obj)
     if not owners:
         return (("", "", "", 1),)
@@ -104,10 +114,9 @@ def owner_rows(obj: Object) -> Iterable[Row]:
 
 
 def owner(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
-    """metadata.ownerReferences."""
     return gauge(
         f"{prefix}_owner",
-        f"Who owns the {_kind(prefix)}.",
+        f"One series per owner of the {_kind(prefix)}, always 1; labels are empty if there is none (metadata.ownerReferences).",
         stability,
         owner_rows,
         "owner_kind",
@@ -117,7 +126,7 @@ def owner(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
 
 
 def condition_rows(type_: str) -> Generate:
-    """A generate function: (true | false | unknown) rows of the conditions of one type."""
+    """Return a generate function of three rows (true, false, unknown) for each condition of one type."""
     read = items("status.conditions")
 
     def generate(obj: Object) -> Iterable[Row]:
@@ -131,8 +140,8 @@ def condition_rows(type_: str) -> Generate:
     return generate
 
 
-def conditions(name: str, help: str, stability: Stability = STABLE) -> FamilyGenerator:
-    """status.conditions: three samples for each, 1 on its state."""
+def conditions(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
+    """Make the family of status.conditions: three samples for each condition, 1 on its current status."""
     read = items("status.conditions")
 
     def generate(obj: Object) -> Iterable[Row]:
@@ -142,14 +151,21 @@ def conditions(name: str, help: str, stability: Stability = STABLE) -> FamilyGen
             for label, status in STATUSES
         ]
 
-    return gauge(name, help, stability, generate, "condition", "status")
+    return gauge(
+        f"{prefix}_status_condition",
+        "1 on the current status of each condition, 0 on the other two (status.conditions[].status).",
+        stability,
+        generate,
+        "condition",
+        "status",
+    )
 
 
 def policy_binding(prefix: str) -> FamilyGenerator:
-    """What an admission policy's binding binds: spec.policyName and spec.paramRef."""
+    """Make the info family of a binding of an admission policy."""
     return gauge(
         f"{prefix}_info",
-        "Which policy is bound, with which parameters.",
+        f"One series per {_kind(prefix)}, always 1; name of the policy and reference to its parameters (spec.policyName, spec.paramRef).",
         ALPHA,
         labelled(
             "spec.policyName",
@@ -165,7 +181,7 @@ def policy_binding(prefix: str) -> FamilyGenerator:
 
 
 def webhook_services(prefix: str) -> FamilyGenerator:
-    """webhooks: the service of each, empty for those that have a URL."""
+    """Make the family of the services of webhooks. The labels are empty for a webhook with a URL."""
 
     def service(webhook: Object) -> Row:
         service = (webhook.get("clientConfig") or {}).get("service") or {}
@@ -173,7 +189,7 @@ def webhook_services(prefix: str) -> FamilyGenerator:
 
     return gauge(
         f"{prefix}_webhook_clientconfig_service",
-        "Services that are asked.",
+        "One series per webhook, always 1; service that it calls, empty for a URL (webhooks[].clientConfig.service).",
         ALPHA,
         each("webhooks", service),
         "webhook_name",

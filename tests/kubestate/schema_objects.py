@@ -122,7 +122,7 @@ class _Drawing:
 
     def value(self, schema: dict[str, Any], field: str) -> Any:
         """A value that a schema allows; `field` is the name that it stands under."""
-        schema = _resolved(schema)
+        schema = resolved(schema)
         if "oneOf" in schema:
             return self._choice(QUANTITIES) if schema.get("format") != "int-or-string" else self._choice((*NUMBERS["int32"], *TEXTS))
         kind = schema.get("type", "object")
@@ -149,7 +149,7 @@ class _Drawing:
     def _object(self, schema: dict[str, Any], field: str) -> dict[str, Any]:
         inner = schema.get("additionalProperties")
         if isinstance(inner, dict):
-            amounts = "oneOf" in _resolved(inner)
+            amounts = "oneOf" in resolved(inner)
             keys = self._random.sample(AMOUNTS if amounts else KEYS, self._random.randint(0, min(3 * self._mood.longest, 16)))
             return {key: self.value(inner, field) for key in keys}
         required, found = schema.get("required", ()), {}
@@ -164,7 +164,7 @@ class _Drawing:
         return self._random.choice(values)
 
 
-def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema without the references that lead to it."""
     while True:
         if "$ref" in schema:

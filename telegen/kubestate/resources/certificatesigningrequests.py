@@ -23,9 +23,14 @@ FAMILIES = (
     allowed_annotations("kube_certificatesigningrequest"),
     allowed_labels("kube_certificatesigningrequest"),
     created("kube_certificatesigningrequest"),
-    gauge("kube_certificatesigningrequest_condition", "What was decided on the request.", STABLE, verdicts, "condition"),
     gauge(
-        "kube_certificatesigningrequest_cert_length", "Length of the issued certificate in bytes.", STABLE,
+        "kube_certificatesigningrequest_condition",
+        "Number of conditions of the type in the label condition, whatever their status (status.conditions[].type).", STABLE,
+        verdicts, "condition",
+    ),
+    gauge(
+        "kube_certificatesigningrequest_cert_length",
+        "Length of the issued certificate in bytes; 0 before it is issued (status.certificate).", STABLE,
         lambda obj: len(b64decode(_certificate(obj))),
     ),
 )

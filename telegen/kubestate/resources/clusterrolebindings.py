@@ -11,8 +11,9 @@ FAMILIES = (
     allowed_annotations("kube_clusterrolebinding"),
     allowed_labels("kube_clusterrolebinding", ALPHA),
     gauge(
-        "kube_clusterrolebinding_info", "Which role is bound.", ALPHA, labelled("roleRef.kind", "roleRef.name"),
-        "roleref_kind", "roleref_name",
+        "kube_clusterrolebinding_info",
+        "One series per clusterrolebinding, always 1; kind and name of the role that is granted (roleRef.kind, roleRef.name).", ALPHA,
+        labelled("roleRef.kind", "roleRef.name"), "roleref_kind", "roleref_name",
     ),
     created("kube_clusterrolebinding", ALPHA),
     resource_version("kube_clusterrolebinding"),

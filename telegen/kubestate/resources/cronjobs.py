@@ -46,29 +46,50 @@ def invalid(obj: Object) -> int | None:
 FAMILIES = (
     allowed_annotations("kube_cronjob"),
     allowed_labels("kube_cronjob"),
-    gauge("kube_cronjob_info", "When jobs are made.", STABLE, info, "schedule", "concurrency_policy", "timezone"),
-    created("kube_cronjob"),
-    gauge("kube_cronjob_status_active", "Jobs that are running.", STABLE, lambda obj: len(_active(obj))),
     gauge(
-        "kube_cronjob_status_last_schedule_time", "When the last job was made, in Unix seconds.", STABLE,
+        "kube_cronjob_info",
+        "One series per cronjob, always 1; schedule, concurrency policy and time zone, local if unset "
+        "(spec.schedule, spec.concurrencyPolicy, spec.timeZone).",
+        STABLE, info, "schedule", "concurrency_policy", "timezone",
+    ),
+    created("kube_cronjob"),
+    gauge(
+        "kube_cronjob_status_active", "Number of jobs that are running now (status.active).", STABLE,
+        lambda obj: len(_active(obj)),
+    ),
+    gauge(
+        "kube_cronjob_status_last_schedule_time", "Last time a job was scheduled, in Unix seconds (status.lastScheduleTime).", STABLE,
         given_time_at("status.lastScheduleTime"),
     ),
     gauge(
-        "kube_cronjob_status_last_successful_time", "When a job last succeeded, in Unix seconds.", STABLE,
+        "kube_cronjob_status_last_successful_time", "Last time a job succeeded, in Unix seconds (status.lastSuccessfulTime).", STABLE,
         given_time_at("status.lastSuccessfulTime"),
     ),
-    gauge("kube_cronjob_spec_suspend", "Whether jobs are held back.", STABLE, _suspended),
+    gauge("kube_cronjob_spec_suspend", "1 if scheduling is suspended, 0 if not (spec.suspend).", STABLE, _suspended),
     gauge(
-        "kube_cronjob_spec_starting_deadline_seconds", "How late a job may still be made, in seconds.", STABLE,
+        "kube_cronjob_spec_starting_deadline_seconds",
+        "Seconds after its scheduled time within which a job may still start (spec.startingDeadlineSeconds).", STABLE,
         at("spec.startingDeadlineSeconds"),
     ),
-    gauge("kube_cronjob_next_schedule_time", "When the next job is due, in Unix seconds.", STABLE, next_time),
-    gauge("kube_cronjob_schedule_invalid", "The schedule cannot be read.", ALPHA, invalid),
+    gauge(
+        "kube_cronjob_next_schedule_time",
+        "Next time a job is due, in Unix seconds, computed from the schedule (spec.schedule, status.lastScheduleTime).", STABLE,
+        next_time,
+    ),
+    gauge(
+        "kube_cronjob_schedule_invalid",
+        "1 if the schedule or its time zone cannot be parsed; no series otherwise (spec.schedule, spec.timeZone).", ALPHA,
+        invalid,
+    ),
     resource_version("kube_cronjob", STABLE),
     gauge(
-        "kube_cronjob_spec_successful_job_history_limit", "Succeeded jobs that are kept.", ALPHA, at("spec.successfulJobsHistoryLimit")
+        "kube_cronjob_spec_successful_job_history_limit", "Number of succeeded jobs to keep (spec.successfulJobsHistoryLimit).", ALPHA,
+        at("spec.successfulJobsHistoryLimit"),
     ),
-    gauge("kube_cronjob_spec_failed_job_history_limit", "Failed jobs that are kept.", ALPHA, at("spec.failedJobsHistoryLimit")),
+    gauge(
+        "kube_cronjob_spec_failed_job_history_limit", "Number of failed jobs to keep (spec.failedJobsHistoryLimit).", ALPHA,
+        at("spec.failedJobsHistoryLimit"),
+    ),
 )
 
 RESOURCE = Resource(

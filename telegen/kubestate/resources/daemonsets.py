@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp, generation
+from telegen.kubestate.constructors import (
+    allowed_annotations,
+    allowed_labels,
+    created,
+    deletion_timestamp,
+    generation,
+    observed_generation,
+)
 from telegen.kubestate.fields import count
 from telegen.kubestate.resource import NAMESPACE, Resource, named
 from telegen.metrics.family import STABLE, gauge
@@ -10,22 +17,36 @@ from telegen.metrics.family import STABLE, gauge
 FAMILIES = (
     created("kube_daemonset"),
     gauge(
-        "kube_daemonset_status_current_number_scheduled", "Nodes that run a pod and should.", STABLE, count("status.currentNumberScheduled")
+        "kube_daemonset_status_current_number_scheduled",
+        "Number of nodes that run a daemon pod and should (status.currentNumberScheduled).", STABLE,
+        count("status.currentNumberScheduled"),
     ),
-    gauge("kube_daemonset_status_desired_number_scheduled", "Nodes that should run a pod.", STABLE, count("status.desiredNumberScheduled")),
     gauge(
-        "kube_daemonset_status_number_available", "Nodes whose pod has been ready for long enough.", STABLE,
+        "kube_daemonset_status_desired_number_scheduled", "Number of nodes that should run a daemon pod (status.desiredNumberScheduled).",
+        STABLE, count("status.desiredNumberScheduled"),
+    ),
+    gauge(
+        "kube_daemonset_status_number_available",
+        "Number of nodes with a daemon pod that has been ready for minReadySeconds (status.numberAvailable).", STABLE,
         count("status.numberAvailable"),
     ),
-    gauge("kube_daemonset_status_number_misscheduled", "Nodes that run a pod and should not.", STABLE, count("status.numberMisscheduled")),
-    gauge("kube_daemonset_status_number_ready", "Nodes whose pod is ready.", STABLE, count("status.numberReady")),
-    gauge("kube_daemonset_status_number_unavailable", "Nodes that lack an available pod.", STABLE, count("status.numberUnavailable")),
     gauge(
-        "kube_daemonset_status_observed_generation", "Desired state that the controller has seen.", STABLE,
-        count("status.observedGeneration"),
+        "kube_daemonset_status_number_misscheduled", "Number of nodes that run a daemon pod but should not (status.numberMisscheduled).",
+        STABLE, count("status.numberMisscheduled"),
     ),
     gauge(
-        "kube_daemonset_status_updated_number_scheduled", "Nodes that run a pod of the newest template.", STABLE,
+        "kube_daemonset_status_number_ready", "Number of nodes with a ready daemon pod (status.numberReady).", STABLE,
+        count("status.numberReady"),
+    ),
+    gauge(
+        "kube_daemonset_status_number_unavailable",
+        "Number of nodes that should have an available daemon pod but have none (status.numberUnavailable).", STABLE,
+        count("status.numberUnavailable"),
+    ),
+    observed_generation("kube_daemonset"),
+    gauge(
+        "kube_daemonset_status_updated_number_scheduled",
+        "Number of nodes with a daemon pod of the current template (status.updatedNumberScheduled).", STABLE,
         count("status.updatedNumberScheduled"),
     ),
     generation("kube_daemonset"),

@@ -13,6 +13,7 @@ from telegen.kubestate.constructors import (
     created,
     deletion_timestamp,
     generation,
+    observed_generation,
     owner_rows,
 )
 from telegen.kubestate.fields import at, count, items
@@ -73,35 +74,48 @@ def scaled(path: str, up: bool) -> Generate:
 
 FAMILIES = (
     gauge(
-        "kube_deployment_owner", "Who owns the deployment.", ALPHA,
+        "kube_deployment_owner", "One series per owner, always 1; labels are empty if there is none (metadata.ownerReferences).", ALPHA,
         lambda obj: [(kind, name, one) for kind, name, _, one in owner_rows(obj)], "owner_kind", "owner_name",
     ),
     created("kube_deployment"),
-    gauge("kube_deployment_status_replicas", "Pods that there are.", STABLE, count("status.replicas")),
-    gauge("kube_deployment_status_replicas_ready", "Pods that are ready.", STABLE, count("status.readyReplicas")),
+    gauge("kube_deployment_status_replicas", "Number of pods that exist (status.replicas).", STABLE, count("status.replicas")),
     gauge(
-        "kube_deployment_status_replicas_available", "Pods that have been ready for long enough.", STABLE, count("status.availableReplicas")
-    ),
-    gauge("kube_deployment_status_replicas_unavailable", "Pods that are missing.", STABLE, count("status.unavailableReplicas")),
-    gauge("kube_deployment_status_replicas_updated", "Pods of the newest template.", STABLE, count("status.updatedReplicas")),
-    gauge("kube_deployment_status_terminating_replicas", "Pods that are going.", ALPHA, at("status.terminatingReplicas")),
-    gauge(
-        "kube_deployment_status_observed_generation", "Desired state that the controller has seen.", STABLE,
-        count("status.observedGeneration"),
+        "kube_deployment_status_replicas_ready", "Number of ready pods (status.readyReplicas).", STABLE,
+        count("status.readyReplicas"),
     ),
     gauge(
-        "kube_deployment_status_condition", "State of the deployment, by condition.", STABLE, condition_reasons,
-        "reason", "condition", "status",
-    ),
-    gauge("kube_deployment_spec_replicas", "Pods that are wanted.", STABLE, at("spec.replicas")),
-    gauge("kube_deployment_spec_paused", "Whether changes wait.", STABLE, count("spec.paused")),
-    gauge(
-        "kube_deployment_spec_strategy_rollingupdate_max_unavailable", "Pods that may be missing during an update.", STABLE,
-        scaled("spec.strategy.rollingUpdate.maxUnavailable", up=False),
+        "kube_deployment_status_replicas_available", "Number of pods that have been ready for minReadySeconds (status.availableReplicas).",
+        STABLE, count("status.availableReplicas"),
     ),
     gauge(
-        "kube_deployment_spec_strategy_rollingupdate_max_surge", "Pods beyond the wanted ones during an update.", STABLE,
-        scaled("spec.strategy.rollingUpdate.maxSurge", up=True),
+        "kube_deployment_status_replicas_unavailable",
+        "Number of pods that are still missing or not available (status.unavailableReplicas).", STABLE,
+        count("status.unavailableReplicas"),
+    ),
+    gauge(
+        "kube_deployment_status_replicas_updated", "Number of pods of the current template (status.updatedReplicas).", STABLE,
+        count("status.updatedReplicas"),
+    ),
+    gauge(
+        "kube_deployment_status_terminating_replicas", "Number of pods that are being deleted (status.terminatingReplicas).", ALPHA,
+        at("status.terminatingReplicas"),
+    ),
+    observed_generation("kube_deployment"),
+    gauge(
+        "kube_deployment_status_condition", "1 on the current status of each condition, 0 on the other two (status.conditions[].status).",
+        STABLE, condition_reasons, "reason", "condition", "status",
+    ),
+    gauge("kube_deployment_spec_replicas", "Desired replicas (spec.replicas).", STABLE, at("spec.replicas")),
+    gauge("kube_deployment_spec_paused", "1 if the rollout is paused, 0 if not (spec.paused).", STABLE, count("spec.paused")),
+    gauge(
+        "kube_deployment_spec_strategy_rollingupdate_max_unavailable",
+        "Number of pods that may be unavailable during an update; percentages rounded down (spec.strategy.rollingUpdate.maxUnavailable).",
+        STABLE, scaled("spec.strategy.rollingUpdate.maxUnavailable", up=False),
+    ),
+    gauge(
+        "kube_deployment_spec_strategy_rollingupdate_max_surge",
+        "Number of pods above the desired replicas during an update; percentages rounded up (spec.strategy.rollingUpdate.maxSurge).",
+        STABLE, scaled("spec.strategy.rollingUpdate.maxSurge", up=True),
     ),
     generation("kube_deployment"),
     deletion_timestamp("kube_deployment"),

@@ -49,15 +49,22 @@ FAMILIES = (
     allowed_annotations("kube_endpoint"),
     allowed_labels("kube_endpoint"),
     gauge(
-        "kube_endpoint_address", "Addresses that stand behind the service.", STABLE, addresses,
-        "port_protocol", "port_number", "port_name", "ip", "ready",
+        "kube_endpoint_address",
+        "One series per address and port, ready or not, always 1 (subsets[].addresses, subsets[].notReadyAddresses).", STABLE,
+        addresses, "port_protocol", "port_number", "port_name", "ip", "ready",
     ),
     gauge(
-        "kube_endpoint_ports", "Ports that stand behind the service.", STABLE, ports, "port_name", "port_protocol", "port_number",
-        deprecated="2.14.0",
+        "kube_endpoint_ports", "One series per port of a subset, always 1 (subsets[].ports).", STABLE,
+        ports, "port_name", "port_protocol", "port_number", deprecated="2.14.0",
     ),
-    gauge("kube_endpoint_address_available", "Ready addresses, at each of their ports.", ALPHA, number_of("addresses")),
-    gauge("kube_endpoint_address_not_ready", "Addresses not ready, at each of their ports.", ALPHA, number_of("notReadyAddresses")),
+    gauge(
+        "kube_endpoint_address_available", "Number of ready addresses, counted once per port (subsets[].addresses).", ALPHA,
+        number_of("addresses"),
+    ),
+    gauge(
+        "kube_endpoint_address_not_ready", "Number of addresses that are not ready, counted once per port (subsets[].notReadyAddresses).",
+        ALPHA, number_of("notReadyAddresses"),
+    ),
 )
 
 RESOURCE = Resource(

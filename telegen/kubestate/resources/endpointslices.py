@@ -55,16 +55,24 @@ def port(entry: Object) -> Row:
 
 
 FAMILIES = (
-    gauge("kube_endpointslice_info", "What kind of addresses the slice has.", ALPHA, labelled("addressType"), "addresstype"),
-    created("kube_endpointslice", ALPHA),
-    gauge("kube_endpointslice_endpoints_hints", "Zones that endpoints are meant for.", ALPHA, hints, "address", "for_zone"),
     gauge(
-        "kube_endpointslice_endpoints", "Endpoints of the slice.", ALPHA, endpoints,
-        "ready", "serving", "hostname", "terminating", "targetref_kind", "targetref_name", "targetref_namespace",
+        "kube_endpointslice_info", "One series per endpointslice, always 1; type of the addresses (addressType).", ALPHA,
+        labelled("addressType"), "addresstype",
+    ),
+    created("kube_endpointslice", ALPHA),
+    gauge(
+        "kube_endpointslice_endpoints_hints", "One series per zone that an endpoint is meant for, always 1 (endpoints[].hints.forZones).",
+        ALPHA, hints, "address", "for_zone",
+    ),
+    gauge(
+        "kube_endpointslice_endpoints",
+        "One series per address, always 1; conditions, target, node and zone of its endpoint (endpoints[].addresses).", ALPHA,
+        endpoints, "ready", "serving", "hostname", "terminating", "targetref_kind", "targetref_name", "targetref_namespace",
         "endpoint_nodename", "endpoint_zone", "address",
     ),
     gauge(
-        "kube_endpointslice_ports", "Ports of the slice.", ALPHA, each("ports", port), "port_name", "port_protocol", "port_number"
+        "kube_endpointslice_ports", "One series per port, always 1 (ports).", ALPHA,
+        each("ports", port), "port_name", "port_protocol", "port_number",
     ),
     allowed_annotations("kube_endpointslice"),
     allowed_labels("kube_endpointslice", ALPHA),

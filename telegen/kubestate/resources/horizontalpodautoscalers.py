@@ -69,37 +69,56 @@ def amounts(path: str, inside: str) -> Generate:
 
 FAMILIES = (
     dynamic(
-        "kube_horizontalpodautoscaler_info", "What is scaled.", ALPHA, info,
-        "scaletargetref_api_version", "scaletargetref_kind", "scaletargetref_name",
+        "kube_horizontalpodautoscaler_info",
+        "One series per horizontalpodautoscaler, always 1; API version, kind and name of the scaled resource (spec.scaleTargetRef).", ALPHA,
+        info, "scaletargetref_api_version", "scaletargetref_kind", "scaletargetref_name",
     ),
     generation("kube_horizontalpodautoscaler"),
-    gauge("kube_horizontalpodautoscaler_spec_max_replicas", "Most pods that there may be.", STABLE, count("spec.maxReplicas")),
-    gauge("kube_horizontalpodautoscaler_spec_min_replicas", "Fewest pods that there may be.", STABLE, at("spec.minReplicas", 1)),
     gauge(
-        "kube_horizontalpodautoscaler_spec_target_metric", "Amounts that are aimed at.", ALPHA, amounts("spec.metrics", "target"),
-        "metric_name", "metric_target_type", "container",
+        "kube_horizontalpodautoscaler_spec_max_replicas", "Upper limit of replicas (spec.maxReplicas).", STABLE,
+        count("spec.maxReplicas"),
     ),
     gauge(
-        "kube_horizontalpodautoscaler_spec_behavior_scale_down_tolerance", "Deviation at which nothing is scaled down yet.", ALPHA,
+        "kube_horizontalpodautoscaler_spec_min_replicas", "Lower limit of replicas; 1 if unset (spec.minReplicas).", STABLE,
+        at("spec.minReplicas", 1),
+    ),
+    gauge(
+        "kube_horizontalpodautoscaler_spec_target_metric",
+        "Target of each metric, by type of the target: value, average or utilization in percent (spec.metrics).", ALPHA,
+        amounts("spec.metrics", "target"), "metric_name", "metric_target_type", "container",
+    ),
+    gauge(
+        "kube_horizontalpodautoscaler_spec_behavior_scale_down_tolerance",
+        "Ratio by which a metric may be below its target without scaling down (spec.behavior.scaleDown.tolerance).", ALPHA,
         converted("spec.behavior.scaleDown.tolerance", approximate),
     ),
     gauge(
-        "kube_horizontalpodautoscaler_spec_behavior_scale_up_tolerance", "Deviation at which nothing is scaled up yet.", ALPHA,
+        "kube_horizontalpodautoscaler_spec_behavior_scale_up_tolerance",
+        "Ratio by which a metric may exceed its target without scaling up (spec.behavior.scaleUp.tolerance).", ALPHA,
         converted("spec.behavior.scaleUp.tolerance", approximate),
     ),
     gauge(
-        "kube_horizontalpodautoscaler_status_target_metric", "Amounts that were last seen.", STABLE,
+        "kube_horizontalpodautoscaler_status_target_metric",
+        "Last value of each metric that the autoscaler read, by type of the target (status.currentMetrics).", STABLE,
         amounts("status.currentMetrics", "current"), "metric_name", "metric_target_type", "container",
     ),
-    gauge("kube_horizontalpodautoscaler_status_current_replicas", "Pods that there are.", STABLE, count("status.currentReplicas")),
-    gauge("kube_horizontalpodautoscaler_status_desired_replicas", "Pods that there should be.", STABLE, count("status.desiredReplicas")),
+    gauge(
+        "kube_horizontalpodautoscaler_status_current_replicas", "Number of replicas that the autoscaler last saw (status.currentReplicas).",
+        STABLE, count("status.currentReplicas"),
+    ),
+    gauge(
+        "kube_horizontalpodautoscaler_status_desired_replicas",
+        "Number of replicas that the autoscaler last computed (status.desiredReplicas).", STABLE,
+        count("status.desiredReplicas"),
+    ),
     allowed_annotations("kube_horizontalpodautoscaler"),
     allowed_labels("kube_horizontalpodautoscaler"),
-    conditions("kube_horizontalpodautoscaler_status_condition", "State of the autoscaler, by condition."),
+    conditions("kube_horizontalpodautoscaler"),
     created("kube_horizontalpodautoscaler", ALPHA),
     deletion_timestamp("kube_horizontalpodautoscaler"),
     gauge(
-        "kube_horizontalpodautoscaler_status_observed_generation", "Desired state that the controller has seen.", ALPHA,
+        "kube_horizontalpodautoscaler_status_observed_generation",
+        "Generation that the controller last processed (status.observedGeneration).", ALPHA,
         at("status.observedGeneration"),
     ),
 )

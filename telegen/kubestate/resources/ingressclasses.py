@@ -8,7 +8,10 @@ from telegen.kubestate.resource import Resource, named
 from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (
-    gauge("kube_ingressclass_info", "Who serves the class.", ALPHA, labelled("spec.controller"), "controller"),
+    gauge(
+        "kube_ingressclass_info", "One series per ingressclass, always 1; controller that implements the class (spec.controller).", ALPHA,
+        labelled("spec.controller"), "controller",
+    ),
     created("kube_ingressclass", ALPHA),
     allowed_annotations("kube_ingressclass"),
     allowed_labels("kube_ingressclass", ALPHA),

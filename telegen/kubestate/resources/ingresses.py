@@ -50,17 +50,23 @@ def _backend(backend: Object) -> list[tuple[str, str]]:
 
 
 FAMILIES = (
-    gauge("kube_ingress_info", "Class of the ingress.", STABLE, info, "ingressclass"),
+    gauge(
+        "kube_ingress_info",
+        "One series per ingress, always 1; class by the old annotation if there is one, else by the field, else _default "
+        "(spec.ingressClassName).",
+        STABLE, info, "ingressclass",
+    ),
     allowed_annotations("kube_ingress"),
     allowed_labels("kube_ingress"),
     created("kube_ingress"),
     resource_version("kube_ingress"),
     dynamic(
-        "kube_ingress_path", "Paths of the ingress and what stands behind them.", STABLE, paths,
-        "host", "path", "path_type", "service_name", "service_port",
+        "kube_ingress_path", "One series per path, always 1; host, path and the service or resource behind it (spec.rules[].http.paths).",
+        STABLE, paths, "host", "path", "path_type", "service_name", "service_port",
     ),
     gauge(
-        "kube_ingress_tls", "Hosts of the ingress that have a certificate.", STABLE,
+        "kube_ingress_tls", "One series per host with TLS, always 1; secret of its certificate (spec.tls[].hosts, spec.tls[].secretName).",
+        STABLE,
         lambda obj: [(host, entry.get("secretName") or "", 1) for entry in _tls(obj) for host in entry.get("hosts") or ()],
         "tls_host", "secret",
     ),

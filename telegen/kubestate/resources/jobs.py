@@ -50,24 +50,57 @@ FAMILIES = (
     allowed_labels("kube_job"),
     exists("kube_job", STABLE),
     created("kube_job"),
-    gauge("kube_job_spec_parallelism", "Most pods that may run at once.", STABLE, at("spec.parallelism")),
-    gauge("kube_job_spec_completions", "Pods that must succeed.", STABLE, at("spec.completions")),
     gauge(
-        "kube_job_spec_active_deadline_seconds", "Time that the job may take, in seconds.", STABLE, at("spec.activeDeadlineSeconds")
+        "kube_job_spec_parallelism", "Maximum number of pods that run at the same time (spec.parallelism).", STABLE,
+        at("spec.parallelism"),
     ),
-    gauge("kube_job_status_succeeded", "Pods that have succeeded.", STABLE, count("status.succeeded")),
-    dynamic("kube_job_status_failed", "Pods that have failed, or why the job has.", STABLE, failed, "reason"),
-    gauge("kube_job_status_active", "Pods that are running or pending.", STABLE, count("status.active")),
-    gauge("kube_job_status_ready", "Pods that are ready.", ALPHA, count("status.ready")),
-    gauge("kube_job_complete", "Whether the job has succeeded.", STABLE, condition_rows("Complete"), "condition"),
-    gauge("kube_job_failed", "Whether the job has failed.", STABLE, condition_rows("Failed"), "condition"),
-    gauge("kube_job_status_start_time", "When the job began, in Unix seconds.", STABLE, given_time_at("status.startTime")),
+    gauge("kube_job_spec_completions", "Number of pods that must succeed (spec.completions).", STABLE, at("spec.completions")),
     gauge(
-        "kube_job_status_completion_time", "When the job succeeded, in Unix seconds.", STABLE, given_time_at("status.completionTime")
+        "kube_job_spec_active_deadline_seconds", "Seconds that the job may run before it is stopped (spec.activeDeadlineSeconds).", STABLE,
+        at("spec.activeDeadlineSeconds"),
     ),
-    gauge("kube_job_status_suspended", "Whether the job is held back.", ALPHA, suspended),
+    gauge(
+        "kube_job_status_succeeded", "Number of pods that have succeeded (status.succeeded).", STABLE,
+        count("status.succeeded"),
+    ),
+    dynamic(
+        "kube_job_status_failed",
+        "Number of failed pods; if the job failed for a known reason, 1 on that reason instead "
+        "(status.failed, status.conditions[type=Failed].reason).",
+        STABLE, failed, "reason",
+    ),
+    gauge(
+        "kube_job_status_active", "Number of pods that are pending or running (status.active).", STABLE,
+        count("status.active"),
+    ),
+    gauge("kube_job_status_ready", "Number of ready pods (status.ready).", ALPHA, count("status.ready")),
+    gauge(
+        "kube_job_complete",
+        "1 on the current status of the condition Complete, 0 on the other two (status.conditions[type=Complete].status).", STABLE,
+        condition_rows("Complete"), "condition",
+    ),
+    gauge(
+        "kube_job_failed", "1 on the current status of the condition Failed, 0 on the other two (status.conditions[type=Failed].status).",
+        STABLE, condition_rows("Failed"), "condition",
+    ),
+    gauge(
+        "kube_job_status_start_time", "Start of the job in Unix seconds (status.startTime).", STABLE,
+        given_time_at("status.startTime"),
+    ),
+    gauge(
+        "kube_job_status_completion_time", "Successful end of the job in Unix seconds (status.completionTime).", STABLE,
+        given_time_at("status.completionTime"),
+    ),
+    gauge(
+        "kube_job_status_suspended", "1 if the job is suspended, 0 if it was resumed (status.conditions[type=Suspended].status).", ALPHA,
+        suspended,
+    ),
     owner("kube_job"),
-    gauge("kube_job_duration_seconds", "Time from the job's start to its end, once it has ended.", ALPHA, duration),
+    gauge(
+        "kube_job_duration_seconds",
+        "Seconds from the start of the job to its completion or failure; no series before (status.startTime, status.completionTime).",
+        ALPHA, duration,
+    ),
 )
 
 RESOURCE = Resource(

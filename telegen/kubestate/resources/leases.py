@@ -25,11 +25,12 @@ def renewed(obj: Object) -> Iterable[Row] | None:
 
 FAMILIES = (
     gauge(
-        "kube_lease_owner", "Who owns and who holds the lease.", ALPHA, owners,
-        "owner_kind", "owner_name", "namespace", "lease_holder",
+        "kube_lease_owner",
+        "One series per owner, always 1; lease_holder is the identity of the holder (metadata.ownerReferences, spec.holderIdentity).",
+        ALPHA, owners, "owner_kind", "owner_name", "namespace", "lease_holder",
     ),
     gauge(
-        "kube_lease_renew_time", "When its holder last renewed the lease, in Unix seconds.", ALPHA,
+        "kube_lease_renew_time", "Last renewal of the Lease by its holder, in Unix seconds (spec.renewTime).", ALPHA,
         renewed, "namespace",
     ),
 )

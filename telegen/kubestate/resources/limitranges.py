@@ -26,7 +26,10 @@ def limits(obj: Object) -> Iterable[Row]:
 
 
 FAMILIES = (
-    gauge("kube_limitrange", "Bounds and defaults of resources.", STABLE, limits, "resource", "type", "constraint"),
+    gauge(
+        "kube_limitrange", "Minimum, maximum, default and ratio of each resource; cores or bytes, by constraint (spec.limits).", STABLE,
+        limits, "resource", "type", "constraint",
+    ),
     created("kube_limitrange"),
 )
 

@@ -9,8 +9,10 @@ from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (
     gauge(
-        "kube_mutatingadmissionpolicy_info", "What the policy is about and what happens when it fails.", ALPHA,
-        labelled("spec.paramKind.apiVersion", "spec.paramKind.kind", "spec.failurePolicy", "spec.reinvocationPolicy"),
+        "kube_mutatingadmissionpolicy_info",
+        "One series per mutatingadmissionpolicy, always 1; parameter kind, failure policy and reinvocation policy "
+        "(spec.paramKind, spec.failurePolicy, spec.reinvocationPolicy).",
+        ALPHA, labelled("spec.paramKind.apiVersion", "spec.paramKind.kind", "spec.failurePolicy", "spec.reinvocationPolicy"),
         "param_api_version", "param_kind", "failure_policy", "reinvocation_policy",
     ),
     created("kube_mutatingadmissionpolicy", ALPHA),

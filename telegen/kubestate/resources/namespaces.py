@@ -14,10 +14,10 @@ FAMILIES = (
     allowed_annotations("kube_namespace"),
     allowed_labels("kube_namespace"),
     gauge(
-        "kube_namespace_status_phase", "Whether the namespace is in use or going.", STABLE,
+        "kube_namespace_status_phase", "1 on the current phase, 0 on the other (status.phase).", STABLE,
         lambda obj: [(phase, phase == _phase(obj)) for phase in ("Active", "Terminating")], "phase",
     ),
-    conditions("kube_namespace_status_condition", "What the namespace controller says of the namespace.", ALPHA),
+    conditions("kube_namespace", ALPHA),
 )
 
 RESOURCE = Resource(

@@ -12,13 +12,20 @@ _ingress, _egress = items("spec.ingress"), items("spec.egress")
 
 FAMILIES = (
     gauge(
-        "kube_networkpolicy_created", "When the networkpolicy was created, in Unix seconds, the zero time included.", ALPHA,
+        "kube_networkpolicy_created",
+        "Creation time of the networkpolicy in Unix seconds; the zero time is kept (metadata.creationTimestamp).", ALPHA,
         lambda obj: seconds(_created(obj)),
     ),
     allowed_annotations("kube_networkpolicy"),
     allowed_labels("kube_networkpolicy", ALPHA),
-    gauge("kube_networkpolicy_spec_ingress_rules", "Rules for what comes in.", ALPHA, lambda obj: len(_ingress(obj))),
-    gauge("kube_networkpolicy_spec_egress_rules", "Rules for what goes out.", ALPHA, lambda obj: len(_egress(obj))),
+    gauge(
+        "kube_networkpolicy_spec_ingress_rules", "Number of rules for incoming traffic (spec.ingress).", ALPHA,
+        lambda obj: len(_ingress(obj)),
+    ),
+    gauge(
+        "kube_networkpolicy_spec_egress_rules", "Number of rules for outgoing traffic (spec.egress).", ALPHA,
+        lambda obj: len(_egress(obj)),
+    ),
 )
 
 RESOURCE = Resource(

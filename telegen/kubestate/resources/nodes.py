@@ -49,33 +49,48 @@ FAMILIES = (
     created("kube_node"),
     deletion_timestamp("kube_node"),
     gauge(
-        "kube_node_info", "What a node runs.", STABLE, info,
-        "kernel_version", "os_image", "container_runtime_version", "kubelet_version", "kubeproxy_version",
+        "kube_node_info",
+        "One series per node, always 1; software versions, provider ID, pod CIDR, system UUID and last internal IP "
+        "(status.nodeInfo, spec.providerID, spec.podCIDR, status.addresses).",
+        STABLE, info, "kernel_version", "os_image", "container_runtime_version", "kubelet_version", "kubeproxy_version",
         "provider_id", "pod_cidr", "system_uuid", "internal_ip",
     ),
     allowed_labels("kube_node"),
     gauge(
-        "kube_node_role", "Roles that a node has by its labels.", ALPHA,
+        "kube_node_role",
+        "One series per label with the prefix node-role.kubernetes.io/, always 1; role is the rest of its key (metadata.labels).", ALPHA,
         lambda obj: [(key[len(ROLE) :], 1) for key in _labels(obj) if key.startswith(ROLE)], "role",
     ),
-    gauge("kube_node_spec_pod_cidrs", "Address ranges of a node's pods.", ALPHA, each("spec.podCIDRs", lambda cidr: (cidr, 1)), "pod_cidr"),
     gauge(
-        "kube_node_spec_taint", "Taints of a node.", STABLE,
+        "kube_node_spec_pod_cidrs", "One series per CIDR range of pod addresses, always 1 (spec.podCIDRs).", ALPHA,
+        each("spec.podCIDRs", lambda cidr: (cidr, 1)), "pod_cidr",
+    ),
+    gauge(
+        "kube_node_spec_taint", "One series per taint, always 1 (spec.taints).", STABLE,
         each("spec.taints", lambda taint: (taint.get("key") or "", taint.get("value") or "", taint.get("effect") or "", 1)),
         "key", "value", "effect",
     ),
-    gauge("kube_node_spec_unschedulable", "Whether a node takes no new pods.", STABLE, count("spec.unschedulable")),
     gauge(
-        "kube_node_status_allocatable", "What a node has for pods.", STABLE, amounts("status.allocatable"), "resource", "unit"
+        "kube_node_spec_unschedulable", "1 if the node accepts no new pods (cordoned), 0 if it does (spec.unschedulable).", STABLE,
+        count("spec.unschedulable"),
     ),
-    gauge("kube_node_status_capacity", "What a node has in all.", STABLE, amounts("status.capacity"), "resource", "unit"),
-    conditions("kube_node_status_condition", "State of a node, by condition."),
     gauge(
-        "kube_node_status_addresses", "Addresses of a node.", ALPHA,
+        "kube_node_status_allocatable",
+        "Amount of each resource that pods may request, in the unit of the label unit (status.allocatable).", STABLE,
+        amounts("status.allocatable"), "resource", "unit",
+    ),
+    gauge(
+        "kube_node_status_capacity", "Total amount of each resource, in the unit of the label unit (status.capacity).", STABLE,
+        amounts("status.capacity"), "resource", "unit",
+    ),
+    conditions("kube_node"),
+    gauge(
+        "kube_node_status_addresses", "One series per address, always 1 (status.addresses).", ALPHA,
         each("status.addresses", lambda entry: (entry.get("type") or "", entry.get("address") or "", 1)), "type", "address",
     ),
     gauge(
-        "kube_node_status_phase", "Phase of a node.", ALPHA, one_of("status.phase", ("Pending", "Running", "Terminated")), "phase"
+        "kube_node_status_phase", "1 on the current phase, 0 on the others; the API no longer sets it (status.phase).", ALPHA,
+        one_of("status.phase", ("Pending", "Running", "Terminated")), "phase",
     ),
 )
 

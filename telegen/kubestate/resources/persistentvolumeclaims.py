@@ -32,18 +32,24 @@ FAMILIES = (
     allowed_labels("kube_persistentvolumeclaim"),
     allowed_annotations("kube_persistentvolumeclaim"),
     gauge(
-        "kube_persistentvolumeclaim_info", "Class and volume of the claim.", STABLE, info, "storageclass", "volumename", "volumemode"
+        "kube_persistentvolumeclaim_info",
+        "One series per persistentvolumeclaim, always 1; storage class, volume and volume mode "
+        "(spec.storageClassName, spec.volumeName, spec.volumeMode).",
+        STABLE, info, "storageclass", "volumename", "volumemode",
     ),
     gauge(
-        "kube_persistentvolumeclaim_status_phase", "Whether the claim is bound.", STABLE,
+        "kube_persistentvolumeclaim_status_phase", "1 on the current phase, 0 on the others (status.phase).", STABLE,
         one_of("status.phase", ("Lost", "Bound", "Pending")), "phase",
     ),
-    gauge("kube_persistentvolumeclaim_resource_requests_storage_bytes", "Storage that is asked for, in bytes.", STABLE, requested),
     gauge(
-        "kube_persistentvolumeclaim_access_mode", "How the volume is to be mounted.", STABLE,
+        "kube_persistentvolumeclaim_resource_requests_storage_bytes", "Requested storage in bytes (spec.resources.requests.storage).",
+        STABLE, requested,
+    ),
+    gauge(
+        "kube_persistentvolumeclaim_access_mode", "One series per requested access mode, always 1 (spec.accessModes).", STABLE,
         each("spec.accessModes", lambda mode: (mode, 1)), "access_mode",
     ),
-    conditions("kube_persistentvolumeclaim_status_condition", "State of the claim, by condition.", ALPHA),
+    conditions("kube_persistentvolumeclaim", ALPHA),
     created("kube_persistentvolumeclaim", ALPHA),
     deletion_timestamp("kube_persistentvolumeclaim"),
 )

@@ -71,29 +71,40 @@ def csi_attributes(obj: Object) -> Iterable[Row] | None:
 
 
 FAMILIES = (
-    gauge("kube_persistentvolume_claim_ref", "Claim that has the volume.", STABLE, claim, "name", "claim_namespace"),
+    gauge(
+        "kube_persistentvolume_claim_ref",
+        "One series per persistentvolume, always 1; name and namespace of the bound or reserved claim (spec.claimRef).", STABLE,
+        claim, "name", "claim_namespace",
+    ),
     allowed_annotations("kube_persistentvolume"),
     allowed_labels("kube_persistentvolume"),
     gauge(
-        "kube_persistentvolume_status_phase", "Whether the volume is bound.", STABLE,
+        "kube_persistentvolume_status_phase", "1 on the current phase, 0 on the others (status.phase).", STABLE,
         one_of("status.phase", ("Pending", "Available", "Bound", "Released", "Failed")), "phase",
     ),
     gauge(
-        "kube_persistentvolume_info", "Class and source of the volume.", STABLE, info, "storageclass", *LABELS, "reclaim_policy"
+        "kube_persistentvolume_info",
+        "One series per persistentvolume, always 1; storage class, reclaim policy and the fields of the volume source such as csi or nfs "
+        "(spec.storageClassName, spec.persistentVolumeReclaimPolicy).",
+        STABLE, info, "storageclass", *LABELS, "reclaim_policy",
     ),
     gauge(
-        "kube_persistentvolume_capacity_bytes", "Size of the volume in bytes.", STABLE,
+        "kube_persistentvolume_capacity_bytes", "Size of the volume in bytes (spec.capacity.storage).", STABLE,
         lambda obj: whole(_capacity(obj).get("storage") or 0),
     ),
     created("kube_persistentvolume", ALPHA),
     deletion_timestamp("kube_persistentvolume"),
     gauge(
-        "kube_persistentvolume_csi_attributes", "Attributes of a CSI volume.", ALPHA, csi_attributes, "csi_mounter", "csi_map_options",
-        opt_in=True,
+        "kube_persistentvolume_csi_attributes",
+        "One series per persistentvolume, always 1; mounter and mapOptions of a CSI volume (spec.csi.volumeAttributes).", ALPHA,
+        csi_attributes, "csi_mounter", "csi_map_options", opt_in=True,
     ),
-    gauge("kube_persistentvolume_volume_mode", "Filesystem or block device.", ALPHA, lambda obj: [(_mode(obj), 1)], "volumemode"),
     gauge(
-        "kube_persistentvolume_access_mode", "How the volume can be mounted.", ALPHA,
+        "kube_persistentvolume_volume_mode", "One series per persistentvolume, always 1; Filesystem or Block (spec.volumeMode).", ALPHA,
+        lambda obj: [(_mode(obj), 1)], "volumemode",
+    ),
+    gauge(
+        "kube_persistentvolume_access_mode", "One series per supported access mode, always 1 (spec.accessModes).", ALPHA,
         each("spec.accessModes", lambda mode: (mode, 1)), "access_mode",
     ),
 )

@@ -1,14 +1,25 @@
-"""Families of the containers of a pod: the regular ones and, under names of their own, the init containers."""
+"""Families of the containers of a pod: one table, made once for regular containers and once for init containers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from telegen.kubestate.fields import each, items, seconds, text
 from telegen.kubestate.quantity import Quantity, milli, resource_classes, whole
-from telegen.metrics.family import Generate, Number, Object, Row, Subject
+from telegen.metrics.family import (
+    ALPHA,
+    STABLE,
+    FamilyGenerator,
+    Generate,
+    Number,
+    Object,
+    Row,
+    Subject,
+    counter,
+    gauge,
+)
 
 Status = dict[str, Any]
 
@@ -195,3 +206,99 @@ def started(statuses: str) -> Generate:
         return rows
 
     return generate
+
+
+class ContainerKind(NamedTuple):
+    """One of the two lists of containers of a pod.
+
+    Attributes:
+        prefix: of the names of its families.
+        noun: one container of the list, in HELP texts.
+        specs, statuses: paths of the two lists in the pod.
+        alpha: endings of the names of families that are ALPHA for this kind and STABLE for the other.
+        info_labels: labels of the info family that the other kind does not have.
+    """
+
+    prefix: str
+    noun: str
+    specs: str
+    statuses: str
+    alpha: frozenset[str] = frozenset()
+    info_labels: tuple[str, ...] = ()
+
+
+REGULAR = ContainerKind("kube_pod_container", "container", "spec.containers", "status.containerStatuses")
+INIT = ContainerKind(
+    "kube_pod_init_container", "init container", "spec.initContainers", "status.initContainerStatuses",
+    alpha=frozenset({"resource_limits", "resource_requests", "state_started", "status_waiting_reason"}),
+    info_labels=("restart_policy",),
+)
+
+_AMOUNT_LABELS = ("node", "resource", "unit")
+
+
+def container_families(kind: ContainerKind) -> tuple[FamilyGenerator, ...]:
+    """Make the families of one kind of containers, in the order of exposition."""
+    noun, specs, statuses = kind.noun, kind.specs, kind.statuses
+    resources, state = demand(specs), states(statuses)
+
+    def entry(
+        ending: str, help: str, generate: Generate, *labels: str,
+        of: Subject | None = None, make: Callable[..., FamilyGenerator] = gauge, alpha: bool = False,
+    ) -> FamilyGenerator:
+        stability = ALPHA if alpha or ending in kind.alpha else STABLE
+        return make(f"{kind.prefix}_{ending}", help, stability, generate, "container", *labels, of=of)
+
+    return (
+        entry(
+            "info", f"One series per {noun} with a status, always 1; images and ID ({specs}[].image, {statuses}[].containerID).",
+            info(specs, statuses, bool(kind.info_labels)), "image_spec", "image", "image_id", "container_id", *kind.info_labels,
+        ),
+        entry(
+            "resource_limits", f"Limit of each resource of the {noun}, in the unit of the label unit ({specs}[].resources.limits).",
+            limits, *_AMOUNT_LABELS, of=resources,
+        ),
+        entry(
+            "resource_requests", f"Request of each resource of the {noun}, in the unit of the label unit ({specs}[].resources.requests).",
+            requests, *_AMOUNT_LABELS, of=resources,
+        ),
+        entry(
+            "state_started",
+            f"Start of the running or terminated {noun} in Unix seconds "
+            f"({statuses}[].state.running.startedAt, {statuses}[].state.terminated.startedAt).",
+            started(statuses),
+        ),
+        entry(
+            "status_last_terminated_reason",
+            f"One series per restarted {noun}, always 1; reason of its last termination ({statuses}[].lastState.terminated.reason).",
+            last_reason, "reason", of=state, alpha=True,
+        ),
+        entry(
+            "status_last_terminated_exitcode",
+            f"Exit code of the last termination of the {noun} ({statuses}[].lastState.terminated.exitCode).",
+            last_exit_code, of=state, alpha=True,
+        ),
+        entry(
+            "status_last_terminated_timestamp",
+            f"Time of the last termination of the {noun} in Unix seconds ({statuses}[].lastState.terminated.finishedAt).",
+            last_finished(statuses), alpha=True,
+        ),
+        entry("status_ready", f"1 if the {noun} is ready, 0 if not ({statuses}[].ready).", ready, of=state),
+        entry(
+            "status_restarts_total", f"Number of restarts of the {noun} ({statuses}[].restartCount).", restarts,
+            of=state, make=counter,
+        ),
+        entry("status_running", f"1 if the {noun} is running, 0 if not ({statuses}[].state.running).", running, of=state),
+        entry("status_terminated", f"1 if the {noun} has terminated, 0 if not ({statuses}[].state.terminated).", terminated, of=state),
+        entry(
+            "status_terminated_reason",
+            f"One series per terminated {noun}, always 1; reason of the termination ({statuses}[].state.terminated.reason).",
+            terminated_reason, "reason", of=state, alpha=True,
+        ),
+        entry("status_waiting", f"1 if the {noun} is waiting to start, 0 if not ({statuses}[].state.waiting).", waiting, of=state),
+        entry(
+            "status_waiting_reason",
+            f"One series per waiting {noun}, always 1; reason of the waiting state ({statuses}[].state.waiting.reason).",
+            waiting_reason, "reason", of=state,
+        ),
+    )

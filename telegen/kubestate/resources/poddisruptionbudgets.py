@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp
+from telegen.kubestate.constructors import (
+    allowed_annotations,
+    allowed_labels,
+    created,
+    deletion_timestamp,
+    observed_generation,
+)
 from telegen.kubestate.fields import count
 from telegen.kubestate.resource import NAMESPACE, Resource, named
 from telegen.metrics.family import ALPHA, STABLE, gauge
@@ -11,17 +17,23 @@ FAMILIES = (
     allowed_annotations("kube_poddisruptionbudget"),
     allowed_labels("kube_poddisruptionbudget", ALPHA),
     created("kube_poddisruptionbudget"),
-    gauge("kube_poddisruptionbudget_status_current_healthy", "Pods that are healthy.", STABLE, count("status.currentHealthy")),
-    gauge("kube_poddisruptionbudget_status_desired_healthy", "Pods that must stay healthy.", STABLE, count("status.desiredHealthy")),
     gauge(
-        "kube_poddisruptionbudget_status_pod_disruptions_allowed", "Pods that may be evicted now.", STABLE,
-        count("status.disruptionsAllowed"),
+        "kube_poddisruptionbudget_status_current_healthy", "Number of healthy pods (status.currentHealthy).", STABLE,
+        count("status.currentHealthy"),
     ),
-    gauge("kube_poddisruptionbudget_status_expected_pods", "Pods that the budget is about.", STABLE, count("status.expectedPods")),
     gauge(
-        "kube_poddisruptionbudget_status_observed_generation", "Desired state that the controller has seen.", STABLE,
-        count("status.observedGeneration"),
+        "kube_poddisruptionbudget_status_desired_healthy", "Minimum number of healthy pods (status.desiredHealthy).", STABLE,
+        count("status.desiredHealthy"),
     ),
+    gauge(
+        "kube_poddisruptionbudget_status_pod_disruptions_allowed", "Number of pods that may be evicted now (status.disruptionsAllowed).",
+        STABLE, count("status.disruptionsAllowed"),
+    ),
+    gauge(
+        "kube_poddisruptionbudget_status_expected_pods", "Number of pods that the budget selects (status.expectedPods).", STABLE,
+        count("status.expectedPods"),
+    ),
+    observed_generation("kube_poddisruptionbudget"),
     deletion_timestamp("kube_poddisruptionbudget"),
 )
 

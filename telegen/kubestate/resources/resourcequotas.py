@@ -20,7 +20,10 @@ def amounts(obj: Object) -> Iterable[Row]:
 
 FAMILIES = (
     created("kube_resourcequota"),
-    gauge("kube_resourcequota", "What may be used in the namespace, and what is.", STABLE, amounts, "resource", "type"),
+    gauge(
+        "kube_resourcequota", "Limit (hard) and current use (used) of each resource; cores, bytes or objects (status.hard, status.used).",
+        STABLE, amounts, "resource", "type",
+    ),
     allowed_annotations("kube_resourcequota"),
     allowed_labels("kube_resourcequota"),
 )

@@ -11,8 +11,9 @@ FAMILIES = (
     allowed_annotations("kube_rolebinding"),
     allowed_labels("kube_rolebinding", ALPHA),
     gauge(
-        "kube_rolebinding_info", "Which role is bound.", ALPHA, labelled("roleRef.kind", "roleRef.name"),
-        "roleref_kind", "roleref_name",
+        "kube_rolebinding_info",
+        "One series per rolebinding, always 1; kind and name of the role that is granted (roleRef.kind, roleRef.name).", ALPHA,
+        labelled("roleRef.kind", "roleRef.name"), "roleref_kind", "roleref_name",
     ),
     created("kube_rolebinding", ALPHA),
     resource_version("kube_rolebinding"),

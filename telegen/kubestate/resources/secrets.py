@@ -9,7 +9,7 @@ from telegen.metrics.family import ALPHA, STABLE, gauge
 
 FAMILIES = (
     exists("kube_secret", STABLE),
-    gauge("kube_secret_type", "What the secret is for.", STABLE, labelled("type"), "type"),
+    gauge("kube_secret_type", "One series per secret, always 1; type of the Secret (type).", STABLE, labelled("type"), "type"),
     allowed_annotations("kube_secret"),
     allowed_labels("kube_secret"),
     created("kube_secret"),

@@ -17,15 +17,20 @@ def info(obj: Object) -> Iterable[Row]:
 
 
 FAMILIES = (
-    gauge("kube_serviceaccount_info", "Whether pods get the token of the account.", ALPHA, info, "automount_token"),
+    gauge(
+        "kube_serviceaccount_info",
+        "One series per serviceaccount, always 1; true, false or empty (unset) for mounting the token into pods "
+        "(automountServiceAccountToken).",
+        ALPHA, info, "automount_token",
+    ),
     created("kube_serviceaccount", ALPHA),
     deletion_timestamp("kube_serviceaccount", "deleted"),
     gauge(
-        "kube_serviceaccount_secret", "Secrets that pods of the account may use.", ALPHA,
+        "kube_serviceaccount_secret", "One series per Secret that pods may mount, always 1 (secrets).", ALPHA,
         each("secrets", lambda ref: (ref.get("name") or "", 1)), "name",
     ),
     gauge(
-        "kube_serviceaccount_image_pull_secret", "Secrets by which images are pulled.", ALPHA,
+        "kube_serviceaccount_image_pull_secret", "One series per Secret for pulling images, always 1 (imagePullSecrets).", ALPHA,
         each("imagePullSecrets", lambda ref: (ref.get("name") or "", 1)), "name",
     ),
     allowed_annotations("kube_serviceaccount"),

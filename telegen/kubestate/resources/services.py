@@ -9,21 +9,28 @@ from telegen.metrics.family import STABLE, gauge
 
 FAMILIES = (
     gauge(
-        "kube_service_info", "Addresses and traffic policy of the service.", STABLE,
-        labelled("spec.clusterIP", "spec.externalName", "spec.loadBalancerIP", "spec.externalTrafficPolicy"),
+        "kube_service_info",
+        "One series per service, always 1; cluster IP, external name, load balancer IP and traffic policy "
+        "(spec.clusterIP, spec.externalName, spec.loadBalancerIP, spec.externalTrafficPolicy).",
+        STABLE, labelled("spec.clusterIP", "spec.externalName", "spec.loadBalancerIP", "spec.externalTrafficPolicy"),
         "cluster_ip", "external_name", "load_balancer_ip", "external_traffic_policy",
     ),
     created("kube_service"),
-    gauge("kube_service_spec_type", "Type of the service.", STABLE, labelled("spec.type"), "type"),
+    gauge(
+        "kube_service_spec_type", "One series per service, always 1; type of the Service (spec.type).", STABLE,
+        labelled("spec.type"), "type",
+    ),
     allowed_annotations("kube_service"),
     allowed_labels("kube_service"),
     gauge(
-        "kube_service_spec_external_ip", "External addresses of the service.", STABLE,
+        "kube_service_spec_external_ip", "One series per external IP, always 1 (spec.externalIPs).", STABLE,
         each("spec.externalIPs", lambda ip: (ip, 1)), "external_ip",
     ),
     gauge(
-        "kube_service_status_load_balancer_ingress", "Where the load balancer is reached.", STABLE,
-        each("status.loadBalancer.ingress", lambda entry: (entry.get("ip") or "", entry.get("hostname") or "", 1)), "ip", "hostname",
+        "kube_service_status_load_balancer_ingress",
+        "One series per ingress point of the load balancer, always 1 (status.loadBalancer.ingress).", STABLE,
+        each("status.loadBalancer.ingress", lambda entry: (entry.get("ip") or "", entry.get("hostname") or "", 1)), "ip",
+        "hostname",
     ),
     deletion_timestamp("kube_service"),
 )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp, generation
+from telegen.kubestate.constructors import (
+    allowed_annotations,
+    allowed_labels,
+    created,
+    deletion_timestamp,
+    generation,
+    observed_generation,
+)
 from telegen.kubestate.fields import at, count, labelled, text
 from telegen.kubestate.resource import NAMESPACE, Resource, named
 from telegen.metrics.family import STABLE, Object, Row, gauge
@@ -27,30 +34,44 @@ def retention(obj: Object) -> Iterable[Row] | None:
 
 FAMILIES = (
     created("kube_statefulset"),
-    gauge("kube_statefulset_status_replicas", "Pods that there are.", STABLE, count("status.replicas")),
+    gauge("kube_statefulset_status_replicas", "Number of pods that exist (status.replicas).", STABLE, count("status.replicas")),
     gauge(
-        "kube_statefulset_status_replicas_available", "Pods that have been ready for long enough.", STABLE,
-        count("status.availableReplicas"),
+        "kube_statefulset_status_replicas_available", "Number of pods that have been ready for minReadySeconds (status.availableReplicas).",
+        STABLE, count("status.availableReplicas"),
     ),
-    gauge("kube_statefulset_status_replicas_current", "Pods of the current revision.", STABLE, count("status.currentReplicas")),
-    gauge("kube_statefulset_status_replicas_ready", "Pods that are ready.", STABLE, count("status.readyReplicas")),
-    gauge("kube_statefulset_status_replicas_updated", "Pods of the revision that is rolled out.", STABLE, count("status.updatedReplicas")),
     gauge(
-        "kube_statefulset_status_observed_generation", "Desired state that the controller has seen.", STABLE,
-        count("status.observedGeneration"),
+        "kube_statefulset_status_replicas_current", "Number of pods of the current revision (status.currentReplicas).", STABLE,
+        count("status.currentReplicas"),
     ),
-    gauge("kube_statefulset_replicas", "Pods that are wanted.", STABLE, at("spec.replicas")),
-    gauge("kube_statefulset_ordinals_start", "Number of the first pod.", STABLE, first_ordinal),
+    gauge(
+        "kube_statefulset_status_replicas_ready", "Number of ready pods (status.readyReplicas).", STABLE,
+        count("status.readyReplicas"),
+    ),
+    gauge(
+        "kube_statefulset_status_replicas_updated", "Number of pods of the update revision (status.updatedReplicas).", STABLE,
+        count("status.updatedReplicas"),
+    ),
+    observed_generation("kube_statefulset"),
+    gauge("kube_statefulset_replicas", "Desired replicas (spec.replicas).", STABLE, at("spec.replicas")),
+    gauge("kube_statefulset_ordinals_start", "Ordinal of the first pod (spec.ordinals.start).", STABLE, first_ordinal),
     generation("kube_statefulset"),
     gauge(
-        "kube_statefulset_persistentvolumeclaim_retention_policy", "What becomes of the pods' claims.", STABLE, retention,
-        "when_deleted", "when_scaled",
+        "kube_statefulset_persistentvolumeclaim_retention_policy",
+        "One series per statefulset, always 1; policies for claims of deleted and scaled-down pods "
+        "(spec.persistentVolumeClaimRetentionPolicy).",
+        STABLE, retention, "when_deleted", "when_scaled",
     ),
     allowed_annotations("kube_statefulset", STABLE),
     allowed_labels("kube_statefulset"),
-    gauge("kube_statefulset_status_current_revision", "Revision of the pods.", STABLE, labelled("status.currentRevision"), "revision"),
     gauge(
-        "kube_statefulset_status_update_revision", "Revision that is rolled out.", STABLE, labelled("status.updateRevision"), "revision"
+        "kube_statefulset_status_current_revision",
+        "One series per statefulset, always 1; revision of the current pods (status.currentRevision).", STABLE,
+        labelled("status.currentRevision"), "revision",
+    ),
+    gauge(
+        "kube_statefulset_status_update_revision",
+        "One series per statefulset, always 1; revision that is being rolled out (status.updateRevision).", STABLE,
+        labelled("status.updateRevision"), "revision",
     ),
     deletion_timestamp("kube_statefulset", stability=STABLE),
 )

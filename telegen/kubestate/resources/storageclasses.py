@@ -24,8 +24,10 @@ def info(obj: Object) -> Iterable[Row]:
 
 FAMILIES = (
     gauge(
-        "kube_storageclass_info", "Who provides the class and by which policies.", STABLE, info,
-        "provisioner", "reclaim_policy", "volume_binding_mode",
+        "kube_storageclass_info",
+        "One series per storageclass, always 1; provisioner, reclaim policy and binding mode, with the defaults of the API "
+        "(provisioner, reclaimPolicy, volumeBindingMode).",
+        STABLE, info, "provisioner", "reclaim_policy", "volume_binding_mode",
     ),
     created("kube_storageclass"),
     allowed_annotations("kube_storageclass"),

@@ -9,9 +9,10 @@ from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (
     gauge(
-        "kube_validatingadmissionpolicy_info", "What the policy is about and what happens when it fails.", ALPHA,
-        labelled("spec.paramKind.apiVersion", "spec.paramKind.kind", "spec.failurePolicy"),
-        "param_api_version", "param_kind", "failure_policy",
+        "kube_validatingadmissionpolicy_info",
+        "One series per validatingadmissionpolicy, always 1; parameter kind and failure policy (spec.paramKind, spec.failurePolicy).",
+        ALPHA, labelled("spec.paramKind.apiVersion", "spec.paramKind.kind", "spec.failurePolicy"), "param_api_version",
+        "param_kind", "failure_policy",
     ),
     created("kube_validatingadmissionpolicy", ALPHA),
 )

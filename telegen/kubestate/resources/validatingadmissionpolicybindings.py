@@ -11,7 +11,8 @@ FAMILIES = (
     policy_binding("kube_validatingadmissionpolicybinding"),
     created("kube_validatingadmissionpolicybinding", ALPHA),
     gauge(
-        "kube_validatingadmissionpolicybinding_validation_action", "What happens when the policy refuses.", ALPHA,
+        "kube_validatingadmissionpolicybinding_validation_action",
+        "One series per action that is taken when validation fails, always 1 (spec.validationActions).", ALPHA,
         each("spec.validationActions", lambda action: (action, 1)), "action",
     ),
 )

@@ -26,17 +26,30 @@ def all_of(path: str, prefix: str) -> Generate:
 
 
 FAMILIES = (
-    dynamic("kube_volumeattachment_labels", "Labels of the attachment.", ALPHA, all_of("metadata.labels", "label_"), "label_*"),
+    dynamic(
+        "kube_volumeattachment_labels",
+        "One series per volumeattachment, always 1; each label of the object as a label label_* (metadata.labels).", ALPHA,
+        all_of("metadata.labels", "label_"), "label_*",
+    ),
     gauge(
-        "kube_volumeattachment_info", "Who attaches and to which node.", ALPHA, labelled("spec.attacher", "spec.nodeName"),
-        "attacher", "node",
+        "kube_volumeattachment_info", "One series per volumeattachment, always 1; attacher and node (spec.attacher, spec.nodeName).", ALPHA,
+        labelled("spec.attacher", "spec.nodeName"), "attacher", "node",
     ),
     created("kube_volumeattachment", ALPHA),
-    gauge("kube_volumeattachment_spec_source_persistentvolume", "Volume that is attached.", ALPHA, volume, "volumename"),
-    gauge("kube_volumeattachment_status_attached", "Whether the volume is attached.", ALPHA, count("status.attached")),
+    gauge(
+        "kube_volumeattachment_spec_source_persistentvolume",
+        "One series per volumeattachment, always 1; volume to attach (spec.source.persistentVolumeName).", ALPHA,
+        volume, "volumename",
+    ),
+    gauge(
+        "kube_volumeattachment_status_attached", "1 if the volume is attached, 0 if not (status.attached).", ALPHA,
+        count("status.attached"),
+    ),
     dynamic(
-        "kube_volumeattachment_status_attachment_metadata", "What the attacher tells of the attachment.", ALPHA,
-        all_of("status.attachmentMetadata", "metadata_"), "metadata_*",
+        "kube_volumeattachment_status_attachment_metadata",
+        "One series per volumeattachment, always 1; each entry of the attacher's metadata as a label metadata_* "
+        "(status.attachmentMetadata).",
+        ALPHA, all_of("status.attachmentMetadata", "metadata_"), "metadata_*",
     ),
 )
 
