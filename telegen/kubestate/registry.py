@@ -1,96 +1,64 @@
-"""Every resource that something is said of. A new one is a file and a line here."""
+"""Registry of the watched resources. Register a resource with one line in `NAMES`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 
 from telegen.kubestate.resource import Resource
-from telegen.kubestate.resources import (
-    certificatesigningrequests,
-    clusterrolebindings,
-    clusterroles,
-    configmaps,
-    cronjobs,
-    daemonsets,
-    deployments,
-    endpoints,
-    endpointslices,
-    horizontalpodautoscalers,
-    ingressclasses,
-    ingresses,
-    jobs,
-    leases,
-    limitranges,
-    mutatingadmissionpolicies,
-    mutatingadmissionpolicybindings,
-    mutatingwebhookconfigurations,
-    namespaces,
-    networkpolicies,
-    nodes,
-    persistentvolumeclaims,
-    persistentvolumes,
-    poddisruptionbudgets,
-    pods,
-    replicasets,
-    replicationcontrollers,
-    resourcequotas,
-    rolebindings,
-    roles,
-    secrets,
-    serviceaccounts,
-    services,
-    statefulsets,
-    storageclasses,
-    validatingadmissionpolicies,
-    validatingadmissionpolicybindings,
-    validatingwebhookconfigurations,
-    volumeattachments,
-)
 
-_MODULES = (
-    certificatesigningrequests,
-    clusterrolebindings,
-    clusterroles,
-    configmaps,
-    cronjobs,
-    daemonsets,
-    deployments,
-    endpoints,
-    endpointslices,
-    horizontalpodautoscalers,
-    ingressclasses,
-    ingresses,
-    jobs,
-    leases,
-    limitranges,
-    mutatingadmissionpolicies,
-    mutatingadmissionpolicybindings,
-    mutatingwebhookconfigurations,
-    namespaces,
-    networkpolicies,
-    nodes,
-    persistentvolumeclaims,
-    persistentvolumes,
-    poddisruptionbudgets,
-    pods,
-    replicasets,
-    replicationcontrollers,
-    resourcequotas,
-    rolebindings,
-    roles,
-    secrets,
-    serviceaccounts,
-    services,
-    statefulsets,
-    storageclasses,
-    validatingadmissionpolicies,
-    validatingadmissionpolicybindings,
-    validatingwebhookconfigurations,
-    volumeattachments,
+NAMES = (
+    "certificatesigningrequests",
+    "clusterrolebindings",
+    "clusterroles",
+    "configmaps",
+    "cronjobs",
+    "daemonsets",
+    "deployments",
+    "endpoints",
+    "endpointslices",
+    "horizontalpodautoscalers",
+    "ingressclasses",
+    "ingresses",
+    "jobs",
+    "leases",
+    "limitranges",
+    "mutatingadmissionpolicies",
+    "mutatingadmissionpolicybindings",
+    "mutatingwebhookconfigurations",
+    "namespaces",
+    "networkpolicies",
+    "nodes",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "poddisruptionbudgets",
+    "pods",
+    "replicasets",
+    "replicationcontrollers",
+    "resourcequotas",
+    "rolebindings",
+    "roles",
+    "secrets",
+    "serviceaccounts",
+    "services",
+    "statefulsets",
+    "storageclasses",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "validatingwebhookconfigurations",
+    "volumeattachments",
 )
+"""Modules of `telegen.kubestate.resources`, each named like its resource, in the order of the page: bytewise."""
 
-RESOURCES: Mapping[str, Resource] = {module.RESOURCE.name: module.RESOURCE for module in _MODULES}
-"""By name, in the order of the page: bytewise by name."""
+
+def _load(name: str) -> Resource:
+    # Imported by name: an import statement would list every module a second time.
+    resource: Resource = import_module(f"telegen.kubestate.resources.{name}").RESOURCE
+    return resource
+
+
+RESOURCES: Mapping[str, Resource] = {name: _load(name) for name in NAMES}
+"""Resources by name, in the order of the page."""
 
 DEFAULT = tuple(name for name, resource in RESOURCES.items() if resource.default)
-"""Resources that are watched unless the configuration names others."""
+"""Names of the resources that are watched if the configuration names none."""
