@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from math import isfinite
 
 from telegen.kubestate.fields import at, count, each, items, labelled, time_at
-from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Object, Row, Stability, gauge, silent
+from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Generate, Object, Row, Stability, gauge, no_samples
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
@@ -96,7 +96,7 @@ def allowed_annotations(prefix: str, stability: Stability = ALPHA) -> FamilyGene
 def _selected(name: str, field: str, label: str, kind: str, stability: Stability) -> FamilyGenerator:
     help = f"One series per {kind}, always 1; each allowlisted entry as a label {label} (metadata.{field})."
     # `selectors` replaces the generate function where the configuration has an allowlist for the resource.
-    return FamilyGenerator(name, help, "gauge", stability, silent, (label,), dynamic=True, selects=field)
+    return FamilyGenerator(name, help, "gauge", stability, no_samples, (label,), dynamic=True, selects=field)
 
 
 _owners = items("metadata.ownerReferences")

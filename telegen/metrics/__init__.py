@@ -1,1 +1,1 @@
-"""Families become text once, when an object changes, and text becomes compressed pages."""
+"""Metric families, their rendering to exposition text, and the store of that text in compressed blocks."""

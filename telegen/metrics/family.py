@@ -1,4 +1,4 @@
-"""A metric family as data: what it is called, what it means and the pure function that finds its samples."""
+"""Metric families as data: name, HELP, type, labels, and a pure function from an object to samples."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from enum import Enum
 from typing import Any, Union
 
 Object = dict[str, Any]
-"""A Kubernetes object, or one container's readings, as plain JSON-like data."""
+"""A Kubernetes object, or the readings of one container, as plain JSON-like data."""
 
 Number = Union[int, float]
-"""A sample's value; True and False count as 1 and 0."""
+"""Value of a sample; True and False count as 1 and 0."""
 
 Row = tuple[Any, ...]
 """One sample: the values of the family's own labels (str each), then the number."""
 
 Samples = Union[Number, Iterable[Row], None]
-"""What a generate function gives: nothing, the one number of a family without labels of its own, or rows."""
+"""Result of a generate function: None, the one number of a family without labels of its own, or rows."""
 
 Generate = Callable[[Any], Samples]
-"""From an object, or from its subject, to samples."""
+"""From an object, or from its projection, to samples."""
 
 
 class Stability(Enum):
-    """How much a family may still change, in the words of Kubernetes' metric stability framework."""
+    """Guarantee against changes of a family, in the terms of Kubernetes' metric stability framework."""
 
     ALPHA = "ALPHA"
     STABLE = "STABLE"
@@ -35,23 +35,26 @@ STABLE = Stability.STABLE
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The little that some families are about: the same for many objects, so that what is said of it is remembered.
+class Projection:
+    """A hashable projection of the object, shared by several families.
+
+    Many objects have the same projection, so the renderer keeps the text of its families and writes it again with the
+    labels of the next object.
 
     Attributes:
-        read: from an object to that value.
-        label: one that all rows of its families have, whose value differs between objects that are otherwise alike, so that it is
-            no part of the subject: rows leave it out. "" for none. Only where there are identity labels.
-        place: from an object to the value of that label.
+        read: from an object to the projection.
+        excluded_label: a label of every family of the projection whose value differs between objects that are otherwise
+            alike, such as the node of a pod. Rows leave it out. "" for none. Needs identity labels.
+        read_excluded: from an object to the value of that label.
     """
 
     read: Callable[[Object], Hashable]
-    label: str = ""
-    place: Callable[[Object], str] = lambda obj: ""
+    excluded_label: str = ""
+    read_excluded: Callable[[Object], str] = lambda obj: ""
 
 
-def silent(obj: Object) -> None:
-    """The generate function of a family that the configuration lets say nothing: only its header is there."""
+def no_samples(obj: Object) -> None:
+    """Generate nothing: for a family whose header is shown although the configuration selects none of its samples."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class FamilyGenerator:
 
     Attributes:
         name: the exposed name, `kube_pod_info`.
-        help: one sentence in our own words.
+        help: one sentence, in the project's own words.
         type: `gauge`, `counter`, `info` or `stateset` (OpenMetrics' words).
         stability: printed in front of the help text when STABLE.
         generate: pure function from the object to its samples (see `Samples`). It may raise on malformed
@@ -71,8 +74,7 @@ class FamilyGenerator:
             made from the configuration.
         opt_in: shown only when the configuration asks for it by name.
         deprecated: version since which the family is deprecated, `2.14.0`, or "".
-        subject: when given, `generate` gets this of the object instead of the object. What families of one subject say
-            of a value is remembered. Not for dynamic families.
+        input: projection that `generate` gets instead of the object. Not for dynamic families.
     """
 
     name: str
@@ -85,19 +87,18 @@ class FamilyGenerator:
     selects: str = ""
     opt_in: bool = False
     deprecated: str = ""
-    subject: Subject | None = None
+    input: Projection | None = None
 
     def __post_init__(self) -> None:
-        """Make sure that the label that its subject sets aside is one of its own."""
-        aside = self.subject.label if self.subject else ""
-        if aside and aside not in self.labels:
-            raise ValueError(f"{self.name} has no label {aside}, which its subject sets aside")
+        excluded = self.input.excluded_label if self.input else ""
+        if excluded and excluded not in self.labels:
+            raise ValueError(f"{self.name} has no label {excluded}, which its projection excludes")
 
     def header(self, openmetrics: bool = False) -> bytes:
-        """HELP and TYPE lines, for the text format 0.0.4 or OpenMetrics 1.0.
+        """Return the HELP and TYPE lines, for the text format 0.0.4 or OpenMetrics 1.0.
 
-        Text 0.0.4 knows no `info` and `stateset`: they are gauges there. OpenMetrics names a counter without `_total`,
-        and cannot have one whose samples do not end in it: those are `unknown` there.
+        Text 0.0.4 knows no `info` and `stateset`: they are gauges there. OpenMetrics names a counter without `_total`.
+        A counter whose samples do not end in `_total` is `unknown` there.
         """
         name, kind = self.name, self.type
         if openmetrics:
@@ -117,7 +118,6 @@ class FamilyGenerator:
 
 
 def _openmetrics_name(name: str, kind: str) -> str:
-    """The family name that OpenMetrics wants for samples called `name`."""
     suffix = {"counter": "_total", "info": "_info"}.get(kind, "")
     return name[: -len(suffix)] if suffix and name.endswith(suffix) else name
 
@@ -130,21 +130,21 @@ def gauge(
     *labels: str,
     opt_in: bool = False,
     deprecated: str = "",
-    of: Subject | None = None,
+    input: Projection | None = None,
 ) -> FamilyGenerator:
-    """A gauge whose rows carry `labels`; `of` is its subject."""
+    """Make a gauge whose rows carry `labels`."""
     return FamilyGenerator(
-        name, help, "gauge", stability, generate, labels, opt_in=opt_in, deprecated=deprecated, subject=of
+        name, help, "gauge", stability, generate, labels, opt_in=opt_in, deprecated=deprecated, input=input
     )
 
 
 def counter(
-    name: str, help: str, stability: Stability, generate: Generate, *labels: str, of: Subject | None = None
+    name: str, help: str, stability: Stability, generate: Generate, *labels: str, input: Projection | None = None
 ) -> FamilyGenerator:
-    """A counter whose rows carry `labels`; its name ends in `_total`, but for some of cAdvisor's."""
-    return FamilyGenerator(name, help, "counter", stability, generate, labels, subject=of)
+    """Make a counter whose rows carry `labels`. Its name ends in `_total`, except for some names of cAdvisor."""
+    return FamilyGenerator(name, help, "counter", stability, generate, labels, input=input)
 
 
 def dynamic(name: str, help: str, stability: Stability, generate: Generate, *labels: str) -> FamilyGenerator:
-    """A gauge whose rows bring their own label names; `labels` only documents the known ones."""
+    """Make a gauge whose rows bring their own label names; `labels` documents the known ones."""
     return FamilyGenerator(name, help, "gauge", stability, generate, labels, dynamic=True)

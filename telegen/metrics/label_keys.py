@@ -1,4 +1,4 @@
-"""Keys of Kubernetes labels and annotations: which of them an allowlist lets pass, and the label names they become."""
+"""Keys of Kubernetes labels and annotations: allowlists of keys, and the Prometheus label names made of them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SANITIZE = re.compile("[^a-zA-Z0-9_]")
 
 
 def sanitize(name: str) -> str:
-    """What a label name cannot carry becomes `_`."""
+    """Replace characters that a label name cannot have by `_`."""
     return _SANITIZE.sub("_", name)
 
 
 def key_filter(keys: Sequence[str]) -> Callable[[str], bool]:
-    """Which keys an allowlist lets pass: `*` in first place all of them; else names, each with at most one `*` inside.
+    """Make the filter of an allowlist: `*` as first entry allows every key; else entries are keys with at most one `*` each.
 
     Raises:
         ValueError: a name has more than one `*`.
@@ -37,20 +37,21 @@ def key_filter(keys: Sequence[str]) -> Callable[[str], bool]:
 
 
 def label_pairs(values: Mapping[str, str], prefix: str) -> Pairs:
-    """(label name, value) of each key, in the order of the keys.
+    """Return (label name, value) of each key, in the order of the keys.
 
-    Keys that become the same label name are told apart: the first becomes `_conflict1`, the next `_conflict2` and so
-    on; a suffix that another label has already is passed over. Such a name may meet a key that becomes the same: both are told
-    apart as well, and the name is free again.
+    Keys that become the same label name get suffixes: `_conflict1`, `_conflict2` and so on, as kube-state-metrics names them.
+    A suffixed name that another label has already is skipped. If a later key becomes a name that a suffix made, both get
+    further suffixes, and the name is free again.
     """
     names = [(label_name(key, prefix), value or "") for key, value in sorted(values.items())]
     if len({name for name, _ in names}) == len(names):
         return names
-    return _tell_apart(names)
+    return _with_suffixes(names)
 
 
-def _tell_apart(names: Pairs) -> Pairs:
-    told: Pairs = []
+def _with_suffixes(names: Pairs) -> Pairs:
+    result: Pairs = []
+    # Index in `result` of each name in use. A base leaves `firsts` when its first label is renamed; its count stays.
     firsts: dict[str, int] = {}
     counts: Counter[str] = Counter()
 
@@ -65,17 +66,18 @@ def _tell_apart(names: Pairs) -> Pairs:
         name = base
         if base in firsts or counts[base]:
             if not counts[base]:
+                # The second label of this name: the first one gets a suffix now, too.
                 first = firsts.pop(base)
                 renamed = next_name(base)
-                told[first] = (renamed, told[first][1])
+                result[first] = (renamed, result[first][1])
                 firsts[renamed] = first
             name = next_name(base)
-        firsts[name] = len(told)
-        told.append((name, value))
-    return told
+        firsts[name] = len(result)
+        result.append((name, value))
+    return result
 
 
 @lru_cache(maxsize=16384)
 def label_name(key: str, prefix: str) -> str:
-    """The label name of a key: `app.kubernetes.io/partOf` becomes `label_app_kubernetes_io_part_of`."""
+    """Return the label name of a key: `app.kubernetes.io/partOf` becomes `label_app_kubernetes_io_part_of`."""
     return prefix + _HUMP.sub(r"\1_\2", sanitize(key)).lower()

@@ -1,6 +1,6 @@
-"""Sample lines as they stand on a page: how values and numbers are written, and what writes the lines of a family.
+"""Sample lines of the exposition: escaping of label values, text of numbers, and a line writer per family.
 
-The lines are the same in the text format 0.0.4 and in OpenMetrics 1.0: only the headers differ.
+Lines are the same in the text format 0.0.4 and in OpenMetrics 1.0; only the headers differ.
 """
 
 from __future__ import annotations
@@ -14,58 +14,61 @@ from typing import Any
 from telegen.metrics.family import FamilyGenerator
 
 Write = Callable[..., str]
-"""From the identity labels, samples (see `Samples`) and the value that the subject has set aside, escaped, to lines. A series that is
-repeated is left out."""
+"""From (identity labels, samples, value of the excluded label) to lines; the two texts come escaped. See `Samples` and
+`Projection`. A repeated series keeps its first value: a page with a series twice is refused by Prometheus."""
 
 NUMBERS = frozenset((int, float, bool))
-"""What is no rows but the one sample of a family without labels of its own."""
+"""Types accepted as the single value of a family without labels of its own."""
 
 _surrogates = re.compile("[\ud800-\udfff]")
 
 
-def special(text: str) -> bool:
-    """Whether something must be escaped. PERF: 0.15 us; one regular expression took 1.2 for 400 characters.
+def needs_escape(text: str) -> bool:
+    """Return True if `escape` would change the text.
 
     Raises:
-        TypeError, AttributeError: it is no string.
+        TypeError, AttributeError: `text` is no string.
     """
+    # PERF: 0.15 us for 400 characters; one regular expression took 1.2.
     return '"' in text or "\\" in text or "\n" in text or not (text.isascii() or _surrogates.search(text) is None)
 
 
 def escape(value: str) -> str:
-    """A label value as it stands between its quotes (text format 0.0.4: backslash, quote and newline).
+    """Escape a label value for the place between its quotes (text format 0.0.4: backslash, quote and newline).
 
-    Lone surrogates, which UTF-8 cannot carry, become U+FFFD.
+    Lone surrogates become U+FFFD: JSON can carry them, UTF-8 cannot.
     """
     value = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return _surrogates.sub("\ufffd", value)
 
 
 def number_text(value: Any) -> str:
-    """A sample's value in decimal, read back by any parser as the same float64.
+    """Return the decimal text that every parser reads back as the same float64.
 
     Raises:
         TypeError: `value` is no number.
     """
     if isinstance(value, int):
+        # int(): a bool is an int as well, and str(True) is no number.
         return str(int(value))
     if not isinstance(value, float):
         raise TypeError(f"a sample is a number, not {type(value).__name__}")
     if math.isfinite(value):
+        # Up to 1e15 every integer is exact and shorter without exponent or fraction.
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
 
 
 _SMALL = {number: number_text(number) for number in (0, 1, *[n / 1000 for n in range(1000)])}
-"""Texts of flags and of fractions of a core. PERF: 0.1 us instead of 0.7."""
+"""Texts of flags and of thousandths of a core. PERF: 0.1 us instead of 0.7."""
 
 _SOURCE = """
-def write(labels, samples, aside=""):
+def write(labels, samples, excluded=""):
     if samples.__class__ in NUMBERS:
         return f'{head} {{samples if samples.__class__ is int else number_text(samples)}}\\n'
     text, seen = "", set()
     for {targets} in samples:
-        if special({joined}):
+        if needs_escape({joined}):
             {targets} = {escaped}
         series = f'{series}'
         if series not in seen:
@@ -78,51 +81,51 @@ def write(labels, samples, aside=""):
 
 
 def sample_writer(family: FamilyGenerator, identified: bool) -> Write:
-    """What writes the samples of a family.
+    """Make the line writer of a family.
 
     Args:
-        identified: whether there are identity labels.
+        identified: True if its samples have identity labels.
     """
-    aside = family.subject.label if family.subject else ""
-    return _dynamic_writer(family.name) if family.dynamic else _compiled(family.name, family.labels, identified, aside)
+    if family.dynamic:
+        return _dynamic_writer(family.name)
+    return _compiled(family.name, family.labels, identified, family.input.excluded_label if family.input else "")
 
 
 @lru_cache(maxsize=None)
-def _compiled(name: str, own: tuple[str, ...], identified: bool, aside: str) -> Write:
-    """For rows of the values of these labels, but for the one that is given aside, and a number; or for one number.
-
-    PERF: compiled for the labels, 0.6 us a row and 1.2 for two; templates and tuples took twice as long. Remembered, so that it
-    happens once, before the fork: 0.2 ms and 3 kB.
-    """
+def _compiled(name: str, own: tuple[str, ...], identified: bool, excluded: str) -> Write:
+    """Compile a writer for rows of the values of `own`, without the excluded one, and a number; or for one number."""
+    # PERF: code for the exact labels takes 0.6 us for one row and 1.2 for two; templates and tuples took twice as long. The
+    # cache makes each writer once, before the fork: 0.2 ms and 3 kB each.
     labels = ["{labels}"] if identified else []
-    names = ["aside" if label == aside else f"v{number}" for number, label in enumerate(own)]
-    values = [name for name in names if name != "aside"]
+    names = ["excluded" if label == excluded else f"v{number}" for number, label in enumerate(own)]
+    values = [name for name in names if name != "excluded"]
     source = _SOURCE.format(
         head=_series(name, labels),
         targets=", ".join([*values, "number"]) + ",",
-        # What is no string cannot be added to one, or is refused by `special`.
+        # The sum checks the types as well: adding something else to a string raises, or `needs_escape` does.
         joined=" + ".join(values) or '""',
         escaped=", ".join([*[f"escape({value})" for value in values], "number"]) + ",",
         series=_series(name, [*labels, *[f'{label}="{{{name}}}"' for label, name in zip(own, names)]]),
     )
-    scope = {"special": special, "escape": escape, "small": _SMALL.get, "number_text": number_text, "NUMBERS": NUMBERS}
-    exec(source, scope)  # names of our own tables, nothing that comes from outside
+    scope = {"needs_escape": needs_escape, "escape": escape, "small": _SMALL.get, "number_text": number_text, "NUMBERS": NUMBERS}
+    # Safe: the source consists of names from our own tables, never of data.
+    exec(source, scope)
     return scope["write"]  # type: ignore[return-value]
 
 
 def _series(name: str, pairs: Sequence[str]) -> str:
-    """A series inside an f-string: braces that stay are doubled."""
+    """Return the series for use inside an f-string: braces of the text are doubled."""
     return f"{name}{{{{{','.join(pairs)}}}}}" if pairs else name
 
 
 def _dynamic_writer(name: str) -> Write:
-    """For rows of ((label name, value) pairs, number)."""
+    """Make a writer for rows of ((label name, value) pairs, number)."""
 
     def write(labels: str, samples: Iterable[tuple[Sequence[tuple[str, str]], Any]]) -> str:
         lines: dict[str, str] = {}
         for pairs, number in samples:
             own = [f'{label}="{value}"' for label, value in pairs]
-            if special("".join([value for _, value in pairs])):
+            if needs_escape("".join([value for _, value in pairs])):
                 own = [f'{label}="{escape(value)}"' for label, value in pairs]
             joined = ",".join([labels, *own] if labels else own)
             lines.setdefault(f"{name}{{{joined}}} " if joined else f"{name} ", number_text(number))

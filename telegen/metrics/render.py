@@ -1,7 +1,7 @@
-"""Samples become exposition text, once, when the object changes.
+"""Rendering: from an object to the exposition text of each family, once per change of the object.
 
-All that can be known before an object comes is worked out in `renderer`; the closure it returns and the line writers are
-the only hot code.
+`renderer` works out everything that is known before the first object. The closure that it returns and the line writers
+are the only hot code.
 """
 
 from __future__ import annotations
@@ -10,33 +10,43 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from telegen.metrics.family import FamilyGenerator, Generate, Object, Subject, silent
-from telegen.metrics.lines import NUMBERS, Write, escape, sample_writer, special
-from telegen.metrics.render_cache import Memo
+from telegen.metrics.family import FamilyGenerator, Generate, Object, Projection, no_samples
+from telegen.metrics.lines import NUMBERS, Write, escape, needs_escape, sample_writer
+from telegen.metrics.render_cache import RenderCache
 
 Render = Callable[[Object], list[str]]
-"""From an object to the text of each family of its table, "" where a family says nothing."""
+"""From an object to the text of each family of its table; "" for a family without samples."""
 
 OnError = Callable[[str, Exception], None]
-"""Told the family's name (or `identity`) and what went wrong with one object."""
+"""Called with the name of a family (or `identity`) and the error of one object."""
 
 Identity = Sequence[tuple[str, Callable[[Object], str]]]
-Labels = Mapping[str, str]
+"""Labels that every sample of a table begins with: name, and function from an object to the value."""
 
-Say = Callable[[Object, str, list[str]], None]
-"""From an object and its identity labels: puts what the families of one subject say into the texts of its table."""
+ConstantLabels = Mapping[str, str]
 
-MARK, ASIDE = "\ud800", "\ud801"
-"""Stand for the identity labels and for the value of the subject's label in lines that are remembered: lone surrogates, which no label
-value keeps."""
+RenderProjection = Callable[[Object, str, list[str]], None]
+"""From (object, its identity labels, texts of the table): writes the texts of the families of one projection."""
 
-_marks = re.compile(f"[{MARK}{ASIDE}]")
+Texts = list[tuple[int, str]]
+"""Texts of some families, each with the column of its family: its index in the table."""
+
+Template = list[str]
+"""Text of one family, cut where the labels of an object belong."""
+
+Templates = list[tuple[int, Template]]
+
+LABELS_MARK, EXCLUDED_MARK = "\ud800", "\ud801"
+"""Placeholders for identity labels and excluded label while a template is rendered. Lone surrogates cannot be part of a
+label value: `escape` replaces them."""
+
+_marks = re.compile(f"[{LABELS_MARK}{EXCLUDED_MARK}]")
 
 
-def identity_text(identity: Identity, constant: Labels = {}) -> Callable[[Object], str]:
-    """The reader of an object's own labels, behind those that are always the same: `namespace="shop",pod="web-1"`.
+def identity_text(identity: Identity, constant: ConstantLabels = {}) -> Callable[[Object], str]:
+    """Make the reader of the identity labels: constant labels, then those of the object, `namespace="shop",pod="web-1"`.
 
-    The closure raises TypeError when a label is not a string.
+    The closure raises TypeError if a label is not a string.
     """
     always = [f'{name}="{escape(value)}"'.replace("%", "%%") for name, value in constant.items()]
     template = ",".join([*always, *[f'{name}="%s"' for name, _ in identity]])
@@ -44,7 +54,7 @@ def identity_text(identity: Identity, constant: Labels = {}) -> Callable[[Object
 
     def read_identity(obj: Object) -> str:
         values = tuple([read(obj) for read in readers])
-        if special("".join(values)):
+        if needs_escape("".join(values)):
             values = tuple([escape(value) for value in values])
         return template % values
 
@@ -52,9 +62,9 @@ def identity_text(identity: Identity, constant: Labels = {}) -> Callable[[Object
 
 
 def renderer(
-    identity: Identity, families: Sequence[FamilyGenerator], on_error: OnError, constant: Labels = {}
+    identity: Identity, families: Sequence[FamilyGenerator], on_error: OnError, constant: ConstantLabels = {}
 ) -> Render:
-    """Prepare a table for rendering.
+    """Make the render function of a table.
 
     Args:
         identity: the labels that every sample begins with.
@@ -65,15 +75,18 @@ def renderer(
     identify = identity_text(identity, constant)
     identified = bool(identity or constant)
     members = [
-        _Member(place, family.name, family.generate, sample_writer(family, identified))
-        for place, family in enumerate(families)
+        _Member(column, family.name, family.generate, sample_writer(family, identified))
+        for column, family in enumerate(families)
     ]
-    alone = [
-        (place, generate, _remembering(write) if family.labels and not family.dynamic else write, name)
-        for family, (place, name, generate, write) in zip(families, members)
-        if family.subject is None and family.generate is not silent
+    single = [
+        (column, generate, _cached_writer(write) if family.labels and not family.dynamic else write, name)
+        for family, (column, name, generate, write) in zip(families, members)
+        if family.input is None and family.generate is not no_samples
     ]
-    together = _by_subject(families, members, on_error)
+    projections = [
+        _projection_renderer(projection, grouped, on_error)
+        for projection, grouped in _by_projection(families, members).items()
+    ]
     nothing = [""] * len(families)
 
     def render(obj: Object) -> list[str]:
@@ -84,117 +97,137 @@ def renderer(
             return nothing
         texts = nothing.copy()
         # PERF: one closure per family and one compiled line writer; 1.3 us a sample where metric objects take 4.2.
-        for place, generate, write, name in alone:
+        for column, generate, write, name in single:
             try:
                 samples = generate(obj)
                 if samples is not None:
-                    texts[place] = write(labels, samples)
+                    texts[column] = write(labels, samples)
             except Exception as error:
+                # Any error of a malformed object must cost its family only, never the worker.
                 on_error(name, error)
-        for say in together:
-            say(obj, labels, texts)
+        for render_projection in projections:
+            render_projection(obj, labels, texts)
         return texts
 
     return render
 
 
 class _Member(NamedTuple):
-    """A family, its place in the table, and what writes its samples."""
+    """A family as the renderer needs it, with its column: its index in the table."""
 
-    place: int
+    column: int
     name: str
     generate: Generate
     write: Write
 
 
-def _by_subject(families: Sequence[FamilyGenerator], members: Sequence[_Member], on_error: OnError) -> list[Say]:
-    """For each subject, what its families say."""
-    found: dict[Subject, list[_Member]] = {}
+def _by_projection(families: Sequence[FamilyGenerator], members: Sequence[_Member]) -> dict[Projection, list[_Member]]:
+    grouped: dict[Projection, list[_Member]] = {}
     for family, member in zip(families, members):
-        if family.subject is not None:
-            found.setdefault(family.subject, []).append(member)
-    return [_say(subject, together, on_error) for subject, together in found.items()]
+        if family.input is not None:
+            grouped.setdefault(family.input, []).append(member)
+    return grouped
 
 
-def _say(subject: Subject, members: Sequence[_Member], on_error: OnError) -> Say:
-    """What writes the texts of the families of one subject."""
-    memo: Memo[list[tuple[int, list[str]]]] = Memo()
-    read, read_aside, fill = subject.read, subject.place if subject.label else None, _fill if subject.label else None
+def _projection_renderer(projection: Projection, members: Sequence[_Member], on_error: OnError) -> RenderProjection:
+    """Make the render function of the families of one projection."""
+    cache: RenderCache[Templates] = RenderCache()
+    write_all = _members_writer(members, on_error)
+    read, read_excluded = projection.read, _excluded_reader(projection)
+    fill = _fill_two if read_excluded else _fill_one
 
-    def tell(value: Any, labels: str, aside: str) -> tuple[list[tuple[int, str]], bool]:
-        """The texts that are not empty, each with its place; whether none has failed."""
-        texts, whole = [], True
-        for place, name, generate, write in members:
-            try:
-                samples = generate(value)
-                if samples is not None and (text := write(labels, samples, aside)):
-                    texts.append((place, text))
-            except Exception as error:
-                on_error(name, error)
-                whole = False
-        return texts, whole
+    def templates(value: Any) -> Templates:
+        """Render once with placeholders and cache the text split at them."""
+        texts, complete = write_all(value, LABELS_MARK, EXCLUDED_MARK)
+        found = [(column, _marks.split(text)) for column, text in texts]
+        # Only a complete result is cached: an error must be counted for every object that has it.
+        if complete:
+            cache.put(value, found)
+        return found
 
-    def learn(value: Any) -> list[tuple[int, list[str]]]:
-        """The same in pieces between which the labels stand; what has failed is tried again the next time."""
-        texts, whole = tell(value, MARK, ASIDE)
-        pieces = [(place, _parts(text) if fill else text.split(MARK)) for place, text in texts]
-        if whole:
-            memo.put(value, pieces)
-        return pieces
-
-    def say(obj: Object, labels: str, texts: list[str]) -> None:
+    def render_projection(obj: Object, labels: str, texts: list[str]) -> None:
         try:
             value = read(obj)
-            aside = "" if read_aside is None else read_aside(obj)
-            if aside != "" and special(aside):
-                aside = escape(aside)
-            known = memo.get(value) if memo.worthwhile else None
+            excluded = read_excluded(obj) if read_excluded else ""
+            known = cache.get(value) if cache.enabled else None
         except Exception as error:
             for member in members:
                 on_error(member.name, error)
             return
-        if memo.worthwhile:
-            # PERF: the states of containers, in 18 families: 6 us when they are known, 45 when they are not.
-            memo.calls += 1
-            for place, pieces in learn(value) if known is None else known:
-                texts[place] = fill(pieces, labels, aside) if fill else labels.join(pieces)
+        # PERF: the states of containers, in 18 families: 6 us when they are known, 45 when they are not.
+        if cache.enabled:
+            cache.lookups += 1
+            fill(texts, templates(value) if known is None else known, labels, excluded)
         else:
-            for place, text in tell(value, labels, aside)[0]:
-                texts[place] = text
+            for column, text in write_all(value, labels, excluded)[0]:
+                texts[column] = text
 
-    return say
-
-
-def _parts(text: str) -> list[str]:
-    """Lines cut where the labels and what was set aside stand by turns; their places are kept."""
-    pieces = _marks.split(text)
-    parts = [""] * (2 * len(pieces) - 1)
-    parts[::2] = pieces
-    return parts
+    return render_projection
 
 
-def _fill(parts: list[str], labels: str, aside: str) -> str:
-    """The lines of one object."""
-    # PERF: 0.4 us for 6 lines. With the node as a part of the subject, few of the pods of many nodes were alike: 9 us a pod.
-    parts, lines = parts.copy(), len(parts) // 4
-    parts[1::4], parts[3::4] = [labels] * lines, [aside] * lines
-    return "".join(parts)
+def _excluded_reader(projection: Projection) -> Callable[[Object], str] | None:
+    """Make the reader of the excluded label, escaped; None if there is none."""
+    if not projection.excluded_label:
+        return None
+    read = projection.read_excluded
+
+    def read_escaped(obj: Object) -> str:
+        value = read(obj)
+        return escape(value) if needs_escape(value) else value
+
+    return read_escaped
 
 
-def _remembering(write: Write) -> Write:
-    """The same for rows that repeat from object to object: classes, reasons, names of containers."""
-    memo: Memo[list[str]] = Memo()
+def _members_writer(members: Sequence[_Member], on_error: OnError) -> Callable[[Any, str, str], tuple[Texts, bool]]:
+    """Make the function from (projection, labels, excluded label) to the texts that are not empty, each with its column, and
+    to True if no family failed."""
 
-    def remember(labels: str, samples: Any) -> str:
-        if not samples or samples.__class__ in NUMBERS or not memo.worthwhile:
+    def write_all(value: Any, labels: str, excluded: str) -> tuple[Texts, bool]:
+        texts: Texts = []
+        complete = True
+        for column, name, generate, write in members:
+            try:
+                samples = generate(value)
+                if samples is not None and (text := write(labels, samples, excluded)):
+                    texts.append((column, text))
+            except Exception as error:
+                on_error(name, error)
+                complete = False
+        return texts, complete
+
+    return write_all
+
+
+def _fill_one(texts: list[str], templates: Templates, labels: str, excluded: str) -> None:
+    """Fill templates in whose gaps the identity labels belong."""
+    for column, template in templates:
+        texts[column] = labels.join(template)
+
+
+def _fill_two(texts: list[str], templates: Templates, labels: str, excluded: str) -> None:
+    """Fill templates in whose gaps identity labels and excluded label alternate, as they do in every line."""
+    # PERF: 0.4 us for 6 lines. With the node as part of the projection, few pods of different nodes were alike: 9 us a pod.
+    for column, template in templates:
+        parts = [""] * (2 * len(template) - 1)
+        lines = len(template) // 2
+        parts[::2], parts[1::4], parts[3::4] = template, [labels] * lines, [excluded] * lines
+        texts[column] = "".join(parts)
+
+
+def _cached_writer(write: Write) -> Write:
+    """Wrap a writer in a cache, for rows that repeat from object to object: classes, reasons, names of containers."""
+    cache: RenderCache[Template] = RenderCache()
+
+    def write_cached(labels: str, samples: Any) -> str:
+        if not samples or samples.__class__ in NUMBERS or not cache.enabled:
             return write(labels, samples)
         # PERF: text that is known costs 0.5 us, a new one 1 to 7.
         rows = tuple(samples)
-        memo.calls += 1
-        pieces = memo.get(rows)
-        if pieces is None:
-            pieces = write(MARK, rows).split(MARK)
-            memo.put(rows, pieces)
-        return labels.join(pieces)
+        cache.lookups += 1
+        template = cache.get(rows)
+        if template is None:
+            template = write(LABELS_MARK, rows).split(LABELS_MARK)
+            cache.put(rows, template)
+        return labels.join(template)
 
-    return remember
+    return write_cached

@@ -1,4 +1,4 @@
-"""A memory for results that repeat, which forgets when it is full and gives up when it does not pay."""
+"""Cache of rendered text by the values that it was rendered from."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 SIZE = 128
-"""Results that are kept until they are dropped together."""
+"""Number of results after which all are dropped together. Pods of one workload arrive close together, so a small cache
+that is emptied now and then finds as much as one that tracks the use of each entry, and needs no bookkeeping."""
 
 
-class Memo(dict[Hashable, Result]):
-    """Results by what they were made from. Ask with `get`, and count that in `calls`; remember with `put`.
+class RenderCache(dict[Hashable, Result]):
+    """A dict that empties itself when full and turns itself off when few lookups succeed.
 
-    Safe for threads: at the worst a result is made twice.
+    Look up with `get` and count the lookup in `lookups`; store with `put`. Safe for threads: in the worst case a result
+    is computed twice.
 
     Attributes:
-        calls: how often it was asked.
-        worthwhile: whether it is worth asking. Where results are new every other time, they are not worth the search.
+        lookups: number of lookups since the cache was last emptied.
+        enabled: False for good once fewer than half of the lookups succeeded: a lookup costs more than it saves then.
     """
 
-    # PERF: a dict itself: a method of its own to ask with would cost 0.2 us, for 50 families of each object.
-    __slots__ = ("calls", "worthwhile")
+    # PERF: a subclass of dict, read by `get` directly: a method of its own would add 0.2 us for each of 50 families an object.
+    __slots__ = ("lookups", "enabled")
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = 0
-        self.worthwhile = True
+        self.lookups = 0
+        self.enabled = True
 
     def put(self, key: Hashable, result: Result) -> None:
-        """Remember a result that was not known."""
+        """Store a result. Every result in a full cache stands for one failed lookup."""
         if len(self) >= SIZE:
-            self.worthwhile = self.calls >= 2 * SIZE
-            self.calls = 0
+            self.enabled = self.lookups >= 2 * SIZE
+            self.lookups = 0
             self.clear()
-        if self.worthwhile:
+        if self.enabled:
             self[key] = result

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Subject, counter, dynamic, gauge
+from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, Projection, counter, dynamic, gauge
 from telegen.metrics.hashing import fnv1a64
 from telegen.metrics.lines import number_text
 from telegen.metrics.render import renderer
@@ -118,12 +118,12 @@ def test_rows_that_repeat_from_object_to_object() -> None:
 
 def test_families_of_one_subject() -> None:
     """What is remembered of a subject is said of each object under its own name; each family stays in its place."""
-    color = Subject(lambda obj: obj["color"])
+    color = Projection(lambda obj: obj["color"])
     families = [
-        gauge("is", "Help.", ALPHA, lambda color: [(color, 1)], "color", of=color),
+        gauge("is", "Help.", ALPHA, lambda color: [(color, 1)], "color", input=color),
         gauge("own", "Help.", ALPHA, lambda obj: obj["number"]),
-        gauge("size", "Help.", ALPHA, len, of=color),
-        gauge("none", "Help.", ALPHA, lambda color: None, of=color),
+        gauge("size", "Help.", ALPHA, len, input=color),
+        gauge("none", "Help.", ALPHA, lambda color: None, input=color),
     ]
     render = renderer(IDENTITY, families, Errors())
     for turn in range(600):
@@ -141,11 +141,11 @@ def test_label_set_aside() -> None:
     """A label whose value is no part of the subject is each object's own, escaped, wherever it stands among the labels; there may be no
     rows or many; where it cannot be read, its families alone say nothing."""
     errors = Errors()
-    sizes = Subject(lambda obj: obj["sizes"], "node", lambda obj: obj["node"])
+    sizes = Projection(lambda obj: obj["sizes"], "node", lambda obj: obj["node"])
     families = [
-        gauge("first", "Help.", ALPHA, lambda sizes: [(str(size), size) for size in sizes], "node", "size", of=sizes),
-        gauge("middle", "Help.", ALPHA, lambda sizes: [(str(size), "%s", size) for size in sizes], "size", "node", "unit", of=sizes),
-        gauge("last", "Help.", ALPHA, lambda sizes: [("x", 1)] if sizes else None, "size", "node", of=sizes),
+        gauge("first", "Help.", ALPHA, lambda sizes: [(str(size), size) for size in sizes], "node", "size", input=sizes),
+        gauge("middle", "Help.", ALPHA, lambda sizes: [(str(size), "%s", size) for size in sizes], "size", "node", "unit", input=sizes),
+        gauge("last", "Help.", ALPHA, lambda sizes: [("x", 1)] if sizes else None, "size", "node", input=sizes),
         gauge("own", "Help.", ALPHA, lambda obj: 1),
     ]
     render = renderer(IDENTITY, families, errors)
@@ -163,17 +163,17 @@ def test_label_set_aside() -> None:
     assert render({"name": "n", "sizes": (), "node": None}) == ["", "", "", 'own{name="n"} 1\n']
     assert len(errors) == 3
     with pytest.raises(ValueError, match="no label node"):
-        gauge("none", "Help.", ALPHA, lambda sizes: None, "size", of=sizes)
+        gauge("none", "Help.", ALPHA, lambda sizes: None, "size", input=sizes)
 
 
 @pytest.mark.parametrize("wrong", [5, ["a"], None])
 def test_wrong_subject(wrong: Any) -> None:
     """What cannot be said of an object's subject is counted each time, and left out; what can be said is not."""
-    color = Subject(lambda obj: obj["color"])
+    color = Projection(lambda obj: obj["color"])
     errors = Errors()
     families = [
-        gauge("text", "Help.", ALPHA, lambda color: [(color, 1)], "color", of=color),
-        gauge("known", "Help.", ALPHA, lambda color: color is not None, of=color),
+        gauge("text", "Help.", ALPHA, lambda color: [(color, 1)], "color", input=color),
+        gauge("known", "Help.", ALPHA, lambda color: color is not None, input=color),
     ]
     render = renderer(IDENTITY, families, errors)
     hashable = not isinstance(wrong, list)

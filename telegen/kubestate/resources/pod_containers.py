@@ -15,8 +15,8 @@ from telegen.metrics.family import (
     Generate,
     Number,
     Object,
+    Projection,
     Row,
-    Subject,
     counter,
     gauge,
 )
@@ -63,7 +63,7 @@ Demand = tuple[tuple[str, Quantities, Quantities], ...]
 """(name, limits, requests) of each container."""
 
 
-def demand(specs: str) -> Subject:
+def demand(specs: str) -> Projection:
     """The subject of the families about requests and limits: the same for the pods of a workload, but for the node."""
     read_specs = items(specs)
 
@@ -75,7 +75,7 @@ def demand(specs: str) -> Subject:
             found.append((spec.get("name") or "", tuple(limits.items()), tuple(requests.items())))
         return tuple(found)
 
-    return Subject(read, "node", text("spec.nodeName"))
+    return Projection(read, "node", text("spec.nodeName"))
 
 
 def limits(containers: Demand) -> Iterable[Row]:
@@ -109,7 +109,7 @@ class State(NamedTuple):
     last_exit_code: int
 
 
-def states(statuses: str) -> Subject:
+def states(statuses: str) -> Projection:
     """The subject of most families of containers."""
     read = items(statuses)
 
@@ -132,7 +132,7 @@ def states(statuses: str) -> Subject:
         made: State = new(State, values)
         return made
 
-    return Subject(lambda obj: tuple([state(status) for status in read(obj)]))
+    return Projection(lambda obj: tuple([state(status) for status in read(obj)]))
 
 
 def ready(containers: Iterable[State]) -> Iterable[Row]:
@@ -244,10 +244,10 @@ def container_families(kind: ContainerKind) -> tuple[FamilyGenerator, ...]:
 
     def entry(
         ending: str, help: str, generate: Generate, *labels: str,
-        of: Subject | None = None, make: Callable[..., FamilyGenerator] = gauge, alpha: bool = False,
+        input: Projection | None = None, make: Callable[..., FamilyGenerator] = gauge, alpha: bool = False,
     ) -> FamilyGenerator:
         stability = ALPHA if alpha or ending in kind.alpha else STABLE
-        return make(f"{kind.prefix}_{ending}", help, stability, generate, "container", *labels, of=of)
+        return make(f"{kind.prefix}_{ending}", help, stability, generate, "container", *labels, input=input)
 
     return (
         entry(
@@ -256,11 +256,11 @@ def container_families(kind: ContainerKind) -> tuple[FamilyGenerator, ...]:
         ),
         entry(
             "resource_limits", f"Limit of each resource of the {noun}, in the unit of the label unit ({specs}[].resources.limits).",
-            limits, *_AMOUNT_LABELS, of=resources,
+            limits, *_AMOUNT_LABELS, input=resources,
         ),
         entry(
             "resource_requests", f"Request of each resource of the {noun}, in the unit of the label unit ({specs}[].resources.requests).",
-            requests, *_AMOUNT_LABELS, of=resources,
+            requests, *_AMOUNT_LABELS, input=resources,
         ),
         entry(
             "state_started",
@@ -271,34 +271,34 @@ def container_families(kind: ContainerKind) -> tuple[FamilyGenerator, ...]:
         entry(
             "status_last_terminated_reason",
             f"One series per restarted {noun}, always 1; reason of its last termination ({statuses}[].lastState.terminated.reason).",
-            last_reason, "reason", of=state, alpha=True,
+            last_reason, "reason", input=state, alpha=True,
         ),
         entry(
             "status_last_terminated_exitcode",
             f"Exit code of the last termination of the {noun} ({statuses}[].lastState.terminated.exitCode).",
-            last_exit_code, of=state, alpha=True,
+            last_exit_code, input=state, alpha=True,
         ),
         entry(
             "status_last_terminated_timestamp",
             f"Time of the last termination of the {noun} in Unix seconds ({statuses}[].lastState.terminated.finishedAt).",
             last_finished(statuses), alpha=True,
         ),
-        entry("status_ready", f"1 if the {noun} is ready, 0 if not ({statuses}[].ready).", ready, of=state),
+        entry("status_ready", f"1 if the {noun} is ready, 0 if not ({statuses}[].ready).", ready, input=state),
         entry(
             "status_restarts_total", f"Number of restarts of the {noun} ({statuses}[].restartCount).", restarts,
-            of=state, make=counter,
+            input=state, make=counter,
         ),
-        entry("status_running", f"1 if the {noun} is running, 0 if not ({statuses}[].state.running).", running, of=state),
-        entry("status_terminated", f"1 if the {noun} has terminated, 0 if not ({statuses}[].state.terminated).", terminated, of=state),
+        entry("status_running", f"1 if the {noun} is running, 0 if not ({statuses}[].state.running).", running, input=state),
+        entry("status_terminated", f"1 if the {noun} has terminated, 0 if not ({statuses}[].state.terminated).", terminated, input=state),
         entry(
             "status_terminated_reason",
             f"One series per terminated {noun}, always 1; reason of the termination ({statuses}[].state.terminated.reason).",
-            terminated_reason, "reason", of=state, alpha=True,
+            terminated_reason, "reason", input=state, alpha=True,
         ),
-        entry("status_waiting", f"1 if the {noun} is waiting to start, 0 if not ({statuses}[].state.waiting).", waiting, of=state),
+        entry("status_waiting", f"1 if the {noun} is waiting to start, 0 if not ({statuses}[].state.waiting).", waiting, input=state),
         entry(
             "status_waiting_reason",
             f"One series per waiting {noun}, always 1; reason of the waiting state ({statuses}[].state.waiting.reason).",
-            waiting_reason, "reason", of=state,
+            waiting_reason, "reason", input=state,
         ),
     )

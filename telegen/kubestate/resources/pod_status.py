@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional
 
 from telegen.kubestate.constructors import STATUSES as CONDITION_STATES
 from telegen.kubestate.fields import at, items, seconds, text
-from telegen.metrics.family import Generate, Object, Row, Subject
+from telegen.metrics.family import Generate, Object, Projection, Row
 from telegen.metrics.label_keys import label_pairs
 
 STATUS_REASONS = frozenset(
@@ -98,7 +98,7 @@ Claim = tuple[str, str, str, bool]
 """(volume, claim, is ephemeral, is read-only) of a volume that stands for a claim."""
 
 
-@Subject
+@Projection
 def CLAIMS(obj: Object) -> tuple[Claim, ...]:
     """The subject of two families: most pods have none."""
     found: list[Claim] = []
@@ -137,7 +137,7 @@ Condition = tuple[Optional[str], Optional[str], Optional[str]]
 """(type, status, reason): a condition without its times."""
 
 
-@Subject
+@Projection
 def CONDITIONS(obj: Object) -> tuple[Condition, ...]:
     """The subject of families that ask for no times."""
     return tuple([(one.get("type"), one.get("status"), one.get("reason")) for one in _conditions(obj)])
@@ -153,7 +153,7 @@ def condition_states(type_: str) -> Generate:
     ]
 
 
-@Subject
+@Projection
 def CONDITION_TIMES(obj: Object) -> tuple[Condition, ...]:
     """The subject of families that ask for times: (type, status, time)."""
     return tuple([(one.get("type"), one.get("status"), one.get("lastTransitionTime")) for one in _conditions(obj)])
@@ -213,7 +213,7 @@ _new_common: Any = tuple.__new__
 """PERF: 0.1 us; Common(...) takes 0.4."""
 
 
-@Subject
+@Projection
 def COMMON(obj: Object) -> Common:
     """The subject of families that say little of a single pod."""
     spec, status = (obj.get("spec") or {}).get, (obj.get("status") or {}).get

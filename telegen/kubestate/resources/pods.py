@@ -49,21 +49,21 @@ FAMILIES = (
     ),
     gauge(
         "kube_pod_restart_policy", "One series per pod, always 1; restart policy of the containers (spec.restartPolicy).", STABLE,
-        pod.common("restart_policy"), "type", of=pod.COMMON,
+        pod.common("restart_policy"), "type", input=pod.COMMON,
     ),
     gauge(
         "kube_pod_runtimeclass_name_info", "One series per pod, always 1; runtime class (spec.runtimeClassName).", ALPHA,
-        pod.common("runtime_class"), "runtimeclass_name", of=pod.COMMON,
+        pod.common("runtime_class"), "runtimeclass_name", input=pod.COMMON,
     ),
     gauge(
         "kube_pod_spec_volumes_persistentvolumeclaims_info",
         "One series per volume backed by a claim, always 1 (spec.volumes[].persistentVolumeClaim, spec.volumes[].ephemeral).", STABLE,
-        pod.claims, "volume", "persistentvolumeclaim", "ephemeral", of=pod.CLAIMS,
+        pod.claims, "volume", "persistentvolumeclaim", "ephemeral", input=pod.CLAIMS,
     ),
     gauge(
         "kube_pod_spec_volumes_persistentvolumeclaims_readonly",
         "1 if the claim is mounted read-only, 0 if not (spec.volumes[].persistentVolumeClaim.readOnly).", STABLE,
-        pod.claims_read_only, "volume", "persistentvolumeclaim", "ephemeral", of=pod.CLAIMS,
+        pod.claims_read_only, "volume", "persistentvolumeclaim", "ephemeral", input=pod.CLAIMS,
     ),
     gauge(
         "kube_pod_start_time", "Time at which the kubelet accepted the pod, in Unix seconds (status.startTime).", STABLE,
@@ -71,31 +71,31 @@ FAMILIES = (
     ),
     gauge(
         "kube_pod_status_phase", "1 on the current phase, 0 on the others (status.phase).", STABLE,
-        pod.one_of("phase", ("Pending", "Succeeded", "Failed", "Unknown", "Running")), "phase", of=pod.COMMON,
+        pod.one_of("phase", ("Pending", "Succeeded", "Failed", "Unknown", "Running")), "phase", input=pod.COMMON,
     ),
     gauge(
         "kube_pod_status_qos_class", "1 on the quality of service class of the pod, 0 on the others (status.qosClass).", ALPHA,
-        pod.one_of("qos", ("BestEffort", "Burstable", "Guaranteed")), "qos_class", of=pod.COMMON,
+        pod.one_of("qos", ("BestEffort", "Burstable", "Guaranteed")), "qos_class", input=pod.COMMON,
     ),
     gauge(
         "kube_pod_status_ready",
         "1 on the current status of the condition Ready, 0 on the other two (status.conditions[type=Ready].status).", STABLE,
-        pod.condition_states("Ready"), "condition", of=pod.CONDITIONS,
+        pod.condition_states("Ready"), "condition", input=pod.CONDITIONS,
     ),
     gauge(
         "kube_pod_status_ready_time",
         "Time at which the pod became ready, in Unix seconds (status.conditions[type=Ready].lastTransitionTime).", ALPHA,
-        pod.condition_time("Ready", "True"), of=pod.CONDITION_TIMES,
+        pod.condition_time("Ready", "True"), input=pod.CONDITION_TIMES,
     ),
     gauge(
         "kube_pod_status_initialized_time",
         "Time at which the init containers finished, in Unix seconds (status.conditions[type=Initialized].lastTransitionTime).", ALPHA,
-        pod.condition_time("Initialized", "True"), of=pod.CONDITION_TIMES,
+        pod.condition_time("Initialized", "True"), input=pod.CONDITION_TIMES,
     ),
     gauge(
         "kube_pod_status_container_ready_time",
         "Time at which all containers became ready, in Unix seconds (status.conditions[type=ContainersReady].lastTransitionTime).", ALPHA,
-        pod.condition_time("ContainersReady", "True"), of=pod.CONDITION_TIMES,
+        pod.condition_time("ContainersReady", "True"), input=pod.CONDITION_TIMES,
     ),
     gauge(
         "kube_pod_status_reason",
@@ -105,31 +105,31 @@ FAMILIES = (
     gauge(
         "kube_pod_status_disruption_reason",
         "One series per reason of a planned disruption, always 1; Other if unknown (status.conditions[type=DisruptionTarget].reason).",
-        ALPHA, pod.disruption_reasons, "reason", of=pod.CONDITIONS,
+        ALPHA, pod.disruption_reasons, "reason", input=pod.CONDITIONS,
     ),
     gauge(
         "kube_pod_status_scheduled",
         "1 on the current status of the condition PodScheduled, 0 on the other two (status.conditions[type=PodScheduled].status).", STABLE,
-        pod.condition_states("PodScheduled"), "condition", of=pod.CONDITIONS,
+        pod.condition_states("PodScheduled"), "condition", input=pod.CONDITIONS,
     ),
     gauge(
         "kube_pod_status_scheduled_time",
         "Time at which the pod was bound to a node, in Unix seconds (status.conditions[type=PodScheduled].lastTransitionTime).", STABLE,
-        pod.condition_time("PodScheduled", "True"), of=pod.CONDITION_TIMES,
+        pod.condition_time("PodScheduled", "True"), input=pod.CONDITION_TIMES,
     ),
     gauge(
         "kube_pod_status_unschedulable",
         "1 while the pod is not scheduled; no series otherwise (status.conditions[type=PodScheduled].status).", STABLE,
-        pod.unschedulable, of=pod.CONDITIONS,
+        pod.unschedulable, input=pod.CONDITIONS,
     ),
     gauge(
         "kube_pod_status_unscheduled_time",
         "Time since which the pod is not scheduled, in Unix seconds (status.conditions[type=PodScheduled].lastTransitionTime).", ALPHA,
-        pod.condition_time("PodScheduled", "False"), of=pod.CONDITION_TIMES,
+        pod.condition_time("PodScheduled", "False"), input=pod.CONDITION_TIMES,
     ),
     gauge(
         "kube_pod_tolerations", "One series per toleration, always 1 (spec.tolerations).", ALPHA,
-        pod.tolerations, "key", "operator", "value", "effect", "toleration_seconds", of=pod.COMMON,
+        pod.tolerations, "key", "operator", "value", "effect", "toleration_seconds", input=pod.COMMON,
     ),
     FamilyGenerator(
         "kube_pod_nodeselectors",
@@ -138,11 +138,11 @@ FAMILIES = (
     ),
     gauge(
         "kube_pod_service_account", "One series per pod, always 1; service account of the pod (spec.serviceAccountName).", ALPHA,
-        pod.common("service_account"), "service_account", of=pod.COMMON,
+        pod.common("service_account"), "service_account", input=pod.COMMON,
     ),
     gauge(
         "kube_pod_scheduler", "One series per pod, always 1; scheduler responsible for the pod (spec.schedulerName).", ALPHA,
-        pod.common("scheduler"), "name", of=pod.COMMON,
+        pod.common("scheduler"), "name", input=pod.COMMON,
     ),
 )
 
