@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from telegen.metrics.family import FamilyGenerator, Object
-from telegen.metrics.pages import Pages
+from telegen.metrics.blocks import Pages
 from telegen.metrics.render import Render
 from telegen.shm.layout import FamilyEntry, pack_index, schema_encoder
 from telegen.shm.writer import ArenaWriter
