@@ -1,9 +1,15 @@
-"""Rendered text of many objects, packed by family into compressed cells.
+"""Rendered text of many objects in compressed blocks.
 
-A column per family, a page per some 64 objects; a cell is the text of one family for the objects of one page, as one
-deflate piece in the arena. Kept beside the cells, per object: its slot, a digest of its resourceVersion and, per
-family, a digest and the length of its text. So an update recompresses only the cells whose text changed, and updates of
+A block holds some 64 objects. Each of its columns, one per family, is one cell: the text of that family for the objects of
+the block, as one deflate piece in the arena. Beside the cells stand, per object, its slot, a digest of its resourceVersion
+and, per family, digest and length of its text. So an update recompresses only the cells whose text changed, and updates of
 neighbours between two flushes share that work.
+
+    slot = block * block_objects + position in the block
+    digests[slot * (columns + 1)]                = hash of the resourceVersion
+    digests[slot * (columns + 1) + 1 + column]   = hash of the text
+    lengths[slot * columns + column]             = bytes of the text
+    cells, crcs, raws [column][block]            = extent in the arena, CRC-32 and length of the uncompressed text
 """
 
 from __future__ import annotations
@@ -17,17 +23,17 @@ from telegen.shm.layout import LENGTH, Column
 from telegen.shm.writer import ArenaWriter
 
 Cell = tuple[int, int]
-"""(page, column)."""
+"""(block, column)."""
 
 
-class Pages:
-    """The pages of one store. Not safe for threads by itself: its store holds a lock."""
+class Blocks:
+    """Blocks of one store. Not thread-safe: the store holds a lock."""
 
-    def __init__(self, arena: ArenaWriter, columns: int, page_objects: int) -> None:
+    def __init__(self, arena: ArenaWriter, columns: int, block_objects: int) -> None:
         self._arena = arena
         self._width = columns
-        self._size = page_objects
-        self._places: dict[str, int] = {}
+        self._size = block_objects
+        self._slots: dict[str, int] = {}
         self._free: list[int] = []
         self._used = 0
         self._bytes = 0
@@ -40,32 +46,31 @@ class Pages:
         self._dirty: dict[Cell, dict[int, bytes]] = {}
 
     def __len__(self) -> int:
-        """How many objects there are."""
-        return len(self._places)
+        """Return the number of objects."""
+        return len(self._slots)
 
     @property
-    def page_count(self) -> int:
-        """How many pages have been opened."""
+    def block_count(self) -> int:
+        """Number of blocks, empty ones included: a block stays for new objects."""
         return self._used // self._size
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes of all cells, compressed."""
+        """Compressed size of all cells in bytes."""
         return self._bytes
 
     @property
     def dirty(self) -> bool:
-        """Whether `flush` has work."""
+        """True if an object changed since the last flush."""
         return bool(self._dirty)
 
     def __contains__(self, key: str) -> bool:
-        """Whether the object is here."""
-        return key in self._places
+        return key in self._slots
 
     def unchanged(self, key: str, version: str) -> bool:
-        """Whether the object is here in this resourceVersion already."""
-        place = self._places.get(key)
-        return place is not None and bool(version) and self._digests[place * (self._width + 1)] == hash(version)
+        """Return True if the object is held in this resourceVersion. An empty version is always a change."""
+        slot = self._slots.get(key)
+        return slot is not None and bool(version) and self._digests[slot * (self._width + 1)] == hash(version)
 
     def upsert(self, key: str, version: str, texts: Sequence[str]) -> None:
         """Add or replace an object.
@@ -75,71 +80,70 @@ class Pages:
             version: its resourceVersion.
             texts: one per column.
         """
-        place = self._places.get(key)
-        if place is None:
-            place = self._places[key] = self._take_place()
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = self._take_slot()
         record = self._width + 1
-        start = place * record
+        start = slot * record
         # PERF: one array comparison and one loop over the digests: 7 us for 60 families.
         new = array("q", [hash(version), *map(hash, texts)])
         old = self._digests[start : start + record]
         if new != old:
             self._digests[start : start + record] = new
-            page, slot = divmod(place, self._size)
             for column, text in enumerate(texts):
                 if new[column + 1] != old[column + 1]:
-                    self._change(page, column, slot, text.encode())
+                    self._change(slot, column, text.encode())
 
     def append(self, batch: Sequence[tuple[str, str, Sequence[str]]]) -> None:
-        """Add up to a page of new objects as a page of their own, written at once.
+        """Add up to `block_objects` new objects as a block of their own, written at once.
 
         Args:
-            batch: (key, version, texts) as for `upsert`; none of the keys is here yet.
+            batch: (key, version, texts) as for `upsert`; the store holds none of the keys yet.
         """
         # PERF: a column is joined, encoded and hashed in C: 15 us an object of 60 families, where single upserts take 70.
-        first = self._open_page()
-        page, record = first // self._size, self._width + 1
-        for place, (key, version, texts) in enumerate(batch, first):
-            self._places[key] = place
-            self._digests[place * record : (place + 1) * record] = array("q", [hash(version), *map(hash, texts)])
+        first = self._open_block()
+        block, record = first // self._size, self._width + 1
+        for slot, (key, version, texts) in enumerate(batch, first):
+            self._slots[key] = slot
+            self._digests[slot * record : (slot + 1) * record] = array("q", [hash(version), *map(hash, texts)])
         self._free += range(first + self._size - 1, first + len(batch) - 1, -1)
         start = first * self._width
         for column, texts in enumerate(zip(*[texts for _, _, texts in batch])):
             joined = "".join(texts)
             if joined:
+                # Lengths count bytes: characters are as many only in ASCII text.
                 lengths = map(len, texts) if joined.isascii() else [len(text.encode()) for text in texts]
                 end = start + len(batch) * self._width
                 self._lengths[start + column : end : self._width] = array("I", lengths)
-                self._write(page, column, joined.encode())
+                self._write(block, column, joined.encode())
             self._columns[column] = None
 
     def delete(self, key: str) -> bool:
-        """Remove an object; False when it is not here."""
-        place = self._places.pop(key, None)
-        if place is None:
+        """Remove an object. Return False if the store does not hold it."""
+        slot = self._slots.pop(key, None)
+        if slot is None:
             return False
-        start = place * (self._width + 1)
-        page, slot = divmod(place, self._size)
+        start = slot * (self._width + 1)
         old = self._digests[start + 1 : start + 1 + self._width]
         self._digests[start : start + 1 + self._width] = array("q", repeat(0, self._width + 1))
         empty = hash("")
         for column, digest in enumerate(old):
             if digest != empty:
-                self._change(page, column, slot, b"")
-        self._free.append(place)
+                self._change(slot, column, b"")
+        self._free.append(slot)
         return True
 
     def flush(self) -> None:
-        """Write every cell that changed; what it replaces is freed with the next publication."""
+        """Write every cell that changed. The arena frees the replaced extents with the next publication."""
         replaced = []
-        for (page, column), changes in self._dirty.items():
-            replaced.append(self._rewrite(page, column, changes))
+        for (block, column), changes in self._dirty.items():
+            replaced.append(self._rewrite(block, column, changes))
             self._columns[column] = None
         self._dirty = {}
         self._arena.free(replaced)
 
     def columns(self) -> list[Column]:
-        """The cells and checksums of each column as of the last flush."""
+        """Return cells and checksums of each column as of the last flush."""
         for number, known in enumerate(self._columns):
             if known is None:
                 crc, length = combine(zip(self._crcs[number], self._raws[number]))
@@ -148,21 +152,22 @@ class Pages:
         return [column for column in self._columns if column is not None]
 
     def release(self, dispose: Callable[[list[int]], None]) -> None:
-        """Hand every extent to `dispose`, the arena's free or discard."""
+        """Pass every extent to `dispose`: `free` or `discard` of the arena."""
         dispose([cell for cells in self._cells for cell in cells])
 
-    def _take_place(self) -> int:
-        """A free slot, on a new page when all are taken."""
+    def _take_slot(self) -> int:
+        """Return a free slot, in a new block if there is none."""
         if not self._free:
-            first = self._open_page()
+            first = self._open_block()
+            # In descending order: `pop` takes the lowest slot first.
             self._free += range(first + self._size - 1, first - 1, -1)
         return self._free.pop()
 
-    def _open_page(self) -> int:
-        """Make room for a page; its first place."""
+    def _open_block(self) -> int:
+        """Make room for a block and return its first slot."""
         first = self._used
         self._used += self._size
-        # PERF: zeros as bytes: 5 us a page where a loop over numbers takes 100.
+        # PERF: zeros as bytes: 5 us a block where a loop over numbers takes 100.
         self._digests.frombytes(bytes(self._size * (self._width + 1) * self._digests.itemsize))
         self._lengths.frombytes(bytes(self._size * self._width * self._lengths.itemsize))
         for arrays in (self._cells, self._crcs, self._raws):
@@ -170,39 +175,39 @@ class Pages:
                 column.append(0)
         return first
 
-    def _change(self, page: int, column: int, slot: int, text: bytes) -> None:
-        cell = (page, column)
-        changes = self._dirty.get(cell)
-        if changes is None:
-            changes = self._dirty[cell] = {}
-        changes[slot] = text
+    def _change(self, slot: int, column: int, text: bytes) -> None:
+        """Keep a changed text until the next flush."""
+        block, position = divmod(slot, self._size)
+        self._dirty.setdefault((block, column), {})[position] = text
 
-    def _rewrite(self, page: int, column: int, changes: dict[int, bytes]) -> int:
-        """Splice the changed texts into a cell; the extent that it had before."""
-        before = self._cells[column][page]
-        text = self._splice(page, column, decompress(self._arena.read(before)) if before else b"", changes)
-        self._write(page, column, text)
+    def _rewrite(self, block: int, column: int, changes: dict[int, bytes]) -> int:
+        """Splice the changed texts into a cell and return its previous extent."""
+        before = self._cells[column][block]
+        text = self._splice(block, column, decompress(self._arena.read(before)) if before else b"", changes)
+        self._write(block, column, text)
         return before
 
-    def _write(self, page: int, column: int, text: bytes) -> None:
-        place = self._arena.write(compress(text)) if text else 0
-        self._bytes += (place & LENGTH) - (self._cells[column][page] & LENGTH)
-        self._cells[column][page] = place
-        self._crcs[column][page] = crc32(text)
-        self._raws[column][page] = len(text)
+    def _write(self, block: int, column: int, text: bytes) -> None:
+        extent = self._arena.write(compress(text)) if text else 0
+        # An extent packs offset and length into one number; LENGTH masks the length.
+        self._bytes += (extent & LENGTH) - (self._cells[column][block] & LENGTH)
+        self._cells[column][block] = extent
+        self._crcs[column][block] = crc32(text)
+        self._raws[column][block] = len(text)
 
-    def _splice(self, page: int, column: int, old: bytes, changes: dict[int, bytes]) -> bytes:
-        """The text of a cell after `changes`; their lengths are noted."""
-        first = page * self._size * self._width + column
+    def _splice(self, block: int, column: int, old: bytes, changes: dict[int, bytes]) -> bytes:
+        """Return the text of a cell after `changes`, and record their lengths."""
+        first = block * self._size * self._width + column
         lengths = self._lengths
         ends = list(accumulate(lengths[first : first + self._size * self._width : self._width], initial=0))
+        # Unchanged text between two changes is copied in one piece.
         parts, done = [], 0
-        for slot in sorted(changes):
-            text = changes[slot]
-            if ends[slot] > done:
-                parts.append(old[done : ends[slot]])
+        for position in sorted(changes):
+            text = changes[position]
+            if ends[position] > done:
+                parts.append(old[done : ends[position]])
             parts.append(text)
-            done = ends[slot + 1]
-            lengths[first + slot * self._width] = len(text)
+            done = ends[position + 1]
+            lengths[first + position * self._width] = len(text)
         parts.append(old[done:])
         return b"".join(parts)

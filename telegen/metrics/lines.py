@@ -15,7 +15,7 @@ from telegen.metrics.family import FamilyGenerator
 
 Write = Callable[..., str]
 """From (identity labels, samples, value of the excluded label) to lines; the two texts come escaped. See `Samples` and
-`Projection`. A repeated series keeps its first value: a page with a series twice is refused by Prometheus."""
+`Projection`. A repeated series keeps its first value: the format allows each series once."""
 
 NUMBERS = frozenset((int, float, bool))
 """Types accepted as the single value of a family without labels of its own."""

@@ -1,6 +1,6 @@
-"""The store of one resource: four verbs in, one publication out.
+"""Store of one resource: takes replace, upsert, delete and bookmark, and publishes snapshots in shared memory.
 
-It stands where client-go has an object cache, but keeps rendered text (see `pages`), never the objects.
+It stands where client-go has an object cache, but keeps rendered text (see `blocks`), never the objects.
 """
 
 from __future__ import annotations
@@ -8,38 +8,38 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
+from telegen.metrics.blocks import Blocks
 from telegen.metrics.family import FamilyGenerator, Object
-from telegen.metrics.blocks import Pages
 from telegen.metrics.render import Render
 from telegen.shm.layout import FamilyEntry, pack_index, schema_encoder
 from telegen.shm.writer import ArenaWriter
 
-PAGE_OBJECTS = 64
-"""Objects per page. PERF: see docs/design.md for 64 against 128 and 256."""
+BLOCK_OBJECTS = 64
+"""Objects per block. PERF: see docs/design.md for 64 against 128 and 256."""
 
 
 def uid(obj: Object) -> str:
-    """The key of a Kubernetes object: metadata.uid."""
+    """Return the key of a Kubernetes object: metadata.uid."""
     return obj["metadata"]["uid"]  # type: ignore[no-any-return]
 
 
 def resource_version(obj: Object) -> str:
-    """The version of a Kubernetes object: metadata.resourceVersion, "" when it has none or it is no string."""
+    """Return metadata.resourceVersion, "" if it is absent or no string."""
     version = obj["metadata"].get("resourceVersion")
     return version if isinstance(version, str) else ""
 
 
 def encode_schema(families: Sequence[FamilyGenerator]) -> bytes:
-    """The headers of a table, as the arena carries them."""
+    """Encode the headers of a table for the arena."""
     entries = [FamilyEntry(family.name, family.header(), family.header(openmetrics=True)) for family in families]
     return schema_encoder.encode(entries)
 
 
 class Store:
-    """Rendered objects of one resource. Safe for the reflector's thread and the flusher's.
+    """Rendered objects of one resource, safe for the threads of a reflector and a flusher.
 
-    Nothing is published before the first `replace` has gone through; from then on each `flush` publishes what changed
-    since.
+    Nothing is published before the first `replace` is complete: readers never see a part of a list. From then on each
+    `flush` publishes the changes since the last one.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Store:
         render: Render,
         arena: ArenaWriter,
         order: int = 0,
-        page_objects: int = PAGE_OBJECTS,
+        block_objects: int = BLOCK_OBJECTS,
         on_change: Callable[[], None] = lambda: None,
         key: Callable[[Object], str] = uid,
         version: Callable[[Object], str] = resource_version,
@@ -58,116 +58,120 @@ class Store:
 
         Args:
             name: its name in the arena, unique there.
-            families: the table that `render` was prepared from.
-            order: place of its families on the page, among the stores.
+            families: the table that `render` was made from.
+            order: position of its families on the page, among the stores.
+            block_objects: number of objects per block.
             on_change: called, from the caller's thread, when a flush has become due.
-            key, version: read from an object what it is and in which state.
+            key: reads the identity of an object.
+            version: reads the version of an object; an object in a known version is not rendered again.
         """
         self.name = name
         self._schema = encode_schema(families)
         self._width = len(families)
-        self._render, self._arena, self._order, self._page_objects = render, arena, order, page_objects
+        self._render, self._arena, self._order, self._block_objects = render, arena, order, block_objects
         self._on_change, self._key, self._version = on_change, key, version
         self._lock = threading.Lock()
-        self._pages = self._new_pages()
+        self._blocks = self._new_blocks()
         self.synced = False
 
     def __len__(self) -> int:
-        """How many objects are held."""
-        return len(self._pages)
+        """Return the number of objects."""
+        return len(self._blocks)
 
     @property
     def page_count(self) -> int:
-        """How many pages are held."""
-        return self._pages.page_count
+        """Number of blocks."""
+        return self._blocks.block_count
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes of shared memory that the pages take, compressed."""
-        return self._pages.stored_bytes
+        """Bytes of shared memory that the blocks take."""
+        return self._blocks.stored_bytes
 
     def replace(self, events: Iterable[tuple[str, Object]]) -> None:
         """Take a whole new state and publish it at once.
 
         Args:
-            events: (ADDED, MODIFIED or DELETED, object), consumed lazily. What it raises ends the call and leaves the
-            store as it was.
+            events: (ADDED, MODIFIED or DELETED, object), consumed lazily. An exception from it ends the call and leaves
+                the store unchanged.
         """
-        pages = self._new_pages()
+        blocks = self._new_blocks()
         try:
-            self._fill(pages, events)
-            pages.flush()
+            self._fill(blocks, events)
+            blocks.flush()
         except BaseException:
-            pages.release(self._arena.discard)
+            # No index refers to these extents yet, so they need no grace time for readers.
+            blocks.release(self._arena.discard)
             raise
         with self._lock:
-            self._pages.release(self._arena.free)
-            self._pages = pages
+            self._blocks.release(self._arena.free)
+            self._blocks = blocks
             self.synced = True
             self._publish()
 
     def begin(self) -> None:
-        """Publish what was upserted so far as the whole state: for a source that has no list to replace it by."""
+        """Publish the objects upserted so far as the whole state: for a source without a list, such as the sampler."""
         with self._lock:
-            self._pages.flush()
+            self._blocks.flush()
             self.synced = True
             self._publish()
 
     def upsert(self, obj: Object) -> None:
-        """Add or update one object; visible after the next flush."""
+        """Add or update one object; readers see it after the next flush."""
         key, version = self._key(obj), self._version(obj)
-        if self._pages.unchanged(key, version):
+        # Without the lock: digests change in the calling thread only, a flush leaves them alone.
+        if self._blocks.unchanged(key, version):
             return
         texts = self._render(obj)
         with self._lock:
-            self._pages.upsert(key, version, texts)
-            due = self._pages.dirty
+            self._blocks.upsert(key, version, texts)
+            due = self._blocks.dirty
         if due:
             self._on_change()
 
     def delete(self, obj: Object) -> None:
         """Remove one object; its series are gone after the next flush."""
         with self._lock:
-            self._pages.delete(self._key(obj))
-            due = self._pages.dirty
+            self._blocks.delete(self._key(obj))
+            due = self._blocks.dirty
         if due:
             self._on_change()
 
     def bookmark(self, resource_version: str) -> None:
-        """Nothing has changed up to `resource_version`: nothing to do."""
+        """Ignore a bookmark: it carries a resourceVersion and no change."""
 
     def flush(self) -> bool:
-        """Publish what changed since the last flush; False when nothing did."""
+        """Publish the changes since the last flush. Return False if there are none."""
         with self._lock:
-            if not (self.synced and self._pages.dirty):
+            if not (self.synced and self._blocks.dirty):
                 return False
-            self._pages.flush()
+            self._blocks.flush()
             self._publish()
             return True
 
-    def _fill(self, pages: Pages, events: Iterable[tuple[str, Object]]) -> None:
-        """Put a whole state into empty pages: new objects a page at a time, what changes meanwhile one by one."""
+    def _fill(self, blocks: Blocks, events: Iterable[tuple[str, Object]]) -> None:
+        """Put a whole state into empty blocks: new objects a block at a time, changes of known ones singly."""
         batch: dict[str, tuple[str, str, list[str]]] = {}
         for kind, obj in events:
             key = self._key(obj)
             if kind == "DELETED":
                 batch.pop(key, None)
-                pages.delete(key)
+                blocks.delete(key)
                 continue
             version, texts = self._version(obj), self._render(obj)
-            if key in pages:
-                pages.upsert(key, version, texts)
+            if key in blocks:
+                blocks.upsert(key, version, texts)
                 continue
             batch[key] = (key, version, texts)
-            if len(batch) == self._page_objects:
-                pages.append(list(batch.values()))
+            if len(batch) == self._block_objects:
+                blocks.append(list(batch.values()))
                 batch = {}
         if batch:
-            pages.append(list(batch.values()))
+            blocks.append(list(batch.values()))
 
-    def _new_pages(self) -> Pages:
-        return Pages(self._arena, self._width, self._page_objects)
+    def _new_blocks(self) -> Blocks:
+        return Blocks(self._arena, self._width, self._block_objects)
 
     def _publish(self) -> None:
-        index = pack_index(self._pages.columns())
-        self._arena.publish(self.name, index, self._schema, len(self._pages), self._order)
+        index = pack_index(self._blocks.columns())
+        self._arena.publish(self.name, index, self._schema, len(self._blocks), self._order)
