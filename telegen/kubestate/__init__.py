@@ -1,1 +1,1 @@
-"""What is said of each Kubernetes resource: one table of families per kind."""
+"""Metrics of Kubernetes objects: one table of families per resource."""

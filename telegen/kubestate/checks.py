@@ -1,4 +1,4 @@
-"""Whether what the configuration selects exists, and can be selected in bounded time."""
+"""Checks of the selected resources and of the expressions that select families."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from telegen.config.patterns import compile_pattern, cpu_limit
 from telegen.kubestate.registry import RESOURCES
 
 SEARCH_TIME = 1.0
-"""CPU seconds that one expression may take over the names of all families; they need 0.2 ms."""
+"""CPU seconds that one expression may take over the names of all families. Usual ones take 0.2 ms."""
 
 
 def check_selection(config: Config) -> None:
-    """Make sure that the processes can start with this selection. For the main thread.
+    """Refuse a selection with which the workers cannot start. Call it in the main thread: the time limit is a signal.
 
     Raises:
-        ConfigError: a resource is unknown, or an expression backtracks without end.
+        ConfigError: a resource is unknown, or an expression takes too long.
     """
     check_names(config, RESOURCES)
     problems = list(_endless(config.kube_metrics.kube_state))
@@ -27,7 +27,7 @@ def check_selection(config: Config) -> None:
 
 
 def _endless(state: KubeState) -> Iterator[str]:
-    """Expressions that take too long."""
+    """Yield an error for each expression that backtracks for longer than `SEARCH_TIME`."""
     names = [family.name for resource in RESOURCES.values() for family in resource.families]
     for key in ("metric_allowlist", "metric_denylist", "metric_opt_in_list"):
         for at, pattern in enumerate(getattr(state, key)):
@@ -39,19 +39,19 @@ def _endless(state: KubeState) -> Iterator[str]:
             except TimeoutError as error:
                 yield (
                     f"kube_metrics.kube_state.{key}[{at}]: {pattern[:100]!r} takes {error} on the names of the families; "
-                    "repetitions inside repetitions, as in (a+)+, do that"
+                    "avoid repetitions inside repetitions, as in (a+)+"
                 )
 
 
 def notes(config: Config) -> Iterator[str]:
-    """What a selection means and may not be expected to mean: lines for the log."""
+    """Yield log lines about effects of a selection that users may not expect."""
     state = config.kube_metrics.kube_state
     narrowed = "node" if state.node else "track_unscheduled_pods" if state.track_unscheduled_pods else ""
     if narrowed and state.resources != ("pods",):
-        yield f"kube_metrics.kube_state.{narrowed}: of the pods only; the other resources are watched whole"
+        yield f"kube_metrics.kube_state.{narrowed}: selects pods only; other resources are watched completely"
     both = [name for name in dict.fromkeys(state.namespaces) if name in state.namespaces_exclude]
     if both:
         yield f"kube_metrics.kube_state.namespaces_exclude: wins over namespaces: {', '.join(both)}"
     cluster_wide = [name for name in state.resources if not RESOURCES[name].namespaced]
     if state.namespaces and (cluster_wide or not state.resources):
-        yield "kube_metrics.kube_state.namespaces: resources that are in no namespace (nodes, ...) are watched whole"
+        yield "kube_metrics.kube_state.namespaces: cluster-scoped resources (nodes, ...) are watched completely"

@@ -1,7 +1,7 @@
 """Kubernetes quantities (`100m`, `4Gi`, `1e3`) as numbers, rounded as kube-state-metrics rounds them.
 
-Source: the serialization format of k8s.io/apimachinery's resource.Quantity and its arithmetic in 64 bits: what is beyond
-them comes out as it does there, wrapped or 0.
+Source: serialization format and arithmetic of resource.Quantity in k8s.io/apimachinery. Its integers have 64 bits, and the
+result of an overflow, wrapped or 0, is reproduced here: parity covers malformed and extreme quantities as well.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _MAX = (1 << 63) - 1
 _MAX_MILLI = _MAX // 1000
 _NANO, _MILLI = -9, -3
 _WRAPPING = (1, 2, 3, 6, 9)
-"""Powers of ten by which the peer multiplies at once, where overflow wraps; it goes to others step by step, to 0."""
+"""Powers of ten by which the peer multiplies in one step, so that an overflow wraps. Others take several steps and give 0."""
 
 
 class Amount(NamedTuple):
-    """digits * 10**exponent; `small` when the peer keeps the digits in 64 bits."""
+    """The number digits * 10**exponent; `small` if the peer keeps the digits in 64 bits."""
 
     digits: int
     exponent: int
@@ -34,18 +34,20 @@ class Amount(NamedTuple):
 
 @lru_cache(maxsize=16384)
 def parse(quantity: Quantity) -> Amount:
-    """The value; rounded up to nano, and binary ones capped at 2**63 - 1, where it does not fit into 64 bits. None is 0.
+    """Parse a quantity; None is 0.
+
+    A value that does not fit into 64 bits is rounded up to nano; one with a binary suffix is at most 2**63 - 1.
 
     Raises:
-        ValueError: it is no quantity.
+        ValueError: `quantity` is malformed.
     """
     if quantity is None:
         return Amount(0, 0, True)
     if isinstance(quantity, bool) or not isinstance(quantity, (str, int, float)):
-        raise ValueError(f"no quantity: {quantity!r}")
+        raise ValueError(f"not a quantity: {quantity!r}")
     found = _FORM.fullmatch(quantity if isinstance(quantity, str) else repr(quantity))
     if not quantity and quantity != 0 or not found:
-        raise ValueError(f"no quantity: {str(quantity)[:40]!r}")
+        raise ValueError(f"not a quantity: {str(quantity)[:40]!r}")
     sign, whole, fraction, suffix = found[1], found[2].lstrip("0") or "0", found[3] or "", found[4]
     if suffix in _BINARY:
         amount = _binary(whole, fraction, _BINARY[suffix])
@@ -78,20 +80,20 @@ def _binary(whole: str, fraction: str, power: int) -> Amount:
 
 
 def _large(digits: int, exponent: int) -> Amount:
-    """In nano, rounded up."""
+    """Return the amount in nano, rounded up."""
     if exponent > 400:
-        raise ValueError(f"no quantity: a number of {exponent} digits")
+        raise ValueError(f"not a quantity: a number of {exponent} digits")
     shift = exponent - _NANO
     return Amount(digits * 10**shift if shift >= 0 else -(-digits // 10**-shift), _NANO, False)
 
 
 def _wrap(value: int) -> int:
-    """The lowest 64 bits, signed."""
+    """Return the lowest 64 bits as a signed integer."""
     return (value + _MAX + 1 & (1 << 64) - 1) - _MAX - 1
 
 
 def _scaled(amount: Amount, exponent: int) -> int:
-    """In units of 10**exponent, rounded up; away from zero where it is small."""
+    """Return the amount in units of 10**exponent, rounded up; a small amount is rounded away from zero."""
     digits, shift = amount.digits, amount.exponent - exponent
     unit: int = 10 ** abs(shift)
     if shift >= 0:
@@ -100,7 +102,7 @@ def _scaled(amount: Amount, exponent: int) -> int:
     if amount.small:
         return -(-digits // unit) if digits >= 0 else digits // unit
     if digits < _MAX:
-        # Cut, then one more: the peer rounds large negative amounts so.
+        # The peer truncates and then adds 1, so large negative amounts are not rounded like small ones.
         cut = abs(_wrap(digits)) // unit
         return (cut if _wrap(digits) >= 0 else -cut) + bool(_wrap(digits) % unit)
     return _wrap(-(-digits // unit))
@@ -108,22 +110,21 @@ def _scaled(amount: Amount, exponent: int) -> int:
 
 @lru_cache(maxsize=16384)
 def milli(quantity: Quantity) -> float:
-    """Rounded up to a thousandth; to a whole number where thousandths would not fit into 63 bits."""
+    """Return the quantity rounded up to a thousandth, or to an integer if thousandths do not fit into 63 bits."""
     amount = parse(quantity)
     whole = _scaled(amount, 0)
-    # The peer divides floats: beyond 2**53 the two roundings differ from one.
+    # The peer divides two floats. Beyond 2**53 each is rounded, so an exact division would give another result.
     return float(whole) if whole > _MAX_MILLI else float(_scaled(amount, _MILLI)) / 1000.0
 
 
 @lru_cache(maxsize=16384)
 def whole(quantity: Quantity) -> int:
-    """Rounded up to a whole number."""
+    """Return the quantity rounded up to an integer."""
     return _scaled(parse(quantity), 0)
 
 
 def approximate(quantity: Quantity) -> float:
-    """The number as the peer has it: digits times a power of ten, both floats, so its last bit may differ from the nearest
-    float's."""
+    """Return the peer's float: digits times a power of ten, both floats. Its last bit may differ from the nearest float."""
     digits, exponent, _ = parse(quantity)
     return float(digits) * float(f"1e{exponent}") if digits else 0.0
 
@@ -134,10 +135,10 @@ _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 
 @lru_cache(maxsize=4096)
 def resource_classes(name: str) -> tuple[tuple[str, str], ...]:
-    """(resource label, unit label) of a compute resource; none for those that are not shown.
+    """Return (resource label, unit label) of a compute resource; nothing for a resource that is not exposed.
 
-    Byte for memory, storage, huge pages and attachable volumes, core for cpu, integer for extended resources
-    (`nvidia.com/gpu`). A name may be of two kinds (`hugepages-x/y`) and is shown as both.
+    The unit is `byte` for memory, storage, huge pages and attachable volumes, `core` for cpu, and `integer` for extended
+    resources (`nvidia.com/gpu`). A name can have two units (`hugepages-x/y`) and is exposed with both.
     """
     if name == "cpu":
         return ((name, "core"),)
@@ -147,7 +148,7 @@ def resource_classes(name: str) -> tuple[tuple[str, str], ...]:
 
 
 def _is_extended(name: str) -> bool:
-    """Whether this is an extended resource name, as the API's validation has it."""
+    """Return True for the name of an extended resource, by the rules of the API's validation."""
     domain, slash, local = name.partition("/")
     if not slash or "kubernetes.io/" in name or name.startswith("requests."):
         return False

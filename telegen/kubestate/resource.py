@@ -1,4 +1,4 @@
-"""A watched resource as data: where the API has it, what names it in labels, and its table of families."""
+"""Watched resources as data: API path, identity labels, and table of families."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from telegen.kubestate.fields import text
 from telegen.metrics.family import FamilyGenerator, Object
 
 Representation = Literal["object", "metadata", "table"]
-"""How much of the object is asked for: all of it, PartialObjectMetadata, or a Table with its metadata."""
+"""Requested form of an object: complete, PartialObjectMetadata, or a Table with its metadata."""
 
 Identity = tuple[tuple[str, Callable[[Object], str]], ...]
-"""Label names and readers that every sample of the resource begins with, in order."""
+"""Labels that every sample of the resource begins with, in order: name and reader."""
 
 NAMESPACE = ("namespace", text("metadata.namespace"))
-"""The label of an object's namespace, empty for cluster-scoped kinds."""
-
+"""Label of the namespace; empty for cluster-scoped objects."""
 
 METADATA = tuple(
     f"metadata.{field}"
@@ -34,17 +33,17 @@ METADATA = tuple(
         "uid",
     )
 )
-"""What is read of every object's metadata: not managedFields, the half of many an object."""
+"""Paths that are decoded of the metadata of every object. managedFields is not: it is half of the size of many objects."""
 
 
-def named(label: str) -> tuple[str, Callable[[Object], str]]:
-    """The label of an object's name."""
+def name_label(label: str) -> tuple[str, Callable[[Object], str]]:
+    """Make the label of the object's name."""
     return label, text("metadata.name")
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource of the API and everything that is said of it.
+    """One resource of the API and its families.
 
     Attributes:
         name: plural resource name, `pods`; also its name in the configuration.
@@ -54,10 +53,10 @@ class Resource:
         namespaced: False for cluster-scoped resources.
         identity: labels on every sample, with the function that reads each from an object.
         families: the table, in the order of exposition.
-        representation: what the agent asks the API server for (no more than is shown).
-        default: watched unless the configuration says otherwise.
-        reads: paths of all that the table reads beside `METADATA`, where objects hold much that it does not (see
-            `telegen.api.decoding`). Empty: the whole object is read.
+        representation: form in which the agent requests objects: no more of them than the table reads.
+        default: watched if the configuration names no resources.
+        reads: paths that the table reads besides `METADATA`; only these are decoded (see `telegen.api.decoding`). Worth
+            listing for large objects. Empty: the whole object is decoded.
     """
 
     name: str
@@ -73,16 +72,16 @@ class Resource:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Paths of all that must be there of an object; empty for everything."""
+        """Paths that must be decoded of an object; empty for all."""
         return (*METADATA, *self.reads) if self.reads else ()
 
     @property
     def api_version(self) -> str:
-        """`v1` or `apps/v1`, as objects carry it."""
+        """API version as in objects: `v1` or `apps/v1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "") -> str:
-        """URL path of the collection, of one namespace when given: `/apis/apps/v1/namespaces/shop/deployments`."""
+        """Return the URL path of the collection, or of one namespace: `/apis/apps/v1/namespaces/shop/deployments`."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         inside = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
         return f"{root}{inside}/{self.name}"

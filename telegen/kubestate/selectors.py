@@ -1,4 +1,4 @@
-"""Which families are shown, and which labels and annotations in them."""
+"""Selection of families by the configuration, and of the labels and annotations in them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from telegen.metrics.label_keys import key_filter, label_pairs
 
 @dataclass(frozen=True)
 class Selection:
-    """What the configuration selects. Patterns are regular expressions, not anchored.
+    """Families and metadata that the configuration selects. Patterns are regular expressions, not anchored.
 
     Attributes:
         allow: families to keep; empty: all.
         deny: families to drop.
         opt_in: opt-in families to show.
-        labels, annotations: keys shown, by resource; `*` as resource stands for all and makes the others void.
+        labels, annotations: allowed keys by resource. The entry of the resource `*` replaces all others.
     """
 
     allow: Sequence[str] = ()
@@ -32,7 +32,6 @@ class Selection:
 
     @classmethod
     def of(cls, state: KubeState) -> Selection:
-        """From the configuration."""
         return cls(
             state.metric_allowlist,
             state.metric_denylist,
@@ -43,8 +42,7 @@ class Selection:
 
 
 def prepare(resource: Resource, selection: Selection) -> tuple[FamilyGenerator, ...]:
-    """The families of a resource that are to be rendered, with the generate functions that the configuration
-    decides."""
+    """Return the families of a resource that the configuration selects, with the allowlists applied."""
     return tuple(
         _with_metadata(family, resource.name, selection) if family.selects else family
         for family in resource.families
@@ -53,8 +51,6 @@ def prepare(resource: Resource, selection: Selection) -> tuple[FamilyGenerator, 
 
 
 def _is_shown(family: FamilyGenerator, selection: Selection) -> bool:
-    """Whether the filters let a family pass."""
-
     def matches(patterns: Sequence[str]) -> bool:
         return any(compile_pattern(pattern).search(family.name) for pattern in patterns)
 
@@ -64,16 +60,16 @@ def _is_shown(family: FamilyGenerator, selection: Selection) -> bool:
 
 
 def _with_metadata(family: FamilyGenerator, resource: str, selection: Selection) -> FamilyGenerator:
-    """A labels or annotations family that shows what the configuration allows."""
+    """Return a labels or annotations family with a generate function that exposes the allowed keys."""
     allowlist = selection.labels if family.selects == "labels" else selection.annotations
     keys = allowlist.get("*", allowlist.get(resource, ()))
     if not keys:
         return family
     read = at(f"metadata.{family.selects}", {})
     prefix = "label_" if family.selects == "labels" else "annotation_"
-    wanted = key_filter(keys)
+    is_allowed = key_filter(keys)
 
     def generate(obj: Object) -> Iterable[Row]:
-        return [(label_pairs({key: value for key, value in read(obj).items() if wanted(key)}, prefix), 1)]
+        return [(label_pairs({key: value for key, value in read(obj).items() if is_allowed(key)}, prefix), 1)]
 
     return replace(family, generate=generate)

@@ -1,4 +1,4 @@
-"""Which of several agents takes an object: the same one for all, by its UID alone."""
+"""Division of objects among agents. Every agent computes the shard of an object from its UID alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _MASK = (1 << 64) - 1
 
 
 def jump_hash(key: int, buckets: int) -> int:
-    """Jump consistent hash (Lamping and Veach, 2014): the bucket, from 0, of a 64-bit key."""
+    """Return the bucket, from 0, of a 64-bit key by jump consistent hash (Lamping and Veach, 2014).
+
+    With one bucket more, a key stays or moves to the new bucket, so few objects change their agent.
+    """
     bucket, jump = -1, 0
     while jump < buckets:
         bucket = jump
@@ -22,30 +25,31 @@ def jump_hash(key: int, buckets: int) -> int:
 
 
 def shard_of(uid: str, total: int) -> int:
-    """The shard of an object, from 0."""
+    """Return the shard of an object, from 0."""
     return jump_hash(fnv1a64(uid), total)
 
 
 def keeper(shard: tuple[int, int]) -> Callable[[int], bool] | None:
-    """Which hashes of UIDs a shard takes; None when it takes all of them. A number that is not below the total takes
-    none.
+    """Make the filter of a shard, from the hash of a UID to True if the shard has the object; None for the only shard.
+
+    A shard whose number is not below the total has no objects.
 
     Args:
-        shard: (number, of how many).
+        shard: (number, total).
     """
     number, total = shard
     return None if shard == (0, 1) else lambda key: jump_hash(key, total) == number
 
 
 class NoShard(ValueError):
-    """A pod is not what its shard could be read from; says why."""
+    """The shard cannot be derived from a pod; the message has the reason."""
 
 
 def owner_of(pod: Object) -> str:
-    """The name of the StatefulSet that controls a pod.
+    """Return the name of the StatefulSet that controls a pod.
 
     Raises:
-        NoShard: none does.
+        NoShard: no StatefulSet controls it.
     """
     for owner in pod["metadata"].get("ownerReferences") or ():
         if owner.get("controller"):
@@ -57,16 +61,16 @@ def owner_of(pod: Object) -> str:
 
 
 def shard_in(pod: str, statefulset: Object) -> tuple[int, int]:
-    """The shard of a pod of a StatefulSet: (number, of how many), by its ordinal and the replicas.
+    """Return the shard of a pod of a StatefulSet, (number, total), from its ordinal and the replicas.
 
-    The number is not below the total, so that nothing is taken, when the pod is about to be removed: its ordinal is beyond
-    the replicas, or before the first.
+    A pod that the StatefulSet is about to remove, because its ordinal is too high or too low, gets a number that is not
+    below the total: a shard without objects.
 
     Args:
         pod: name of the pod.
 
     Raises:
-        NoShard: the pod's name is none of this StatefulSet's.
+        NoShard: the name of the pod does not belong to this StatefulSet.
     """
     name, spec = statefulset["metadata"].get("name"), statefulset.get("spec") or {}
     found = re.fullmatch(re.escape(f"{name}-") + "([0-9]{1,9})", pod)

@@ -101,14 +101,14 @@ def test_bad_selection(tmp_path: Path, text: str, message: str) -> None:
     [
         ("", []),
         ("node: a, resources: [pods]", []),
-        ("node: a", [f"{STATE}.node: of the pods only; the other resources are watched whole"]),
-        ("track_unscheduled_pods: true", [f"{STATE}.track_unscheduled_pods: of the pods only; the other resources are watched whole"]),
+        ("node: a", [f"{STATE}.node: selects pods only; other resources are watched completely"]),
+        ("track_unscheduled_pods: true", [f"{STATE}.track_unscheduled_pods: selects pods only; other resources are watched completely"]),
         ("namespaces: [a], resources: [pods]", []),
         (
             "namespaces: [a, b], namespaces_exclude: [b], resources: [pods]",
             [f"{STATE}.namespaces_exclude: wins over namespaces: b"],
         ),
-        ("namespaces: [a]", [f"{STATE}.namespaces: resources that are in no namespace (nodes, ...) are watched whole"]),
+        ("namespaces: [a]", [f"{STATE}.namespaces: cluster-scoped resources (nodes, ...) are watched completely"]),
     ],
 )
 def test_notes(tmp_path: Path, text: str, wanted: list[str]) -> None:

@@ -1,0 +1,1 @@
+"""One module per resource: its table of families and its entry for the registry."""

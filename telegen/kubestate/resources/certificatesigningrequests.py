@@ -1,4 +1,4 @@
-"""Requests for certificates: certificates.k8s.io/v1."""
+"""CertificateSigningRequests: certificates.k8s.io/v1."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created
 from telegen.kubestate.fields import items, text
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import STABLE, Object, Row, gauge
 
 _conditions, _certificate = items("status.conditions"), text("status.certificate")
 
 
 def verdicts(obj: Object) -> Iterable[Row]:
-    """How many conditions there are of each kind, whatever their status."""
+    """Count the conditions of each type. Like kube-state-metrics, ignore their status."""
     types = [condition.get("type") for condition in _conditions(obj)]
     return [(type_.lower(), types.count(type_)) for type_ in ("Approved", "Denied", "Failed")]
 
@@ -41,6 +41,6 @@ RESOURCE = Resource(
     version="v1",
     kind="CertificateSigningRequest",
     namespaced=False,
-    identity=(named("certificatesigningrequest"), ("signer_name", text("spec.signerName"))),
+    identity=(name_label("certificatesigningrequest"), ("signer_name", text("spec.signerName"))),
     families=FAMILIES,
 )

@@ -1,10 +1,10 @@
-"""Bindings of cluster roles: rbac.authorization.k8s.io/v1."""
+"""ClusterRoleBindings: rbac.authorization.k8s.io/v1."""
 
 from __future__ import annotations
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, resource_version
 from telegen.kubestate.fields import labelled
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (
@@ -25,7 +25,7 @@ RESOURCE = Resource(
     version="v1",
     kind="ClusterRoleBinding",
     namespaced=False,
-    identity=(named("clusterrolebinding"),),
+    identity=(name_label("clusterrolebinding"),),
     families=FAMILIES,
     default=False,
 )

@@ -1,9 +1,9 @@
-"""Cluster roles: rbac.authorization.k8s.io/v1."""
+"""ClusterRoles: rbac.authorization.k8s.io/v1."""
 
 from __future__ import annotations
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, exists, resource_version
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import ALPHA
 
 FAMILIES = (
@@ -20,7 +20,7 @@ RESOURCE = Resource(
     version="v1",
     kind="ClusterRole",
     namespaced=False,
-    identity=(named("clusterrole"),),
+    identity=(name_label("clusterrole"),),
     families=FAMILIES,
     representation="metadata",
     default=False,

@@ -1,9 +1,9 @@
-"""ConfigMaps: core/v1, of which only the metadata is asked for."""
+"""ConfigMaps: core/v1. The agent requests their metadata only."""
 
 from __future__ import annotations
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, exists, resource_version
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import STABLE
 
 FAMILIES = (
@@ -20,7 +20,7 @@ RESOURCE = Resource(
     version="v1",
     kind="ConfigMap",
     namespaced=True,
-    identity=(NAMESPACE, named("configmap")),
+    identity=(NAMESPACE, name_label("configmap")),
     families=FAMILIES,
     representation="metadata",
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, resource_version
 from telegen.kubestate.cron import Malformed, parse
 from telegen.kubestate.fields import ZERO_TIME, at, given_time_at, items, text, time_at
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, Object, Row, gauge
 
 _schedule, _zone, _suspended = text("spec.schedule"), at("spec.timeZone"), at("spec.suspend", False)
@@ -16,13 +16,12 @@ _created, _last = time_at("metadata.creationTimestamp"), time_at("status.lastSch
 
 
 def info(obj: Object) -> Iterable[Row]:
-    """The schedule and how it is followed."""
     zone = _zone(obj)
     return [(_schedule(obj), _policy(obj), "local" if zone is None else zone, 1)]
 
 
 def next_time(obj: Object) -> int | None:
-    """The first time after the last one, or after its creation; the zero time when it never comes."""
+    """Return the first scheduled time after the last run, or after the creation; the zero time if there is none."""
     after = _last(obj)
     after = _created(obj) if after is None else after
     if _suspended(obj) or after is None:
@@ -35,7 +34,7 @@ def next_time(obj: Object) -> int | None:
 
 
 def invalid(obj: Object) -> int | None:
-    """1 for a schedule that cannot be read."""
+    """Return 1 for a schedule that cannot be parsed."""
     try:
         parse(_schedule(obj), _zone(obj))
     except Malformed:
@@ -98,7 +97,7 @@ RESOURCE = Resource(
     version="v1",
     kind="CronJob",
     namespaced=True,
-    identity=(NAMESPACE, named("cronjob")),
+    identity=(NAMESPACE, name_label("cronjob")),
     families=FAMILIES,
     reads=(
         "spec.concurrencyPolicy",

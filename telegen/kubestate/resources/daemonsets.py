@@ -11,7 +11,7 @@ from telegen.kubestate.constructors import (
     observed_generation,
 )
 from telegen.kubestate.fields import count
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import STABLE, gauge
 
 FAMILIES = (
@@ -61,7 +61,7 @@ RESOURCE = Resource(
     version="v1",
     kind="DaemonSet",
     namespaced=True,
-    identity=(NAMESPACE, named("daemonset")),
+    identity=(NAMESPACE, name_label("daemonset")),
     families=FAMILIES,
     reads=("status",),
 )

@@ -17,7 +17,7 @@ from telegen.kubestate.constructors import (
     owner_rows,
 )
 from telegen.kubestate.fields import at, count, items
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, gauge
 
 REASONS = frozenset(
@@ -41,7 +41,7 @@ _PERCENT = re.compile(r"([+-]?\d+)%", re.ASCII)
 
 
 def condition_reasons(obj: Object) -> Iterable[Row]:
-    """Conditions with the reasons that the deployment controller gives; others are `unknown`."""
+    """Return rows of each condition. A reason that the deployment controller does not set is `unknown`."""
     rows = []
     for condition in _conditions(obj):
         reason = condition.get("reason") or ""
@@ -53,7 +53,7 @@ def condition_reasons(obj: Object) -> Iterable[Row]:
 
 
 def scaled(path: str, up: bool) -> Generate:
-    """A number of pods, or a percentage of spec.replicas rounded up or down."""
+    """Make a generate function of a number of pods; a percentage is of spec.replicas, rounded up or down."""
     read = at(path)
 
     def generate(obj: Object) -> int | None:
@@ -63,7 +63,7 @@ def scaled(path: str, up: bool) -> Generate:
         if not isinstance(value, str):
             return int(value)
         found = _PERCENT.fullmatch(value)
-        # The peer reads it as an integer of 64 bits.
+        # The peer parses the percentage as an integer of 64 bits and drops the sample if it does not fit.
         if not found or not -(1 << 63) <= int(found[1]) < 1 << 63:
             return None
         share = int(found[1]) * int(replicas) / 100
@@ -129,7 +129,7 @@ RESOURCE = Resource(
     version="v1",
     kind="Deployment",
     namespaced=True,
-    identity=(NAMESPACE, named("deployment")),
+    identity=(NAMESPACE, name_label("deployment")),
     families=FAMILIES,
     reads=("spec.paused", "spec.replicas", "spec.strategy", "status"),
 )

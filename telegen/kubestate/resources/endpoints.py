@@ -1,4 +1,4 @@
-"""Endpoints: core/v1, which EndpointSlices replace."""
+"""Endpoints: core/v1. EndpointSlices replace them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, exists
 from telegen.kubestate.fields import items, number_text
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, gauge
 
 READY = (("addresses", "true"), ("notReadyAddresses", "false"))
@@ -15,7 +15,7 @@ _subsets = items("subsets")
 
 
 def addresses(obj: Object) -> Iterable[Row]:
-    """Every address at every port of its subset; a subset without ports has none."""
+    """Return a row for each address at each port of its subset; a subset without ports has no rows."""
     return [
         (port.get("protocol") or "", number_text(port.get("port")), port.get("name") or "", address.get("ip") or "", ready, 1)
         for subset in _subsets(obj)
@@ -26,7 +26,6 @@ def addresses(obj: Object) -> Iterable[Row]:
 
 
 def ports(obj: Object) -> Iterable[Row]:
-    """Every port of every subset."""
     return [
         (port.get("name") or "", port.get("protocol") or "", number_text(port.get("port")), 1)
         for subset in _subsets(obj)
@@ -35,7 +34,7 @@ def ports(obj: Object) -> Iterable[Row]:
 
 
 def number_of(field: str) -> Generate:
-    """Addresses over all subsets, at each of their ports; those without ports count once."""
+    """Make a generate function that counts addresses once per port of their subset, or once if it has no ports."""
 
     def generate(obj: Object) -> int:
         return sum(len(subset.get(field) or ()) * max(1, len(subset.get("ports") or ())) for subset in _subsets(obj))
@@ -73,6 +72,6 @@ RESOURCE = Resource(
     version="v1",
     kind="Endpoints",
     namespaced=True,
-    identity=(NAMESPACE, named("endpoint")),
+    identity=(NAMESPACE, name_label("endpoint")),
     families=FAMILIES,
 )

@@ -7,19 +7,19 @@ from typing import Any
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created
 from telegen.kubestate.fields import each, items, labelled, number_text
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, Object, Row, gauge
 
 _endpoints = items("endpoints")
 
 
 def flag(value: Any) -> str:
-    """An optional flag: nothing said is not the same as false."""
+    """Return an optional flag as a label value. Absent is "": clients may treat it as true."""
     return "" if value is None else "true" if value else "false"
 
 
 def endpoints(obj: Object) -> Iterable[Row]:
-    """Each address of each endpoint, with what is known of it."""
+    """Return a row for each address of each endpoint, with the fields of the endpoint."""
     rows = []
     for endpoint in _endpoints(obj):
         conditions, target = endpoint.get("conditions") or {}, endpoint.get("targetRef") or {}
@@ -39,7 +39,7 @@ def endpoints(obj: Object) -> Iterable[Row]:
 
 
 def hints(obj: Object) -> Iterable[Row]:
-    """Zones that an endpoint, by its first address, is meant for."""
+    """Return a row for each zone of an endpoint, which its first address stands for."""
     return [
         (endpoint["addresses"][0], zone.get("name") or "", 1)
         for endpoint in _endpoints(obj)
@@ -49,7 +49,7 @@ def hints(obj: Object) -> Iterable[Row]:
 
 
 def port(entry: Object) -> Row:
-    """A port; what it leaves open is empty."""
+    """Return the row of a port; absent fields are empty."""
     number = entry.get("port")
     return entry.get("name") or "", entry.get("protocol") or "", "" if number is None else number_text(number), 1
 
@@ -84,6 +84,6 @@ RESOURCE = Resource(
     version="v1",
     kind="EndpointSlice",
     namespaced=True,
-    identity=(named("endpointslice"), NAMESPACE),
+    identity=(name_label("endpointslice"), NAMESPACE),
     families=FAMILIES,
 )

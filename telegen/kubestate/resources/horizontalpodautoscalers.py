@@ -15,7 +15,7 @@ from telegen.kubestate.constructors import (
 )
 from telegen.kubestate.fields import at, converted, count, items
 from telegen.kubestate.quantity import approximate, milli
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, dynamic, gauge
 
 SOURCES = {
@@ -25,20 +25,20 @@ SOURCES = {
     "ContainerResource": "containerResource",
     "External": "external",
 }
-"""Type of a metric to the field that describes it."""
+"""Type of a metric → field with its description."""
 
 AMOUNTS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("value", "value", milli),
     ("average", "averageValue", milli),
     ("utilization", "averageUtilization", lambda percent: percent),
 )
-"""Type of an amount, its field, and how its number is read."""
+"""Type of an amount, its field, and the function from its value to a number."""
 
 _target = at("spec.scaleTargetRef", {})
 
 
 def info(obj: Object) -> Iterable[tuple[list[tuple[str, str]], int]]:
-    """What is scaled; the label of its API version is left out where there is none."""
+    """Return the scaled resource. Without an API version its label is left out, not empty, as in kube-state-metrics."""
     target = _target(obj)
     names = (("api_version", "apiVersion"), ("kind", "kind"), ("name", "name"))
     pairs = [(f"scaletargetref_{label}", target.get(field) or "") for label, field in names]
@@ -46,7 +46,7 @@ def info(obj: Object) -> Iterable[tuple[list[tuple[str, str]], int]]:
 
 
 def amounts(path: str, inside: str) -> Generate:
-    """Rows of the metrics at `path`: those of value, average and utilization that are set in the field `inside`."""
+    """Make a generate function of one row per amount that is set in the field `inside` of the metrics at `path`."""
     read = items(path)
 
     def generate(obj: Object) -> Iterable[Row]:
@@ -129,6 +129,6 @@ RESOURCE = Resource(
     version="v2",
     kind="HorizontalPodAutoscaler",
     namespaced=True,
-    identity=(NAMESPACE, named("horizontalpodautoscaler")),
+    identity=(NAMESPACE, name_label("horizontalpodautoscaler")),
     families=FAMILIES,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created
 from telegen.kubestate.fields import labelled
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (
@@ -23,7 +23,7 @@ RESOURCE = Resource(
     version="v1",
     kind="IngressClass",
     namespaced=False,
-    identity=(named("ingressclass"),),
+    identity=(name_label("ingressclass"),),
     families=FAMILIES,
     default=False,
 )

@@ -6,23 +6,23 @@ from collections.abc import Iterable
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, resource_version
 from telegen.kubestate.fields import at, items, number_text
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import STABLE, Object, Row, dynamic, gauge
 
 CLASS = "kubernetes.io/ingress.class"
-"""Annotation that named the class before there was a field for it."""
+"""Annotation that named the class before spec.ingressClassName existed."""
 
 _annotations, _class = at("metadata.annotations", {}), at("spec.ingressClassName", "_default")
 _rules, _tls = items("spec.rules"), items("spec.tls")
 
 
 def info(obj: Object) -> Iterable[Row]:
-    """The class: the old annotation goes before the field."""
+    """Return the class. The annotation has precedence over the field."""
     return [(_annotations(obj).get(CLASS, _class(obj)) or "", 1)]
 
 
 def paths(obj: Object) -> Iterable[tuple[list[tuple[str, str]], int]]:
-    """Each path with its service, or with the other resource that stands behind it."""
+    """Return a row for each path with its backend, a service or another resource."""
     return [
         (
             [
@@ -39,7 +39,7 @@ def paths(obj: Object) -> Iterable[tuple[list[tuple[str, str]], int]]:
 
 
 def _backend(backend: Object) -> list[tuple[str, str]]:
-    """A port by name shows as 0."""
+    """Return the labels of a backend. A port given by name has the number 0."""
     service = backend.get("service")
     if service is not None:
         number = (service.get("port") or {}).get("number")
@@ -78,6 +78,6 @@ RESOURCE = Resource(
     version="v1",
     kind="Ingress",
     namespaced=True,
-    identity=(NAMESPACE, named("ingress")),
+    identity=(NAMESPACE, name_label("ingress")),
     families=FAMILIES,
 )

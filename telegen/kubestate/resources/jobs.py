@@ -8,7 +8,7 @@ from telegen.kubestate.constructors import allowed_annotations, allowed_labels, 
 from telegen.kubestate.fields import at, count, given_time_at, items
 from telegen.kubestate.fields import seconds as unix
 from telegen.kubestate.fields import time_at
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, Object, Row, dynamic, gauge
 
 REASONS = ("BackoffLimitExceeded", "DeadlineExceeded", "Evicted")
@@ -22,7 +22,12 @@ def _failures(obj: Object) -> list[Object]:
 
 
 def failed(obj: Object) -> Iterable[tuple[tuple[tuple[str, str], ...], float]]:
-    """No failed pods: 0 without a reason. A known reason of the job's failure: a flag for each. Else the number of pods."""
+    """Return the failed pods by reason, in the three forms of kube-state-metrics.
+
+    - No failed pods: 0, without the label.
+    - The job failed for a known reason: a row for each known reason, 1 on the given one.
+    - Otherwise: the number of failed pods, with an empty reason.
+    """
     pods = _failed(obj)
     if not pods:
         return [((), 0)]
@@ -32,12 +37,12 @@ def failed(obj: Object) -> Iterable[tuple[tuple[tuple[str, str], ...], float]]:
 
 
 def suspended(obj: Object) -> Iterable[Row]:
-    """By the condition; spec.suspend is only a wish."""
+    """Return the state by the condition: spec.suspend is only the desired one."""
     return [(c.get("status") == "True",) for c in _conditions(obj) if c.get("type") == "Suspended"]
 
 
 def duration(obj: Object) -> int | None:
-    """From its start to its completion or failure."""
+    """Return the seconds from the start to the completion or failure."""
     start, end = _start(obj), _completion(obj)
     if end is None:
         ends = [condition.get("lastTransitionTime") for condition in _failures(obj) if condition.get("status") == "True"]
@@ -109,7 +114,7 @@ RESOURCE = Resource(
     version="v1",
     kind="Job",
     namespaced=True,
-    identity=(NAMESPACE, named("job_name")),
+    identity=(NAMESPACE, name_label("job_name")),
     families=FAMILIES,
     reads=("spec.activeDeadlineSeconds", "spec.completions", "spec.parallelism", "status"),
 )

@@ -6,19 +6,17 @@ from collections.abc import Iterable
 
 from telegen.kubestate.constructors import owner_rows
 from telegen.kubestate.fields import text, time_at
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import ALPHA, Object, Row, gauge
 
 _namespace, _holder, _renewed = text("metadata.namespace"), text("spec.holderIdentity"), time_at("spec.renewTime")
 
 
 def owners(obj: Object) -> Iterable[Row]:
-    """Who owns the lease and who holds it."""
     return [(kind, name, _namespace(obj), _holder(obj), one) for kind, name, _, one in owner_rows(obj)]
 
 
 def renewed(obj: Object) -> Iterable[Row] | None:
-    """The time of the last renewal, in whole seconds."""
     moment = _renewed(obj)
     return None if moment is None else [(_namespace(obj), moment)]
 
@@ -41,6 +39,6 @@ RESOURCE = Resource(
     version="v1",
     kind="Lease",
     namespaced=True,
-    identity=(named("lease"),),
+    identity=(name_label("lease"),),
     families=FAMILIES,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from telegen.kubestate.constructors import created
 from telegen.kubestate.fields import items
 from telegen.kubestate.quantity import milli
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import STABLE, Object, Row, gauge
 
 CONSTRAINTS = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
@@ -16,7 +16,6 @@ _limits = items("spec.limits")
 
 
 def limits(obj: Object) -> Iterable[Row]:
-    """Every amount of every constraint."""
     return [
         (resource, limit.get("type") or "", constraint, milli(amount))
         for limit in _limits(obj)
@@ -39,6 +38,6 @@ RESOURCE = Resource(
     version="v1",
     kind="LimitRange",
     namespaced=True,
-    identity=(NAMESPACE, named("limitrange")),
+    identity=(NAMESPACE, name_label("limitrange")),
     families=FAMILIES,
 )

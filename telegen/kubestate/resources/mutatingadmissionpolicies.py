@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegen.kubestate.constructors import created
 from telegen.kubestate.fields import labelled
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (
@@ -24,6 +24,6 @@ RESOURCE = Resource(
     version="v1",
     kind="MutatingAdmissionPolicy",
     namespaced=False,
-    identity=(NAMESPACE, named("mutatingadmissionpolicy")),
+    identity=(NAMESPACE, name_label("mutatingadmissionpolicy")),
     families=FAMILIES,
 )

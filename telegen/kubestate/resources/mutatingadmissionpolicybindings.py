@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from telegen.kubestate.constructors import created, policy_binding
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA
 
 FAMILIES = (policy_binding("kube_mutatingadmissionpolicybinding"), created("kube_mutatingadmissionpolicybinding", ALPHA))
@@ -14,6 +14,6 @@ RESOURCE = Resource(
     version="v1",
     kind="MutatingAdmissionPolicyBinding",
     namespaced=False,
-    identity=(NAMESPACE, named("mutatingadmissionpolicybinding")),
+    identity=(NAMESPACE, name_label("mutatingadmissionpolicybinding")),
     families=FAMILIES,
 )

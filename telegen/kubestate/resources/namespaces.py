@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, conditions, created
 from telegen.kubestate.fields import text
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, gauge
 
 _phase = text("status.phase")
@@ -26,6 +26,6 @@ RESOURCE = Resource(
     version="v1",
     kind="Namespace",
     namespaced=False,
-    identity=(named("namespace"),),
+    identity=(name_label("namespace"),),
     families=FAMILIES,
 )

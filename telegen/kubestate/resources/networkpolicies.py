@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels
 from telegen.kubestate.fields import at, items, seconds
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, gauge
 
 _created = at("metadata.creationTimestamp")
@@ -34,6 +34,6 @@ RESOURCE = Resource(
     version="v1",
     kind="NetworkPolicy",
     namespaced=True,
-    identity=(NAMESPACE, named("networkpolicy")),
+    identity=(NAMESPACE, name_label("networkpolicy")),
     families=FAMILIES,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, conditions, created, deletion_timestamp
 from telegen.kubestate.fields import at, count, each, items, one_of, text
 from telegen.kubestate.quantity import milli, resource_classes
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, Generate, Object, Row, gauge
 
 ROLE = "node-role.kubernetes.io/"
@@ -15,19 +15,19 @@ ROLE = "node-role.kubernetes.io/"
 _software = [
     text(f"status.nodeInfo.{name}") for name in ("kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion")
 ]
-_place = [text(path) for path in ("spec.providerID", "spec.podCIDR", "status.nodeInfo.systemUUID")]
+_location = [text(path) for path in ("spec.providerID", "spec.podCIDR", "status.nodeInfo.systemUUID")]
 _addresses, _labels = items("status.addresses"), at("metadata.labels", {})
 
 
 def info(obj: Object) -> Iterable[Row]:
-    """Versions, ids and addresses. The API no longer has kube-proxy's version: its label says so."""
+    """Return versions, IDs and the internal IP. The API no longer has the version of kube-proxy: its label is constant."""
     internal = [entry.get("address") or "" for entry in _addresses(obj) if entry.get("type") == "InternalIP"]
-    software, place = [read(obj) for read in _software], [read(obj) for read in _place]
-    return [(*software, "deprecated", *place, internal[-1] if internal else "", 1)]
+    software, location = [read(obj) for read in _software], [read(obj) for read in _location]
+    return [(*software, "deprecated", *location, internal[-1] if internal else "", 1)]
 
 
 def amounts(path: str) -> Generate:
-    """Rows of a resource list; everything in thousandths, pods included."""
+    """Make a generate function of a row per resource, rounded to thousandths, `pods` included."""
     read = at(path, {})
 
     def generate(obj: Object) -> Iterable[Row]:
@@ -41,7 +41,7 @@ def amounts(path: str) -> Generate:
 
 
 PODS = (("pods", "integer"),)
-"""How many pods a node takes, among its resources."""
+"""Labels of the resource `pods`, the maximum number of pods."""
 
 
 FAMILIES = (
@@ -100,7 +100,7 @@ RESOURCE = Resource(
     version="v1",
     kind="Node",
     namespaced=False,
-    identity=(named("node"),),
+    identity=(name_label("node"),),
     families=FAMILIES,
     reads=(
         "spec",

@@ -7,23 +7,23 @@ from collections.abc import Iterable
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, conditions, created, deletion_timestamp
 from telegen.kubestate.fields import at, each, one_of, text
 from telegen.kubestate.quantity import whole
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, Object, Row, gauge
 
 CLASS = "volume.beta.kubernetes.io/storage-class"
-"""Annotation that named the class before there was a field for it."""
+"""Annotation that named the class before spec.storageClassName existed."""
 
 _annotations, _class = at("metadata.annotations", {}), text("spec.storageClassName")
 _volume, _mode, _requests = text("spec.volumeName"), text("spec.volumeMode"), at("spec.resources.requests", {})
 
 
 def info(obj: Object) -> Iterable[Row]:
-    """Class, volume and mode: the old annotation goes before the field."""
+    """Return class, volume and mode. The annotation of the class has precedence over the field."""
     return [(_annotations(obj).get(CLASS, _class(obj)) or "", _volume(obj), _mode(obj), 1)]
 
 
 def requested(obj: Object) -> int | None:
-    """Bytes asked for, rounded up."""
+    """Return the requested bytes, rounded up."""
     requests = _requests(obj)
     return whole(requests["storage"]) if "storage" in requests else None
 
@@ -60,6 +60,6 @@ RESOURCE = Resource(
     version="v1",
     kind="PersistentVolumeClaim",
     namespaced=True,
-    identity=(NAMESPACE, named("persistentvolumeclaim")),
+    identity=(NAMESPACE, name_label("persistentvolumeclaim")),
     families=FAMILIES,
 )

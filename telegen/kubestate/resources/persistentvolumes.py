@@ -9,7 +9,7 @@ from typing import Any
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp
 from telegen.kubestate.fields import at, each, one_of, text
 from telegen.kubestate.quantity import whole
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, Object, Row, gauge
 
 SOURCES = {
@@ -28,7 +28,7 @@ SOURCES = {
     "local": {"local_path": "path", "local_fs": "fsType"},
     "hostPath": {"host_path": "path", "host_path_type": "type"},
 }
-"""Kinds of volumes, in the order in which they are looked for, with the labels and fields of each."""
+"""Volume sources with the labels and fields of each. The first one that is set is exposed."""
 
 LABELS = tuple(label for labels in SOURCES.values() for label in labels)
 
@@ -38,7 +38,7 @@ _capacity, _mode = at("spec.capacity", {}), at("spec.volumeMode", "Filesystem")
 
 
 def info(obj: Object) -> Iterable[Row]:
-    """Class, source and what happens when the claim goes. Of several sources the first counts."""
+    """Return class, fields of the first source that is set, and reclaim policy."""
     spec = obj.get("spec") or {}
     kind = next((kind for kind in SOURCES if spec.get(kind) is not None), None)
     known = {label: _shown(kind, field, spec[kind].get(field)) for label, field in SOURCES[kind].items()} if kind else {}
@@ -46,9 +46,9 @@ def info(obj: Object) -> Iterable[Row]:
 
 
 def _shown(kind: str, field: str, value: Any) -> str:
-    """A field as a label: lists joined, an absent LUN of iSCSI is 0 as its type has no other absence."""
+    """Return a field of a source as a label value. Lists are joined; an absent LUN of iSCSI is 0, its zero value in the API."""
     if isinstance(value, list):
-        # Commas begin after the first entry that says something.
+        # Like kube-state-metrics, which writes a comma only behind text: leading empty entries vanish.
         return ",".join(dropwhile(lambda entry: entry == "", [entry or "" for entry in value]))
     if field == "lun":
         return str(int(value or 0)) if value is not None or kind == "iscsi" else ""
@@ -56,13 +56,12 @@ def _shown(kind: str, field: str, value: Any) -> str:
 
 
 def claim(obj: Object) -> Iterable[Row] | None:
-    """The claim that the volume is bound to or kept for."""
     ref = _claim(obj)
     return None if ref is None else [(ref.get("name") or "", ref.get("namespace") or "", 1)]
 
 
 def csi_attributes(obj: Object) -> Iterable[Row] | None:
-    """Attributes that some CSI drivers give."""
+    """Return two attributes that only some CSI drivers set, empty if absent."""
     csi = _csi(obj)
     if csi is None:
         return None
@@ -115,6 +114,6 @@ RESOURCE = Resource(
     version="v1",
     kind="PersistentVolume",
     namespaced=False,
-    identity=(named("persistentvolume"),),
+    identity=(name_label("persistentvolume"),),
     families=FAMILIES,
 )

@@ -1,4 +1,4 @@
-"""What families say of a pod itself, not of its containers. Subjects (see `FamilyGenerator`) are in capitals."""
+"""Generate functions of families about a pod itself, not its containers. Names of projections are in capitals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _node_selector = at("spec.nodeSelector", {})
 
 
 def info(obj: Object) -> Iterable[Row]:
-    """Addresses, node, controller and class."""
+    # PERF: one pass without readers; every pod has this family.
     kind = name = ""
     for ref in _owners(obj):
         if ref.get("controller"):
@@ -55,7 +55,7 @@ _IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}")
 
 @lru_cache(maxsize=16384)
 def _ip_family(address: str) -> str:
-    """`4` or `6`, "" for what is no address. PERF: parsing takes 4 us, a regular expression 1."""
+    """Return `4` or `6`, or "" for a malformed address. PERF: parsing takes 4 us, a regular expression 1."""
     if _IPV4.fullmatch(address):
         return "4"
     try:
@@ -67,14 +67,14 @@ def _ip_family(address: str) -> str:
 
 
 def address(entry: dict[str, Any]) -> Row | None:
-    """An address and its family; nothing when it is none."""
+    """Return an address and its family; None if it is malformed."""
     ip = entry.get("ip") or ""
     family = _ip_family(ip)
     return (ip, family, 1) if family else None
 
 
 def completion_time(obj: Object) -> int | None:
-    """The latest end of a terminated container."""
+    """Return the latest end of a terminated container; other containers may still run."""
     latest = 0
     for status in _statuses(obj):
         terminated = (status.get("state") or {}).get("terminated")
@@ -84,7 +84,6 @@ def completion_time(obj: Object) -> int | None:
 
 
 def overhead(resource: str, convert: Any) -> Generate:
-    """spec.overhead of one resource."""
     read = at(f"spec.overhead.{resource}")
 
     def generate(obj: Object) -> Any:
@@ -95,35 +94,35 @@ def overhead(resource: str, convert: Any) -> Generate:
 
 
 Claim = tuple[str, str, str, bool]
-"""(volume, claim, is ephemeral, is read-only) of a volume that stands for a claim."""
+"""(volume, claim, is ephemeral, is read-only) of a volume that is backed by a claim."""
 
 
 @Projection
 def CLAIMS(obj: Object) -> tuple[Claim, ...]:
-    """The subject of two families: most pods have none."""
+    """Project the volumes that are backed by claims; most pods have none."""
     found: list[Claim] = []
     for volume in _volumes(obj):
         claim = volume.get("persistentVolumeClaim")
         if claim is not None:
             found.append((volume.get("name") or "", claim.get("claimName") or "", "false", claim.get("readOnly") or False))
         elif volume.get("ephemeral") is not None:
+            # The controller of ephemeral volumes names the claim after pod and volume.
             name = volume.get("name") or ""
             found.append((name, f"{pod_name(obj)}-{name}", "true", False))
     return tuple(found)
 
 
 def claims(found: Iterable[Claim]) -> Iterable[Row]:
-    """Volumes that stand for a claim."""
     return [(*claim[:3], 1) for claim in found]
 
 
 def claims_read_only(found: Iterable[Claim]) -> Iterable[Row]:
-    """The same, with whether they are mounted read-only."""
+    """Return the claims as they are: the last element is the number."""
     return found
 
 
 def resource_claims(obj: Object) -> Iterable[Row]:
-    """Claims of dynamic resources, by name or by template; the name that a template led to once it is known."""
+    """Return claims of dynamic resources. For a claim from a template, its name is in the status once it was created."""
     resolved = {status.get("name"): status.get("resourceClaimName") or "" for status in _claim_statuses(obj)}
     rows = []
     for claim in _claims(obj):
@@ -139,12 +138,12 @@ Condition = tuple[Optional[str], Optional[str], Optional[str]]
 
 @Projection
 def CONDITIONS(obj: Object) -> tuple[Condition, ...]:
-    """The subject of families that ask for no times."""
+    """Project the conditions without times, which are equal for many pods."""
     return tuple([(one.get("type"), one.get("status"), one.get("reason")) for one in _conditions(obj)])
 
 
 def condition_states(type_: str) -> Generate:
-    """(true | false | unknown) rows of the conditions of one type."""
+    """Make a generate function of three rows (true, false, unknown) for each condition of one type."""
     return lambda conditions: [
         (label, status == wanted)
         for kind, status, _ in conditions
@@ -155,12 +154,12 @@ def condition_states(type_: str) -> Generate:
 
 @Projection
 def CONDITION_TIMES(obj: Object) -> tuple[Condition, ...]:
-    """The subject of families that ask for times: (type, status, time)."""
+    """Project the conditions with their times instead of reasons: (type, status, time)."""
     return tuple([(one.get("type"), one.get("status"), one.get("lastTransitionTime")) for one in _conditions(obj)])
 
 
 def condition_time(type_: str, status: str) -> Generate:
-    """When the condition of a type last changed to `status`."""
+    """Make a generate function of the time since which a condition has `status`."""
 
     def generate(conditions: Iterable[Condition]) -> int | None:
         for kind, state, time in conditions:
@@ -172,32 +171,31 @@ def condition_time(type_: str, status: str) -> Generate:
 
 
 def status_reasons(obj: Object) -> Iterable[Row]:
-    """Known reasons, wherever the status names them; `Other` for an unknown one of the pod itself."""
+    """Return the known reasons of pod, conditions and containers; `Other` if the reason of the pod is unknown."""
     own = _reason(obj)
-    named = [condition.get("reason") for condition in _conditions(obj)]
-    named += [((status.get("state") or {}).get("terminated") or {}).get("reason") for status in _statuses(obj)]
-    rows = [(reason, 1) for reason in (own, *named) if reason in STATUS_REASONS]
+    reasons = [condition.get("reason") for condition in _conditions(obj)]
+    reasons += [((status.get("state") or {}).get("terminated") or {}).get("reason") for status in _statuses(obj)]
+    rows = [(reason, 1) for reason in (own, *reasons) if reason in STATUS_REASONS]
     return [*rows, ("Other", 1)] if own and own not in STATUS_REASONS else rows
 
 
 def disruption_reasons(conditions: Iterable[Condition]) -> Iterable[Row]:
-    """Why the pod is to be disrupted."""
     reasons = [reason for kind, _, reason in conditions if kind == "DisruptionTarget"]
     return [(reason if reason in DISRUPTION_REASONS else "Other", 1) for reason in reasons]
 
 
 def unschedulable(conditions: Iterable[Condition]) -> int | None:
-    """1 when the scheduler found no node."""
+    """Return 1 if the pod is not scheduled. kube-state-metrics has no sample otherwise, not 0."""
     return 1 if any(kind == "PodScheduled" and status == "False" for kind, status, _ in conditions) else None
 
 
 class Common(NamedTuple):
-    """What many pods have in common.
+    """Fields that are equal for many pods.
 
     Attributes:
-        restart_policy, scheduler, service_account, qos, phase: as they are, absent is "".
-        runtime_class: None when it is absent.
-        tolerations: the fields of each.
+        restart_policy, scheduler, service_account, qos, phase: "" if absent.
+        runtime_class: None if absent.
+        tolerations: (field, value) pairs of each toleration, so that they can be hashed.
     """
 
     restart_policy: str
@@ -210,12 +208,12 @@ class Common(NamedTuple):
 
 
 _new_common: Any = tuple.__new__
-"""PERF: 0.1 us; Common(...) takes 0.4."""
+"""Constructor of `Common`. PERF: 0.1 us; Common(...) takes 0.4."""
 
 
 @Projection
 def COMMON(obj: Object) -> Common:
-    """The subject of families that say little of a single pod."""
+    """Project the fields that do not identify a pod."""
     spec, status = (obj.get("spec") or {}).get, (obj.get("status") or {}).get
     values = (
         spec("restartPolicy") or "",
@@ -231,7 +229,6 @@ def COMMON(obj: Object) -> Common:
 
 
 def tolerations(pod: Common) -> Iterable[Row]:
-    """Taints that the pod tolerates."""
     return [_toleration(dict(entry)) for entry in pod.tolerations]
 
 
@@ -242,7 +239,7 @@ def _toleration(entry: dict[str, Any]) -> Row:
 
 
 def common(field: str) -> Generate:
-    """One sample 1, whose label is a field of `Common`; nothing when that is absent and its absence means something."""
+    """Make a generate function of one sample 1 with a field of `Common` as label; None if the field is None."""
     read = attrgetter(field)
 
     def generate(pod: Common) -> Iterable[Row] | None:
@@ -253,7 +250,7 @@ def common(field: str) -> Generate:
 
 
 def one_of(field: str, values: Sequence[str]) -> Generate:
-    """One sample per possible value of a field of `Common`, 1 on the current one; nothing when there is no current one."""
+    """Make a generate function of one row per value of a field of `Common`, 1 on the current one; None if it is empty."""
     read = attrgetter(field)
 
     def generate(pod: Common) -> Iterable[Row] | None:
@@ -264,5 +261,4 @@ def one_of(field: str, values: Sequence[str]) -> Generate:
 
 
 def node_selectors(obj: Object) -> Iterable[Row]:
-    """spec.nodeSelector as labels."""
     return [(label_pairs(_node_selector(obj), "nodeselector_"), 1)]

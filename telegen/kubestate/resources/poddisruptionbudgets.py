@@ -10,7 +10,7 @@ from telegen.kubestate.constructors import (
     observed_generation,
 )
 from telegen.kubestate.fields import count
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, gauge
 
 FAMILIES = (
@@ -43,6 +43,6 @@ RESOURCE = Resource(
     version="v1",
     kind="PodDisruptionBudget",
     namespaced=True,
-    identity=(NAMESPACE, named("poddisruptionbudget")),
+    identity=(NAMESPACE, name_label("poddisruptionbudget")),
     families=FAMILIES,
 )

@@ -179,7 +179,7 @@ READS = (
     "status.resourceClaimStatuses",
     "status.startTime",
 )
-"""Not read: what a container is made of (environment, probes, mounts) and most of what its volumes are made of."""
+"""Left out: environment, probes and mounts of containers, and most fields of volumes. They are the largest part of a pod."""
 
 RESOURCE = Resource(
     name="pods",

@@ -11,7 +11,7 @@ from telegen.kubestate.constructors import (
     owner,
 )
 from telegen.kubestate.fields import at, count
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, gauge
 
 FAMILIES = (
@@ -43,7 +43,7 @@ RESOURCE = Resource(
     version="v1",
     kind="ReplicaSet",
     namespaced=True,
-    identity=(NAMESPACE, named("replicaset")),
+    identity=(NAMESPACE, name_label("replicaset")),
     families=FAMILIES,
     reads=("spec.replicas", "status"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegen.kubestate.constructors import created, generation, observed_generation, owner
 from telegen.kubestate.fields import at, count
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, gauge
 
 FAMILIES = (
@@ -39,7 +39,7 @@ RESOURCE = Resource(
     version="v1",
     kind="ReplicationController",
     namespaced=True,
-    identity=(NAMESPACE, named("replicationcontroller")),
+    identity=(NAMESPACE, name_label("replicationcontroller")),
     families=FAMILIES,
     reads=("spec.replicas", "status"),
 )

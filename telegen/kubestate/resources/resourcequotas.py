@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created
 from telegen.kubestate.fields import at
 from telegen.kubestate.quantity import milli
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import STABLE, Object, Row, gauge
 
 _amounts = [(kind, at(f"status.{kind}", {})) for kind in ("hard", "used")]
 
 
 def amounts(obj: Object) -> Iterable[Row]:
-    """What may be used and what is."""
     return [(name, kind, milli(amount)) for kind, read in _amounts for name, amount in read(obj).items()]
 
 
@@ -34,6 +33,6 @@ RESOURCE = Resource(
     version="v1",
     kind="ResourceQuota",
     namespaced=True,
-    identity=(NAMESPACE, named("resourcequota")),
+    identity=(NAMESPACE, name_label("resourcequota")),
     families=FAMILIES,
 )

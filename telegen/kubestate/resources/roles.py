@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, exists, resource_version
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA
 
 FAMILIES = (
@@ -20,7 +20,7 @@ RESOURCE = Resource(
     version="v1",
     kind="Role",
     namespaced=True,
-    identity=(NAMESPACE, named("role")),
+    identity=(NAMESPACE, name_label("role")),
     families=FAMILIES,
     representation="metadata",
     default=False,

@@ -1,10 +1,10 @@
-"""Secrets: core/v1, asked for as a Table: their values never reach the agent."""
+"""Secrets: core/v1. The agent requests a Table with metadata and type: the data never reaches it."""
 
 from __future__ import annotations
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, exists, owner, resource_version
 from telegen.kubestate.fields import labelled
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, STABLE, gauge
 
 FAMILIES = (
@@ -23,7 +23,7 @@ RESOURCE = Resource(
     version="v1",
     kind="Secret",
     namespaced=True,
-    identity=(NAMESPACE, named("secret")),
+    identity=(NAMESPACE, name_label("secret")),
     families=FAMILIES,
     representation="table",
 )

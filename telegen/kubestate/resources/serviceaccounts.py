@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp
 from telegen.kubestate.fields import each, text
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, Object, Row, gauge
 
 
 def info(obj: Object) -> Iterable[Row]:
-    """Whether pods get the account's token; empty where that is left open."""
+    """Return the flag as a label value; empty if unset, which the API treats as true."""
     mounted = obj.get("automountServiceAccountToken")
     return [("" if mounted is None else "true" if mounted else "false", 1)]
 
@@ -43,7 +43,7 @@ RESOURCE = Resource(
     version="v1",
     kind="ServiceAccount",
     namespaced=True,
-    identity=(NAMESPACE, named("serviceaccount"), ("uid", text("metadata.uid"))),
+    identity=(NAMESPACE, name_label("serviceaccount"), ("uid", text("metadata.uid"))),
     families=FAMILIES,
     default=False,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, deletion_timestamp
 from telegen.kubestate.fields import each, labelled, text
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import STABLE, gauge
 
 FAMILIES = (
@@ -41,6 +41,6 @@ RESOURCE = Resource(
     version="v1",
     kind="Service",
     namespaced=True,
-    identity=(NAMESPACE, named("service"), ("uid", text("metadata.uid"))),
+    identity=(NAMESPACE, name_label("service"), ("uid", text("metadata.uid"))),
     families=FAMILIES,
 )

@@ -13,7 +13,7 @@ from telegen.kubestate.constructors import (
     observed_generation,
 )
 from telegen.kubestate.fields import at, count, labelled, text
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import STABLE, Object, Row, gauge
 
 _ordinals = at("spec.ordinals")
@@ -21,13 +21,12 @@ _retained = [text(f"spec.persistentVolumeClaimRetentionPolicy.{when}") for when 
 
 
 def first_ordinal(obj: Object) -> int | None:
-    """Number of the first pod, where it is set."""
+    """Return the ordinal of the first pod; None if spec.ordinals is absent."""
     ordinals = _ordinals(obj)
     return None if ordinals is None else ordinals.get("start") or 0
 
 
 def retention(obj: Object) -> Iterable[Row] | None:
-    """What becomes of the pods' claims."""
     policy = [read(obj) for read in _retained]
     return [(*policy, 1)] if any(policy) else None
 
@@ -82,7 +81,7 @@ RESOURCE = Resource(
     version="v1",
     kind="StatefulSet",
     namespaced=True,
-    identity=(NAMESPACE, named("statefulset")),
+    identity=(NAMESPACE, name_label("statefulset")),
     families=FAMILIES,
     reads=("spec.ordinals", "spec.persistentVolumeClaimRetentionPolicy", "spec.replicas", "status"),
 )

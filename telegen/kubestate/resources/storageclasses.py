@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import STABLE, Object, Row, gauge
 
 
 def info(obj: Object) -> Iterable[Row]:
-    """Provisioner and policies, with the API's defaults."""
+    """Return provisioner and policies, with the defaults of the API: objects from files may lack them."""
     policy, binding = obj.get("reclaimPolicy"), obj.get("volumeBindingMode")
     return [
         (
@@ -40,6 +40,6 @@ RESOURCE = Resource(
     version="v1",
     kind="StorageClass",
     namespaced=False,
-    identity=(named("storageclass"),),
+    identity=(name_label("storageclass"),),
     families=FAMILIES,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegen.kubestate.constructors import created
 from telegen.kubestate.fields import labelled
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (
@@ -23,6 +23,6 @@ RESOURCE = Resource(
     version="v1",
     kind="ValidatingAdmissionPolicy",
     namespaced=False,
-    identity=(NAMESPACE, named("validatingadmissionpolicy")),
+    identity=(NAMESPACE, name_label("validatingadmissionpolicy")),
     families=FAMILIES,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telegen.kubestate.constructors import created, policy_binding
 from telegen.kubestate.fields import each
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (
@@ -23,6 +23,6 @@ RESOURCE = Resource(
     version="v1",
     kind="ValidatingAdmissionPolicyBinding",
     namespaced=False,
-    identity=(NAMESPACE, named("validatingadmissionpolicybinding")),
+    identity=(NAMESPACE, name_label("validatingadmissionpolicybinding")),
     families=FAMILIES,
 )

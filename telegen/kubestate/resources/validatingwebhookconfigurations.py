@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from telegen.kubestate.constructors import created, exists, resource_version, webhook_services
-from telegen.kubestate.resource import NAMESPACE, Resource, named
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA
 
 FAMILIES = (
@@ -19,6 +19,6 @@ RESOURCE = Resource(
     version="v1",
     kind="ValidatingWebhookConfiguration",
     namespaced=False,
-    identity=(NAMESPACE, named("validatingwebhookconfiguration")),
+    identity=(NAMESPACE, name_label("validatingwebhookconfiguration")),
     families=FAMILIES,
 )

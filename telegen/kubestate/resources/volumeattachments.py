@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from telegen.kubestate.constructors import created
 from telegen.kubestate.fields import at, count, labelled
-from telegen.kubestate.resource import Resource, named
+from telegen.kubestate.resource import Resource, name_label
 from telegen.metrics.family import ALPHA, Generate, Object, Row, dynamic, gauge
 from telegen.metrics.label_keys import label_pairs
 
@@ -14,13 +14,13 @@ _volume = at("spec.source.persistentVolumeName")
 
 
 def volume(obj: Object) -> Iterable[Row] | None:
-    """The volume by name; an inline one has none."""
+    """Return the name of the volume; an inline volume has none."""
     name = _volume(obj)
     return None if name is None else [(name, 1)]
 
 
 def all_of(path: str, prefix: str) -> Generate:
-    """One sample with every key as a label, without an allowlist."""
+    """Make a generate function of one sample with every key of a map as a label, without an allowlist."""
     read = at(path, {})
     return lambda obj: [(label_pairs(read(obj), prefix), 1)]
 
@@ -59,6 +59,6 @@ RESOURCE = Resource(
     version="v1",
     kind="VolumeAttachment",
     namespaced=False,
-    identity=(named("volumeattachment"),),
+    identity=(name_label("volumeattachment"),),
     families=FAMILIES,
 )
