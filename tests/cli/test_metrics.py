@@ -18,7 +18,7 @@ def test_documents_are_current() -> None:
     written = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("*")}
     wanted = dict(documents())
     stale = sorted(name for name in written.keys() | wanted.keys() if written.get(name) != wanted.get(name))
-    assert not stale, f"{', '.join(stale)} in docs/metrics: run `{COMMAND}`, and remove documents of tables that are no more"
+    assert not stale, f"docs/metrics differs from the tables in {', '.join(stale)}: run `{COMMAND}`; delete documents without a table"
 
 
 def test_documents_are_written(tmp_path: Path) -> None:

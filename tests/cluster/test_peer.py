@@ -25,7 +25,7 @@ from tests.cluster.peer import palatable, peer, serving
 from tests.harness import start_agent
 from tests.kubestate.parity import Page as Parsed
 from tests.kubestate.parity import difference, parse
-from tests.kubestate.schema_objects import Mood, draw
+from tests.kubestate.schema_objects import Variation, random_object
 from tests.kubestate.test_parity import OURS
 from tests.process_tree import wait_for
 
@@ -76,7 +76,8 @@ def drawn(seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
     for resource, table in RESOURCES.items():
         for number in range(EACH):
             optional, null = chance.choice((0.0, 0.3, 0.5, 0.7, 0.95, 1.0)), chance.choice((0.0, 0.3, 1.0))
-            obj = draw(resource, table.api_version, table.kind, Mood(chance.randrange(2**32), optional, null, chance.randint(1, 4)))
+            variation = Variation(chance.randrange(2**32), optional, null, chance.randint(1, 4))
+            obj = random_object(resource, table.api_version, table.kind, variation)
             obj["metadata"].update(name=f"n{number}", namespace=f"ns-{number % 3}", uid=f"{resource}-{number}")
             if resource == "pods":
                 obj["spec"] = {**(obj.get("spec") or {}), "nodeName": ("", "node-1", "node-2")[number // 3 % 3]}

@@ -32,7 +32,9 @@ def test_rights_are_exactly_those_needed() -> None:
     ]
     assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
     needed = {(RESOURCES[name].group, name, verb) for name in DEFAULT for verb in ("list", "watch")}
-    assert set(granted) == needed
+    missing, extra = sorted(needed - set(granted)), sorted(set(granted) - needed)
+    assert not missing, f"k8s/account/rbac.yaml: add to the ClusterRole (group, resource, verb): {missing}"
+    assert not extra, f"k8s/account/rbac.yaml: no default resource needs (group, resource, verb): {extra}; delete the rules"
     assert len(granted) == len(needed)
 
 

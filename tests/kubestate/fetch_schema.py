@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Write schema.json anew from a real kube-apiserver: `python -m tests.kubestate.fetch_schema`.
+"""Write schema.json from a real kube-apiserver: `python -m tests.kubestate.fetch_schema` (needs `make cluster-tools`).
 
-It holds what /openapi/v3 says of the resources in the registry, without descriptions and without what they do not
-refer to. Run it when tests/cluster moves to another Kubernetes.
+The file has the definitions of /openapi/v3 that the resources in the registry refer to, without descriptions. Run it for a
+new resource, and when tests/cluster moves to another version of Kubernetes.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ REFERENCE = "#/components/schemas/"
 KEPT = frozenset(
     ("type", "format", "enum", "items", "properties", "additionalProperties", "required", "allOf", "oneOf", "anyOf", "$ref", "nullable")
 )
-"""Words of a schema that decide which values are valid. Defaults are left out: the server fills them in or not."""
+"""Keys of a schema that decide which values are valid. Defaults do not: the server may or may not set them."""
 
 
 def main() -> int:
-    """Start a control plane, ask it, and write the file."""
-    with tempfile.TemporaryDirectory() as place:
-        with ControlPlane.running(folder(os.environ), Path(place)) as plane:
+    """Start a control plane, read its schemas, and write the file."""
+    with tempfile.TemporaryDirectory() as temporary:
+        with ControlPlane.running(folder(os.environ), Path(temporary)) as plane:
             found = schemas(plane)
     lines = [f"{json.dumps(name)}: {json.dumps(found[name], separators=(',', ':'), sort_keys=True)}" for name in sorted(found)]
     SCHEMA.write_text("{\n" + ",\n".join(lines) + "\n}\n")
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def schemas(plane: ControlPlane) -> dict[str, Any]:
-    """Definitions by name; the resources themselves stand under their plural name."""
+    """Return definitions by name; those of the resources by plural name."""
     definitions: dict[str, Any] = {}
     roots: dict[str, str] = {}
     for version in sorted({resource.api_version for resource in RESOURCES.values()}):
@@ -58,7 +58,7 @@ def schemas(plane: ControlPlane) -> dict[str, Any]:
 
 
 def _take(name: str, definitions: dict[str, Any], found: dict[str, Any]) -> None:
-    """Take a definition and all that it refers to."""
+    """Add a definition and all that it refers to."""
     if name not in found:
         found[name] = _pruned(definitions[name])
         for other in _references(found[name]):
@@ -66,7 +66,7 @@ def _take(name: str, definitions: dict[str, Any], found: dict[str, Any]) -> None
 
 
 def _pruned(schema: Any) -> Any:
-    """A schema without the words that decide nothing; references by bare name."""
+    """Return a schema with the keys of `KEPT` only, and references by bare name."""
     kept = {key: value for key, value in schema.items() if key in KEPT}
     for key in ("allOf", "oneOf", "anyOf"):
         if key in kept:
@@ -82,7 +82,7 @@ def _pruned(schema: Any) -> Any:
 
 
 def _references(schema: Any) -> Iterator[str]:
-    """Names that a schema refers to."""
+    """Yield the names that a schema refers to."""
     if isinstance(schema, dict):
         if isinstance(schema.get("$ref"), str):
             yield schema["$ref"]

@@ -1,4 +1,4 @@
-"""Compare two pages as a Prometheus would see them: families with their types, series with their values as numbers."""
+"""Comparison of two pages as Prometheus sees them: families with their types, series with values as numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ Page = dict[str, tuple[str, dict[str, float]]]
 
 
 def parse(text: str) -> Page:
-    """Family name → (type, {series as written: value}). Lines end at \\n only: values may hold other line ends. A
+    """Return family name → (type, {series as written: value}). Lines end at \\n only: values may hold other line ends. A
     repeated series keeps its first value."""
     page: Page = {}
     family = ""
@@ -23,14 +23,14 @@ def parse(text: str) -> Page:
 
 
 def repeated(text: str) -> list[str]:
-    """Series that stand on the page more than once."""
+    """Return the series that are on the page more than once."""
     seen: set[str] = set()
     series = [line.rpartition(" ")[0] for line in text.split("\n") if line and not line.startswith("#")]
     return [name for name in series if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
 
 
 def difference(wanted: Page, got: Page) -> list[str]:
-    """What is missing, extra or different, a line each; empty when the pages say the same."""
+    """Return a line for each missing, extra or different family or series; empty if the pages are equal."""
     lines = []
     for family in sorted(wanted.keys() | got.keys()):
         if family not in wanted or family not in got:

@@ -1,14 +1,12 @@
-"""Objects drawn from the API's own schema (schema.json, made by fetch_schema.py)."""
+"""Random objects that the schema of the API allows (schema.json, made by fetch_schema.py)."""
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-SCHEMA: dict[str, Any] = json.loads((Path(__file__).parent / "schema.json").read_text())
+from tests.kubestate.fixtures import SCHEMA
 
 TEXTS = (
     "", "a", "web-1", "0", "-1", "true", "True", "False", "Unknown", "None", "Other", "kube-system", "10.0.0.1",
@@ -88,14 +86,14 @@ LEAVES = {
 
 
 @dataclass(frozen=True)
-class Mood:
-    """How an object is drawn.
+class Variation:
+    """Parameters of a random object.
 
     Attributes:
-        seed: of everything that is left to chance.
-        optional: share of optional fields that are there, 0 to 1.
-        null: share of those that are null instead of absent, 0 to 1.
-        longest: elements of the longest list or map.
+        seed: of the random numbers.
+        optional: share of optional fields that are present, 0 to 1.
+        null: share of the other optional fields that are null instead of absent, 0 to 1.
+        longest: maximum number of elements of a list or map.
     """
 
     seed: int
@@ -104,24 +102,24 @@ class Mood:
     longest: int
 
 
-def draw(resource: str, api_version: str, kind: str, mood: Mood) -> dict[str, Any]:
-    """An object that the schema allows."""
-    obj: dict[str, Any] = _Drawing(mood).value({"$ref": SCHEMA[resource]["$ref"]}, resource)
+def random_object(resource: str, api_version: str, kind: str, variation: Variation) -> dict[str, Any]:
+    """Return an object that the schema allows."""
+    obj: dict[str, Any] = _Generator(variation).value({"$ref": SCHEMA[resource]["$ref"]}, resource)
     metadata = obj.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    # What the server itself always sets.
+    # The server sets these on every object.
     return {**obj, "apiVersion": api_version, "kind": kind, "metadata": {**metadata, "name": metadata.get("name") or "x"}}
 
 
-class _Drawing:
-    """One object in the making."""
+class _Generator:
+    """State of the generation of one object."""
 
-    def __init__(self, mood: Mood) -> None:
-        self._mood, self._random = mood, random.Random(mood.seed)
+    def __init__(self, variation: Variation) -> None:
+        self._variation, self._random = variation, random.Random(variation.seed)
         self._texts: list[str] = []
 
     def value(self, schema: dict[str, Any], field: str) -> Any:
-        """A value that a schema allows; `field` is the name that it stands under."""
+        """Return a value that a schema allows for the field of this name."""
         schema = resolved(schema)
         if "oneOf" in schema:
             return self._choice(QUANTITIES) if schema.get("format") != "int-or-string" else self._choice((*NUMBERS["int32"], *TEXTS))
@@ -129,7 +127,7 @@ class _Drawing:
         if kind == "object":
             return self._object(schema, field)
         if kind == "array":
-            return [self.value(schema["items"], field) for _ in range(self._random.randint(0, self._mood.longest))]
+            return [self.value(schema["items"], field) for _ in range(self._random.randint(0, self._variation.longest))]
         if kind == "boolean":
             return self._random.random() < 0.5
         if kind in ("integer", "number"):
@@ -139,7 +137,7 @@ class _Drawing:
     def _text(self, schema: dict[str, Any], field: str) -> str:
         if schema.get("format") in LEAVES:
             return str(self._choice(LEAVES[schema["format"]]))
-        # The same text again makes lists whose elements repeat, and names that meet.
+        # Repeat texts now and then: lists with equal elements and references that match find more faults.
         if self._texts and self._random.random() < 0.3 and field not in BY_NAME:
             return self._random.choice(self._texts)
         text = str(self._choice((*schema["enum"], "NotYetKnown") if "enum" in schema else BY_NAME.get(field, TEXTS)))
@@ -150,13 +148,13 @@ class _Drawing:
         inner = schema.get("additionalProperties")
         if isinstance(inner, dict):
             amounts = "oneOf" in resolved(inner)
-            keys = self._random.sample(AMOUNTS if amounts else KEYS, self._random.randint(0, min(3 * self._mood.longest, 16)))
+            keys = self._random.sample(AMOUNTS if amounts else KEYS, self._random.randint(0, min(3 * self._variation.longest, 16)))
             return {key: self.value(inner, field) for key in keys}
         required, found = schema.get("required", ()), {}
         for name, property in schema.get("properties", {}).items():
-            if name in required or self._random.random() < self._mood.optional:
+            if name in required or self._random.random() < self._variation.optional:
                 found[name] = self.value(property, name)
-            elif self._random.random() < self._mood.null:
+            elif self._random.random() < self._variation.null:
                 found[name] = None
         return found
 
@@ -165,7 +163,7 @@ class _Drawing:
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema without the references that lead to it."""
+    """Follow references to a schema."""
     while True:
         if "$ref" in schema:
             schema = SCHEMA[schema["$ref"]]

@@ -1,4 +1,4 @@
-"""Schedules of CronJobs: the next time, found anew by trying every minute; what is no schedule; the ends of the calendar."""
+"""Schedules of CronJobs: the next time against a search minute by minute, malformed schedules, the ends of the calendar."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from telegen.kubestate.cron import Malformed, parse
 from telegen.kubestate.fields import seconds
 
 ZONES = ("UTC", "Asia/Kathmandu", "America/Sao_Paulo")
-"""Without changes of the clock in the years below."""
+"""Zones without changes of the clock in the years below."""
 PEER = json.loads((Path(__file__).parent / "schedules.json").read_text())
-"""[schedule, zone, after, next], most around changes of the clock, as robfig/cron 3.0.1 gives them with the three rules in
-which kube-state-metrics' fork of it differs."""
+"""[schedule, zone, after, next], most around changes of the clock: results of robfig/cron 3.0.1 with the three rules in
+which the fork of kube-state-metrics differs."""
 
 
 def field(low: int, high: int) -> st.SearchStrategy[tuple[str, frozenset[int]]]:
-    """One field as text, and the values that it stands for."""
+    """Strategy for one field: its text and its values."""
     everything = st.just(("*", frozenset(range(low, high + 1))))
     single = st.integers(low, high).map(lambda n: (str(n), frozenset([n])))
     spans = st.tuples(st.integers(low, high), st.integers(low, high)).map(sorted)
@@ -36,7 +36,7 @@ fields = st.tuples(field(0, 59), field(0, 23), field(1, 31), field(1, 12), field
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(fields, st.sampled_from(ZONES), st.integers(seconds("2024-01-01T00:00:00Z"), seconds("2027-12-31T00:00:00Z")))
 def test_next_is_the_first_minute_that_matches(drawn: tuple[tuple[str, frozenset[int]], ...], zone: str, after: int) -> None:
-    """No earlier minute fits all five fields on the zone's clock, and the one that is found does."""
+    """The result matches all five fields on the clock of the zone, and no earlier minute does."""
     minutes, hours, days, months, weekdays = (values for _, values in drawn)
     due = parse(" ".join(text for text, _ in drawn), zone).next(after)
 
@@ -64,14 +64,14 @@ def test_next_is_the_first_minute_that_matches(drawn: tuple[tuple[str, frozenset
     + ["* * * * 8", "* * * * 6/2", "* * * * */8", "1-2-3 * * * *", "@often", "@reboot"]
     + ["@every", "@every 10", "@every 1x", "@every 9999999999h", "TZ=UTC", "TZ=No/Where * * * * *", "-1 * * * *", "0," * 510 + "0 * * * *"],
 )
-def test_what_is_no_schedule(text: str) -> None:
-    """It says so, whatever the text."""
+def test_malformed_schedule(text: str) -> None:
+    """A malformed schedule raises `Malformed`."""
     with pytest.raises(Malformed):
         parse(text, None)
 
 
 def test_longest_schedule() -> None:
-    """The zone counts as well: what fits by itself may not fit with one."""
+    """The limit of 1024 bytes includes the zone."""
     text = "0," * 500 + "0 * * * *"
     assert parse(text, None).next(0) == 3600
     with pytest.raises(Malformed, match="longer than 1024 bytes"):
@@ -89,13 +89,13 @@ def test_longest_schedule() -> None:
     ],
 )
 def test_the_ends_of_the_calendar(text: str, after: str, wanted: int | None) -> None:
-    """In the first and the last years that the API can write, the next time is found as in any other."""
+    """The next time is found in the first and the last years of the API's times as well."""
     assert parse(text, "UTC").next(seconds(after)) == wanted
 
 
 @pytest.mark.parametrize(("text", "zone", "after", "wanted"), PEER)
 def test_next_is_that_of_the_peer(text: str, zone: str, after: int, wanted: int) -> None:
-    """Also where an hour or a midnight is left out or comes twice, between the search's start and its end."""
+    """The results are equal, also when the clock skips or repeats an hour or a midnight during the search."""
     assert parse(text, zone).next(after) == wanted
 
 
@@ -103,7 +103,7 @@ def test_next_is_that_of_the_peer(text: str, zone: str, after: int, wanted: int)
     ("text", "zone", "wanted"), [(", * * * *", "UTC", None), ("* * * , *", None, None), ("@weekly", "Pacific/Apia", 1325325600)]
 )
 def test_a_search_ends(text: str, zone: str | None, wanted: int | None) -> None:
-    """Of a field without values nothing comes; a day that a zone has left out is passed over."""
+    """The search ends for a field without values and for a day that a zone skipped."""
     assert parse(text, zone).next(1325179124) == wanted
 
 
@@ -122,7 +122,7 @@ def test_a_search_ends(text: str, zone: str | None, wanted: int | None) -> None:
     ],
 )
 def test_days_to_seven_and_ranges_over_the_end(text: str, same: str) -> None:
-    """As kube-state-metrics reads them, though the API takes only some of them."""
+    """Pairs of schedules that kube-state-metrics treats as equal, although the API accepts only some of them."""
     moment, other = 1767600000, 1767600000
     for _ in range(12):
         due, wanted = parse(text, "UTC").next(moment), parse(same, "UTC").next(other)

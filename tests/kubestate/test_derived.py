@@ -1,7 +1,7 @@
-"""Objects that the recorded cases do not have, against what kube-state-metrics' rules make of them.
+"""Derived cases: objects that the recorded cases lack, with samples derived from the API's types and the catalogue.
 
-A case is a pair of files: `<name>.yaml`, the objects, and `<name>.prom`, whole families of the page; `<name>.config.yaml`
-selects where it is there. The wanted samples are reasoned from the API's types and the catalogue, not recorded.
+A case is a pair of files: `<name>.yaml`, the objects, and `<name>.prom`, complete families of the page. An optional
+`<name>.config.yaml` is the configuration.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ CASES = sorted((Path(__file__).parent / "derived").glob("*.prom"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
-def test_families_are_as_reasoned(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The families that the case names have these series and values and no others; nothing fails or stands twice."""
+def test_families_are_as_derived(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The families of the case have exactly these series and values; no family fails and no series is repeated."""
     config = case.with_suffix(".config.yaml")
     page = render(capsys, str(case.with_suffix(".yaml")), *(["--config", str(config)] if config.exists() else []))
     wanted = parse(case.read_bytes().decode())

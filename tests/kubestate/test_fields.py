@@ -1,4 +1,4 @@
-"""Quantities, times and shards: the API's written forms to numbers, exactly."""
+"""Quantities and times: exact conversion from the forms of the API to numbers."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SUFFIXES = {
 }  # fmt: skip
 LARGEST = 2**63 - 1
 PEER = json.loads((Path(__file__).parent / "quantities.json").read_text())
-"""Quantity → what k8s.io/apimachinery 0.36.3 makes of it: in thousandths as kube-state-metrics converts, Value(),
+"""Quantity → results of k8s.io/apimachinery 0.36.3: in thousandths as kube-state-metrics converts, Value(),
 AsApproximateFloat64()."""
 
 
 @given(st.integers(0, 10**7), st.integers(0, 999), st.sampled_from(sorted(SUFFIXES)))
 def test_quantities_are_exact(whole: int, thousandths: int, suffix: str) -> None:
-    """The value is the written number times its unit, rounded up to thousandths, or to whole ones where it is large."""
+    """The value is the number times its unit, rounded up to thousandths, or to an integer if it is large."""
     nano = ceil((whole + Fraction(thousandths, 1000)) * SUFFIXES[suffix] * 10**9)
     exact = Fraction(nano, 10**9)
     assume(exact <= LARGEST)
@@ -41,26 +41,26 @@ def test_quantities_are_exact(whole: int, thousandths: int, suffix: str) -> None
     + [("5.", 5), ("1n", 0.001), ("16Gi", 17179869184), (4, 4), (1.5, 1.5), (None, 0)],
 )
 def test_quantities(text: object, value: float) -> None:
-    """Signs, exponents, bare points, numbers that YAML has made numbers."""
+    """Signs, exponents, bare points, and numbers instead of strings, as YAML may have them."""
     assert quantity.milli(text) == value
 
 
 @pytest.mark.parametrize("text", PEER)
 def test_quantities_are_those_of_the_peer(text: str) -> None:
-    """Rounding of negative amounts and what is beyond 64 bits, too, come out as the peer's integers have them."""
+    """The results equal the peer's, also for negative amounts and beyond 64 bits."""
     assert [quantity.milli(text), quantity.whole(text), quantity.approximate(text)] == PEER[text]
 
 
 @pytest.mark.parametrize("text", ["", "x", "1x", "1 Gi", "--1", "1e", "0x10", "١", True, [], {}])
-def test_what_is_no_quantity(text: object) -> None:
-    """Anything else raises, so that its family is left out and counted."""
+def test_malformed_quantity(text: object) -> None:
+    """A malformed quantity raises, so that its family is left out and counted."""
     with pytest.raises((ValueError, TypeError)):
         quantity.milli(text)
 
 
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)))
 def test_times(moment: datetime) -> None:
-    """RFC 3339 to whole Unix seconds, fractions cut off, in any of its forms."""
+    """Every form of RFC 3339 becomes whole Unix seconds without the fraction."""
     unix = (moment.replace(tzinfo=timezone.utc, microsecond=0) - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds()
     text = moment.strftime("%Y-%m-%dT%H:%M:%S").zfill(19)
     assert seconds(f"{text}Z") == unix
@@ -70,12 +70,12 @@ def test_times(moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2026-11-24", "2026-11-24T10:00:00", "2026-13-01T00:00:00Z", "yesterday", 5, []])
-def test_what_is_no_time(text: object) -> None:
-    """Anything else raises."""
+def test_malformed_time(text: object) -> None:
+    """A malformed time raises."""
     with pytest.raises((ValueError, TypeError)):
         seconds(text)  # type: ignore[arg-type]
 
 
 def test_absent_time_is_the_zero_time() -> None:
-    """Go's zero time, where nothing guards against it."""
+    """An absent time is Go's zero time."""
     assert seconds(None) == ZERO_TIME == seconds("0001-01-01T00:00:00Z")

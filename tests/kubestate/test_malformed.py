@@ -1,11 +1,10 @@
-"""Objects as no API server should send them: whatever a field holds, the exposition stays valid."""
+"""Malformed objects: the exposition stays valid with any value in any field."""
 
 from __future__ import annotations
 
 import copy
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,44 +14,39 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from telegen.cli.render import Page
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
+from tests.kubestate.fixtures import COMPLETE, objects
 
-CASES = Path(__file__).parent / "cases"
 EVERYTHING = Selection(opt_in=[".*"], labels={"*": ["*"]}, annotations={"*": ["*"]})
 WRONG: tuple[Any, ...] = (None, 5, -1.5, True, "text", 'q"\\\n', [], [None], [5], {}, {"a": None}, {"a": {"b": [1]}})
 STEP = 12
-"""Every so many-th change is parsed: each renders, but parsing takes ten times longer."""
-
-
-def objects(resource: str) -> list[dict[str, Any]]:
-    """The objects of a case."""
-    return json.loads((CASES / resource / "objects.json").read_text())["items"]  # type: ignore[no-any-return]
+"""Interval of the changes whose page is parsed: parsing takes ten times longer than rendering."""
 
 
 def richest(resource: str) -> dict[str, Any]:
-    """The object of a case that says most."""
+    """Return the largest object of a case."""
     return max(objects(resource), key=lambda obj: len(json.dumps({**obj, "metadata": {}})))
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every field and element inside."""
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every field and element."""
     inner = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
     for key, item in inner:
         yield (*path, key)
-        yield from places(item, (*path, key))
+        yield from paths(item, (*path, key))
 
 
 def changed(obj: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    """A copy with another value at a path."""
+    """Return a copy with another value at a path."""
     result = copy.deepcopy(obj)
-    place: Any = result
+    parent: Any = result
     for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
+        parent = parent[key]
+    parent[path[-1]] = value
     return result
 
 
 def rendered(resource: str, *objs: dict[str, Any], openmetrics: bool = False) -> str:
-    """The page of these objects, whatever families fail."""
+    """Return the page of objects; families may fail."""
     page = Page([RESOURCES[resource]], EVERYTHING)
     for obj in objs:
         page.add({**obj, "apiVersion": RESOURCES[resource].api_version, "kind": RESOURCES[resource].kind})
@@ -60,7 +54,7 @@ def rendered(resource: str, *objs: dict[str, Any], openmetrics: bool = False) ->
 
 
 def check(resource: str, obj: dict[str, Any]) -> None:
-    """The page parses, and no series stands twice."""
+    """Check that the page can be parsed and that no series is repeated."""
     found = [
         (sample.name, tuple(sorted(sample.labels.items())))
         for family in parse_text(rendered(resource, obj))
@@ -69,13 +63,13 @@ def check(resource: str, obj: dict[str, Any]) -> None:
     assert len(found) == len(set(found))
 
 
-@pytest.mark.parametrize("resource", list(RESOURCES))
+@pytest.mark.parametrize("resource", COMPLETE)
 def test_any_field_of_any_wrong_type(resource: str) -> None:
-    """Each field in turn absent, null, or of each other type: no exception, and valid exposition."""
+    """Replace each field in turn by null and by values of other types: no exception, and a valid page."""
     obj = richest(resource)
     obj["metadata"].pop("managedFields", None)
     number = 0
-    for path in places(obj):
+    for path in paths(obj):
         if path[0] in ("kind", "apiVersion"):
             continue
         for value in WRONG:
@@ -88,25 +82,25 @@ def test_any_field_of_any_wrong_type(resource: str) -> None:
     assert number >= 60
 
 
-@pytest.mark.parametrize("resource", list(RESOURCES))
+@pytest.mark.parametrize("resource", COMPLETE)
 def test_nearly_empty_objects(resource: str) -> None:
-    """Only metadata, or empty spec and status: what is there is said."""
+    """Objects without metadata, spec or status, or with empty ones, have a valid page."""
     for obj in ({"metadata": {}}, {"metadata": {"name": "x"}, "spec": {}, "status": {}}, {"metadata": None}, {}):
         check(resource, obj)
 
 
-@pytest.mark.parametrize("resource", list(RESOURCES))
-def test_odd_and_huge_texts(resource: str) -> None:
-    """Quotes, backslashes, newlines, non-ASCII and 200 kB in names and labels come through as they are."""
+@pytest.mark.parametrize("resource", COMPLETE)
+def test_special_and_huge_texts(resource: str) -> None:
+    """Names with quotes, backslashes, newlines, non-ASCII and 200 kB are on the page unchanged."""
     obj = objects(resource)[0]
-    odd = 'a"b\\c\nd é 漢 ' + "x" * 200_000
-    obj["metadata"]["name"] = odd
-    obj["metadata"]["labels"] = {"odd": odd}
+    special = 'a"b\\c\nd é 漢 ' + "x" * 200_000
+    obj["metadata"]["name"] = special
+    obj["metadata"]["labels"] = {"special": special}
     samples = [sample for family in parse_text(rendered(resource, obj)) for sample in family.samples]
-    assert any(odd in sample.labels.values() for sample in samples)
+    assert any(special in sample.labels.values() for sample in samples)
 
 
-@pytest.mark.parametrize("resource", list(RESOURCES))
+@pytest.mark.parametrize("resource", COMPLETE)
 def test_openmetrics_of_the_cases(resource: str) -> None:
-    """The same objects as OpenMetrics: a strict parser takes the page."""
+    """A strict OpenMetrics parser accepts the page of the objects."""
     assert list(parse_openmetrics(rendered(resource, *objects(resource), openmetrics=True)))

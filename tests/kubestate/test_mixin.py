@@ -1,6 +1,6 @@
-"""What the rules and dashboards of kubernetes-mixin select, which run in most clusters: it is there.
+"""Metrics of kubernetes-mixin, whose rules and dashboards run in most clusters.
 
-tests/mixin.json has the names of all metrics that they use, each with the labels that they select, join or group by.
+tests/mixin.json has the names of all metrics that it uses, each with the labels that it selects, joins or groups by.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from telegen.cli.render import Page
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
-from tests.kubestate.test_malformed import objects
+from tests.kubestate.fixtures import COMPLETE, objects
 
 MIXIN: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "mixin.json").read_text())
 ALLOWLISTED = Selection(labels={"*": ["*"]})
@@ -24,9 +24,10 @@ ALLOWLISTED = Selection(labels={"*": ["*"]})
 
 @lru_cache
 def page() -> dict[str, Metric]:
-    """The objects of all cases as an agent shows them that has nothing configured but an allowlist of labels."""
+    """Return the page of all cases with the default configuration and every label."""
     found = Page(RESOURCES.values(), ALLOWLISTED)
-    for name, resource in RESOURCES.items():
+    for name in COMPLETE:
+        resource = RESOURCES[name]
         for obj in objects(name):
             found.add({**obj, "apiVersion": resource.api_version, "kind": resource.kind})
     return {family.name: family for family in parse("".join(found.lines(False)))}
@@ -34,7 +35,7 @@ def page() -> dict[str, Metric]:
 
 @pytest.mark.parametrize("name", [name for name in MIXIN if name.startswith("kube_")])
 def test_kube_metrics_have_the_labels_of_the_mixin(name: str) -> None:
-    """The metric is served by default resources, and a sample of it has all labels that are used."""
+    """A default resource has the metric, and a sample has all labels that the mixin uses."""
     assert any(family.name == name and resource.default for resource in RESOURCES.values() for family in resource.families)
     samples = page()[name].samples
     assert samples

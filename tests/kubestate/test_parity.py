@@ -1,5 +1,4 @@
-"""Tables against what kube-state-metrics printed for the same objects. A case is a folder: objects.json and the wanted
-pages."""
+"""Parity with kube-state-metrics: a case is a folder with objects.json and the pages that it printed for them."""
 
 from __future__ import annotations
 
@@ -8,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from telegen.cli.main import main
+from tests.kubestate.fixtures import CASES
 from tests.kubestate.parity import difference, parse, repeated
 
-CASES = sorted(path for path in (Path(__file__).parent / "cases").iterdir())
+RECORDED = sorted(path.parent for path in CASES.glob("*/default.prom"))
 OURS = {
     "kube_endpoint_address_available",
     "kube_endpoint_address_not_ready",
@@ -29,7 +29,7 @@ kube_metrics:
 
 
 def render(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What `telegen render` prints."""
+    """Return the page that `telegen render` prints."""
     assert main(["render", *arguments]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
@@ -37,11 +37,11 @@ def render(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("variant", ["default", "all"])
-@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+@pytest.mark.parametrize("case", RECORDED, ids=lambda path: path.name)
 def test_page_equals_that_of_kube_state_metrics(
     case: Path, variant: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every family, series and value is there, and nothing else, each series once."""
+    """The page has exactly the recorded families, series and values, each series once."""
     config = tmp_path / "config.yaml"
     config.write_text(EVERYTHING if variant == "all" else "")
     page = render(capsys, str(case / "objects.json"), "--config", str(config))

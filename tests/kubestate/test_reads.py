@@ -1,8 +1,7 @@
-"""Resources that say what they read of an object: what is said of it is the same when the rest is not even built."""
+"""Resources with `reads`: the samples are the same when nothing else of an object is decoded."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,51 +12,52 @@ from telegen.cli.render import Page
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
-from tests.kubestate.schema_objects import Mood, draw
+from tests.kubestate.fixtures import COMPLETE, objects
+from tests.kubestate.schema_objects import Variation, random_object
 
-CASES = Path(__file__).parent / "cases"
-READING = [resource for resource in RESOURCES.values() if resource.reads]
+READING = [RESOURCES[name] for name in COMPLETE if RESOURCES[name].reads]
 EVERYTHING = Selection(opt_in=[".*"], labels={"*": ["*"]}, annotations={"*": ["*"]})
-DRAWN = 300
+RANDOM_OBJECTS = 300
 
 
-def said(resource: Resource, obj: Any) -> tuple[list[str], dict[str, int]]:
-    """The page of an object with all families on, and the families that could not be read."""
+def page_of(resource: Resource, obj: Any) -> tuple[list[str], dict[str, int]]:
+    """Return the page of an object with all families, and the families that failed."""
     page = Page([resource], EVERYTHING)
     page.add({**obj, "apiVersion": resource.api_version, "kind": resource.kind})
     return list(page.lines(False)), dict(page.errors)
 
 
 @pytest.mark.parametrize("resource", READING, ids=lambda resource: resource.name)
-def test_what_is_read_is_enough(resource: Resource) -> None:
-    """Of every object of the cases and of many drawn from the schema, whether it comes in a list or as an event."""
-    recorded = orjson.loads((CASES / resource.name / "objects.json").read_bytes())["items"]
-    drawn = [
-        draw(resource.name, resource.api_version, resource.kind, Mood(seed, 0.9, seed % 3 / 2, seed % 5))
-        for seed in range(DRAWN)
+def test_reads_are_sufficient(resource: Resource) -> None:
+    """Objects of the cases and random ones have the same page complete, decoded from a list, and decoded from an event."""
+    generated = [
+        random_object(resource.name, resource.api_version, resource.kind, Variation(seed, 0.9, seed % 3 / 2, seed % 5))
+        for seed in range(RANDOM_OBJECTS)
     ]
-    objects = [*recorded, *drawn]
+    items = [*objects(resource.name), *generated]
     decode, decode_list = event_decoder(resource.needs), list_decoder(resource.needs)
-    listed = decode_list(orjson.dumps({"metadata": {"resourceVersion": "1"}, "items": objects}))
+    listed = decode_list(orjson.dumps({"metadata": {"resourceVersion": "1"}, "items": items}))
     assert listed["metadata"] == {"resourceVersion": "1"}
-    for obj, of_list in zip(objects, listed["items"], strict=True):
+    for obj, of_list in zip(items, listed["items"], strict=True):
         kind, of_event = decode(orjson.dumps({"type": "ADDED", "object": obj}))
         assert kind == "ADDED"
-        assert said(resource, of_event) == said(resource, of_list) == said(resource, obj)
+        assert page_of(resource, of_event) == page_of(resource, of_list) == page_of(resource, obj)
 
 
 @pytest.mark.parametrize("resource", READING, ids=lambda resource: resource.name)
-def test_nothing_is_read_for_nothing(resource: Resource) -> None:
-    """Each path that is kept is one that objects have: a misspelt one, or one of an older version of the table, is found."""
-    objects = [
-        draw(resource.name, resource.api_version, resource.kind, Mood(seed, 1.0, 0.0, 2)) for seed in range(DRAWN)
+def test_reads_are_necessary(resource: Resource) -> None:
+    """Each path exists in some object: a misspelt or outdated one is an error."""
+    generated = [
+        random_object(resource.name, resource.api_version, resource.kind, Variation(seed, 1.0, 0.0, 2))
+        for seed in range(RANDOM_OBJECTS)
     ]
     for path in resource.needs:
-        assert any(_found(obj, path.split(".")) for obj in objects), path
+        found = any(_found(obj, path.split(".")) for obj in generated)
+        assert found, f"{resource.name}: no object has {path}; correct `reads` in telegen/kubestate/resources/{resource.name}.py"
 
 
 def _found(value: Any, names: list[str]) -> bool:
-    """Whether there is something at a path."""
+    """Return True if there is a value at a path."""
     if not names or value is None:
         return value is not None
     first, *rest = names

@@ -1,4 +1,4 @@
-"""Which families, labels and annotations are shown; which agent takes an object."""
+"""Selection of families, labels and annotations; division of objects among agents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POD = {
 
 
 def shown(resource: str, obj: dict[str, Any], **selection: Any) -> dict[str, str]:
-    """Family to text of one object."""
+    """Return family → text of one object."""
 
     def failed(family: str, error: Exception) -> None:
         raise error
@@ -56,7 +56,7 @@ def shown(resource: str, obj: dict[str, Any], **selection: Any) -> dict[str, str
     ],
 )
 def test_labels_allowlist(allowlist: dict[str, list[str]], labels: str | None) -> None:
-    """Names, wildcards at either end, `*` for all keys or all resources; nothing allowed, nothing shown."""
+    """Names, wildcards at either end, `*` for all keys or all resources; no series without an allowlist."""
     text = shown("pods", POD, labels=allowlist)["kube_pod_labels"]
     if labels is None:
         assert text == ""
@@ -66,14 +66,14 @@ def test_labels_allowlist(allowlist: dict[str, list[str]], labels: str | None) -
 
 
 def test_all_annotations() -> None:
-    """Annotations have a list of their own."""
+    """Annotations have their own allowlist."""
     text = shown("pods", POD, annotations={"*": ["*"]})["kube_pod_annotations"]
     assert 'annotation_owner="me"' in text
 
 
 @given(st.dictionaries(st.text("aA.-_1", min_size=1, max_size=4), st.just("v"), max_size=12))
 def test_label_names_never_collide(values: dict[str, str]) -> None:
-    """However keys are sanitised, no name stands twice and every key has one."""
+    """Every key has one label name, and no name is repeated."""
     names = [name for name, _ in label_pairs(values, "label_")]
     assert len(names) == len(set(names)) == len(values)
 
@@ -97,8 +97,7 @@ def test_label_names_never_collide(values: dict[str, str]) -> None:
     ],
 )
 def test_keys_of_one_label_name(keys: str, names: str) -> None:
-    """Keys are told apart in their order; a name that a suffix has made is told from a key that becomes it, and a name that
-    nobody has any more is free."""
+    """Suffixes follow the order of the keys, avoid names in use, and use a name again that has become free."""
     pairs = label_pairs({key: key for key in reversed(keys.split())}, "")
     assert pairs == list(zip(names.split(), keys.split()))
 
@@ -110,7 +109,7 @@ def test_two_wildcards_are_refused() -> None:
 
 
 def test_filters_are_not_anchored() -> None:
-    """Allow, deny and opt-in are searched anywhere in the name."""
+    """Patterns of allow, deny and opt-in match anywhere in the name."""
     assert set(shown("deployments", POD, allow=["replicas_ready$"])) == {"kube_deployment_status_replicas_ready"}
     assert "kube_deployment_created" not in shown("deployments", POD, deny=["creat"])
     assert "kube_pod_nodeselectors" not in shown("pods", POD)
@@ -119,7 +118,7 @@ def test_filters_are_not_anchored() -> None:
 
 @given(st.integers(0, 2**64 - 1), st.integers(1, 200))
 def test_growing_moves_objects_to_the_new_shard_only(key: int, buckets: int) -> None:
-    """Jump hash: with one more shard an object stays, or goes to the new one."""
+    """With one more shard an object stays or moves to the new one."""
     before, after = jump_hash(key, buckets), jump_hash(key, buckets + 1)
     assert 0 <= before < buckets
     assert after in (before, buckets)
@@ -145,12 +144,12 @@ def test_jump_hash_vectors(key: int, buckets: int, wanted: int) -> None:
     ],
 )
 def test_fnv_vectors(text: str, wanted: int) -> None:
-    """Values of FNV-1a, 64 bits, that its authors publish."""
+    """Published test vectors of FNV-1a, 64 bits."""
     assert fnv1a64(text) == wanted
 
 
 def jump_as_specified(key: int, buckets: int) -> int:
-    """The specification's algorithm step by step, in the integers and floats of its 64-bit machine."""
+    """Compute the specification's algorithm step by step with 64-bit integers and floats."""
     b, j = -1, 0
     while j < buckets:
         b = j
@@ -162,7 +161,7 @@ def jump_as_specified(key: int, buckets: int) -> int:
 
 @given(st.uuids(), st.integers(1, 5000))
 def test_shard_is_jump_hash_of_the_uid(uid: UUID, total: int) -> None:
-    """The shard of any UID among any number of shards is the one that the specification's algorithm gives."""
+    """The shard of any UID equals the result of the specification's algorithm."""
     value = 14695981039346656037
     for byte in str(uid).encode("ascii"):
         value = ctypes.c_uint64((value ^ byte) * 1099511628211).value
@@ -171,8 +170,8 @@ def test_shard_is_jump_hash_of_the_uid(uid: UUID, total: int) -> None:
     assert keep is None or keep(value)
 
 
-def test_a_shard_beyond_the_total_takes_nothing() -> None:
-    """A pod that its StatefulSet is about to remove has no share; of no shards at all nobody has one."""
+def test_a_shard_beyond_the_total_has_no_objects() -> None:
+    """A shard number that is not below the total has no objects; neither has any shard of a total of 0."""
     for shard in ((3, 3), (0, 0)):
         keep = keeper(shard)
         assert keep is not None
@@ -181,7 +180,7 @@ def test_a_shard_beyond_the_total_takes_nothing() -> None:
 
 
 def test_shards_are_even() -> None:
-    """Each of five shards takes about a fifth of many objects."""
+    """Each of five shards has about a fifth of many objects."""
     counts = [0] * 5
     for number in range(5000):
         counts[shard_of(f"{number:08x}-3ac6-488b-a3ab-0898998b88ca", 5)] += 1
@@ -202,12 +201,12 @@ def test_shards_are_even() -> None:
     ],
 )
 def test_shard_by_ordinal(pod: str, spec: dict[str, Any], wanted: tuple[int, int]) -> None:
-    """The number at the end of the pod's name, counted from ordinals.start, of as many as there are replicas."""
+    """The shard is the ordinal in the name, counted from ordinals.start; the total is the number of replicas."""
     assert shard_in(pod, {"metadata": {"name": "web"}, "spec": spec}) == wanted
 
 
 @pytest.mark.parametrize("pod", ["web", "web-", "web-x", "webs-1", "a-web-1", "web-1-2", "web-\u0661", "web--1", "web-1\n"])
 def test_name_without_an_ordinal(pod: str) -> None:
-    """What is no name of a StatefulSet's pod has no shard."""
+    """A name that does not belong to a pod of the StatefulSet has no shard."""
     with pytest.raises(NoShard):
         shard_in(pod, {"metadata": {"name": "web"}, "spec": {"replicas": 3}})

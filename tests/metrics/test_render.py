@@ -1,4 +1,4 @@
-"""Samples to text: what is written is read back by any parser as the same names, labels and numbers."""
+"""Rendering: any parser reads the same names, labels and numbers back from the text."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from telegen.metrics.render import renderer
 IDENTITY = (("name", lambda obj: obj["name"]),)
 Values = st.text(max_size=20)
 NOT_PARSED = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
-"""Line ends for Python's splitlines, which prometheus_client uses; for the format they are characters like others."""
+"""Line ends of Python's splitlines, which prometheus_client uses. In the format they are ordinary characters."""
 
 
 class Errors(list[tuple[str, str]]):
-    """What could not be rendered."""
+    """List of (family, type of the error)."""
 
     def __call__(self, family: str, error: Exception) -> None:
         self.append((family, type(error).__name__))
 
 
 def text_of(family: FamilyGenerator, obj: Any, errors: Errors | None = None) -> str:
-    """The lines of one family."""
+    """Return the lines of one family."""
     return renderer(IDENTITY, [family], errors if errors is not None else Errors())(obj)[0]
 
 
 def rows(value: Any) -> FamilyGenerator:
-    """A family that gives what the test wants."""
+    """Make a family with constant samples."""
     return gauge("m", "Help.", ALPHA, lambda obj: value, "a", "b")
 
 
 @given(Values, Values, Values)
 def test_any_label_value_is_read_back(name: str, first: str, second: str) -> None:
-    """Quotes, backslashes, newlines, all of Unicode; what UTF-8 cannot carry becomes U+FFFD."""
+    """Quotes, backslashes, newlines and all of Unicode are preserved; lone surrogates become U+FFFD."""
     line = text_of(rows([(first, second, 1)]), {"name": name})
     assert line.endswith(" 1\n")
     wanted = {"name": name, "a": first, "b": second}
@@ -50,7 +50,7 @@ def test_any_label_value_is_read_back(name: str, first: str, second: str) -> Non
 
 
 def test_lone_surrogates_are_replaced() -> None:
-    """JSON can carry half a surrogate pair; the page cannot."""
+    """A lone surrogate, which JSON can carry, becomes U+FFFD."""
     assert text_of(rows([("\ud800", "b", 1)]), {"name": "n"}) == 'm{name="n",a="\ufffd",b="b"} 1\n'
 
 
@@ -63,7 +63,7 @@ def test_any_float_is_read_back(value: float) -> None:
 
 @given(st.integers(-(2**70), 2**70))
 def test_any_integer_is_written_in_full(value: int) -> None:
-    """Whole numbers keep their digits, beyond 2^53 too."""
+    """Integers keep all digits, also beyond 2^53."""
     assert number_text(value) == str(value)
 
 
@@ -73,14 +73,14 @@ def test_any_integer_is_written_in_full(value: int) -> None:
     + [(1e15, "1000000000000000.0"), (1e21, "1e+21"), (math.inf, "+Inf"), (-math.inf, "-Inf")],
 )
 def test_numbers(value: float, text: str) -> None:
-    """Flags are 1 and 0; infinities as the format has them."""
+    """Flags are 1 and 0; infinities have the spelling of the format."""
     assert number_text(value) == text
     assert text_of(gauge("m", "Help.", ALPHA, lambda obj: value), {"name": "n"}) == f'm{{name="n"}} {text}\n'
 
 
 @pytest.mark.parametrize("wrong", ["5", None, [], {}, b"1"])
 def test_wrong_types_cost_their_family_only(wrong: Any) -> None:
-    """A value that is no number, a label that is no string: counted, left out, the other family stays."""
+    """A value of a wrong type or a label that is no string drops and counts its family; other families stay."""
     errors = Errors()
     families = [rows([("a", "b", wrong)]), gauge("good", "Help.", ALPHA, lambda obj: 1)]
     assert renderer(IDENTITY, families, errors)({"name": "n"}) == ["", 'good{name="n"} 1\n']
@@ -91,14 +91,14 @@ def test_wrong_types_cost_their_family_only(wrong: Any) -> None:
 
 
 def test_identity_that_cannot_be_read() -> None:
-    """An object without a usable name says nothing at all, and is counted once."""
+    """An object without a valid name has no samples and is counted once."""
     errors = Errors()
     assert text_of(rows([("a", "b", 1)]), {"name": 5}, errors) == ""
     assert errors == [("identity", "TypeError")]
 
 
 def test_repeated_series_is_written_once() -> None:
-    """The first of a repeated series stays, however often the same rows come."""
+    """A repeated series keeps its first value, also when the text comes from the cache."""
     for _ in range(3):
         assert text_of(rows([("a", "b", 1), ("a", "b", 2), ("a", "c", 3)]), {"name": "n"}).count("\n") == 2
     double = dynamic("d", "Help.", ALPHA, lambda obj: [([("x", "1")], 1), ([("x", "1")], 2)])
@@ -106,7 +106,7 @@ def test_repeated_series_is_written_once() -> None:
 
 
 def test_rows_that_repeat_from_object_to_object() -> None:
-    """What is remembered of rows does not mix up objects, values or types of numbers."""
+    """The cache of rows does not mix up objects, values or types of numbers."""
     render = renderer(IDENTITY, [gauge("m", "Help.", ALPHA, lambda obj: obj["rows"], "a")], Errors())
     for turn in range(400):
         name, value = f"n{turn % 7}", turn % 3
@@ -116,8 +116,8 @@ def test_rows_that_repeat_from_object_to_object() -> None:
         assert render({"name": name, "rows": [(f"unique{turn}", 1.5)]}) == [f'm{{name="{name}",a="unique{turn}"}} 1.5\n']
 
 
-def test_families_of_one_subject() -> None:
-    """What is remembered of a subject is said of each object under its own name; each family stays in its place."""
+def test_families_of_one_projection() -> None:
+    """Cached text of a projection appears with the labels of each object, in the column of its family."""
     color = Projection(lambda obj: obj["color"])
     families = [
         gauge("is", "Help.", ALPHA, lambda color: [(color, 1)], "color", input=color),
@@ -137,9 +137,11 @@ def test_families_of_one_subject() -> None:
     assert renderer([], families[:3:2], Errors())({"color": "c"}) == ['is{color="c"} 1\n', "size 1\n"]
 
 
-def test_label_set_aside() -> None:
-    """A label whose value is no part of the subject is each object's own, escaped, wherever it stands among the labels; there may be no
-    rows or many; where it cannot be read, its families alone say nothing."""
+def test_excluded_label() -> None:
+    """Each object has its own value of the excluded label, escaped, in any position and for any number of rows.
+
+    An error while reading it drops the families of the projection only.
+    """
     errors = Errors()
     sizes = Projection(lambda obj: obj["sizes"], "node", lambda obj: obj["node"])
     families = [
@@ -167,8 +169,8 @@ def test_label_set_aside() -> None:
 
 
 @pytest.mark.parametrize("wrong", [5, ["a"], None])
-def test_wrong_subject(wrong: Any) -> None:
-    """What cannot be said of an object's subject is counted each time, and left out; what can be said is not."""
+def test_malformed_projection(wrong: Any) -> None:
+    """A family that fails is dropped and counted for every object; other families of the projection stay."""
     color = Projection(lambda obj: obj["color"])
     errors = Errors()
     families = [
@@ -203,7 +205,7 @@ def test_fnv1a64(text: str, value: int) -> None:
 
 
 def test_constant_labels_come_first() -> None:
-    """They are written once for all objects, escaped, before labels that are read, also where there are none of these."""
+    """Constant labels are escaped and come before the labels of the object, if there are any."""
     one = gauge("m", "Help.", ALPHA, lambda obj: 1)
     rows = gauge("r", "Help.", ALPHA, lambda obj: [("x", 2)], "a")
     errors, constant = Errors(), {"cluster": '1%s "%d"'}

@@ -1,4 +1,4 @@
-"""The store: after any sequence of its four verbs, the page shows exactly the objects that are there."""
+"""Store: after any sequence of its operations, the page shows exactly the objects that it holds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from telegen.shm.writer import ArenaWriter
 
 FAMILIES = (
     gauge("value", "Value.", ALPHA, lambda obj: obj["value"]),
-    gauge("odd", "Only of odd ones.", ALPHA, lambda obj: [("ü" * obj["value"], 1)] if obj["value"] % 2 else None, "x"),
+    gauge("odd", "Odd values only.", ALPHA, lambda obj: [("ü" * obj["value"], 1)] if obj["value"] % 2 else None, "x"),
 )
 IDENTITY = (("name", lambda obj: obj["metadata"]["uid"]),)
 Names = st.sampled_from([f"n{number}" for number in range(11)])
@@ -28,34 +28,34 @@ Contents = st.dictionaries(Names, st.integers(0, 5), max_size=11)
 
 
 def failed(family: str, error: Exception) -> None:
-    """Nothing may fail here."""
+    """Raise errors of rendering."""
     raise error
 
 
 def thing(name: str, value: int, version: str = "") -> Object:
-    """An object."""
+    """Make an object."""
     return {"metadata": {"uid": name, "resourceVersion": version}, "value": value}
 
 
 def new_store(arena: Arena) -> Store:
-    """A store with four objects per page."""
+    """Make a store with four objects per block."""
     return Store("s", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["s"], 0.0), 0, 4)
 
 
 def lines(arena: Arena) -> list[str]:
-    """The samples on the page, sorted."""
+    """Return the sorted samples of the page."""
     text = gzip.decompress(b"".join(assemble([ArenaReader(arena)], False).gzip())).decode()
     return sorted(line for line in text.split("\n") if line and line[0] != "#")
 
 
 def wanted(held: dict[str, int]) -> list[str]:
-    """The samples that these objects have."""
+    """Return the sorted samples of objects."""
     values = [f'value{{name="{name}"}} {value}' for name, value in held.items()]
     return sorted([*values, *[f'odd{{name="{name}",x="{"ü" * v}"}} 1' for name, v in held.items() if v % 2]])
 
 
 class Verbs(RuleBasedStateMachine):
-    """Draws sequences of verbs and keeps a plain dict beside the store."""
+    """Random sequences of operations, on the store and on a plain dict as model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,13 +74,13 @@ class Verbs(RuleBasedStateMachine):
 
     @rule(name=Names)
     def delete(self, name: str) -> None:
-        """Remove, whether it is there or not."""
+        """Remove an object that may be unknown."""
         self.store.delete(thing(name, 0))
         self.held.pop(name, None)
 
     @rule(contents=Contents, removed=st.sets(Names, max_size=3))
     def replace(self, contents: dict[str, int], removed: set[str]) -> None:
-        """A whole state, in which some objects change and go while it comes."""
+        """Replace the state; some objects change or go during the list."""
         events = [("ADDED", thing(name, 0, "old")) for name in contents]
         events += [("MODIFIED", thing(name, value, "new")) for name, value in contents.items()]
         events += [("DELETED", thing(name, 0)) for name in removed]
@@ -90,7 +90,7 @@ class Verbs(RuleBasedStateMachine):
 
     @rule(contents=Contents)
     def replace_that_breaks(self, contents: dict[str, int]) -> None:
-        """A whole state that ends half-way changes nothing."""
+        """A replacement that fails half-way changes nothing."""
 
         def events() -> Iterator[tuple[str, Object]]:
             yield from (("ADDED", thing(name, 5)) for name in contents)
@@ -107,7 +107,7 @@ class Verbs(RuleBasedStateMachine):
 
     @invariant()
     def page_shows_what_was_published(self) -> None:
-        """Nothing before the first whole state; then what the last publication had."""
+        """The page is empty before the first complete state, then it shows the last publication."""
         assert lines(self.arena) == (wanted(self.published) if self.published else [])
         assert len(self.store) == len(self.held)
 
@@ -117,7 +117,7 @@ TestVerbs.settings = settings(max_examples=60, stateful_step_count=25, deadline=
 
 
 def test_same_version_costs_nothing() -> None:
-    """An object that comes again in the same resourceVersion is not even rendered."""
+    """An object in a known resourceVersion is not rendered again."""
     rendered = []
     arena = Arena.create("versions", 1 << 20)
 
@@ -134,7 +134,7 @@ def test_same_version_costs_nothing() -> None:
 
 
 def test_change_without_new_text_publishes_nothing() -> None:
-    """A new resourceVersion whose samples are the same asks for no flush."""
+    """A new resourceVersion with the same samples needs no flush."""
     asked = []
     arena = Arena.create("quiet", 1 << 20)
     render = renderer(IDENTITY, FAMILIES, failed)
@@ -147,7 +147,7 @@ def test_change_without_new_text_publishes_nothing() -> None:
 
 
 def test_size_in_shared_memory_follows_the_objects() -> None:
-    """stored_bytes grows and shrinks with what is held."""
+    """stored_bytes grows and shrinks with the objects."""
     arena = Arena.create("size", 1 << 22)
     store = new_store(arena)
     store.replace(("ADDED", thing(f"n{number}", number)) for number in range(40))
