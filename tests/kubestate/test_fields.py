@@ -9,7 +9,7 @@ from math import ceil
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from telegen.kubestate import quantity
@@ -25,6 +25,7 @@ PEER = json.loads((Path(__file__).parent / "quantities.json").read_text())
 AsApproximateFloat64()."""
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**7), st.integers(0, 999), st.sampled_from(sorted(SUFFIXES)))
 def test_quantities_are_exact(whole: int, thousandths: int, suffix: str) -> None:
     """The value is the number times its unit, rounded up to thousandths, or to an integer if it is large."""
@@ -58,6 +59,7 @@ def test_malformed_quantity(text: object) -> None:
         quantity.milli(text)
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)))
 def test_times(moment: datetime) -> None:
     """Every form of RFC 3339 becomes whole Unix seconds without the fraction."""

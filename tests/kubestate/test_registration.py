@@ -39,10 +39,10 @@ def test_catalogue(resource: str) -> None:
     names = [family.name for family in table.families]
     assert len(set(names)) == len(names), f"{resource}: two families have one name"
     wanted, got = CATALOGUE.get(resource, {}), {family.name: entry(table, family) for family in table.families}
-    changed = [f'  "{name}": {json.dumps(got[name])},' for name in names if got[name] != wanted.get(name)]
+    changed = [f'  "{name}": {json.dumps(got[name])}' for name in names if got[name] != wanted.get(name)]
     assert not changed, (
         f'tests/kubestate/catalogue.json differs from the table of {resource}. If that is intended, put into "{resource}":\n'
-        + "\n".join(changed)
+        + ",\n".join(changed)
     )
     gone = sorted(set(wanted) - set(got))
     assert not gone, f"{resource}: {', '.join(gone)} of tests/kubestate/catalogue.json is not in the table: add or delete it"
