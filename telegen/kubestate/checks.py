@@ -28,6 +28,7 @@ def check_selection(config: Config) -> None:
 
 def _endless(state: KubeState) -> Iterator[str]:
     """Yield an error for each expression that backtracks for longer than `SEARCH_TIME`."""
+    # Python's expressions have no time limit of their own, and a worker that hangs in one is restarted for ever.
     names = [family.name for resource in RESOURCES.values() for family in resource.families]
     for key in ("metric_allowlist", "metric_denylist", "metric_opt_in_list"):
         for at, pattern in enumerate(getattr(state, key)):

@@ -71,6 +71,7 @@ def resource_version(prefix: str, stability: Stability = ALPHA) -> FamilyGenerat
             # PERF: the usual form; an integer becomes text in half the time of a float.
             return int(version)
         if _NUMBER.fullmatch(version):
+            # The peer uses ParseFloat; other servers than etcd may have such versions.
             number = float(version)
             return number if isfinite(number) else None
         return None

@@ -101,6 +101,7 @@ def _read(text: str, zone_name: str | None) -> Schedule:
     prefixed = text if zone_name is None else f"CRON_TZ={zone_name} {text}"
     if len(prefixed.encode()) > _LONGEST_TEXT:
         raise Malformed(f"{text[:80]!r}... is longer than {_LONGEST_TEXT} bytes")
+    # With spec.timeZone the peer adds the zone itself, and a second one in the text is malformed.
     if zone_name is None and text.startswith(("TZ=", "CRON_TZ=")):
         prefix, _, text = text.partition(" ")
         zone_name = prefix.partition("=")[2]
@@ -115,6 +116,7 @@ def _read(text: str, zone_name: str | None) -> Schedule:
         raise Malformed(f"{text[:80]!r} has {len(fields)} fields, not {len(_BOUNDS)}")
     *sets, weekdays = [_field(field, *bounds) for field, bounds in zip(fields, _BOUNDS)]
     sets.append(frozenset(day % 7 for day in weekdays))
+    # A CronJob is rendered several times between two runs, from the same last schedule time.
     return Schedule(lru_cache(maxsize=1)(lambda after: _next_of_any_year(sets, zone, after)))
 
 
@@ -179,6 +181,7 @@ def _value(text: str, names: dict[str, int]) -> int:
 
 def _next_of_any_year(sets: list[frozenset[int]], zone: Zone, after: int) -> int | None:
     """Call `_next`, for years near the ends of Python's calendar with a time 400 years away, when the calendar repeats."""
+    # The year of the API's times may be 0 or 9999, where a search would leave Python's calendar.
     shift = _CYCLE if after < _FIRST else -_CYCLE if after > _LAST else 0
     # An empty field, as in ",", has no value and so no time: a search would not end.
     due = _next(sets, zone, after + shift) if all(sets) else None

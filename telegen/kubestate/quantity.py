@@ -43,9 +43,11 @@ def parse(quantity: Quantity) -> Amount:
     """
     if quantity is None:
         return Amount(0, 0, True)
+    # bool first: it is an int for isinstance.
     if isinstance(quantity, bool) or not isinstance(quantity, (str, int, float)):
         raise ValueError(f"not a quantity: {quantity!r}")
     found = _FORM.fullmatch(quantity if isinstance(quantity, str) else repr(quantity))
+    # Every group of the expression may be empty, so it matches "" as well.
     if not quantity and quantity != 0 or not found:
         raise ValueError(f"not a quantity: {str(quantity)[:40]!r}")
     sign, whole, fraction, suffix = found[1], found[2].lstrip("0") or "0", found[3] or "", found[4]

@@ -54,6 +54,7 @@ def _is_shown(family: FamilyGenerator, selection: Selection) -> bool:
     def matches(patterns: Sequence[str]) -> bool:
         return any(compile_pattern(pattern).search(family.name) for pattern in patterns)
 
+    # An allowlist alone does not show an opt-in family.
     if family.opt_in and not matches(selection.opt_in):
         return False
     return not matches(selection.deny) and (not selection.allow or matches(selection.allow))
@@ -62,7 +63,9 @@ def _is_shown(family: FamilyGenerator, selection: Selection) -> bool:
 def _with_metadata(family: FamilyGenerator, resource: str, selection: Selection) -> FamilyGenerator:
     """Return a labels or annotations family with a generate function that exposes the allowed keys."""
     allowlist = selection.labels if family.selects == "labels" else selection.annotations
+    # The entry `*` comes first: kube-state-metrics ignores the others, too.
     keys = allowlist.get("*", allowlist.get(resource, ()))
+    # No allowlist: no samples. An allowlist that matches no key gives one sample without such labels.
     if not keys:
         return family
     read = at(f"metadata.{family.selects}", {})

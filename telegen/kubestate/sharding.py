@@ -20,6 +20,7 @@ def jump_hash(key: int, buckets: int) -> int:
     while jump < buckets:
         bucket = jump
         key = (key * 2862933555777941757 + 1) & _MASK
+        # The 31 bits and the division of two floats are part of the algorithm: all implementations must agree.
         jump = int((bucket + 1) * (float(1 << 31) / float((key >> 33) + 1)))
     return bucket
 
@@ -77,6 +78,7 @@ def shard_in(pod: str, statefulset: Object) -> tuple[int, int]:
     if not found:
         raise NoShard(f"its name is not {name}- and a number")
     replicas = spec.get("replicas")
+    # The API server sets 1 if the field is absent.
     total = 1 if replicas is None else int(replicas)
     number = int(found[1]) - int((spec.get("ordinals") or {}).get("start") or 0)
     return (number if number >= 0 else total, total)

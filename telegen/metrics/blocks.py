@@ -89,6 +89,7 @@ class Blocks:
         new = array("q", [hash(version), *map(hash, texts)])
         old = self._digests[start : start + record]
         if new != old:
+            # Hashes have 64 bits: that a changed text has the hash of the text before it can be ruled out.
             self._digests[start : start + record] = new
             for column, text in enumerate(texts):
                 if new[column + 1] != old[column + 1]:
@@ -178,6 +179,7 @@ class Blocks:
     def _change(self, slot: int, column: int, text: bytes) -> None:
         """Keep a changed text until the next flush."""
         block, position = divmod(slot, self._size)
+        # Several updates of one object before a flush cost one splice.
         self._dirty.setdefault((block, column), {})[position] = text
 
     def _rewrite(self, block: int, column: int, changes: dict[int, bytes]) -> int:

@@ -108,6 +108,7 @@ class FamilyGenerator:
         elif kind in ("info", "stateset"):
             kind = "gauge"
         text = self.help.replace("\\", "\\\\").replace("\n", "\\n")
+        # Text 0.0.4 does not escape quotes in HELP, OpenMetrics does.
         if openmetrics:
             text = text.replace('"', '\\"')
         if self.deprecated:

@@ -31,8 +31,10 @@ def key_filter(keys: Sequence[str]) -> Callable[[str], bool]:
         if name.count("*") > 1:
             raise ValueError(f"{name}: at most one * is allowed")
         if name != "*":
+            # Not fnmatch: ? and [ have no special meaning in an allowlist.
             patterns.append(".*".join(re.escape(part) for part in name.split("*")))
     allowed = re.compile("|".join(patterns) or "(?!)", re.DOTALL).fullmatch
+    # The same few keys occur in all objects of a resource.
     return lru_cache(maxsize=4096)(lambda key: allowed(key) is not None)
 
 

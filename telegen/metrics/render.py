@@ -49,6 +49,7 @@ def identity_text(identity: Identity, constant: ConstantLabels = {}) -> Callable
     The closure raises TypeError if a label is not a string.
     """
     always = [f'{name}="{escape(value)}"'.replace("%", "%%") for name, value in constant.items()]
+    # A constant label may contain %, hence the doubling above.
     template = ",".join([*always, *[f'{name}="%s"' for name, _ in identity]])
     readers = [read for _, read in identity]
 
@@ -94,6 +95,7 @@ def renderer(
             labels = identify(obj)
         except Exception as error:
             on_error("identity", error)
+            # `nothing` is shared; callers do not modify the result.
             return nothing
         texts = nothing.copy()
         # PERF: one closure per family and one compiled line writer; 1.3 us a sample where metric objects take 4.2.

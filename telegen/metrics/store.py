@@ -162,6 +162,7 @@ class Store:
             if key in blocks:
                 blocks.upsert(key, version, texts)
                 continue
+            # A key in the batch is simply replaced: it has not been written yet.
             batch[key] = (key, version, texts)
             if len(batch) == self._block_objects:
                 blocks.append(list(batch.values()))

@@ -16,6 +16,7 @@ _conditions, _certificate = items("status.conditions"), text("status.certificate
 def verdicts(obj: Object) -> Iterable[Row]:
     """Count the conditions of each type. Like kube-state-metrics, ignore their status."""
     types = [condition.get("type") for condition in _conditions(obj)]
+    # A request can be approved and failed at once, so all three have a series.
     return [(type_.lower(), types.count(type_)) for type_ in ("Approved", "Denied", "Failed")]
 
 

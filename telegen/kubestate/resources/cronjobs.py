@@ -23,6 +23,7 @@ def info(obj: Object) -> Iterable[Row]:
 def next_time(obj: Object) -> int | None:
     """Return the first scheduled time after the last run, or after the creation; the zero time if there is none."""
     after = _last(obj)
+    # A new CronJob is due after its creation.
     after = _created(obj) if after is None else after
     if _suspended(obj) or after is None:
         return None
@@ -30,6 +31,7 @@ def next_time(obj: Object) -> int | None:
         due = parse(_schedule(obj), _zone(obj)).next(after)
     except Malformed:
         return None
+    # The peer prints the zero time of its search for a schedule such as 30 February.
     return ZERO_TIME if due is None else due
 
 

@@ -45,6 +45,7 @@ def condition_reasons(obj: Object) -> Iterable[Row]:
     rows = []
     for condition in _conditions(obj):
         reason = condition.get("reason") or ""
+        # Other controllers set reasons at will: each would be a new series.
         known = reason if reason in REASONS else "unknown"
         rows += [
             (known, condition.get("type") or "", label, condition.get("status") == status) for label, status in STATUSES
@@ -60,6 +61,7 @@ def scaled(path: str, up: bool) -> Generate:
         value, replicas = read(obj), _replicas(obj)
         if value is None or replicas is None:
             return None
+        # An IntOrString: a number of pods, or a percentage as text.
         if not isinstance(value, str):
             return int(value)
         found = _PERCENT.fullmatch(value)

@@ -37,6 +37,7 @@ def number_of(field: str) -> Generate:
     """Make a generate function that counts addresses once per port of their subset, or once if it has no ports."""
 
     def generate(obj: Object) -> int:
+        # Consistent with kube_endpoint_address, which has a series per address and port.
         return sum(len(subset.get(field) or ()) * max(1, len(subset.get("ports") or ())) for subset in _subsets(obj))
 
     return generate

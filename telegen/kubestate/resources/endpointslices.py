@@ -41,6 +41,7 @@ def endpoints(obj: Object) -> Iterable[Row]:
 def hints(obj: Object) -> Iterable[Row]:
     """Return a row for each zone of an endpoint, which its first address stands for."""
     return [
+        # The addresses of an endpoint are interchangeable; like the peer, expose the first one only.
         (endpoint["addresses"][0], zone.get("name") or "", 1)
         for endpoint in _endpoints(obj)
         if endpoint.get("addresses")

@@ -52,9 +52,11 @@ def amounts(path: str, inside: str) -> Generate:
     def generate(obj: Object) -> Iterable[Row]:
         rows: list[Row] = []
         for metric in read(obj):
+            # A type that is newer than this table, or a type without its field, has no series.
             source = metric.get(SOURCES.get(metric.get("type") or "", ""))
             if source is None:
                 continue
+            # Resource metrics have the name beside the amount, the others inside `metric`.
             name = (source.get("metric") or source).get("name") or ""
             container = (source.get("container") or "") if metric["type"] == "ContainerResource" else ""
             amount = source.get(inside) or {}

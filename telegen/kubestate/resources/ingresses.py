@@ -45,6 +45,7 @@ def _backend(backend: Object) -> list[tuple[str, str]]:
         number = (service.get("port") or {}).get("number")
         return [("service_name", service.get("name") or ""), ("service_port", number_text(number))]
     resource = backend.get("resource") or {}
+    # A backend with neither field has the labels of a resource, empty.
     fields = (("api_group", "apiGroup"), ("kind", "kind"), ("name", "name"))
     return [(f"resource_{label}", resource.get(field) or "") for label, field in fields]
 

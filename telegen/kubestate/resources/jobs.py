@@ -45,6 +45,7 @@ def duration(obj: Object) -> int | None:
     """Return the seconds from the start to the completion or failure."""
     start, end = _start(obj), _completion(obj)
     if end is None:
+        # A failed job has no completionTime.
         ends = [condition.get("lastTransitionTime") for condition in _failures(obj) if condition.get("status") == "True"]
         end = unix(ends[0]) if ends and ends[0] else None
     return None if start is None or end is None else end - start

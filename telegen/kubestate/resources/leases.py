@@ -39,6 +39,7 @@ RESOURCE = Resource(
     version="v1",
     kind="Lease",
     namespaced=True,
+    # Without the namespace: kube-state-metrics has it among the other labels, in another position.
     identity=(name_label("lease"),),
     families=FAMILIES,
 )

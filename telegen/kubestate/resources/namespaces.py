@@ -15,6 +15,7 @@ FAMILIES = (
     allowed_labels("kube_namespace"),
     gauge(
         "kube_namespace_status_phase", "1 on the current phase, 0 on the other (status.phase).", STABLE,
+        # Not `one_of`: both series exist even without a phase.
         lambda obj: [(phase, phase == _phase(obj)) for phase in ("Active", "Terminating")], "phase",
     ),
     conditions("kube_namespace", ALPHA),

@@ -11,6 +11,7 @@ _created = at("metadata.creationTimestamp")
 _ingress, _egress = items("spec.ingress"), items("spec.egress")
 
 FAMILIES = (
+    # Not `created`: kube-state-metrics does not leave out the zero time here.
     gauge(
         "kube_networkpolicy_created",
         "Creation time of the networkpolicy in Unix seconds; the zero time is kept (metadata.creationTimestamp).", ALPHA,

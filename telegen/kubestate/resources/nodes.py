@@ -21,6 +21,7 @@ _addresses, _labels = items("status.addresses"), at("metadata.labels", {})
 
 def info(obj: Object) -> Iterable[Row]:
     """Return versions, IDs and the internal IP. The API no longer has the version of kube-proxy: its label is constant."""
+    # The last address counts, as in kube-state-metrics.
     internal = [entry.get("address") or "" for entry in _addresses(obj) if entry.get("type") == "InternalIP"]
     software, location = [read(obj) for read in _software], [read(obj) for read in _location]
     return [(*software, "deprecated", *location, internal[-1] if internal else "", 1)]
@@ -34,6 +35,7 @@ def amounts(path: str) -> Generate:
         return [
             (*known, milli(quantity))
             for name, quantity in read(obj).items()
+            # kube-state-metrics exposes `pods` for nodes only, so `resource_classes` does not know it.
             for known in (resource_classes(name) if name != "pods" else PODS)
         ]
 

@@ -40,6 +40,7 @@ _capacity, _mode = at("spec.capacity", {}), at("spec.volumeMode", "Filesystem")
 def info(obj: Object) -> Iterable[Row]:
     """Return class, fields of the first source that is set, and reclaim policy."""
     spec = obj.get("spec") or {}
+    # An empty source, {}, counts as set.
     kind = next((kind for kind in SOURCES if spec.get(kind) is not None), None)
     known = {label: _shown(kind, field, spec[kind].get(field)) for label, field in SOURCES[kind].items()} if kind else {}
     return [(_class(obj), *[known.get(label, "") for label in LABELS], _policy(obj), 1)]

@@ -42,6 +42,7 @@ def info(specs: str, statuses: str, with_restart_policy: bool) -> Generate:
             for other, get in by_name:
                 if other == container:
                     images = spec.get("image") or "", get("image") or "", get("imageID") or ""
+                    # Always for a sidecar, which is an init container that keeps running.
                     policy = (spec.get("restartPolicy") or "",) if with_restart_policy else ()
                     rows.append((container, *images, get("containerID") or "", *policy, 1))
         return rows
@@ -71,6 +72,7 @@ def demand(specs: str) -> Projection:
         found = []
         for spec in read_specs(obj):
             get = (spec.get("resources") or {}).get
+            # Tuples, because a projection must be hashable.
             limits, requests = get("limits") or {}, get("requests") or {}
             found.append((spec.get("name") or "", tuple(limits.items()), tuple(requests.items())))
         return tuple(found)

@@ -41,6 +41,7 @@ def info(obj: Object) -> Iterable[Row]:
     # PERF: one pass without readers; every pod has this family.
     kind = name = ""
     for ref in _owners(obj):
+        # At most one owner is the controller.
         if ref.get("controller"):
             kind, name = ref.get("kind") or "", ref.get("name") or ""
             break
@@ -62,6 +63,7 @@ def _ip_family(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return ""
+    # ::ffff:10.0.0.1 is an IPv4 address in the form of IPv6.
     mapped = isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None
     return "4" if mapped else str(parsed.version)
 
@@ -175,6 +177,7 @@ def status_reasons(obj: Object) -> Iterable[Row]:
     own = _reason(obj)
     reasons = [condition.get("reason") for condition in _conditions(obj)]
     reasons += [((status.get("state") or {}).get("terminated") or {}).get("reason") for status in _statuses(obj)]
+    # A reason may be found twice; the line writer drops the repeated series.
     rows = [(reason, 1) for reason in (own, *reasons) if reason in STATUS_REASONS]
     return [*rows, ("Other", 1)] if own and own not in STATUS_REASONS else rows
 

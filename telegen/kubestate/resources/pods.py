@@ -10,6 +10,7 @@ from telegen.kubestate.resources import pod_status as pod
 from telegen.kubestate.resources.pod_containers import INIT, REGULAR, container_families
 from telegen.metrics.family import ALPHA, STABLE, FamilyGenerator, gauge
 
+# The order is that of kube-state-metrics, so that pages can be compared line by line.
 FAMILIES = (
     gauge(
         "kube_pod_completion_time",

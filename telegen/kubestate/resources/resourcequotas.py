@@ -10,6 +10,7 @@ from telegen.kubestate.quantity import milli
 from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import STABLE, Object, Row, gauge
 
+# status.hard, not spec.hard: the limits that are enforced.
 _amounts = [(kind, at(f"status.{kind}", {})) for kind in ("hard", "used")]
 
 
