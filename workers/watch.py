@@ -19,7 +19,7 @@ from telegen.election.election import boottime
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
-from telegen.kubestate.selectors import Selection, prepare
+from telegen.kubestate.selectors import Selection, selected_families
 from telegen.kubestate.sharding import keeper
 from telegen.metrics.family import Object
 from telegen.metrics.render import Render, renderer
@@ -72,7 +72,7 @@ class WatchWorker(Worker):
 
     def _make_store(self, name: str, arena: ArenaWriter) -> Store:
         resource, state = _resource(name), self.config.kube_metrics.kube_state
-        families = prepare(resource, Selection.of(state))
+        families = selected_families(resource, Selection.of(state))
         errors = _GenerateErrors(self.telemetry, self.log, name)
         render = renderer(resource.identity, families, errors, self.constant)
         if name == "namespaces":

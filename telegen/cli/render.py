@@ -11,7 +11,7 @@ import yaml
 
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
-from telegen.kubestate.selectors import Selection, prepare
+from telegen.kubestate.selectors import Selection, selected_families
 from telegen.metrics.family import FamilyGenerator, Object
 from telegen.metrics.render import Render, renderer
 
@@ -103,7 +103,7 @@ class Page:
         self.errors: Counter[str] = Counter()
         self._tables: dict[tuple[str, str], tuple[tuple[FamilyGenerator, ...], Render, list[list[str]]]] = {}
         for resource in resources:
-            families = prepare(resource, selection)
+            families = selected_families(resource, selection)
             render = renderer(resource.identity, families, self._count, constant)
             self._tables[resource.api_version, resource.kind] = (families, render, [[] for _ in families])
 

@@ -41,7 +41,7 @@ class Selection:
         )
 
 
-def prepare(resource: Resource, selection: Selection) -> tuple[FamilyGenerator, ...]:
+def selected_families(resource: Resource, selection: Selection) -> tuple[FamilyGenerator, ...]:
     """Return the families of a resource that the configuration selects, with the allowlists applied."""
     return tuple(
         _with_metadata(family, resource.name, selection) if family.selects else family

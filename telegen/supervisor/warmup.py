@@ -32,7 +32,7 @@ from telegen.kubemetrics.app import View, make_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
-from telegen.kubestate.selectors import Selection, prepare
+from telegen.kubestate.selectors import Selection, selected_families
 from telegen.metrics.family import Object
 from telegen.metrics.render import renderer
 from telegen.metrics.store import Store
@@ -87,7 +87,7 @@ def rehearse(resources: Iterable[str], selection: Selection, folder: str) -> Non
 
 
 def _store(resource: Resource, selection: Selection, writer: ArenaWriter) -> Store:
-    families = prepare(resource, selection)
+    families = selected_families(resource, selection)
     return Store(resource.name, families, renderer(resource.identity, families, _ignore), writer)
 
 

@@ -11,7 +11,7 @@ import orjson
 from telegen.demo.objects import SyntheticCluster
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
-from telegen.kubestate.selectors import Selection, prepare
+from telegen.kubestate.selectors import Selection, selected_families
 from telegen.metrics.family import Object
 from telegen.metrics.render import Render, renderer
 
@@ -59,7 +59,7 @@ def _objects(resource: str) -> Callable[[int], Object]:
 
 def _measure(resource: Resource, make: Callable[[int], Object]) -> tuple[float, float]:
     """Samples and microseconds per object; each object is rendered once per renderer."""
-    families = prepare(resource, Selection())
+    families = selected_families(resource, Selection())
     objects = [make(number) for number in range(OBJECTS)]
     best = float("inf")
     for _ in range(RUNS):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telegen.kubestate.registry import RESOURCES
-from telegen.kubestate.selectors import Selection, prepare
+from telegen.kubestate.selectors import Selection, selected_families
 from telegen.kubestate.sharding import NoShard, jump_hash, keeper, shard_in, shard_of
 from telegen.metrics.hashing import fnv1a64
 from telegen.metrics.label_keys import key_filter, label_pairs
@@ -36,7 +36,7 @@ def shown(resource: str, obj: dict[str, Any], **selection: Any) -> dict[str, str
         raise error
 
     table = RESOURCES[resource]
-    families = prepare(table, Selection(**selection))
+    families = selected_families(table, Selection(**selection))
     texts = renderer(table.identity, families, failed)(obj)
     return {family.name: text for family, text in zip(families, texts)}
 
