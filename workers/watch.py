@@ -20,7 +20,7 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
-from telegen.kubestate.sharding import keeper
+from telegen.kubestate.sharding import shard_filter
 from telegen.metrics.family import Object
 from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import Store
@@ -150,7 +150,7 @@ def _collection(store: str, config: Config, assignment: Assignment) -> Collectio
     params = {"fieldSelector": ",".join(fields)} if fields else {}
     namespace, _, _ = store.partition("/")[2].partition("@")
     path = resource.path(namespace)
-    keep = keeper(assignment.shard)
+    keep = shard_filter(assignment.shard)
     return Collection(path, resource.representation, params, assignment.part, keep, resource.needs)
 
 

@@ -30,7 +30,7 @@ def shard_of(uid: str, total: int) -> int:
     return jump_hash(fnv1a64(uid), total)
 
 
-def keeper(shard: tuple[int, int]) -> Callable[[int], bool] | None:
+def shard_filter(shard: tuple[int, int]) -> Callable[[int], bool] | None:
     """Make the filter of a shard, from the hash of a UID to True if the shard has the object; None for the only shard.
 
     A shard whose number is not below the total has no objects.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection, selected_families
-from telegen.kubestate.sharding import NoShard, jump_hash, keeper, shard_in, shard_of
+from telegen.kubestate.sharding import NoShard, jump_hash, shard_filter, shard_in, shard_of
 from telegen.metrics.hashing import fnv1a64
 from telegen.metrics.label_keys import key_filter, label_pairs
 from telegen.metrics.render import renderer
@@ -166,17 +166,17 @@ def test_shard_is_jump_hash_of_the_uid(uid: UUID, total: int) -> None:
     for byte in str(uid).encode("ascii"):
         value = ctypes.c_uint64((value ^ byte) * 1099511628211).value
     assert shard_of(str(uid), total) == jump_as_specified(value, total)
-    keep = keeper((jump_as_specified(value, total), total))
+    keep = shard_filter((jump_as_specified(value, total), total))
     assert keep is None or keep(value)
 
 
 def test_a_shard_beyond_the_total_has_no_objects() -> None:
     """A shard number that is not below the total has no objects; neither has any shard of a total of 0."""
     for shard in ((3, 3), (0, 0)):
-        keep = keeper(shard)
+        keep = shard_filter(shard)
         assert keep is not None
         assert not any(keep(fnv1a64(str(number))) for number in range(100))
-    assert keeper((0, 1)) is None
+    assert shard_filter((0, 1)) is None
 
 
 def test_shards_are_even() -> None:
