@@ -14,7 +14,7 @@ from telegen.cadvisor.registry import sources
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.cadvisor.source import Node, Roots, Source
 from telegen.metrics.render import OnError
-from telegen.metrics.store import Store
+from telegen.metrics.store import MetricsStore
 from telegen.shm.writer import ArenaWriter
 from workers._base import Worker
 from workers._name_sources import NameThreads
@@ -37,7 +37,7 @@ class SampleWorker(Worker):
         settings = self.config.kube_metrics.cadvisor
         allow_files()
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
-        self._stores: list[Store] = []
+        self._stores: list[MetricsStore] = []
         self._names = make_names(settings)
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
         node = Node(
@@ -79,7 +79,7 @@ class SampleWorker(Worker):
     def _make_store(self, source: Source) -> Target:
         number = len(self._stores)
         name = self.assignment.stores[number]
-        store = Store(
+        store = MetricsStore(
             name,
             source.families,
             make_render(source, self._names, self._counter(name), self.constant),
@@ -102,7 +102,7 @@ class SampleWorker(Worker):
                 # From here on the page is complete: a successor's first pass replaces what its predecessor had left.
                 store.begin()
             store.flush()
-            self.telemetry.note_size(store.name, len(store), store.page_count, store.stored_bytes)
+            self.telemetry.note_size(store.name, len(store), store.block_count, store.stored_bytes)
             self.telemetry.last_event.labels(store.name).set(now)
             self.telemetry.last_sync.labels(store.name).set(now)
         for reason, count in (sampler.errors - before).items():

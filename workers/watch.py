@@ -23,7 +23,7 @@ from telegen.kubestate.selectors import Selection, selected_families
 from telegen.kubestate.sharding import shard_filter
 from telegen.metrics.family import Object
 from telegen.metrics.render import Render, renderer
-from telegen.metrics.store import Store
+from telegen.metrics.store import MetricsStore
 from telegen.process.os_process import trim_memory
 from telegen.shm.shared_value import TextCell
 from telegen.shm.writer import ArenaWriter
@@ -70,16 +70,16 @@ class WatchWorker(Worker):
                 arena.trim()
                 trim_memory()
 
-    def _make_store(self, name: str, arena: ArenaWriter) -> Store:
+    def _make_store(self, name: str, arena: ArenaWriter) -> MetricsStore:
         resource, state = _resource(name), self.config.kube_metrics.kube_state
         families = selected_families(resource, Selection.of(state))
         errors = _GenerateErrors(self.telemetry, self.log, name)
         render = renderer(resource.identity, families, errors, self.constant)
         if name == "namespaces":
             render = _noticing(render, self.shared.uid)
-        return Store(name, families, render, arena, ORDER[resource.name], state.page_objects, self._due.set)
+        return MetricsStore(name, families, render, arena, ORDER[resource.name], state.page_objects, self._due.set)
 
-    def _make_reflector(self, store: Store, succeeds: bool) -> Reflector:
+    def _make_reflector(self, store: MetricsStore, succeeds: bool) -> Reflector:
         state = self.config.kube_metrics.kube_state
         settings = replace(reflector_settings(self.config), limit=state.object_limit, resync=state.resync_period)
         patience = INFINITE
@@ -91,7 +91,7 @@ class WatchWorker(Worker):
         collection = _collection(store.name, self.config, self.assignment)
         return Reflector(client, collection, self._fed(store, client, succeeds), observer, self.stop, settings)
 
-    def _fed(self, store: Store, client: Client, succeeds: bool) -> Fed:
+    def _fed(self, store: MetricsStore, client: Client, succeeds: bool) -> Fed:
         """What the reflector is to feed: where the node's pods are one agent's and those without a node another's, what hands
         them over to the store."""
         if not self.assignment.pods_of:
@@ -127,9 +127,9 @@ class WatchWorker(Worker):
             pause = max(least, min(FLUSH_MAX, (time.thread_time() - started) / FLUSH_SHARE))
 
 
-def note_size(telemetry: Telemetry, store: Store) -> None:
+def note_size(telemetry: Telemetry, store: MetricsStore) -> None:
     """Say how much a store holds."""
-    telemetry.note_size(store.name, len(store), store.page_count, store.stored_bytes)
+    telemetry.note_size(store.name, len(store), store.block_count, store.stored_bytes)
 
 
 def _resource(store: str) -> Resource:
@@ -195,7 +195,7 @@ class StoreObserver(Observer):
         self,
         telemetry: Telemetry,
         log: logging.Logger,
-        store: Store,
+        store: MetricsStore,
         in_step: Callable[[str, float], None] = lambda store, moment: None,
     ) -> None:
         super().__init__(telemetry, log, store.name)

@@ -35,7 +35,7 @@ def encode_schema(families: Sequence[FamilyGenerator]) -> bytes:
     return schema_encoder.encode(entries)
 
 
-class Store:
+class MetricsStore:
     """Rendered objects of one resource, safe for the threads of a reflector and a flusher.
 
     Nothing is published before the first `replace` is complete: readers never see a part of a list. From then on each
@@ -79,7 +79,7 @@ class Store:
         return len(self._blocks)
 
     @property
-    def page_count(self) -> int:
+    def block_count(self) -> int:
         """Number of blocks."""
         return self._blocks.block_count
 

@@ -35,7 +35,7 @@ from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
 from telegen.metrics.family import Object
 from telegen.metrics.render import renderer
-from telegen.metrics.store import Store
+from telegen.metrics.store import MetricsStore
 from telegen.shm.heartbeats import Board
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
@@ -86,12 +86,12 @@ def rehearse(resources: Iterable[str], selection: Selection, folder: str) -> Non
             file.unlink()
 
 
-def _store(resource: Resource, selection: Selection, writer: ArenaWriter) -> Store:
+def _store(resource: Resource, selection: Selection, writer: ArenaWriter) -> MetricsStore:
     families = selected_families(resource, selection)
-    return Store(resource.name, families, renderer(resource.identity, families, _ignore), writer)
+    return MetricsStore(resource.name, families, renderer(resource.identity, families, _ignore), writer)
 
 
-def _fill(store: Store, resource: Resource, answer: bytes) -> None:
+def _fill(store: MetricsStore, resource: Resource, answer: bytes) -> None:
     """Feed a store what a server would have sent."""
     decode = event_decoder(resource.needs)
     events = [decode(line) for line in answer.splitlines()]
@@ -102,7 +102,7 @@ def _fill(store: Store, resource: Resource, answer: bytes) -> None:
     store.flush()
 
 
-def _watch(url: str, store: Store, resource: Resource, telemetry: Telemetry) -> None:
+def _watch(url: str, store: MetricsStore, resource: Resource, telemetry: Telemetry) -> None:
     """Let a reflector feed a store until the server has told all."""
     observer = _Director(telemetry, log, store)
     client = Client(lambda again: Cluster(url), TIMEOUTS)
@@ -181,7 +181,7 @@ def _serve(listener: socket.socket, answer: bytes) -> None:
 class _Director(StoreObserver):
     """Ends the rehearsal when the first connection has been read to its end."""
 
-    def __init__(self, telemetry: Telemetry, log: logging.Logger, store: Store) -> None:
+    def __init__(self, telemetry: Telemetry, log: logging.Logger, store: MetricsStore) -> None:
         super().__init__(telemetry, log, store)
         self.stop = threading.Event()
 

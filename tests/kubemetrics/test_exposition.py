@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from telegen.kubemetrics.exposition import HUGE, assemble, published_stores
 from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gauge
 from telegen.metrics.render import renderer
-from telegen.metrics.store import Store
+from telegen.metrics.store import MetricsStore
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
@@ -28,7 +28,7 @@ def stored(arena: Arena, name: str, order: int, families: list[FamilyGenerator],
 
     writer = ArenaWriter(arena, ["pods/a", "pods/b", "nodes"])
     objects: list[Object] = [{"metadata": {"uid": uid}} for uid in names]
-    Store(name, families, renderer(IDENTITY, families, failed), writer, order).replace(("ADDED", o) for o in objects)
+    MetricsStore(name, families, renderer(IDENTITY, families, failed), writer, order).replace(("ADDED", o) for o in objects)
     return ArenaReader(arena)
 
 

@@ -12,7 +12,7 @@ from telegen.kubemetrics.app import Closed, View, make_app
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.metrics.family import ALPHA, gauge
 from telegen.metrics.render import renderer
-from telegen.metrics.store import Store
+from telegen.metrics.store import MetricsStore
 from telegen.shm.heartbeats import Board
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
@@ -29,7 +29,7 @@ def published(worker: str, resource: str) -> ArenaReader:
     def failed(family: str, error: Exception) -> None:
         raise error
 
-    store = Store(resource, families, renderer(IDENTITY, families, failed), ArenaWriter(arena, [resource]))
+    store = MetricsStore(resource, families, renderer(IDENTITY, families, failed), ArenaWriter(arena, [resource]))
     store.replace([("ADDED", {"metadata": {"uid": "a"}})])
     return ArenaReader(arena)
 

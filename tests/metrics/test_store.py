@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from telegen.kubemetrics.exposition import assemble
 from telegen.metrics.family import ALPHA, Object, gauge
 from telegen.metrics.render import renderer
-from telegen.metrics.store import Store
+from telegen.metrics.store import MetricsStore
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
@@ -37,9 +37,9 @@ def thing(name: str, value: int, version: str = "") -> Object:
     return {"metadata": {"uid": name, "resourceVersion": version}, "value": value}
 
 
-def new_store(arena: Arena) -> Store:
+def new_store(arena: Arena) -> MetricsStore:
     """Make a store with four objects per block."""
-    return Store("s", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["s"], 0.0), 0, 4)
+    return MetricsStore("s", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["s"], 0.0), 0, 4)
 
 
 def lines(arena: Arena) -> list[str]:
@@ -125,7 +125,7 @@ def test_same_version_costs_nothing() -> None:
         rendered.append(obj["value"])
         return [f"value {obj['value']}\n", ""]
 
-    store = Store("s", FAMILIES, render, ArenaWriter(arena, ["s"]), 0, 4)
+    store = MetricsStore("s", FAMILIES, render, ArenaWriter(arena, ["s"]), 0, 4)
     store.replace([("ADDED", thing("a", 1, "7"))])
     store.upsert(thing("a", 1, "7"))
     assert rendered == [1]
@@ -138,7 +138,7 @@ def test_change_without_new_text_publishes_nothing() -> None:
     asked = []
     arena = Arena.create("quiet", 1 << 20)
     render = renderer(IDENTITY, FAMILIES, failed)
-    store = Store("s", FAMILIES, render, ArenaWriter(arena, ["s"]), 0, 4, lambda: asked.append(1))
+    store = MetricsStore("s", FAMILIES, render, ArenaWriter(arena, ["s"]), 0, 4, lambda: asked.append(1))
     store.replace([("ADDED", thing("a", 1, "7"))])
     store.upsert(thing("a", 1, "8"))
     assert asked == [] and not store.flush()

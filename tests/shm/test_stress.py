@@ -14,7 +14,7 @@ import pytest
 from telegen.kubemetrics.exposition import assemble
 from telegen.metrics.family import ALPHA, Object, gauge
 from telegen.metrics.render import renderer
-from telegen.metrics.store import Store
+from telegen.metrics.store import MetricsStore
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
@@ -38,7 +38,7 @@ def write(arena: Arena, name: str, until: float) -> None:
     def failed(family: str, error: Exception) -> None:
         raise error
 
-    store = Store(name, FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, [name], GRACE), 0, 16)
+    store = MetricsStore(name, FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, [name], GRACE), 0, 16)
     turn = 0
     while time.monotonic() < until:
         turn += 1
