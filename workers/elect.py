@@ -36,7 +36,7 @@ class ElectWorker(Worker):
             raise RuntimeError("there is no group to take part in")
         self._names = group.names
         rules = Rules(
-            f"{group.member}_{self.shared.gates.token}",
+            f"{group.member}_{self.shared.deadlines.token}",
             group.names,
             settings.lease_duration,
             settings.renew_deadline,
@@ -53,9 +53,9 @@ class ElectWorker(Worker):
             mirror.tend()
             self.beat()
             mirror.take(min(pause, BEAT))
-        if self.shared.gates.leaving:
+        if self.shared.deadlines.leaving:
             for shard in range(len(self._names)):
-                self.shared.gates.set(shard, 0, False)
+                self.shared.deadlines.set(shard, 0, False)
             election.resign()
 
     def install_signals(self) -> None:
@@ -73,7 +73,7 @@ class ElectWorker(Worker):
         news = False
         for shard in range(len(self._names)):
             until = election.serves_until(shard)
-            news |= self.shared.gates.set(shard, until, bool(until) or (hot and election.stands_by(shard)))
+            news |= self.shared.deadlines.set(shard, until, bool(until) or (hot and election.stands_by(shard)))
         if news:
             os.kill(os.getppid(), signal.SIGUSR2)
 

@@ -206,8 +206,11 @@ class SignalMetadata(Section, frozen=True):
 
 
 class Election(Section, frozen=True):
-    """Which of the agents on all nodes serves what belongs to no node: the Leases by which they agree."""
+    """Leases by which the agents agree which of them serves the kube_* series of each shard."""
 
+    candidate: Annotated[
+        bool, text("Take part. false: this agent never serves kube_* series, as on small or short-lived nodes.")
+    ] = True
     namespace: Annotated[
         str, text("Namespace of the Leases; empty: $POD_NAMESPACE, else that of the pod's own account.")
     ] = ""
@@ -256,8 +259,8 @@ class KubeMetrics(Section, frozen=True):
     scope: Annotated[
         Literal["auto", "node", "cluster"],
         text(
-            "node: the pods of this node, and a share of the rest if this agent comes to hold it; cluster: everything; "
-            "auto: node in a cluster where node_name is known, else cluster."
+            "node: this node's containers and, while this agent holds a Lease, all kube_* series of its shard; cluster: always all "
+            "kube_* series; auto: node in a cluster where node_name is known, else cluster."
         ),
     ] = "auto"
     node_name: Annotated[str, text("Name of this agent's node; empty: $NODE_NAME.")] = ""

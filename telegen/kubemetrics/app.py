@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, Wanted, assemble, published_stores
 from telegen.kubemetrics.negotiation import BadHeader, accepts_gzip, wants_openmetrics
 from telegen.kubemetrics.telemetry import Telemetry
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.reader import ArenaReader, TornSnapshot
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -30,20 +30,22 @@ class View:
     Attributes:
         pages: path to the arenas whose stores it shows.
         expected: store names that must have been published once, by worker.
-        board: signs of life.
-        rows: worker name to its row on the board; `supervisor` is one of them.
-        grace: seconds that a worker may be silent before the agent counts as not ready.
-        opened: whether the stores of a worker may be shown now. Others than this agent may have them to show.
-        unknown: what must be found out before anything is collected, "" when nothing is.
+        heartbeats: last sign of life of each process.
+        rows: worker name to its row of the heartbeats; `supervisor` is one of them.
+        grace: seconds without a heartbeat after which the agent is not ready.
+        is_served: true for a worker whose stores may be served now; another agent may serve them instead.
+        pending_reason: why collection has not started, "" when it has.
+        problem: a problem that makes the agent not ready, with its cure; "" for none.
     """
 
     pages: Mapping[str, Sequence[ArenaReader]]
     expected: Mapping[str, Sequence[str]]
-    board: Board
+    heartbeats: Heartbeats
     rows: Mapping[str, int]
     grace: float
-    opened: Callable[[str], bool] = lambda worker: True
-    unknown: Callable[[], str] = lambda: ""
+    is_served: Callable[[str], bool] = lambda worker: True
+    pending_reason: Callable[[], str] = str
+    problem: Callable[[], str] = str
 
 
 class Closed(Exception):
@@ -61,7 +63,7 @@ class Metrics:
             known: resource names that `?resources=` may name.
         """
         self._path, self._known, self._telemetry = path, frozenset(known), telemetry
-        self._readers, self._opened = view.pages[path], view.opened
+        self._readers, self._is_served = view.pages[path], view.is_served
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer with the page; HEAD gets its headers."""
@@ -90,11 +92,11 @@ class Metrics:
         """The page of what may be shown, and whether it still may. It is judged when the page is whole, not when it was
         begun: this process may have been stopped in between, for however long."""
         while True:
-            readers = [reader for reader in self._readers if self._opened(reader.name)]
+            readers = [reader for reader in self._readers if self._is_served(reader.name)]
             page = assemble(readers, openmetrics, wanted)
 
             def still_open(names: tuple[str, ...] = tuple(reader.name for reader in readers)) -> bool:
-                return all(map(self._opened, names))
+                return all(map(self._is_served, names))
 
             if still_open():
                 return page, still_open
@@ -190,32 +192,33 @@ class Index:
 def not_alive(view: View) -> list[str]:
     """What says that the agent hangs: its supervisor's loop stands still. (That this is answered shows that the web
     worker lives.)"""
-    age = view.board.age(view.rows["supervisor"])
+    age = view.heartbeats.age(view.rows["supervisor"])
     return [f"supervisor: no sign of life for {age:.0f} s"] if age > LOOP_TIMEOUT else []
 
 
 def not_ready(view: View) -> list[str]:
     """What is missing: stores that have never synced, workers silent for longer than their grace; before that, what they
     all wait for."""
-    unknown = view.unknown()
-    if unknown:
-        return [unknown, *not_alive(view)]
+    pending = view.pending_reason()
+    if pending:
+        return [pending, *not_alive(view)]
     published = published_stores([reader for readers in view.pages.values() for reader in readers])
     missing = [
         f"{worker}: {store}: not synced yet"
         for worker, stores in view.expected.items()
         for store in stores
-        if (worker, store) not in published and view.opened(worker)
+        if (worker, store) not in published and view.is_served(worker)
     ]
     for worker, row in view.rows.items():
-        if not view.opened(worker):
+        if not view.is_served(worker):
             continue
-        age = view.board.age(row)
+        age = view.heartbeats.age(row)
         if age > view.grace:
             missing.append(
                 f"{worker}: no sign of life for {age:.0f} s" if age < float("inf") else f"{worker}: never started"
             )
-    return missing + not_alive(view)
+    problem = view.problem()
+    return missing + ([problem] if problem else []) + not_alive(view)
 
 
 def make_app(view: View, registry: CollectorRegistry, telemetry: Telemetry) -> falcon.App:  # type: ignore[type-arg]

@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from telegen import __version__
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 
 Mode = Literal["livemostrecent", "livesum", "livemin"]
 """How the values of several processes become one; those of processes that are forgotten do not count."""
@@ -190,7 +190,7 @@ class _Processes(Collector):
     """Heartbeat age and resident memory of every worker, the shards that are served, and the cluster, read when asked."""
 
     def __init__(
-        self, board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]], uid: Callable[[], str]
+        self, board: Heartbeats, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]], uid: Callable[[], str]
     ) -> None:
         self._board, self._rows, self._shards, self._uid = board, rows, shards, uid
 
@@ -242,7 +242,7 @@ def _resident(pid: int) -> float | None:
 
 
 def reading_registry(
-    board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]] = dict, uid: Callable[[], str] = str
+    board: Heartbeats, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]] = dict, uid: Callable[[], str] = str
 ) -> CollectorRegistry:
     """A registry that reads what all processes have counted.
 

@@ -25,7 +25,7 @@ from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
 from telegen.supervisor.children import Children
 from telegen.supervisor.file_watch import WatchedFile
-from telegen.supervisor.inherited import Heritage
+from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
 from telegen.supervisor.run_options import given, parser
 from telegen.supervisor.signals import Signals
@@ -48,17 +48,17 @@ class Supervisor:
     def run(self) -> Exit:
         """Serve until a signal says stop; the exit status."""
         listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
-        self._heritage = Heritage(self._sources.environ, listeners)
+        self._inherited = Inherited(self._sources.environ, listeners)
         folder = _make_folder()
         try:
             share_memory()
             # Before there are metrics of our own: prometheus_client writes to the files that were opened last.
             rehearse(watched_resources(self._plan), Selection.of(self._config.kube_metrics.kube_state), folder)
-            prepare(self._plan.sources)
+            prepare(self._plan.clusters)
             self._live()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            close_all(self._heritage.listeners)
+            close_all(self._inherited.listeners)
         return self._status
 
     def _live(self) -> None:
@@ -67,12 +67,12 @@ class Supervisor:
         for result in ("success", "error"):
             # Shown from 0: increase() does not see the step of a counter that begins with 1.
             self._telemetry.reloads.labels(result)
-        self._children = Children(self._config, self._plan, self._heritage, self._telemetry, self._signals)
+        self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
         try:
             self._signals.install()
-            log.info("telegen %s listens on %s; %s", __version__, addresses(self._heritage.listeners), self._plan.reason)
+            log.info("telegen %s listens on %s; %s", __version__, addresses(self._inherited.listeners), self._plan.reason)
             share_memory()
-            self._children.adopt(self._config, self._plan)
+            self._children.apply_plan(self._config, self._plan)
             while not self._stopping:
                 self._turn()
             self._children.stop_all()
@@ -87,17 +87,17 @@ class Supervisor:
         if self._stopping:
             return
         self._children.reap()
-        if self._children.hopeless:
+        if self._children.boot_failed:
             self._stopping, self._status = True, Exit.BOOT
             return
         self._children.murder_late()
-        self._children.close_gated()
+        self._children.end_unwanted()
         self.follow_shard()
         self._children.spawn_due()
         if self._file.changed():
             log.info("%s has changed", self._sources.path)
             self.handle_hup()
-        self._heritage.board.beat(0)
+        self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
         """SIGTERM: end all workers, then end."""
@@ -114,7 +114,7 @@ class Supervisor:
 
     def handle_usr1(self) -> None:
         """SIGUSR1: the state of every worker, to the log."""
-        self._children.tell()
+        self._children.log_status()
 
     def handle_hup(self) -> None:
         """SIGHUP, or the file has changed: take the new configuration, or keep the old one when the new one is
@@ -122,35 +122,35 @@ class Supervisor:
         try:
             config = self._sources.load()
             plan = make_plan(config, self._sources.environ, self._plan.cluster if self._demo else None)
-            listeners = rebind(self._heritage.listeners, self._config, config)
+            listeners = rebind(self._inherited.listeners, self._config, config)
         except (ConfigError, BootFailure) as error:
             for line in str(error).splitlines():
                 log.error("configuration not taken, the old one stays: %s", line)
             self._telemetry.reloads.labels("error").inc()
             return
-        if listeners != self._heritage.listeners:
+        if listeners != self._inherited.listeners:
             log.info("listens on %s now", addresses(listeners))
-        self._heritage.listeners = listeners
+        self._inherited.listeners = listeners
         if _pod(config) != _pod(self._config):
-            self._heritage.shard.clear()
+            self._inherited.shard.clear()
         self._config = config
-        prepare(plan.sources)
+        prepare(plan.clusters)
         configure("supervisor", config.log.level, config.log.format)
         self._telemetry.reloads.labels("success").inc()
         log.info("configuration taken; %s", plan.reason)
-        moved = plan.cluster != self._plan.cluster or self._kubeconfig.changed()
+        cluster_changed = plan.cluster != self._plan.cluster or self._kubeconfig.changed()
         self._kubeconfig = _kubeconfig(plan)
-        self._adopt(plan.with_shard(self._heritage.shard.read()), moved)
+        self._apply(plan.with_shard(self._inherited.shard.read()), cluster_changed)
 
     def follow_shard(self) -> None:
         """Take another shard of the objects when our StatefulSet says so."""
-        plan = self._plan.with_shard(self._heritage.shard.read())
+        plan = self._plan.with_shard(self._inherited.shard.read())
         if plan != self._plan:
-            self._adopt(plan)
+            self._apply(plan)
 
-    def _adopt(self, plan: Plan, moved: bool = False) -> None:
+    def _apply(self, plan: Plan, cluster_changed: bool = False) -> None:
         self._plan = plan
-        self._children.adopt(self._config, plan, moved)
+        self._children.apply_plan(self._config, plan, cluster_changed)
 
 
 def _make_folder() -> str:

@@ -12,7 +12,7 @@ from typing import NoReturn
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry, forget
 from telegen.process.os_process import Exit, describe, end_at_term, ended, hold_term, kill
-from telegen.supervisor.inherited import Heritage
+from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.plan import Plan
 from telegen.supervisor.signals import Signals
 from workers import WORKERS
@@ -46,20 +46,20 @@ class Children:
 
     Attributes:
         plan: what is to run.
-        hopeless: one of them cannot work as configured.
+        boot_failed: one of them cannot work as configured.
     """
 
-    def __init__(self, config: Config, plan: Plan, heritage: Heritage, telemetry: Telemetry, signals: Signals) -> None:
+    def __init__(self, config: Config, plan: Plan, inherited: Inherited, telemetry: Telemetry, signals: Signals) -> None:
         self.plan = plan
-        self.hopeless = False
-        self._config, self._heritage, self._telemetry, self._signals = config, heritage, telemetry, signals
+        self.boot_failed = False
+        self._config, self._inherited, self._telemetry, self._signals = config, inherited, telemetry, signals
         self._children: dict[str, Child] = {}
         self._leaving: set[int] = set()
         self._lenient_until = 0.0
 
     # --- who is to run
 
-    def adopt(self, config: Config, plan: Plan, moved: bool = False) -> None:
+    def apply_plan(self, config: Config, plan: Plan, cluster_changed: bool = False) -> None:
         """Make the children those of `plan`. Whoever runs is replaced: the new one is forked first, so that the socket
         is always served.
 
@@ -69,30 +69,30 @@ class Children:
         leave = plan.group != self.plan.group
         self.plan, self._config = plan, config
         self._telemetry.note_shard(plan.shard)
-        self._heritage.make_room(plan, config.kube_metrics.kube_state.arena_limit)
+        self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         before, self._children = list(self._children.values()), {}
         self._dismiss_watchers(before, leave)
-        if moved:
-            self._heritage.uid.clear()
+        if cluster_changed:
+            self._inherited.uid.clear()
         for assignment in sorted(plan.assignments, key=lambda assignment: assignment.kind == "web"):
             self._children[assignment.name] = child = Child(assignment)
             if self._is_wanted(child):
                 self._spawn(child)
-            elif assignment.gate is not None or not assignment.shard[1]:
-                self._heritage.clear_arena(assignment.name)
+            elif assignment.lease_shard is not None or not assignment.agent_shard[1]:
+                self._inherited.clear_arena(assignment.name)
         for child in before:
             if child.assignment.kind == "web":
                 self._dismiss(child)
-        self._heritage.keep(self._children)
+        self._inherited.keep_arenas(self._children)
 
     def _dismiss_watchers(self, children: list[Child], leave: bool) -> None:
         """End all but the web workers; their Leases are given back if the agent leaves its group."""
-        self._heritage.gates.leave(leave)
+        self._inherited.deadlines.set_leaving(leave)
         for child in children:
             if child.assignment.kind != "web":
                 self._dismiss(child)
                 forget(child.assignment.name)
-        self._heritage.gates.leave(False)
+        self._inherited.deadlines.set_leaving(False)
 
     def _dismiss(self, child: Child) -> None:
         """Ask a child that is no longer wanted to end. The one writer of an arena must be gone before the next
@@ -108,18 +108,18 @@ class Children:
     def _is_wanted(self, child: Child) -> bool:
         """Whether a child is to run: always, unless it is for a shard of the cluster that others serve, or one that is
         not known yet. What the cluster is must be found out before anything is said of it, and once."""
-        kind, gate = child.assignment.kind, child.assignment.gate
-        if self.plan.identifies and kind != "web" and (kind == "identify") == bool(self._heritage.uid.read()):
+        kind, lease_shard = child.assignment.kind, child.assignment.lease_shard
+        if self.plan.needs_cluster_uid and kind != "web" and (kind == "identify") == bool(self._inherited.uid.read()):
             return False
-        return child.assignment.shard[1] > 0 if gate is None else self._heritage.gates.wanted(gate)
+        return child.assignment.agent_shard[1] > 0 if lease_shard is None else self._inherited.deadlines.is_wanted(lease_shard)
 
-    def close_gated(self) -> None:
+    def end_unwanted(self) -> None:
         """End who works for a shard that is not ours any more, or is done, and forget what it had published."""
         for name, child in self._children.items():
             if child.started and not self._is_wanted(child):
                 self._dismiss(child)
-                self._heritage.clear_arena(name)
-                self._heritage.board.clear(self._heritage.row(name))
+                self._inherited.clear_arena(name)
+                self._inherited.heartbeats.clear(self._inherited.row(name))
                 forget(name)
                 self._children[name] = Child(child.assignment)
 
@@ -138,14 +138,14 @@ class Children:
     def _spawn(self, child: Child) -> None:
         """Fork a worker from the warm parent."""
         name, parent = child.assignment.name, os.getpid()
-        shared = self._heritage.shared(self._config, self.plan)
+        shared = self._inherited.shared(self._config, self.plan)
         self._telemetry.restarts.labels(name)
         with hold_term():
             pid = os.fork()
             if pid == 0:
                 self._live(child.assignment, shared, parent)
         child.pid, child.started, child.aborted = pid, time.monotonic(), 0.0
-        self._heritage.board.enter(self._heritage.row(name), pid)
+        self._inherited.heartbeats.enter(self._inherited.row(name), pid)
         log.debug("%s: process %d", name, pid)
 
     def _live(self, assignment: Assignment, shared: Shared, parent: int) -> NoReturn:
@@ -183,11 +183,11 @@ class Children:
             log.debug("process %d, not one of ours, has ended", pid)
             return
         name, now = child.assignment.name, time.monotonic()
-        self._heritage.board.leave(self._heritage.row(name))
+        self._inherited.heartbeats.leave(self._inherited.row(name))
         child.pid = 0
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == Exit.BOOT:
             log.error("%s cannot work as configured: the agent stops", name)
-            self.hopeless = True
+            self.boot_failed = True
             return
         if status == Exit.OK and not self._is_wanted(child):
             return
@@ -195,18 +195,18 @@ class Children:
         quiet = now - child.started > HEALTHY
         child.delay = 0.0 if quiet else min(settings.backoff_max, child.delay * 2 or settings.backoff_initial)
         child.due = now + (0.0 if quiet else child.delay)
-        if not self.hopeless:
+        if not self.boot_failed:
             log.warning("%s: %s; starts again in %.1f s", name, describe(status), child.due - now)
 
     def murder_late(self) -> None:
         """Abort who shows no sign of life, then kill."""
         limit, now = self._config.supervisor.heartbeat_timeout, time.monotonic()
-        if self._heritage.board.age(0) > LATE:
+        if self._inherited.heartbeats.age(0) > LATE:
             self._lenient_until = now + LATE
         if now < self._lenient_until:
             return
         for name, child in self._children.items():
-            age = self._heritage.board.age(self._heritage.row(name))
+            age = self._inherited.heartbeats.age(self._inherited.row(name))
             if not child.pid or age < limit:
                 continue
             if not child.aborted:
@@ -218,7 +218,7 @@ class Children:
 
     def stop_all(self) -> None:
         """SIGTERM to all, and time to end within the grace period."""
-        self._heritage.gates.leave(True)
+        self._inherited.deadlines.set_leaving(True)
         for child in self._children.values():
             if child.pid:
                 kill(child.pid, signal.SIGTERM)
@@ -241,7 +241,7 @@ class Children:
                     kill(pid, signal.SIGKILL)
                 deadline = float("inf")
             if waiting:
-                self._heritage.board.beat(0)
+                self._inherited.heartbeats.beat(0)
                 self._signals.wait(0.05)
 
     def kill_all(self) -> None:
@@ -253,11 +253,11 @@ class Children:
     def _pids(self) -> list[int]:
         return [child.pid for child in self._children.values() if child.pid] + list(self._leaving)
 
-    def tell(self) -> None:
+    def log_status(self) -> None:
         """The state of every one of them, to the log."""
         now = time.monotonic()
         for name, child in sorted(self._children.items()):
-            age = self._heritage.board.age(self._heritage.row(name))
+            age = self._inherited.heartbeats.age(self._inherited.row(name))
             if not self._is_wanted(child):
                 log.info("%s: not wanted: what it is for is done, another agent's, or not known yet", name)
             elif child.pid:

@@ -36,7 +36,7 @@ from telegen.kubestate.selectors import Selection, prepare
 from telegen.metrics.family import Object
 from telegen.metrics.render import renderer
 from telegen.metrics.store import Store
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
@@ -113,9 +113,9 @@ def _watch(url: str, store: Store, resource: Resource, telemetry: Telemetry) -> 
 
 def _scrape(arena: Arena, telemetry: Telemetry) -> None:
     """Ask the web application for the page, as Prometheus and as curl ask."""
-    board = Board(1)
-    view = View({"/metrics": [ArenaReader(arena)]}, {}, board, {"supervisor": 0}, 1.0)
-    app = make_app(view, reading_registry(board, view.rows), telemetry)
+    heartbeats = Heartbeats(1)
+    view = View({"/metrics": [ArenaReader(arena)]}, {}, heartbeats, {"supervisor": 0}, 1.0)
+    app = make_app(view, reading_registry(heartbeats, view.rows), telemetry)
     for coding in ("gzip", "identity"):
         environ: dict[str, Any] = {"PATH_INFO": "/metrics", "HTTP_ACCEPT_ENCODING": coding, "wsgi.input": io.BytesIO()}
         setup_testing_defaults(environ)

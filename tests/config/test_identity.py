@@ -26,7 +26,7 @@ def read(folder: Path, kubernetes: str, kube_metrics: str) -> Config:
 def test_who_asks(tmp_path: Path, kubernetes: str, identifies: bool) -> None:
     """The UID is asked for where it is wanted and no name says it better; before anything else."""
     plan = make_plan(read(tmp_path, kubernetes, URL), {})
-    assert plan.identifies == identifies
+    assert plan.needs_cluster_uid == identifies
     assert ("identify" in [one.name for one in plan.assignments]) == identifies
 
 

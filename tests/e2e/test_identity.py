@@ -15,7 +15,7 @@ from tests.harness import FAST, Agent, free_port, get, start_agent
 from tests.process_tree import wait_for
 
 TEXT = "kubernetes: {{cluster_uid: true}}\n" + FAST
-UNKNOWN = b"kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet: the log says why\n"
+UNKNOWN = b"kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet; the log has the cause\n"
 
 
 def uid(server: SimulatedServer) -> str:

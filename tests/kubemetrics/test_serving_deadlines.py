@@ -13,7 +13,7 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.metrics.family import ALPHA, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import Store
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
@@ -44,25 +44,25 @@ def make(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Callable[..., fal
     def make(*script: bool, expected: tuple[str, ...] = ("shared",)) -> falcon.testing.TestClient:
         answers = list(script)
 
-        def opened(worker: str) -> bool:
+        def is_served(worker: str) -> bool:
             if worker != "watch-cluster":
                 return True
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
-        board = Board(3)
-        board.enter(0, 1)
-        board.enter(1, 1)
+        heartbeats = Heartbeats(3)
+        heartbeats.enter(0, 1)
+        heartbeats.enter(1, 1)
         rows = {"supervisor": 0, "watch-node": 1, "watch-cluster": 2}
-        view = View({"/metrics": readers}, {"watch-node": ["own"], "watch-cluster": expected}, board, rows, 30.0, opened)
+        view = View({"/metrics": readers}, {"watch-node": ["own"], "watch-cluster": expected}, heartbeats, rows, 30.0, is_served)
         return falcon.testing.TestClient(make_app(view, CollectorRegistry(), Telemetry("web-0")))
 
     return make
 
 
-@pytest.mark.parametrize(("opened", "shown"), [(True, True), (False, False)])
-def test_shown_while_open(make: Callable[..., falcon.testing.TestClient], opened: bool, shown: bool) -> None:
+@pytest.mark.parametrize(("is_served", "shown"), [(True, True), (False, False)])
+def test_shown_while_open(make: Callable[..., falcon.testing.TestClient], is_served: bool, shown: bool) -> None:
     """An open gate shows its stores, a closed one nothing of them, not even headers; what has no gate is shown always."""
-    text = make(opened).simulate_get("/metrics").text
+    text = make(is_served).simulate_get("/metrics").text
     assert 'own{name="a"} 1' in text
     assert ("shared" in text) is shown
 

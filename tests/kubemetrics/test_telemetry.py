@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telegen.kubemetrics.telemetry import Telemetry, forget, reading_registry
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 
 
 def say(process: str, objects: int, synced: float) -> None:
@@ -29,7 +29,7 @@ def test_parts_of_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     say("watch-pods-0", 30, 2000.0)
     say("watch-pods-1", 20, 1000.0)
-    registry = reading_registry(Board(1), {})
+    registry = reading_registry(Heartbeats(1), {})
 
     def shown() -> list[float | None]:
         names = ("objects", "pages", "bytes", "last_event_timestamp_seconds", "last_sync_timestamp_seconds")
@@ -48,4 +48,4 @@ def test_file_that_is_not_filled_yet(tmp_path: Path, monkeypatch: pytest.MonkeyP
     say("watch-pods-0", 30, 2000.0)
     (tmp_path / "gauge_livesum_watch-pods-1.db").touch()
     (tmp_path / "gauge_livesum_watch-pods-2.db").write_bytes(bytes(1 << 20))
-    assert reading_registry(Board(1), {}).get_sample_value("telegen_store_objects", {"store": "pods"}) == 30
+    assert reading_registry(Heartbeats(1), {}).get_sample_value("telegen_store_objects", {"store": "pods"}) == 30

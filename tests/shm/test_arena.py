@@ -9,7 +9,7 @@ import pytest
 
 from telegen.shm.allocator import ArenaFull
 from telegen.shm.deflate import combine, compress, crc32, decompress
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import FLOOR, SLOTS, Arena, Column, FamilyEntry, pack_index, schema_encoder, unpack_index
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
@@ -159,7 +159,7 @@ def test_floor_begins_at_nothing(arena: Arena) -> None:
 
 def test_board_shows_who_lives() -> None:
     """A row's age begins with its process, is infinite before, and its pid goes when the process does."""
-    board = Board(2)
+    board = Heartbeats(2)
     assert board.age(1) == float("inf")
     board.enter(1, 4711)
     assert board.pid(1) == 4711
