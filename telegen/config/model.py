@@ -229,15 +229,11 @@ class Election(Section, frozen=True):
     ] = Duration(10)
     retry_period: Annotated[Duration, text("Time between two renewals.")] = Duration(2)
     waiting_period: Annotated[
-        Duration,
-        text(
-            "Time between two looks of an agent that waits, give or take a half; shorter where nodes are few: a tenth of a "
-            "second per node, half of retry_period at the least."
-        ),
+        Duration, text("Mean time between two lists of the Leases by an agent that waits; each is drawn from half of it to one and a half.")
     ] = Duration(30)
     standby: Annotated[
         Literal["hot", "cold"],
-        text("What the next in line does: keep the shard's objects in step, unseen, or begin when it takes over."),
+        text("hot: the standby keeps the shard's objects in step, unserved; cold: it starts when it takes over."),
     ] = "hot"
 
 

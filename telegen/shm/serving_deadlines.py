@@ -21,6 +21,11 @@ def boottime_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
+def boottime() -> float:
+    """Seconds on the same clock (clock_gettime(2), CLOCK_BOOTTIME)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class ServingDeadlines:
     """Rows of (deadline, wanted), inherited over fork.
 

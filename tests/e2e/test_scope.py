@@ -13,7 +13,7 @@ import pytest
 from telegen.demo.objects import SyntheticCluster
 from telegen.demo.server import SimulatedServer
 from tests.e2e.conftest import small_cluster
-from tests.harness import Agent, start_agent
+from tests.harness import Agent, get, start_agent
 from tests.process_tree import wait_for
 
 CONFIG = """
@@ -174,13 +174,34 @@ def test_no_lease_before_the_cluster_is_known(server: SimulatedServer) -> None:
         wait_for("the shard", lambda: '\nkube_node_info{cluster="' in agent.page_if_up(), 20, 0.1)
 
 
+def readiness(agent: Agent) -> str:
+    """The text of /readyz; "" as long as the agent does not listen."""
+    try:
+        return get(f"{agent.url}/readyz").body.decode()
+    except OSError:
+        return ""
+
+
 def test_leases_forbidden(server: SimulatedServer) -> None:
-    """Without the right to Leases an agent serves its node, says so in its log and its metrics, and tries again."""
+    """Without the right to Leases an agent serves its containers; /readyz, log and metrics name the cause. It retries."""
     server.levers.forbidden.add("leases")
-    with start_agent(CONFIG, node="node-0", standby="hot", url=server.url) as agent:
-        agent.wait_ready()
+    config = CONFIG.replace("cadvisor: {{enabled: false}}", "cadvisor: {{collect_interval: 1s}}")
+    with start_agent(config, node="node-0", standby="hot", url=server.url) as agent:
+        wait_for("the Role", lambda: "apply the Role and RoleBinding of k8s/base/leases.yaml" in readiness(agent), 20)
+        agent.wait_page("containers", lambda page: "\ncontainer_" in page)
         assert not holds(agent)
         assert agent.log.read_text().count("cannot list resource") == 1
         assert 'telegen_api_errors_total{reason="403",store="election"}' in agent.page("/telemetry")
         server.levers.forbidden.discard("leases")
         wait_for("the shard", lambda: holds(agent), 20, 0.1)
+        assert readiness(agent) == "ok\n"
+
+
+def test_no_candidate(server: SimulatedServer) -> None:
+    """An agent that is no candidate serves its containers, is ready, and sends no request about Leases."""
+    config = CONFIG.replace("standby: {standby}", "candidate: false").replace("cadvisor: {{enabled: false}}", "cadvisor: {{}}")
+    with start_agent(config, node="node-0", url=server.url) as agent:
+        agent.wait_ready()
+        assert agent.named("telegen-elect") == [] and lease(server) == {}
+        agent.wait_page("containers", lambda page: "\ncontainer_" in page)
+        assert "kube_" not in agent.page()
