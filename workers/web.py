@@ -36,7 +36,7 @@ patient then."""
 
 
 class WebWorker(Worker):
-    """Runs gunicorn's arbiter; `web.workers` processes below it serve."""
+    """Runs gunicorn's arbiter, whose child processes serve."""
 
     def install_signals(self) -> None:
         """Gunicorn installs its own."""
@@ -49,7 +49,7 @@ class WebWorker(Worker):
     def run(self) -> None:
         """Serve until gunicorn is told to stop."""
         try:
-            _Arbiter(_Application(self.shared), self.beat).run()
+            _Arbiter(_Application(self.shared), self.beat, web_processes(self.shared)).run()
         except SystemExit as ending:
             if ending.code not in (None, 0):
                 raise RuntimeError(f"gunicorn ended with status {ending.code}") from ending
@@ -61,8 +61,8 @@ class WebWorker(Worker):
 class _Arbiter(Arbiter):  # type: ignore[misc]
     """Gunicorn's parent process, with a sign of life for ours."""
 
-    def __init__(self, app: _Application, beat: Callable[[], None]) -> None:
-        self._beat, self._round, self._woken = beat, time.monotonic(), 0.0
+    def __init__(self, app: _Application, beat: Callable[[], None], processes: Callable[[], int]) -> None:
+        self._beat, self._processes, self._round, self._woken = beat, processes, time.monotonic(), 0.0
         super().__init__(app)
 
     def spawn_worker(self) -> Any:
@@ -79,8 +79,9 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
             super().murder_workers()
 
     def manage_workers(self) -> None:
-        """Once a second."""
+        """Once a second, start or end processes, as gunicorn does at TTIN and TTOU. One that ends finishes its requests."""
         self._beat()
+        self.num_workers = self._processes()
         super().manage_workers()
 
 
@@ -130,7 +131,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         web, supervisor = self._shared.config.web, self._shared.config.supervisor
         settings = {
             "bind": [f"fd://{listener.fileno()}" for listener in self._shared.listeners.values() if listener],
-            "workers": web.workers,
+            "workers": web_processes(self._shared)(),
             "threads": web.threads,
             "worker_class": _Worker,
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
@@ -172,6 +173,15 @@ def _number_worker(arbiter: Any, worker: Any) -> None:
     """The lowest number that no living worker has: counters go on where the last holder's ended."""
     taken = {other.number for other in arbiter.WORKERS.values()}
     worker.number = min(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def web_processes(shared: Shared) -> Callable[[], int]:
+    """Return a function that gives the number of web processes to run now."""
+    workers = shared.config.web.workers
+    if workers != "auto":
+        return lambda: int(workers)
+    # Pages of kube_* are large, those of one node are not.
+    return lambda: 2 if shared.group and shared.deadlines.serves_any() else 1
 
 
 def make_view(shared: Shared) -> View:

@@ -219,10 +219,17 @@ def _explain(message: str) -> str:
 
 
 def _choices(path: str) -> str:
-    """The words that a setting may be."""
+    """The words that a setting may be, with "a number" first if it may be one, too."""
     (kind,) = [typing.get_args(member.type)[0] for known, member, _ in settings() if known == path]
-    *others, last = typing.get_args(kind)
-    return f"{', '.join(others)} or {last}"
+    words = []
+    for choice in typing.get_args(kind):
+        words += [choice] if isinstance(choice, str) else typing.get_args(choice) if not _is_number(choice) else ["a number"]
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _is_number(kind: Any) -> bool:
+    """Return true for a whole number with bounds."""
+    return typing.get_args(kind)[0] is int
 
 
 def _suggest(name: str, known: typing.Collection[str]) -> str:

@@ -4,7 +4,7 @@ from here."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, Optional, Union
 
 import msgspec
 from msgspec import Meta, field
@@ -304,7 +304,10 @@ class Api(Section, frozen=True):
 class Web(Section, frozen=True):
     """Who serves the pages."""
 
-    workers: Annotated[int, text("Web processes.", ge=1, le=32)] = 2
+    workers: Annotated[
+        Union[Annotated[int, Meta(ge=1, le=32)], Literal["auto"]],
+        text("Web processes; auto: one, two while this agent holds the Lease of a shard."),
+    ] = "auto"
     threads: Annotated[int, text("Threads of each.", ge=1, le=64)] = 4
     read_timeout: Annotated[Duration, text("Silence of a client in the middle of a request.")] = Duration(60)
     write_timeout: Annotated[Duration, text("Time for which a client may take nothing of an answer.")] = Duration(60)

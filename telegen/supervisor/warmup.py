@@ -15,7 +15,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -116,8 +116,8 @@ def _scrape(arena: Arena, telemetry: Telemetry) -> None:
     heartbeats = Heartbeats(1)
     view = View({"/metrics": [ArenaReader(arena)]}, {}, heartbeats, {"supervisor": 0}, 1.0)
     app = make_app(view, reading_registry(heartbeats, view.rows), telemetry)
-    for coding in ("gzip", "identity"):
-        environ: dict[str, Any] = {"PATH_INFO": "/metrics", "HTTP_ACCEPT_ENCODING": coding, "wsgi.input": io.BytesIO()}
+    for path, coding in product(("/metrics", "/readyz", "/telemetry"), ("gzip", "identity")):
+        environ: dict[str, Any] = {"PATH_INFO": path, "HTTP_ACCEPT_ENCODING": coding, "wsgi.input": io.BytesIO()}
         setup_testing_defaults(environ)
         for _ in app(environ, _start_response):
             pass

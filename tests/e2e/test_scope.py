@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -205,3 +207,47 @@ def test_no_candidate(server: SimulatedServer) -> None:
         assert agent.named("telegen-elect") == [] and lease(server) == {}
         agent.wait_page("containers", lambda page: "\ncontainer_" in page)
         assert "kube_" not in agent.page()
+
+
+def web_processes(agent: Agent) -> int:
+    """Number of processes that serve."""
+    return sum(len(agent.named(f"telegen-web-{number}")) for number in range(3))
+
+
+def scrape_until(stop: threading.Event, port: int, keep_alive: bool, failed: list[Exception]) -> None:
+    """Send requests without a pause, on one connection or on a new one each time; note failures."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    while not stop.is_set():
+        try:
+            connection.request("GET", "/telemetry", headers={} if keep_alive else {"Connection": "close"})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                failed.append(RuntimeError(f"status {answer.status}"))
+        except (OSError, http.client.HTTPException) as error:
+            failed.append(error)
+            connection.close()
+    connection.close()
+
+
+def test_web_processes_follow_the_shard(server: SimulatedServer) -> None:
+    """One process serves while the agent waits, two while it holds the shard; no request fails when that changes."""
+    with start_agent(CONFIG, node="node-0", standby="hot", url=server.url) as agent:
+        wait_for("the first page", lambda: agent.page_if_up("/telemetry"), 10)
+        assert web_processes(agent) == 1
+        stop, failed = threading.Event(), list[Exception]()
+        threads = [threading.Thread(target=scrape_until, args=(stop, agent.port, keep, failed)) for keep in (True, False)]
+        for thread in threads:
+            thread.start()
+        try:
+            wait_for("the shard", lambda: holds(agent), 20, 0.1)
+            wait_for("two processes", lambda: web_processes(agent) == 2, 5, 0.1)
+            stored = server.state.collections["leases"].objects["telegen", "telegen-shard-0"].load()
+            stored["spec"]["holderIdentity"] = "somebody"
+            server.state.put("leases", stored)
+            wait_for("one process", lambda: web_processes(agent) == 1, 20, 0.1)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(20)
+        assert failed == []
