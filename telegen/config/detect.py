@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from telegen.config.checks import MOST_SHARDS, chosen_share
 from telegen.config.errors import ConfigError
 from telegen.config.model import Config, KubeState
+from telegen.config.validation import MOST_SHARDS, chosen_share
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where a pod finds the token and the CA of its account."""

@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 import yaml
 
-from telegen.config.checks import scope_problems, selection_problems, stamp_problems
 from telegen.config.errors import ConfigError
 from telegen.config.flags import Given, apply_flags, foreign_key, origin
 from telegen.config.model import GROUPS, Config, Section
-from telegen.config.shapes import in_words
+from telegen.config.text_formats import in_words
 from telegen.config.types import READERS, ListenAddress
+from telegen.config.validation import scope_problems, selection_problems, stamp_problems
 from telegen.config.variables import expand, from_environment, override
 
 MAX_BYTES = 1 << 20

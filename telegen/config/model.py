@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 import msgspec
 from msgspec import Meta, field
 
-from telegen.config import shapes
+from telegen.config import text_formats
 from telegen.config.types import Duration, ListenAddress, Pattern, Size
 
 Later = {"effective": False}
@@ -54,7 +54,7 @@ def later(description: str, **bounds: Any) -> Meta:
 class ClusterEntry(Section, frozen=True):
     """One of several clusters."""
 
-    name: Annotated[str, text("Value of its `cluster` label.", pattern=shapes.CLUSTER_NAME)]
+    name: Annotated[str, text("Value of its `cluster` label.", pattern=text_formats.CLUSTER_NAME)]
     kubeconfig: Annotated[str, text("Kubeconfig file; empty: as for a single cluster.")] = ""
     context: Annotated[str, text("Context of the kubeconfig; empty: its current one.")] = ""
 
@@ -70,7 +70,7 @@ class KubeState(Section, frozen=True):
         str,
         text(
             "URL of an API server that asks for no credentials, as `kubectl proxy` serves it.",
-            pattern=shapes.URL,
+            pattern=text_formats.URL,
         ),
     ] = ""
     clusters: Annotated[
@@ -218,7 +218,7 @@ class Election(Section, frozen=True):
         str,
         text(
             "Beginning of the Leases' names, NAME-shard-0 and so on; agents of one name form one group.",
-            pattern=shapes.LEASE_NAME,
+            pattern=text_formats.LEASE_NAME,
         ),
     ] = "telegen"
     lease_duration: Annotated[
@@ -250,7 +250,7 @@ class KubeMetrics(Section, frozen=True):
             "listen_address."
         ),
     ] = None
-    metrics_path: Annotated[str, text("Path of the page.", pattern=shapes.PAGE_PATH)] = "/metrics"
+    metrics_path: Annotated[str, text("Path of the page.", pattern=text_formats.PAGE_PATH)] = "/metrics"
     separate_endpoints: Annotated[bool, text("Serve each source on a path of its own as well.")] = False
     scope: Annotated[
         Literal["auto", "node", "cluster"],
@@ -273,7 +273,7 @@ class Kubernetes(Section, frozen=True):
 
     enable: Annotated[bool, text("Whether the agent may use the API of the cluster it runs in.")] = True
     cluster_name: Annotated[
-        str, text("Label `cluster` of every kube_* and container_* series; empty: none.", pattern=shapes.LABEL_VALUE)
+        str, text("Label `cluster` of every kube_* and container_* series; empty: none.", pattern=text_formats.LABEL_VALUE)
     ] = ""
     cluster_uid: Annotated[
         bool, text("Without a cluster_name: the UID of the namespace kube-system is the value of the label `cluster`.")

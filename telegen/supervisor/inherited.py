@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from telegen.config import Config
-from telegen.config.checks import MOST_SHARDS
+from telegen.config.validation import MOST_SHARDS
 from telegen.process.listeners import Listeners
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena

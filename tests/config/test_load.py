@@ -15,7 +15,7 @@ from telegen.config import Config, ConfigError, load, not_effective
 from telegen.config.load import check_names, is_effective, settings, value_at
 from telegen.config.model import ClusterEntry
 from telegen.config.reference import reference
-from telegen.config.shapes import SHAPES, in_words
+from telegen.config.text_formats import SHAPES, in_words
 from telegen.kubestate.registry import RESOURCES
 
 HERE = Path(__file__).parent
