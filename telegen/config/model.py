@@ -1,5 +1,5 @@
-"""Every setting, once: name, type, default, help and bounds. Loading, overrides, errors and docs/configuration.md come
-from here."""
+"""The settings: name, type, default, help and bounds of each. Loading, overrides, error messages and docs/configuration.md
+are derived from this model."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from msgspec import Meta, field
 
 from telegen.config import text_formats
 from telegen.config.types import Duration, ListenAddress, Pattern, Size
-
-Later = {"effective": False}
-"""Marks a setting that is accepted and checked but has no effect yet."""
 
 Names = tuple[str, ...]
 Patterns = tuple[Pattern, ...]
@@ -41,14 +38,20 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A block of settings."""
 
 
-def text(description: str, **bounds: Any) -> Meta:
-    """The help of a setting, with its bounds."""
-    return Meta(description=description, **bounds)
+def text(help: str, least: float | None = None, **bounds: Any) -> Meta:
+    """Describe a setting.
+
+    Args:
+        help: one or two sentences for the reference.
+        least: lower bound of a duration or size, which msgspec cannot check; see `telegen.config.validation`.
+        bounds: constraints that msgspec checks: ge, le, pattern, max_length.
+    """
+    return Meta(description=help, extra=None if least is None else {"least": least}, **bounds)
 
 
-def later(description: str, **bounds: Any) -> Meta:
-    """The help of a setting that has no effect yet."""
-    return Meta(description=description, extra=Later, **bounds)
+def later(help: str, least: float | None = None, **bounds: Any) -> Meta:
+    """Describe a setting that is accepted and checked but has no effect yet."""
+    return Meta(description=help, extra={"effective": False, "least": least}, **bounds)
 
 
 class ClusterEntry(Section, frozen=True):
@@ -130,8 +133,8 @@ class KubeState(Section, frozen=True):
     ] = ""
     pod_namespace: Annotated[str, text("Namespace of that pod, as ${POD_NAMESPACE}.")] = ""
     page_objects: Annotated[int, text("Objects per page of a store.", ge=1, le=4096)] = 64
-    flush_interval: Annotated[Duration, text("Changes of so long are published together.")] = Duration(0.1)
-    arena_limit: Annotated[Size, text("Shared memory that one worker may use at most.")] = Size(4 << 30)
+    flush_interval: Annotated[Duration, text("Changes of so long are published together.", least=0.01)] = Duration(0.1)
+    arena_limit: Annotated[Size, text("Shared memory that one worker may use at most.", least=16 << 20)] = Size(4 << 30)
 
 
 class Cadvisor(Section, frozen=True):
@@ -141,7 +144,7 @@ class Cadvisor(Section, frozen=True):
     cgroup_root: Annotated[str, text("Where the cgroup hierarchies are mounted.")] = "/sys/fs/cgroup"
     proc_root: Annotated[str, text("Where the host's /proc is mounted.")] = "/proc"
     sys_root: Annotated[str, text("Where the host's /sys is mounted.")] = "/sys"
-    collect_interval: Annotated[Duration, text("Time between two passes over the cgroups.")] = Duration(10)
+    collect_interval: Annotated[Duration, text("Time between two passes over the cgroups.", least=1.0)] = Duration(10)
     housekeeping_interval: Annotated[Duration, text("Time between two looks at what the machine is and has mounted.")] = Duration(60)
     disk_usage_interval: Annotated[
         Duration,
@@ -171,7 +174,7 @@ class Streaming(Section, frozen=True):
     """Push of all metrics by OTLP."""
 
     enabled: Annotated[bool, later("Push metrics to an OTLP receiver.")] = False
-    interval: Annotated[Duration, later("Time between two pushes.")] = Duration(15)
+    interval: Annotated[Duration, later("Time between two pushes.", least=1.0)] = Duration(15)
     batch_size: Annotated[int, later("Data points per request.", ge=1)] = 1000
     flush_timeout: Annotated[Duration, later("Time that one push may take.")] = Duration(5)
     use_otlp: Annotated[bool, later("Push by OTLP.")] = True
@@ -222,14 +225,15 @@ class Election(Section, frozen=True):
         ),
     ] = "telegen"
     lease_duration: Annotated[
-        Duration, text("Time without renewal after which another agent may take a Lease; in whole seconds.")
+        Duration, text("Time without renewal after which another agent may take a Lease; in whole seconds.", least=2.0)
     ] = Duration(15)
     renew_deadline: Annotated[
         Duration, text("Time after the last renewal at which a holder stops serving; less than lease_duration.")
     ] = Duration(10)
-    retry_period: Annotated[Duration, text("Time between two renewals.")] = Duration(2)
+    retry_period: Annotated[Duration, text("Time between two renewals.", least=0.1)] = Duration(2)
     waiting_period: Annotated[
-        Duration, text("Mean time between two lists of the Leases by an agent that waits; each is drawn from half of it to one and a half.")
+        Duration,
+        text("Mean time between two lists of the Leases by a waiting agent; each is random between 0.5 and 1.5 times this.", least=1.0),
     ] = Duration(30)
     standby: Annotated[
         Literal["hot", "cold"],
@@ -286,17 +290,17 @@ class Kubernetes(Section, frozen=True):
 class Api(Section, frozen=True):
     """How the API server is asked."""
 
-    connect_timeout: Annotated[Duration, text("Time to connect.")] = Duration(5)
+    connect_timeout: Annotated[Duration, text("Time to connect.", least=0.1)] = Duration(5)
     read_timeout: Annotated[
-        Duration, text("Silence after which a connection is given up; bookmarks come every minute or two.")
+        Duration, text("Silence after which a connection is given up; bookmarks come every minute or two.", least=0.1)
     ] = Duration(150)
     list_page_size: Annotated[int, text("Objects per page of a list.", ge=1, le=10000)] = 500
     initial_events_timeout: Annotated[
         Duration, text("Time that a streamed list may take before pages are asked for.")
     ] = Duration(120)
-    watch_timeout_min: Annotated[Duration, text("A watch is asked to last at least so long.")] = Duration(300)
+    watch_timeout_min: Annotated[Duration, text("A watch is asked to last at least so long.", least=1.0)] = Duration(300)
     watch_timeout_max: Annotated[Duration, text("A watch is asked to last at most so long.")] = Duration(600)
-    backoff_initial: Annotated[Duration, text("First delay after an error; doubles, with full jitter.")] = Duration(0.8)
+    backoff_initial: Annotated[Duration, text("First delay after an error; doubles, with full jitter.", least=0.001)] = Duration(0.8)
     backoff_max: Annotated[Duration, text("Longest delay after errors.")] = Duration(30)
     backoff_reset: Annotated[Duration, text("Quiet time after which the delay starts anew.")] = Duration(120)
 
@@ -309,18 +313,18 @@ class Web(Section, frozen=True):
         text("Web processes; auto: one, two while this agent holds the Lease of a shard."),
     ] = "auto"
     threads: Annotated[int, text("Threads of each.", ge=1, le=64)] = 4
-    read_timeout: Annotated[Duration, text("Silence of a client in the middle of a request.")] = Duration(60)
-    write_timeout: Annotated[Duration, text("Time for which a client may take nothing of an answer.")] = Duration(60)
-    idle_timeout: Annotated[Duration, text("Time that a connection may idle between two requests.")] = Duration(75)
+    read_timeout: Annotated[Duration, text("Silence of a client in the middle of a request.", least=1.0)] = Duration(60)
+    write_timeout: Annotated[Duration, text("Time for which a client may take nothing of an answer.", least=1.0)] = Duration(60)
+    idle_timeout: Annotated[Duration, text("Time that a connection may idle between two requests.", least=1.0)] = Duration(75)
 
 
 class Supervising(Section, frozen=True):
     """How processes are kept alive."""
 
-    grace_period: Annotated[Duration, text("Time that processes have to end.")] = Duration(10)
-    heartbeat_timeout: Annotated[Duration, text("Silence after which a process is aborted.")] = Duration(10)
+    grace_period: Annotated[Duration, text("Time that processes have to end.", least=1.0)] = Duration(10)
+    heartbeat_timeout: Annotated[Duration, text("Silence after which a process is aborted.", least=3.0)] = Duration(10)
     worker_grace: Annotated[Duration, text("Silence after which /readyz names a process.")] = Duration(30)
-    backoff_initial: Annotated[Duration, text("Delay before a process that ended starts again; doubles.")] = Duration(
+    backoff_initial: Annotated[Duration, text("Delay before a process that ended starts again; doubles.", least=0.01)] = Duration(
         0.5
     )
     backoff_max: Annotated[Duration, text("Longest such delay.")] = Duration(30)

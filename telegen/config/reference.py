@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from telegen.config.load import is_effective, settings, value_at
 from telegen.config.model import Config
+from telegen.config.settings import is_effective, settings, value_at
 
 _TITLE = """# Configuration
 

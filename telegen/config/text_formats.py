@@ -1,4 +1,4 @@
-"""What the text of a setting has to look like: an expression for the loader, and words for whoever it refuses."""
+"""Formats of text settings: a regular expression for the loader and a description for error messages."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ LEASE_NAME = "^[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?$"
 PAGE_PATH = "^/[A-Za-z0-9/_.-]*$"
 URL = "^(https?://.*)?$"
 
-SHAPES: Mapping[str, str] = {
-    CLUSTER_NAME: "1 to 63 letters, digits, '.', '_' and '-', the first and the last of them a letter or a digit",
-    LABEL_VALUE: "at most 253 characters and none that controls a terminal, as a line's end does",
-    LEASE_NAME: "1 to 202 lower case letters, digits, '.' and '-', the first and the last of them a letter or a digit",
+FORMATS: Mapping[str, str] = {
+    CLUSTER_NAME: "1 to 63 letters, digits, '.', '_' and '-', beginning and ending with a letter or a digit",
+    LABEL_VALUE: "at most 253 characters without control characters such as line breaks",
+    LEASE_NAME: "1 to 202 lower case letters, digits, '.' and '-', beginning and ending with a letter or a digit",
     PAGE_PATH: "a path like /metrics, of letters, digits, '/', '_', '.' and '-'",
     URL: "a URL like http://localhost:8001",
 }
-"""Words by expression."""
+"""Description by regular expression."""
 
 
-def in_words(complaint: str) -> str:
-    """A complaint about an expression that does not match, in words; any other as it is."""
-    for expression, words in SHAPES.items():
+def describe_mismatch(complaint: str) -> str:
+    """Replace a complaint about a regular expression by the description of its format; return others unchanged."""
+    for expression, description in FORMATS.items():
         if repr(expression) in complaint:
-            return f"expected {words}"
+            return f"expected {description}"
     return complaint

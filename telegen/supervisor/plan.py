@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from telegen.cadvisor.registry import sources
 from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace
-from telegen.kubestate.checks import check_selection
 from telegen.kubestate.registry import DEFAULT, RESOURCES
 from workers._base import Assignment, Group, Shard
 
@@ -80,9 +79,8 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
         demo: URL of the simulated API server to watch instead of any cluster.
 
     Raises:
-        ConfigError: the configuration names something unknown, or leaves nothing to collect.
+        ConfigError: the environment lacks what the configuration needs, or nothing is left to collect.
     """
-    check_selection(config)
     found = detect(config, environ)
     cluster = demo or found.cluster
     reason = f"watches the simulated cluster at {demo}" if demo else found.reason

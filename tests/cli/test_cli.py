@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from telegen import __version__
-from telegen.cli.main import main
+from telegen.cli.main import COMMANDS, main
 
 NAMESPACE = {
     "apiVersion": "v1",
@@ -90,7 +90,7 @@ def test_unknown_kinds_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture
     path.write_text(json.dumps({"kind": "List", "items": [{"apiVersion": "v1", "kind": "Gopher"}] * 3 + [NAMESPACE]}))
     status, text, complaints = render(capsys, path)
     assert status == 0 and CREATED % "shop" in text
-    assert complaints == "telegen: 3 of v1 Gopher left out: nothing is said of this kind\n"
+    assert complaints == "telegen: skipped 3 of v1 Gopher: the kind is not supported or not among the resources\n"
 
 
 def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +109,7 @@ def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert render(capsys, path, "--config", str(config))[1] == ""
     assert CREATED % "shop" in render(capsys, path, "--config", str(config), "--resources", "namespaces")[1]
     status, _, complaints = render(capsys, path, "--resources", "gophers")
-    assert status == 2 and "unknown resource gophers; there are certificatesigningrequests, " in complaints
+    assert status == 2 and "unknown resource gophers; choose from certificatesigningrequests, " in complaints
 
 
 def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -141,3 +141,20 @@ def test_check_config_and_version(tmp_path: Path) -> None:
     for command in ([], ["run"], ["render"]):
         assert "usage: telegen" in run(*command, "--help").stdout
     assert run("gopher").returncode == 2
+
+
+@pytest.mark.parametrize("module", [["telegen"], ["telegen", "run"], ["telegen.supervisor"]], ids=" ".join)
+def test_version_option(module: list[str]) -> None:
+    """--version prints the version and exits with 0, for the command, for `run` and for the supervisor."""
+    command = [sys.executable, "-m", *module, "--version"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"telegen {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "run"])
+def test_every_command_is_documented(command: str) -> None:
+    """README.md or a document in docs/ names every command."""
+    root = Path(__file__).parents[2]
+    texts = [path.read_text() for path in (root / "README.md", *(root / "docs").glob("*.md"))]
+    documented = any(f"telegen {command}" in text for text in texts)
+    assert documented, f"`telegen {command}` is not documented: add it to README.md or a document in docs/"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cli.exposition_parser import Unreadable, parse
+from telegen.cli.exposition_parser import InvalidExposition, parse
 from telegen.cli.main import main
 
 OLD = r"""# HELP kube_pod_info Something.
@@ -71,7 +71,7 @@ kube_pod_info{pod="a",namespace="shop"} 1
 # EOF
 """
     status, lines = compare(OLD, gzip.compress(new.encode()))
-    assert lines == ["4 metrics: 4 agree, 0 differ; 8 series are the same, 0 missing, 0 extra, 0 different"]
+    assert lines == ["4 metrics: 4 agree, 0 differ; 8 series equal, 0 missing, 0 extra, 0 different"]
     assert status == 0
 
 
@@ -82,15 +82,15 @@ def test_what_differs_is_told(compare: Comparing) -> None:
     status, lines = compare(OLD, new)
     assert status == 1
     assert lines == [
-        "container_cpu_usage_seconds_total: 1 same, 1 different",
-        "  type: counter became gauge",
-        '  ~ container_cpu_usage_seconds_total{id="/b"} 20 became 21',
-        "kube_pod_info: 2 same, 1 missing, 1 extra",
+        "container_cpu_usage_seconds_total: 1 equal, 1 different",
+        "  type: counter changed to gauge",
+        '  ~ container_cpu_usage_seconds_total{id="/b"} 20 changed to 21',
+        "kube_pod_info: 2 equal, 1 missing, 1 extra",
         '  - kube_pod_info{namespace="shop",node="n1",pod="b"} 1',
         '  + kube_pod_info{namespace="shop",node="n1",pod="B"} 1',
-        "up: 0 same, 1 missing",
+        "up: 0 equal, 1 missing",
         "  - up 1",
-        "4 metrics: 1 agree, 3 differ; 5 series are the same, 2 missing, 1 extra, 1 different",
+        "4 metrics: 1 agree, 3 differ; 5 series equal, 2 missing, 1 extra, 1 different",
     ]
 
 
@@ -118,14 +118,14 @@ def test_ignored_labels_and_extra_series(compare: Comparing) -> None:
     assert compare(OLD, new, "--ignore-label", "id", "--ignore-value", "cpu")[0] == 0
     assert compare(OLD, OLD + "more 1\n")[0] == 1
     status, lines = compare(OLD, OLD + "more 1\n", "--allow-extra")
-    assert status == 0 and lines[:2] == ["more: 0 same, 1 extra", "  + more 1"]
+    assert status == 0 and lines[:2] == ["more: 0 equal, 1 extra", "  + more 1"]
 
 
 def test_series_that_come_twice(compare: Comparing) -> None:
     """A new page that says a series again is at fault; an old one that does is only told of."""
     twice = OLD + "up 1\n"
     status, lines = compare(OLD, twice)
-    assert status == 1 and "  the new page says 1 of its series more than once" in lines
+    assert status == 1 and "  the new page has 1 repeated series" in lines
     assert compare(twice, OLD)[0] == 0
 
 
@@ -133,7 +133,7 @@ def test_examples_are_limited(compare: Comparing) -> None:
     """--limit bounds the examples of each kind, and what is left out is counted."""
     many = "".join(f'm{{n="{number}"}} 1\n' for number in range(9))
     lines = compare(many, "m 1\n", "--limit", "2")[1]
-    assert lines[0] == "m: 0 same, 9 missing, 1 extra"
+    assert lines[0] == "m: 0 equal, 9 missing, 1 extra"
     assert lines[1:4] == ['  - m{n="0"} 1', '  - m{n="1"} 1', "  - and 7 more"]
     assert len(compare(many, "m 1\n", "--limit", "0")[1]) == 2
 
@@ -141,17 +141,17 @@ def test_examples_are_limited(compare: Comparing) -> None:
 @pytest.mark.parametrize(
     ("page", "message"),
     [
-        (b"a 1\nb\n", "line 2 is no sample: b"),
-        (b"<html>\n", "line 1 is no sample: <html>"),
-        (b"a one\n", "line 1: one is no number"),
-        (b'a{b=1} 1\n', "line 1: these are no labels: b=1"),
-        (b'a{b="1} 1\n', "line 1 is no sample"),
+        (b"a 1\nb\n", "line 2 is not a sample: b"),
+        (b"<html>\n", "line 1 is not a sample: <html>"),
+        (b"a one\n", "line 1: one is not a number"),
+        (b'a{b=1} 1\n', "line 1: malformed labels: b=1"),
+        (b'a{b="1} 1\n', "line 1 is not a sample"),
         (b"a \xff\n", "byte 2 is not UTF-8"),
     ],
 )
 def test_what_is_no_page(page: bytes, message: str) -> None:
     """A page that cannot be read is told of with its line."""
-    with pytest.raises(Unreadable, match=f"^{message}"):
+    with pytest.raises(InvalidExposition, match=f"^{message}"):
         parse(page, lambda name: True)
 
 
@@ -212,7 +212,7 @@ def test_over_the_wire(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_numbers_are_short(compare: Comparing) -> None:
     """Values are shown as people write them: 0.1, not the seventeen digits of the nearest binary fraction."""
     _, lines = compare("a 0.1\nb 1e+20\nc 3\n", "a 0.3\n")
-    assert {"  ~ a 0.1 became 0.3", "  - b 1e+20", "  - c 3"} <= set(lines)
+    assert {"  ~ a 0.1 changed to 0.3", "  - b 1e+20", "  - c 3"} <= set(lines)
 
 
 def test_nothing_to_compare(compare: Comparing) -> None:
@@ -221,13 +221,13 @@ def test_nothing_to_compare(compare: Comparing) -> None:
     for page in ("", "# HELP up Something.\n"):
         status, lines = compare(page, OLD, "--allow-extra")
         assert (status, len(lines)) == (2, 1)
-        assert lines[0].endswith("old: no sample on it")
+        assert lines[0].endswith("old: the page has no samples")
     assert compare(OLD, OLD, "--family", "nosuch") == (2, ["telegen: --family: no metric of either page matches"])
 
 
 def test_tolerance_that_is_none(compare: Comparing) -> None:
     """What is no fraction is refused by its own name."""
-    for text, message in (("x", "x is no number"), ("2", "2 is not from 0 to 1")):
+    for text, message in (("x", "x is not a number"), ("2", "2 is not between 0 and 1")):
         with pytest.raises(SystemExit) as raised:
             compare(OLD, OLD, "--tolerance", text)
         assert raised.value.code == 2

@@ -33,6 +33,6 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     """Errors go to standard error; a group that there is not is a mistake of usage."""
     write(v2_tree(tmp_path) / "docker" / ID, memory_current="many\n")
     assert main(["sample", f"--cgroup-root={tmp_path}", f"--proc-root={tmp_path}"]) == 0
-    assert "1 readings left out: malformed" in capsys.readouterr().err
+    assert "skipped 1 readings: malformed" in capsys.readouterr().err
     assert main(["sample", "--groups", "disks"]) == 2
     assert "no group of metrics is called disks" in capsys.readouterr().err

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from telegen.config import Config, ConfigError, Sources
+from telegen.config import Config, ConfigError
 from telegen.config.flags import FLAGS, Flag, ignored_flags, read_allowlist
-from telegen.config.load import settings, value_at
+from telegen.config.settings import settings, value_at
 from telegen.supervisor.__main__ import main
-from telegen.supervisor.run_options import given, parser
+from telegen.supervisor.run_options import parse_run_options, parser
 
 STATE = "kube_metrics.kube_state"
 
@@ -30,8 +30,7 @@ skip_log_headers one_output
 
 def read(*line: str, config: str | None = None, **environ: str) -> Config:
     """The configuration of a command line."""
-    options = parser().parse_args([*line, *(["--config", config] if config else [])])
-    return Sources(options.config, environ, given(options), options.continue_without_config).load()
+    return parse_run_options([*line, *(["--config", config] if config else [])], environ).source.load()
 
 
 SET: list[tuple[list[str], str, Any]] = [
@@ -105,9 +104,9 @@ BAD = [
     ("--use-apiserver-cache=maybe", "--use-apiserver-cache: expected true or false, got 'maybe'"),
     ("--metric-allowlist=(", f"{STATE}.metric_allowlist"),
     ("--metric-labels-allowlist=pods", "--metric-labels-allowlist: character 1: expected a resource and =[...]"),
-    ("--namespaces=../x", f"{STATE}.namespaces: '../x' is no name of a namespace (set by --namespaces)"),
-    ("--namespaces-denylist=a=b", f"{STATE}.namespaces_exclude: 'a=b' is no name of a namespace"),
-    ("--node=a,b", f"{STATE}.node: 'a,b' is no name of a node (set by --node)"),
+    ("--namespaces=../x", f"{STATE}.namespaces: '../x' is not a valid name of a namespace (set by --namespaces)"),
+    ("--namespaces-denylist=a=b", f"{STATE}.namespaces_exclude: 'a=b' is not a valid name of a namespace"),
+    ("--node=a,b", f"{STATE}.node: 'a,b' is not a valid name of a node (set by --node)"),
     ("--apiserver=10.0.0.1", f"{STATE}.apiserver: "),
     ("--server-read-timeout=60", "web.read_timeout: expected a duration"),
     ("-v=x", "--v: expected a whole number, got 'x'"),
@@ -134,9 +133,9 @@ def test_what_cannot_be_honoured_is_refused(flag: Flag, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.ignored], ids=lambda flag: flag.name)
 def test_what_has_no_meaning_here_is_noted(flag: Flag) -> None:
     """Harmless flags change nothing; the log has a line for each."""
-    options = parser().parse_args([f"--{flag.name}=1"])
-    assert Sources(None, {}, given(options)).load() == Config()
-    assert list(ignored_flags(given(options))) == [f"--{flag.name}: no effect: {flag.ignored}"]
+    source = parse_run_options([f"--{flag.name}=1"], {}).source
+    assert source.load() == Config()
+    assert list(ignored_flags(source.flags)) == [f"--{flag.name}: no effect: {flag.ignored}"]
 
 
 def test_several_bad_flags_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,7 +162,7 @@ def test_flag_below_what_is_no_block(tmp_path: Path) -> None:
     """A file that has a number where the flag needs a block of settings."""
     path = tmp_path / "config.yaml"
     path.write_text("kube_metrics: 5")
-    with pytest.raises(ConfigError, match="^kube_metrics: --port needs a block of settings there$"):
+    with pytest.raises(ConfigError, match="^kube_metrics: --port needs a block of settings here, not a value$"):
         read("--port=1", config=str(path))
 
 
@@ -182,10 +181,10 @@ def test_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("labels_allow_list: {pods: [a]}", f"labels_allow_list: unknown key: .*here it is {STATE}.labels_allowlist"),
-        ("resources: {pods: {}}", f"resources: unknown key: .*here it is {STATE}.resources"),
-        ("namespace: x", f"namespace: unknown key: .*here it is {STATE}.pod_namespace"),
-        ("use_api_server_cache: true", f"use_api_server_cache: unknown key: .*here it is {STATE}.use_apiserver_cache"),
+        ("labels_allow_list: {pods: [a]}", f"labels_allow_list: unknown key: .*use {STATE}.labels_allowlist"),
+        ("resources: {pods: {}}", f"resources: unknown key: .*use {STATE}.resources"),
+        ("namespace: x", f"namespace: unknown key: .*use {STATE}.pod_namespace"),
+        ("use_api_server_cache: true", f"use_api_server_cache: unknown key: .*use {STATE}.use_apiserver_cache"),
         ("auto-gomemlimit: true", "auto-gomemlimit: unknown key: .*no effect"),
         ("custom_resource_config: {}", "custom_resource_config: unknown key: .*refused"),
         ("tls_config: x", "tls_config: unknown key: .*refused"),

@@ -12,10 +12,12 @@ import msgspec
 import pytest
 
 from telegen.config import Config, ConfigError, load, not_effective
-from telegen.config.load import check_names, is_effective, settings, value_at
-from telegen.config.model import ClusterEntry
+from telegen.config.model import ClusterEntry, Section, text
 from telegen.config.reference import reference
-from telegen.config.text_formats import SHAPES, in_words
+from telegen.config.settings import is_effective, least, settings, value_at
+from telegen.config.text_formats import FORMATS, describe_mismatch
+from telegen.config.types import Size
+from telegen.config.validation import check_resource_names
 from telegen.kubestate.registry import RESOURCES
 
 HERE = Path(__file__).parent
@@ -55,7 +57,7 @@ BAD = [
     ("kube_metrics: {listen_address: 9443}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: ':70000'}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: '::1:80'}", "kube_metrics.listen_address: expected an address"),
-    ("kube_metrics: {metrics_path: /telemetry}", "kube_metrics.metrics_path: is another page's"),
+    ("kube_metrics: {metrics_path: /telemetry}", "kube_metrics.metrics_path: /telemetry is reserved for another page"),
     ("kube_metrics: {metrics_path: metrics}", "kube_metrics.metrics_path: "),
     ("kube_metrics: {cadvisor: {collect_interval: 10}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
     ("kube_metrics: {cadvisor: {collect_interval: 10 s}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
@@ -79,8 +81,8 @@ BAD = [
     ("api: {watch_timeout_min: 1h}", "api.watch_timeout_min: must not exceed"),
     ("log: {level: loud}", "log.level: "),
     ("web: {workers: 0}", "web.workers: "),
-    ("log: {level: info, level: debug}", "level: the key stands there 2 times"),
-    ("log: ${NOT_SET}", "log: the variable NOT_SET is not set; ${NOT_SET:-default} gives it a default, ${NOT_SET:-} none"),
+    ("log: {level: info, level: debug}", "level: the key appears 2 times"),
+    ("log: ${NOT_SET}", "log: the variable NOT_SET is not set; set it, or write ${NOT_SET:-default}, or ${NOT_SET:-} for an empty value"),
     ("- a list", "expected a mapping of settings, got list"),
     ("a: [", "config.yaml: "),
     ("\x00", "config.yaml: "),
@@ -92,7 +94,7 @@ def read(folder: Path, text: str, **environ: str) -> Config:
     path = folder / "config.yaml"
     path.write_text(text)
     config = load(str(path), environ)
-    check_names(config, RESOURCES)
+    check_resource_names(config, RESOURCES)
     return config
 
 
@@ -149,8 +151,8 @@ def test_environment(tmp_path: Path) -> None:
     ("text", "environ", "value", "message"),
     [
         ("${N}", {"N": "a"}, "a", ""),
-        ("${N}", {}, "", "the variable N is not set; ${N:-default} gives it a default"),
-        ("${N}", {"N": ""}, "", "the variable N is empty; ${N:-default} gives it a default"),
+        ("${N}", {}, "", "the variable N is not set; set it, or write ${N:-default}"),
+        ("${N}", {"N": ""}, "", "the variable N is empty; set it, or write ${N:-default}"),
         ("a${N}", {"N": ""}, "", "the variable N is empty; "),
         ("${N:-}", {}, "", ""),
         ("${N:-}", {"N": ""}, "", ""),
@@ -202,14 +204,14 @@ def test_environment_over_an_empty_block(tmp_path: Path) -> None:
 
 def test_key_in_the_wrong_block(tmp_path: Path) -> None:
     """The commonest slip, a line that is indented too little or too much, is answered with where it belongs."""
-    for text, wanted in (
+    for lines, wanted in (
         ("kube_metrics: {cadvisor: {total_shards: 2}}", "kube_metrics.kube_state.total_shards"),
         ("cadvisor: {enabled: false}", "kube_metrics.cadvisor"),
         ("kube_metrics: {standby: hot}", "kube_metrics.election.standby"),
         ("kube_metrics: {workload: true}", "kube_metrics.cadvisor.workload"),
     ):
         with pytest.raises(ConfigError, match=f": unknown key, did you mean {wanted}\\?$"):
-            read(tmp_path, text)
+            read(tmp_path, lines)
     with pytest.raises(ConfigError, match=": unknown key$"):
         read(tmp_path, "enabled: true")
 
@@ -251,22 +253,51 @@ def test_not_effective_settings_are_named(tmp_path: Path) -> None:
 
 
 def test_document_is_up_to_date() -> None:
-    """docs/configuration.md is what the model says: `python -m telegen.config.reference > docs/configuration.md`."""
-    assert (HERE.parents[1] / "docs" / "configuration.md").read_text() == reference()
+    """docs/configuration.md is generated from the model."""
+    current = (HERE.parents[1] / "docs" / "configuration.md").read_text() == reference()
+    assert current, "docs/configuration.md is stale: run `python -m telegen.config.reference > docs/configuration.md`"
 
 
-def shaped() -> Iterator[str]:
-    """The expressions of all settings, of the entries of lists as well."""
+def test_setting_without_help_is_refused() -> None:
+    """The error tells a contributor where and how to add the help."""
+
+    class Incomplete(Section, frozen=True):
+        described: Annotated[int, text("Number.")] = 1
+        bare: int = 1
+
+    with pytest.raises(TypeError, match=r"^block.bare: the setting has no help; declare it as Annotated\[.*config/model.py$"):
+        list(settings(Incomplete, "block."))
+
+
+BOUNDED = [(path, type(value_at(Config(), path)), least(meta)) for path, _, meta in settings() if least(meta) is not None]
+
+
+@pytest.mark.parametrize(("path", "kind", "bound"), BOUNDED, ids=[path for path, _, _ in BOUNDED])
+def test_lower_bounds(tmp_path: Path, path: str, kind: type, bound: float) -> None:
+    """A value below the bound in the model is an error that names the path, the bound and the variable."""
+    variable = f"TELEGEN_{path.upper().replace('.', '__')}"
+    low = "1" if kind is Size else "0s"
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, "", **{variable: low})
+    message = f"{path}: must be at least {kind(bound)}, not {kind.read(low if kind is not Size else 1)} (set by {variable})"
+    assert message in str(raised.value).splitlines()
+
+
+def patterns() -> Iterator[str]:
+    """The regular expressions of all settings and of the entries of `clusters`."""
     metas = [meta for _, _, meta in settings()]
     hints = typing.get_type_hints(ClusterEntry, include_extras=True).values()
     metas += [meta for hint in hints for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta)]
     yield from (meta.pattern for meta in metas if meta.pattern)
 
 
-def test_every_shape_has_words() -> None:
-    """No expression is shown to people: for each there are words, and none are left over."""
-    assert set(shaped()) == set(SHAPES)
-    for expression in SHAPES:
+def test_every_format_has_a_description() -> None:
+    """Error messages describe formats in words, and no description is unused."""
+    missing = set(patterns()) - set(FORMATS)
+    assert not missing, f"add a description to FORMATS in telegen/config/text_formats.py for {missing}"
+    unused = set(FORMATS) - set(patterns())
+    assert not unused, f"remove from FORMATS in telegen/config/text_formats.py: {unused}"
+    for expression in FORMATS:
         with pytest.raises(msgspec.ValidationError) as raised:
             msgspec.convert("\0", Annotated[str, msgspec.Meta(pattern=expression)])
-        assert in_words(str(raised.value)) == f"expected {SHAPES[expression]}"
+        assert describe_mismatch(str(raised.value)) == f"expected {FORMATS[expression]}"

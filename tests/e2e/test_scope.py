@@ -108,7 +108,7 @@ def test_a_reload_keeps_the_shard(server: SimulatedServer) -> None:
         first, second = pair(stack, server)
         before = lease(server)
         first.process.send_signal(signal.SIGHUP)
-        wait_for("the reload", lambda: "configuration taken" in first.log.read_text(), 10, 0.05)
+        wait_for("the reload", lambda: "configuration reloaded" in first.log.read_text(), 10, 0.05)
         wait_for("a renewal", lambda: lease(server)["renewTime"] != before["renewTime"], 10, 0.05)
         assert holds(first) and not holds(second)
         for key in ("holderIdentity", "leaseTransitions", "acquireTime"):

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from telegen.cli.render import Page
+from telegen.cli.render import ObjectRenderer
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
 from tests.kubestate.test_malformed import objects
@@ -25,7 +25,7 @@ ALLOWLISTED = Selection(labels={"*": ["*"]})
 @lru_cache
 def page() -> dict[str, Metric]:
     """The objects of all cases as an agent shows them that has nothing configured but an allowlist of labels."""
-    found = Page(RESOURCES.values(), ALLOWLISTED)
+    found = ObjectRenderer(RESOURCES.values(), ALLOWLISTED)
     for name, resource in RESOURCES.items():
         for obj in objects(name):
             found.add({**obj, "apiVersion": resource.api_version, "kind": resource.kind})

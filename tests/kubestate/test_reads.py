@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from telegen.api.decoding import event_decoder, list_decoder
-from telegen.cli.render import Page
+from telegen.cli.render import ObjectRenderer
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
@@ -23,7 +23,7 @@ DRAWN = 300
 
 def said(resource: Resource, obj: Any) -> tuple[list[str], dict[str, int]]:
     """The page of an object with all families on, and the families that could not be read."""
-    page = Page([resource], EVERYTHING)
+    page = ObjectRenderer([resource], EVERYTHING)
     page.add({**obj, "apiVersion": resource.api_version, "kind": resource.kind})
     return list(page.lines(False)), dict(page.errors)
 
