@@ -50,14 +50,14 @@ def test_what_is_collected(
 @pytest.mark.parametrize(
     ("environ", "cause"),
     [
-        (POD, f"{TOKEN} is not there; does the pod mount its service account?"),
-        ({**HOME, "KUBECONFIG": "/a:/b"}, "KUBECONFIG=/a:/b names no file that is there"),
-        (HOME, "neither in a pod nor by a kubeconfig"),
+        (POD, f"{TOKEN} does not exist; mount the service account (automountServiceAccountToken)"),
+        ({**HOME, "KUBECONFIG": "/a:/b"}, "KUBECONFIG=/a:/b: no such file"),
+        (HOME, "not in a pod, and no kubeconfig"),
     ],
 )
 def test_why_there_is_no_cluster(environ: dict[str, str], cause: str) -> None:
     """The reason names what was looked for in vain."""
-    assert detect(Config(), environ, lambda path: False).reason.startswith(f"no cluster to be found ({cause}): ")
+    assert detect(Config(), environ, lambda path: False).reason.startswith(f"no cluster found ({cause}): ")
 
 
 NODE = {**POD, "NODE_NAME": "node-1"}
@@ -124,7 +124,7 @@ def test_namespace_of_the_leases(tmp_path: Path) -> None:
     named = msgspec.convert({"kube_metrics": {"election": {"namespace": "a"}}}, Config)
     assert election_namespace(named, {"POD_NAMESPACE": "b"}, account) == "a"
     assert election_namespace(Config(), {"POD_NAMESPACE": "b"}, account) == "b"
-    with pytest.raises(ConfigError, match="kube_metrics.election.namespace: needed outside a pod"):
+    with pytest.raises(ConfigError, match="kube_metrics.election.namespace: required outside a pod"):
         election_namespace(Config(), {}, account)
     (tmp_path / "namespace").write_text("c")
     assert election_namespace(Config(), {}, account) == "c"

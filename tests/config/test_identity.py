@@ -33,7 +33,7 @@ def test_who_asks(tmp_path: Path, kubernetes: str, identifies: bool) -> None:
 @pytest.mark.parametrize(
     ("kube_metrics", "message"),
     [
-        ("", "there is no API server to ask: no cluster to be found"),
+        ("", "there is no API server to ask: no cluster found"),
         ("kube_state: {enabled: false, apiserver: 'http://x'}", "there is no API server to ask: kube_metrics.kube_state.enabled is false"),
         ("kube_state: {clusters: [{name: a, kubeconfig: /k}]}", "cannot be used with kube_metrics.kube_state.clusters"),
     ],
