@@ -1,4 +1,4 @@
-"""What an environment switches on, and how a changed file is noticed."""
+"""Detection of the cluster, the node and the scope, and of changed files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TOKEN, USUAL = f"{ACCOUNT}/token", "/home/me/.kube/config"
 def test_what_is_collected(
     settings: dict[str, object], environ: dict[str, str], files: set[str], cluster: str, containers: bool
 ) -> None:
-    """Every combination of settings and environment leads to one source, and says why."""
+    """Every combination of settings and environment leads to one source, with a reason."""
     found = detect(msgspec.convert({"kube_metrics": settings}, Config), environ, files.__contains__)
     assert (found.cluster, found.containers) == (cluster, containers)
     assert found.reason
@@ -56,7 +56,7 @@ def test_what_is_collected(
     ],
 )
 def test_why_there_is_no_cluster(environ: dict[str, str], cause: str) -> None:
-    """The reason names what was looked for in vain."""
+    """The reason names the missing sign of a cluster."""
     assert detect(Config(), environ, lambda path: False).reason.startswith(f"no cluster found ({cause}): ")
 
 
@@ -91,7 +91,7 @@ NODE = {**POD, "NODE_NAME": "node-1"}
     ],
 )
 def test_scope(settings: dict[str, object], environ: dict[str, str], node: str) -> None:
-    """A pod that knows its node takes that node's part, unless somebody has chosen its part or there is nothing to watch."""
+    """An agent with a node has node scope, unless the settings fix its share or nothing is watched."""
     found = detect(msgspec.convert({"kube_metrics": settings}, Config), environ, {TOKEN, USUAL}.__contains__)
     assert found.node == node
     assert (f"for node {node}" in found.reason) == bool(node)
@@ -103,7 +103,7 @@ def test_scope(settings: dict[str, object], environ: dict[str, str], node: str) 
     "settings", [{"node_name": "node-1"}, {"scope": "cluster"}, {"kube_state": {"shard": 1, "total_shards": 3}}, {"enabled": False}]
 )
 def test_empty_name_of_the_node(settings: dict[str, object]) -> None:
-    """A NODE_NAME that is set to nothing is told, as each agent would take everything; where it is not needed it does no harm."""
+    """An empty NODE_NAME is an error, as each agent would serve the whole cluster; it is ignored where it is not needed."""
     environ = {**POD, "NODE_NAME": ""}
     with pytest.raises(ConfigError, match="kube_metrics.node_name: NODE_NAME is empty in the environment"):
         detect(Config(), environ, {TOKEN}.__contains__)
@@ -112,14 +112,14 @@ def test_empty_name_of_the_node(settings: dict[str, object]) -> None:
 
 
 def test_node_scope_needs_a_node() -> None:
-    """Asked for by name, node scope does not fall back to watching everything, which every agent would do then."""
+    """An explicit node scope without a node is an error: every agent would serve the whole cluster."""
     config = msgspec.convert({"kube_metrics": {"scope": "node"}}, Config)
     with pytest.raises(ConfigError, match="kube_metrics.scope: node needs node_name, or NODE_NAME in the environment"):
         detect(config, POD, lambda path: True)
 
 
 def test_namespace_of_the_leases(tmp_path: Path) -> None:
-    """The setting, else the variable, else the account's folder; nothing else is guessed."""
+    """The namespace comes from the setting, else the variable, else the ServiceAccount; else it is an error."""
     account = str(tmp_path)
     named = msgspec.convert({"kube_metrics": {"election": {"namespace": "a"}}}, Config)
     assert election_namespace(named, {"POD_NAMESPACE": "b"}, account) == "a"
@@ -137,7 +137,7 @@ PLACES: dict[str, tuple[dict[str, str], set[str], str]] = {
     "desk": (HOME, {USUAL}, f"kubeconfig:{USUAL}"),
     "nowhere": (HOME, set(), ""),
 }
-"""Environment, files, and the cluster that can be found there."""
+"""Environment, existing files, and the cluster they lead to."""
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -149,8 +149,8 @@ PLACES: dict[str, tuple[dict[str, str], set[str], str]] = {
 def test_every_combination(
     place: str, enabled: bool | None, auto_detect: bool, enable: bool, state: bool, cadvisor: bool
 ) -> None:
-    """The specification's sentence, for all of its switches in every place: `enabled` decides; without it, auto_detect
-    together with kubernetes.enable does; each source has a switch of its own, and needs what it reads."""
+    """The rule of the specification, for all combinations of its switches: `enabled` decides; if it is null, auto_detect and
+    kubernetes.enable must both be true. Each source has a switch of its own."""
     environ, files, there = PLACES[place]
     kube = {"enabled": enabled, "auto_detect": auto_detect, "kube_state": {"enabled": state}, "cadvisor": {"enabled": cadvisor}}
     config = msgspec.convert({"kubernetes": {"enable": enable}, "kube_metrics": kube}, Config)
@@ -162,7 +162,7 @@ def test_every_combination(
 
 
 def test_kubernetes_enable_stops_detection_only() -> None:
-    """kubernetes.enable false: nothing by itself; asked for by name, it is watched all the same."""
+    """kubernetes.enable false prevents detection, but not kube_metrics.enabled: true."""
     off = {"kubernetes": {"enable": False}}
     assert detect(msgspec.convert(off, Config), POD, lambda path: True).cluster == ""
     asked = msgspec.convert({**off, "kube_metrics": {"enabled": True}}, Config)
@@ -170,7 +170,7 @@ def test_kubernetes_enable_stops_detection_only() -> None:
 
 
 def test_changed_file_is_noticed_once(tmp_path: Path) -> None:
-    """New content counts once; the same content written again does not, nor does a file that is away."""
+    """New content is one change; equal content and a missing file are none."""
     path = tmp_path / "config"
     path.write_text("a")
     watched = WatchedFile(str(path))
@@ -186,7 +186,7 @@ def test_changed_file_is_noticed_once(tmp_path: Path) -> None:
 
 
 def test_swapped_link_of_a_configmap_is_noticed(tmp_path: Path) -> None:
-    """The kubelet swaps the link to the folder: the file's own path and link stay as they are."""
+    """The kubelet replaces the link to the folder; the path and the link of the file stay unchanged."""
     for name, content in (("v1", "old"), ("v2", "new")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config").write_text(content)
@@ -199,5 +199,5 @@ def test_swapped_link_of_a_configmap_is_noticed(tmp_path: Path) -> None:
 
 
 def test_no_file_never_changes() -> None:
-    """Without a configuration file there is nothing to notice."""
+    """Without a configuration file there are no changes."""
     assert not WatchedFile(None).changed()

@@ -1,4 +1,4 @@
-"""Settings from files and the environment: what is taken, what is refused and how it is said."""
+"""Loading of settings from files and the environment, and the error messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LATER = {
     "kube_metrics.streaming.interval",
     "kube_metrics.streaming.use_otlp",
 }
-"""Settings without effect yet. Nothing may be added here."""
+"""Settings without effect. Do not add any: a new setting must have an effect."""
 
 BAD = [
     ("gophers: 1", "gophers: unknown key"),
@@ -90,7 +90,7 @@ BAD = [
 
 
 def read(folder: Path, text: str, **environ: str) -> Config:
-    """Load a file with this text, and look at its names."""
+    """Load a file with this text, and check its names."""
     path = folder / "config.yaml"
     path.write_text(text)
     config = load(str(path), environ)
@@ -109,15 +109,15 @@ def test_bad_settings(tmp_path: Path, text: str, message: str) -> None:
     assert line.startswith(message) or str(tmp_path) in line
 
 
-def test_several_problems_are_told_at_once(tmp_path: Path) -> None:
-    """Impossible values are all named, a line each."""
+def test_all_problems_are_reported(tmp_path: Path) -> None:
+    """Every invalid value is reported, one per line."""
     with pytest.raises(ConfigError) as raised:
         read(tmp_path, "supervisor: {heartbeat_timeout: 1s, grace_period: 0s}")
     assert len(str(raised.value).splitlines()) == 2
 
 
 def test_large_file(tmp_path: Path) -> None:
-    """A file beyond the bound is refused before it is parsed."""
+    """A file above the limit is refused before it is parsed."""
     with pytest.raises(ConfigError, match="larger than 1048576 bytes"):
         read(tmp_path, "#" * (1 << 20) + "\n")
 
@@ -131,12 +131,12 @@ def test_spec_is_accepted() -> None:
 
 
 def test_empty_file_is_the_defaults(tmp_path: Path) -> None:
-    """Nothing configured is everything by default."""
+    """An empty file gives the defaults."""
     assert read(tmp_path, "") == read(tmp_path, "{}") == load(None, {}) == Config()
 
 
 def test_environment(tmp_path: Path) -> None:
-    """${NAME} in the file, TELEGEN_* over it, with the types of YAML."""
+    """${NAME} in the file and TELEGEN_* variables, which win, have the types of YAML."""
     text = "web: {workers: '${WORKERS}'}\nlog: {level: '${LEVEL:-warning}'}\nkube_metrics: {metrics_path: /$$x}"
     with pytest.raises(ConfigError, match="kube_metrics.metrics_path"):
         read(tmp_path, text, WORKERS="3")
@@ -165,7 +165,7 @@ def test_environment(tmp_path: Path) -> None:
 def test_empty_variables(
     tmp_path: Path, where: str, text: str, environ: dict[str, str], value: str, message: str
 ) -> None:
-    """What expands to nothing, and so might mean "everything" or "no name", is an error unless the file says that it may."""
+    """A variable that expands to nothing is an error unless the file has a default: empty often means "everything"."""
     file = f"{{{where.replace('.', ': {')}: '{text}'{'}' * (where.count('.') + 1)}"
     if message:
         with pytest.raises(ConfigError, match=f"^{where}: {re.escape(message)}"):
@@ -176,7 +176,7 @@ def test_empty_variables(
 
 @pytest.mark.parametrize("name", ["2026", "10e3", "null", "yes", "0x1f", "2026-11-27"])
 def test_names_that_yaml_reads_otherwise(tmp_path: Path, name: str) -> None:
-    """Where a setting is a string, a variable's text is that string, whatever YAML would make of it; where it is not, YAML's value."""
+    """The text of a variable stays a string for a string setting, and is parsed as YAML for any other."""
     file = "{kube_metrics: {node_name: '${N}'}, kubernetes: {cluster_name: 'x-${N}'}, web: {workers: '${W:-2}'}}"
     config = read(tmp_path, file, N=name)
     assert (config.kube_metrics.node_name, config.kubernetes.cluster_name, config.web.workers) == (name, f"x-{name}", 2)
@@ -189,7 +189,7 @@ def test_names_that_yaml_reads_otherwise(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("empty", ["POD_NAME", "POD_NAMESPACE"])
 def test_manifest_for_shards_wants_its_variables(tmp_path: Path, empty: str) -> None:
-    """An agent of the StatefulSet whose variable is empty does not take the whole cluster: it says which, and ends."""
+    """An empty variable in the manifest for shards is an error; the agent does not serve the whole cluster instead."""
     text = (HERE.parents[1] / "k8s" / "overlays" / "shards" / "telegen.yaml").read_text()
     environ = {"POD_NAME": "telegen-0", "POD_NAMESPACE": "telegen"}
     assert read(tmp_path, text, **environ).kube_metrics.kube_state.pod == "telegen-0"
@@ -198,12 +198,12 @@ def test_manifest_for_shards_wants_its_variables(tmp_path: Path, empty: str) -> 
 
 
 def test_environment_over_an_empty_block(tmp_path: Path) -> None:
-    """A block without settings, which YAML reads as null, takes them from variables."""
+    """A block without settings, which YAML reads as null, can be filled by variables."""
     assert read(tmp_path, "web:\n", TELEGEN_WEB__WORKERS="4").web.workers == 4
 
 
 def test_key_in_the_wrong_block(tmp_path: Path) -> None:
-    """The commonest slip, a line that is indented too little or too much, is answered with where it belongs."""
+    """For a key with wrong indentation the error names the right block."""
     for lines, wanted in (
         ("kube_metrics: {cadvisor: {total_shards: 2}}", "kube_metrics.kube_state.total_shards"),
         ("cadvisor: {enabled: false}", "kube_metrics.cadvisor"),
@@ -216,8 +216,8 @@ def test_key_in_the_wrong_block(tmp_path: Path) -> None:
         read(tmp_path, "enabled: true")
 
 
-def test_complaints_name_the_variable(tmp_path: Path) -> None:
-    """Who looks for the fault in the file is told that it is not there."""
+def test_errors_name_the_variable(tmp_path: Path) -> None:
+    """The error names the variable that set the key, because the file does not show it."""
     for name, value in (("TELEGEN_WEB__WORKERS", "many"), ("TELEGEN_WEB__WORKRES", "1"), ("TELEGEN_KUBE_METRICS__SCOPE", "all")):
         with pytest.raises(ConfigError, match=rf"\(set by {name}\)$"):
             read(tmp_path, "web: {threads: 2}", **{name: value})
@@ -236,18 +236,18 @@ def test_complaints_name_the_variable(tmp_path: Path) -> None:
     ],
 )
 def test_bad_environment(tmp_path: Path, name: str, value: str, message: str) -> None:
-    """A variable that cannot be used is told by the path that it stands for."""
+    """The error for an invalid variable begins with the path of the setting."""
     with pytest.raises(ConfigError, match=f"^{message}[^\n]*$"):
         read(tmp_path, "web: {workers: 2}", **{name: value})
 
 
 def test_list_of_settings_without_effect_only_shrinks() -> None:
-    """What is accepted and does nothing is known, and said."""
+    """No setting without effect is added."""
     assert {path for path, _, meta in settings() if not is_effective(meta)} <= LATER
 
 
 def test_not_effective_settings_are_named(tmp_path: Path) -> None:
-    """Only those that differ from their defaults are worth a word."""
+    """Only settings that differ from their defaults are reported."""
     config = read(tmp_path, "kube_metrics: {streaming: {enabled: true, interval: 15s}}")
     assert not_effective(config) == ["kube_metrics.streaming.enabled"]
 

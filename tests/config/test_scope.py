@@ -93,7 +93,7 @@ def test_no_candidate(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
-    """Who leaves nothing to collect is told by which settings, once."""
+    """If nothing is left to collect, the error names the settings that cause it."""
     config = read(tmp_path, "kube_state: {enabled: false}, cadvisor: {enabled: false}")
     with pytest.raises(ConfigError) as raised:
         make_plan(config, {})

@@ -81,7 +81,7 @@ node track_unscheduled_pods object_limit use_apiserver_cache resync_period shard
 
 
 def test_every_key_of_the_selection_has_bad_input() -> None:
-    """The table names each of them, and each does something."""
+    """The table has every key of the selection, and each key has an effect."""
     assert set(SELECTION) == {re.split(r"[\[.:]", message)[0] for _, message in BAD}
     effective = {path for path, _, meta in settings() if is_effective(meta)}
     assert {f"{STATE}.{key}" for key in SELECTION} <= effective
@@ -89,7 +89,7 @@ def test_every_key_of_the_selection_has_bad_input() -> None:
 
 @pytest.mark.parametrize(("text", "message"), BAD, ids=[text for text, _ in BAD])
 def test_bad_selection(tmp_path: Path, text: str, message: str) -> None:
-    """One line with the path of the key; an expression that backtracks without end is found before any process starts."""
+    """One line with the path of the key; expressions with exponential backtracking are found before any process starts."""
     with pytest.raises(ConfigError) as raised:
         read(tmp_path, text)
     assert str(raised.value).startswith(f"{STATE}.{message}")
@@ -112,7 +112,7 @@ def test_bad_selection(tmp_path: Path, text: str, message: str) -> None:
     ],
 )
 def test_notes(tmp_path: Path, text: str, wanted: list[str]) -> None:
-    """What a selection does not narrow is said, not refused."""
+    """Limits of a selection are notes, not errors."""
     assert list(notes(read(tmp_path, text))) == wanted
 
 
@@ -129,12 +129,12 @@ def test_notes(tmp_path: Path, text: str, wanted: list[str]) -> None:
     ],
 )
 def test_expressions(pattern: str, name: str, found: bool) -> None:
-    """Not anchored; with lookaheads and JavaScript's named groups."""
+    """Expressions are not anchored, and may have lookaheads and JavaScript's named groups."""
     assert bool(compile_pattern(pattern).search(name)) is found
 
 
 def test_the_limit_leaves_no_trace() -> None:
-    """After the limited work, in time or not, CPU may be used freely."""
+    """After the context, whether it timed out or not, CPU time is unlimited again."""
     for _ in range(2):
         with cpu_limit(0.05):
             pass
