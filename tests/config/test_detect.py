@@ -1,8 +1,7 @@
-"""Detection of the cluster, the node and the scope, and of changed files."""
+"""Detection of the cluster, the node and the scope."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,6 @@ import pytest
 
 from telegen.config import Config, ConfigError, detect, election_namespace
 from telegen.config.detect import ACCOUNT
-from telegen.supervisor.file_watch import WatchedFile
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 HOME = {"HOME": "/home/me"}
@@ -167,37 +165,3 @@ def test_kubernetes_enable_stops_detection_only() -> None:
     assert detect(msgspec.convert(off, Config), POD, lambda path: True).cluster == ""
     asked = msgspec.convert({**off, "kube_metrics": {"enabled": True}}, Config)
     assert detect(asked, POD, lambda path: True).cluster == "in-cluster"
-
-
-def test_changed_file_is_noticed_once(tmp_path: Path) -> None:
-    """New content is one change; equal content and a missing file are none."""
-    path = tmp_path / "config"
-    path.write_text("a")
-    watched = WatchedFile(str(path))
-    assert not watched.changed()
-    path.write_text("bb")
-    assert watched.changed() and not watched.changed()
-    os.utime(path, (1, 1))
-    assert not watched.changed()
-    path.unlink()
-    assert not watched.changed()
-    path.write_text("ccc")
-    assert watched.changed()
-
-
-def test_swapped_link_of_a_configmap_is_noticed(tmp_path: Path) -> None:
-    """The kubelet replaces the link to the folder; the path and the link of the file stay unchanged."""
-    for name, content in (("v1", "old"), ("v2", "new")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config").write_text(content)
-    (tmp_path / "..data").symlink_to("v1")
-    (tmp_path / "config").symlink_to("..data/config")
-    watched = WatchedFile(str(tmp_path / "config"))
-    (tmp_path / "next").symlink_to("v2")
-    os.replace(tmp_path / "next", tmp_path / "..data")
-    assert watched.changed() and not watched.changed()
-
-
-def test_no_file_never_changes() -> None:
-    """Without a configuration file there are no changes."""
-    assert not WatchedFile(None).changed()
