@@ -30,7 +30,7 @@ class View:
     Attributes:
         pages: path to the arenas whose stores it shows.
         expected: store names that must have been published once, by worker.
-        heartbeats: last sign of life of each process.
+        heartbeats: time of the last heartbeat of each process.
         rows: worker name to its row of the heartbeats; `supervisor` is one of them.
         grace: seconds without a heartbeat after which the agent is not ready.
         is_served: true for a worker whose stores may be served now; another agent may serve them instead.

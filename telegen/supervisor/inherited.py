@@ -23,7 +23,7 @@ class Inherited:
     """Shared memory and sockets.
 
     Attributes:
-        heartbeats: last sign of life of each process.
+        heartbeats: time of the last heartbeat of each process.
         deadlines: until when each shard may be served.
         lease_problem: why Leases cannot be read or written, "" if they can.
         shard: shard by the ordinal in a StatefulSet, once it is known.

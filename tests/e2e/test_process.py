@@ -124,7 +124,7 @@ def test_second_agent_of_one_pidfile(agent: Agent, tmp_path: Path) -> None:
 
 
 def test_usr1_writes_the_state_of_every_worker(server: SimulatedServer) -> None:
-    """SIGUSR1: a line per worker with its pid and its last sign of life."""
+    """SIGUSR1: a line per worker with its pid and its last heartbeat."""
     with start_agent(FAST + "log: {{level: info}}\n", url=server.url) as agent:
         agent.wait_ready()
         agent.process.send_signal(signal.SIGUSR1)
