@@ -252,6 +252,15 @@ def test_not_effective_settings_are_named(tmp_path: Path) -> None:
     assert not_effective(config) == ["kube_metrics.streaming.enabled"]
 
 
+def test_every_effective_setting_is_read() -> None:
+    """Code outside the model names every setting that claims to have an effect."""
+    root = HERE.parents[1]
+    files = [path for folder in ("telegen", "workers") for path in (root / folder).rglob("*.py") if path.name != "model.py"]
+    words = {word for path in files for word in re.findall(r"\w+", path.read_text())}
+    unread = [path for path, _, meta in settings() if is_effective(meta) and path.rpartition(".")[2] not in words]
+    assert not unread, f"no code reads {unread}: use the setting, or declare it with later() in telegen/config/model.py"
+
+
 def test_document_is_up_to_date() -> None:
     """docs/configuration.md is generated from the model."""
     current = (HERE.parents[1] / "docs" / "configuration.md").read_text() == reference()
