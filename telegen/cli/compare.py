@@ -40,6 +40,7 @@ class Terms:
 
     def equal(self, old: float, new: float) -> bool:
         """Return True if two values are equal within the tolerance; NaN equals NaN."""
+        # NaN is the only value that differs from itself.
         return old == new or (old != old and new != new) or math.isclose(old, new, rel_tol=self.tolerance)
 
 

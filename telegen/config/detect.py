@@ -70,6 +70,7 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     if not wanted:
         return Detection("", containers, f"{why}: {_shown('', containers)}")
     clusters = tuple(_named(config, source))
+    # Several clusters exclude node scope: a node belongs to one of them, and Leases exist per cluster.
     if clusters:
         names = ", ".join(cluster.name for cluster in clusters)
         whole = _whole(config, environ, source)
@@ -170,6 +171,7 @@ def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], 
     explicit = state.kubeconfig
     if explicit:
         return f"kubeconfig:{explicit}"
+    # The order of client-go: the pod's own account, else $KUBECONFIG, else ~/.kube/config.
     if environ.get("KUBERNETES_SERVICE_HOST") and environ.get("KUBERNETES_SERVICE_PORT") and exists(f"{ACCOUNT}/token"):
         return "in-cluster"
     named = [path for path in environ.get("KUBECONFIG", "").split(os.pathsep) if path]

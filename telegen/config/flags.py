@@ -206,6 +206,7 @@ def apply_flags(data: dict[str, Any], flags: FlagValues, default: Callable[[str]
         texts = flags.get(flag.name)
         if not texts:
             continue
+        # Manifests often set `--flag=false` explicitly, which asks for nothing.
         if flag.refused and texts[-1] not in _FALSE:
             problems.append(f"--{flag.name}: {flag.refused}")
         if flag.read is None:
@@ -228,6 +229,7 @@ def _set(data: dict[str, Any], flag: Flag, texts: Sequence[str], default: Callab
             raise ConfigError(f"{'.'.join(parents[: at + 1])}: --{flag.name} needs a block of settings here, not a value")
         block = inner
     assert flag.read is not None
+    # --host and --port each set one half of an address, so a flag may need the value before.
     block[last] = flag.read(block.get(last) or default(flag.key), texts)
 
 

@@ -42,6 +42,7 @@ def load(path: str | None, environ: Mapping[str, str], flags: FlagValues = {}) -
         config = msgspec.convert(data, Config, dec_hook=_read_value)
     except msgspec.ValidationError as error:
         raise ConfigError(_with_origin(explain(str(error)), flags, environ)) from error
+    # msgspec stops at the first error; the checks of valid types are independent, so all of them are reported at once.
     lines = [_with_origin(line, flags, environ) for line in problems(config)]
     if lines:
         raise ConfigError("\n".join(lines))
@@ -84,6 +85,7 @@ class _Loader(yaml.SafeLoader):
         Raises:
             yaml.constructor.ConstructorError: a key is repeated.
         """
+        # `<<` may be repeated: it merges several mappings.
         keys = Counter(key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge")
         for key, count in keys.items():
             if count > 1:
@@ -97,6 +99,7 @@ def _read(path: str) -> dict[str, Any]:
     """Parse a YAML file; an empty one is an empty mapping."""
     try:
         with open(path, "rb") as file:
+            # One byte more than allowed shows that the file is too large, without reading all of it.
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error

@@ -32,6 +32,7 @@ class Duration(float):
     def read(cls, text: object) -> Duration:
         """Parse `1m30s`."""
         if isinstance(text, str):
+            # findall skips what does not match, so the parts must add up to the whole text.
             parts = _DURATION.findall(text)
             if parts and "".join(number + unit for number, unit in parts) == text:
                 return cls(sum(float(number) * _SECONDS[unit] for number, unit in parts))
@@ -50,6 +51,7 @@ class Size(int):
     @classmethod
     def read(cls, text: object) -> Size:
         """Parse `512MiB` or a number of bytes."""
+        # bool is a subclass of int, and YAML has both.
         if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
             return cls(text)
         found = _SIZE.fullmatch(text) if isinstance(text, str) else None
@@ -80,6 +82,7 @@ class ListenAddress(str):
         """Check the form and keep the text."""
         host, colon, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
         bracketed = host.startswith("[") and host.endswith("]") and _is_ipv6(host[1:-1])
+        # Without brackets `::1:80` would be ambiguous.
         if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host and not bracketed):
             raise ValueError(f"expected an address like :9443, 127.0.0.1:9443 or [::1]:9443, got {text!r}")
         return cls(text)

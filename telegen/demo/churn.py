@@ -69,6 +69,7 @@ class Churn:
         due, last = 0.0, time.monotonic()
         while not self._stop.wait(TICK):
             now = time.monotonic()
+            # Bounded, so that a stopped process does not send a burst when it continues.
             due = min(due + (now - last) * self._levers.rate, 1000.0)
             last = now
             while due >= 1 and not self._stop.is_set():

@@ -39,6 +39,7 @@ def serve(
     cluster = SyntheticCluster(pods)
     server = SimulatedServer(make_state(cluster), listener, port)
     server.levers.rate = rate
+    # Thousands of objects that never die would cost the garbage collector a full pass again and again.
     gc.freeze()
     churn = Churn(cluster, server.state, server.levers).start()
     server.start()

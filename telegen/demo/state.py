@@ -113,6 +113,7 @@ class State:
         """Create or update an object, with the next resourceVersion."""
         collection = self.collections[resource]
         with self.changed:
+            # One counter for all collections, as in etcd: a list of one resource is at the version of the last write to any.
             self.version += 1
             metadata = obj["metadata"]
             metadata["resourceVersion"] = str(self.version)

@@ -100,6 +100,7 @@ class Metrics:
             def still_open(names: tuple[str, ...] = tuple(reader.name for reader in readers)) -> bool:
                 return all(map(self._is_served, names))
 
+            # A shard was lost during the assembly: assemble again without its stores.
             if still_open():
                 return page, still_open
 
@@ -126,6 +127,7 @@ def _names(req: falcon.Request, parameter: str) -> set[str] | None:
 
 def _answer(resp: falcon.Response, page: Page, gzip: bool, head: bool, still_open: Callable[[], bool]) -> int:
     """Put the page into the response; return the number of bytes to send."""
+    # Content-Length lets the client notice a response that was broken off.
     size = page.size if gzip else page.length
     if gzip:
         resp.set_header("Content-Encoding", "gzip")

@@ -76,6 +76,7 @@ class Telemetry:
         Args:
             process: the worker's name; its successor continues the counters.
         """
+        # prometheus_client names value files by pid unless it is given another identifier; it has no other way to set one.
         values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
         registry = CollectorRegistry(auto_describe=False)
 

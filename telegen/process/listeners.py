@@ -94,6 +94,7 @@ def close_all(listeners: Mapping[str, socket.socket | None]) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    # One dual-stack socket serves IPv4 and IPv6, unless the kernel was started without IPv6.
     if not host and socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -154,6 +154,7 @@ class Pidfile:
         running = self._running()
         if running:
             raise FileExistsError(f"{self._path}: the agent runs already as process {running}; stop it, or set another pidfile")
+        # Written beside and renamed: a reader never sees an empty pidfile.
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         partial.write_text(f"{os.getpid()}\n")
         os.replace(partial, self._path)
@@ -179,5 +180,6 @@ class Pidfile:
         except ProcessLookupError:
             return 0
         except PermissionError:
+            # A process of another user runs.
             return pid
         return pid

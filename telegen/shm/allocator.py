@@ -29,6 +29,7 @@ class Allocator:
         Raises:
             ArenaFull: no free block is large enough.
         """
+        # (size, 0) sorts before every block of this size: the first block from there is the best fit.
         at = bisect_left(self._by_size, (size, 0))
         if at < len(self._by_size):
             block, start = self._by_size[at]

@@ -53,6 +53,7 @@ class StoreEntry(msgspec.Struct, array_like=True):
         published: time of the publication in Unix seconds.
     """
 
+    # array_like: the order of the fields is the format.
     index: int
     index_crc: int
     schema: int

@@ -75,6 +75,7 @@ class ArenaReader:
             if last and (last.sequence, last.directory) == (sequence, directory):
                 return last
             stores = self._stores(directory, crc)
+            # The checksums match; the floor shows that the writer had not reclaimed these extents by now.
             if stores is not None and self.intact(sequence):
                 self._last = Snapshot(sequence, directory, stores)
                 return self._last

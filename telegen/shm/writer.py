@@ -101,6 +101,7 @@ class ArenaWriter:
             self._reclaim()
             before = self._entries.get(name)
             schema_crc = crc32(schema)
+            # The schema changes only with the configuration, so its extent is kept over publications.
             if before and before.schema_crc == schema_crc and name not in self._inherited:
                 schema_at = before.schema
             else:
@@ -123,6 +124,7 @@ class ArenaWriter:
         """Write the directory, then the slot that is not current: readers see the old or the new snapshot, never a mix."""
         directory = directory_encoder.encode(self._entries)
         extent = self.write(directory)
+        # Readers may still use the old directory; like dropped cells it is reused after the grace time.
         self._dropped.append(self._directory)
         self._sequence += 1
         slot = SLOT.pack(self._sequence, extent, crc32(directory), 0)
@@ -145,6 +147,7 @@ class ArenaWriter:
     def _give(self, extents: list[int]) -> None:
         for extent in extents:
             start, size = self._allocator.give(extent >> 32, units(extent & LENGTH))
+            # Punching costs a system call and later page faults, so small blocks are only reused.
             if size << UNIT_BITS >= PUNCH:
                 self._punch(start, size)
 

@@ -150,7 +150,9 @@ class Children:
         """Fork a worker from the warm parent."""
         name, parent = child.assignment.name, os.getpid()
         shared = self._inherited.shared(self._config, self.plan)
+        # Creates the counter at 0, so that increase() sees the first restart.
         self._telemetry.restarts.labels(name)
+        # SIGTERM between the fork and the child's own handlers would be lost; see `hold_term`.
         with hold_term():
             pid = os.fork()
             if pid == 0:
@@ -186,6 +188,7 @@ class Children:
 
     def _collect(self, pid: int, status: int) -> None:
         """Decide about the restart of an ended process."""
+        # Web workers of the plan before end some time after their replacement.
         if pid in self._leaving:
             self._leaving.discard(pid)
             return
@@ -200,6 +203,7 @@ class Children:
             log.error("%s cannot work with this configuration: the agent stops; the line above has the cause", name)
             self.boot_failed = True
             return
+        # The process that reads the cluster's UID ends by itself when it is done.
         if status == Exit.OK and not self._is_wanted(child):
             return
         settings = self._config.supervisor

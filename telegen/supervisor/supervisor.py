@@ -88,6 +88,7 @@ class Supervisor:
                 self._turn()
             self._children.stop_all()
         finally:
+            # Also after an exception: a child that outlived the supervisor would hold its port.
             self._children.kill_all()
 
     def _turn(self) -> None:
@@ -96,6 +97,7 @@ class Supervisor:
         for name in self._signals.take():
             getattr(self, f"handle_{name}")()
         if self._stopping:
+            # Children that end from now on were told to, and must not be restarted.
             return
         self._children.reap()
         if self._children.boot_failed:
@@ -129,6 +131,7 @@ class Supervisor:
 
     def handle_hup(self) -> None:
         """SIGHUP, or the file has changed: apply the new configuration, or keep the old one if the new one is invalid."""
+        # Everything that can fail comes first, so that a failed reload changes nothing.
         try:
             config = load_checked(self._source)
             plan = make_plan(config, self._source.environ, self._demo)
@@ -141,6 +144,7 @@ class Supervisor:
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))
         self._inherited.listeners = listeners
+        # Another pod has another ordinal: the shard is unknown until it is read from the StatefulSet again.
         if _pod(config) != _pod(self._config):
             self._inherited.shard.clear()
         self._config = config

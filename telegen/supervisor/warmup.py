@@ -151,11 +151,13 @@ def _server(answers: Sequence[bytes]) -> Iterator[str]:
     """Fork a server that sends each answer, followed by an empty one, to one request each; yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(TIMEOUTS.read)
+        # A process, not a thread: the supervisor must have no thread when it forks.
         pid = os.fork()
         if pid == 0:
             try:
                 for answer in answers:
                     _serve(listener, answer)
+                    # The reflector opens another watch when the first one ends.
                     _serve(listener, b"")
             finally:
                 os._exit(0)
