@@ -171,7 +171,7 @@ def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], 
     explicit = state.kubeconfig
     if explicit:
         return f"kubeconfig:{explicit}"
-    # The order of client-go: the pod's own account, else $KUBECONFIG, else ~/.kube/config.
+    # The pod's own account comes first: inside a cluster a kubeconfig has to be configured explicitly.
     if environ.get("KUBERNETES_SERVICE_HOST") and environ.get("KUBERNETES_SERVICE_PORT") and exists(f"{ACCOUNT}/token"):
         return "in-cluster"
     named = [path for path in environ.get("KUBECONFIG", "").split(os.pathsep) if path]
