@@ -1,4 +1,4 @@
-"""What all tests share: the switch that writes wanted pages anew."""
+"""Options of all tests."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--update-golden`."""
-    parser.addoption("--update-golden", action="store_true", help="write the wanted pages anew, from what is served now")
+    """Add `--update-golden`."""
+    parser.addoption("--update-golden", action="store_true", help="overwrite the expected pages with the current ones")
 
 
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
-    """Whether wanted pages are to be written anew."""
+    """True if expected pages are to be overwritten by the current ones."""
     return bool(request.config.getoption("--update-golden"))

@@ -1,4 +1,4 @@
-"""An agent and a simulated API server as processes of their own, and the requests that tests and benchmarks make."""
+"""Start an agent and a simulated API server as processes, and send requests to them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ kube_metrics:
 api: {{backoff_initial: 50ms, backoff_max: 500ms, read_timeout: 10s}}
 supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
 """
-"""For tests: what waits in production for seconds waits here for less."""
+"""Configuration for tests, with shorter intervals than in production."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One scrape: seconds until the last byte, the body as it came over the wire."""
+    """A response: seconds until the last byte, and the body as received."""
 
     status: int
     seconds: float
@@ -52,7 +52,7 @@ class Answer:
 
 
 def get(url: str, gzip: bool = False, timeout: float = 60) -> Answer:
-    """A GET as Prometheus does it."""
+    """Send a GET as Prometheus does."""
     parts = urlsplit(url)
     headers = {"Accept-Encoding": "gzip" if gzip else "identity"}
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
@@ -67,7 +67,7 @@ def get(url: str, gzip: bool = False, timeout: float = 60) -> Answer:
 
 
 def drain(url: str, gzip: bool) -> float:
-    """Seconds of a scrape whose body is thrown away as it comes: what the client does with it is not the agent's."""
+    """Return the seconds of a scrape whose body is discarded, so that the work of the client is not measured."""
     parts = urlsplit(url)
     request = f"GET {parts.path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: {'gzip' if gzip else 'identity'}\r\n\r\n"
     buffer = bytearray(1 << 20)
@@ -94,7 +94,7 @@ def post(url: str) -> None:
 
 @contextlib.contextmanager
 def simulated(pods: int, rate: float = 0.0) -> Iterator[str]:
-    """A simulated API server with so many pods; its URL."""
+    """Run a simulated API server with `pods` pods; yield its URL."""
     command = [sys.executable, "-m", "telegen.demo", "--pods", str(pods), "--rate", str(rate)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -114,21 +114,21 @@ class Agent:
         self.tree = Tree.of(process.pid)
 
     def page(self, path: str = "/metrics") -> str:
-        """A page as text.
+        """Return a page as text.
 
         Raises:
-            AssertionError: the answer was no 200.
+            AssertionError: the status is not 200.
         """
         answer = get(f"{self.url}{path}", timeout=10)
         assert answer.status == 200, answer.body
         return answer.body.decode()
 
     def wait_ready(self, timeout: float = 20) -> None:
-        """Until /readyz says so."""
+        """Wait until /readyz returns 200."""
         wait_for(f"{self.url}/readyz", lambda: is_ready(self.url), timeout)
 
     def page_if_up(self, path: str = "/metrics") -> str:
-        """A page as text; "" as long as the agent does not listen or answer with 200."""
+        """Return a page as text; "" if the agent does not listen or does not answer with 200."""
         try:
             answer = get(f"{self.url}{path}", timeout=10)
         except (OSError, http.client.HTTPException):
@@ -136,11 +136,11 @@ class Agent:
         return answer.body.decode() if answer.status == 200 else ""
 
     def wait_page(self, what: str, shows: Callable[[str], bool], timeout: float = 10) -> None:
-        """Until the page shows something."""
+        """Wait until `shows` is true for the page."""
         wait_for(what, lambda: shows(self.page_if_up()), timeout, 0.05)
 
     def named(self, name: str) -> list[psutil.Process]:
-        """Its processes of a name, as ps shows it."""
+        """Return the agent's processes with this name, as ps shows it."""
         return [process for process in self.tree.processes() if _name(process) == name[:15]]
 
 
@@ -158,10 +158,10 @@ def start_agent(
     """Start an agent with a configuration; it may not be ready yet.
 
     Args:
-        text: the YAML, in which `{port}` and what `values` name are filled in.
-        arguments: more of them for the command line.
-        port: where it listens; any free one when 0.
-        environ: put into its environment.
+        text: the YAML, a format string with `{port}` and the names in `values`.
+        arguments: further arguments of the command line.
+        port: port to listen on; 0 for any free port.
+        environ: added to its environment.
     """
     port = port or free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -174,7 +174,7 @@ def start_agent(
 
 @contextlib.contextmanager
 def running(command: list[str], environ: Mapping[str, str], port: int, config: Path) -> Iterator[Agent]:
-    """An agent by its command; its log, beside the configuration, is shown when something goes wrong."""
+    """Run an agent; print its log, a file beside the configuration, if the test fails."""
     log = config.with_name("log")
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environ, stderr=output)
@@ -189,25 +189,25 @@ def running(command: list[str], environ: Mapping[str, str], port: int, config: P
 
 
 def clean_environ() -> dict[str, str]:
-    """The environment without what would configure an agent."""
+    """Return the environment without variables that configure an agent."""
     return {key: value for key, value in os.environ.items() if not key.startswith(("TELEGEN_", "KUBE"))} | {"HOME": "/nowhere"}
 
 
 @contextlib.contextmanager
 def agent(api: str) -> Iterator[tuple[str, Tree]]:
-    """An agent that watches `api`, as it comes; its URL and its processes."""
+    """Run an agent with default settings that watches `api`; yield its URL and its processes."""
     with start_agent(CONFIG, url=api) as agent:
         yield agent.url, agent.tree
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def is_ready(url: str) -> bool:
-    """Whether the agent at `url` has synced everything."""
+    """Return True if /readyz of an agent returns 200."""
     try:
         return get(f"{url}/readyz", timeout=2).status == 200
     except (OSError, http.client.HTTPException):

@@ -1,4 +1,4 @@
-"""CPU and memory of a process and all below it."""
+"""CPU time and memory of a process and its descendants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psutil
 
 @dataclass
 class Tree:
-    """A running agent, as the kernel accounts for it."""
+    """A process and its descendants."""
 
     root: psutil.Process
     peak: float = 0.0
@@ -20,16 +20,15 @@ class Tree:
 
     @classmethod
     def of(cls, pid: int) -> Tree:
-        """The tree below a process."""
+        """Return the tree of a process."""
         return cls(psutil.Process(pid))
 
     def processes(self) -> list[psutil.Process]:
-        """Everybody in it now."""
+        """Return the processes that run now."""
         return [self.root, *self.root.children(recursive=True)]
 
     def cpu(self, name: str = "") -> float:
-        """CPU seconds used so far, by processes whose name begins with `name`; ended children included for the whole
-        tree."""
+        """Return the CPU seconds used by processes whose name begins with `name`; for the whole tree, with ended children."""
         total = 0.0
         for process in self.processes():
             try:
@@ -41,7 +40,7 @@ class Tree:
         return total
 
     def pss(self) -> float:
-        """Proportional set size of all together in MB (smaps_rollup): a page shared by n processes counts once."""
+        """Return the proportional set size of the tree in MB (smaps_rollup): a page shared by n processes counts once."""
         total = 0
         for process in self.processes():
             try:
@@ -52,7 +51,7 @@ class Tree:
         return total / 1000
 
     def watch_peak(self) -> threading.Thread:
-        """Note the highest PSS from now on, ten times a second, until `stop_watching`."""
+        """Measure the PSS ten times a second and keep the highest, until `stop_watching`."""
 
         def watch() -> None:
             while not self._stop.wait(0.1):
@@ -63,19 +62,19 @@ class Tree:
         return thread
 
     def stop_watching(self) -> None:
-        """No more."""
+        """End the measurement."""
         self._stop.set()
 
 
 PATIENCE = 3.0
-"""How much longer things may take on a machine that is busy with others: waiting has bounds, not bars."""
+"""Factor on timeouts for busy machines: a timeout detects a hang, it does not measure speed."""
 
 
 def wait_for(what: str, condition: Callable[[], bool], timeout: float, interval: float = 0.02) -> float:
-    """Seconds until `condition()` is true; waits `PATIENCE` times as long as it takes at the most.
+    """Wait until `condition()` is true, for at most `PATIENCE` times `timeout`; return the seconds.
 
     Raises:
-        TimeoutError: it never was.
+        TimeoutError: the condition stayed false.
     """
     started = time.monotonic()
     while not condition():

@@ -1,4 +1,4 @@
-"""A network between an agent and its API server that a test can cut and count on: a TCP proxy on loopback."""
+"""A TCP proxy between an agent and its API server, which tests use to break connections and to count requests."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """Forwards connections. Cut, it forwards nothing and says nothing, as a network does; what was sent meanwhile arrives
-    when it is whole again. Muted, what is open brings nothing any more, ever, and what is opened then does.
+    """Forwards connections.
+
+    `cut` delays all data until `heal`, as a broken network does. `mute` drops the data of open connections for ever; new
+    connections work.
 
     Attributes:
-        requests: HTTP requests that have gone to the target, as long as they are not encrypted.
-        answered: bytes that have come from it.
+        requests: number of unencrypted HTTP requests to the target.
+        answered: bytes received from the target.
     """
 
     def __init__(self, target: str) -> None:
@@ -32,26 +34,26 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """From now on nothing gets through."""
+        """Delay all data from now on."""
         self._whole.clear()
 
     def heal(self) -> None:
-        """Everything gets through again, what is late first."""
+        """Forward the delayed data, then all other data."""
         self._whole.set()
 
     def mute(self) -> None:
-        """The connections that there are stay open, and everything that is sent over them is lost."""
+        """Drop all data of the open connections, which stay open."""
         self._muted.update(self._sockets)
 
     def reset(self) -> None:
-        """End the connections that there are, as who has forgotten them does."""
+        """Reset the open connections, as a peer does that has lost its state."""
         for one in self._sockets:
             with contextlib.suppress(OSError):
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             _shut(one)
 
     def close(self) -> None:
-        """End all connections."""
+        """Close the listener and all connections."""
         self._whole.set()
         for one in [self._listener, *self._sockets]:
             _shut(one)
@@ -92,7 +94,7 @@ class Proxy:
                     continue
                 count(data)
                 target.sendall(data)
-        # One side has hung up: tell the other.
+        # One side has closed the connection: close the other.
         _shut(target)
 
 
@@ -103,7 +105,7 @@ def _shut(one: socket.socket) -> None:
 
 @contextlib.contextmanager
 def proxied(target: str) -> Iterator[Proxy]:
-    """A proxy in front of `target`."""
+    """Run a proxy in front of `target`."""
     proxy = Proxy(target)
     try:
         yield proxy

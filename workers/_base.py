@@ -1,4 +1,4 @@
-"""The life of a worker: what it is given when it is forked, what it owes while it runs, how it ends."""
+"""Base of all workers: the state they inherit over fork, their signals, heartbeats and exit codes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.process.listeners import Listeners
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, die_with_parent, set_name
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
-from telegen.shm.serving_deadlines import Gates
-from telegen.shm.shared_value import ShardCell, TextCell
+from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_value import SharedShard, SharedText
 
 BEAT = 1.0
 """Seconds between two signs of life."""
@@ -29,44 +29,42 @@ KUBE_SYSTEM = "kube-system"
 """The namespace whose UID stands for that of the cluster: it is made with the cluster and lives as long."""
 
 
+Shard = tuple[int, int]
+"""(number, total) of the agents, or of the processes of one agent, that divide objects by UID."""
+
+
 @dataclass(frozen=True)
 class Assignment:
-    """What one worker does.
+    """The work of one process.
 
     Attributes:
         name: unique, shown in logs and metrics: `watch-pods`.
         kind: a key of WORKERS.
-        stores: names of the stores that it publishes in its arena, none for the web. A store of the API is called by
-        its resource, `pods`,
-            or by resource and namespace, `pods/shop`.
-        part: (number, of how many) processes of this agent that divide these stores' objects by UID.
-        shard: (number, of how many) agents that divide all objects by UID.
-        pods_of: the node whose pods are meant by "pods", "" for pods without a node; None for those of the settings.
-        cluster: which of several clusters they are of; None for the only one.
-        gate: the shard of the cluster that the stores belong to: they are kept in step and shown as its gate says. None
-            for what is this agent's own.
-        proven: whether they are shown only while they are known to be in step with the API server.
+        stores: names of the stores that it publishes in its arena, none for the web. A store of the API has the name of its
+            resource, `pods`, or of resource and namespace, `pods/shop`.
+        process_shard: of this agent's processes that divide the objects of these stores.
+        agent_shard: of the agents that divide all objects.
+        lease_shard: number of the shard whose Lease the agent must hold to serve the stores; None if they are always served.
+        cluster: the one of several clusters that is watched; None for the only one.
     """
 
     name: str
     kind: str
     stores: tuple[str, ...] = ()
-    part: tuple[int, int] = (0, 1)
-    shard: tuple[int, int] = (0, 1)
-    pods_of: str | None = None
-    gate: int | None = None
-    proven: bool = False
+    process_shard: Shard = (0, 1)
+    agent_shard: Shard = (0, 1)
+    lease_shard: int | None = None
     cluster: NamedCluster | None = None
 
 
 @dataclass(frozen=True)
 class Group:
-    """The agents that divide a cluster by Leases, as one of them knows it.
+    """The agents that divide a cluster by Leases.
 
     Attributes:
         namespace: of the Leases.
         names: of the Leases, one per shard.
-        member: what this agent is called in them, before what makes it unique.
+        member: this agent's name in them, without the token that makes it unique.
     """
 
     namespace: str
@@ -76,7 +74,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Shared:
-    """What the supervisor made before the fork and every worker inherits.
+    """State that the supervisor makes before the fork and every worker inherits.
 
     Attributes:
         config: the configuration in force.
@@ -84,13 +82,14 @@ class Shared:
         environ: the environment that the supervisor was started in.
         assignments: of all workers.
         arenas: by worker name; each is written by that worker alone.
-        board: signs of life.
-        rows: worker name to its row on the board.
+        heartbeats: last sign of life of each process.
+        rows: worker name to its row of the heartbeats.
         listeners: the bound, listening sockets by setting (see `telegen.process.listeners`).
-        gates: until when which shard may be served.
-        group: the agents that agree about it, None in cluster scope.
-        shard: our shard by the ordinal in a StatefulSet, once it is known.
-        uid: of the cluster, once it is known.
+        deadlines: until when each shard may be served.
+        lease_problem: why Leases cannot be read or written, "" if they can.
+        group: the agents that divide the cluster by Leases; None for an agent that takes no part.
+        shard: shard by the ordinal in a StatefulSet, once it is known.
+        uid: UID of the cluster, once it is known.
     """
 
     config: Config
@@ -98,13 +97,14 @@ class Shared:
     environ: Mapping[str, str]
     assignments: tuple[Assignment, ...]
     arenas: Mapping[str, Arena]
-    board: Board
+    heartbeats: Heartbeats
     rows: Mapping[str, int]
     listeners: Listeners
-    gates: Gates
+    deadlines: ServingDeadlines
+    lease_problem: SharedText
     group: Group | None
-    shard: ShardCell
-    uid: TextCell
+    shard: SharedShard
+    uid: SharedText
 
 
 class Worker:
@@ -145,7 +145,7 @@ class Worker:
             self.log.error("%s", error)
             return error.status
         except Exception:
-            self.log.exception("ended by an error that nothing foresaw")
+            self.log.exception("worker crashed")
             return Exit.CRASH
         return Exit.OK
 
@@ -176,7 +176,7 @@ class Worker:
 
     def beat(self) -> None:
         """Say "alive"."""
-        self.shared.board.beat(self.shared.rows[self.assignment.name])
+        self.shared.heartbeats.beat(self.shared.rows[self.assignment.name])
 
     def _handle_term(self, number: int, frame: FrameType | None) -> None:
         self.stop.set()

@@ -18,7 +18,7 @@ from telegen.api.representation import REPRESENTATIONS
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.sharding import NoShard, owner_of, shard_in
 from telegen.process.os_process import BootFailure, Exit
-from telegen.shm.shared_value import ShardCell
+from telegen.shm.shared_value import SharedShard
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client, reflector_settings
 from workers._reflector_metrics import Observer
@@ -88,7 +88,7 @@ class ShardWorker(Worker):
 class _Follower:
     """A reflector's store for the one StatefulSet."""
 
-    def __init__(self, pod: str, cell: ShardCell, log: logging.Logger) -> None:
+    def __init__(self, pod: str, cell: SharedShard, log: logging.Logger) -> None:
         self._pod, self._cell, self._log = pod, cell, log
 
     def replace(self, events: Iterable[Event]) -> None:

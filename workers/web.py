@@ -36,7 +36,7 @@ patient then."""
 
 
 class WebWorker(Worker):
-    """Runs gunicorn's arbiter; `web.workers` processes below it serve."""
+    """Runs gunicorn's arbiter, whose child processes serve."""
 
     def install_signals(self) -> None:
         """Gunicorn installs its own."""
@@ -49,7 +49,7 @@ class WebWorker(Worker):
     def run(self) -> None:
         """Serve until gunicorn is told to stop."""
         try:
-            _Arbiter(_Application(self.shared), self.beat).run()
+            _Arbiter(_Application(self.shared), self.beat, web_processes(self.shared)).run()
         except SystemExit as ending:
             if ending.code not in (None, 0):
                 raise RuntimeError(f"gunicorn ended with status {ending.code}") from ending
@@ -61,8 +61,8 @@ class WebWorker(Worker):
 class _Arbiter(Arbiter):  # type: ignore[misc]
     """Gunicorn's parent process, with a sign of life for ours."""
 
-    def __init__(self, app: _Application, beat: Callable[[], None]) -> None:
-        self._beat, self._round, self._woken = beat, time.monotonic(), 0.0
+    def __init__(self, app: _Application, beat: Callable[[], None], processes: Callable[[], int]) -> None:
+        self._beat, self._processes, self._round, self._woken = beat, processes, time.monotonic(), 0.0
         super().__init__(app)
 
     def spawn_worker(self) -> Any:
@@ -79,8 +79,9 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
             super().murder_workers()
 
     def manage_workers(self) -> None:
-        """Once a second."""
+        """Once a second, start or end processes, as gunicorn does at TTIN and TTOU. One that ends finishes its requests."""
         self._beat()
+        self.num_workers = self._processes()
         super().manage_workers()
 
 
@@ -130,7 +131,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         web, supervisor = self._shared.config.web, self._shared.config.supervisor
         settings = {
             "bind": [f"fd://{listener.fileno()}" for listener in self._shared.listeners.values() if listener],
-            "workers": web.workers,
+            "workers": web_processes(self._shared)(),
             "threads": web.threads,
             "worker_class": _Worker,
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
@@ -151,7 +152,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         shared = self._shared
         telemetry = Telemetry(self._process)
         view = make_view(shared)
-        registry = reading_registry(shared.board, shared.rows, _shards(shared), shared.uid.read)
+        registry = reading_registry(shared.heartbeats, shared.rows, _served_shards(shared), shared.uid.read)
         app = make_app(view, registry, telemetry)
         if self._second_port is None:
             return app
@@ -174,45 +175,55 @@ def _number_worker(arbiter: Any, worker: Any) -> None:
     worker.number = min(number for number in range(len(taken) + 1) if number not in taken)
 
 
+def web_processes(shared: Shared) -> Callable[[], int]:
+    """Return a function that gives the number of web processes to run now."""
+    workers = shared.config.web.workers
+    if workers != "auto":
+        return lambda: int(workers)
+    # Pages of kube_* are large, those of one node are not.
+    return lambda: 2 if shared.group and shared.deadlines.serves_any() else 1
+
+
 def make_view(shared: Shared) -> View:
-    """What the web shows of which arenas, by the configuration."""
+    """State that the web workers read, by the configuration."""
     readers = {name: ArenaReader(arena) for name, arena in shared.arenas.items()}
     return View(
         pages=_pages(shared, shared.config),
         expected={
             assignment.name: assignment.stores for assignment in shared.assignments if assignment.name in readers
         },
-        board=shared.board,
-        # Who finds out the cluster's UID ends when it is known; the supervisor sees to it that it lives until then.
+        heartbeats=shared.heartbeats,
+        # The process that reads the cluster's UID ends when it has; until then the supervisor restarts it.
         rows={name: row for name, row in shared.rows.items() if name != "identify"},
         grace=shared.config.supervisor.worker_grace,
-        opened=_opened(shared),
-        unknown=_unknown(shared),
+        is_served=_is_served(shared),
+        pending_reason=_pending_reason(shared),
+        problem=shared.lease_problem.read if shared.group else str,
     )
 
 
-def _opened(shared: Shared) -> Callable[[str], bool]:
-    """Whether what a worker has published may be shown now: what belongs to a shard, while its gate is open."""
-    gated = {one.name: (one.gate, one.proven) for one in shared.assignments if one.gate is not None}
-    gates = shared.gates
-    return lambda worker: worker not in gated or gates.is_open(*gated[worker])
+def _is_served(shared: Shared) -> Callable[[str], bool]:
+    """Return a function that is true for a worker whose stores may be served now."""
+    shards = {one.name: one.lease_shard for one in shared.assignments if one.lease_shard is not None}
+    deadlines = shared.deadlines
+    return lambda worker: worker not in shards or deadlines.is_served(shards[worker])
 
 
-def _unknown(shared: Shared) -> Callable[[], str]:
-    """What must be found out before anything is collected."""
-    identifies = any(assignment.kind == "identify" for assignment in shared.assignments)
-    problem = "kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet: the log says why"
-    return lambda: problem if identifies and not shared.uid.read() else ""
+def _pending_reason(shared: Shared) -> Callable[[], str]:
+    """Return a function that gives the reason why collection has not started, "" when it has."""
+    needs_uid = any(assignment.kind == "identify" for assignment in shared.assignments)
+    reason = "kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet; the log has the cause"
+    return lambda: reason if needs_uid and not shared.uid.read() else ""
 
 
-def _shards(shared: Shared) -> Callable[[], Mapping[str, bool]]:
-    """By Lease, whether this agent serves the shard now."""
+def _served_shards(shared: Shared) -> Callable[[], Mapping[str, bool]]:
+    """Return a function that tells, by Lease, whether this agent serves the shard now."""
     names = shared.group.names if shared.group else ()
-    return lambda: {name: shared.gates.is_open(number) for number, name in enumerate(names)}
+    return lambda: {name: shared.deadlines.is_served(number) for number, name in enumerate(names)}
 
 
 def _pages(shared: Shared, config: Config) -> dict[str, list[ArenaReader]]:
-    """Path to arenas: everything on one page, and with `separate_endpoints` each source on its own as well."""
+    """Arenas by path: all on one page and, with `separate_endpoints`, each source on a page of its own as well."""
 
     def readers(*kinds: str) -> list[ArenaReader]:
         names = [assignment.name for assignment in shared.assignments if assignment.kind in kinds]

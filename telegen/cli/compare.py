@@ -1,4 +1,4 @@
-"""How two pages of metrics differ: the work of `telegen compare`, the check before one agent takes another's place."""
+"""`telegen compare`: differences of two pages of metrics, to check a migration from another exporter."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from telegen.cli.exposition_parser import Labels, Scrape, Unreadable, parse, read
+from telegen.cli.exposition_parser import InvalidExposition, Labels, Scrape, parse, read
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What counts as a difference.
+    """Rules that decide which differences count.
 
     Attributes:
-        families: expressions, not anchored; only metrics that one of them finds are compared; none: all.
-        ignore_values: of metrics that one of them finds, only labels are compared.
-        ignore_labels: labels that are not looked at.
+        families: expressions, not anchored; only metrics that match one of them are compared; empty: all.
+        ignore_values: expressions, not anchored; of metrics that match one of them, only labels are compared.
+        ignore_labels: labels to ignore.
         tolerance: values may differ by this fraction of the larger one.
-        allow_extra: series that only the new page has are told of but are no difference.
+        allow_extra: series that only the new page has are reported but do not count as a difference.
     """
 
     families: Sequence[re.Pattern[str]] = ()
@@ -31,28 +31,29 @@ class Terms:
     allow_extra: bool = False
 
     def wants(self, name: str) -> bool:
-        """Whether a metric is compared."""
+        """Return True if a metric is compared."""
         return not self.families or any(pattern.search(name) for pattern in self.families)
 
     def compares_values(self, name: str) -> bool:
-        """Whether the values of a metric are compared."""
+        """Return True if the values of a metric are compared."""
         return not any(pattern.search(name) for pattern in self.ignore_values)
 
     def equal(self, old: float, new: float) -> bool:
-        """Whether two values count as the same."""
+        """Return True if two values are equal within the tolerance; NaN equals NaN."""
+        # NaN is the only value that differs from itself.
         return old == new or (old != old and new != new) or math.isclose(old, new, rel_tol=self.tolerance)
 
 
 @dataclass
 class Difference:
-    """What became of one metric.
+    """Comparison of one metric.
 
     Attributes:
-        same: number of series that are on both pages with the same value.
+        same: number of series with equal values on both pages.
         missing, extra: series that only the old page, or only the new one has, with their values.
         different: series with their old and new values.
-        types: the old and the new type where they differ.
-        repeated: how many lines of the old and of the new page say a series again.
+        types: the old and the new type, if they differ.
+        repeated: number of lines that repeat a series, on the old and on the new page.
     """
 
     name: str
@@ -64,26 +65,32 @@ class Difference:
     repeated: tuple[int, int] = (0, 0)
 
     def counts(self, terms: Terms) -> bool:
-        """Whether this is a difference. What the old page repeats is its own fault."""
+        """Return True if this metric differs. Repeated series of the old page do not count: it is being replaced."""
         extra = self.extra and not terms.allow_extra
         return bool(self.missing or extra or self.different or self.types or self.repeated[1])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command line of `telegen compare`."""
+    """Add the arguments of `telegen compare`."""
     parser.add_argument("old", help="URL or file, also compressed; - is standard input")
-    parser.add_argument("new", help="the same of the other page")
+    parser.add_argument("new", help="URL or file of the other page")
     several: Any = {"action": "append", "default": [], "type": _expression, "metavar": "REGEXP"}
     parser.add_argument("--family", **several, help="only metrics whose names match, not anchored; may be repeated")
     parser.add_argument(
-        "--ignore-value", **several, help="of metrics that match compare the labels alone: for what moves; may be repeated"
+        "--ignore-value",
+        **several,
+        help="compare only the labels of metrics whose names match, as for changing values; may be repeated",
     )
-    parser.add_argument("--ignore-label", action="append", default=[], metavar="NAME", help="leave a label out; may be repeated")
+    parser.add_argument("--ignore-label", action="append", default=[], metavar="NAME", help="ignore a label; may be repeated")
     parser.add_argument(
-        "--tolerance", type=_fraction, default=0.0, metavar="FRACTION", help="values may differ by so much, as 0.01 (default: 0)"
+        "--tolerance",
+        type=_fraction,
+        default=0.0,
+        metavar="FRACTION",
+        help="accept values that differ by this fraction, such as 0.01 (default: 0)",
     )
-    parser.add_argument("--allow-extra", action="store_true", help="series that only NEW has are no difference")
-    parser.add_argument("--limit", type=int, default=5, metavar="N", help="examples of each kind and metric (default: 5)")
+    parser.add_argument("--allow-extra", action="store_true", help="accept series that only NEW has")
+    parser.add_argument("--limit", type=int, default=5, metavar="N", help="examples per metric and kind of difference (default: 5)")
 
 
 def _expression(text: str) -> re.Pattern[str]:
@@ -97,24 +104,24 @@ def _fraction(text: str) -> float:
     try:
         value = float(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no number") from error
+        raise argparse.ArgumentTypeError(f"{text} is not a number") from error
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 
 def run(options: argparse.Namespace) -> tuple[Iterator[str], bool]:
-    """The report of `telegen compare`, and whether the pages agree.
+    """Compare two pages; return the lines of the report, and True if the pages agree.
 
     Raises:
-        telegen.cli.exposition_parser.Unreadable: there is no page, or nothing on both that is to be compared.
+        InvalidExposition: a page cannot be read, or neither page has a metric to compare.
     """
     terms = Terms(
         options.family, options.ignore_value, frozenset(options.ignore_label), options.tolerance, options.allow_extra
     )
     old, new = _load(options.old, terms), _load(options.new, terms)
     if not old.series and not new.series:
-        raise Unreadable("--family: no metric of either page matches")
+        raise InvalidExposition("--family: no metric of either page matches")
     differences = compare(old, new, terms)
     return report(differences, terms, max(0, options.limit)), not any(found.counts(terms) for found in differences)
 
@@ -122,12 +129,12 @@ def run(options: argparse.Namespace) -> tuple[Iterator[str], bool]:
 def _load(where: str, terms: Terms) -> Scrape:
     try:
         return parse(read(where), terms.wants, terms.ignore_labels)
-    except Unreadable as error:
-        raise Unreadable(f"{where}: {error}") from error
+    except InvalidExposition as error:
+        raise InvalidExposition(f"{where}: {error}") from error
 
 
 def compare(old: Scrape, new: Scrape, terms: Terms) -> list[Difference]:
-    """What became of every metric of two pages, by name."""
+    """Compare every metric of two pages, sorted by name."""
     return [_compared(name, old, new, terms) for name in sorted({*old.series, *new.series})]
 
 
@@ -150,18 +157,18 @@ def _compared(name: str, old: Scrape, new: Scrape, terms: Terms) -> Difference:
 
 
 def report(differences: Sequence[Difference], terms: Terms, limit: int) -> Iterator[str]:
-    """Lines for people: a paragraph per metric that differs, then the totals.
+    """Yield the lines of a report: a paragraph per metric that differs, then the totals.
 
     Args:
-        limit: examples of each kind and metric.
+        limit: maximum of examples per metric and kind of difference.
     """
     for found in differences:
         if found.counts(terms) or found.extra:
             yield from _paragraph(found, limit)
-    telling = [found for found in differences if found.counts(terms)]
+    differing = [found for found in differences if found.counts(terms)]
     yield (
-        f"{len(differences)} metrics: {len(differences) - len(telling)} agree, {len(telling)} differ; "
-        f"{sum(found.same for found in differences)} series are the same, "
+        f"{len(differences)} metrics: {len(differences) - len(differing)} agree, {len(differing)} differ; "
+        f"{sum(found.same for found in differences)} series equal, "
         f"{sum(len(found.missing) for found in differences)} missing, "
         f"{sum(len(found.extra) for found in differences)} extra, "
         f"{sum(len(found.different) for found in differences)} different"
@@ -174,22 +181,22 @@ def _paragraph(found: Difference, limit: int) -> Iterator[str]:
         for word, series in (("missing", found.missing), ("extra", found.extra), ("different", found.different))
         if series
     ]
-    yield f"{found.name}: {', '.join([f'{found.same} same', *counts])}"
+    yield f"{found.name}: {', '.join([f'{found.same} equal', *counts])}"
     if found.types:
-        yield f"  type: {found.types[0]} became {found.types[1]}"
+        yield f"  type: {found.types[0]} changed to {found.types[1]}"
     for page, number in zip(("old", "new"), found.repeated):
         if number:
-            yield f"  the {page} page says {number} of its series more than once"
+            yield f"  the {page} page has {number} repeated series"
     for sign, series in (("-", found.missing), ("+", found.extra)):
-        yield from _some([f"{sign} {_shown(found.name, labels)} {_number(value)}" for labels, value in series[:limit]], series)
-    yield from _some(
-        [f"~ {_shown(found.name, labels)} {_number(old)} became {_number(new)}" for labels, old, new in found.different[:limit]],
+        yield from _examples([f"{sign} {_shown(found.name, labels)} {_number(value)}" for labels, value in series[:limit]], series)
+    yield from _examples(
+        [f"~ {_shown(found.name, labels)} {_number(old)} changed to {_number(new)}" for labels, old, new in found.different[:limit]],
         found.different,
     )
 
 
-def _some(lines: list[str], everything: Sequence[object]) -> Iterator[str]:
-    """Some of many lines, and how many are left out."""
+def _examples(lines: list[str], everything: Sequence[object]) -> Iterator[str]:
+    """Yield example lines, indented, and the number of further ones."""
     yield from (f"  {line}" for line in lines)
     left = len(everything) - len(lines)
     if left and lines:
@@ -197,10 +204,10 @@ def _some(lines: list[str], everything: Sequence[object]) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    """The shortest text that means this number."""
+    """Format a number with the fewest digits that parse to the same value."""
     return repr(value).removesuffix(".0")
 
 
 def _shown(name: str, labels: Labels) -> str:
-    """A series as a page has it."""
+    """Format a series as in the exposition."""
     return f"{name}{{{labels}}}" if labels else name

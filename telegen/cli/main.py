@@ -1,4 +1,4 @@
-"""The command `telegen`: run the agent, check its configuration, or see what it would say of some objects."""
+"""The command `telegen`: run the agent, check its configuration, or print what it would serve."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from telegen.cadvisor.source import Node, Roots
 from telegen.cadvisor.text_sampler import Printed
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
-from telegen.cli.exposition_parser import Unreadable as UnreadablePage
+from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
-from telegen.cli.render import Page, Unreadable, read_objects, resources_named
-from telegen.config import ConfigError, load, not_effective
-from telegen.kubestate.checks import check_selection, notes
+from telegen.cli.render import InvalidInput, ObjectRenderer, read_objects, resources_named
+from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubestate.selectors import Selection
+from telegen.supervisor.configuration import load_checked, print_check
 
-OK, FAILED, UNUSABLE = 0, 1, 2
+OK, DIFFERENT, UNUSABLE = 0, 1, 2
+"""Exit statuses; 1 is for `telegen compare` alone."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a subcommand; the exit status."""
+    """Run a subcommand; return the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["run"]:
         from telegen.supervisor.__main__ import main as run
@@ -41,44 +42,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return _fail(str(error))
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python would complain at exit if it found the pipe open.
+        # The reader (head, less) has closed the pipe. At exit Python flushes standard output, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="telegen", description="Kubernetes state and container metrics.")
+    parser.add_argument("--version", action="version", version=f"telegen {__version__}", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run the agent (see telegen run --help)", add_help=False)
     rendering = commands.add_parser(
         "render",
-        help="print what the agent would serve for some objects",
+        help="print the metrics of Kubernetes objects from a file",
         description="kubectl get pods -A -o json | telegen render",
     )
     rendering.add_argument(
-        "file", nargs="?", default="-", help="JSON or YAML: an object, a List, or a stream of them; - is standard input"
+        "file", nargs="?", default="-", help="JSON or YAML: an object, a List, or a stream of them (default: -, standard input)"
     )
-    rendering.add_argument("--resources", default="", metavar="A,B", help="only these resources")
-    rendering.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
-    rendering.add_argument("--config", metavar="FILE", help="resources, allowlists and filters come from here")
+    rendering.add_argument("--resources", default="", metavar="A,B", help="resources to render (default: as configured, else all)")
+    rendering.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
+    rendering.add_argument("--config", metavar="FILE", help="configuration with resources, allowlists and filters")
     sampling = commands.add_parser(
         "sample",
-        help="print what the agent would serve of this node's containers",
-        description="One pass over the cgroups, by the settings of kube_metrics.cadvisor.",
+        help="print the metrics of this node's containers",
+        description="Read the cgroups once, with the settings of kube_metrics.cadvisor.",
     )
-    for root, what in (("cgroup", "/sys/fs/cgroup"), ("proc", "/proc"), ("sys", "/sys")):
-        sampling.add_argument(f"--{root}-root", metavar="DIR", help=f"instead of {what}")
-    sampling.add_argument("--groups", default="", metavar="A,B", help="groups of metrics besides the default ones; all: every one")
-    sampling.add_argument("--openmetrics", action="store_true", help="OpenMetrics 1.0 instead of text 0.0.4")
-    sampling.add_argument("--config", metavar="FILE", help="settings come from here")
+    for root, usual in (("cgroup", "/sys/fs/cgroup"), ("proc", "/proc"), ("sys", "/sys")):
+        sampling.add_argument(f"--{root}-root", metavar="DIR", help=f"read this directory instead of {usual}")
+    sampling.add_argument("--groups", default="", metavar="A,B", help="groups of metrics to add to the default ones; all: every group")
+    sampling.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
+    sampling.add_argument("--config", metavar="FILE", help="configuration with the settings of kube_metrics.cadvisor")
     listing = commands.add_parser("metrics", help="list the families that the agent can serve")
-    listing.add_argument("--markdown", action="store_true", help="a document per table, with the meaning of each family")
-    listing.add_argument("--out", metavar="DIR", help="write the documents there instead of printing them; needs --markdown")
+    listing.add_argument("--markdown", action="store_true", help="print a document per table, with the help of each family")
+    listing.add_argument("--out", metavar="DIR", help="write the documents to this directory; needs --markdown")
     comparing = commands.add_parser(
         "compare",
-        help="tell how two pages of metrics differ",
+        help="print the differences of two pages of metrics",
         description="telegen compare http://kube-state-metrics:8080/metrics http://telegen:9443/metrics/kubestate",
-        epilog="Exit status: 0 they agree, 1 they differ, 2 one of them cannot be read.",
+        epilog="Exit status: 0 the pages agree, 1 they differ, 2 one of them cannot be read.",
     )
     add_compare_arguments(comparing)
     checking = commands.add_parser("check-config", help="check a configuration file")
@@ -89,13 +91,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def render(options: argparse.Namespace) -> int:
     """`telegen render`."""
-    config = load(options.config, os.environ)
-    check_selection(config)
+    config = _load(options.config)
     try:
         wanted = [name for name in options.resources.split(",") if name] or config.kube_metrics.kube_state.resources
         resources = resources_named(wanted)
         name = config.kubernetes.cluster_name
-        page = Page(resources, Selection.of(config.kube_metrics.kube_state), {"cluster": name} if name else {})
+        page = ObjectRenderer(resources, Selection.of(config.kube_metrics.kube_state), {"cluster": name} if name else {})
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         for obj in read_objects(data):
             page.add(obj)
@@ -103,22 +104,22 @@ def render(options: argparse.Namespace) -> int:
         return _fail(f"{options.file}: {error.strerror}")
     except KeyError as error:
         return _fail(str(error.args[0]))
-    except Unreadable as error:
+    except InvalidInput as error:
         return _fail(f"{'standard input' if options.file == '-' else options.file}: {error}")
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     for text in page.lines(options.openmetrics):
         sys.stdout.write(text)
     sys.stdout.flush()
     for kind, count in sorted(page.unknown.items()):
-        print(f"telegen: {count} of {kind} left out: nothing is said of this kind", file=sys.stderr)
+        print(f"telegen: skipped {count} of {kind}: the kind is not supported or not among the resources", file=sys.stderr)
     for family, count in sorted(page.errors.items()):
-        print(f"telegen: {family}: left out for {count} malformed objects", file=sys.stderr)
+        print(f"telegen: {family}: skipped {count} malformed objects", file=sys.stderr)
     return OK
 
 
 def sample(options: argparse.Namespace) -> int:
     """`telegen sample`."""
-    settings = load(options.config, os.environ).kube_metrics.cadvisor
+    settings = _load(options.config).kube_metrics.cadvisor
     more = tuple(sorted(NAMES)) if options.groups == "all" else tuple(filter(None, options.groups.split(",")))
     settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
     names = ("cgroup", "proc", "sys")
@@ -130,7 +131,7 @@ def sample(options: argparse.Namespace) -> int:
     print(printed.exposition(options.openmetrics), end="", flush=True)
     printed.sampler.close()
     for reason, count in sorted(printed.sampler.errors.items()):
-        print(f"telegen: {count} readings left out: {reason}", file=sys.stderr)
+        print(f"telegen: skipped {count} readings: {reason}", file=sys.stderr)
     return OK
 
 
@@ -160,23 +161,16 @@ def compare(options: argparse.Namespace) -> int:
     """`telegen compare`."""
     try:
         lines, agree = run_compare(options)
-    except UnreadablePage as error:
+    except InvalidExposition as error:
         return _fail(str(error))
     for line in lines:
         print(line)
-    return OK if agree else FAILED
+    return OK if agree else DIFFERENT
 
 
 def check_config(options: argparse.Namespace) -> int:
     """`telegen check-config`."""
-    config = load(options.file, os.environ)
-    check_selection(config)
-    sources(config.kube_metrics.cadvisor)
-    for path in not_effective(config):
-        print(f"{path}: not effective yet")
-    for line in notes(config):
-        print(line)
-    print("the configuration is valid")
+    print_check(_load(options.file))
     return OK
 
 
@@ -194,7 +188,11 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "check-config": check_config,
     "version": version,
 }
-"""Subcommands by name; `run` parses its own arguments."""
+"""Function by subcommand, except `run`, which parses its own arguments."""
+
+
+def _load(path: str | None) -> Config:
+    return load_checked(ConfigSource(path, os.environ))
 
 
 def _fail(message: str) -> int:

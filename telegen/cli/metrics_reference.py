@@ -1,4 +1,4 @@
-"""docs/metrics, made from the tables: `telegen metrics --markdown`."""
+"""Generator of docs/metrics from the tables of families: `telegen metrics --markdown`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from telegen.kubestate.resource import Resource
 from telegen.metrics.family import FamilyGenerator
 
 INDEX = "README"
-"""The document that lists the others."""
+"""Name of the document that lists the others."""
 
 _TITLE = """# Metrics
 
@@ -29,8 +29,8 @@ class Table:
     """Families that share a document.
 
     Attributes:
-        name: of the document and in its title, `pods`.
-        about: one paragraph on where the numbers come from.
+        name: name of the document and its title, `pods`.
+        about: one paragraph on the source of the numbers.
         identity: names of the labels that every sample begins with.
         families: in the order of exposition.
     """
@@ -42,18 +42,18 @@ class Table:
 
 
 def tables() -> list[Table]:
-    """Everything that the agent can say."""
+    """Return the tables of all families, those of resources first."""
     return [*(_of_resource(resource) for resource in RESOURCES.values()), *_of_node()]
 
 
 def _of_node() -> Iterator[Table]:
-    """What the sampler says: of containers, and of the node itself."""
+    """Yield the tables of the sampler: containers, and the node itself."""
     sources = sources_of(NAMES)
     for name, about, labelled in (
         ("containers", "From the cgroups of a node; [containers](../containers.md) has the groups.", True),
         ("machine", "From a node itself.", False),
     ):
-        # Several sources may say something in one family, the root's in that of containers.
+        # Several sources may share a family: the root cgroup adds samples to families of containers.
         families = {family.name: family for source in sources if source.labelled == labelled for family in source.families}
         if families:
             yield Table(name, about, BASE if labelled else (), list(families.values()))
@@ -66,7 +66,7 @@ def _of_resource(resource: Resource) -> Table:
 
 
 def documents() -> Mapping[str, str]:
-    """Name of each document without its ending → its text."""
+    """Return the text of each document by its name without suffix."""
     found = tables()
     return {INDEX: _index(found)} | {table.name: "\n".join(_lines(table)) + "\n" for table in found}
 
@@ -79,7 +79,7 @@ def _index(found: Sequence[Table]) -> str:
 
 
 def _lines(table: Table) -> Iterator[str]:
-    """The document of one table."""
+    """Yield the lines of one document."""
     yield from (f"# {table.name}", "", table.about)
     if table.identity:
         yield f"Every sample begins with the labels {_names(table.identity)}; the column has those that follow."
@@ -94,7 +94,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _stability(family: FamilyGenerator) -> str:
-    """STABLE or ALPHA, and what else decides whether to rely on a family."""
+    """Return STABLE or ALPHA, with notes on opt-in and deprecation."""
     notes = [family.stability.value]
     if family.opt_in:
         notes.append("opt-in")

@@ -1,4 +1,4 @@
-"""What the agent would serve for some objects, without a cluster: the work of `telegen render`."""
+"""`telegen render`: metrics of Kubernetes objects from a file, without a cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _PlainLoader(_YAML):  # type: ignore[misc]
-    """YAML whose times stay strings, as JSON has them."""
+    """YAML loader that keeps timestamps as strings, as they are in JSON."""
 
 
 _PlainLoader.yaml_implicit_resolvers = {
@@ -28,25 +28,25 @@ _PlainLoader.yaml_implicit_resolvers = {
 }
 
 
-class Unreadable(ValueError):
-    """Input that is neither JSON nor YAML, or no Kubernetes object."""
+class InvalidInput(ValueError):
+    """The input is neither JSON nor YAML, or not a Kubernetes object."""
 
 
 def read_objects(data: bytes) -> Iterator[Object]:
-    """Objects of a JSON or YAML text: one, a List of any kind, or a stream of them.
+    """Yield the objects of a JSON or YAML text: one object, a List of any kind, or a stream of them.
 
     Raises:
-        Unreadable: the text is malformed; says where.
+        InvalidInput: the text is malformed; the message gives the place.
     """
     for document in _documents(data):
         if document is None:
             continue
         if not isinstance(document, dict):
-            raise Unreadable(f"expected a Kubernetes object, got {type(document).__name__}")
+            raise InvalidInput(f"expected a Kubernetes object, got {type(document).__name__}")
         items = document.get("items")
         kind = document.get("kind") or ""
         if isinstance(items, list) and (kind.endswith("List") or not kind):
-            # Lists of one kind leave kind and apiVersion away from their items.
+            # Items of a typed list, such as PodList, have no kind and no apiVersion of their own.
             inner = {"kind": kind[: -len("List")], "apiVersion": document.get("apiVersion")}
             yield from ({**inner, **item} for item in items if isinstance(item, dict))
         else:
@@ -54,7 +54,7 @@ def read_objects(data: bytes) -> Iterator[Object]:
 
 
 def _documents(data: bytes) -> Iterator[Any]:
-    """JSON, JSON lines, or a stream of YAML documents (of which concatenated JSON on separate lines is none)."""
+    """Yield the documents of JSON, concatenated JSON, or a stream of YAML. Concatenated JSON is not valid YAML."""
     try:
         yield orjson.loads(data)
         return
@@ -65,39 +65,43 @@ def _documents(data: bytes) -> Iterator[Any]:
     try:
         yield from yaml.load_all(data, _PlainLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Unreadable(" ".join(str(error).split())) from error
+        raise InvalidInput(" ".join(str(error).split())) from error
 
 
 def _json_stream(data: bytes, whole: orjson.JSONDecodeError) -> Iterator[Any]:
-    """Concatenated JSON values, with or without white space between them."""
-    import json
+    """Yield concatenated JSON values, with or without white space between them."""
+    import json  # only here, because orjson cannot decode a prefix
 
     decoder = json.JSONDecoder()
     try:
         text = data.decode()
-        place = 0
-        while place < len(text):
-            value, end = decoder.raw_decode(text, place)
+        start = 0
+        while start < len(text):
+            value, start = decoder.raw_decode(text, start)
             yield value
-            place = end
-            while place < len(text) and text[place].isspace():
-                place += 1
+            while start < len(text) and text[start].isspace():
+                start += 1
     except json.JSONDecodeError as error:
-        raise Unreadable(f"line {error.lineno} column {error.colno}: {error.msg}") from whole
+        raise InvalidInput(f"line {error.lineno} column {error.colno}: {error.msg}") from whole
     except UnicodeDecodeError as error:
-        raise Unreadable(f"byte {error.start}: not UTF-8") from whole
+        raise InvalidInput(f"byte {error.start}: not UTF-8") from whole
 
 
-class Page:
-    """The exposition of objects that are added one by one."""
+class ObjectRenderer:
+    """Renders objects one by one and groups their samples by family.
+
+    Attributes:
+        unknown: number of skipped objects by `apiVersion kind`.
+        errors: number of malformed objects by family.
+    """
 
     def __init__(
         self, resources: Iterable[Resource], selection: Selection, constant: Mapping[str, str] = {}
     ) -> None:
-        """An empty page.
+        """Prepare the families of `selection`.
 
         Args:
-            constant: labels that all samples have.
+            constant: labels of every sample.
         """
         self.unknown: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
@@ -108,7 +112,7 @@ class Page:
             self._tables[resource.api_version, resource.kind] = (families, render, [[] for _ in families])
 
     def add(self, obj: Object) -> None:
-        """Render an object; one of a kind that is not shown is counted."""
+        """Render an object, or count it as unknown if its kind is not among the resources."""
         table = self._tables.get((str(obj.get("apiVersion")), str(obj.get("kind"))))
         if table is None:
             self.unknown[f"{obj.get('apiVersion')} {obj.get('kind')}"] += 1
@@ -118,7 +122,7 @@ class Page:
             column.append(text)
 
     def lines(self, openmetrics: bool) -> Iterator[str]:
-        """The page, family by family; a family has a header when there are objects of its resource."""
+        """Yield the exposition, family by family; families of resources without objects have no header."""
         for families, _, columns in self._tables.values():
             for family, texts in zip(families, columns):
                 if texts:
@@ -132,7 +136,7 @@ class Page:
 
 
 def resources_named(names: Iterable[str]) -> list[Resource]:
-    """Resources by name, all of them when none is named, in the order of the page.
+    """Return resources by name, or all if no name is given, in the order of the registry.
 
     Raises:
         KeyError: a name is unknown.
@@ -140,5 +144,5 @@ def resources_named(names: Iterable[str]) -> list[Resource]:
     wanted = set(names) or set(RESOURCES)
     unknown = wanted - set(RESOURCES)
     if unknown:
-        raise KeyError(f"unknown resource {', '.join(sorted(unknown))}; there are {', '.join(RESOURCES)}")
+        raise KeyError(f"unknown resource {', '.join(sorted(unknown))}; choose from {', '.join(RESOURCES)}")
     return [resource for name, resource in RESOURCES.items() if name in wanted]

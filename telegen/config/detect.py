@@ -1,4 +1,4 @@
-"""What an environment switches on by itself: nobody should have to configure what can be seen."""
+"""Detection: the cluster, the node and the scope, from the configuration and the environment."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from telegen.config.checks import MOST_SHARDS, chosen_share
 from telegen.config.errors import ConfigError
 from telegen.config.model import Config, KubeState
+from telegen.config.validation import MOST_SHARDS, chosen_share
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-"""Where a pod finds the token and the CA of its account."""
+"""Directory with the token and the CA of a pod's ServiceAccount."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class NamedCluster:
 
     Attributes:
         name: value of its `cluster` label.
-        source: where its API server is, as in `Detection.cluster`.
-        context: of the kubeconfig; "" for its current one.
+        source: location of its API server, as in `Detection.cluster`.
+        context: context of the kubeconfig; "" for the current one.
     """
 
     name: str
@@ -31,15 +31,15 @@ class NamedCluster:
 
 @dataclass(frozen=True)
 class Detection:
-    """What to collect from where.
+    """Sources of data.
 
     Attributes:
-        cluster: where the agent's own cluster is: `in-cluster`, `kubeconfig:PATH`, a URL, or "" when no API server is to be
-            watched, or none of an own cluster.
-        containers: whether the cgroups of this node are read.
-        reason: why, for the log.
-        node: the node whose pods are watched in node scope, "" in cluster scope.
-        clusters: those to be watched where there are several, instead of the own one.
+        cluster: location of the agent's own cluster: `in-cluster`, `kubeconfig:PATH` or a URL; "" if there is none, or if
+            nothing is collected from it.
+        containers: read the cgroups of this node.
+        reason: explanation for the log.
+        node: name of the agent's node in node scope, "" in cluster scope.
+        clusters: the clusters to watch if there are several, instead of the agent's own.
     """
 
     cluster: str
@@ -50,14 +50,18 @@ class Detection:
 
 
 def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool] = os.path.exists) -> Detection:
-    """Decide from the configuration and the environment.
+    """Decide which sources to collect from.
 
-    `kube_metrics.enabled` true or false decides; when it is null, `auto_detect` does, which wants a cluster around the
-    agent and `kubernetes.enable`. Outside a cluster a kubeconfig names one.
+    `kube_metrics.enabled` decides if it is true or false. If it is null, `auto_detect` and `kubernetes.enable` must both be
+    true. The cluster is the one of the pod, else of a kubeconfig.
+
+    Args:
+        environ: environment variables of the agent.
+        exists: tells whether a path exists; replaced in tests.
 
     Raises:
-        ConfigError: the scope is a node's, or could be, and what names the node is missing or empty; one of several clusters
-            cannot be found.
+        ConfigError: the scope is or may be node and the name of the node is missing or empty, or one of several clusters has no
+            kubeconfig.
     """
     kube = config.kube_metrics
     containers = kube.cadvisor.enabled and kube.enabled is not False
@@ -66,19 +70,20 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     if not wanted:
         return Detection("", containers, f"{why}: {_shown('', containers)}")
     clusters = tuple(_named(config, source))
+    # Several clusters exclude node scope: a node belongs to one of them, and Leases exist per cluster.
     if clusters:
         names = ", ".join(cluster.name for cluster in clusters)
         whole = _whole(config, environ, source)
         return Detection(source, containers, f"{why}: {_shown(names, containers)}{whole}", clusters=clusters)
     if not source:
-        return Detection("", containers, f"no cluster to be found ({_absence(environ)}): {_shown('', containers)}")
+        return Detection("", containers, f"no cluster found ({_absence(environ)}): {_shown('', containers)}")
     node = _node(config, environ, source)
     scope = f" for node {node} and what it comes to hold" if node else _whole(config, environ, source)
     return Detection(source, containers, f"{why}: {_shown(source, containers)}{scope}", node)
 
 
 def _named(config: Config, own: str) -> Iterator[NamedCluster]:
-    """The clusters, where there are several."""
+    """Yield the clusters of `kube_state.clusters`."""
     for at, entry in enumerate(config.kube_metrics.kube_state.clusters):
         source = f"kubeconfig:{entry.kubeconfig}" if entry.kubeconfig else own
         where = f"kube_metrics.kube_state.clusters[{at}]"
@@ -90,7 +95,11 @@ def _named(config: Config, own: str) -> Iterator[NamedCluster]:
 
 
 def _node(config: Config, environ: Mapping[str, str], source: str) -> str:
-    """The node in whose scope the agent works, "" when it is to watch everything."""
+    """Return the agent's node in node scope, "" in cluster scope.
+
+    Raises:
+        ConfigError: the name of the node is missing.
+    """
     kube = config.kube_metrics
     name = kube.node_name or environ.get("NODE_NAME", "")
     if kube.scope == "node" and not name:
@@ -99,20 +108,20 @@ def _node(config: Config, environ: Mapping[str, str], source: str) -> str:
     fits = source == "in-cluster" and not _against_node(state)
     if kube.scope == "auto" and fits and not name and "NODE_NAME" in environ:
         raise ConfigError(
-            "kube_metrics.node_name: NODE_NAME is empty in the environment: each agent of a DaemonSet would take everything; "
-            "the downward API has it as spec.nodeName, and scope: cluster needs none"
+            "kube_metrics.node_name: NODE_NAME is empty in the environment, so each agent of a DaemonSet would serve the whole "
+            "cluster; set NODE_NAME to spec.nodeName by the downward API, or set scope: cluster"
         )
     return name if kube.scope == "node" or (kube.scope == "auto" and fits) else ""
 
 
 def _against_node(state: KubeState) -> list[str]:
-    """The settings with which an agent that knows its node does not take the node's scope by itself."""
+    """Return the settings that keep scope auto from becoming node."""
     return chosen_share(state) + (["total_shards"] if state.total_shards > MOST_SHARDS else [])
 
 
 def _whole(config: Config, environ: Mapping[str, str], source: str) -> str:
-    """Why an agent of a node has the scope of the cluster, for the log: in a DaemonSet, whose agents would all say the same,
-    this is a mistake."""
+    """Explain in the log why an agent with a node has cluster scope. In a DaemonSet this is a mistake: every agent would
+    serve the same series."""
     kube = config.kube_metrics
     known = source == "in-cluster" and (kube.node_name or environ.get("NODE_NAME", ""))
     settings = _against_node(kube.kube_state) if known and kube.scope == "auto" else []
@@ -120,10 +129,13 @@ def _whole(config: Config, environ: Mapping[str, str], source: str) -> str:
 
 
 def election_namespace(config: Config, environ: Mapping[str, str], account: str = ACCOUNT) -> str:
-    """Where the Leases are: as configured, else where the pod is.
+    """Return the namespace of the Leases: the configured one, else the pod's.
+
+    Args:
+        account: directory of the ServiceAccount, which has a file with the namespace.
 
     Raises:
-        ConfigError: nothing says where.
+        ConfigError: the namespace is unknown.
     """
     named = config.kube_metrics.election.namespace or environ.get("POD_NAMESPACE", "")
     if named:
@@ -133,12 +145,12 @@ def election_namespace(config: Config, environ: Mapping[str, str], account: str 
             return file.read().strip()
     except OSError as error:
         raise ConfigError(
-            "kube_metrics.election.namespace: needed outside a pod, or POD_NAMESPACE in the environment"
+            "kube_metrics.election.namespace: required outside a pod; set it, or POD_NAMESPACE in the environment"
         ) from error
 
 
 def _wanted(config: Config) -> tuple[bool, str]:
-    """Whether the API is to be watched, and which setting says so."""
+    """Return True if the API server is to be watched, and the setting that decides."""
     kube = config.kube_metrics
     if not kube.kube_state.enabled:
         return False, "kube_metrics.kube_state.enabled is false"
@@ -152,13 +164,14 @@ def _wanted(config: Config) -> tuple[bool, str]:
 
 
 def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool]) -> str:
-    """Where a cluster is to be found."""
+    """Return the location of the agent's own cluster, "" if there is none."""
     state = config.kube_metrics.kube_state
     if state.apiserver:
         return state.apiserver.rstrip("/")
     explicit = state.kubeconfig
     if explicit:
         return f"kubeconfig:{explicit}"
+    # The pod's own account comes first: inside a cluster a kubeconfig has to be configured explicitly.
     if environ.get("KUBERNETES_SERVICE_HOST") and environ.get("KUBERNETES_SERVICE_PORT") and exists(f"{ACCOUNT}/token"):
         return "in-cluster"
     named = [path for path in environ.get("KUBECONFIG", "").split(os.pathsep) if path]
@@ -170,12 +183,12 @@ def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], 
 
 
 def _absence(environ: Mapping[str, str]) -> str:
-    """What was looked for in vain."""
+    """Describe the missing signs of a cluster."""
     if environ.get("KUBERNETES_SERVICE_HOST"):
-        return f"{ACCOUNT}/token is not there; does the pod mount its service account?"
+        return f"{ACCOUNT}/token does not exist; mount the service account (automountServiceAccountToken)"
     if environ.get("KUBECONFIG"):
-        return f"KUBECONFIG={environ['KUBECONFIG']} names no file that is there"
-    return "neither in a pod nor by a kubeconfig"
+        return f"KUBECONFIG={environ['KUBECONFIG']}: no such file"
+    return "not in a pod, and no kubeconfig"
 
 
 def _shown(source: str, containers: bool) -> str:
@@ -183,5 +196,5 @@ def _shown(source: str, containers: bool) -> str:
         ["reads this node's cgroups"] if containers else []
     )
     if not source and containers:
-        return "serves the container metrics alone"
+        return "serves container metrics only"
     return " and ".join(parts) or "nothing to collect"

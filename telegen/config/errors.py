@@ -1,7 +1,7 @@
-"""What is wrong with a configuration."""
+"""The error that a configuration raises."""
 
 from __future__ import annotations
 
 
 class ConfigError(Exception):
-    """One line per fault, each beginning with the path of the key: `kube_metrics.listen_address: ...`."""
+    """An invalid configuration: one line per problem, each beginning with a path: `kube_metrics.listen_address: ...`."""

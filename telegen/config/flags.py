@@ -1,11 +1,11 @@
-"""The flags of kube-state-metrics, under their own names: which setting each one is, or why there is none.
+"""The flags of kube-state-metrics under their own names, each mapped to a setting or to the reason why it has none.
 
-So the arguments of its manifest start this agent too. A flag wins over the environment, which wins over the file.
+The arguments of a manifest for kube-state-metrics therefore start this agent too. A flag wins over the environment, which
+wins over the file.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,28 +13,28 @@ from typing import Any
 from telegen.config.errors import ConfigError
 from telegen.config.types import ListenAddress
 
-Given = Mapping[str, Sequence[str]]
-"""Flags of a command line: name without dashes to what was written each time that it stood there, in order."""
+FlagValues = Mapping[str, Sequence[str]]
+"""Flags of a command line: name without dashes → its values, in order, one per occurrence."""
 
 Read = Callable[[Any, Sequence[str]], Any]
-"""From (the setting's value so far or None, what was written) to the setting's value, as YAML would have it. Raises
-ValueError."""
+"""Function of (the setting's value before or None, the flag's values) that returns the setting's value as YAML would have
+it. Raises ValueError."""
 
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("", "0", "f", "F", "FALSE", "false", "False")
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag. It has a `key`, or says why it is `ignored`, or why it is `refused` and what to do instead.
+    """One flag. Exactly one of `key`, `ignored` and `refused` is set.
 
     Attributes:
         name: without dashes.
         key: path of the setting.
-        read: how its value is read.
-        ignored: why it changes nothing here; noted in the log.
-        refused: why it cannot be, and what to do; an error, unless the value switches it off.
-        switch: stands without a value.
-        file_key: name in the configuration file of kube-state-metrics, where it differs.
+        read: converts the flag's values.
+        ignored: the reason why the flag has no effect; logged at the start.
+        refused: the reason why the flag is not supported, and the remedy; an error, unless the value switches the flag off.
+        switch: may be used without a value.
+        file_key: name in the configuration file of kube-state-metrics, if it differs.
         aliases: other spellings, with their dashes.
     """
 
@@ -49,7 +49,7 @@ class Flag:
 
     @property
     def help(self) -> str:
-        """For --help and messages: what becomes of it."""
+        """Effect of the flag, for --help and messages."""
         return self.key or (f"no effect: {self.ignored}" if self.ignored else f"refused: {self.refused}")
 
 
@@ -65,7 +65,7 @@ def _number(current: Any, texts: Sequence[str]) -> int:
 
 
 def read_switch(text: str) -> bool:
-    """A boolean in the words that Go's flags take. Raises ValueError."""
+    """Parse a boolean as Go's flag package does. Raises ValueError."""
     if text in _TRUE:
         return True
     if text in _FALSE:
@@ -78,12 +78,12 @@ def _switch(current: Any, texts: Sequence[str]) -> bool:
 
 
 def _names(current: Any, texts: Sequence[str]) -> list[str]:
-    """Comma lists; those of a repeated flag add up."""
+    """Parse comma lists; those of a repeated flag add up."""
     return [name.strip() for text in texts for name in text.split(",") if name.strip()]
 
 
 def _allowlist(current: Any, texts: Sequence[str]) -> dict[str, list[str]]:
-    """`pods=[app,team*],nodes=[*]`; of a repeated flag the last one counts."""
+    """Parse `pods=[app,team*],nodes=[*]`; of a repeated flag the last one counts."""
     return read_allowlist(texts[-1])
 
 
@@ -103,7 +103,7 @@ def _address(current: Any) -> ListenAddress:
 
 
 def _telemetry(read: Read) -> Read:
-    """Half of the address of the second listener, whose port is 8081 when nothing says otherwise."""
+    """Set one half of the second listener's address, `:8081` by default as in kube-state-metrics."""
     return lambda current, texts: read(current or ":8081", texts)
 
 
@@ -114,24 +114,24 @@ def _verbosity(current: Any, texts: Sequence[str]) -> str:
 _STATE = "kube_metrics.kube_state"
 _LISTEN, _TELEMETRY = "kube_metrics.listen_address", "kube_metrics.telemetry_address"
 _STDERR = "logs go to standard error, as text or JSON (log.format)"
-_NO_FILES = f"{_STDERR}; redirect them where a file is wanted"
-_NO_GO = "it sizes Go's garbage collector; memory is bounded by kube_metrics.kube_state.arena_limit"
-_CUSTOM = "custom resources are not watched yet; run kube-state-metrics with --custom-resource-state-only beside this agent"
+_NO_FILES = f"{_STDERR}; redirect standard error to a file instead"
+_NO_GO = "it tunes Go's garbage collector; kube_metrics.kube_state.arena_limit limits memory here"
+_CUSTOM = "custom resources are not supported yet; run kube-state-metrics with --custom-resource-state-only beside this agent"
 
 FLAGS: tuple[Flag, ...] = (
     Flag("apiserver", f"{_STATE}.apiserver", _last),
     Flag(
         "auth-filter",
-        refused="pages are not protected by TokenReview; put an authenticating proxy in front and listen on 127.0.0.1",
+        refused="TokenReview is not supported; listen on 127.0.0.1 behind an authenticating proxy",
         switch=True,
     ),
     Flag("auto-gomemlimit", ignored=_NO_GO, switch=True),
     Flag("auto-gomemlimit-ratio", ignored=_NO_GO),
     Flag("custom-resource-state-config", refused=_CUSTOM, file_key="custom_resource_config"),
     Flag("custom-resource-state-config-file", refused=_CUSTOM),
-    Flag("continue-without-custom-resource-state-config-file", ignored="no such file is read", switch=True),
+    Flag("continue-without-custom-resource-state-config-file", ignored="no file of custom resources is read", switch=True),
     Flag("custom-resource-state-only", refused=_CUSTOM, switch=True),
-    Flag("enable-gzip-encoding", ignored="pages are stored compressed; clients that accept gzip get it", switch=True),
+    Flag("enable-gzip-encoding", ignored="pages are stored compressed and sent so to clients that accept gzip", switch=True),
     Flag("host", _LISTEN, _host),
     Flag("port", _LISTEN, _port),
     Flag("telemetry-host", _TELEMETRY, _telemetry(_host)),
@@ -158,10 +158,10 @@ FLAGS: tuple[Flag, ...] = (
     Flag("server-read-timeout", "web.read_timeout", _last),
     Flag("server-write-timeout", "web.write_timeout", _last),
     Flag("server-idle-timeout", "web.idle_timeout", _last),
-    Flag("server-read-header-timeout", ignored="web.read_timeout bounds headers as well"),
+    Flag("server-read-header-timeout", ignored="web.read_timeout applies to headers as well"),
     Flag("shard", f"{_STATE}.shard", _number),
     Flag("total-shards", f"{_STATE}.total_shards", _number),
-    Flag("tls-config", refused="pages are served as plain HTTP; put a TLS proxy in front and listen on 127.0.0.1"),
+    Flag("tls-config", refused="TLS is not supported; listen on 127.0.0.1 behind a TLS proxy"),
     Flag(
         "use-apiserver-cache",
         f"{_STATE}.use_apiserver_cache",
@@ -169,7 +169,7 @@ FLAGS: tuple[Flag, ...] = (
         switch=True,
         file_key="use_api_server_cache",
     ),
-    # klog's
+    # Flags of klog, the logging library of kube-state-metrics.
     Flag("v", "log.level", _verbosity, aliases=("-v",)),
     Flag("vmodule", ignored=_STDERR),
     Flag("logtostderr", ignored=_STDERR, switch=True),
@@ -186,26 +186,27 @@ FLAGS: tuple[Flag, ...] = (
     Flag("one_output", ignored=_STDERR, switch=True),
     Flag("legacy_stderr_threshold_behavior", ignored=_STDERR, switch=True),
 )
-"""All of them. `--config` is our own and `--continue-without-config` belongs to it: see `telegen.supervisor`."""
+"""All flags but `--config` and `--continue-without-config`, which the agent has itself: see `telegen.supervisor.run_options`."""
 
 BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
 
 
-def apply_flags(data: dict[str, Any], given: Given, default: Callable[[str], Any]) -> None:
-    """Put flags into a configuration, as plain YAML-like data, over what it has.
+def apply_flags(data: dict[str, Any], flags: FlagValues, default: Callable[[str], Any]) -> None:
+    """Override settings by flags.
 
     Args:
-        data: changed in place.
-        default: gives a setting's default by its path.
+        data: the configuration as plain YAML-like data, changed in place.
+        default: returns a setting's default by its path.
 
     Raises:
-        ConfigError: one line per flag that cannot be read or honoured.
+        ConfigError: one line per flag whose value is invalid or that is refused.
     """
     problems = []
     for flag in FLAGS:
-        texts = given.get(flag.name)
+        texts = flags.get(flag.name)
         if not texts:
             continue
+        # Manifests often set `--flag=false` explicitly, which asks for nothing.
         if flag.refused and texts[-1] not in _FALSE:
             problems.append(f"--{flag.name}: {flag.refused}")
         if flag.read is None:
@@ -220,68 +221,68 @@ def apply_flags(data: dict[str, Any], given: Given, default: Callable[[str], Any
 
 def _set(data: dict[str, Any], flag: Flag, texts: Sequence[str], default: Callable[[str], Any]) -> None:
     *parents, last = flag.key.split(".")
-    place = data
+    block = data
     for at, parent in enumerate(parents):
-        # An empty block of YAML is null.
-        inner = place[parent] = place.get(parent) or {}
+        # YAML reads a block without settings as null.
+        inner = block[parent] = block.get(parent) or {}
         if not isinstance(inner, dict):
-            raise ConfigError(f"{'.'.join(parents[: at + 1])}: --{flag.name} needs a block of settings there")
-        place = inner
+            raise ConfigError(f"{'.'.join(parents[: at + 1])}: --{flag.name} needs a block of settings here, not a value")
+        block = inner
     assert flag.read is not None
-    place[last] = flag.read(place.get(last) or default(flag.key), texts)
+    # --host and --port each set one half of an address, so a flag may need the value before.
+    block[last] = flag.read(block.get(last) or default(flag.key), texts)
 
 
-def ignored_flags(given: Given) -> Iterator[str]:
-    """A line for each flag that was given and changes nothing."""
-    return (f"--{flag.name}: {flag.help}" for flag in FLAGS if flag.ignored and flag.name in given)
+def ignored_flags(flags: FlagValues) -> Iterator[str]:
+    """Yield a line for each flag of the command line that has no effect."""
+    return (f"--{flag.name}: {flag.help}" for flag in FLAGS if flag.ignored and flag.name in flags)
 
 
-def origin(path: str, given: Given) -> str:
-    """` (set by --NAME)` when a flag has set this key or what lies below it, else nothing."""
-    key = re.split(r"[\[ ]", path)[0] + "."
-    names = [f"--{flag.name}" for flag in FLAGS if flag.key and flag.name in given and key.startswith(flag.key + ".")]
-    return f" (set by {' and '.join(names)})" if names else ""
+def flags_that_set(path: str, flags: FlagValues) -> list[str]:
+    """Return the flags of the command line that set this key or one above it: `["--port"]`."""
+    key = path.partition("[")[0] + "."
+    return [f"--{flag.name}" for flag in FLAGS if flag.key and flag.name in flags and key.startswith(flag.key + ".")]
 
 
 def foreign_key(name: str) -> str:
-    """What to say of a key at the top of a file when kube-state-metrics knows it there, else ""."""
+    """Return advice for a top-level key that belongs to the configuration file of kube-state-metrics, "" for any other."""
     for flag in FLAGS:
         if name in (flag.file_key, flag.name.replace("-", "_"), flag.name):
-            what = f"here it is {flag.key}" if flag.key else flag.help
-            return f"it is a key of kube-state-metrics' own file: {what} (docs/migration.md)"
+            advice = f"use {flag.key}" if flag.key else flag.help
+            return f"the key belongs to the configuration file of kube-state-metrics: {advice} (docs/migration.md)"
     return ""
 
 
 def read_allowlist(text: str) -> dict[str, list[str]]:
-    """Read `pods=[app,team*],nodes=[*]`.
+    """Parse `pods=[app,team*],nodes=[*]`.
 
     Raises:
-        ValueError: says at which character, from 1, something else was expected.
+        ValueError: the text is malformed; the message gives the character, from 1, and the expected text.
     """
     allowed: dict[str, list[str]] = {}
-    place = 0
+    start = 0
     while text.strip():
-        equals = text.find("=", place)
-        name = text[place : equals if equals >= 0 else len(text)].strip()
+        equals = text.find("=", start)
+        name = text[start : equals if equals >= 0 else len(text)].strip()
         if equals < 0 or not name or set(name) & set("[],"):
-            raise ValueError(f"character {place + 1}: expected a resource and =[...], as in pods=[app,team]")
+            raise ValueError(f"character {start + 1}: expected a resource and =[...], as in pods=[app,team]")
         if text[equals + 1 : equals + 2] != "[":
             raise ValueError(f"character {equals + 2}: expected [ after {name}=")
         end = text.find("]", equals)
         if end < 0:
-            raise ValueError(f"character {equals + 2}: this [ has no ]")
+            raise ValueError(f"character {equals + 2}: [ without a closing ]")
         allowed[name] = _items(text, equals + 2, end)
         rest = text[end + 1 :].lstrip()
         if not rest:
             break
         if rest[0] != ",":
             raise ValueError(f"character {end + 2}: expected a comma or the end after ]")
-        place = len(text) - len(rest) + 1
+        start = len(text) - len(rest) + 1
     return allowed
 
 
 def _items(text: str, start: int, end: int) -> list[str]:
-    """The names between two brackets."""
+    """Parse the names between two brackets."""
     if not text[start:end].strip():
         return []
     items = []

@@ -1,4 +1,4 @@
-"""Regular expressions of the configuration: written as in JavaScript or Python, bounded in the time they may take."""
+"""Regular expressions in settings: Python or JavaScript syntax, with a limit on their CPU time."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ _NAMED_GROUP = re.compile(r"(\\.)|\(\?<(?![=!])")
 
 @lru_cache(maxsize=1024)
 def compile_pattern(text: str) -> re.Pattern[str]:
-    """Compile an expression; JavaScript's `(?<name>...)` is understood as well.
+    """Compile an expression; JavaScript's `(?<name>...)` is supported as well.
 
     Raises:
-        ValueError: it is none; says why.
+        ValueError: the expression is invalid.
     """
     try:
         return re.compile(_NAMED_GROUP.sub(lambda found: found[1] or "(?P<", text))
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{text[:100]!r} is no regular expression: {error}") from error
+        raise ValueError(f"{text[:100]!r} is not a valid regular expression: {error}") from error
 
 
 @contextmanager
 def cpu_limit(seconds: float) -> Iterator[None]:
-    """A context that may use so much CPU time. Only for the main thread: the `re` module looks for signals while it
-    searches, and those come there.
+    """Limit the CPU time of the context, `re` searches included. For the main thread only.
 
     Raises:
-        TimeoutError: it used more.
+        TimeoutError: the context used more than `seconds`.
     """
+    # A timer signal works because `re` checks for pending signals while it searches, and Python handles signals in the main
+    # thread only.
 
     def late(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"more than {seconds:g} s of CPU time")

@@ -1,4 +1,4 @@
-"""Values that YAML has no type for: durations, sizes, addresses. Each reads its written form or raises ValueError."""
+"""Types of settings that YAML does not have: durations, sizes, addresses, patterns. Each parses text or raises ValueError."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ class Duration(float):
 
     @classmethod
     def read(cls, text: object) -> Duration:
-        """From the written form."""
+        """Parse `1m30s`."""
         if isinstance(text, str):
+            # findall skips what does not match, so the parts must add up to the whole text.
             parts = _DURATION.findall(text)
             if parts and "".join(number + unit for number, unit in parts) == text:
                 return cls(sum(float(number) * _SECONDS[unit] for number, unit in parts))
@@ -49,7 +50,8 @@ class Size(int):
 
     @classmethod
     def read(cls, text: object) -> Size:
-        """From the written form."""
+        """Parse `512MiB` or a number of bytes."""
+        # bool is a subclass of int, and YAML has both.
         if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
             return cls(text)
         found = _SIZE.fullmatch(text) if isinstance(text, str) else None
@@ -73,25 +75,26 @@ def _is_ipv6(text: str) -> bool:
 
 
 class ListenAddress(str):
-    """Where to listen: `:9443` (all addresses), `127.0.0.1:9443`, `[::1]:9443`; port 0 means any free port."""
+    """Address to listen on: `:9443` (all addresses), `127.0.0.1:9443`, `[::1]:9443`; port 0 means any free port."""
 
     @classmethod
     def read(cls, text: object) -> ListenAddress:
-        """From the written form."""
+        """Check the form and keep the text."""
         host, colon, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
         bracketed = host.startswith("[") and host.endswith("]") and _is_ipv6(host[1:-1])
+        # Without brackets `::1:80` would be ambiguous.
         if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host and not bracketed):
             raise ValueError(f"expected an address like :9443, 127.0.0.1:9443 or [::1]:9443, got {text!r}")
         return cls(text)
 
     @property
     def host(self) -> str:
-        """Without brackets; "" for all addresses."""
+        """The host without brackets; "" for all addresses."""
         return self.rpartition(":")[0].strip("[]")
 
     @property
     def port(self) -> int:
-        """0 to 65535."""
+        """The port, 0 to 65535."""
         return int(self.rpartition(":")[2])
 
 
@@ -100,7 +103,7 @@ class Pattern(str):
 
     @classmethod
     def read(cls, text: object) -> Pattern:
-        """From the written form."""
+        """Check that the text compiles and keep it."""
         if not isinstance(text, str):
             raise ValueError(f"expected a regular expression, got {text!r}")
         compile_pattern(text)
@@ -108,4 +111,4 @@ class Pattern(str):
 
 
 READERS: Mapping[type, Callable[[object], Any]] = {kind: kind.read for kind in (Duration, Size, ListenAddress, Pattern)}
-"""How each of these types is read."""
+"""Parser by type."""

@@ -1,5 +1,5 @@
-"""Variables of the environment: those that a file names as `${NAME}`, and those that override settings:
-`TELEGEN_KUBE_METRICS__LISTEN_ADDRESS` is kube_metrics.listen_address."""
+"""Environment variables: references in the file, `${NAME}`, and overrides: `TELEGEN_KUBE_METRICS__LISTEN_ADDRESS` sets
+kube_metrics.listen_address."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PREFIX = "TELEGEN_"
 _VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 IsText = Callable[[str], bool]
-"""Whether the setting at a path is a string."""
+"""Predicate by path: True if the setting is a string."""
 
 
 def expand(value: Any, environ: Mapping[str, str], is_text: IsText, path: str = "") -> Any:
     """Replace `${NAME}`, `${NAME:-default}` and `$$` in every string of YAML-like data.
 
     Raises:
-        ConfigError: a variable is not set or empty and has no default, or is no YAML where more than a string is meant.
+        ConfigError: a variable is not set or empty and has no default, or is not valid YAML for a setting that is no string.
     """
     if isinstance(value, dict):
         return {key: expand(inner, environ, is_text, f"{path}.{key}" if path else str(key)) for key, inner in value.items()}
@@ -37,56 +37,57 @@ def expand(value: Any, environ: Mapping[str, str], is_text: IsText, path: str = 
         if name is None:
             return "$"
         if not environ.get(name) and default is None:
-            # An empty one may mean "everything" to a key: every agent of a StatefulSet would take the whole cluster.
-            how = "is empty" if name in environ else "is not set"
-            raise ConfigError(f"{path}: the variable {name} {how}; ${{{name}:-default}} gives it a default, ${{{name}:-}} none")
+            # To some settings an empty value means "everything": every agent of a StatefulSet would take the whole cluster.
+            state = "is empty" if name in environ else "is not set"
+            raise ConfigError(
+                f"{path}: the variable {name} {state}; set it, or write ${{{name}:-default}}, or ${{{name}:-}} for an empty value"
+            )
         return environ.get(name) or default or ""
 
     expanded = _VARIABLE.sub(replace, value)
-    # `port: ${PORT}` means the number, as if it stood there.
+    # `port: ${PORT}` means the number, as if the number was written there.
     return _value(expanded, path, is_text) if _VARIABLE.fullmatch(value) and expanded else expanded
 
 
 def override(data: dict[str, Any], environ: Mapping[str, str], is_text: IsText) -> None:
-    """Put the values of all variables that override settings where their names say.
+    """Override settings by the variables named after them.
 
     Args:
         data: plain YAML-like data, changed in place.
 
     Raises:
-        ConfigError: a value is no YAML, or there is a value where the name needs a block.
+        ConfigError: a value is not valid YAML, or a key that must be a block of settings has a value.
     """
-    for name, place in _places(environ).items():
-        _override(data, place, name, environ[name], is_text)
+    for name, path in _overrides(environ).items():
+        _override(data, path, name, environ[name], is_text)
 
 
-def from_environment(where: str, environ: Mapping[str, str]) -> str:
-    """` (set by NAME)` when a variable has set the key at this path or what lies below it, else nothing."""
-    key = where.partition("[")[0].split(".")
-    names = [name for name, place in _places(environ).items() if key[: len(place)] == place]
-    return f" (set by {' and '.join(names)})" if names else ""
+def variables_that_set(path: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that set this key or one above it."""
+    keys = path.partition("[")[0].split(".")
+    return [name for name, target in _overrides(environ).items() if keys[: len(target)] == target]
 
 
-def _places(environ: Mapping[str, str]) -> dict[str, list[str]]:
-    """The path that each such variable stands for."""
+def _overrides(environ: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the keys on the path of a setting by the name of the variable that overrides it."""
     names = sorted(name for name in environ if name.startswith(PREFIX) and "__" in name)
     return {name: name[len(PREFIX) :].lower().split("__") for name in names}
 
 
 def _override(data: dict[str, Any], path: list[str], name: str, value: str, is_text: IsText) -> None:
     *parents, last = path
-    place = data
+    block = data
     for at, parent in enumerate(parents):
-        # An empty block of YAML is null.
-        inner = place[parent] = {} if place.get(parent) is None else place[parent]
+        # YAML reads a block without settings as null.
+        inner = block[parent] = {} if block.get(parent) is None else block[parent]
         if not isinstance(inner, dict):
-            raise ConfigError(f"{'.'.join(parents[: at + 1])}: {name} needs a block of settings there")
-        place = inner
-    place[last] = _value(value, ".".join(path), is_text, f"{name}: ")
+            raise ConfigError(f"{'.'.join(parents[: at + 1])}: {name} needs a block of settings here, not a value")
+        block = inner
+    block[last] = _value(value, ".".join(path), is_text, f"{name}: ")
 
 
 def _value(text: str, path: str, is_text: IsText, origin: str = "") -> Any:
-    """What a variable's text means as YAML; where a string is meant, the text itself if YAML makes something else of it: a namespace may be
+    """Parse a variable's text as YAML. For a string setting, keep the text where YAML reads another type: a namespace may be
     called 2026 and a node 10e3."""
     try:
         value = yaml.safe_load(text)

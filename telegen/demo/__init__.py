@@ -1,1 +1,1 @@
-"""A simulated API server with a synthetic cluster that keeps changing: for `--demo`, tests and benchmarks."""
+"""A simulated API server with a synthetic cluster whose objects keep changing, for `--demo`, tests and benchmarks."""

@@ -1,4 +1,4 @@
-"""`python -m telegen.demo`: the simulated API server by itself, or its objects as a List."""
+"""`python -m telegen.demo`: serve the simulated API server, or print its objects as a List."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from telegen.demo.process import serve_until_term
 
 
 def main() -> int:
-    """Serve, or write the objects; the exit status."""
+    """Serve, or print the objects; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m telegen.demo", description="A simulated Kubernetes API server.")
     parser.add_argument("--pods", type=int, default=200, help="pods of the cluster (default: 200)")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free port)")
     parser.add_argument("--rate", type=float, default=5.0, help="changes per second (default: 5)")
     parser.add_argument("--write", action="store_true", help="print all objects as a List and exit")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""A cluster that keeps changing: pods come, become ready, fall over and go."""
+"""Changes of a simulated cluster: containers restart, readiness flips, pods are replaced."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import threading
 import time
 from typing import Any
 
+from telegen.demo.levers import Levers
 from telegen.demo.objects import SyntheticCluster, timestamp
-from telegen.demo.server import Levers
 from telegen.demo.state import State
 
 TICK = 0.05
 """Seconds between two batches of changes."""
 BORN = 1_000_000
-"""Seconds after the cluster's birth at which the changes begin."""
+"""Time of the first change, in seconds after the creation of the cluster."""
 
 
 class Churn:
-    """Changes a state at the rate that the levers say, in a thread."""
+    """Changes a state in a thread, at the rate of the levers."""
 
     def __init__(self, cluster: SyntheticCluster, state: State, levers: Levers, seed: int = 1) -> None:
         self._cluster, self._state, self._levers = cluster, state, levers
@@ -30,17 +30,17 @@ class Churn:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> Churn:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """End, and wait for it."""
+        """Stop the thread and wait for its end."""
         self._stop.set()
         self._thread.join()
 
     def step(self) -> None:
-        """One change: most often a container starts again or a pod's readiness flips; sometimes a pod is replaced."""
+        """Make one change: restart a container, or replace a pod in 5 % of the cases."""
         self._clock += 1
         if self._random.random() < 0.05:
             self._replace()
@@ -48,7 +48,7 @@ class Churn:
             self.touch(self._random.choice(self._pods))
 
     def touch(self, key: tuple[str, str]) -> None:
-        """The update that benchmarks send: a container has ended and runs again."""
+        """Restart a container of a pod, as benchmarks do; do nothing if the pod is gone."""
         stored = self._state.collections["pods"].objects.get(key)
         if stored is None:
             return
@@ -69,6 +69,7 @@ class Churn:
         due, last = 0.0, time.monotonic()
         while not self._stop.wait(TICK):
             now = time.monotonic()
+            # Bounded, so that a stopped process does not send a burst when it continues.
             due = min(due + (now - last) * self._levers.rate, 1000.0)
             last = now
             while due >= 1 and not self._stop.is_set():
@@ -77,7 +78,7 @@ class Churn:
 
 
 def restart(pod: dict[str, Any], clock: int) -> None:
-    """A container of a pod ends and starts again: nine families change their text."""
+    """Change a pod as if its first container restarted; the text of nine families changes."""
     status = pod["status"]["containerStatuses"][0]
     count = status["restartCount"] + 1
     ended = {"exitCode": 1 + count % 3, "reason": "Error" if count % 2 else "OOMKilled", "finishedAt": timestamp(clock)}

@@ -1,4 +1,4 @@
-"""How the simulated API server says no."""
+"""Errors of the simulated API server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import orjson
 
 
 class Refusal(Exception):
-    """An answer that is a Status."""
+    """A failure that is sent as a Status.
+
+    Attributes:
+        code: the HTTP status.
+        body: the Status as JSON.
+    """
 
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)

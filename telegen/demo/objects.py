@@ -1,4 +1,4 @@
-"""A synthetic cluster: objects of realistic shape and size, the same for the same seed."""
+"""A synthetic cluster: objects of realistic structure and size, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersR
 
 
 def timestamp(seconds: int) -> str:
-    """A time so many seconds after the cluster was born, as the API writes it."""
+    """Format the time `seconds` after the creation of the cluster, as the API does."""
     return (_BORN + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class SyntheticCluster:
-    """Makes objects by number. Pods refer to the nodes, namespaces and replica sets that are there."""
+    """Creates objects by number. Pods refer to existing nodes and namespaces."""
 
     def __init__(self, pods: int, others: int | None = None, seed: int = 1) -> None:
         """Describe a cluster.
@@ -29,14 +29,14 @@ class SyntheticCluster:
         Args:
             pods: number of pods.
             others: number of objects of each other resource; a fifth of the pods when None.
-            seed: what the uids and the drawn values come from.
+            seed: seed of the UIDs.
         """
         self.pods = pods
         self.others = max(3, pods // 5 if others is None else others)
         self._seed = seed
 
     def objects(self) -> Iterator[tuple[str, Object]]:
-        """(resource, object) of everything there is."""
+        """Yield (resource, object) of all objects."""
         makers: dict[str, Callable[[int], Object]] = {
             "namespaces": self.namespace,
             "nodes": self.node,
@@ -50,13 +50,13 @@ class SyntheticCluster:
             yield "pods", self.pod(number)
 
     def uid(self, kind: str, number: int) -> str:
-        """A version 4 UUID that is always the same for the same object."""
+        """Return a version 4 UUID derived from the seed, the kind and the number."""
         bits = random.Random(f"{self._seed}/{kind}/{number}").getrandbits(128)
         text = f"{bits:032x}"
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
     def metadata(self, kind: str, number: int, name: str, namespaced: bool) -> Object:
-        """What every object has."""
+        """Return the metadata of an object."""
         app = _APPS[number % len(_APPS)]
         metadata: Object = {
             "name": name,
@@ -73,11 +73,11 @@ class SyntheticCluster:
         return metadata
 
     def system_namespace(self) -> Object:
-        """The namespace kube-system, whose UID stands for that of the cluster."""
+        """Return the namespace kube-system, whose UID identifies the cluster."""
         return self.namespace(self.others, "kube-system")
 
     def namespace(self, number: int, name: str = "") -> Object:
-        """A namespace."""
+        """Return a namespace."""
         metadata = self.metadata("Namespace", number, name or f"shop-{number}", False)
         return {
             "kind": "Namespace",
@@ -88,7 +88,7 @@ class SyntheticCluster:
         }
 
     def node(self, number: int) -> Object:
-        """A node with four cores, a taint on some, the usual conditions."""
+        """Return a node with four cores and five conditions; every tenth has a taint."""
         metadata = self.metadata("Node", number, f"node-{number}", False)
         metadata["labels"]["node-role.kubernetes.io/worker"] = ""
         amounts = {
@@ -139,7 +139,7 @@ class SyntheticCluster:
         }
 
     def deployment(self, number: int) -> Object:
-        """A deployment of three pods."""
+        """Return a deployment of three pods."""
         metadata = self.metadata("Deployment", number, f"{_APPS[number % len(_APPS)]}-{number}", True)
         condition = {"status": "True", "lastUpdateTime": timestamp(2000), "lastTransitionTime": timestamp(2000)}
         return {
@@ -180,7 +180,7 @@ class SyntheticCluster:
         }
 
     def pod(self, number: int) -> Object:
-        """A running pod: two containers, an init container, five conditions; some 10 kB of JSON and 70 samples."""
+        """Return a running pod with two containers, an init container and five conditions: 10 kB of JSON, 70 samples."""
         app = _APPS[number % len(_APPS)]
         owner = number // 3
         metadata = self.metadata("Pod", number, f"{app}-{owner:x}-{number:05x}", True)
@@ -303,7 +303,7 @@ def _container(name: str, number: int) -> Object:
 
 
 def _managed_fields(size: int) -> list[Object]:
-    """Who set which field: a good third of what the API sends, and never shown."""
+    """Return managedFields, which are more than a third of the bytes that the API server sends and are dropped unread."""
     fields: Object = {
         f'k:{{"type":"{name}"}}': {".": {}, "f:lastTransitionTime": {}, "f:status": {}, "f:type": {}}
         for name in _CONDITIONS[:size]

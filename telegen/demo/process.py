@@ -1,4 +1,4 @@
-"""The simulated server as a process of its own, beside the agent that watches it."""
+"""The simulated API server as a process of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from telegen.process.os_process import die_with_parent, set_name
 
 
 def make_state(cluster: SyntheticCluster) -> State:
-    """A state that holds a cluster; it knows every resource, also those of which there is no object."""
+    """Create a state with the objects of a cluster; resources without objects are defined as well."""
     state = State()
     for resource in RESOURCES.values():
         state.define(resource.name, resource.kind, "/".join(filter(None, (resource.group, resource.version))))
@@ -34,11 +34,12 @@ def serve(
     Args:
         rate: changes per second.
         listener: a bound socket, or None to listen on `port`.
-        ready: print the URL on standard output once the cluster is there.
+        ready: print the URL on standard output when the server is ready.
     """
     cluster = SyntheticCluster(pods)
     server = SimulatedServer(make_state(cluster), listener, port)
     server.levers.rate = rate
+    # Thousands of objects that never die would cost the garbage collector a full pass again and again.
     gc.freeze()
     churn = Churn(cluster, server.state, server.levers).start()
     server.start()
@@ -50,14 +51,18 @@ def serve(
 
 
 class DemoProcess:
-    """A forked process that serves."""
+    """A forked process that serves a simulated cluster.
+
+    Attributes:
+        url: URL of the API server.
+    """
 
     def __init__(self, pid: int, url: str) -> None:
         self._pid, self.url = pid, url
 
     @classmethod
     def start(cls, pods: int, rate: float) -> DemoProcess:
-        """Fork it. Requests that come before it has made its cluster wait in the socket's queue."""
+        """Fork the process. Requests wait in the queue of the socket until the cluster is created."""
         listener = socket.create_server(("127.0.0.1", 0))
         parent = os.getpid()
         pid = os.fork()
@@ -75,12 +80,12 @@ class DemoProcess:
         return cls(pid, url)
 
     def stop(self) -> None:
-        """End it."""
+        """Kill the process."""
         try:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
         except (ProcessLookupError, ChildProcessError):
-            # The supervisor has reaped it: it had ended by itself.
+            # The process ended by itself, and the supervisor has reaped it already.
             return
 
 

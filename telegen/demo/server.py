@@ -1,8 +1,8 @@
-"""A simulated API server: as much of the Kubernetes API at the wire as those need who list and watch.
+"""A simulated API server: the part of the Kubernetes API that clients use to list and watch.
 
-Lists (paged), watches, streamed lists (KEP-3157), bookmarks, 410, label selectors, field selectors on name, namespace
-and node, PartialObjectMetadata and Tables; Leases can be written. Bodies are kept as bytes and written many at a time.
-`POST /demo/NAME?...` pulls a lever; see `Levers`.
+It has paged lists, watches, streamed lists (KEP-3157), bookmarks, 410, label selectors, field selectors on name, namespace
+and node, PartialObjectMetadata and Tables. Leases can be written. Objects are kept as bytes and sent many at a time.
+`POST /demo/NAME?...` pulls a lever (see `Levers`).
 """
 
 from __future__ import annotations
@@ -12,85 +12,32 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
 from telegen.demo.errors import Refusal
+from telegen.demo.levers import Levers
+from telegen.demo.representations import Representation, choose_representation, join_tables, table, whole
+from telegen.demo.selectors import Selector, locate, make_selector, parse_continue
 from telegen.demo.state import Change, Collection, Compacted, State, Stored
-from telegen.demo.writes import has_labels, write
+from telegen.demo.writes import write
 
 WRITE = 1 << 18
-"""Bytes that are collected before they are written."""
+"""Bytes that are collected before a write."""
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
-
-
-class Levers:
-    """What a test may make the server do: `POST /demo/forbid?resource=pods`."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-        self.forbidden: set[str] = set()
-        self.failures: list[int] = []
-        self.streaming = True
-        self.bookmark_interval = 5.0
-        self.rate = 0.0
-
-    def pull(self, name: str, arguments: dict[str, str]) -> None:
-        """Pull one by its name.
-
-        Raises:
-            Refusal: there is none of that name.
-        """
-        levers: dict[str, Callable[[], object]] = {
-            "forbid": lambda: self.forbidden.add(arguments["resource"]),
-            "allow": lambda: self.forbidden.discard(arguments["resource"]),
-            "fail": lambda: self.failures.extend(
-                [int(arguments.get("status", "500"))] * int(arguments.get("count", "1"))
-            ),
-            "drop": self.state.end_watches,
-            "compact": self._compact,
-            "streaming": lambda: setattr(self, "streaming", arguments["on"] == "true"),
-            "rate": lambda: setattr(self, "rate", float(arguments["per_second"])),
-            "mark": lambda: self._mark(int(arguments["value"])),
-            "delete": lambda: self.state.delete(
-                arguments["resource"], arguments.get("namespace", ""), arguments["name"]
-            ),
-        }
-        if name not in levers:
-            raise Refusal(404, "NotFound", f"no lever {name}; there are {', '.join(levers)}")
-        levers[name]()
-
-    def _mark(self, value: int) -> None:
-        """Give a pod a number of restarts by which it can be found on a page."""
-        pod = next(iter(self.state.collections["pods"].objects.values())).load()
-        pod["status"]["containerStatuses"][0]["restartCount"] = value
-        self.state.put("pods", pod)
-
-    def _compact(self) -> None:
-        """As a restart with an empty watch cache: every watch ends, and none can go on from where it was."""
-        self.state.compact()
-        self.state.end_watches()
-
-    def check(self, resource: str) -> None:
-        """Refuse a request that a lever says is to be refused."""
-        if self.failures:
-            status = self.failures.pop(0)
-            raise Refusal(status, "InternalError", "the demo was told to fail")
-        if resource in self.forbidden:
-            raise Refusal(403, "Forbidden", f'{resource} is forbidden: User "demo" cannot list resource "{resource}"')
 
 
 class SimulatedServer:
     """Serves a state over HTTP on loopback, a thread per connection."""
 
     def __init__(self, state: State, listener: socket.socket | None = None, port: int = 0) -> None:
-        """Begin to listen.
+        """Start to listen.
 
         Args:
-            listener: a bound socket; one of its own on `port` when None.
+            listener: a bound socket; None to open one on `port`.
         """
         self.state = state
         self.levers = Levers(state)
@@ -123,12 +70,12 @@ class SimulatedServer:
 
 
 class _Server(http.server.ThreadingHTTPServer):
-    """Threads that end with the process, and no traceback for a client that hangs up."""
+    """Server whose threads end with the process."""
 
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients hang up when they are killed or have seen enough; anything else is worth a traceback."""
+        """Print a traceback, except when a client has closed the connection."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
@@ -137,13 +84,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
-    # Headers and body are written one after the other: with Nagle's algorithm an answer takes 40 ms.
+    # Headers and body are separate writes; with Nagle's algorithm the second would wait 40 ms for an acknowledgement.
     disable_nagle_algorithm = True
     state: State
     levers: Levers
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the agent's logs are the ones to read."""
+        """Log nothing: requests would drown the agent's log."""
 
     def do_POST(self) -> None:
         """Pull a lever, or create an object."""
@@ -166,17 +113,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._written(urlsplit(self.path).path, 200)
 
     def _written(self, path: str, code: int) -> None:
-        """Take the object in the body, which is read in any case: the connection goes on."""
+        """Write the object in the body. The body is read even if it is refused, because the connection stays open."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            place = _locate(path, self.state.collections)
-            self.levers.check(place[0])
-            self._send(code, write(self.state, place, body))
+            target = locate(path, self.state.collections)
+            self.levers.check(target[0])
+            self._send(code, write(self.state, target, body))
         except Refusal as refusal:
             self._send(refusal.code, refusal.body)
 
     def do_GET(self) -> None:
-        """Answer a list, a get, a watch, or a question about the server."""
+        """Send a list, an object, a watch, or information on the server."""
         url = urlsplit(self.path)
         query = {key: values[-1] for key, values in parse_qs(url.query, keep_blank_values=True).items()}
         try:
@@ -192,39 +139,39 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _resource(self, path: str, query: dict[str, str]) -> None:
-        resource, namespace, name = _locate(path, self.state.collections)
+        resource, namespace, name = locate(path, self.state.collections)
         self.levers.check(resource)
         collection = self.state.collections[resource]
-        shape = _shape(self.headers.get("Accept", ""))
-        wanted = _selector(namespace, query.get("fieldSelector", ""), query.get("labelSelector", ""))
+        represent = choose_representation(self.headers.get("Accept", ""))
+        selector = make_selector(namespace, query.get("fieldSelector", ""), query.get("labelSelector", ""))
         if query.get("watch") in ("1", "true"):
-            self._watch(collection, query, wanted, shape)
+            self._watch(collection, query, selector, represent)
         elif name:
             found = collection.objects.get((namespace, name))
             if found is None:
                 raise Refusal(404, "NotFound", f'{resource} "{name}" not found')
-            self._send(200, shape(found.data))
+            self._send(200, represent(found.data))
         else:
-            self._list(collection, query, wanted, shape)
+            self._list(collection, query, selector, represent)
 
-    def _list(self, collection: Collection, query: dict[str, str], wanted: Wanted, shape: Shape) -> None:
-        """A page of a list. The continue token is the version of the list and how far it has come."""
+    def _list(self, collection: Collection, query: dict[str, str], selector: Selector, represent: Representation) -> None:
+        """Send a page of a list. The continue token holds the next index and the version of the list."""
         start, version = 0, self.state.version
         if query.get("continue"):
-            start, version = _continued(query["continue"])
+            start, version = parse_continue(query["continue"])
             if version < collection.oldest:
                 raise Refusal(410, "Expired", "The provided continue parameter is too old")
         with self.state.changed:
-            found = [stored for stored in collection.objects.values() if wanted(stored)]
+            found = [stored for stored in collection.objects.values() if selector(stored)]
         limit = int(query.get("limit") or 0) or len(found)
         page, rest = found[start : start + limit], len(found) - start - limit
         more = {"continue": f"{start + limit}.{version}", "remainingItemCount": rest} if rest > 0 else {}
         metadata = orjson.dumps({"resourceVersion": str(version), **more})
-        items = [shape(stored.data) for stored in page]
-        if shape is _table:
-            self._send(200, _joined_table(items, metadata))
+        items = [represent(stored.data) for stored in page]
+        if represent is table:
+            self._send(200, join_tables(items, metadata))
             return
-        kind = f"{collection.kind if shape is _whole else 'PartialObjectMetadata'}List".encode()
+        kind = f"{collection.kind if represent is whole else 'PartialObjectMetadata'}List".encode()
         head = b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[' % (
             kind,
             collection.api_version.encode(),
@@ -232,8 +179,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         )
         self._send(200, head + b",".join(items) + b"]}")
 
-    def _watch(self, collection: Collection, query: dict[str, str], wanted: Wanted, shape: Shape) -> None:
-        """A watch, which begins with the whole state when that is asked for."""
+    def _watch(self, collection: Collection, query: dict[str, str], selector: Selector, represent: Representation) -> None:
+        """Send a watch, which begins with all objects if sendInitialEvents is set."""
         streamed = query.get("sendInitialEvents") == "true"
         if streamed and not self.levers.streaming:
             raise Refusal(
@@ -255,11 +202,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        self._write(_event(b"ADDED", shape(stored.data)) for stored in initial if wanted(stored))
+        self._write(_event(b"ADDED", represent(stored.data)) for stored in initial if selector(stored))
         if streamed:
-            self._write([_bookmark(collection, version, shape, INITIAL_END)])
+            self._write([_bookmark(collection, version, represent, INITIAL_END)])
         bookmarks = query.get("allowWatchBookmarks") == "true"
-        self._changes(collection, number, epoch, float(query.get("timeoutSeconds") or 300), wanted, shape, bookmarks)
+        self._changes(collection, number, epoch, float(query.get("timeoutSeconds") or 300), selector, represent, bookmarks)
         self.wfile.write(b"0\r\n\r\n")
 
     def _changes(
@@ -268,11 +215,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         number: int,
         epoch: int,
         seconds: float,
-        wanted: Wanted,
-        shape: Shape,
+        selector: Selector,
+        represent: Representation,
         bookmarks: bool,
     ) -> None:
-        """Write changes as they come, and bookmarks while none come."""
+        """Send changes as they happen, and bookmarks in quiet times."""
         end = time.monotonic() + seconds
         while True:
             with self.state.changed:
@@ -291,17 +238,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     return
             number += len(changes)
             events = [
-                _event(kind.encode(), shape(change.stored.data))
+                _event(kind.encode(), represent(change.stored.data))
                 for change in changes
-                if (kind := _kind_of(change, wanted))
+                if (kind := _kind_of(change, selector))
             ]
             if events:
                 self._write(events)
             elif bookmarks:
-                self._write([_bookmark(collection, version, shape, None)])
+                self._write([_bookmark(collection, version, represent, None)])
 
     def _write(self, events: Iterable[bytes]) -> None:
-        """Write lines as HTTP chunks, one each as kube-apiserver does, many at once."""
+        """Send lines as HTTP chunks, one per line as kube-apiserver does, and many per write."""
         waiting: list[bytes] = []
         size = 0
         for event in events:
@@ -320,58 +267,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-Shape = Callable[[bytes], bytes]
-"""From an object's JSON to what the client asked to see of it."""
-Wanted = Callable[[Stored], bool]
+def _kind_of(change: Change, selector: Selector) -> str:
+    """Return the type of a change as a watch with a selector reports it, "" if the watch does not report it.
 
-
-def _whole(data: bytes) -> bytes:
-    return data
-
-
-def _metadata(data: bytes) -> bytes:
-    obj = orjson.loads(data)
-    return orjson.dumps({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]})
-
-
-_COLUMNS = ("Name", "Type", "Data", "Age")
-
-
-def _table(data: bytes) -> bytes:
-    """A Table of one row, with the columns of secrets."""
-    obj = orjson.loads(data)
-    row = {
-        "cells": [obj["metadata"]["name"], obj.get("type", ""), len(obj.get("data") or {}), "1d"],
-        "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]},
-    }
-    columns = [{"name": name, "type": "string"} for name in _COLUMNS]
-    return orjson.dumps(
-        {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": columns, "rows": [row]}
-    )
-
-
-def _joined_table(tables: list[bytes], metadata: bytes) -> bytes:
-    rows = [row for table in tables for row in orjson.loads(table)["rows"]]
-    columns = [{"name": name, "type": "string"} for name in _COLUMNS]
-    table = {
-        "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": orjson.loads(metadata),
-        "columnDefinitions": columns,
-        "rows": rows,
-    }
-    return orjson.dumps(table)
-
-
-def _shape(accept: str) -> Shape:
-    """What the first choice of an Accept header wants to see."""
-    first = accept.split(",")[0]
-    return _metadata if "as=PartialObjectMetadata" in first else _table if "as=Table" in first else _whole
-
-
-def _kind_of(change: Change, wanted: Wanted) -> str:
-    """What a change is to a watch with a selector: objects come into its sight and leave it. "" when it sees nothing."""
-    before, now = change.before is not None and wanted(change.before), wanted(change.stored)
+    An object that begins to match the selector is ADDED, one that stops matching is DELETED.
+    """
+    before, now = change.before is not None and selector(change.before), selector(change.stored)
     if change.kind == "DELETED" or not now:
         return "DELETED" if before else ""
     return "MODIFIED" if before else "ADDED"
@@ -381,54 +282,11 @@ def _event(kind: bytes, data: bytes) -> bytes:
     return b'{"type":"%s","object":%s}\n' % (kind, data)
 
 
-def _bookmark(collection: Collection, version: int, shape: Shape, annotations: dict[str, str] | None) -> bytes:
+def _bookmark(collection: Collection, version: int, represent: Representation, annotations: dict[str, str] | None) -> bytes:
     metadata: dict[str, Any] = {
         "name": "",
         "resourceVersion": str(version),
         **({"annotations": annotations} if annotations else {}),
     }
     obj = {"kind": collection.kind, "apiVersion": collection.api_version, "metadata": metadata}
-    return _event(b"BOOKMARK", shape(orjson.dumps(obj)))
-
-
-def _locate(path: str, known: Iterable[str]) -> tuple[str, str, str]:
-    """(resource, namespace, name) of a path."""
-    parts = [part for part in path.split("/") if part]
-    parts = parts[2:] if parts[:1] == ["api"] else parts[3:] if parts[:1] == ["apis"] else []
-    namespace = ""
-    if len(parts) > 2 and parts[0] == "namespaces":
-        namespace, parts = parts[1], parts[2:]
-    if not parts or parts[0] not in known or len(parts) > 2:
-        raise Refusal(404, "NotFound", "the server could not find the requested resource")
-    return parts[0], namespace, parts[1] if len(parts) > 1 else ""
-
-
-def _selector(namespace: str, fields: str, labels: str) -> Wanted:
-    """Which objects a request is about."""
-    tests: list[tuple[str, bool, str]] = list(_terms(fields))
-
-    def wanted(stored: Stored) -> bool:
-        if namespace and stored.namespace != namespace:
-            return False
-        values = {"metadata.namespace": stored.namespace, "metadata.name": stored.name, "spec.nodeName": stored.node}
-        if not all((values[field] == value) == equal for field, equal, value in tests):
-            return False
-        return not labels or has_labels(stored, labels)
-
-    return wanted if tests or namespace or labels else lambda stored: True
-
-
-def _terms(fields: str) -> Iterator[tuple[str, bool, str]]:
-    """(field, is equal, value) of each term of a field selector."""
-    for term in filter(None, fields.split(",")):
-        field, sign, value = term.partition("!=") if "!=" in term else term.partition("=")
-        if field not in ("metadata.namespace", "metadata.name", "spec.nodeName"):
-            raise Refusal(400, "BadRequest", f"field label not supported: {field}")
-        yield field, sign == "=", value.lstrip("=")
-
-
-def _continued(token: str) -> tuple[int, int]:
-    start, _, version = token.partition(".")
-    if not (start.isdecimal() and version.isdecimal()):
-        raise Refusal(400, "BadRequest", "continue key is not valid")
-    return int(start), int(version)
+    return _event(b"BOOKMARK", represent(orjson.dumps(obj)))

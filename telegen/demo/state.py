@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 
 HISTORY = 32768
-"""Changes per collection that a watch can still catch up with."""
+"""Changes per collection that are kept for watches."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """One object as it is served: its JSON, and what selectors ask about."""
+    """One object: its JSON, and the fields that selectors use."""
 
     namespace: str
     name: str
@@ -27,11 +27,11 @@ class Stored:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Namespace and name."""
+        """(namespace, name)."""
         return self.namespace, self.name
 
     def load(self) -> dict[str, Any]:
-        """The object as a dict of the caller's own."""
+        """Return the object as a new dict."""
         return orjson.loads(self.data)  # type: ignore[no-any-return]
 
 
@@ -45,7 +45,7 @@ class Change:
 
 
 class Compacted(Exception):
-    """The history does not reach back so far."""
+    """The requested changes are no longer in the history."""
 
 
 class Collection:
@@ -56,19 +56,19 @@ class Collection:
         self.objects: dict[tuple[str, str], Stored] = {}
         self.history: deque[Change] = deque(maxlen=history)
         self.first = 0
-        """Changes that have left the history: the first of it has this number."""
+        """Number of the first change in the history; the changes before it have left."""
         self.oldest = 0
-        """Version before the first change of the history."""
+        """Lowest version from which a watch can resume."""
 
     def record(self, change: Change) -> None:
-        """Append a change; the oldest may leave."""
+        """Append a change; a full history drops its oldest."""
         if len(self.history) == self.history.maxlen:
             self.first += 1
             self.oldest = self.history[0].stored.version
         self.history.append(change)
 
     def since(self, number: int) -> list[Change]:
-        """The changes from this number on.
+        """Return the changes from this number on.
 
         Raises:
             Compacted: some of them have left the history.
@@ -78,7 +78,7 @@ class Collection:
         return list(islice(self.history, number - self.first, None))
 
     def number_after(self, version: int) -> int:
-        """The number of the first change after a version.
+        """Return the number of the first change after a version.
 
         Raises:
             Compacted: the history does not reach back so far.
@@ -88,31 +88,32 @@ class Collection:
         return self.first + sum(1 for change in self.history if change.stored.version <= version)
 
     def compact(self, version: int) -> None:
-        """Forget all changes up to `version`."""
+        """Drop all changes up to `version`."""
         self.first += len(self.history)
         self.history.clear()
         self.oldest = version
 
 
 class State:
-    """All collections. Safe for threads: `changed` is their lock, and wakes those who wait for changes."""
+    """All collections. Safe for threads: `changed` is their lock, and wakes the threads of watches."""
 
     def __init__(self, history: int = HISTORY) -> None:
         self.changed = threading.Condition()
         self.version = 1
         self.epoch = 0
-        """Counts the times that all watches were to end."""
+        """Number of times that all watches were ended."""
         self.collections: dict[str, Collection] = {}
         self._history = history
 
     def define(self, resource: str, kind: str, api_version: str) -> None:
-        """Let there be a resource."""
+        """Create an empty collection."""
         self.collections[resource] = Collection(kind, api_version, self._history)
 
     def put(self, resource: str, obj: dict[str, Any]) -> Stored:
-        """Create or update an object; it gets the next resourceVersion."""
+        """Create or update an object, with the next resourceVersion."""
         collection = self.collections[resource]
         with self.changed:
+            # One counter for all collections, as in etcd: a list of one resource is at the version of the last write to any.
             self.version += 1
             metadata = obj["metadata"]
             metadata["resourceVersion"] = str(self.version)
@@ -125,7 +126,7 @@ class State:
         return stored
 
     def delete(self, resource: str, namespace: str, name: str) -> bool:
-        """Remove an object; False when there is none."""
+        """Delete an object; return False if it does not exist."""
         collection = self.collections[resource]
         with self.changed:
             stored = collection.objects.pop((namespace, name), None)
@@ -140,19 +141,19 @@ class State:
         return True
 
     def fill(self, objects: Iterator[tuple[str, dict[str, Any]]]) -> None:
-        """Put many objects, then forget how they came."""
+        """Put many objects, then drop the history."""
         for resource, obj in objects:
             self.put(resource, obj)
         self.compact()
 
     def compact(self) -> None:
-        """Forget the history: every watch from before is told 410."""
+        """Drop the history: watches from an earlier version get 410."""
         with self.changed:
             for collection in self.collections.values():
                 collection.compact(self.version)
 
     def end_watches(self) -> None:
-        """Let every open watch end."""
+        """End every open watch."""
         with self.changed:
             self.epoch += 1
             self.changed.notify_all()

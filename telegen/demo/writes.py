@@ -1,4 +1,4 @@
-"""Writing to the simulated API server, as agents write Leases: create, and update of a version that is still the newest."""
+"""Writes to the simulated API server, for Leases: create, and update if the resourceVersion is still current."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ WRITABLE = ("leases",)
 """Resources that clients may write."""
 
 
-def write(state: State, place: tuple[str, str, str], body: bytes) -> bytes:
-    """Create an object, or update one; what is stored then.
+def write(state: State, path: tuple[str, str, str], body: bytes) -> bytes:
+    """Create or update an object; return the JSON that is stored.
 
     Args:
-        place: resource, namespace and name; without a name it is created.
+        path: resource, namespace and name; an empty name creates the object.
 
     Raises:
-        Refusal: 409 when it exists already or has changed meanwhile, 404 when it is gone, 405, 400.
+        Refusal: 409 if the object exists or has changed meanwhile, 404 if it does not exist, 405 if the resource is read-only,
+            400 if the body is malformed.
     """
-    resource, namespace, name = place
+    resource, namespace, name = path
     if resource not in WRITABLE:
-        raise Refusal(405, "MethodNotAllowed", f"{resource} cannot be written here")
+        raise Refusal(405, "MethodNotAllowed", f"{resource} is read-only")
     try:
         obj: dict[str, Any] = orjson.loads(body)
         metadata = obj["metadata"]
         name, creates = name or metadata["name"], not name
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise Refusal(400, "BadRequest", f"no object: {error}") from None
+        raise Refusal(400, "BadRequest", f"not an object: {error}") from None
     with state.changed:
         known = state.collections[resource].objects.get((namespace, name))
         if creates and known:
@@ -46,7 +47,7 @@ def write(state: State, place: tuple[str, str, str], body: bytes) -> bytes:
 
 
 def has_labels(stored: Stored, selector: str) -> bool:
-    """Whether an object has all labels of a selector of the form `a=b,c=d`."""
+    """Return True if an object has all labels of a selector of the form `a=b,c=d`."""
     wanted = [term.partition("=") for term in selector.split(",") if term]
     labels = (stored.load()["metadata"].get("labels") or {}) if wanted else {}
     return all(labels.get(key) == value for key, _, value in wanted)

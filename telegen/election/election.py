@@ -1,45 +1,57 @@
-"""Who of many agents holds which shard of the cluster: the rules of client-go's leader election, for N Leases at once.
+"""Election of the agents that serve the shards: client-go's leader election, with a line of three Leases per shard.
 
-Each shard has two Leases: its own, and one of its standby, the agent that is next in line. Only the standby looks hard
-at the shard's Lease (the worker lets it watch); everybody else looks at all of them now and then: the more nodes there are, the less
-often. The holder of the first shard counts them. So a few agents see soon that a holder and its standby are gone, and
-thousands may wait, at two requests a minute each.
+Only the holder of a shard's first Lease serves. The agents behind it move up one by one, so that a lost holder has a
+successor that watches its Lease. All other agents only list the Leases now and then: thousands may wait.
 
-No two clocks are ever compared. A holder counts from the moment at which it *sent* its last renewal; an onlooker from
-the moment at which it had *seen* the record change. As `renew_deadline` is shorter than `lease_duration`, the holder
-gives up before anybody else may begin. The clock must run on while the machine is suspended.
+State of an agent for one shard, by the Lease that it holds:
+
+    state      Lease           Leases are observed   objects              series
+    waiting    none            list_interval         -                    -
+    reserve    NAME-reserve    watch                 -                    -
+    standby    NAME-standby    watch                 in step (if "hot")   -
+    holder     NAME            list_interval         in step              served until last renewal sent + renew_deadline
+
+    from        event                                                          to
+    waiting     its list shows a free slot, and all slots behind are free      that slot
+    standby,    the slot before is free (released, or not renewed for          the slot before; releases its own
+    reserve     lease_duration), and all slots between
+    any         another agent's name is in its Lease                           waiting
+    any         its Lease was deleted                                          the same; it creates the Lease again
+    any         SIGTERM                                                        waiting; stops serving, releases the Lease
+    any         a live record is of another layout or total_shards             takes no further slot
+    holder      no renewal for renew_deadline                                  holder, not serving, until a renewal succeeds
+
+A slot that never existed is created, and served from its first renewal, a renew_deadline later (see `Held.created`).
+An agent that holds a slot of one shard takes one of another shard only after agents without any have had time to do so.
+
+No two clocks are compared. A holder counts from the time at which it *sent* its last renewal; another agent from the time at
+which it *observed* the record change. As renew_deadline is shorter than lease_duration, the holder stops before another starts.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from telegen.api.errors import ApiError, Conflict, Forbidden, NotFound, ProtocolError, Unreachable, label
 from telegen.election.lease import RELEASED, Lease, Leases, now_text
-from telegen.election.rules import NEVER, STANDBY, Held, Rules, Seen
+from telegen.election.state import NEVER, RANKS, ElectionSettings, Held, Observed, Slot
+from telegen.shm.serving_deadlines import boottime
 
-CENSUS = 300.0
-"""Seconds between two counts of the nodes."""
 FAILURES = (ApiError, Unreachable, ProtocolError)
+ROLE = "k8s/base/leases.yaml"
 
 log = logging.getLogger("telegen.election")
 
 
-def boottime() -> float:
-    """Seconds on a clock that runs on through suspension (clock_gettime(2), CLOCK_BOOTTIME)."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 class Election:
-    """One agent's part. `step` does what is due; it is called again when it says, or after `see`."""
+    """One agent's part. `step` does what is due; call it again after the time that it returns, or after `record`."""
 
     def __init__(
         self,
         leases: Leases,
-        rules: Rules,
+        settings: ElectionSettings,
         draw: Callable[[], float],
         clock: Callable[[], float] = boottime,
         failed: Callable[[str], None] = lambda reason: None,
@@ -48,259 +60,242 @@ class Election:
 
         Args:
             draw: random numbers from 0 to 1.
-            failed: told a word for each request that failed; that another was faster is no failure.
+            failed: called with the reason of each failed request; losing a race is no failure.
         """
-        self._failed = failed
-        self._leases, self._rules, self._draw, self._clock = leases, rules, draw, clock
-        self._seen: dict[str, Seen] = {}
+        self._leases, self._settings, self._draw, self._clock, self._failed = leases, settings, draw, clock, failed
+        self._slots = {slot.name: slot for line in settings.lines for slot in line}
+        self._observed: dict[str, Observed] = {}
         self._held: dict[str, Held] = {}
-        self._born = self._look_at = self._count_at = clock()
-        self._looked = 0.0
-        self._nodes = self._size = 0
-        self._vain = 0.0
+        self._list_at, self._listed, self._list_backoff = clock(), 0.0, 0.0
         self._not_before = 0.0
-        self._failures: dict[tuple[str, ...], str] = {}
+        self._failures: dict[tuple[str, ...], Exception] = {}
 
-    # --- what others ask
+    # --- state
 
     def serves_until(self, shard: int) -> float:
-        """Until when, on our clock, this agent may serve a shard; 0 when it does not hold it."""
-        held = self._held.get(self._rules.names[shard])
-        return held.sent + self._rules.deadline if held else 0.0
+        """Time on our clock until which this agent may serve a shard; 0 if it does not hold it."""
+        held = self._held.get(self._settings.names[shard])
+        return held.sent + self._settings.renew_deadline if held else 0.0
 
     def stands_by(self, shard: int) -> bool:
-        """Whether this agent is the next in line for a shard."""
-        return self._rules.names[shard] + STANDBY in self._held
+        """Return true if this agent is the standby of a shard."""
+        return self._rank(shard) == 1
 
     @property
     def watches(self) -> bool:
-        """Whether this agent ought to see every change of the Leases at once."""
-        return any(name.endswith(STANDBY) for name in self._held)
+        """True if this agent has to observe every change of the Leases at once."""
+        return any(self._slots[name].rank for name in self._held)
 
-    def see(self, lease: Lease) -> None:
-        """Take note of a record; of one that is gone, too: whoever held it may have renewed it just before."""
-        known = self._seen.get(lease.name)
-        if lease.name == self._rules.names[0] and lease.nodes:
-            self._size = lease.nodes
+    @property
+    def problem(self) -> str:
+        """The right that is missing, with its cure; "" for none."""
+        if not any(isinstance(error, Forbidden) for error in self._failures.values()):
+            return ""
+        return f"election: no right to list and write Leases ({self._leases.path}): apply the Role and RoleBinding of {ROLE}"
+
+    def record(self, lease: Lease) -> None:
+        """Note a record that was read, or an empty one for a Lease that was deleted."""
+        known = self._observed.get(lease.name)
         if known and known.lease.holder and not lease.version:
+            # Its holder may have renewed it just before: only the version is forgotten, and its time starts anew.
             if known.lease.version:
                 known.lease, known.since = replace(known.lease, version=""), self._clock()
         elif known is None or known.lease.record != lease.record:
-            self._seen[lease.name] = Seen(lease, self._clock())
+            self._observed[lease.name] = Observed(lease, self._clock())
         else:
             known.lease = lease
 
-    # --- what is done
+    # --- actions
 
     def step(self) -> float:
-        """Renew what is held, look around, take what is free, as far as each is due; seconds until the next call."""
+        """Renew, list and take Leases as far as each is due; return the seconds until the next call."""
         for name, held in list(self._held.items()):
-            due = name in self._held and self._clock() >= held.tried + self._rules.retry
+            due = name in self._held and self._clock() >= held.tried + self._settings.retry_period
             if due and not self._guarded(self._renew, name):
-                self._look_soon()
-        if self._clock() >= self._look_at:
-            self._guarded(self._look)
-        # The shards first, then their standbys; among equals anyone, so that agents do not all run after the same one.
-        names = sorted(self._names(), key=lambda name: (name.endswith(STANDBY), self._draw()))
-        for name in names:
-            if self._chance(name) <= self._clock() >= self._not_before and not self._guarded(self._take, name):
-                self._look_soon()
-        if self._rules.names[0] in self._held and self._clock() >= self._count_at:
-            self._guarded(self._count)
+                self._list_soon()
+        if self._clock() >= self._list_at:
+            self._guarded(self._list_leases)
+        # In random order within a rank, so that agents do not all race for the same one.
+        for slot in sorted(self._slots.values(), key=lambda slot: (slot.rank, self._draw())):
+            if self._eligible_at(slot) > self._clock():
+                self._failures.pop((self._take.__name__, slot.name), None)
+            elif self._clock() >= self._not_before and not self._guarded(self._take, slot.name):
+                self._list_soon()
         return max(0.0, self._next() - self._clock())
 
     def resign(self) -> None:
-        """Give everything back. Whoever calls this has stopped serving before."""
+        """Release all Leases. The caller has stopped serving before."""
         for name in list(self._held):
             self._guarded(self._release, name)
 
     def _guarded(self, action: Callable[..., None], *arguments: str) -> bool:
-        """Do something, and say whether it was done."""
-        what = (action.__name__, *arguments)
+        """Run an action; return false if it failed, and note why."""
+        key = (action.__name__, *arguments)
         try:
             action(*arguments)
-            self._failures.pop(what, None)
+            self._failures.pop(key, None)
             return True
         except FAILURES as error:
-            # Who may not do it has to wait for a person; thousands who ask every few seconds would keep the API server busy.
+            # A missing right takes a person to cure: thousands of agents that retry every few seconds would load the API server.
             refused = isinstance(error, Forbidden) and action == self._take
-            pause = self._rules.waiting if refused else self._rules.retry
+            pause = self._settings.list_interval if refused else self._settings.retry_period
             self._not_before = self._clock() + pause * (1 + self._draw())
             if isinstance(error, Conflict):
-                log.debug("%s: somebody else was faster: %s", self._leases.path, error)
+                log.debug("%s: another agent was faster: %s", self._leases.path, error)
             else:
-                self._complain(what, error)
+                self._complain(key, error)
             return False
 
-    def _complain(self, what: tuple[str, ...], error: Exception) -> None:
-        """Count what the API server says against something, and log it once."""
+    def _complain(self, key: tuple[str, ...], error: Exception) -> None:
+        """Count a failure; log the first of each kind."""
         self._failed(label(error))
-        if self._failures.get(what) != label(error):
-            self._failures[what] = label(error)
-            lacks = isinstance(error, Forbidden) and what != (self._count.__name__,)
-            log.warning("%s: %s%s", self._leases.path, error, ": apply k8s/base/leases.yaml" if lacks else "")
+        before = self._failures.get(key)
+        self._failures[key] = error
+        if before is None or label(before) != label(error):
+            log.warning("%s: %s%s", self._leases.path, error, f": apply {ROLE}" if isinstance(error, Forbidden) else "")
 
-    def _look_soon(self) -> None:
-        """Something has failed: that we knew too little may be why."""
-        self._look_at = min(self._look_at, self._not_before)
+    def _list_soon(self) -> None:
+        """List after a failure: outdated records may be its cause."""
+        self._list_at = min(self._list_at, self._not_before)
 
     def _renew(self, name: str) -> None:
-        """Write our Lease anew; when somebody else has written it, see who holds it now."""
+        """Write our Lease again; if it has changed, read who holds it now."""
         held, sent = self._held[name], self._clock()
         held.tried = sent
         try:
-            stored = self._leases.write(self._rules.ours(held.lease, self._nodes))
+            stored = self._leases.write(self._settings.held(held.lease))
         except (Conflict, NotFound):
             self._resolve(name, self._leases.get(name), sent)
             return
-        if sent > held.sent + self._rules.deadline:
+        if sent > held.sent + self._settings.renew_deadline:
             self._confirm(name, stored, sent)
         else:
             held.lease, held.sent = stored, sent
-            self.see(stored)
+            self.record(stored)
 
     def _resolve(self, name: str, current: Lease, sent: float) -> None:
-        """Somebody else has written or deleted our Lease: go on at once where that gives it to nobody else."""
+        """Handle a Lease of ours that was edited or deleted: keep it, unless that gives it to another agent."""
         held = self._held[name]
-        self.see(current)
-        if not current.version and sent <= held.sent + self._rules.deadline:
-            # Others let our time pass; until then it is made anew.
-            log.warning("%s: deleted", name)
-            held.lease, held.tried = replace(held.lease, version=""), sent - self._rules.retry
-        elif current.released or current.holder not in ("", self._rules.identity):
+        self.record(current)
+        if not current.version and sent <= held.sent + self._settings.renew_deadline:
+            # Other agents wait until our time has passed; until then we create it again.
+            log.warning("%s: deleted; creating it again", name)
+            held.lease, held.tried = replace(held.lease, version=""), sent - self._settings.retry_period
+        elif current.released or current.holder not in ("", self._settings.identity):
             self._lose(name, current)
         else:
-            # Ours: an answer was lost on its way, or a person has changed the object.
-            ours = replace(current, holder=self._rules.identity, acquired=current.acquired or held.lease.acquired)
-            held.lease, held.tried = ours, sent - self._rules.retry
+            # Ours: an answer was lost on its way, or a person has edited the Lease.
+            ours = replace(current, holder=self._settings.identity, acquired=current.acquired or held.lease.acquired)
+            held.lease, held.tried = ours, sent - self._settings.retry_period
 
     def _lose(self, name: str, current: Lease) -> None:
-        """Somebody else has our Lease."""
-        log.warning("%s: lost to %s", name, current.holder or "nobody")
+        log.warning("%s: lost to %s", name, current.holder or "no agent")
         del self._held[name]
 
-    def _look(self) -> None:
-        """See all Leases; those that have not changed since the last time, again when they will be free."""
-        last, rules = self._looked, self._rules
-        # While nobody reaches the API server, those who wait try less and less often: thousands would keep it down.
-        self._vain = min(2 * self._vain or rules.retry, max(rules.retry, self._interval()))
-        self._look_at = self._clock() + self._vain * (0.5 + self._draw())
-        self._see_all(self._leases.list())
-        self._vain = 0.0
-        pause = rules.waiting if self.watches else self._interval()
-        self._look_at = self._looked + pause * (0.5 + self._draw())
-        ends = [seen.free_at(rules.lease) for seen in self._seen.values() if not seen.lease.released and seen.since <= last]
-        if self._looked < self._born + 2 * rules.lease:
-            # Of what is new to us we learn soonest in this way whether its holder lives, and how many nodes there are.
-            ends.append(self._looked + rules.lease * (1.05 + 0.1 * self._draw()))
-        self._look_at = min([self._look_at, *(end for end in ends if end > self._looked)])
+    def _list_leases(self) -> None:
+        """List all Leases, and schedule the next list."""
+        last, settings = self._listed, self._settings
+        # Waiting agents back off while the API server is out of reach: thousands would keep it down.
+        self._list_backoff = min(2 * self._list_backoff or settings.retry_period, settings.list_interval)
+        self._list_at = self._clock() + self._list_backoff * (0.5 + self._draw())
+        self._record_all(self._leases.list())
+        self._list_backoff = 0.0
+        # Records that have not changed since the last list become free soon; at the first list that may be true of all.
+        held = [seen for seen in self._observed.values() if not seen.lease.released and (not last or seen.since <= last)]
+        free = [moment for moment in (seen.free_at(settings) for seen in held) if moment > self._listed]
+        self._list_at = min([self._listed + settings.list_interval * (0.5 + self._draw()), *free])
 
-    def _see_all(self, found: dict[str, Lease]) -> None:
-        """Take note of all records, and forget those that are no more."""
-        for name in self._names():
-            self.see(found.pop(name, Lease(name)))
+    def _record_all(self, found: dict[str, Lease]) -> None:
+        """Note all records of a list, and forget those of other names that have gone."""
+        for name in self._slots:
+            self.record(found.pop(name, Lease(name)))
         for other in found.values():
-            self.see(other)
-        for name in set(self._seen) - set(found) - set(self._names()):
-            del self._seen[name]
-        self._looked = self._clock()
+            self.record(other)
+        for name in set(self._observed) - set(found) - set(self._slots):
+            del self._observed[name]
+        self._listed = self._clock()
         for name, held in list(self._held.items()):
-            # Who may not write any more never gets to know it by a renewal. Within our time the list is behind, not we.
-            late, current = self._looked > held.sent + self._rules.lease, self._seen[name].lease
-            if late and current.holder not in ("", self._rules.identity):
+            # An agent that may no longer write does not learn that from a renewal. Before the end of our time a list that shows
+            # another holder is outdated.
+            late, current = self._listed > held.sent + self._settings.lease_duration, self._observed[name].lease
+            if late and current.holder not in ("", self._settings.identity):
                 self._lose(name, current)
 
-    def _count(self) -> None:
-        """Count the nodes; the next renewal says how many there are."""
-        self._count_at = self._clock() + CENSUS
-        self._nodes = self._leases.count_nodes()
-
     def _take(self, name: str) -> None:
-        """Write ourselves into a free Lease; whoever is faster wins, the others get a Conflict."""
-        sent, made = self._clock(), not self._seen[name].lease.version
+        """Write ourselves into a free Lease. Of several agents one succeeds; the others get a Conflict."""
+        sent, created = self._clock(), not self._observed[name].lease.version
         try:
-            stored = self._leases.write(self._rules.ours(self._seen[name].lease, self._nodes))
+            stored = self._leases.write(self._settings.held(self._observed[name].lease))
         except Conflict:
-            if not made:
+            if not created:
                 raise
-            # It is there: made just now, or no list shows it, as somebody has taken its label away.
-            self.see(self._leases.get(name))
-            if self._chance(name) > self._clock():
+            # It exists: created just now, or missing from lists as a person has removed its label.
+            self.record(self._leases.get(name))
+            if self._eligible_at(self._slots[name]) > self._clock():
                 raise
-            made, stored = False, self._leases.write(self._rules.ours(self._seen[name].lease, self._nodes))
+            created, stored = False, self._leases.write(self._settings.held(self._observed[name].lease))
         if self._confirm(name, stored, sent):
             log.info("%s: taken", name)
-            if made:
-                self._held[name] = Held.made(stored, sent, self._rules)
-            if name + STANDBY in self._held:
-                self._release(name + STANDBY)
+            if created:
+                self._held[name] = Held.created(stored, sent, self._settings)
+            slot = self._slots[name]
+            for behind in self._settings.lines[slot.shard][slot.rank + 1 :]:
+                if behind.name in self._held:
+                    self._release(behind.name)
 
     def _confirm(self, name: str, stored: Lease, sent: float) -> bool:
-        """Hold a Lease that had been free until we wrote it, unless the cluster is divided otherwise.
+        """Hold a Lease that was free until we wrote it, unless an agent divides the series differently.
 
-        Who divides it otherwise may have written a Lease of another name at the same time. All look after they have written,
-        so that of two at least one sees the other.
+        That agent may have written a Lease of another name at the same time. All list after they have written, so that at least
+        one of two sees the other.
         """
-        self.see(stored)
-        self._see_all(self._leases.list(newest=True))
+        self.record(stored)
+        self._record_all(self._leases.list(newest=True))
         self._held[name] = Held(stored, sent, sent)
-        if self._is_divided_otherwise():
+        if self._layout_conflict():
             self._release(name)
             return False
         return True
 
     def _release(self, name: str) -> None:
-        """Give a Lease of ours back, so that nobody has to wait for its end."""
+        """Give a Lease back, so that no agent has to wait for its end."""
         held, now = self._held.pop(name), now_text()
-        self.see(self._leases.write(replace(held.lease, holder="", duration=RELEASED, acquired=now, renewed=now)))
-        log.info("%s: given back", name)
+        self.record(self._leases.write(replace(held.lease, holder="", duration=RELEASED, acquired=now, renewed=now)))
+        log.info("%s: released", name)
 
-    # --- what is due when
+    # --- times
 
-    def _chance(self, name: str) -> float:
-        """When we may take a Lease, by all that is known now: the next in line and who holds nothing come first."""
-        seen = self._seen.get(name)
-        own_standby = name.endswith(STANDBY) and name.removesuffix(STANDBY) in self._held
-        if seen is None or name in self._held or own_standby:
+    def _rank(self, shard: int) -> int:
+        """Our place in a shard's line; its length if we have none."""
+        return next((slot.rank for slot in self._settings.lines[shard] if slot.name in self._held), len(RANKS))
+
+    def _eligible_at(self, slot: Slot) -> float:
+        """Time from which we may take a slot, as far as is known: it and all slots between it and our own have to be free."""
+        own, observed = self._rank(slot.shard), self._observed.get(slot.name)
+        if slot.rank >= own or observed is None:
             return NEVER
-        if seen.lease.holder == self._rules.identity:
-            # Left by this very agent's last process.
-            return seen.since
-        free = seen.free_at(self._rules.lease)
-        if not seen.lease.released and self._known_at() < free:
-            # It may have been renewed since we looked; a watch would have told.
-            return free if self.watches else NEVER
-        if self._is_divided_otherwise():
+        if observed.lease.holder == self._settings.identity:
+            # Left by the last process of this agent.
+            return observed.since
+        if self._layout_conflict():
             return NEVER
-        if not self._held or name + STANDBY in self._held:
-            return free
-        # Those who hold nothing come first. They have looked by then where a holder has vanished; what was given back, or nobody ever
-        # had, is for those who are still to start.
-        looks = self._interval() if seen.lease.holder else self._rules.waiting
-        return free + 1.5 * looks + 0.5 * self._rules.retry
+        free = max(self._free_at(between.name) for between in self._settings.lines[slot.shard][slot.rank : own])
+        return free + (self._settings.listed_by_all if self._held and own == len(RANKS) else 0.0)
 
-    def _interval(self) -> float:
-        """Time between two looks of those who hold nothing, by the last number of nodes that anybody has written."""
-        return self._rules.interval(self._size)
+    def _free_at(self, name: str) -> float:
+        """Time from which a slot is free; NEVER if it may have been renewed since the last list."""
+        observed = self._observed[name]
+        free = observed.free_at(self._settings)
+        return free if observed.lease.released or self.watches or self._listed >= free else NEVER
 
-    def _is_divided_otherwise(self) -> bool:
-        """Whether an agent that knows of another number of shards still holds one: then we would serve things twice."""
-        known, total = self._known_at(), len(self._rules.names)
-        return any(
-            seen.lease.holder and seen.lease.total not in (0, total) and known < seen.free_at(self._rules.lease)
-            for seen in self._seen.values()
-        )
-
-    def _known_at(self) -> float:
-        """Up to when we know of every change."""
-        return self._clock() if self.watches else self._looked
+    def _layout_conflict(self) -> bool:
+        """Return true while an agent that divides the series differently holds a Lease: series would be served twice."""
+        known = self._clock() if self.watches else self._listed
+        records = [seen for seen in self._observed.values() if seen.lease.holder and self._settings.differs(seen.lease)]
+        return any(known < seen.free_at(self._settings) for seen in records)
 
     def _next(self) -> float:
-        """When something will be due."""
-        renewals = [held.tried + self._rules.retry for held in self._held.values()]
-        chances = [max(self._chance(name), self._not_before) for name in self._names()]
-        return min([self._look_at, *renewals, *chances])
-
-    def _names(self) -> Iterator[str]:
-        for name in self._rules.names:
-            yield from (name, name + STANDBY)
+        """Time at which the next action is due."""
+        renewals = [held.tried + self._settings.retry_period for held in self._held.values()]
+        chances = [max(self._eligible_at(slot), self._not_before) for slot in self._slots.values()]
+        return min([self._list_at, *renewals, *chances])

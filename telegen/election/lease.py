@@ -1,7 +1,7 @@
-"""Leases of the API (coordination.k8s.io/v1): the records by which agents agree who serves what.
+"""Leases of the API (coordination.k8s.io/v1): records by which agents agree which of them serves a shard.
 
-Writing is optimistic: an update names the version that it changes, and the API server refuses it (409) when somebody
-has written meanwhile.
+Writes are optimistic: an update names the resourceVersion that it replaces, and the API server refuses it (409) if the Lease
+has changed since.
 """
 
 from __future__ import annotations
@@ -13,35 +13,37 @@ from typing import Any
 
 from telegen.api.client import Client
 from telegen.api.errors import NotFound, ProtocolError
-from telegen.api.representation import REPRESENTATIONS
 
 LABEL = "telegen.io/election"
-"""Label of all Leases of one group of agents; its value is the group's name."""
+"""Label of all Leases of one group of agents; its value is the name of the group."""
 TOTAL = "telegen.io/total-shards"
-"""Annotation: into how many shards the holder divides the cluster."""
-NODES = "telegen.io/nodes"
-"""Annotation: how many nodes the cluster has, as the holder has counted them."""
+"""Annotation: number of shards into which the holder divides the series."""
+LAYOUT_KEY = "telegen.io/layout"
+"""Annotation: number of the layout, the way in which agents divide the series among them."""
+LAYOUT, OLD_LAYOUT = 2, 1
+"""2: a Lease stands for all kube_* series of a shard. 1, which has no annotation: for all but those of pods, which the agent of
+each node serves without a Lease."""
 ACCEPT = "application/json"
 RELEASED = 1
-"""Duration of a Lease that was given back, as client-go writes it."""
+"""Duration of a Lease that its holder has released, as client-go writes it."""
 DIGITS = 9
-"""Of a number in an annotation: all that fit into the API's own numbers."""
+"""Most digits of a number in an annotation."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """One record, as it was read or is to be written.
+    """One record, as read or to be written.
 
     Attributes:
         name: of the Lease.
-        holder: identity of who holds it, "" for nobody.
-        duration: seconds that it holds after it was renewed; counted by whoever looks on, on a clock of its own.
+        holder: identity of the holder, "" for none.
+        duration: seconds for which it holds after a renewal; each agent counts them on its own clock.
         acquired, renewed: RFC 3339 times, for people: no agent compares them with its own clock.
-        transitions: how often the holder has changed.
-        total: number of shards that the holder knows of.
-        nodes: number of nodes that the holder knows of, 0 when it does not.
+        transitions: number of changes of the holder.
+        total: number of shards that the holder knows; 0 if the record does not tell.
+        layout: way in which the holder divides the series; 0 if the record does not tell.
         version: resourceVersion, "" for a Lease that does not exist.
-        uid: of this very object: one that was deleted and made anew has another.
+        uid: of this very object: a Lease that is deleted and created again has another.
     """
 
     name: str
@@ -51,36 +53,37 @@ class Lease:
     renewed: str = ""
     transitions: int = 0
     total: int = 0
-    nodes: int = 0
+    layout: int = 0
     version: str = ""
     uid: str = ""
 
     @property
     def released(self) -> bool:
-        """Whether nobody ever held it, or who did has given it back; not when somebody else has taken the holder's name out."""
-        given_back = self.duration == RELEASED and self.acquired == self.renewed
-        return not self.holder and (not self.version or given_back)
+        """True if it never had a holder, or its holder has released it; false if a person has removed the holder's name."""
+        was_released = self.duration == RELEASED and self.acquired == self.renewed
+        return not self.holder and (not self.version or was_released)
 
     @property
     def record(self) -> tuple[str, str, str, int]:
-        """What changes whenever the holder does anything."""
+        """The part that changes at every renewal."""
         return self.holder, self.acquired, self.renewed, self.transitions
 
 
 def now_text() -> str:
-    """The time of day as Leases carry it."""
+    """Time of now as the API writes it."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def read_lease(obj: Any) -> Lease:
-    """From the API's object.
+    """Read the API's object.
 
     Raises:
-        ProtocolError: it is none.
+        ProtocolError: it is no Lease.
     """
     try:
         metadata, spec = obj["metadata"], obj.get("spec") or {}
         annotations = metadata.get("annotations") or {}
+        total = _number(annotations.get(TOTAL))
         return Lease(
             name=str(metadata["name"]),
             holder=str(spec.get("holderIdentity") or ""),
@@ -88,17 +91,17 @@ def read_lease(obj: Any) -> Lease:
             acquired=str(spec.get("acquireTime") or ""),
             renewed=str(spec.get("renewTime") or ""),
             transitions=int(spec.get("leaseTransitions") or 0),
-            total=_number(annotations.get(TOTAL)),
-            nodes=_number(annotations.get(NODES)),
+            total=total,
+            layout=_number(annotations.get(LAYOUT_KEY)) or (OLD_LAYOUT if total else 0),
             version=str(metadata.get("resourceVersion") or ""),
             uid=str(metadata.get("uid") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ProtocolError(f"no Lease: {type(error).__name__}: {error}") from error
+        raise ProtocolError(f"not a Lease: {type(error).__name__}: {error}") from error
 
 
 def _number(text: Any) -> int:
-    """A number that people may have written over; 0 when it is none."""
+    """Number of an annotation that a person may have edited; 0 if it is none."""
     return int(text) if str(text).isdecimal() and len(text) <= DIGITS else 0
 
 
@@ -110,17 +113,17 @@ class Leases:
 
         Args:
             group: value of their label.
-            count: told the verb of every request, or `nodes`.
+            count: called with the verb of every request.
         """
         self.path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self.params = {"labelSelector": f"{LABEL}={group}"}
         self._client, self._namespace, self._group, self._count = client, namespace, group, count
 
     def list(self, newest: bool = False) -> dict[str, Lease]:
-        """All of them by name, out of the server's cache: it may be a moment behind, which a write would notice.
+        """List all by name, from the API server's cache, which may be behind: a write based on it is refused then.
 
         Args:
-            newest: every write that has succeeded before is to be seen.
+            newest: read from etcd, so that every write that has succeeded is seen.
 
         Raises:
             ApiError, Unreachable, ProtocolError: as `Client.get` does.
@@ -130,22 +133,8 @@ class Leases:
         items = found.get("items") if isinstance(found, dict) else None
         return {lease.name: lease for lease in map(read_lease, items or ())}
 
-    def count_nodes(self) -> int:
-        """How many nodes the cluster has, by a list of one; 0 when the server does not say.
-
-        Raises:
-            ApiError, Unreachable, ProtocolError.
-        """
-        self._count("nodes")
-        found = self._client.get("/api/v1/nodes", {"limit": "1"}, REPRESENTATIONS["metadata"].list_accept)
-        if not isinstance(found, dict):
-            raise ProtocolError("a list is no object")
-        metadata, items = found.get("metadata") or {}, found.get("items") or ()
-        rest = metadata.get("remainingItemCount") if metadata.get("continue") else 0
-        return len(items) + rest if isinstance(rest, int) else 0
-
     def get(self, name: str) -> Lease:
-        """One as it is now; an empty record when there is none.
+        """Get one as it is now; an empty record if it does not exist.
 
         Raises:
             ApiError, Unreachable, ProtocolError.
@@ -157,12 +146,12 @@ class Leases:
             return Lease(name)
 
     def write(self, lease: Lease) -> Lease:
-        """Write one whole: create it when it has no version, else update that version; gives what is stored now.
+        """Create a Lease that has no version, else replace that version; return the stored record.
 
         Raises:
-            Conflict: it has changed meanwhile, or is gone, or exists already.
-            NotFound: it is gone.
-            ApiError, Unreachable, ProtocolError: the outcome of the last two is not known.
+            Conflict: it has changed, was deleted, or exists already.
+            NotFound: it was deleted.
+            ApiError, Unreachable, ProtocolError: after the last two the write may or may not have been done.
         """
         obj = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": self._metadata(lease)}
         spec = {
@@ -177,13 +166,12 @@ class Leases:
         return read_lease(self._client.write(method, path, {**obj, "spec": spec}))
 
     def _metadata(self, lease: Lease) -> dict[str, Any]:
-        # Without the UID the API server would take an update of what is gone for a creation.
+        # Without the UID the API server takes an update of a deleted Lease for a creation.
         version = {"resourceVersion": lease.version, "uid": lease.uid} if lease.version else {}
-        nodes = {NODES: str(lease.nodes)} if lease.nodes else {}
         return {
             "name": lease.name,
             "namespace": self._namespace,
             "labels": {LABEL: self._group},
-            "annotations": {TOTAL: str(lease.total), **nodes},
+            "annotations": {TOTAL: str(lease.total), LAYOUT_KEY: str(lease.layout)},
             **version,
         }

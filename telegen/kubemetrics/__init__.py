@@ -1,1 +1,1 @@
-"""What leaves the agent: pages over HTTP, and what the agent says of itself."""
+"""The output of the agent: pages over HTTP, probes, and the agent's own metrics."""

@@ -1,4 +1,4 @@
-"""The paths that the agent answers. Every answer is put together from shared memory; no request reaches a worker."""
+"""The HTTP application. It answers every request from shared memory; no request reaches a worker."""
 
 from __future__ import annotations
 
@@ -11,43 +11,45 @@ import falcon
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, Wanted, assemble, published_stores
+from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, StoreFilter, assemble, published_stores
 from telegen.kubemetrics.negotiation import BadHeader, accepts_gzip, wants_openmetrics
 from telegen.kubemetrics.telemetry import Telemetry
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.reader import ArenaReader, TornSnapshot
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 LOOP_TIMEOUT = 10.0
-"""Seconds after which a supervisor that shows no sign of life counts as hanging."""
+"""Seconds without a heartbeat after which the supervisor counts as hanging."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What the web workers look at.
+    """State shared by the web workers.
 
     Attributes:
         pages: path to the arenas whose stores it shows.
         expected: store names that must have been published once, by worker.
-        board: signs of life.
-        rows: worker name to its row on the board; `supervisor` is one of them.
-        grace: seconds that a worker may be silent before the agent counts as not ready.
-        opened: whether the stores of a worker may be shown now. Others than this agent may have them to show.
-        unknown: what must be found out before anything is collected, "" when nothing is.
+        heartbeats: time of the last heartbeat of each process.
+        rows: worker name to its row of the heartbeats; `supervisor` is one of them.
+        grace: seconds without a heartbeat after which the agent is not ready.
+        is_served: true for a worker whose stores may be served now; another agent may serve them instead.
+        pending_reason: why collection has not started, "" when it has.
+        problem: a problem that makes the agent not ready, with its cure; "" for none.
     """
 
     pages: Mapping[str, Sequence[ArenaReader]]
     expected: Mapping[str, Sequence[str]]
-    board: Board
+    heartbeats: Heartbeats
     rows: Mapping[str, int]
     grace: float
-    opened: Callable[[str], bool] = lambda worker: True
-    unknown: Callable[[], str] = lambda: ""
+    is_served: Callable[[str], bool] = lambda worker: True
+    pending_reason: Callable[[], str] = str
+    problem: Callable[[], str] = str
 
 
 class Closed(Exception):
-    """This agent may not show any more what it has begun to show: better no answer than one that is another agent's."""
+    """The shard was lost during the response. The connection is closed, because another agent serves these series now."""
 
 
 class Metrics:
@@ -61,10 +63,10 @@ class Metrics:
             known: resource names that `?resources=` may name.
         """
         self._path, self._known, self._telemetry = path, frozenset(known), telemetry
-        self._readers, self._opened = view.pages[path], view.opened
+        self._readers, self._is_served = view.pages[path], view.is_served
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with the page; HEAD gets its headers."""
+        """Send the page; HEAD gets its headers."""
         started = time.perf_counter()
         try:
             openmetrics = wants_openmetrics(req.get_header("Accept") or "")
@@ -75,7 +77,7 @@ class Metrics:
             page, still_open = self._assemble(openmetrics, self._wanted(req))
         except TornSnapshot as error:
             raise falcon.HTTPServiceUnavailable(
-                title="Busy", description=f"{error}: pages change faster than they can be copied; scrape again"
+                title="Busy", description=f"{error}: pages change faster than they can be copied; retry the scrape"
             ) from error
         resp.content_type = OPENMETRICS if openmetrics else TEXT
         resp.set_header("Vary", "Accept, Accept-Encoding")
@@ -86,27 +88,30 @@ class Metrics:
 
     on_head = on_get
 
-    def _assemble(self, openmetrics: bool, wanted: Wanted | None) -> tuple[Page, Callable[[], bool]]:
-        """The page of what may be shown, and whether it still may. It is judged when the page is whole, not when it was
-        begun: this process may have been stopped in between, for however long."""
+    def _assemble(self, openmetrics: bool, wanted: StoreFilter | None) -> tuple[Page, Callable[[], bool]]:
+        """Assemble the page of the stores that this agent serves; return it with a check that it still serves them.
+
+        The check is repeated after the assembly: the process may have been stopped in between for any length of time.
+        """
         while True:
-            readers = [reader for reader in self._readers if self._opened(reader.name)]
+            readers = [reader for reader in self._readers if self._is_served(reader.name)]
             page = assemble(readers, openmetrics, wanted)
 
             def still_open(names: tuple[str, ...] = tuple(reader.name for reader in readers)) -> bool:
-                return all(map(self._opened, names))
+                return all(map(self._is_served, names))
 
+            # A shard was lost during the assembly: assemble again without its stores.
             if still_open():
                 return page, still_open
 
-    def _wanted(self, req: falcon.Request) -> Wanted | None:
-        """The filter that the query asks for, None for everything."""
+    def _wanted(self, req: falcon.Request) -> StoreFilter | None:
+        """Return the filter of the query, None for all stores."""
         keep, drop = _names(req, "resources"), _names(req, "exclude_resources")
         unknown = sorted(((keep or set()) | (drop or set())) - self._known)
         if unknown:
             raise falcon.HTTPBadRequest(
                 title="Unknown resource",
-                description=f"{', '.join(unknown)}: not watched; there are {', '.join(sorted(self._known))}",
+                description=f"{', '.join(unknown)}: not watched; choose from {', '.join(sorted(self._known))}",
             )
         if keep is None and drop is None:
             return None
@@ -114,14 +119,15 @@ class Metrics:
 
 
 def _names(req: falcon.Request, parameter: str) -> set[str] | None:
-    """Resource names of a query parameter (comma lists, repeatable), None when it is absent."""
+    """Return the resource names of a query parameter (comma lists, repeatable), None if it is absent."""
     if not req.has_param(parameter):
         return None
     return {name for value in req.get_param_as_list(parameter) or [] for name in value.split(",") if name}
 
 
 def _answer(resp: falcon.Response, page: Page, gzip: bool, head: bool, still_open: Callable[[], bool]) -> int:
-    """Put the page into the response; the number of bytes to send."""
+    """Put the page into the response; return the number of bytes to send."""
+    # Content-Length lets the client notice a response that was broken off.
     size = page.size if gzip else page.length
     if gzip:
         resp.set_header("Content-Encoding", "gzip")
@@ -132,24 +138,27 @@ def _answer(resp: falcon.Response, page: Page, gzip: bool, head: bool, still_ope
 
 
 def _while_open(parts: Iterable[bytes], still_open: Callable[[], bool]) -> Iterator[bytes]:
-    """The parts of an answer as long as it may be given; gunicorn sends the headers with the first.
+    """Yield the parts of a response while this agent serves the shards on it; gunicorn sends the headers with the first part.
 
-    PERF: a look costs 0.7 us for each shard shown, 700 parts of 16 MB.
+    PERF: a check costs 0.7 us per shard; a page of 16 MB has 700 parts.
+
+    Raises:
+        Closed: a shard was lost.
     """
     for part in parts:
         if not still_open():
-            raise Closed("a shard was lost while it was being shown")
+            raise Closed("a shard was lost during the response")
         yield part
 
 
 class OwnMetrics:
-    """`/telemetry`: what the agent says of itself."""
+    """`/telemetry`: the agent's own metrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer in the format that the client prefers."""
+        """Send them in the format that the client prefers."""
         encode, content_type = choose_encoder(req.get_header("Accept") or "")
         resp.content_type = content_type
         resp.data = encode(self._registry)
@@ -158,29 +167,29 @@ class OwnMetrics:
 
 
 class Probe:
-    """A path that says 200 `ok`, or 503 with one line per thing that is missing."""
+    """A probe: 200 with `ok`, or 503 with one line per problem."""
 
-    def __init__(self, missing: Callable[[], list[str]]) -> None:
-        self._missing = missing
+    def __init__(self, problems: Callable[[], list[str]]) -> None:
+        self._problems = problems
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with what is missing."""
-        missing = self._missing()
+        """Send the result of the probe."""
+        problems = self._problems()
         resp.content_type = falcon.MEDIA_TEXT
-        resp.status = falcon.HTTP_503 if missing else falcon.HTTP_200
-        resp.text = "".join(f"{line}\n" for line in missing or ["ok"])
+        resp.status = falcon.HTTP_503 if problems else falcon.HTTP_200
+        resp.text = "".join(f"{line}\n" for line in problems or ["ok"])
 
     on_head = on_get
 
 
 class Index:
-    """`/`: the paths that there are. Older manifests of kube-state-metrics have it for a readiness probe."""
+    """`/`: the list of paths. Older manifests of kube-state-metrics use it as readiness probe."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._text = "".join(f"{path}\n" for path in paths)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with a path a line."""
+        """Send one path per line."""
         resp.content_type = falcon.MEDIA_TEXT
         resp.text = self._text
 
@@ -188,60 +197,60 @@ class Index:
 
 
 def not_alive(view: View) -> list[str]:
-    """What says that the agent hangs: its supervisor's loop stands still. (That this is answered shows that the web
-    worker lives.)"""
-    age = view.board.age(view.rows["supervisor"])
-    return [f"supervisor: no sign of life for {age:.0f} s"] if age > LOOP_TIMEOUT else []
+    """Return a problem if the supervisor's loop hangs. The answer itself shows that the web worker is alive."""
+    age = view.heartbeats.age(view.rows["supervisor"])
+    return [f"supervisor: no heartbeat for {age:.0f} s"] if age > LOOP_TIMEOUT else []
 
 
 def not_ready(view: View) -> list[str]:
-    """What is missing: stores that have never synced, workers silent for longer than their grace; before that, what they
-    all wait for."""
-    unknown = view.unknown()
-    if unknown:
-        return [unknown, *not_alive(view)]
+    """Return the problems that make the agent not ready: stores that have never synced, workers without a heartbeat, or
+    the reason why collection has not started."""
+    pending = view.pending_reason()
+    if pending:
+        return [pending, *not_alive(view)]
     published = published_stores([reader for readers in view.pages.values() for reader in readers])
     missing = [
         f"{worker}: {store}: not synced yet"
         for worker, stores in view.expected.items()
         for store in stores
-        if (worker, store) not in published and view.opened(worker)
+        if (worker, store) not in published and view.is_served(worker)
     ]
     for worker, row in view.rows.items():
-        if not view.opened(worker):
+        if not view.is_served(worker):
             continue
-        age = view.board.age(row)
+        age = view.heartbeats.age(row)
         if age > view.grace:
             missing.append(
-                f"{worker}: no sign of life for {age:.0f} s" if age < float("inf") else f"{worker}: never started"
+                f"{worker}: no heartbeat for {age:.0f} s" if age < float("inf") else f"{worker}: never started"
             )
-    return missing + not_alive(view)
+    problem = view.problem()
+    return missing + ([problem] if problem else []) + not_alive(view)
 
 
 def make_app(view: View, registry: CollectorRegistry, telemetry: Telemetry) -> falcon.App:  # type: ignore[type-arg]
-    """The WSGI application of one web worker."""
+    """Create the WSGI application of one web worker."""
     known = sorted({store.partition("/")[0] for stores in view.expected.values() for store in stores})
     pages = {path: Metrics(path, view, known, telemetry) for path in view.pages}
     return _routed({**pages, **_own(view, registry)})
 
 
 def make_telemetry_app(view: View, registry: CollectorRegistry) -> falcon.App:  # type: ignore[type-arg]
-    """The application of the second address: `/metrics` are the agent's own there."""
+    """Create the application of `telemetry_address`, where /metrics are the agent's own metrics."""
     return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry)})
 
 
 def by_port(app: Wsgi, port: int, other: Wsgi) -> Wsgi:
-    """An application that leaves requests to one port to another."""
+    """Combine two applications: requests to `port` go to `other`, all others to `app`."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        # Gunicorn takes the port from the socket, not from what the client says.
+        # Gunicorn sets SERVER_PORT from the socket, not from the Host header.
         return (other if environ["SERVER_PORT"] == str(port) else app)(environ, start_response)
 
     return answer
 
 
 def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
-    """What the agent says of itself, by path."""
+    """Return the handlers of the agent's own metrics and of its probes, by path."""
     alive, ready = Probe(lambda: not_alive(view)), Probe(lambda: not_ready(view))
     return {"/telemetry": OwnMetrics(registry), "/healthz": alive, "/livez": alive, "/readyz": ready}
 
@@ -254,13 +263,13 @@ def _routed(routes: Mapping[str, object]) -> falcon.App:  # type: ignore[type-ar
     paths = ", ".join(routes)
 
     def not_found(req: falcon.Request, resp: falcon.Response, **_: object) -> None:
-        raise falcon.HTTPNotFound(title="Not found", description=f"{req.path}: there are {paths}")
+        raise falcon.HTTPNotFound(title="Not found", description=f"{req.path}: choose from {paths}")
 
     app.add_sink(not_found)
     return app
 
 
 def _plain_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
-    """Errors as one line of text: people read them with curl."""
+    """Send an error as one line of text, for users of curl."""
     resp.content_type = falcon.MEDIA_TEXT
     resp.text = f"{error.title or error.status}" + (f": {error.description}" if error.description else "") + "\n"

@@ -1,4 +1,4 @@
-"""A page put together from what the arenas hold: only copies, nothing is formatted or compressed at a scrape (D3)."""
+"""Assembly of a page from the arenas. A scrape only copies: pages are formatted and compressed when they change."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 EOF = b"# EOF\n"
 
 SLICE = 24 * 1024
-"""Bytes of deflate that are expanded at once, to some 170 kB of text: what is sent is still in the processor's cache.
-PERF: an identity page of 118 MB in 130 ms; with 64 kB, 155."""
+"""Bytes of deflate that are expanded at once, to some 170 kB of text, which is sent while it is in the processor's cache.
+PERF: an identity page of 118 MB takes 130 ms; with 64 kB it takes 155."""
 HUGE = 1 << 21
-"""Bytes of a large memory page (Linux, transparent huge pages)."""
+"""Bytes of a huge page (Linux, transparent huge pages)."""
 SENT = 128 * 1024
-"""Bytes of a gzip page that are sent at once."""
+"""Bytes of a gzip page per write."""
 
-Wanted = Callable[[str], bool]
-"""Whether a store, by its resource name, belongs on the page."""
-
+StoreFilter = Callable[[str], bool]
+"""Predicate by resource name: True if the stores of the resource belong on the page."""
 
 Buffer = Union[bytes, mmap.mmap]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of text as deflate pieces, with the crc32 and the length of the text."""
+    """Text as pieces of deflate, with the crc32 and the length of the text."""
 
     deflate: Sequence[Union[bytes, memoryview]]
     crc: int
@@ -44,11 +43,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class Page:
-    """A page as one gzip member (RFC 1952), whole.
+    """A complete page as one gzip member (RFC 1952).
 
     Attributes:
-        packed: the member.
-        size: bytes of it.
+        packed: the gzip member.
+        size: bytes of the member.
         length: bytes of its text.
     """
 
@@ -58,31 +57,34 @@ class Page:
 
     @classmethod
     def of(cls, pieces: Sequence[Piece]) -> Page:
-        """Copy pieces, in this order. PERF: 16 MB in 8,000 cells in 6 ms, all of it memcpy."""
+        """Copy pieces in this order. PERF: 16 MB in 8,000 cells take 6 ms, all of it memcpy."""
         crc, length = combine((piece.crc, piece.length) for piece in pieces)
         parts = [GZIP_HEADER, *chain.from_iterable(piece.deflate for piece in pieces), gzip_trailer(crc, length)]
         size = sum(map(len, parts))
         return cls(_joined(parts, size), size, length)
 
     def gzip(self) -> Iterator[bytes]:
-        """The member, in parts."""
+        """Yield the member in parts."""
         for start in range(0, self.size, SENT):
             yield self.packed[start : min(start + SENT, self.size)]
 
     def text(self) -> Iterator[bytes]:
-        """The text, in parts. PERF: 118 MB in 100 ms."""
+        """Yield the text in parts. PERF: 118 MB take 100 ms."""
         stream, end = decompressor(), self.size - GZIP_TRAILER
         for start in range(len(GZIP_HEADER), end, SLICE):
             yield stream.decompress(self.packed[start : min(start + SLICE, end)])
 
 
 def _joined(parts: Sequence[Union[bytes, memoryview]], size: int) -> Buffer:
-    """One copy of all parts. PERF: fresh memory costs a fault a page, up to 4 us on a virtual machine; large pages make 16 MB
-    cost 8 instead of 4,000."""
+    """Concatenate parts.
+
+    PERF: fresh memory costs one fault per page, up to 4 us each on a virtual machine. With huge pages 16 MB cost 8 faults
+    instead of 4,000.
+    """
     if size < HUGE:
         return b"".join(parts)
     buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without large pages
+    with suppress(OSError):  # a kernel without huge pages
         buffer.madvise(mmap.MADV_HUGEPAGE)
     for part in parts:
         buffer.write(part)
@@ -91,33 +93,36 @@ def _joined(parts: Sequence[Union[bytes, memoryview]], size: int) -> Buffer:
 
 @lru_cache(maxsize=4096)
 def _constant(text: bytes) -> Piece:
-    """Text that stays the same from scrape to scrape: headers and the end mark."""
+    """Compress text that is equal in every scrape: headers and the end mark."""
     return Piece([compress(text)], crc32(text), len(text))
 
 
-def assemble(readers: Sequence[ArenaReader], openmetrics: bool, wanted: Wanted | None = None) -> Page:
-    """The page of all stores in these arenas.
+def assemble(readers: Sequence[ArenaReader], openmetrics: bool, wanted: StoreFilter | None = None) -> Page:
+    """Assemble the page of all stores in some arenas.
 
-    Families of one name, from several stores or arenas, stand together under one header. A family has a header when its
-    store has objects, even if none of them says anything in it.
+    Families of one name, from several stores or arenas, share one header. A family has a header when its store has
+    objects, even if none of them has a sample of it.
+
+    Args:
+        wanted: stores to include, all if None.
 
     Raises:
-        TornSnapshot: an arena changed under every try; its writer reclaims faster than this process copies.
+        TornSnapshot: an arena changed during every try, because its writer reclaims faster than this process copies.
     """
     for _ in range(TRIES):
-        page, whole = _assemble_once(readers, openmetrics, wanted)
-        if whole:
+        page, intact = _assemble_once(readers, openmetrics, wanted)
+        if intact:
             return page
     raise TornSnapshot(", ".join(reader.name for reader in readers))
 
 
 def published_stores(readers: Sequence[ArenaReader]) -> set[tuple[str, str]]:
-    """(arena, store) of all published stores; several arenas may have one of the same name, a shard each."""
+    """Return (arena, store) of all published stores. Several arenas may have a store of one name, each with a part of it."""
     return {(reader.name, name) for reader in readers if (snapshot := reader.load()) for name in snapshot.stores}
 
 
-def _assemble_once(readers: Sequence[ArenaReader], openmetrics: bool, wanted: Wanted | None) -> tuple[Page, bool]:
-    """A page and whether all that was copied for it was still there afterwards."""
+def _assemble_once(readers: Sequence[ArenaReader], openmetrics: bool, wanted: StoreFilter | None) -> tuple[Page, bool]:
+    """Assemble a page; return it, and False if an extent was reclaimed while it was copied."""
     loaded = [(reader, snapshot) for reader in readers if (snapshot := reader.load())]
     families: dict[str, tuple[FamilyEntry, list[Piece]]] = {}
     for reader, store in _in_order(loaded, wanted):
@@ -135,9 +140,9 @@ def _assemble_once(readers: Sequence[ArenaReader], openmetrics: bool, wanted: Wa
 
 
 def _in_order(
-    loaded: Collection[tuple[ArenaReader, Snapshot]], wanted: Wanted | None
+    loaded: Collection[tuple[ArenaReader, Snapshot]], wanted: StoreFilter | None
 ) -> list[tuple[ArenaReader, StoreSnapshot]]:
-    """Stores with objects, in the order of the page."""
+    """Return the stores that have objects, in the order of the page."""
     found = [
         ((store.entry.order, name), reader, store)
         for reader, snapshot in loaded
@@ -149,5 +154,5 @@ def _in_order(
 
 
 def resource_of(store: str) -> str:
-    """The resource of a store: stores are called `pods`, or `pods/shop` when each namespace has one."""
+    """Return the resource of a store: `pods` for `pods`, and for `pods/shop`, the store of one namespace."""
     return store.partition("/")[0]

@@ -1,4 +1,4 @@
-"""Which format and coding a client asks for (RFC 9110, section 12)."""
+"""Content negotiation: format and coding that a client accepts (RFC 9110, section 12)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 
 class BadHeader(ValueError):
-    """A header that cannot be read."""
+    """A malformed header."""
 
 
 def _items(header: str, name: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """(value, parameters, quality) of each element of a header.
+    """Yield (value, parameters, quality) of each element of a header.
 
     Raises:
-        BadHeader: a quality that is no number in 0..1.
+        BadHeader: a quality is not a number between 0 and 1.
     """
     for element in header.split(","):
         value, *parameters = [part.strip() for part in element.split(";")]
@@ -29,10 +29,9 @@ def _items(header: str, name: str) -> Iterator[tuple[str, dict[str, str], float]
 
 
 def wants_openmetrics(accept: str) -> bool:
-    """Whether OpenMetrics 1.0 is the best that `accept` allows of what is served; text 0.0.4 is what everybody reads.
+    """Return True if `accept` prefers OpenMetrics 1.0 to text 0.0.4, False if it prefers text or has no preference.
 
-    Elements that are not served (protobuf) are passed over, so that a client which only prefers them gets its next
-    best.
+    Formats that are not served (protobuf) are ignored, so that a client which prefers one of them gets its next choice.
     """
     best = (0.0, False)
     for value, parameters, quality in _items(accept, "Accept"):
@@ -46,7 +45,7 @@ def wants_openmetrics(accept: str) -> bool:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether the client takes gzip, named and with a quality above 0."""
+    """Return True if the header names gzip with a quality above 0."""
     return any(
         value in ("gzip", "x-gzip") and quality > 0 for value, _, quality in _items(accept_encoding, "Accept-Encoding")
     )

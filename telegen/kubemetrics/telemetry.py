@@ -1,8 +1,7 @@
-"""What the agent says of itself (D11): counted in every process, read by whichever web worker is asked.
+"""The agent's own metrics: every process counts, and any web worker serves the sum.
 
-prometheus_client keeps the values in files that all processes map. They are named by worker, not by pid, so a restart
-neither loses counters nor adds files. Figures of other processes (heartbeat, memory) are read from the board when
-asked.
+prometheus_client keeps the values in files that all processes map. The files are named by worker instead of pid, so that
+a restart neither loses counters nor adds files. Heartbeats and memory of the processes are read at the scrape.
 """
 
 from __future__ import annotations
@@ -23,36 +22,38 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from telegen import __version__
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 
 Mode = Literal["livemostrecent", "livesum", "livemin"]
-"""How the values of several processes become one; those of processes that are forgotten do not count."""
+"""Aggregation of the values of several processes; processes that were dropped by `forget` do not count."""
 LAST_EVENT = "telegen_store_last_event_timestamp_seconds"
 _PREFIX = "telegen-telemetry-"
 _LOCK = "lock"
 
 
 def make_folder() -> str:
-    """A new folder for the value files, in memory where there is a tmpfs; folders of agents that were killed are
-    removed.
+    """Create a folder for the value files, on a tmpfs if there is one, and remove folders of agents that were killed.
 
     Returns:
-        Its path; also put into the environment, where prometheus_client looks for it.
+        The path, which is also put into the environment for prometheus_client.
+
+    Raises:
+        OSError: no folder is writable.
     """
     base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
     for left in base.glob(f"{_PREFIX}*"):
-        if _is_left(left):
+        if _is_abandoned(left):
             shutil.rmtree(left, ignore_errors=True)
     folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base)
-    # Locked until the last of our processes has ended, as they inherit it. A pid would not do: in a container, whose files
-    # outlive it when it is started again, ours is always 1.
+    # All processes of the agent inherit the lock, so it is held until the last of them has ended. A pid would not do: in a
+    # container the pid is always 1, and files outlive a restart of the container.
     fcntl.flock(os.open(f"{folder}/{_LOCK}", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     return folder
 
 
-def _is_left(folder: Path) -> bool:
-    """Whether nobody uses a folder any more. One that is being made just now, or another user's, is not ours to judge."""
+def _is_abandoned(folder: Path) -> bool:
+    """Return True if no process uses a folder. A folder without a readable lock is new or another user's: return False."""
     try:
         lock = os.open(folder / _LOCK, os.O_RDONLY)
     except OSError:
@@ -67,14 +68,15 @@ def _is_left(folder: Path) -> bool:
 
 
 class Telemetry:
-    """The agent's own metrics, as one process counts them."""
+    """Counters and gauges of one process."""
 
     def __init__(self, process: str) -> None:
         """Open this process's value files.
 
         Args:
-            process: the worker's name; whoever has it next goes on counting where this one ends.
+            process: the worker's name; its successor continues the counters.
         """
+        # prometheus_client names value files by pid unless it is given another identifier; it has no other way to set one.
         values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
         registry = CollectorRegistry(auto_describe=False)
 
@@ -84,55 +86,58 @@ class Telemetry:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
 
-        # Several processes may have a part of a store each: what they hold adds up, and the one that is behind counts.
-        self.objects = gauge("telegen_store_objects", "Objects held by a store.", "store", mode="livesum")
-        self.pages = gauge("telegen_store_pages", "Pages held by a store.", "store", mode="livesum")
-        self.store_bytes = gauge("telegen_store_bytes", "Shared memory that the pages of a store take.", "store", mode="livesum")
+        # Several processes may each have a part of a store: sizes add up, and of times the oldest counts.
+        self.objects = gauge("telegen_store_objects", "Objects in a store.", "store", mode="livesum")
+        self.pages = gauge("telegen_store_pages", "Pages of a store.", "store", mode="livesum")
+        self.store_bytes = gauge("telegen_store_bytes", "Shared memory of the pages of a store in bytes.", "store", mode="livesum")
         self.left_out = gauge(
             "telegen_store_left_out_objects",
-            "Objects that object_limit left out of the last list; NaN where the API server does not say how many.",
+            "Objects beyond object_limit in the last list; NaN if the API server does not report their number.",
             "store",
         )
         self.last_event = gauge(
             LAST_EVENT,
-            "Time of the last answer or event of the source, bookmarks included; absent for resources that the API server lacks.",
+            "Time of the last response or event of the source in Unix seconds; absent for resources that the API server lacks.",
             "store",
             mode="livemin",
         )
         self.last_sync = gauge(
-            "telegen_store_last_sync_timestamp_seconds", "When the store last took a whole new state.", "store", mode="livemin"
+            "telegen_store_last_sync_timestamp_seconds",
+            "Time of the last complete list of the store in Unix seconds.",
+            "store",
+            mode="livemin",
         )
-        self.lists = counter("telegen_api_lists_total", "Whole states asked for, by list or by watch.", "store", "by")
+        self.lists = counter("telegen_api_lists_total", "Requests for a complete list, by list or by watch.", "store", "by")
         self.watches = counter("telegen_api_watches_total", "Watches opened.", "store")
         self.relists = counter("telegen_api_relists_total", "Lists after the first one.", "store")
         self.events = counter("telegen_api_events_total", "Watch events received.", "store")
-        self.received = counter("telegen_api_received_bytes_total", "Bytes of answers, after decompression.", "store")
+        self.received = counter("telegen_api_received_bytes_total", "Bytes of responses after decompression.", "store")
         self.errors = counter("telegen_api_errors_total", "Failed requests and broken streams.", "store", "reason")
         self.generate_errors = counter(
             "telegen_generate_errors_total",
-            "Families left out for an object that they could not read.",
+            "Families skipped for an object because of malformed data.",
             "store",
             "family",
         )
         self._open_more(registry, gauge, counter)
 
     def _open_more(self, registry: CollectorRegistry, gauge: Callable[..., Gauge], counter: Callable[..., Counter]) -> None:
-        """What is not about stores and the API."""
-        self.lease_requests = counter("telegen_lease_requests_total", "Requests about Leases, watches left out.", "verb")
-        self.sample_errors = counter("telegen_sample_errors_total", "Control files that could not be read.", "reason")
+        """Create the metrics that do not belong to stores or the API."""
+        self.lease_requests = counter("telegen_lease_requests_total", "Requests about Leases, without watches.", "verb")
+        self.sample_errors = counter("telegen_sample_errors_total", "Failed readings of control files.", "reason")
         self.unnamed = gauge(
-            "telegen_sample_unnamed_containers", "Containers of which neither their runtime's files nor the API tell."
+            "telegen_sample_unnamed_containers", "Containers whose names are neither in the files of their runtime nor in the API."
         )
-        self.sample_seconds = gauge("telegen_sample_duration_seconds", "How long the last pass over the cgroups took.")
-        self.restarts = counter("telegen_worker_restarts_total", "Processes started again after they ended.", "worker")
-        self.shard = gauge("telegen_shard_ordinal", "Which shard of the objects this agent takes, from 0.")
+        self.sample_seconds = gauge("telegen_sample_duration_seconds", "Duration of the last pass over the cgroups in seconds.")
+        self.restarts = counter("telegen_worker_restarts_total", "Restarts of a process.", "worker")
+        self.shard = gauge("telegen_shard_ordinal", "Number of the shard of this agent, from 0.")
         self.total_shards = gauge(
-            "telegen_total_shards", "How many agents divide the objects; 0: not known yet, or not by ordinals."
+            "telegen_total_shards", "Number of shards that the objects are divided into; 0 if unknown or divided by Leases."
         )
         self.reloads = counter("telegen_config_reloads_total", "Configuration reloads.", "result")
         self.scrape_seconds = Histogram(
             "telegen_scrape_duration_seconds",
-            "Time to put a page together, sending not included.",
+            "Time to assemble a page, without sending it.",
             ("path", "coding"),
             registry=registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
@@ -140,36 +145,34 @@ class Telemetry:
         self.scrape_bytes = counter("telegen_scrape_bytes_total", "Bytes of pages before transfer.", "path", "coding")
 
     def note_shard(self, shard: tuple[int, int] | None) -> None:
-        """Say which share of the objects is taken, None where that is not by ordinals."""
+        """Set the shard (number, total) of this agent; None if there is none."""
         number, total = shard or (0, 0)
         self.shard.set(number)
         self.total_shards.set(total)
 
     def note_size(self, store: str, objects: int, pages: int, stored_bytes: int) -> None:
-        """Say how much a store holds."""
+        """Set the size of a store."""
         self.objects.labels(store).set(objects)
         self.pages.labels(store).set(pages)
         self.store_bytes.labels(store).set(stored_bytes)
 
 
 def forget(process: str) -> None:
-    """Drop the gauges of a process that is not wanted any more, or not as it was; its counters stay.
+    """Drop the gauges of a process that was ended on purpose; its counters stay.
 
-    Else what it said last, of stores that are another agent's or another process's now, would look like stores that hear
-    nothing, or be counted twice.
+    Its stores may belong to another agent or process now. Stale gauges would make them look silent, or count them twice.
     """
     mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 class _Values(Collector):
-    """What is in the value files: a file that a process has just made and not filled yet, or that has just been forgotten,
-    is as good as none."""
+    """Reads the value files. Files that were just created are empty, files that were just dropped are missing: both are skipped."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
-        """Read them all."""
+        """Read and aggregate all files."""
         files = [str(file) for file in self._folder.glob("*.db") if _size(file)]
         families: list[Metric] = list(MultiProcessCollector.merge(files, accumulate=True))  # type: ignore[no-untyped-call]
         for family in families:
@@ -187,10 +190,10 @@ def _size(file: Path) -> int:
 
 
 class _Processes(Collector):
-    """Heartbeat age and resident memory of every worker, the shards that are served, and the cluster, read when asked."""
+    """Heartbeat age and resident memory of every worker, served shards and the cluster, read at the scrape."""
 
     def __init__(
-        self, board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]], uid: Callable[[], str]
+        self, board: Heartbeats, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]], uid: Callable[[], str]
     ) -> None:
         self._board, self._rows, self._shards, self._uid = board, rows, shards, uid
 
@@ -199,22 +202,22 @@ class _Processes(Collector):
         build.add_metric([__version__, platform.python_version()], 1)
         age = GaugeMetricFamily(
             "telegen_worker_heartbeat_age_seconds",
-            "Time since a process last said that it is alive.",
+            "Time since the last heartbeat of a process.",
             labels=["worker"],
         )
         memory = GaugeMetricFamily(
             "telegen_worker_resident_memory_bytes",
-            "Resident memory of a process, pages shared with others included.",
+            "Resident memory of a process, including pages shared with other processes.",
             labels=["worker"],
         )
         held = GaugeMetricFamily(
             "telegen_shard_served",
-            "Whether this agent serves a shard of the cluster now; over all agents each shard adds up to 1.",
+            "1 while this agent serves the shard of a Lease, else 0.",
             labels=["lease"],
         )
         cluster = GaugeMetricFamily(
             "telegen_cluster_info",
-            "UID of the cluster: of its namespace kube-system. On agents that need it, or watch the namespace anyway.",
+            "UID of the namespace kube-system, as the cluster's; on agents that use it as a label or watch namespaces.",
             labels=["uid"],
         )
         uid = self._uid()
@@ -224,7 +227,7 @@ class _Processes(Collector):
             held.add_metric([lease], float(served))
         for worker, row in self._rows.items():
             if self._board.age(row) == float("inf"):
-                # Of a shard that this agent does not serve.
+                # The worker is not running: another agent serves its shard.
                 continue
             age.add_metric([worker], self._board.age(row))
             resident = _resident(self._board.pid(row))
@@ -234,7 +237,7 @@ class _Processes(Collector):
 
 
 def _resident(pid: int) -> float | None:
-    """Resident bytes of a process, None when it is not there."""
+    """Return the resident bytes of a process, None if it does not run."""
     try:
         return float(psutil.Process(pid).memory_info().rss) if pid else None
     except psutil.Error:
@@ -242,15 +245,15 @@ def _resident(pid: int) -> float | None:
 
 
 def reading_registry(
-    board: Board, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]] = dict, uid: Callable[[], str] = str
+    board: Heartbeats, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]] = dict, uid: Callable[[], str] = str
 ) -> CollectorRegistry:
-    """A registry that reads what all processes have counted.
+    """Create a registry that reads the values of all processes.
 
     Args:
-        board: where processes show that they are alive.
-        rows: worker name to its row there.
-        shards: tells, by Lease, whether this agent serves the shard now.
-        uid: tells which cluster it is, "" before that is known.
+        board: heartbeats of the processes.
+        rows: row of the heartbeats by worker name.
+        shards: returns, by Lease, True if this agent serves the shard now.
+        uid: returns the UID of the cluster, "" before it is known.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Values(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))

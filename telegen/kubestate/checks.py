@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from telegen.config import Config, ConfigError
-from telegen.config.load import check_names
 from telegen.config.model import KubeState
 from telegen.config.patterns import compile_pattern, cpu_limit
+from telegen.config.validation import check_resource_names
 from telegen.kubestate.registry import RESOURCES
 
 SEARCH_TIME = 1.0
@@ -20,7 +20,7 @@ def check_selection(config: Config) -> None:
     Raises:
         ConfigError: a resource is unknown, or an expression takes too long.
     """
-    check_names(config, RESOURCES)
+    check_resource_names(config, RESOURCES)
     problems = list(_endless(config.kube_metrics.kube_state))
     if problems:
         raise ConfigError("\n".join(problems))

@@ -1,4 +1,4 @@
-"""The sockets that the agent listens on. The supervisor opens them; what its children accept on them is theirs."""
+"""Listening sockets. The supervisor opens them, and the web workers inherit them and accept connections."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ LISTENERS = ("listen_address", "telemetry_address")
 """Settings of kube_metrics that name an address."""
 
 Listeners = dict[str, "socket.socket | None"]
-"""Setting to its listening socket, None where the setting is null."""
+"""Listening socket by setting, None if the setting is null."""
 
 BIND_TIME = 3.0
-"""Seconds during which a taken port is tried again: the children of a killed agent need a moment to let go of it."""
+"""Seconds for which a taken port is retried: the children of a killed agent need a moment to close it."""
 
 
 def open_listener(config: Config, setting: str) -> socket.socket | None:
-    """The listening socket of a setting; all addresses, IPv4 and IPv6, when it names no host.
+    """Open the listening socket of a setting: on all addresses, IPv4 and IPv6, if the setting names no host.
 
     Raises:
-        BootFailure: the address is taken, or not ours to take.
+        BootFailure: the address is taken, not of this host, or its port needs privileges.
     """
     address: ListenAddress | None = getattr(config.kube_metrics, setting)
     if address is None:
@@ -39,7 +39,7 @@ def open_listener(config: Config, setting: str) -> socket.socket | None:
             if time.monotonic() > deadline:
                 where = f"{address.host or '*'}:{address.port}"
                 raise BootFailure(
-                    Exit.PORT, f"cannot listen on {where}: {error.strerror}; set kube_metrics.{setting}"
+                    Exit.PORT, f"cannot listen on {where}: {error.strerror}; set kube_metrics.{setting} to another address"
                 ) from error
         time.sleep(0.1)
     set_timeouts({setting: listener}, config)
@@ -47,8 +47,8 @@ def open_listener(config: Config, setting: str) -> socket.socket | None:
 
 
 def set_timeouts(listeners: Mapping[str, socket.socket | None], config: Config) -> None:
-    """Bound what is accepted from now on. Connections inherit the time-outs of their listener (Linux, socket(7)): no
-    client holds a thread by silence."""
+    """Set the timeouts of connections that are accepted from now on, so that no silent client holds a thread."""
+    # Linux copies the timeouts of a listener to the connections it accepts (socket(7)).
     for option, seconds in ((socket.SO_RCVTIMEO, config.web.read_timeout), (socket.SO_SNDTIMEO, config.web.write_timeout)):
         for listener in listeners.values():
             if listener:
@@ -56,13 +56,16 @@ def set_timeouts(listeners: Mapping[str, socket.socket | None], config: Config) 
 
 
 def rebind(listeners: Listeners, before: Config, config: Config) -> Listeners:
-    """The sockets of a new configuration: new addresses are taken before the old ones are given up.
+    """Open the addresses of a new configuration, then close those that it no longer has.
 
     Args:
-        listeners: those of the configuration `before`.
+        listeners: sockets of the configuration `before`.
+
+    Returns:
+        The sockets of the new configuration; unchanged addresses keep theirs.
 
     Raises:
-        BootFailure: a new address is taken, or not ours to take; the old ones stay.
+        BootFailure: a new address cannot be opened; the old sockets stay open.
     """
     fresh: Listeners = {}
     try:
@@ -78,19 +81,20 @@ def rebind(listeners: Listeners, before: Config, config: Config) -> Listeners:
 
 
 def addresses(listeners: Mapping[str, socket.socket | None]) -> str:
-    """Where they listen, in words."""
+    """Format the addresses for the log: `127.0.0.1 port 9443`."""
     names = [listener.getsockname() for listener in listeners.values() if listener]
     return " and ".join(f"{name[0]} port {name[1]}" for name in names)
 
 
 def close_all(listeners: Mapping[str, socket.socket | None]) -> None:
-    """Close those that there are."""
+    """Close all sockets."""
     for listener in listeners.values():
         if listener:
             listener.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    # One dual-stack socket serves IPv4 and IPv6, unless the kernel was started without IPv6.
     if not host and socket.has_dualstack_ipv6():
         return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,4 +1,4 @@
-"""Logs on standard error, as text for people or JSON for machines, each line with the process that wrote it."""
+"""Logs on standard error, as text or JSON; each line names its process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 class _Text(logging.Formatter):
-    """`2026-11-24T09:30:00.120Z info    watch-pods: pods: synced 120 objects`."""
+    """Formatter of lines such as `2026-11-24T09:30:00.120Z info    watch-pods: pods: synced 120 objects`."""
 
     def __init__(self, process: str) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class _Text(logging.Formatter):
 
 
 class _Json(_Text):
-    """One object per line: time, level, process, logger, message and, where there is one, the traceback."""
+    """Formatter of one JSON object per line: time, level, process, logger, message and, after an exception, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {
@@ -49,7 +49,7 @@ def configure(process: str, level: str, format: str) -> None:
     """Send this process's logs to standard error.
 
     Args:
-        process: its name in each line, `watch-pods`.
+        process: name in each line, `watch-pods`.
         level: debug, info, warning or error.
         format: text or json.
     """

@@ -1,4 +1,4 @@
-"""What the supervisor and its children need of the operating system: exit codes, parent-death, names, pidfile."""
+"""Operating system: exit statuses, signals, death with the parent, process names, heap settings, pidfile."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ log = logging.getLogger("telegen.supervisor")
 
 
 class Exit(IntEnum):
-    """How a process of the agent ends."""
+    """Exit status of a process of the agent."""
 
     OK = 0
     CRASH = 1
-    """Something unforeseen: the supervisor starts the worker again."""
+    """An unexpected exception; the supervisor restarts the worker."""
     CONFIG = 2
-    """The configuration, or the command line, cannot be used."""
+    """The configuration or the command line is invalid."""
     PORT = 3
-    """The address to listen on is taken or not ours."""
+    """The address to listen on cannot be opened."""
     BOOT = 4
-    """A worker cannot work at all as configured: starting it again would not help, so the agent stops."""
+    """A worker cannot work with this configuration. A restart would not help, so the agent stops."""
 
 
 class BootFailure(Exception):
-    """The agent cannot start or go on; `status` is what it exits with."""
+    """The agent cannot start or continue; `status` is its exit status."""
 
     def __init__(self, status: Exit, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class BootFailure(Exception):
 
 
 def describe(status: int) -> str:
-    """How a child ended, in words, from its wait status."""
+    """Describe the wait status of a child: `killed by SIGKILL`, `exit status 1 (CRASH)`."""
     if os.WIFSIGNALED(status):
         return f"killed by {signal.Signals(os.WTERMSIG(status)).name}"
     code = os.WEXITSTATUS(status)
@@ -52,18 +52,18 @@ def describe(status: int) -> str:
 
 
 def kill(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a child, which may have ended."""
+    """Send a signal to a child; a child that has ended already is ignored."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
-        log.debug("process %d had ended before %s", pid, number.name)
+        log.debug("%s: process %d has ended already", number.name, pid)
 
 
 def ended(pid: int, block: bool = False) -> bool:
-    """Whether a child has ended; it is reaped then.
+    """Return True if a child has ended, and reap it.
 
     Args:
-        block: wait until it has.
+        block: wait until it has ended.
     """
     try:
         return os.waitpid(pid, 0 if block else os.WNOHANG)[0] == pid
@@ -72,20 +72,24 @@ def ended(pid: int, block: bool = False) -> bool:
 
 
 def die_with_parent(parent: int, how: signal.Signals) -> None:
-    """Let the kernel send this process `how` when its parent ends (prctl(2), PR_SET_PDEATHSIG).
+    """Let the kernel send this process the signal `how` when its parent ends (prctl(2), PR_SET_PDEATHSIG).
 
     Args:
-        parent: the pid that forked this process; when it is gone already, the process ends at once.
+        parent: the pid that forked this process.
     """
     _libc.prctl(_PR_SET_PDEATHSIG, int(how), 0, 0, 0)
+    # The parent may have ended before the call; the kernel sends no signal for that.
     if os.getppid() != parent:
         os._exit(Exit.CRASH)
 
 
 @contextmanager
 def hold_term() -> Iterator[None]:
-    """A context to fork in: SIGTERM waits. A child that got it before it has a handler of its own would give it to the one
-    that it inherits, which means the parent, and would live on."""
+    """Block SIGTERM while forking.
+
+    Until a child has installed its own handler it would run the inherited handler of the parent, which only notes the
+    signal, and would not end.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
@@ -94,20 +98,20 @@ def hold_term() -> Iterator[None]:
 
 
 def end_at_term() -> None:
-    """The child's side of `hold_term`: from here on SIGTERM ends it, also one that has waited."""
+    """Unblock SIGTERM in the child after `hold_term`; SIGTERM, also a pending one, ends the process."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def set_name(name: str) -> None:
-    """The name that ps and top show (15 bytes of it)."""
+    """Set the name that ps and top show, of at most 15 bytes."""
     _libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def bound_heap() -> None:
-    """Keep freed memory from staying with the process (glibc's mallopt(3)).
+    """Let glibc return freed memory to the system (mallopt(3)): one heap for all threads, and mmap for blocks from 1 MiB.
 
-    One heap for all threads, and blocks from 1 MiB on straight from the system, whatever was freed before.
+    By default glibc raises the mmap threshold after each large block that is freed, and its heap keeps such blocks.
     """
     mallopt = getattr(_libc, "mallopt", None)
     if mallopt is not None:
@@ -117,15 +121,18 @@ def bound_heap() -> None:
 
 
 def share_memory() -> None:
-    """What exists now is shared by all children for good: keep the collector from writing into it, and from looking through it
-    again; holes in the heap go back to the system. PERF: 40 ms for what is imported; 1 MB less for all processes at rest."""
+    """Freeze all objects, so that children share their memory.
+
+    The garbage collector would write into every object and so copy its memory page in each child. PERF: takes 40 ms after
+    the imports; saves 1 MB over all processes at rest.
+    """
     gc.collect()
     trim_memory()
     gc.freeze()
 
 
 def trim_memory() -> None:
-    """Give freed heap pages back to the system, where the C library can (glibc's malloc_trim)."""
+    """Return freed heap pages to the system (malloc_trim(3)); does nothing without glibc."""
     trim = getattr(_libc, "malloc_trim", None)
     if trim is not None:
         trim(0)
@@ -138,21 +145,22 @@ class Pidfile:
         self._path = Path(path)
 
     def create(self) -> None:
-        """Write it.
+        """Write the file.
 
         Raises:
-            FileExistsError: the agent that it names is running.
+            FileExistsError: the process that the file names is running.
             OSError: the file cannot be written.
         """
         running = self._running()
         if running:
-            raise FileExistsError(f"{self._path}: the agent runs already as process {running}")
+            raise FileExistsError(f"{self._path}: the agent runs already as process {running}; stop it, or set another pidfile")
+        # Written beside and renamed: a reader never sees an empty pidfile.
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         partial.write_text(f"{os.getpid()}\n")
         os.replace(partial, self._path)
 
     def remove(self) -> None:
-        """Take it away if it is ours."""
+        """Remove the file if it names this process."""
         if self._read() == os.getpid():
             self._path.unlink(missing_ok=True)
 
@@ -163,7 +171,7 @@ class Pidfile:
             return 0
 
     def _running(self) -> int:
-        """The pid in the file if such a process is there and it is not this one (as after a restart in a container)."""
+        """Return the pid in the file if that process runs, else 0. After a restart in a container it may be this process."""
         pid = self._read()
         if pid in (0, os.getpid()):
             return 0
@@ -172,5 +180,6 @@ class Pidfile:
         except ProcessLookupError:
             return 0
         except PermissionError:
+            # A process of another user runs.
             return pid
         return pid

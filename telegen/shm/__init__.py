@@ -1,1 +1,1 @@
-"""Shared memory: where one writer per arena publishes pages and any process reads them whole."""
+"""Shared memory: arenas of pages with one writer each, and small values that processes share."""

@@ -1,4 +1,4 @@
-"""Which units of an arena are free: best fit, neighbours joined at once."""
+"""Allocator of the units of an arena: best fit, with adjacent free blocks merged at once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ class ArenaFull(MemoryError):
 
 
 class Allocator:
-    """Units [first, limit) of an arena. Not safe for threads by itself.
+    """Allocates units [first, limit) of an arena. Not safe for threads by itself.
 
-    The free blocks below the high-water mark are kept by start, by end and by size; what lies above it is free and
-    untouched.
+    Free blocks below the high-water mark `high` are indexed by start, by end and by size. All units above it are free, and
+    were never written.
     """
 
     def __init__(self, first: int, limit: int) -> None:
@@ -24,11 +24,12 @@ class Allocator:
         self._by_size: list[tuple[int, int]] = []
 
     def take(self, size: int) -> int:
-        """The start of `size` free units, now taken.
+        """Allocate `size` units and return the first.
 
         Raises:
-            ArenaFull: no block is large enough.
+            ArenaFull: no free block is large enough.
         """
+        # (size, 0) sorts before every block of this size: the first block from there is the best fit.
         at = bisect_left(self._by_size, (size, 0))
         if at < len(self._by_size):
             block, start = self._by_size[at]
@@ -43,7 +44,7 @@ class Allocator:
         return start
 
     def give(self, start: int, size: int) -> tuple[int, int]:
-        """Free units again; returns the free block (start, size) that they are part of now."""
+        """Free units; return the merged free block (start, size) that contains them."""
         end = start + size
         if end in self._sizes:
             size += self._remove(end, self._sizes[end])
@@ -54,14 +55,14 @@ class Allocator:
         return start, size
 
     def reserve(self, taken: list[tuple[int, int]]) -> None:
-        """Start with these (start, size) blocks taken and all between them free."""
+        """Mark these (start, size) blocks as taken and the gaps between them as free, before the first allocation."""
         for start, size in sorted(taken):
             if start > self.high:
                 self._add(self.high, start - self.high)
             self.high = max(self.high, start + size)
 
     def free_blocks(self) -> list[tuple[int, int]]:
-        """(start, size) of every free block below the high-water mark."""
+        """Return (start, size) of every free block below the high-water mark."""
         return sorted(self._sizes.items())
 
     def _add(self, start: int, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Signs of life: one row per process in anonymous memory that needs no help from the dead."""
+"""Heartbeats: one row of shared memory per process."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ _BEAT = struct.Struct("<Q")
 _PID = struct.Struct("<Q")
 
 
-class Board:
-    """Rows of (pid, last beat), inherited over fork. Each row has one writer: the process that it is about.
+class Heartbeats:
+    """Rows of (pid, last beat), inherited over fork. Each row is written by its own process alone.
 
-    A row is 64 bytes: the pid, then the beat in nanoseconds of the system-wide monotonic clock, 0 before the first.
+    A row is 64 bytes: the pid, then the beat in nanoseconds of CLOCK_MONOTONIC, which all processes share; 0 before the first.
     """
 
     def __init__(self, rows: int) -> None:
         self._memory = mmap.mmap(-1, rows * _ROW)
 
     def enter(self, row: int, pid: int) -> None:
-        """Note which process the row is about now; its age starts anew."""
+        """Assign a row to a process; its age starts at 0."""
         self._put(row, 0, _PID.pack(pid))
         self.beat(row)
 
     def beat(self, row: int) -> None:
-        """Say "alive"."""
+        """Write the time of now."""
         self._put(row, 8, _BEAT.pack(time.monotonic_ns()))
 
     def leave(self, row: int) -> None:
-        """The process of this row has gone; the time of its last beat stays."""
+        """Note that the process has ended; the time of its last beat stays."""
         self._put(row, 0, _PID.pack(0))
 
     def clear(self, row: int) -> None:
-        """The process of this row is not wanted any more: as if there had never been one."""
+        """Empty a row whose process is no longer wanted."""
         self._put(row, 0, bytes(16))
 
     def pid(self, row: int) -> int:
-        """Who is in the row, 0 for nobody."""
+        """Pid of the row's process, 0 for none."""
         return int(_PID.unpack_from(self._memory, row * _ROW)[0])
 
     def age(self, row: int) -> float:
@@ -47,6 +47,6 @@ class Board:
         return (time.monotonic_ns() - beat) / 1e9 if beat else float("inf")
 
     def _put(self, row: int, offset: int, data: bytes) -> None:
-        # One assignment: struct.pack_into would show zeros for a moment.
+        # One assignment: struct.pack_into fills with zeros first, which a reader could see.
         start = row * _ROW + offset
         self._memory[start : start + len(data)] = data

@@ -1,20 +1,20 @@
-"""The bytes of an arena: who writes what where.
+"""Layout of an arena in bytes, and the protocol between its writer and its readers.
 
     offset  size
     0       8     magic and version
-    8       8     floor: every snapshot numbered below it may have lost extents
+    8       8     floor: snapshots with a sequence below it may have lost extents
     64      32    slot 0: sequence, directory extent, crc32 of the directory, crc32 of the slot
     128     32    slot 1
     4096    ...   extents, in units of 64 bytes
 
-An extent is one integer: unit << 32 | length in bytes; 0 is "nothing". The directory is JSON, {store: StoreEntry}. Each
-store's index is a table of its columns (cells, crc32 of the column's text, its length) and then the cells' extents,
-column by column.
+An extent is one integer: unit << 32 | length in bytes; 0 means none. The directory is MessagePack, {store: StoreEntry}.
+Each store's index is a table of its columns (number of cells, crc32 of the column's text, its length) followed by the
+cells' extents, column by column.
 
-One process writes an arena, any number read it, nobody locks. The writer writes new extents, then a new directory, then
-the slot that is not current. A reader takes the slot with the higher sequence whose checksums hold, copies, and accepts
-the copy only if the floor has not passed the sequence meanwhile. The checksums stand in for the memory fences that
-Python lacks (arm64).
+One process writes an arena and any number read it, without locks. The writer writes new extents, then a new directory,
+then the slot that is not current. A reader takes the slot with the higher sequence whose checksums match, copies, and
+accepts the copy only if the floor is still at or below the sequence. Checksums replace the memory fences that Python
+does not have: on arm64 a reader may see the slot before the extents.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ Buffer = Union[bytes, memoryview]
 
 
 class StoreEntry(msgspec.Struct, array_like=True):
-    """What the directory says of one store.
+    """Entry of one store in the directory.
 
     Attributes:
         index, index_crc: extent and checksum of its index.
         schema, schema_crc: extent and checksum of its families' headers, a list of `FamilyEntry`.
-        objects: how many objects it holds.
-        order: place of its families on the page: lower first, then by name.
-        published: Unix seconds of the publication.
+        objects: number of objects.
+        order: position of its families on the page: lower first, then by name.
+        published: time of the publication in Unix seconds.
     """
 
+    # array_like: the order of the fields is the format.
     index: int
     index_crc: int
     schema: int
@@ -78,9 +79,10 @@ schema_decoder = msgspec.msgpack.Decoder(list[FamilyEntry])
 
 @dataclass
 class Arena:
-    """Memory without a name, inherited over fork: a memfd and its mapping.
+    """Anonymous shared memory, inherited over fork: a memfd and its mapping.
 
-    It is large and sparse: pages appear when touched and go when their extents are freed.
+    It is large and sparse: the kernel allocates memory pages when they are written, and holes are punched when extents are
+    freed. Without a name it cannot outlive the agent, not even after SIGKILL.
     """
 
     name: str
@@ -89,10 +91,10 @@ class Arena:
 
     @classmethod
     def create(cls, name: str, limit: int) -> "Arena":
-        """Make an arena that can grow to `limit` bytes.
+        """Create an arena that can grow to `limit` bytes.
 
         Raises:
-            OSError: the system has no memory, or no more file descriptors.
+            OSError: the system has no memory or no file descriptors left.
         """
         fd = os.memfd_create(f"telegen-{name}", os.MFD_CLOEXEC)
         os.ftruncate(fd, limit)
@@ -101,33 +103,33 @@ class Arena:
         return cls(name, fd, memory)
 
     def clear(self) -> None:
-        """Forget what is published and give its memory back. Only while nobody writes; readers find nothing, then."""
+        """Remove all that is published and free its memory. Call it only while no process writes the arena."""
         newest = max(SLOT.unpack(self.memory[start : start + SLOT.size])[0] for start in SLOTS)
-        # The next writer goes on above the floor: snapshots that were being copied are known to be lost.
+        # The next writer numbers its snapshots above the floor, so that a reader that is copying now finds its copy rejected.
         self.memory[FLOOR] = max(newest + 1, int.from_bytes(self.memory[FLOOR], "little")).to_bytes(8, "little")
         for start in SLOTS:
             self.memory[start : start + SLOT.size] = bytes(SLOT.size)
         self.memory.madvise(mmap.MADV_REMOVE, mmap.PAGESIZE, len(self.memory) - mmap.PAGESIZE)
 
     def close(self) -> None:
-        """Unmap and close; the memory goes when the last process has done so."""
+        """Unmap and close; the kernel frees the memory when the last process has closed it."""
         self.memory.close()
         os.close(self.fd)
 
 
-def extent(unit: int, length: int) -> int:
-    """An extent as one integer."""
+def pack_extent(unit: int, length: int) -> int:
+    """Return an extent as one integer."""
     return unit << 32 | length
 
 
-def span(place: int) -> slice:
-    """The bytes of an extent."""
-    start = place >> 32 << UNIT_BITS
-    return slice(start, start + (place & LENGTH))
+def span(extent: int) -> slice:
+    """Return the range of bytes of an extent."""
+    start = extent >> 32 << UNIT_BITS
+    return slice(start, start + (extent & LENGTH))
 
 
 def units(length: int) -> int:
-    """How many units `length` bytes take."""
+    """Return the number of units that hold `length` bytes."""
     return (length + UNIT - 1) >> UNIT_BITS
 
 
@@ -136,7 +138,7 @@ class Column:
     """One family's cells in one store.
 
     Attributes:
-        crc, length: of the whole text of the column.
+        crc, length: crc32 and bytes of the whole text of the column.
         cells: extents of its deflate pieces, in page order, without empty ones.
     """
 
@@ -146,13 +148,13 @@ class Column:
 
 
 def pack_index(columns: list[Column]) -> bytes:
-    """The index of a store."""
+    """Encode the index of a store."""
     heads = [COLUMN.pack(len(column.cells), column.crc, column.length) for column in columns]
     return b"".join([*heads, *[column.cells.tobytes() for column in columns]])
 
 
 def unpack_index(index: bytes, columns: int) -> list[Column]:
-    """The columns of an index that has passed its checksum."""
+    """Decode an index whose checksum was verified."""
     result, start = [], columns * COLUMN.size
     for cells, crc, length in COLUMN.iter_unpack(index[:start]):
         extents = array("Q")

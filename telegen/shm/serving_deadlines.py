@@ -1,10 +1,7 @@
-"""Gates: until when this agent may serve which shard of the cluster, in memory that every process of it sees.
+"""Serving deadlines in shared memory: until when this agent may serve each shard of the cluster.
 
-One process, the one that takes part in the election, writes; the web workers look at each scrape, and the supervisor
-at which workers there ought to be. A gate closes by itself: nobody has to be alive for that.
-
-Some of what belongs to a shard is shown only while it is known to be in step with the API server. The process that keeps it in step
-writes until when that is, which closes by itself as well.
+The elector writes them. The web workers read them at each scrape; the supervisor reads which watch workers have to run.
+A deadline passes by itself, so the end of service does not depend on any process being alive.
 """
 
 from __future__ import annotations
@@ -16,61 +13,65 @@ import time
 
 _ROW = 64
 _FIELDS = struct.Struct("<QQ")
-_WANTED, _LEAVING, _PROVEN = 8, 0, 16
+_WANTED, _LEAVING = 8, 0
 
 
 def boottime_ns() -> int:
-    """Nanoseconds on a clock that runs on through suspension."""
+    """Nanoseconds on a clock that includes suspension of the machine."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-class Gates:
+def boottime() -> float:
+    """Seconds on the same clock (clock_gettime(2), CLOCK_BOOTTIME)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class ServingDeadlines:
     """Rows of (deadline, wanted), inherited over fork.
 
-    Row 0 says in its first field whether the agent is leaving; row n + 1 is of shard n: the deadline in nanoseconds of
-    CLOCK_BOOTTIME, 0 for closed, then 1 if the shard's stores are to be kept in step, then until when what has to be in step is.
+    Row 0: 1 while the agent is leaving its group. Row n + 1, of shard n: the deadline in nanoseconds of CLOCK_BOOTTIME, 0 for
+    none; 1 if the watch workers of the shard have to run.
 
     Attributes:
-        token: random text that tells this agent from all others, for as long as its supervisor lives.
+        token: random text that tells this agent from all others while its supervisor lives.
     """
 
     def __init__(self, shards: int) -> None:
         self._memory = mmap.mmap(-1, (shards + 1) * _ROW)
+        self._shards = shards
         self.token = secrets.token_hex(4)
 
     def set(self, shard: int, until: float, wanted: bool) -> bool:
-        """Let a shard be served until a moment of CLOCK_BOOTTIME in seconds; whether `wanted` is new."""
-        fresh = wanted != self.wanted(shard)
-        # One assignment: struct.pack_into would show zeros for a moment.
-        self._put(shard + 1, _FIELDS.pack(max(0, int(until * 1e9)), int(wanted)))
-        return fresh
+        """Allow a shard to be served until a moment of CLOCK_BOOTTIME in seconds; return true if `wanted` has changed."""
+        changed = wanted != self.is_wanted(shard)
+        self._put(shard + 1, max(0, int(until * 1e9)), int(wanted))
+        return changed
 
-    def prove(self, shard: int, until: float) -> None:
-        """Let what has to be in step be shown until a moment of CLOCK_BOOTTIME in seconds, as long as the shard may be served."""
-        self._put(shard + 1, max(0, int(until * 1e9)).to_bytes(8, "little"), _PROVEN)
+    def is_served(self, shard: int) -> bool:
+        """Return true while the shard may be served."""
+        return boottime_ns() < self._get(shard + 1, 0)
 
-    def is_open(self, shard: int, proven: bool = False) -> bool:
-        """Whether the shard may be served now; with `proven`, what of it has to be in step."""
-        now = boottime_ns()
-        return now < self._get(shard + 1, 0) and (not proven or now < self._get(shard + 1, _PROVEN))
+    def serves_any(self) -> bool:
+        """Return true while any shard may be served."""
+        return any(map(self.is_served, range(self._shards)))
 
-    def wanted(self, shard: int) -> bool:
-        """Whether the shard's stores are to be kept in step."""
+    def is_wanted(self, shard: int) -> bool:
+        """Return true if the watch workers of the shard have to run."""
         return bool(self._get(shard + 1, _WANTED))
 
-    def leave(self, leaving: bool) -> None:
-        """Say whether the agent is about to leave the group, so that its Leases are to be given back."""
-        self._put(0, _FIELDS.pack(int(leaving), 0))
+    def set_leaving(self, leaving: bool) -> None:
+        """Ask the elector to release its Leases when it ends."""
+        self._put(0, int(leaving), 0)
 
     @property
     def leaving(self) -> bool:
-        """Whether the agent is about to leave the group."""
+        """True if the elector has to release its Leases when it ends."""
         return bool(self._get(0, _LEAVING))
 
     def _get(self, row: int, offset: int) -> int:
         start = row * _ROW + offset
         return int.from_bytes(self._memory[start : start + 8], "little")
 
-    def _put(self, row: int, data: bytes, offset: int = 0) -> None:
-        start = row * _ROW + offset
-        self._memory[start : start + len(data)] = data
+    def _put(self, row: int, first: int, second: int) -> None:
+        # One assignment: struct.pack_into fills with zeros first, which a reader could see.
+        self._memory[row * _ROW : row * _ROW + _FIELDS.size] = _FIELDS.pack(first, second)

@@ -1,4 +1,4 @@
-"""What one process finds out and others go by, in anonymous memory that is inherited over fork."""
+"""Single values in anonymous memory that is inherited over fork: one writer at a time, any number of readers."""
 
 from __future__ import annotations
 
@@ -9,60 +9,59 @@ _SHARD = struct.Struct("<II")
 _KNOWN = 1 << 31
 MOST = _KNOWN - 1
 """The largest number of shards."""
+TEXT_BYTES = 255
+"""The longest text, in bytes of UTF-8."""
 
 
-class ShardCell:
-    """(number, of how many), or None before it is known; inherited over fork. One writer at a time, any readers.
-
-    The number's highest bit says that the cell has been written.
-    """
+class SharedShard:
+    """(number, total), or None before it is known. The highest bit of the number marks a value that was written."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
 
     def write(self, shard: tuple[int, int]) -> None:
-        """Say what the shard is now; each of the two numbers is from 0 to `MOST`."""
+        """Set the shard; each of the two numbers is from 0 to `MOST`."""
         number, total = shard
-        # One assignment: struct.pack_into would show zeros for a moment.
+        # One assignment: struct.pack_into fills with zeros first, which a reader could see.
         self._memory[: _SHARD.size] = _SHARD.pack(number | _KNOWN, total)
 
     def clear(self) -> None:
-        """Forget it."""
+        """Return to "not known"."""
         self._memory[: _SHARD.size] = bytes(_SHARD.size)
 
     def read(self) -> tuple[int, int] | None:
-        """What the shard is."""
+        """Return the shard, None before it is known."""
         number, total = _SHARD.unpack_from(self._memory)
         return (number & ~_KNOWN, total) if number & _KNOWN else None
 
 
-class TextCell:
-    """A short text, or "" before it is known. One writer at a time, any readers.
+class SharedText:
+    """A short text, or "" for none.
 
-    Its bytes come first and their number last: what has been seen in part is not known yet.
+    The bytes are written first and their count last, so a reader takes a text that is written in part for none.
     """
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
 
     def write(self, text: str) -> None:
-        """Say what it is: 1 to 255 bytes without a NUL.
+        """Set the text: 1 to `TEXT_BYTES` bytes without a NUL.
 
         Raises:
             ValueError: it is shorter or longer.
         """
         data = text.encode()
-        if not 0 < len(data) < 256:
-            raise ValueError(f"{len(data)} bytes are no short text")
+        if not 0 < len(data) <= TEXT_BYTES:
+            raise ValueError(f"a shared text has 1 to {TEXT_BYTES} bytes, not {len(data)}")
         self._memory[1 : 1 + len(data)] = data
         self._memory[0] = len(data)
 
     def clear(self) -> None:
-        """Forget it."""
+        """Return to no text."""
         self._memory[0] = 0
-        self._memory[1:256] = bytes(255)
+        self._memory[1 : 1 + TEXT_BYTES] = bytes(TEXT_BYTES)
 
     def read(self) -> str:
-        """The text."""
+        """Return the text."""
         data = self._memory[1 : 1 + self._memory[0]]
         return "" if b"\0" in data else data.decode()

@@ -1,4 +1,4 @@
-"""The one writer of an arena: writes extents, publishes snapshots whole, reclaims after a grace time."""
+"""Writer of an arena: writes extents, publishes snapshots atomically, reclaims extents after a grace time."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from telegen.shm.layout import (
     Buffer,
     StoreEntry,
     directory_encoder,
-    extent,
+    pack_extent,
     span,
     units,
 )
 from telegen.shm.reader import ArenaReader
 
 GRACE = 1.0
-"""Seconds between the publication that drops an extent and its reuse. A scrape copies for some 10 ms; one that is held
-up longer sees the floor pass and copies again. Longer costs memory: 3,000 updates/s drop 20 MB/s."""
+"""Seconds between the publication that drops an extent and its reuse. A scrape copies for some 10 ms; a slower one finds
+its sequence below the floor and copies again. A longer time costs memory: 3,000 updates/s drop 20 MB/s."""
 
 PUNCH = 256 * 1024
-"""Free blocks from this size in bytes on go back to the system."""
+"""Bytes from which a free block is returned to the system."""
 
 
 class ArenaWriter:
-    """Writes and publishes; safe for the threads of one process.
+    """Writes and publishes the stores of one arena; safe for the threads of one process.
 
-    A writer begins with the snapshot that its predecessor in the arena left: its stores go on being served until a new
-    store of that name is published. Names outside `stores` are dropped with the first publication.
+    A writer begins with the snapshot of its predecessor, a worker that ended. Each store of it stays served until the new
+    writer publishes a store of that name. Stores whose names are not in `stores` are dropped at the first publication.
     """
 
     def __init__(
@@ -57,51 +57,51 @@ class ArenaWriter:
         self._sequence = 0
         self._entries: dict[str, StoreEntry] = {}
         self._inherited: dict[str, list[int]] = {}
-        self._adopt(ArenaReader(arena), set(stores))
+        self._load_predecessor(ArenaReader(arena), set(stores))
 
     def write(self, data: Buffer) -> int:
-        """Copy `data` into a new extent and give it.
+        """Copy `data` into a new extent and return the extent.
 
         Raises:
             ArenaFull: the arena has reached its limit.
         """
         with self._lock:
-            place = extent(self._allocator.take(units(len(data))), len(data))
-            self._memory[span(place)] = data
-        return place
+            extent = pack_extent(self._allocator.take(units(len(data))), len(data))
+            self._memory[span(extent)] = data
+        return extent
 
     def inherits(self, store: str) -> bool:
-        """Whether what a predecessor has published of a store is still served."""
+        """Return True while a store of the predecessor is still served."""
         return store in self._inherited
 
-    def read(self, place: int) -> bytes:
-        """The bytes of an extent that this writer has not freed."""
-        return self._memory[span(place)]
+    def read(self, extent: int) -> bytes:
+        """Return the bytes of an extent that this writer has not freed."""
+        return self._memory[span(extent)]
 
-    def free(self, places: Iterable[int]) -> None:
-        """Give up extents that a published snapshot may hold: they are reused a grace time after the next
-        publication."""
+    def free(self, extents: Iterable[int]) -> None:
+        """Free extents that a published snapshot may contain: they are reused a grace time after the next publication."""
         with self._lock:
-            self._dropped.extend(place for place in places if place)
+            self._dropped.extend(extent for extent in extents if extent)
 
-    def discard(self, places: Iterable[int]) -> None:
-        """Give up extents that were never published: they are reused at once."""
+    def discard(self, extents: Iterable[int]) -> None:
+        """Free extents that were never published: they are reused at once."""
         with self._lock:
-            self._give([place for place in places if place])
+            self._give([extent for extent in extents if extent])
 
     def publish(self, name: str, index: bytes, schema: bytes, objects: int, order: int) -> None:
-        """Replace the store `name` in the snapshot and flip to it.
+        """Publish a snapshot in which the store `name` is replaced.
 
         Args:
-            index: see `layout.pack_index`; all its extents have been written.
+            index: see `layout.pack_index`; all its extents are written already.
             schema: the encoded list of `FamilyEntry`, one per column.
-            objects: how many objects the store holds.
-            order: place of the store's families on the page.
+            objects: number of objects in the store.
+            order: position of the store's families on the page.
         """
         with self._lock:
             self._reclaim()
             before = self._entries.get(name)
             schema_crc = crc32(schema)
+            # The schema changes only with the configuration, so its extent is kept over publications.
             if before and before.schema_crc == schema_crc and name not in self._inherited:
                 schema_at = before.schema
             else:
@@ -114,37 +114,40 @@ class ArenaWriter:
             self._flip()
 
     def trim(self) -> None:
-        """Reclaim what is due and give back every free memory page, however small the block that it is in."""
+        """Reclaim dropped extents that are due, and return every free memory page to the system."""
         with self._lock:
             self._reclaim()
             for start, size in self._allocator.free_blocks():
                 self._punch(start, size)
 
     def _flip(self) -> None:
-        """Write the directory, then the slot that is not current."""
+        """Write the directory, then the slot that is not current: readers see the old or the new snapshot, never a mix."""
         directory = directory_encoder.encode(self._entries)
-        place = self.write(directory)
+        extent = self.write(directory)
+        # Readers may still use the old directory; like dropped cells it is reused after the grace time.
         self._dropped.append(self._directory)
         self._sequence += 1
-        slot = SLOT.pack(self._sequence, place, crc32(directory), 0)
+        slot = SLOT.pack(self._sequence, extent, crc32(directory), 0)
         start = SLOTS[self._sequence & 1]
-        # One assignment each: struct.pack_into would show zeros for a moment.
+        # One assignment copies all bytes at once; struct.pack_into first fills with zeros, which a reader could see.
         self._memory[start : start + SLOT.size + SLOT_CHECK.size] = slot + SLOT_CHECK.pack(crc32(slot))
-        self._directory = place
-        self._retired.append((self._clock() + self._grace, self._sequence, [place for place in self._dropped if place]))
+        self._directory = extent
+        self._retired.append((self._clock() + self._grace, self._sequence, [extent for extent in self._dropped if extent]))
         self._dropped = []
 
     def _reclaim(self) -> None:
-        """Reuse what was dropped a grace time ago, after saying so in the floor."""
+        """Reuse extents that were dropped a grace time ago."""
         now = self._clock()
         while self._retired and self._retired[0][0] <= now:
-            _, sequence, places = self._retired.popleft()
+            _, sequence, extents = self._retired.popleft()
+            # The floor rises before the memory is reused, so that a reader never accepts a copy of reused memory.
             self._memory[FLOOR] = sequence.to_bytes(8, "little")
-            self._give(places)
+            self._give(extents)
 
-    def _give(self, places: list[int]) -> None:
-        for place in places:
-            start, size = self._allocator.give(place >> 32, units(place & LENGTH))
+    def _give(self, extents: list[int]) -> None:
+        for extent in extents:
+            start, size = self._allocator.give(extent >> 32, units(extent & LENGTH))
+            # Punching costs a system call and later page faults, so small blocks are only reused.
             if size << UNIT_BITS >= PUNCH:
                 self._punch(start, size)
 
@@ -156,8 +159,8 @@ class ArenaWriter:
         if last > first:
             self._memory.madvise(mmap.MADV_REMOVE, first, last - first)
 
-    def _adopt(self, reader: ArenaReader, stores: set[str]) -> None:
-        """Keep what the predecessor published and free the rest of the arena."""
+    def _load_predecessor(self, reader: ArenaReader, stores: set[str]) -> None:
+        """Keep the snapshot of the predecessor and free the rest of the arena, where it may have left unpublished extents."""
         snapshot = reader.load()
         taken: list[int] = []
         self._sequence = int.from_bytes(self._memory[FLOOR], "little")
@@ -165,14 +168,14 @@ class ArenaWriter:
             self._sequence, self._directory = snapshot.sequence, snapshot.directory
             taken.append(snapshot.directory)
             for name, store in snapshot.stores.items():
-                cells = [place for column in store.columns for place in column.cells]
+                cells = [cell for column in store.columns for cell in column.cells]
                 taken += [store.entry.index, store.entry.schema, *cells]
                 if name in stores:
                     self._entries[name], self._inherited[name] = store.entry, cells
                 else:
                     self._dropped += [store.entry.index, store.entry.schema, *cells]
             self._memory[FLOOR] = self._sequence.to_bytes(8, "little")
-        self._allocator.reserve([(place >> 32, units(place & LENGTH)) for place in taken if place])
+        self._allocator.reserve([(extent >> 32, units(extent & LENGTH)) for extent in taken if extent])
         for start, size in self._allocator.free_blocks():
             self._punch(start, size)
         high = self._allocator.high

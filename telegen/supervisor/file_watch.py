@@ -1,4 +1,4 @@
-"""Whether a file has changed since it was last looked at."""
+"""Detection of changes of a file by polling."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import os
 
 
 class WatchedFile:
-    """A file that may be replaced at any time, by rename or through a symbolic link, as ConfigMap volumes do."""
+    """A file that may be replaced at any time by a rename or through a symbolic link, as in ConfigMap volumes.
+
+    Args:
+        path: None for no file, which never changes.
+    """
 
     def __init__(self, path: str | None) -> None:
         self._path = path
-        self._stat = self._look()
+        self._stat = self._identity()
         self._digest = self._read()
 
     def changed(self) -> bool:
-        """Whether its content differs from the last time that this was asked. A file that is away for a moment has not
-        changed."""
-        stat = self._look()
+        """Return True if the content differs from the last call. A missing file has not changed: it may be in replacement."""
+        stat = self._identity()
         if stat == self._stat or stat is None:
             return False
         self._stat = stat
+        # A kubelet rewrites files without changing them; only other content is worth a reload.
         before, self._digest = self._digest, self._read()
         return self._digest != before
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _identity(self) -> tuple[int, int, int] | None:
+        """Return modification time, inode and size, None if there is no file."""
         if self._path is None:
             return None
         try:

@@ -1,24 +1,60 @@
-"""The command line of the agent: its own options, and kube-state-metrics' flags by their own names."""
+"""The command line of the agent: its own options, and the flags of kube-state-metrics under their own names."""
 
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from telegen import __version__
-from telegen.config.flags import FLAGS, Flag, Given, read_switch
+from telegen.config import ConfigSource
+from telegen.config.flags import FLAGS, Flag, read_switch
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The parsed command line.
+
+    Attributes:
+        source: the file, the environment and the flags that the configuration comes from.
+        check: check the configuration and exit.
+        demo: watch a simulated cluster, of `demo_pods` pods and `demo_rate` changes per second.
+    """
+
+    source: ConfigSource
+    check: bool
+    demo: bool
+    demo_pods: int
+    demo_rate: float
+
+
+def parse_run_options(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> RunOptions:
+    """Parse the command line of `telegen run` and `python -m telegen.supervisor`.
+
+    Args:
+        argv: arguments without the program's name; None for those of this process.
+        environ: the variables to load the configuration with.
+
+    Raises:
+        SystemExit: the arguments are invalid, or --help or --version is among them.
+    """
+    options = parser().parse_args(argv)
+    values = vars(options)
+    flags = {flag.name: values[flag.name] for flag in FLAGS if values[flag.name]}
+    source = ConfigSource(options.config, dict(environ), flags, options.continue_without_config)
+    return RunOptions(source, options.check, options.demo, options.demo_pods, options.demo_rate)
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `telegen run` and `python -m telegen.supervisor`."""
+    """Build the parser of the command line."""
     made = argparse.ArgumentParser(
         prog="telegen run",
-        description="Turn Kubernetes state and containers into metrics.",
+        description="Serve metrics of Kubernetes objects and of containers.",
         epilog="A flag wins over TELEGEN_* variables, which win over the file.",
         allow_abbrev=False,
     )
-    made.add_argument(
-        "--config", metavar="FILE", help="YAML configuration; without it the defaults, TELEGEN_* and flags apply"
-    )
+    made.add_argument("--config", metavar="FILE", help="YAML configuration (default: no file; settings have their defaults)")
     made.add_argument(
         "--continue-without-config",
         nargs="?",
@@ -26,18 +62,18 @@ def parser() -> argparse.ArgumentParser:
         default=False,
         type=_boolean,
         metavar="BOOL",
-        help="start with the defaults while the file of --config is missing; it is taken once it is there",
+        help="start with the defaults while the file of --config does not exist, and load it when it appears",
     )
-    made.add_argument(
-        "--check", action="store_true", help="check the configuration, say what is not effective yet, and exit"
-    )
-    made.add_argument("--demo", action="store_true", help="serve a simulated cluster that keeps changing")
+    made.add_argument("--check", action="store_true", help="check the configuration, list settings without effect, and exit")
+    made.add_argument("--demo", action="store_true", help="watch a simulated cluster whose objects keep changing")
     made.add_argument(
         "--demo-pods", type=int, default=200, metavar="N", help="pods of the simulated cluster (default: 200)"
     )
-    made.add_argument("--demo-rate", type=float, default=5.0, metavar="N", help="changes per second there (default: 5)")
-    made.add_argument("--version", action="version", version=f"telegen {__version__}")
-    group = made.add_argument_group("flags of kube-state-metrics, and the setting that each one is")
+    made.add_argument(
+        "--demo-rate", type=float, default=5.0, metavar="N", help="changes per second of the simulated cluster (default: 5)"
+    )
+    made.add_argument("--version", action="version", version=f"telegen {__version__}", help="print the version and exit")
+    group = made.add_argument_group("flags of kube-state-metrics, each with the setting that it sets")
     for flag in FLAGS:
         _add(group, flag)
     return made
@@ -51,16 +87,10 @@ def _boolean(text: str) -> bool:
 
 
 def _add(group: argparse._ArgumentGroup, flag: Flag) -> None:
-    """One flag. All its occurrences are kept: some add up."""
+    """Add one flag. All its occurrences are kept, because the values of some flags add up."""
     options = [f"--{flag.name}", *flag.aliases]
     help = flag.help.replace("%", "%%")
     if flag.switch:
         group.add_argument(*options, dest=flag.name, action="append", nargs="?", const="true", metavar="BOOL", help=help)
     else:
         group.add_argument(*options, dest=flag.name, action="append", metavar="VALUE", help=help)
-
-
-def given(options: argparse.Namespace) -> Given:
-    """The flags of kube-state-metrics that stand on the command line."""
-    values = vars(options)
-    return {flag.name: values[flag.name] for flag in FLAGS if values[flag.name]}

@@ -1,4 +1,4 @@
-"""Signals to the supervisor: a handler only notes that one has come, and the loop does what it says."""
+"""Signals to the supervisor. A handler only notes the signal; the loop of the supervisor acts on it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ NOTED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SI
 
 
 class Signals:
-    """What has come and has not been taken, and a pipe by which each signal ends a wait."""
+    """Pending signals, and a pipe that ends a wait when a signal arrives.
+
+    The pipe closes the race between the check for signals and the wait: a signal in between makes the pipe readable.
+    """
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
         self._wake_read, self._wake_write = os.pipe()
 
     def install(self) -> None:
-        """Note signals from now on, in this process."""
+        """Install the handlers in this process."""
         os.set_blocking(self._wake_write, False)
         os.set_blocking(self._wake_read, False)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
@@ -27,22 +30,21 @@ class Signals:
             signal.signal(number, self._note)
 
     def forsake(self) -> None:
-        """In a child: the parent's signals are no business of this process."""
+        """Close the pipe in a forked child, which would otherwise wake the parent at its own signals."""
         signal.set_wakeup_fd(-1)
         os.close(self._wake_read)
         os.close(self._wake_write)
 
     def wait(self, timeout: float) -> None:
-        """Until a signal comes, or for so many seconds."""
+        """Wait for a signal, for at most `timeout` seconds."""
         readable, _, _ = select.select([self._wake_read], [], [], timeout)
         if readable:
             os.read(self._wake_read, 512)
 
     def take(self) -> Iterator[str]:
-        """The names of those that have come, the first one first: `hup`."""
+        """Yield and remove the names of pending signals in order of arrival: `hup`."""
         while self._numbers:
             yield signal.Signals(self._numbers.pop(0)).name[3:].lower()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        """The handler."""
         self._numbers.append(number)

@@ -1,7 +1,7 @@
-"""A rehearsal before the fork: what the workers will do is done once in the parent, on small data of its own.
+"""The warm-up: the parent does the work of its workers once on sample objects, before it forks them.
 
-CPython rewrites code as it runs and makes much else at first use. What happens in the parent is shared by all children;
-what happens in each child is paid for by each.
+CPython specializes bytecode as it runs and fills caches at first use. Memory written before the fork is shared by all
+children; memory written after it belongs to each child alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -27,7 +27,6 @@ from telegen.api.collection import Collection
 from telegen.api.credentials import Cluster
 from telegen.api.decoding import event_decoder
 from telegen.api.reflector import INITIAL_END, Reflector
-from telegen.demo.objects import SyntheticCluster
 from telegen.kubemetrics.app import View, make_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubestate.registry import RESOURCES
@@ -36,40 +35,40 @@ from telegen.kubestate.selectors import Selection, selected_families
 from telegen.metrics.family import Object
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
+from telegen.supervisor.warmup_objects import SAMPLES
 from workers.watch import StoreObserver
 
 log = logging.getLogger("telegen.supervisor.warmup")
 
 TIMES = 20
-"""Objects per resource: CPython rewrites code that ran some ten times."""
+"""Objects per resource: CPython specializes code after some ten runs."""
 WATCHED = 5
-"""Resources that come from a server. The others only differ in their tables: they are not worth 2 ms each for two requests."""
+"""Resources that are read from a server. The others differ only in their tables, so two requests of 2 ms each would gain nothing."""
 ARENA = 16 << 20
-PROCESS = "rehearsal"
+PROCESS = "warmup"
 TIMEOUTS = Timeouts(connect=1.0, read=2.0)
 
 
-def rehearse(resources: Iterable[str], selection: Selection, folder: str) -> None:
-    """Take a state of each resource, of some from a server, then an update of each object; answer a scrape; forget it all.
+def warm_up(resources: Iterable[str], selection: Selection, folder: str) -> None:
+    """List and update sample objects of each resource, some of them from a server, answer a scrape, and drop the results.
 
     PERF: takes 0.1 s and saves 1 MB per worker: 103 instead of 112 MB at rest.
 
     Args:
-        folder: where value files of the agent's own metrics are; those of the rehearsal are taken away again.
+        folder: the value files of the agent's own metrics; the warm-up's files are removed.
     """
     names = list(resources)
     arena = Arena.create(PROCESS, ARENA)
     log.setLevel(logging.ERROR)
     try:
         telemetry = Telemetry(PROCESS)
-        samples = dict(SyntheticCluster(1, 1).objects())
-        answers = ((RESOURCES[name], _answer(RESOURCES[name], samples.get(name, {}))) for name in names)
+        answers = ((RESOURCES[name], _answer(RESOURCES[name], SAMPLES.get(name, {}))) for name in names)
         writer, watched = ArenaWriter(arena, names), list(islice(answers, WATCHED))
-        # One store after the other: many at once leave holes in the heap, which each child would fill with memory of its own.
+        # One store after the other: many at once fragment the heap, and each child would fill the holes with private pages.
         with _server([answer for _, answer in watched]) as url:
             for resource, _ in watched:
                 _watch(url, _store(resource, selection, writer), resource, telemetry)
@@ -77,9 +76,9 @@ def rehearse(resources: Iterable[str], selection: Selection, folder: str) -> Non
             _fill(_store(resource, selection, writer), resource, answer)
         _scrape(arena, telemetry)
     except OSError as error:
-        log.error("left out, every process will take some more memory: %s", error)
+        log.error("warm-up failed: %s; every process takes about 1 MB more memory", error)
     finally:
-        # What was made refers to itself in circles, and to the arena.
+        # The objects form reference cycles that keep the arena's memory mapped until they are collected.
         gc.collect()
         arena.close()
         for file in Path(folder).glob(f"*_{PROCESS}.db"):
@@ -92,7 +91,7 @@ def _store(resource: Resource, selection: Selection, writer: ArenaWriter) -> Met
 
 
 def _fill(store: MetricsStore, resource: Resource, answer: bytes) -> None:
-    """Feed a store what a server would have sent."""
+    """Fill a store from the body of a watch."""
     decode = event_decoder(resource.needs)
     events = [decode(line) for line in answer.splitlines()]
     store.replace(event for event in events if event[0] == "ADDED")
@@ -103,8 +102,8 @@ def _fill(store: MetricsStore, resource: Resource, answer: bytes) -> None:
 
 
 def _watch(url: str, store: MetricsStore, resource: Resource, telemetry: Telemetry) -> None:
-    """Let a reflector feed a store until the server has told all."""
-    observer = _Director(telemetry, log, store)
+    """Fill a store by a reflector until the answer of the server ends."""
+    observer = _StopAtEnd(telemetry, log, store)
     client = Client(lambda again: Cluster(url), TIMEOUTS)
     Reflector(client, Collection(resource.path(), reads=resource.needs), store, observer, observer.stop).run()
     store.flush()
@@ -112,23 +111,23 @@ def _watch(url: str, store: MetricsStore, resource: Resource, telemetry: Telemet
 
 
 def _scrape(arena: Arena, telemetry: Telemetry) -> None:
-    """Ask the web application for the page, as Prometheus and as curl ask."""
-    board = Board(1)
-    view = View({"/metrics": [ArenaReader(arena)]}, {}, board, {"supervisor": 0}, 1.0)
-    app = make_app(view, reading_registry(board, view.rows), telemetry)
-    for coding in ("gzip", "identity"):
-        environ: dict[str, Any] = {"PATH_INFO": "/metrics", "HTTP_ACCEPT_ENCODING": coding, "wsgi.input": io.BytesIO()}
+    """Request the page from the web application with gzip, as Prometheus does, and without, as curl does."""
+    heartbeats = Heartbeats(1)
+    view = View({"/metrics": [ArenaReader(arena)]}, {}, heartbeats, {"supervisor": 0}, 1.0)
+    app = make_app(view, reading_registry(heartbeats, view.rows), telemetry)
+    for path, coding in product(("/metrics", "/readyz", "/telemetry"), ("gzip", "identity")):
+        environ: dict[str, Any] = {"PATH_INFO": path, "HTTP_ACCEPT_ENCODING": coding, "wsgi.input": io.BytesIO()}
         setup_testing_defaults(environ)
         for _ in app(environ, _start_response):
             pass
 
 
 def _start_response(status: str, headers: Sequence[tuple[str, str]], error: Any = None) -> Any:
-    """The server's side of WSGI: nobody reads the head."""
+    """Ignore the head of a WSGI response."""
 
 
 def _answer(resource: Resource, sample: Object) -> bytes:
-    """A streamed list of `TIMES` objects, and a change of each."""
+    """Build the body of a watch: a streamed list of `TIMES` objects, and a change of each."""
     lines = []
     for kind, version in (("ADDED", "1"), ("MODIFIED", "2")):
         for number in range(TIMES):
@@ -149,14 +148,16 @@ def _answer(resource: Resource, sample: Object) -> bytes:
 
 @contextmanager
 def _server(answers: Sequence[bytes]) -> Iterator[str]:
-    """A process that gives each answer, and then an empty one, to one request each; its URL."""
+    """Fork a server that sends each answer, followed by an empty one, to one request each; yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(TIMEOUTS.read)
+        # A process, not a thread: the supervisor must have no thread when it forks.
         pid = os.fork()
         if pid == 0:
             try:
                 for answer in answers:
                     _serve(listener, answer)
+                    # The reflector opens another watch when the first one ends.
                     _serve(listener, b"")
             finally:
                 os._exit(0)
@@ -178,23 +179,23 @@ def _serve(listener: socket.socket, answer: bytes) -> None:
         connection.sendall(head + chunk + b"0\r\n\r\n")
 
 
-class _Director(StoreObserver):
-    """Ends the rehearsal when the first connection has been read to its end."""
+class _StopAtEnd(StoreObserver):
+    """Stops the reflector at the end of its first connection."""
 
     def __init__(self, telemetry: Telemetry, log: logging.Logger, store: MetricsStore) -> None:
         super().__init__(telemetry, log, store)
         self.stop = threading.Event()
 
     def watching(self) -> None:
-        """The answer has come to its end."""
+        """Stop at the end of the answer."""
         super().watching()
         self.stop.set()
 
     def failed(self, reason: str, message: str, delay: float) -> None:
-        """Never mind: there is nothing to wait for."""
+        """Stop after an error, too: the server does not answer a second time."""
         super().failed(reason, message, delay)
         self.stop.set()
 
 
 def _ignore(family: str, error: Exception) -> None:
-    """The sample objects are bare: what cannot be read from them is left out."""
+    """Ignore families that cannot be read: most sample objects are empty."""

@@ -1,1 +1,1 @@
-"""Benchmarks: what the agent costs, beside the bars that it is to keep."""
+"""Benchmarks: costs of the agent, compared with their limits."""

@@ -33,19 +33,19 @@ BARS = {
     "rest_pss_mb": ("<=", 110),
     "rest_cpu_percent": ("<=", 1),
 }
-"""What is to be reached on 10,000 pods."""
+"""Limits for 10,000 pods."""
 
 INFLATE = 64 * 1024
 AFTER_RESTARTS = b"# HELP kube_pod_container_status_running "
-"""The family that follows the one in which a probe shows."""
+"""Family that follows the one with the probe."""
 
 Figures = dict[str, float]
 
 
 def measure_sync(url: str, tree: Tree) -> Figures:
-    """From the start of the processes to the first complete page."""
+    """Measure the time from the start of the processes to the first complete page."""
     tree.watch_peak()
-    # No more often than a kubelet in a hurry: each look costs a millisecond.
+    # Each probe costs the agent a millisecond, so more frequent ones would distort the result.
     wall = wait_for("readiness", lambda: is_ready(url), 180, 0.1)
     cpu = tree.cpu()
     time.sleep(1)
@@ -54,7 +54,7 @@ def measure_sync(url: str, tree: Tree) -> Figures:
 
 
 def measure_scrapes(url: str, tree: Tree, prefix: str, gzip: bool, times: int) -> Figures:
-    """Latency and CPU of a scrape: the agent's processes, the scrape alone."""
+    """Measure latency and CPU of a scrape, without the client."""
     get(f"{url}/metrics", gzip)
     before, latencies = tree.cpu(), []
     for _ in range(times):
@@ -64,25 +64,25 @@ def measure_scrapes(url: str, tree: Tree, prefix: str, gzip: bool, times: int) -
 
 
 def measure_page(url: str) -> Figures:
-    """How large the page is."""
+    """Measure the size of the page."""
     packed = get(f"{url}/metrics", gzip=True).body
     text = zlib.decompress(packed, 31)
     return {"lines": text.count(b"\n"), "bytes": len(text), "gzip_bytes": len(packed)}
 
 
 def events_handled(url: str) -> float:
-    """Watch events that the agent has counted for pods."""
+    """Return the number of watch events of pods from /telemetry."""
     return _counted(url, r'events_total{store="pods"}')
 
 
 def _counted(url: str, pattern: str) -> float:
-    """A figure of the agent's own about the API."""
+    """Return the sum of one of the agent's own metrics of the API."""
     found = re.search(rf"telegen_api_{pattern} (\S+)", get(f"{url}/telemetry").body.decode())
     return float(found[1]) if found else 0.0
 
 
 def measure_updates(url: str, api: str, tree: Tree, rate: int, seconds: float) -> Figures:
-    """Pod updates per second of CPU of the process that handles them."""
+    """Measure pod updates per CPU second of the process that handles them."""
     post(f"{api}/demo/rate?per_second={rate}")
     time.sleep(2)
     events, cpu = events_handled(url), tree.cpu("telegen-watch-p")
@@ -90,20 +90,20 @@ def measure_updates(url: str, api: str, tree: Tree, rate: int, seconds: float) -
     events, cpu = events_handled(url) - events, tree.cpu("telegen-watch-p") - cpu
     post(f"{api}/demo/rate?per_second=0")
     settle(url)
-    # Whole states, taken anew by an agent that has fallen behind, are no updates.
+    # Relists of an agent that has fallen behind are not updates.
     lists = _counted(url, r'lists_total{by="watch",store="pods"}') - 1
     return {"updates_per_core_s": events / cpu, "updates_sent_s": events / seconds, "updates_lists": lists}
 
 
 def settle(url: str) -> None:
-    """Wait until the agent has caught up with what was sent."""
+    """Wait until the agent has received all events."""
     before = -1.0
     while before != (before := events_handled(url)):
         time.sleep(2)
 
 
 def measure_visible(url: str, api: str, probes: int) -> Figures:
-    """Time from an event to a scrape that shows it, at 200 updates a second."""
+    """Measure the time from an event to a scrape that shows it, at 200 updates per second."""
     post(f"{api}/demo/rate?per_second=200")
     time.sleep(1)
     delays = []
@@ -117,14 +117,14 @@ def measure_visible(url: str, api: str, probes: int) -> Figures:
                 break
             if scraped - started > 30:
                 raise TimeoutError("an update never became visible")
-        # It was on the page by the time that the scrape began, at the latest when it was put together.
+        # The start of the scrape counts: the value was on the page by then, or at the latest at its assembly.
         delays.append(max(0.0, scraped - started))
     post(f"{api}/demo/rate?per_second=0")
     return {"visible_p99_ms": 1000 * sorted(delays)[max(0, round(len(delays) * 0.99) - 1)]}
 
 
 def _shows(page: bytes, needle: bytes) -> bool:
-    """Whether a gzip page has it among the restarts of containers; expanded no further than that family."""
+    """Return True if the restarts of containers on a gzip page have the value; decompress only up to that family."""
     stream, past, end = decompressor(), b"", len(page) - GZIP_TRAILER
     for start in range(len(GZIP_HEADER), end, INFLATE):
         piece = past + stream.decompress(page[start : min(end, start + INFLATE)])
@@ -137,7 +137,7 @@ def _shows(page: bytes, needle: bytes) -> bool:
 
 
 def measure_rest(seconds: float) -> Figures:
-    """A small node: 100 pods, nothing happens, one scrape in 15 s."""
+    """Measure a small node: 100 pods, no changes, one scrape in 15 s."""
     with simulated(100) as api, agent(api) as (url, tree):
         wait_for("readiness", lambda: is_ready(url), 60)
         time.sleep(5)
@@ -150,7 +150,7 @@ def measure_rest(seconds: float) -> Figures:
 
 
 def run(options: argparse.Namespace) -> Figures:
-    """All measurements."""
+    """Run all measurements."""
     figures = measure_machine()
     with simulated(options.pods) as api, agent(api) as (url, tree):
         figures |= measure_sync(url, tree)
@@ -167,7 +167,7 @@ def run(options: argparse.Namespace) -> Figures:
 
 
 def table(figures: Figures) -> str:
-    """For people."""
+    """Format the table."""
     lines = []
     for name, value in figures.items():
         sign, bar = BARS.get(name, ("", 0))
@@ -178,7 +178,7 @@ def table(figures: Figures) -> str:
 
 
 def main() -> int:
-    """Measure, print, write."""
+    """Measure, print the table, and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--pods", type=int, default=10000)
     parser.add_argument("--rate", type=int, default=3000, help="updates per second that are sent to measure their cost")

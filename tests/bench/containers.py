@@ -1,4 +1,4 @@
-"""`make bench CONTAINERS=200`: what the sampler costs on a made-up node, at rest and with every container at work."""
+"""`make bench CONTAINERS=200`: cost of the sampler on a synthetic node, idle and with all containers busy."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ kube_metrics:
 log: {{level: warning}}
 """
 INTERVAL = 10
-"""Seconds between two passes in production; the share of a core is told for it."""
+"""Seconds between two passes in production, for the share of a core."""
 
 BARS = {"pass_cpu_ms": 60.0, "core_percent": 1.0, "gzip_cpu_ms": 3.0, "sampler_pss_mb": 30.0}
-"""What is to be kept with 200 containers at rest; the CPU time grows with the containers."""
+"""Limits for 200 idle containers; the limit of CPU time is proportional to the containers."""
 
 Figures = dict[str, float]
 
 
 def measure(version: int, containers: int) -> Figures:
-    """An agent on a node of this version of cgroups."""
+    """Run an agent on a node with this version of cgroups."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         node = Node(Path(folder), version, containers)
         node.write()
@@ -57,14 +57,14 @@ def measure(version: int, containers: int) -> Figures:
 
 
 def _per_pass(agent: Agent, pause: int, passes: int) -> float:
-    """CPU milliseconds of the sampler's process per pass."""
+    """Measure CPU milliseconds of the sampler per pass."""
     before = agent.tree.cpu("telegen-sample")
     time.sleep(pause * passes)
     return 1000 * (agent.tree.cpu("telegen-sample") - before) / passes
 
 
 def _busy(agent: Agent, node: Node, pause: int) -> float:
-    """CPU milliseconds of a pass in which everything has changed, from the difference to passes without a change."""
+    """Measure CPU milliseconds of a pass after changes of all files, from the difference to passes without changes."""
     idle = _per_pass(agent, pause, 5)
     costs = []
     for usage in range(2, 5):
@@ -78,7 +78,7 @@ def _busy(agent: Agent, node: Node, pause: int) -> float:
 
 
 def _scrapes(agent: Agent, times: int = 100) -> Figures:
-    """CPU of the web's processes for a gzip scrape, and how large the page is."""
+    """Measure CPU of the web processes for a gzip scrape, and the size of the page."""
     url = f"{agent.url}/metrics"
     text = zlib.decompress(get(url, gzip=True).body, 31)
     before = agent.tree.cpu("telegen-web")
@@ -93,7 +93,7 @@ def _scrapes(agent: Agent, times: int = 100) -> Figures:
 
 
 def main(containers: int) -> int:
-    """Measure both versions, print, write build/bench-containers.json."""
+    """Measure both versions, print the table, and write build/bench-containers.json."""
     found = {f"v{version}": measure(version, containers) for version in (2, 1)}
     for name in found["v2"]:
         bar = BARS.get(name) if containers == 200 else None

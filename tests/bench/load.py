@@ -1,4 +1,4 @@
-"""What the agents of a DaemonSet ask of the API server: requests and bytes per agent and minute, counted at the wire.
+"""Load of a DaemonSet on the API server: requests and bytes per agent and minute, counted by a proxy.
 
 Alone: `python -m tests.bench.load [SECONDS]`. docs/scale.md reckons with it.
 """
@@ -28,22 +28,22 @@ kube_metrics:
 log: {{level: warning}}
 """
 NODES, PODS = 20, 600
-"""Of the simulated cluster: 30 pods on each node."""
+"""Pods of the simulated cluster: 30 per node."""
 CHANGES = 10.0
-"""Changes of pods per second: each pod changes once a minute."""
+"""Changes of pods per second: one per pod and minute."""
 ROLES = ("holder", "standby", "waiting")
 
 
 @dataclass(frozen=True)
 class Watched:
-    """An agent and its way to the API server."""
+    """An agent and its proxy to the API server."""
 
     agent: Agent
     proxy: Proxy
 
     @property
     def role(self) -> str:
-        """What it is to the others, by its own metrics."""
+        """Role of the agent by its own metrics."""
         page = self.agent.page_if_up("/telemetry")
         if 'telegen_shard_served{lease="telegen-shard-0"} 1.0' in page:
             return "holder"
@@ -51,7 +51,7 @@ class Watched:
 
 
 def measure_load(seconds: float) -> dict[str, float]:
-    """Requests, bytes of answers and memory by role, after everybody has found its own."""
+    """Measure requests, bytes of responses and memory by role, after all roles are settled."""
     server = SimulatedServer(make_state(SyntheticCluster(PODS, NODES))).start()
     server.levers.bookmark_interval = 60.0
     server.levers.rate = CHANGES

@@ -1,4 +1,4 @@
-"""How fast the machine is at the moment: what all other figures are to be read by."""
+"""Current speed of the machine, to compare figures of different runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import orjson
 from telegen.demo.objects import SyntheticCluster
 
 PODS = 2000
-"""More text than the processor keeps in its cache."""
+"""Bytes of text, more than the processor's cache."""
 
 
 def measure_machine() -> dict[str, float]:
-    """Microseconds of CPU to parse a pod of 10 kB, no two alike: 33 on the machine of docs/design.md."""
+    """Measure CPU microseconds to parse a pod of 10 kB, all different: 33 on the machine of docs/design.md."""
     cluster = SyntheticCluster(PODS, 100)
     texts = [orjson.dumps(cluster.pod(number)) for number in range(PODS)]
     gc.disable()

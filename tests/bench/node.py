@@ -1,4 +1,4 @@
-"""A made-up node: control files and /proc of as many containers as one wants, in pods of two, as v1 or v2 has them."""
+"""A synthetic node: control files and /proc of any number of containers, two per pod, for cgroup v1 or v2."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRESSURE = "some avg10=0.00 avg60=0.00 avg300=0.00 total={0}\nfull avg10=0.00 av
 
 
 def files(version: int, number: int, usage: int) -> dict[str, str]:
-    """Control files of a cgroup: `controller/name` for v1, by name for v2. `usage` moves what moves when it is at work."""
+    """Return the control files of a cgroup: `controller/name` for v1, `name` for v2. `usage` changes the counters."""
     if version == 1:
         stat = "".join(f"{key} {number * 10 + place + usage}\n" for place, key in enumerate(STAT_V1))
         io = f"8:0 Read {4096 * usage}\n8:0 Write {8192 * usage}\n8:0 Total {12288 * usage}\nTotal {12288 * usage}\n"
@@ -72,14 +72,14 @@ def files(version: int, number: int, usage: int) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Node:
-    """A folder with `cgroup`, `proc`, `sys` and `host` in it."""
+    """A folder with the roots `cgroup`, `proc`, `sys` and `host`."""
 
     root: Path
     version: int
     containers: int
 
     def cgroups(self) -> Iterator[tuple[int, str]]:
-        """Number and path of each: slices, pods, two containers per pod."""
+        """Yield number and path of each cgroup: slices, pods, two containers per pod."""
         yield 0, "kubepods.slice"
         yield 1, "kubepods.slice/kubepods-burstable.slice"
         for pod in range((self.containers + 1) // 2):
@@ -90,7 +90,7 @@ class Node:
                 yield 3 + 3 * pod + container, f"{path}/cri-containerd-{pod * 2 + container:064x}.scope"
 
     def write(self, usage: int = 1) -> None:
-        """Make the files, or move what moves."""
+        """Write the files; a new `usage` changes the counters."""
         for number, path in self.cgroups():
             for name, content in files(self.version, number, usage).items():
                 folder, _, name = name.rpartition("/")
@@ -104,7 +104,7 @@ class Node:
         self._system()
 
     def _process(self, pid: int, path: str) -> None:
-        """The one process of a container."""
+        """Write the process of a container."""
         folders = [""] if self.version == 2 else ["cpu,cpuacct", "memory", "pids"]
         for folder in folders:
             (self.root / "cgroup" / folder / path / "cgroup.procs").write_text(f"{pid}\n")

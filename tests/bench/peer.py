@@ -1,4 +1,4 @@
-"""kube-state-metrics itself on the same simulated cluster, in the same run: what the agent's figures are to be read beside.
+"""kube-state-metrics on the same simulated cluster in the same run, for comparison.
 
 The simulated API server speaks JSON only; from a real one kube-state-metrics takes protobuf, which costs it less to read.
 """
@@ -16,13 +16,13 @@ from tests.cluster.peer import Peer, peer
 from tests.harness import drain, simulated
 
 QUIET = 3.0
-"""Seconds without work after which it has synced."""
+"""Seconds without CPU use after which it has synced."""
 
 Figures = dict[str, float]
 
 
 def measure_peer(pods: int) -> Figures:
-    """CPU to sync, memory and scrapes of a kube-state-metrics with its default resources.
+    """Measure CPU to sync, memory and scrapes of kube-state-metrics with its default resources.
 
     Raises:
         Unavailable: it has not been built.
@@ -46,7 +46,7 @@ def _memory(process: psutil.Process) -> float:
 
 
 def _settled(process: psutil.Process) -> float:
-    """CPU seconds until it has nothing to do any more."""
+    """Measure CPU seconds until it is idle."""
     before, since = -1.0, time.monotonic()
     while time.monotonic() - since < QUIET:
         time.sleep(0.2)
@@ -57,7 +57,7 @@ def _settled(process: psutil.Process) -> float:
 
 
 def _scrapes(process: psutil.Process, other: Peer, name: str, gzip: bool) -> Figures:
-    """Latency and CPU of a scrape."""
+    """Measure latency and CPU of a scrape."""
     drain(other.url, gzip)
     before = _cpu(process)
     latencies = [drain(other.url, gzip) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""What rendering costs, per resource: microseconds per object and per sample, beside the bars."""
+"""Cost of rendering by resource: microseconds per object and per sample, with their limits."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from telegen.metrics.render import Render, renderer
 
 CASES = Path(__file__).parents[1] / "kubestate" / "cases"
 OBJECTS = 1000
-"""Rendered per run, no two of the same name."""
+"""Objects per run, all with different names."""
 RUNS = 5
-"""The fastest counts: the others were disturbed."""
+"""Runs; the fastest counts, because other processes disturb the slower ones."""
 
 POD_BAR = 120.0
-"""Microseconds for the synthetic pod, of some 65 samples."""
+"""Limit in microseconds for the synthetic pod with some 65 samples."""
 SAMPLE_BAR, OBJECT_BAR = 1.5, 10.0
-"""Microseconds per sample, and on top of that per object, for every other resource."""
+"""Limits in microseconds per sample and per object for every other resource."""
 
 
 def measure_rendering() -> Iterator[tuple[str, float, float, float]]:
-    """(resource, samples, microseconds, bar) per object, for every resource there is."""
+    """Yield (resource, samples, microseconds, limit) per object of every resource."""
     for name, resource in RESOURCES.items():
         samples, cost = _measure(resource, _objects(name))
         yield name, samples, cost, POD_BAR if name == "pods" else OBJECT_BAR + SAMPLE_BAR * samples
 
 
 def rendering_table() -> Iterator[str]:
-    """For people."""
+    """Format the table."""
     yield f"{'rendering':34} {'samples':>8} {'us/object':>10} {'us/sample':>10} {'bar':>8}"
     for name, samples, cost, bar in measure_rendering():
         verdict = "kept" if cost <= bar else "MISSED"
@@ -43,7 +43,7 @@ def rendering_table() -> Iterator[str]:
 
 
 def _objects(resource: str) -> Callable[[int], Object]:
-    """Makes objects by number: pods of the synthetic cluster; of the rest, those of the parity cases in turn."""
+    """Creates objects by number: pods of the synthetic cluster; for other resources the objects of the parity cases in turn."""
     if resource == "pods":
         return SyntheticCluster(OBJECTS, 100).pod
     cases = orjson.loads((CASES / resource / "objects.json").read_bytes())
@@ -58,7 +58,7 @@ def _objects(resource: str) -> Callable[[int], Object]:
 
 
 def _measure(resource: Resource, make: Callable[[int], Object]) -> tuple[float, float]:
-    """Samples and microseconds per object; each object is rendered once per renderer."""
+    """Measure samples and microseconds per object; each renderer renders each object once."""
     families = selected_families(resource, Selection())
     objects = [make(number) for number in range(OBJECTS)]
     best = float("inf")

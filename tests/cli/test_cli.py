@@ -1,4 +1,4 @@
-"""The command `telegen` as people use it."""
+"""The command `telegen`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from telegen import __version__
-from telegen.cli.main import main
+from telegen.cli.main import COMMANDS, main
 
 NAMESPACE = {
     "apiVersion": "v1",
@@ -27,7 +27,7 @@ def named(name: str) -> dict[str, object]:
 
 
 def render(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str) -> tuple[int, str, str]:
-    """Status, output and complaints of `telegen render`."""
+    """Run `telegen render`; return status, standard output and standard error."""
     status = main(["render", str(path), *arguments])
     printed = capsys.readouterr()
     return status, printed.out, printed.err
@@ -49,7 +49,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_forms_of_input(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An object, a List, a stream of them; JSON or YAML: the same page."""
+    """An object, a List or a stream of them, as JSON or YAML, give equal pages."""
     path = tmp_path / "objects"
     path.write_text(FORMS[form])
     status, text, complaints = render(capsys, path)
@@ -70,7 +70,7 @@ def test_forms_of_input(form: str, tmp_path: Path, capsys: pytest.CaptureFixture
     ],
 )
 def test_unreadable_input(text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Input that is none: one line with file and place, exit status 2, nothing printed."""
+    """Malformed input: one line with file and place on standard error, exit status 2, no output."""
     path = tmp_path / "objects"
     path.write_text(text)
     status, out, complaints = render(capsys, path)
@@ -80,21 +80,21 @@ def test_unreadable_input(text: str, message: str, tmp_path: Path, capsys: pytes
 
 
 def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that is not there is named."""
+    """The error names a missing file."""
     assert render(capsys, tmp_path / "none") == (2, "", f"telegen: {tmp_path / 'none'}: No such file or directory\n")
 
 
 def test_unknown_kinds_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Objects of which nothing is said are told on standard error; it is no failure."""
+    """Objects of unsupported kinds are counted on standard error; the exit status is 0."""
     path = tmp_path / "objects"
     path.write_text(json.dumps({"kind": "List", "items": [{"apiVersion": "v1", "kind": "Gopher"}] * 3 + [NAMESPACE]}))
     status, text, complaints = render(capsys, path)
     assert status == 0 and CREATED % "shop" in text
-    assert complaints == "telegen: 3 of v1 Gopher left out: nothing is said of this kind\n"
+    assert complaints == "telegen: skipped 3 of v1 Gopher: the kind is not supported or not among the resources\n"
 
 
 def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--resources, --openmetrics and --config do what they do in the agent."""
+    """--resources, --openmetrics and --config have the same effect as in the agent."""
     path, config = tmp_path / "objects", tmp_path / "config.yaml"
     path.write_text(json.dumps(NAMESPACE))
     config.write_text("kube_metrics: {kube_state: {labels_allowlist: {namespaces: [team]}}}")
@@ -109,7 +109,7 @@ def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert render(capsys, path, "--config", str(config))[1] == ""
     assert CREATED % "shop" in render(capsys, path, "--config", str(config), "--resources", "namespaces")[1]
     status, _, complaints = render(capsys, path, "--resources", "gophers")
-    assert status == 2 and "unknown resource gophers; there are certificatesigningrequests, " in complaints
+    assert status == 2 and "unknown resource gophers; choose from certificatesigningrequests, " in complaints
 
 
 def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -118,8 +118,8 @@ def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_standard_input_and_a_reader_that_has_seen_enough() -> None:
-    """kubectl's output through a pipe; `| head` ends it without a word."""
+def test_pipes() -> None:
+    """Input comes through a pipe; a reader such as `head` may close the output early without an error."""
     many = json.dumps({"kind": "List", "items": [named(f"n{number}") for number in range(20_000)]})
     assert CREATED % "n7" in run("render", text=many).stdout
     command = f"{sys.executable} -m telegen render - | head -1"
@@ -128,7 +128,7 @@ def test_standard_input_and_a_reader_that_has_seen_enough() -> None:
 
 
 def test_check_config_and_version(tmp_path: Path) -> None:
-    """check-config says whether a file can be used; version and help say what they should."""
+    """check-config accepts or refuses a file; version and help print to standard output."""
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
     good.write_text("kube_metrics: {streaming: {enabled: true}}")
     bad.write_text("gophers: 1")
@@ -141,3 +141,20 @@ def test_check_config_and_version(tmp_path: Path) -> None:
     for command in ([], ["run"], ["render"]):
         assert "usage: telegen" in run(*command, "--help").stdout
     assert run("gopher").returncode == 2
+
+
+@pytest.mark.parametrize("module", [["telegen"], ["telegen", "run"], ["telegen.supervisor"]], ids=" ".join)
+def test_version_option(module: list[str]) -> None:
+    """--version prints the version and exits with 0, for the command, for `run` and for the supervisor."""
+    command = [sys.executable, "-m", *module, "--version"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"telegen {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "run"])
+def test_every_command_is_documented(command: str) -> None:
+    """README.md or a document in docs/ names every command."""
+    root = Path(__file__).parents[2]
+    texts = [path.read_text() for path in (root / "README.md", *(root / "docs").glob("*.md"))]
+    documented = any(f"telegen {command}" in text for text in texts)
+    assert documented, f"`telegen {command}` is not documented: add it to README.md or a document in docs/"

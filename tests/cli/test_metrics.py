@@ -1,4 +1,4 @@
-"""`telegen metrics` and the documents that it makes."""
+"""`telegen metrics` and the documents that it generates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMMAND = "telegen metrics --markdown --out docs/metrics"
 
 
 def test_documents_are_current() -> None:
-    """docs/metrics is what the tables say, and holds nothing else."""
+    """docs/metrics is generated from the tables and has no other files."""
     written = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("*")}
     wanted = dict(documents())
     stale = sorted(name for name in written.keys() | wanted.keys() if written.get(name) != wanted.get(name))
@@ -22,7 +22,7 @@ def test_documents_are_current() -> None:
 
 
 def test_documents_are_written(tmp_path: Path) -> None:
-    """--out makes the folder and one document per table and the index, which links to every one of them."""
+    """--out creates the folder, one document per table, and the index, which links to all of them."""
     folder = tmp_path / "new" / "folder"
     assert main(["metrics", "--markdown", "--out", str(folder)]) == 0
     names = {path.name for path in folder.iterdir()}
@@ -31,8 +31,8 @@ def test_documents_are_written(tmp_path: Path) -> None:
     assert all(f"]({name})" in index for name in names - {"README.md"})
 
 
-def test_every_family_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without --out the documents are printed; each family has one row, with its stability and its labels."""
+def test_every_family_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --out the documents are printed; each family has one row with its stability and labels."""
     assert main(["metrics", "--markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if line.startswith("| `")]
@@ -43,14 +43,14 @@ def test_every_family_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_names_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without --markdown: a name per line."""
+    """Without --markdown the output is one name per line."""
     assert main(["metrics"]) == 0
     names = capsys.readouterr().out.splitlines()
     assert names == [family.name for table in tables() for family in table.families]
 
 
 def test_bad_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder that cannot be made, and --out by itself, are told in a line."""
+    """A folder that cannot be created, and --out without --markdown, are errors of one line."""
     (tmp_path / "file").write_text("")
     assert main(["metrics", "--markdown", "--out", str(tmp_path / "file" / "x")]) == 2
     assert "Not a directory" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`telegen sample`: one pass over the cgroups, printed."""
+"""`telegen sample`: print the metrics of one pass over the cgroups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ID = "ab" * 32
 
 
 def test_page_of_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The roots are where one says; both formats can be parsed; groups are added by name."""
+    """--*-root options set the roots; both formats can be parsed; --groups adds groups by name."""
     write(v2_tree(tmp_path / "cgroup") / "docker" / ID, cpu_stat="usage_usec 2000000\n", memory_numa_stat="x\n")
     (tmp_path / "cgroup" / "docker" / ID / "memory.numa_stat").write_text("anon N0=4096\n")
     roots = [f"--{name}-root={tmp_path / name}" for name in ("cgroup", "proc", "sys")]
@@ -29,10 +29,10 @@ def test_page_of_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "container_memory_numa_pages" in {family.name for family in parse_openmetrics(capsys.readouterr().out)}
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Errors go to standard error; a group that there is not is a mistake of usage."""
+def test_malformed_files_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Malformed files are counted on standard error; an unknown group is an error."""
     write(v2_tree(tmp_path) / "docker" / ID, memory_current="many\n")
     assert main(["sample", f"--cgroup-root={tmp_path}", f"--proc-root={tmp_path}"]) == 0
-    assert "1 readings left out: malformed" in capsys.readouterr().err
+    assert "skipped 1 readings: malformed" in capsys.readouterr().err
     assert main(["sample", "--groups", "disks"]) == 2
     assert "no group of metrics is called disks" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from telegen.cli.render import Page
+from telegen.cli.render import ObjectRenderer
 from telegen.config import Config
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
@@ -52,7 +52,7 @@ def create(plane: ControlPlane, objs: list[Object]) -> None:
 
 def wanted(plane: ControlPlane, some_nodes: set[str]) -> list[str]:
     """The samples of everything that there is, of pods those on these nodes and on none."""
-    page = Page([RESOURCES[name] for name in WATCHED], Selection.of(Config().kube_metrics.kube_state))
+    page = ObjectRenderer([RESOURCES[name] for name in WATCHED], Selection.of(Config().kube_metrics.kube_state))
     for name in WATCHED:
         for obj in plane.objects(RESOURCES[name].path()):
             if name != "pods" or obj["spec"].get("nodeName", "") in {"", *some_nodes}:

@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from telegen.cli.render import Page
-from telegen.config import load
+from telegen.cli.render import ObjectRenderer
 from telegen.config.model import KubeState
 from telegen.demo.server import SimulatedServer
 from telegen.kubestate.registry import DEFAULT, RESOURCES
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.sharding import shard_of
-from telegen.supervisor.run_options import given, parser
+from telegen.supervisor.run_options import parse_run_options, parser
 from tests.cluster.binaries import PEER, place
 from tests.cluster.peer import palatable, peer, serving
 from tests.harness import start_agent
@@ -86,7 +85,7 @@ def drawn(seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def page_of(server: SimulatedServer, state: KubeState) -> str:
     """What the agent would serve for all objects as the server has them."""
-    page = Page(RESOURCES.values(), Selection.of(state))
+    page = ObjectRenderer(RESOURCES.values(), Selection.of(state))
     for collection in server.state.collections.values():
         for obj in [stored.load() for stored in collection.objects.values()]:
             if shard_of(obj["metadata"]["uid"], state.total_shards) == state.shard:
@@ -99,7 +98,7 @@ def page_of(server: SimulatedServer, state: KubeState) -> str:
 def test_same_series_as_kube_state_metrics(variant: str, tmp_path: Path) -> None:
     """For some 2,300 objects both programs, given the same flags, say the same: families, types, series, values."""
     flags = FLAGS[variant]
-    state = load(None, {}, given(parser().parse_args(list(flags)))).kube_metrics.kube_state
+    state = parse_run_options(flags, {}).source.load().kube_metrics.kube_state
     resources = f"--resources={','.join(RESOURCES)}"
     seed = list(FLAGS).index(variant)
     with serving(drawn(seed)) as server, peer(tmp_path / "log", f"--apiserver={server.url}", resources, *flags) as other:

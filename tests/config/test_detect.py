@@ -1,8 +1,7 @@
-"""What an environment switches on, and how a changed file is noticed."""
+"""Detection of the cluster, the node and the scope."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,6 @@ import pytest
 
 from telegen.config import Config, ConfigError, detect, election_namespace
 from telegen.config.detect import ACCOUNT
-from telegen.supervisor.file_watch import WatchedFile
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 HOME = {"HOME": "/home/me"}
@@ -41,7 +39,7 @@ TOKEN, USUAL = f"{ACCOUNT}/token", "/home/me/.kube/config"
 def test_what_is_collected(
     settings: dict[str, object], environ: dict[str, str], files: set[str], cluster: str, containers: bool
 ) -> None:
-    """Every combination of settings and environment leads to one source, and says why."""
+    """Every combination of settings and environment leads to one source, with a reason."""
     found = detect(msgspec.convert({"kube_metrics": settings}, Config), environ, files.__contains__)
     assert (found.cluster, found.containers) == (cluster, containers)
     assert found.reason
@@ -50,14 +48,14 @@ def test_what_is_collected(
 @pytest.mark.parametrize(
     ("environ", "cause"),
     [
-        (POD, f"{TOKEN} is not there; does the pod mount its service account?"),
-        ({**HOME, "KUBECONFIG": "/a:/b"}, "KUBECONFIG=/a:/b names no file that is there"),
-        (HOME, "neither in a pod nor by a kubeconfig"),
+        (POD, f"{TOKEN} does not exist; mount the service account (automountServiceAccountToken)"),
+        ({**HOME, "KUBECONFIG": "/a:/b"}, "KUBECONFIG=/a:/b: no such file"),
+        (HOME, "not in a pod, and no kubeconfig"),
     ],
 )
 def test_why_there_is_no_cluster(environ: dict[str, str], cause: str) -> None:
-    """The reason names what was looked for in vain."""
-    assert detect(Config(), environ, lambda path: False).reason.startswith(f"no cluster to be found ({cause}): ")
+    """The reason names the missing sign of a cluster."""
+    assert detect(Config(), environ, lambda path: False).reason.startswith(f"no cluster found ({cause}): ")
 
 
 NODE = {**POD, "NODE_NAME": "node-1"}
@@ -91,7 +89,7 @@ NODE = {**POD, "NODE_NAME": "node-1"}
     ],
 )
 def test_scope(settings: dict[str, object], environ: dict[str, str], node: str) -> None:
-    """A pod that knows its node takes that node's part, unless somebody has chosen its part or there is nothing to watch."""
+    """An agent with a node has node scope, unless the settings fix its share or nothing is watched."""
     found = detect(msgspec.convert({"kube_metrics": settings}, Config), environ, {TOKEN, USUAL}.__contains__)
     assert found.node == node
     assert (f"for node {node}" in found.reason) == bool(node)
@@ -103,7 +101,7 @@ def test_scope(settings: dict[str, object], environ: dict[str, str], node: str) 
     "settings", [{"node_name": "node-1"}, {"scope": "cluster"}, {"kube_state": {"shard": 1, "total_shards": 3}}, {"enabled": False}]
 )
 def test_empty_name_of_the_node(settings: dict[str, object]) -> None:
-    """A NODE_NAME that is set to nothing is told, as each agent would take everything; where it is not needed it does no harm."""
+    """An empty NODE_NAME is an error, as each agent would serve the whole cluster; it is ignored where it is not needed."""
     environ = {**POD, "NODE_NAME": ""}
     with pytest.raises(ConfigError, match="kube_metrics.node_name: NODE_NAME is empty in the environment"):
         detect(Config(), environ, {TOKEN}.__contains__)
@@ -112,19 +110,19 @@ def test_empty_name_of_the_node(settings: dict[str, object]) -> None:
 
 
 def test_node_scope_needs_a_node() -> None:
-    """Asked for by name, node scope does not fall back to watching everything, which every agent would do then."""
+    """An explicit node scope without a node is an error: every agent would serve the whole cluster."""
     config = msgspec.convert({"kube_metrics": {"scope": "node"}}, Config)
     with pytest.raises(ConfigError, match="kube_metrics.scope: node needs node_name, or NODE_NAME in the environment"):
         detect(config, POD, lambda path: True)
 
 
 def test_namespace_of_the_leases(tmp_path: Path) -> None:
-    """The setting, else the variable, else the account's folder; nothing else is guessed."""
+    """The namespace comes from the setting, else the variable, else the ServiceAccount; else it is an error."""
     account = str(tmp_path)
     named = msgspec.convert({"kube_metrics": {"election": {"namespace": "a"}}}, Config)
     assert election_namespace(named, {"POD_NAMESPACE": "b"}, account) == "a"
     assert election_namespace(Config(), {"POD_NAMESPACE": "b"}, account) == "b"
-    with pytest.raises(ConfigError, match="kube_metrics.election.namespace: needed outside a pod"):
+    with pytest.raises(ConfigError, match="kube_metrics.election.namespace: required outside a pod"):
         election_namespace(Config(), {}, account)
     (tmp_path / "namespace").write_text("c")
     assert election_namespace(Config(), {}, account) == "c"
@@ -137,7 +135,7 @@ PLACES: dict[str, tuple[dict[str, str], set[str], str]] = {
     "desk": (HOME, {USUAL}, f"kubeconfig:{USUAL}"),
     "nowhere": (HOME, set(), ""),
 }
-"""Environment, files, and the cluster that can be found there."""
+"""Environment, existing files, and the cluster they lead to."""
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -149,8 +147,8 @@ PLACES: dict[str, tuple[dict[str, str], set[str], str]] = {
 def test_every_combination(
     place: str, enabled: bool | None, auto_detect: bool, enable: bool, state: bool, cadvisor: bool
 ) -> None:
-    """The specification's sentence, for all of its switches in every place: `enabled` decides; without it, auto_detect
-    together with kubernetes.enable does; each source has a switch of its own, and needs what it reads."""
+    """The rule of the specification, for all combinations of its switches: `enabled` decides; if it is null, auto_detect and
+    kubernetes.enable must both be true. Each source has a switch of its own."""
     environ, files, there = PLACES[place]
     kube = {"enabled": enabled, "auto_detect": auto_detect, "kube_state": {"enabled": state}, "cadvisor": {"enabled": cadvisor}}
     config = msgspec.convert({"kubernetes": {"enable": enable}, "kube_metrics": kube}, Config)
@@ -162,42 +160,8 @@ def test_every_combination(
 
 
 def test_kubernetes_enable_stops_detection_only() -> None:
-    """kubernetes.enable false: nothing by itself; asked for by name, it is watched all the same."""
+    """kubernetes.enable false prevents detection, but not kube_metrics.enabled: true."""
     off = {"kubernetes": {"enable": False}}
     assert detect(msgspec.convert(off, Config), POD, lambda path: True).cluster == ""
     asked = msgspec.convert({**off, "kube_metrics": {"enabled": True}}, Config)
     assert detect(asked, POD, lambda path: True).cluster == "in-cluster"
-
-
-def test_changed_file_is_noticed_once(tmp_path: Path) -> None:
-    """New content counts once; the same content written again does not, nor does a file that is away."""
-    path = tmp_path / "config"
-    path.write_text("a")
-    watched = WatchedFile(str(path))
-    assert not watched.changed()
-    path.write_text("bb")
-    assert watched.changed() and not watched.changed()
-    os.utime(path, (1, 1))
-    assert not watched.changed()
-    path.unlink()
-    assert not watched.changed()
-    path.write_text("ccc")
-    assert watched.changed()
-
-
-def test_swapped_link_of_a_configmap_is_noticed(tmp_path: Path) -> None:
-    """The kubelet swaps the link to the folder: the file's own path and link stay as they are."""
-    for name, content in (("v1", "old"), ("v2", "new")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config").write_text(content)
-    (tmp_path / "..data").symlink_to("v1")
-    (tmp_path / "config").symlink_to("..data/config")
-    watched = WatchedFile(str(tmp_path / "config"))
-    (tmp_path / "next").symlink_to("v2")
-    os.replace(tmp_path / "next", tmp_path / "..data")
-    assert watched.changed() and not watched.changed()
-
-
-def test_no_file_never_changes() -> None:
-    """Without a configuration file there is nothing to notice."""
-    assert not WatchedFile(None).changed()

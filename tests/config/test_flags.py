@@ -1,4 +1,4 @@
-"""The flags of kube-state-metrics: what each one sets, what is refused and how it is said."""
+"""The flags of kube-state-metrics: settings, refusals and their messages."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from telegen.config import Config, ConfigError, Sources
+from telegen.config import Config, ConfigError
 from telegen.config.flags import FLAGS, Flag, ignored_flags, read_allowlist
-from telegen.config.load import settings, value_at
+from telegen.config.settings import settings, value_at
 from telegen.supervisor.__main__ import main
-from telegen.supervisor.run_options import given, parser
+from telegen.supervisor.run_options import parse_run_options, parser
 
 STATE = "kube_metrics.kube_state"
 
-THEIRS = """
+KUBE_STATE_METRICS = """
 apiserver auth-filter auto-gomemlimit auto-gomemlimit-ratio config continue-without-config custom-resource-state-config
 custom-resource-state-config-file continue-without-custom-resource-state-config-file custom-resource-state-only
 enable-gzip-encoding help host port telemetry-host telemetry-port kubeconfig metric-allowlist metric-denylist
@@ -30,8 +30,7 @@ skip_log_headers one_output
 
 def read(*line: str, config: str | None = None, **environ: str) -> Config:
     """The configuration of a command line."""
-    options = parser().parse_args([*line, *(["--config", config] if config else [])])
-    return Sources(options.config, environ, given(options), options.continue_without_config).load()
+    return parse_run_options([*line, *(["--config", config] if config else [])], environ).source.load()
 
 
 SET: list[tuple[list[str], str, Any]] = [
@@ -72,12 +71,12 @@ SET: list[tuple[list[str], str, Any]] = [
 
 @pytest.mark.parametrize(("line", "key", "value"), SET, ids=[" ".join(line) for line, _, _ in SET])
 def test_flags_set_keys(line: list[str], key: str, value: Any) -> None:
-    """`--flag value` and `--flag=value`; what is repeated adds up or is replaced as in kube-state-metrics."""
+    """`--flag value` and `--flag=value`; repeated flags add up or replace each other as in kube-state-metrics."""
     assert value_at(read(*line), key) == value
 
 
 def test_every_flag_that_sets_a_key_is_tried() -> None:
-    """The table above misses none, and names existing keys."""
+    """The table above has every flag that sets a key, and names existing keys."""
     keys = {path for path, _, _ in settings()}
     used = {argument.lstrip("-").partition("=")[0] for line, _, _ in SET for argument in line if argument.startswith("-")}
     for flag in FLAGS:
@@ -87,10 +86,10 @@ def test_every_flag_that_sets_a_key_is_tried() -> None:
         assert bool(flag.key) + bool(flag.ignored) + bool(flag.refused) == 1
 
 
-def test_every_flag_of_theirs_is_known() -> None:
-    """None of kube-state-metrics' flags is unknown here."""
+def test_every_flag_is_known() -> None:
+    """The parser has every flag of kube-state-metrics."""
     options = {option.lstrip("-") for action in parser()._actions for option in action.option_strings}
-    assert set(THEIRS) <= options
+    assert set(KUBE_STATE_METRICS) <= options
 
 
 BAD = [
@@ -105,9 +104,9 @@ BAD = [
     ("--use-apiserver-cache=maybe", "--use-apiserver-cache: expected true or false, got 'maybe'"),
     ("--metric-allowlist=(", f"{STATE}.metric_allowlist"),
     ("--metric-labels-allowlist=pods", "--metric-labels-allowlist: character 1: expected a resource and =[...]"),
-    ("--namespaces=../x", f"{STATE}.namespaces: '../x' is no name of a namespace (set by --namespaces)"),
-    ("--namespaces-denylist=a=b", f"{STATE}.namespaces_exclude: 'a=b' is no name of a namespace"),
-    ("--node=a,b", f"{STATE}.node: 'a,b' is no name of a node (set by --node)"),
+    ("--namespaces=../x", f"{STATE}.namespaces: '../x' is not a valid name of a namespace (set by --namespaces)"),
+    ("--namespaces-denylist=a=b", f"{STATE}.namespaces_exclude: 'a=b' is not a valid name of a namespace"),
+    ("--node=a,b", f"{STATE}.node: 'a,b' is not a valid name of a node (set by --node)"),
     ("--apiserver=10.0.0.1", f"{STATE}.apiserver: "),
     ("--server-read-timeout=60", "web.read_timeout: expected a duration"),
     ("-v=x", "--v: expected a whole number, got 'x'"),
@@ -116,7 +115,7 @@ BAD = [
 
 @pytest.mark.parametrize(("flag", "message"), BAD, ids=[flag for flag, _ in BAD])
 def test_bad_values(flag: str, message: str) -> None:
-    """What cannot be read names the flag; what cannot be names the key and the flag that set it."""
+    """A value that cannot be parsed names the flag; an invalid setting names the key and the flag that set it."""
     with pytest.raises(ConfigError) as raised:
         read(flag)
     assert str(raised.value).startswith(message)
@@ -124,29 +123,29 @@ def test_bad_values(flag: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.refused], ids=lambda flag: flag.name)
-def test_what_cannot_be_honoured_is_refused(flag: Flag, capsys: pytest.CaptureFixture[str]) -> None:
-    """The agent does not start; it says why and what to do. Switched off, the flag is no matter."""
+def test_unsupported_flags_are_refused(flag: Flag, capsys: pytest.CaptureFixture[str]) -> None:
+    """The agent does not start and prints the reason and the remedy. A flag that is switched off is accepted."""
     assert main([f"--{flag.name}={'true' if flag.switch else 'x'}", "--check"]) == 2
     assert capsys.readouterr().err == f"telegen: --{flag.name}: {flag.refused}\n"
     assert read(f"--{flag.name}={'false' if flag.switch else ''}") == Config()
 
 
 @pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.ignored], ids=lambda flag: flag.name)
-def test_what_has_no_meaning_here_is_noted(flag: Flag) -> None:
-    """Harmless flags change nothing; the log has a line for each."""
-    options = parser().parse_args([f"--{flag.name}=1"])
-    assert Sources(None, {}, given(options)).load() == Config()
-    assert list(ignored_flags(given(options))) == [f"--{flag.name}: no effect: {flag.ignored}"]
+def test_flags_without_effect_are_logged(flag: Flag) -> None:
+    """Flags without effect are accepted; the log has a line for each."""
+    source = parse_run_options([f"--{flag.name}=1"], {}).source
+    assert source.load() == Config()
+    assert list(ignored_flags(source.flags)) == [f"--{flag.name}: no effect: {flag.ignored}"]
 
 
-def test_several_bad_flags_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line each."""
+def test_all_bad_flags_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line per flag."""
     assert main(["--auth-filter", "--shard=x", "--tls-config=y"]) == 2
     assert [line.split(":")[1] for line in capsys.readouterr().err.splitlines()] == [" --auth-filter", " --shard", " --tls-config"]
 
 
 def test_flag_over_environment_over_file(tmp_path: Path) -> None:
-    """A flag wins over a variable, which wins over the file; half an address leaves the other half."""
+    """A flag wins over a variable, which wins over the file; --port keeps the host of an address."""
     path = tmp_path / "config.yaml"
     path.write_text("kube_metrics: {listen_address: '127.0.0.1:1000', kube_state: {resources: [pods]}}\nlog:\n")
     name = "TELEGEN_KUBE_METRICS__KUBE_STATE__RESOURCES"
@@ -160,15 +159,15 @@ def test_flag_over_environment_over_file(tmp_path: Path) -> None:
 
 
 def test_flag_below_what_is_no_block(tmp_path: Path) -> None:
-    """A file that has a number where the flag needs a block of settings."""
+    """A file with a number where the flag needs a block of settings is an error."""
     path = tmp_path / "config.yaml"
     path.write_text("kube_metrics: 5")
-    with pytest.raises(ConfigError, match="^kube_metrics: --port needs a block of settings there$"):
+    with pytest.raises(ConfigError, match="^kube_metrics: --port needs a block of settings here, not a value$"):
         read("--port=1", config=str(path))
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """A missing file is an error, unless --continue-without-config; an unreadable one always is."""
+    """A missing file is an error unless --continue-without-config is set; an unreadable file always is."""
     missing = str(tmp_path / "none")
     with pytest.raises(ConfigError, match="No such file"):
         read(config=missing)
@@ -182,17 +181,17 @@ def test_missing_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("labels_allow_list: {pods: [a]}", f"labels_allow_list: unknown key: .*here it is {STATE}.labels_allowlist"),
-        ("resources: {pods: {}}", f"resources: unknown key: .*here it is {STATE}.resources"),
-        ("namespace: x", f"namespace: unknown key: .*here it is {STATE}.pod_namespace"),
-        ("use_api_server_cache: true", f"use_api_server_cache: unknown key: .*here it is {STATE}.use_apiserver_cache"),
+        ("labels_allow_list: {pods: [a]}", f"labels_allow_list: unknown key: .*use {STATE}.labels_allowlist"),
+        ("resources: {pods: {}}", f"resources: unknown key: .*use {STATE}.resources"),
+        ("namespace: x", f"namespace: unknown key: .*use {STATE}.pod_namespace"),
+        ("use_api_server_cache: true", f"use_api_server_cache: unknown key: .*use {STATE}.use_apiserver_cache"),
         ("auto-gomemlimit: true", "auto-gomemlimit: unknown key: .*no effect"),
         ("custom_resource_config: {}", "custom_resource_config: unknown key: .*refused"),
         ("tls_config: x", "tls_config: unknown key: .*refused"),
     ],
 )
 def test_file_of_kube_state_metrics(tmp_path: Path, text: str, message: str) -> None:
-    """Their configuration file is not ours: the error names our key."""
+    """For a configuration file of kube-state-metrics the error names the setting of this agent."""
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
@@ -210,7 +209,7 @@ def test_file_of_kube_state_metrics(tmp_path: Path, text: str, message: str) -> 
     ],
 )
 def test_allowlists(text: str, value: dict[str, list[str]]) -> None:
-    """Resources with their keys in brackets, white space around names left out."""
+    """Resources with their keys in brackets; white space around names is ignored."""
     assert read_allowlist(text) == value
 
 
@@ -236,6 +235,6 @@ def test_allowlists(text: str, value: dict[str, list[str]]) -> None:
     ],
 )
 def test_bad_allowlists(text: str, place: int) -> None:
-    """An error says at which character something else was expected."""
+    """The error gives the character at which parsing failed."""
     with pytest.raises(ValueError, match=f"^character {place}: "):
         read_allowlist(text)

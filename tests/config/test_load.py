@@ -1,4 +1,4 @@
-"""Settings from files and the environment: what is taken, what is refused and how it is said."""
+"""Loading of settings from files and the environment, and the error messages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import msgspec
 import pytest
 
 from telegen.config import Config, ConfigError, load, not_effective
-from telegen.config.load import check_names, is_effective, settings, value_at
-from telegen.config.model import ClusterEntry
+from telegen.config.model import ClusterEntry, Section, text
 from telegen.config.reference import reference
-from telegen.config.shapes import SHAPES, in_words
+from telegen.config.settings import is_effective, least, settings, value_at
+from telegen.config.text_formats import FORMATS, describe_mismatch
+from telegen.config.types import Size
+from telegen.config.validation import check_resource_names
 from telegen.kubestate.registry import RESOURCES
 
 HERE = Path(__file__).parent
@@ -44,7 +46,7 @@ LATER = {
     "kube_metrics.streaming.interval",
     "kube_metrics.streaming.use_otlp",
 }
-"""Settings without effect yet. Nothing may be added here."""
+"""Settings without effect. Do not add any: a new setting must have an effect."""
 
 BAD = [
     ("gophers: 1", "gophers: unknown key"),
@@ -55,7 +57,7 @@ BAD = [
     ("kube_metrics: {listen_address: 9443}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: ':70000'}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: '::1:80'}", "kube_metrics.listen_address: expected an address"),
-    ("kube_metrics: {metrics_path: /telemetry}", "kube_metrics.metrics_path: is another page's"),
+    ("kube_metrics: {metrics_path: /telemetry}", "kube_metrics.metrics_path: /telemetry is reserved for another page"),
     ("kube_metrics: {metrics_path: metrics}", "kube_metrics.metrics_path: "),
     ("kube_metrics: {cadvisor: {collect_interval: 10}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
     ("kube_metrics: {cadvisor: {collect_interval: 10 s}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
@@ -79,8 +81,8 @@ BAD = [
     ("api: {watch_timeout_min: 1h}", "api.watch_timeout_min: must not exceed"),
     ("log: {level: loud}", "log.level: "),
     ("web: {workers: 0}", "web.workers: "),
-    ("log: {level: info, level: debug}", "level: the key stands there 2 times"),
-    ("log: ${NOT_SET}", "log: the variable NOT_SET is not set; ${NOT_SET:-default} gives it a default, ${NOT_SET:-} none"),
+    ("log: {level: info, level: debug}", "level: the key appears 2 times"),
+    ("log: ${NOT_SET}", "log: the variable NOT_SET is not set; set it, or write ${NOT_SET:-default}, or ${NOT_SET:-} for an empty value"),
     ("- a list", "expected a mapping of settings, got list"),
     ("a: [", "config.yaml: "),
     ("\x00", "config.yaml: "),
@@ -88,11 +90,11 @@ BAD = [
 
 
 def read(folder: Path, text: str, **environ: str) -> Config:
-    """Load a file with this text, and look at its names."""
+    """Load a file with this text, and check its names."""
     path = folder / "config.yaml"
     path.write_text(text)
     config = load(str(path), environ)
-    check_names(config, RESOURCES)
+    check_resource_names(config, RESOURCES)
     return config
 
 
@@ -107,15 +109,15 @@ def test_bad_settings(tmp_path: Path, text: str, message: str) -> None:
     assert line.startswith(message) or str(tmp_path) in line
 
 
-def test_several_problems_are_told_at_once(tmp_path: Path) -> None:
-    """Impossible values are all named, a line each."""
+def test_all_problems_are_reported(tmp_path: Path) -> None:
+    """Every invalid value is reported, one per line."""
     with pytest.raises(ConfigError) as raised:
         read(tmp_path, "supervisor: {heartbeat_timeout: 1s, grace_period: 0s}")
     assert len(str(raised.value).splitlines()) == 2
 
 
 def test_large_file(tmp_path: Path) -> None:
-    """A file beyond the bound is refused before it is parsed."""
+    """A file above the limit is refused before it is parsed."""
     with pytest.raises(ConfigError, match="larger than 1048576 bytes"):
         read(tmp_path, "#" * (1 << 20) + "\n")
 
@@ -129,12 +131,12 @@ def test_spec_is_accepted() -> None:
 
 
 def test_empty_file_is_the_defaults(tmp_path: Path) -> None:
-    """Nothing configured is everything by default."""
+    """An empty file gives the defaults."""
     assert read(tmp_path, "") == read(tmp_path, "{}") == load(None, {}) == Config()
 
 
 def test_environment(tmp_path: Path) -> None:
-    """${NAME} in the file, TELEGEN_* over it, with the types of YAML."""
+    """${NAME} in the file and TELEGEN_* variables, which win, have the types of YAML."""
     text = "web: {workers: '${WORKERS}'}\nlog: {level: '${LEVEL:-warning}'}\nkube_metrics: {metrics_path: /$$x}"
     with pytest.raises(ConfigError, match="kube_metrics.metrics_path"):
         read(tmp_path, text, WORKERS="3")
@@ -149,8 +151,8 @@ def test_environment(tmp_path: Path) -> None:
     ("text", "environ", "value", "message"),
     [
         ("${N}", {"N": "a"}, "a", ""),
-        ("${N}", {}, "", "the variable N is not set; ${N:-default} gives it a default"),
-        ("${N}", {"N": ""}, "", "the variable N is empty; ${N:-default} gives it a default"),
+        ("${N}", {}, "", "the variable N is not set; set it, or write ${N:-default}"),
+        ("${N}", {"N": ""}, "", "the variable N is empty; set it, or write ${N:-default}"),
         ("a${N}", {"N": ""}, "", "the variable N is empty; "),
         ("${N:-}", {}, "", ""),
         ("${N:-}", {"N": ""}, "", ""),
@@ -163,7 +165,7 @@ def test_environment(tmp_path: Path) -> None:
 def test_empty_variables(
     tmp_path: Path, where: str, text: str, environ: dict[str, str], value: str, message: str
 ) -> None:
-    """What expands to nothing, and so might mean "everything" or "no name", is an error unless the file says that it may."""
+    """A variable that expands to nothing is an error unless the file has a default: empty often means "everything"."""
     file = f"{{{where.replace('.', ': {')}: '{text}'{'}' * (where.count('.') + 1)}"
     if message:
         with pytest.raises(ConfigError, match=f"^{where}: {re.escape(message)}"):
@@ -174,7 +176,7 @@ def test_empty_variables(
 
 @pytest.mark.parametrize("name", ["2026", "10e3", "null", "yes", "0x1f", "2026-11-27"])
 def test_names_that_yaml_reads_otherwise(tmp_path: Path, name: str) -> None:
-    """Where a setting is a string, a variable's text is that string, whatever YAML would make of it; where it is not, YAML's value."""
+    """The text of a variable stays a string for a string setting, and is parsed as YAML for any other."""
     file = "{kube_metrics: {node_name: '${N}'}, kubernetes: {cluster_name: 'x-${N}'}, web: {workers: '${W:-2}'}}"
     config = read(tmp_path, file, N=name)
     assert (config.kube_metrics.node_name, config.kubernetes.cluster_name, config.web.workers) == (name, f"x-{name}", 2)
@@ -187,7 +189,7 @@ def test_names_that_yaml_reads_otherwise(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("empty", ["POD_NAME", "POD_NAMESPACE"])
 def test_manifest_for_shards_wants_its_variables(tmp_path: Path, empty: str) -> None:
-    """An agent of the StatefulSet whose variable is empty does not take the whole cluster: it says which, and ends."""
+    """An empty variable in the manifest for shards is an error; the agent does not serve the whole cluster instead."""
     text = (HERE.parents[1] / "k8s" / "overlays" / "shards" / "telegen.yaml").read_text()
     environ = {"POD_NAME": "telegen-0", "POD_NAMESPACE": "telegen"}
     assert read(tmp_path, text, **environ).kube_metrics.kube_state.pod == "telegen-0"
@@ -196,26 +198,26 @@ def test_manifest_for_shards_wants_its_variables(tmp_path: Path, empty: str) -> 
 
 
 def test_environment_over_an_empty_block(tmp_path: Path) -> None:
-    """A block without settings, which YAML reads as null, takes them from variables."""
+    """A block without settings, which YAML reads as null, can be filled by variables."""
     assert read(tmp_path, "web:\n", TELEGEN_WEB__WORKERS="4").web.workers == 4
 
 
 def test_key_in_the_wrong_block(tmp_path: Path) -> None:
-    """The commonest slip, a line that is indented too little or too much, is answered with where it belongs."""
-    for text, wanted in (
+    """For a key with wrong indentation the error names the right block."""
+    for lines, wanted in (
         ("kube_metrics: {cadvisor: {total_shards: 2}}", "kube_metrics.kube_state.total_shards"),
         ("cadvisor: {enabled: false}", "kube_metrics.cadvisor"),
         ("kube_metrics: {standby: hot}", "kube_metrics.election.standby"),
         ("kube_metrics: {workload: true}", "kube_metrics.cadvisor.workload"),
     ):
         with pytest.raises(ConfigError, match=f": unknown key, did you mean {wanted}\\?$"):
-            read(tmp_path, text)
+            read(tmp_path, lines)
     with pytest.raises(ConfigError, match=": unknown key$"):
         read(tmp_path, "enabled: true")
 
 
-def test_complaints_name_the_variable(tmp_path: Path) -> None:
-    """Who looks for the fault in the file is told that it is not there."""
+def test_errors_name_the_variable(tmp_path: Path) -> None:
+    """The error names the variable that set the key, because the file does not show it."""
     for name, value in (("TELEGEN_WEB__WORKERS", "many"), ("TELEGEN_WEB__WORKRES", "1"), ("TELEGEN_KUBE_METRICS__SCOPE", "all")):
         with pytest.raises(ConfigError, match=rf"\(set by {name}\)$"):
             read(tmp_path, "web: {threads: 2}", **{name: value})
@@ -234,39 +236,77 @@ def test_complaints_name_the_variable(tmp_path: Path) -> None:
     ],
 )
 def test_bad_environment(tmp_path: Path, name: str, value: str, message: str) -> None:
-    """A variable that cannot be used is told by the path that it stands for."""
+    """The error for an invalid variable begins with the path of the setting."""
     with pytest.raises(ConfigError, match=f"^{message}[^\n]*$"):
         read(tmp_path, "web: {workers: 2}", **{name: value})
 
 
 def test_list_of_settings_without_effect_only_shrinks() -> None:
-    """What is accepted and does nothing is known, and said."""
+    """No setting without effect is added."""
     assert {path for path, _, meta in settings() if not is_effective(meta)} <= LATER
 
 
 def test_not_effective_settings_are_named(tmp_path: Path) -> None:
-    """Only those that differ from their defaults are worth a word."""
+    """Only settings that differ from their defaults are reported."""
     config = read(tmp_path, "kube_metrics: {streaming: {enabled: true, interval: 15s}}")
     assert not_effective(config) == ["kube_metrics.streaming.enabled"]
 
 
+def test_every_effective_setting_is_read() -> None:
+    """Code outside the model names every setting that claims to have an effect."""
+    root = HERE.parents[1]
+    files = [path for folder in ("telegen", "workers") for path in (root / folder).rglob("*.py") if path.name != "model.py"]
+    words = {word for path in files for word in re.findall(r"\w+", path.read_text())}
+    unread = [path for path, _, meta in settings() if is_effective(meta) and path.rpartition(".")[2] not in words]
+    assert not unread, f"no code reads {unread}: use the setting, or declare it with later() in telegen/config/model.py"
+
+
 def test_document_is_up_to_date() -> None:
-    """docs/configuration.md is what the model says: `python -m telegen.config.reference > docs/configuration.md`."""
-    assert (HERE.parents[1] / "docs" / "configuration.md").read_text() == reference()
+    """docs/configuration.md is generated from the model."""
+    current = (HERE.parents[1] / "docs" / "configuration.md").read_text() == reference()
+    assert current, "docs/configuration.md is stale: run `python -m telegen.config.reference > docs/configuration.md`"
 
 
-def shaped() -> Iterator[str]:
-    """The expressions of all settings, of the entries of lists as well."""
+def test_setting_without_help_is_refused() -> None:
+    """The error tells a contributor where and how to add the help."""
+
+    class Incomplete(Section, frozen=True):
+        described: Annotated[int, text("Number.")] = 1
+        bare: int = 1
+
+    with pytest.raises(TypeError, match=r"^block.bare: the setting has no help; declare it as Annotated\[.*config/model.py$"):
+        list(settings(Incomplete, "block."))
+
+
+BOUNDED = [(path, type(value_at(Config(), path)), least(meta)) for path, _, meta in settings() if least(meta) is not None]
+
+
+@pytest.mark.parametrize(("path", "kind", "bound"), BOUNDED, ids=[path for path, _, _ in BOUNDED])
+def test_lower_bounds(tmp_path: Path, path: str, kind: type, bound: float) -> None:
+    """A value below the bound in the model is an error that names the path, the bound and the variable."""
+    variable = f"TELEGEN_{path.upper().replace('.', '__')}"
+    low = "1" if kind is Size else "0s"
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, "", **{variable: low})
+    message = f"{path}: must be at least {kind(bound)}, not {kind.read(low if kind is not Size else 1)} (set by {variable})"
+    assert message in str(raised.value).splitlines()
+
+
+def patterns() -> Iterator[str]:
+    """The regular expressions of all settings and of the entries of `clusters`."""
     metas = [meta for _, _, meta in settings()]
     hints = typing.get_type_hints(ClusterEntry, include_extras=True).values()
     metas += [meta for hint in hints for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta)]
     yield from (meta.pattern for meta in metas if meta.pattern)
 
 
-def test_every_shape_has_words() -> None:
-    """No expression is shown to people: for each there are words, and none are left over."""
-    assert set(shaped()) == set(SHAPES)
-    for expression in SHAPES:
+def test_every_format_has_a_description() -> None:
+    """Error messages describe formats in words, and no description is unused."""
+    missing = set(patterns()) - set(FORMATS)
+    assert not missing, f"add a description to FORMATS in telegen/config/text_formats.py for {missing}"
+    unused = set(FORMATS) - set(patterns())
+    assert not unused, f"remove from FORMATS in telegen/config/text_formats.py: {unused}"
+    for expression in FORMATS:
         with pytest.raises(msgspec.ValidationError) as raised:
             msgspec.convert("\0", Annotated[str, msgspec.Meta(pattern=expression)])
-        assert in_words(str(raised.value)) == f"expected {SHAPES[expression]}"
+        assert describe_mismatch(str(raised.value)) == f"expected {FORMATS[expression]}"

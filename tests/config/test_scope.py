@@ -1,4 +1,4 @@
-"""What scope and election cannot be, and which processes node scope means."""
+"""Invalid settings of scope and election, and the processes of node scope."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ BAD = [
     ("scope: node, kube_state: {shard: 1, total_shards: 2}", "scope: node cannot be used with kube_state.shard"),
     ("scope: node, kube_state: {pod: telegen-0, pod_namespace: telegen}", "scope: node cannot be used with kube_state.pod"),
     ("scope: node, kube_state: {total_shards: 65}", "kube_state.total_shards: at most 64 with scope node"),
-    ("node_name: 'a b'", "node_name: 'a b' is no name of a node"),
-    ("election: {namespace: 'a/b'}", "election.namespace: 'a/b' is no name of a namespace"),
+    ("node_name: 'a b'", "node_name: 'a b' is not a valid name of a node"),
+    ("election: {namespace: 'a/b'}", "election.namespace: 'a/b' is not a valid name of a namespace"),
     ("election: {name: 'a/b'}", "election.name: "),
     ("election: {lease_duration: 1s, renew_deadline: 500ms, retry_period: 100ms}", "election.lease_duration: must be at least 2s"),
     ("election: {lease_duration: 10500ms, renew_deadline: 5s}", "election.lease_duration: must be whole seconds"),
@@ -55,40 +55,45 @@ def plan(folder: Path, state: str) -> Plan:
 
 
 def test_processes_of_node_scope(tmp_path: Path) -> None:
-    """The node's pods are its own; pods without a node and all the rest belong to the only shard."""
+    """All resources, pods too, belong to the holder of the only shard."""
     made = plan(tmp_path, "resources: [pods, nodes, services]")
-    shown = [(one.name, one.stores, one.pods_of, one.gate) for one in made.assignments]
+    shown = [(one.name, one.stores, one.agent_shard, one.lease_shard) for one in made.assignments]
     assert shown == [
-        ("watch-node", ("pods",), "node-1", None),
-        ("watch-unscheduled", ("pods",), "", 0),
-        ("watch-network", ("services",), None, 0),
-        ("watch-cluster", ("nodes",), None, 0),
-        ("elect", (), None, None),
-        ("web", (), None, None),
+        ("watch-pods", ("pods",), (0, 1), 0),
+        ("watch-network", ("services",), (0, 1), 0),
+        ("watch-cluster", ("nodes",), (0, 1), 0),
+        ("elect", (), (0, 1), None),
+        ("web", (), (0, 1), None),
     ]
-    assert [one.name for one in made.assignments if one.proven] == ["watch-unscheduled"]
     assert made.group and (made.group.namespace, made.group.names, made.group.member) == ("telegen", ("telegen-shard-0",), "telegen-x")
 
 
 def test_processes_of_several_shards(tmp_path: Path) -> None:
-    """Each shard has processes of its own and takes its objects by their UIDs; pods without a node are not divided."""
-    made = plan(tmp_path, "resources: [pods, nodes], total_shards: 2, namespaces: [a, b]")
-    shown = {one.name: (one.stores, one.shard, one.gate) for one in made.assignments if one.kind == "watch"}
+    """Each shard has processes of its own; those of pods divide the pods of the shard."""
+    made = plan(tmp_path, "resources: [pods, nodes], total_shards: 2, pod_processes: 2, namespaces: [a, b]")
+    shown = {one.name: (one.stores, one.agent_shard, one.process_shard, one.lease_shard) for one in made.assignments if one.kind == "watch"}
     assert shown == {
-        "watch-node": (("pods/a", "pods/b"), (0, 1), None),
-        "watch-unscheduled": (("pods/a", "pods/b"), (0, 1), 0),
-        "watch-cluster-0": (("nodes",), (0, 2), 0),
-        "watch-cluster-1": (("nodes",), (1, 2), 1),
+        "watch-pods-shard-0-0": (("pods/a", "pods/b"), (0, 2), (0, 2), 0),
+        "watch-pods-shard-0-1": (("pods/a", "pods/b"), (0, 2), (1, 2), 0),
+        "watch-cluster-shard-0": (("nodes",), (0, 2), (0, 1), 0),
+        "watch-pods-shard-1-0": (("pods/a", "pods/b"), (1, 2), (0, 2), 1),
+        "watch-pods-shard-1-1": (("pods/a", "pods/b"), (1, 2), (1, 2), 1),
+        "watch-cluster-shard-1": (("nodes",), (1, 2), (0, 1), 1),
     }
 
 
-def test_without_pods(tmp_path: Path) -> None:
-    """Who does not want pods has no process for them."""
-    assert [one.name for one in plan(tmp_path, "resources: [nodes]").assignments] == ["watch-cluster", "elect", "web"]
+def test_no_candidate(tmp_path: Path) -> None:
+    """An agent that is no candidate has the node part alone; without it nothing is left."""
+    text = "scope: node, election: {candidate: false}, kube_state: {apiserver: 'http://x'}"
+    made = make_plan(read(tmp_path, text), POD)
+    assert [one.name for one in made.assignments] == ["sample", "web"]
+    assert made.group is None and made.cluster == "http://x"
+    with pytest.raises(ConfigError, match="candidate is false; kube_metrics.cadvisor.enabled is false"):
+        make_plan(read(tmp_path, f"{text}, cadvisor: {{enabled: false}}"), POD)
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
-    """Who leaves nothing to collect is told by which settings, once."""
+    """If nothing is left to collect, the error names the settings that cause it."""
     config = read(tmp_path, "kube_state: {enabled: false}, cadvisor: {enabled: false}")
     with pytest.raises(ConfigError) as raised:
         make_plan(config, {})

@@ -1,4 +1,4 @@
-"""What the selection of objects and families cannot be, and what is said of what it means."""
+"""Errors and notes about the selection of objects and families."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from telegen.config import Config, ConfigError, load
-from telegen.config.load import is_effective, settings
 from telegen.config.patterns import compile_pattern, cpu_limit
+from telegen.config.settings import is_effective, settings
 from telegen.kubestate.checks import check_selection, notes
 
 STATE = "kube_metrics.kube_state"
@@ -27,15 +27,15 @@ def read(folder: Path, text: str) -> Config:
 BAD = [
     ("resources: [pod]", "resources: unknown resource pod, did you mean pods?"),
     ("resources: [gophers]", "resources: unknown resource gophers"),
-    ("namespaces: [Shop]", "namespaces: 'Shop' is no name of a namespace"),
-    ("namespaces: ['../../nodes']", "namespaces: '../../nodes' is no name of a namespace"),
-    ("namespaces_exclude: ['a,metadata.name=b']", "namespaces_exclude: 'a,metadata.name=b' is no name of a namespace"),
-    ("namespaces: [a, b], namespaces_exclude: [b, a, c]", "namespaces: namespaces_exclude leaves all of them out"),
+    ("namespaces: [Shop]", "namespaces: 'Shop' is not a valid name of a namespace"),
+    ("namespaces: ['../../nodes']", "namespaces: '../../nodes' is not a valid name of a namespace"),
+    ("namespaces_exclude: ['a,metadata.name=b']", "namespaces_exclude: 'a,metadata.name=b' is not a valid name of a namespace"),
+    ("namespaces: [a, b], namespaces_exclude: [b, a, c]", "namespaces: namespaces_exclude excludes all of them"),
     ("namespaces: shop", "namespaces: expected a list"),
     ("namespaces_exclude: {a: b}", "namespaces_exclude: expected a list"),
-    ("node: 'a b'", "node: 'a b' is no name of a node"),
-    ("node: a, resources: [nodes]", "node: is about pods, which resources leaves out"),
-    ("track_unscheduled_pods: true, resources: [jobs]", "track_unscheduled_pods: is about pods, which resources leaves out"),
+    ("node: 'a b'", "node: 'a b' is not a valid name of a node"),
+    ("node: a, resources: [nodes]", "node: applies to pods only, and resources does not include pods"),
+    ("track_unscheduled_pods: true, resources: [jobs]", "track_unscheduled_pods: applies to pods only, and resources does not"),
     ("track_unscheduled_pods: 5", "track_unscheduled_pods: expected true or false"),
     ("annotations_allowlist: {pod: [a]}", "annotations_allowlist: unknown resource pod, did you mean pods?"),
     ("node: a, track_unscheduled_pods: true", "node: cannot be used with track_unscheduled_pods"),
@@ -51,18 +51,18 @@ BAD = [
     ("pod: web-0", "pod: needs pod_namespace"),
     ("pod_namespace: shop", "pod_namespace: needs pod, which is empty"),
     ("pod: '', pod_namespace: shop", "pod_namespace: needs pod, which is empty"),
-    ("pod: 'a/b', pod_namespace: shop", "pod: 'a/b' is no name of a pod"),
-    ("pod: web-0, pod_namespace: 'a.b'", "pod_namespace: 'a.b' is no name of a namespace"),
+    ("pod: 'a/b', pod_namespace: shop", "pod: 'a/b' is not a valid name of a pod"),
+    ("pod: web-0, pod_namespace: 'a.b'", "pod_namespace: 'a.b' is not a valid name of a namespace"),
     ("pod: web-0, pod_namespace: a, total_shards: 3", "pod: cannot be used with shard and total_shards"),
     ("clusters: [{kubeconfig: /k}]", "clusters[0]: "),
     ("clusters: [{name: a, context: b, contxt: c}]", "clusters[0].contxt: unknown key"),
     ("clusters: [{name: 'a/b', kubeconfig: /k}]", "clusters[0].name: expected 1 to 63 letters, digits"),
     ("clusters: [{name: '', kubeconfig: /k}]", "clusters[0].name: expected 1 to 63 letters, digits"),
-    ("clusters: [{name: a, kubeconfig: /k}, {name: a, kubeconfig: /l}]", "clusters: a is there 2 times"),
+    ("clusters: [{name: a, kubeconfig: /k}, {name: a, kubeconfig: /l}]", "clusters: a appears 2 times"),
     ("clusters: {name: a}", "clusters: expected a list"),
     ("use_apiserver_cache: maybe", "use_apiserver_cache: expected true or false"),
-    ("metric_allowlist: ['(']", "metric_allowlist[0]: '(' is no regular expression: missing )"),
-    ("metric_denylist: ['a{99999999999}']", "metric_denylist[0]: 'a{99999999999}' is no regular expression"),
+    ("metric_allowlist: ['(']", "metric_allowlist[0]: '(' is not a valid regular expression: missing )"),
+    ("metric_denylist: ['a{99999999999}']", "metric_denylist[0]: 'a{99999999999}' is not a valid regular expression"),
     ("metric_opt_in_list: [5]", "metric_opt_in_list[0]: expected a regular expression"),
     ("metric_denylist: [a, '(_?[a-z]+)*Z']", "metric_denylist[1]: '(_?[a-z]+)*Z' takes more than 1 s of CPU time"),
     ("metric_opt_in_list: ['(.*)*(.*)*(.*)*(.*)*Z$']", "metric_opt_in_list[0]: '(.*)*(.*)*(.*)*(.*)*Z$' takes more"),
@@ -81,7 +81,7 @@ node track_unscheduled_pods object_limit use_apiserver_cache resync_period shard
 
 
 def test_every_key_of_the_selection_has_bad_input() -> None:
-    """The table names each of them, and each does something."""
+    """The table has every key of the selection, and each key has an effect."""
     assert set(SELECTION) == {re.split(r"[\[.:]", message)[0] for _, message in BAD}
     effective = {path for path, _, meta in settings() if is_effective(meta)}
     assert {f"{STATE}.{key}" for key in SELECTION} <= effective
@@ -89,7 +89,7 @@ def test_every_key_of_the_selection_has_bad_input() -> None:
 
 @pytest.mark.parametrize(("text", "message"), BAD, ids=[text for text, _ in BAD])
 def test_bad_selection(tmp_path: Path, text: str, message: str) -> None:
-    """One line with the path of the key; an expression that backtracks without end is found before any process starts."""
+    """One line with the path of the key; expressions with exponential backtracking are found before any process starts."""
     with pytest.raises(ConfigError) as raised:
         read(tmp_path, text)
     assert str(raised.value).startswith(f"{STATE}.{message}")
@@ -112,7 +112,7 @@ def test_bad_selection(tmp_path: Path, text: str, message: str) -> None:
     ],
 )
 def test_notes(tmp_path: Path, text: str, wanted: list[str]) -> None:
-    """What a selection does not narrow is said, not refused."""
+    """Limits of a selection are notes, not errors."""
     assert list(notes(read(tmp_path, text))) == wanted
 
 
@@ -129,12 +129,12 @@ def test_notes(tmp_path: Path, text: str, wanted: list[str]) -> None:
     ],
 )
 def test_expressions(pattern: str, name: str, found: bool) -> None:
-    """Not anchored; with lookaheads and JavaScript's named groups."""
+    """Expressions are not anchored, and may have lookaheads and JavaScript's named groups."""
     assert bool(compile_pattern(pattern).search(name)) is found
 
 
 def test_the_limit_leaves_no_trace() -> None:
-    """After the limited work, in time or not, CPU may be used freely."""
+    """After the context, whether it timed out or not, CPU time is unlimited again."""
     for _ in range(2):
         with cpu_limit(0.05):
             pass

@@ -1,4 +1,4 @@
-"""The simulated API server keeps the promises of the real one, as far as tests and demos rely on them."""
+"""The simulated API server behaves like a real one in the features that tests and demos use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 @pytest.fixture
 def server() -> Iterator[SimulatedServer]:
-    """25 pods, 4 of each other resource."""
+    """A server with 25 pods and 4 objects of each other resource."""
     server = SimulatedServer(make_state(SyntheticCluster(25, 4))).start()
     server.levers.bookmark_interval = 0.2
     yield server
@@ -32,7 +32,7 @@ def server() -> Iterator[SimulatedServer]:
 
 @contextmanager
 def asked(server: SimulatedServer, path: str, accept: str = "", **query: str) -> Iterator[http.client.HTTPResponse]:
-    """The answer to a GET."""
+    """Return the response to a GET."""
     parts = urlsplit(server.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
     try:
@@ -43,24 +43,24 @@ def asked(server: SimulatedServer, path: str, accept: str = "", **query: str) ->
 
 
 def get(server: SimulatedServer, path: str, accept: str = "", **query: str) -> tuple[int, Any]:
-    """Status and JSON of an answer."""
+    """Return the status and the JSON of a response."""
     with asked(server, path, accept, **query) as response:
         return response.status, json.loads(response.read())
 
 
 def events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The events of a watch as they come."""
+    """Yield the events of a watch."""
     while line := response.readline():
         yield json.loads(line)
 
 
 def names(objects: list[dict[str, Any]]) -> list[str]:
-    """Names of objects."""
+    """Return the names of objects."""
     return [obj["metadata"]["name"] for obj in objects]
 
 
 def test_pages_of_a_list(server: SimulatedServer) -> None:
-    """Pages follow each other without gap or double, all of one version."""
+    """Pages of a list have each object once, and one resourceVersion."""
     _, whole = get(server, PODS)
     found, token, versions = [], "", set()
     while True:
@@ -75,7 +75,7 @@ def test_pages_of_a_list(server: SimulatedServer) -> None:
 
 
 def test_watch_goes_on_where_the_list_was(server: SimulatedServer) -> None:
-    """No change between list and watch is lost or sent twice, over a reconnection too."""
+    """A watch from the version of a list sends every later change once, also after a reconnection."""
     _, listed = get(server, PODS)
     version, seen = listed["metadata"]["resourceVersion"], []
     for turn in range(3):
@@ -90,7 +90,7 @@ def test_watch_goes_on_where_the_list_was(server: SimulatedServer) -> None:
 
 
 def test_streamed_list_ends_with_its_bookmark(server: SimulatedServer) -> None:
-    """All objects as ADDED, then the annotated bookmark, then changes."""
+    """A streamed list sends all objects as ADDED, then the annotated bookmark, then changes."""
     with asked(server, PODS, watch="1", sendInitialEvents="true", allowWatchBookmarks="true") as response:
         stream = events(response)
         first = [next(stream) for _ in range(26)]
@@ -101,7 +101,7 @@ def test_streamed_list_ends_with_its_bookmark(server: SimulatedServer) -> None:
 
 
 def test_two_watchers_see_the_same(server: SimulatedServer) -> None:
-    """Every watcher gets every change, in one order."""
+    """All watches send all changes in the same order."""
     _, listed = get(server, PODS)
     version = listed["metadata"]["resourceVersion"]
     with (
@@ -115,7 +115,7 @@ def test_two_watchers_see_the_same(server: SimulatedServer) -> None:
 
 
 def test_compacted_history(server: SimulatedServer) -> None:
-    """A version from before the compaction is gone, on connect."""
+    """A watch from a version before a compaction gets 410."""
     _, listed = get(server, PODS)
     server.levers.pull("mark", {"value": "1"})
     server.levers.pull("compact", {})
@@ -124,13 +124,13 @@ def test_compacted_history(server: SimulatedServer) -> None:
 
 
 def test_bookmarks_come_while_nothing_changes(server: SimulatedServer) -> None:
-    """A quiet watch still says how far it is."""
+    """A quiet watch sends bookmarks."""
     with asked(server, PODS, watch="1", resourceVersion=str(server.state.version), allowWatchBookmarks="true") as response:
         assert next(events(response))["object"]["metadata"]["resourceVersion"] == str(server.state.version)
 
 
 def test_selectors(server: SimulatedServer) -> None:
-    """Fields and namespaces choose; a field that is not supported is refused."""
+    """Field selectors and namespaces filter objects; an unsupported field is refused."""
     _, whole = get(server, PODS)
     node = whole["items"][0]["spec"]["nodeName"]
     _, chosen = get(server, PODS, fieldSelector=f"spec.nodeName={node}")
@@ -142,7 +142,7 @@ def test_selectors(server: SimulatedServer) -> None:
 
 
 def test_representations(server: SimulatedServer) -> None:
-    """Metadata alone, or a Table: no more than was asked for."""
+    """PartialObjectMetadata and Table have only the requested data."""
     _, metadata = get(server, PODS, META_LIST, limit="2")
     assert all(set(item) == {"kind", "apiVersion", "metadata"} for item in metadata["items"])
     _, table = get(server, PODS, TABLE, limit="2")
@@ -151,7 +151,7 @@ def test_representations(server: SimulatedServer) -> None:
 
 
 def test_levers_refuse(server: SimulatedServer) -> None:
-    """What a lever forbids is refused with a Status, and only that."""
+    """Requests that a lever forbids are refused with a Status; others are not."""
     server.levers.pull("forbid", {"resource": "pods"})
     assert get(server, PODS)[1]["reason"] == "Forbidden"
     assert get(server, "/api/v1/nodes")[0] == 200
@@ -164,7 +164,7 @@ def test_levers_refuse(server: SimulatedServer) -> None:
 
 
 def test_cluster_is_the_same_for_the_same_seed() -> None:
-    """Objects are drawn from the seed alone, with uids that never repeat."""
+    """Objects depend on the seed only, and UIDs are unique."""
     first, again = (list(SyntheticCluster(30, 3, seed=5).objects()) for _ in range(2))
     assert first == again
     assert first != list(SyntheticCluster(30, 3, seed=6).objects())
@@ -173,7 +173,7 @@ def test_cluster_is_the_same_for_the_same_seed() -> None:
 
 
 def test_pods_are_of_realistic_size() -> None:
-    """8 to 12 kB of JSON, two containers and an init container, five conditions, managedFields."""
+    """A pod has 8 to 12 kB of JSON, two containers, an init container, five conditions and managedFields."""
     for number in range(20):
         pod = SyntheticCluster(20).pod(number)
         assert 8_000 <= len(json.dumps(pod, separators=(",", ":"))) <= 12_300

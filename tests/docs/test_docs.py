@@ -11,7 +11,7 @@ import pytest
 
 from telegen.config import load, not_effective
 from telegen.config.flags import FLAGS, Flag
-from telegen.config.load import settings
+from telegen.config.settings import settings
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.checks import check_selection
 

@@ -117,13 +117,13 @@ def test_resources_in_the_query_choose(calm: Agent) -> None:
     assert "kube_node_info" in without and "kube_pod_info" not in without
     wrong = Response(calm, "/metrics?resources=gophers")
     assert wrong.status == 400
-    assert "gophers: not watched; there are certificatesigningrequests, configmaps, containers, " in wrong.text
+    assert "gophers: not watched; choose from certificatesigningrequests, configmaps, containers, " in wrong.text
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [
-        ("GET", "/nowhere", 404, "there are /metrics"),
+        ("GET", "/nowhere", 404, "choose from /metrics"),
         ("POST", "/metrics", 405, "405"),
         ("DELETE", "/readyz", 405, "405"),
     ],

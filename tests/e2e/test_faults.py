@@ -94,12 +94,12 @@ def test_killed_supervisor_leaves_nobody_and_a_new_start_works_at_once(agent: Ag
 
 
 def test_hanging_worker_is_aborted_with_its_stacks(server: SimulatedServer) -> None:
-    """A worker that is stopped shows no sign of life: it gets SIGABRT, its stacks are logged, and another takes its place."""
+    """A stopped worker has no heartbeat: it gets SIGABRT, its stacks are logged, and a successor starts."""
     with start_agent(FAST.replace("supervisor: {{", "supervisor: {{heartbeat_timeout: 3s, "), url=server.url) as agent:
         agent.wait_ready()
         (before,) = agent.named("telegen-watch-pods")
         before.suspend()
-        wait_for("its end", lambda: "no sign of life" in agent.log.read_text(), 10)
+        wait_for("its end", lambda: "no heartbeat for" in agent.log.read_text(), 10)
         before.resume()
         wait_for("its successor", lambda: any(p.pid != before.pid for p in agent.named("telegen-watch-pods")), 10)
         assert "Fatal Python error: Aborted" in agent.log.read_text()

@@ -61,7 +61,7 @@ def test_second_address(flagged: tuple[Agent, str]) -> None:
         index = get(f"{address}/")
         assert index.status == 200 and {b"/metrics", b"/telemetry", b"/readyz"} <= set(index.body.split())
     refused = get(f"{second}/metrics/kubestate")
-    assert refused.status == 404 and b"there are /metrics, /telemetry" in refused.body
+    assert refused.status == 404 and b"choose from /metrics, /telemetry" in refused.body
 
 
 def test_a_silent_client_is_let_go(flagged: tuple[Agent, str]) -> None:

@@ -15,7 +15,7 @@ from tests.harness import FAST, Agent, free_port, get, start_agent
 from tests.process_tree import wait_for
 
 TEXT = "kubernetes: {{cluster_uid: true}}\n" + FAST
-UNKNOWN = b"kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet: the log says why\n"
+UNKNOWN = b"kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet; the log has the cause\n"
 
 
 def uid(server: SimulatedServer) -> str:
@@ -147,7 +147,7 @@ def test_kubeconfig_that_names_another_cluster(server: SimulatedServer, tmp_path
         with start_agent(TEXT.replace("apiserver: {url}", "kubeconfig: {file}"), file=file) as agent:
             agent.wait_ready()
             agent.process.send_signal(signal.SIGHUP)
-            wait_for("the reload", lambda: agent.log.read_text().count("configuration taken") == 1, 10)
+            wait_for("the reload", lambda: agent.log.read_text().count("configuration reloaded") == 1, 10)
             agent.wait_ready()
             assert agent.log.read_text().count("the cluster is ") == 1
             kubeconfig(file, there=other.url)

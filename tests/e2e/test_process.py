@@ -124,7 +124,7 @@ def test_second_agent_of_one_pidfile(agent: Agent, tmp_path: Path) -> None:
 
 
 def test_usr1_writes_the_state_of_every_worker(server: SimulatedServer) -> None:
-    """SIGUSR1: a line per worker with its pid and its last sign of life."""
+    """SIGUSR1: a line per worker with its pid and its last heartbeat."""
     with start_agent(FAST + "log: {{level: info}}\n", url=server.url) as agent:
         agent.wait_ready()
         agent.process.send_signal(signal.SIGUSR1)
@@ -154,7 +154,7 @@ def test_changed_file_is_taken_without_a_failed_scrape(agent: Agent) -> None:
     assert scrapes.failures == []
     assert 'telegen_config_reloads_total{result="error"} 0.0' in agent.page("/telemetry")
     agent.config.write_text("kube_metrics: {gophers: 1}")
-    wait_for("the refusal", lambda: "configuration not taken" in agent.log.read_text(), 5)
+    wait_for("the refusal", lambda: "reload failed" in agent.log.read_text(), 5)
     assert "kube_metrics.gophers: unknown key" in agent.log.read_text()
     assert 'telegen_config_reloads_total{result="error"} 1.0' in agent.page("/telemetry")
     assert "kube_pod_info{" in agent.page()

@@ -13,11 +13,11 @@ from telegen.api.errors import Forbidden, Unreachable
 from telegen.demo.server import SimulatedServer
 from telegen.demo.state import State
 from telegen.election.election import Election
-from telegen.election.lease import Lease, Leases, read_lease
-from telegen.election.rules import STANDBY, Rules
+from telegen.election.lease import LAYOUT, Lease, Leases, read_lease
+from telegen.election.state import RANKS, ElectionSettings
 
 
-class Line(Client):
+class FlakyClient(Client):
     """A connection that can be cut, and one that loses answers."""
 
     cut = False
@@ -45,14 +45,15 @@ class Line(Client):
 class Member:
     """One agent."""
 
-    def __init__(self, crowd: Crowd, identity: str, shards: int, draw: random.Random) -> None:
-        self._crowd, self.identity, self.shards, self.frozen = crowd, identity, shards, False
-        self.line = Line(credentials(crowd.server.url, {}))
+    def __init__(self, all_agents: SimulatedAgents, identity: str, shards: int, layout: int = LAYOUT) -> None:
+        self._all, self.identity, self.shards, self.frozen = all_agents, identity, shards, False
+        self.division = (layout, shards)
+        self.line = FlakyClient(credentials(all_agents.server.url, {}))
         self.verbs: list[str] = []
         names = tuple(f"telegen-shard-{number}" for number in range(shards))
-        self.rules = Rules(identity, names)
         leases = Leases(self.line, "telegen", "telegen", self.verbs.append)
-        self.election = Election(leases, self.rules, draw.random, lambda: crowd.now)
+        settings = ElectionSettings(identity, names, layout=layout)
+        self.election = Election(leases, settings, all_agents.draw.random, lambda: all_agents.now)
         self._due = 0.0
         self._there: set[str] = set()
 
@@ -61,22 +62,22 @@ class Member:
         if self.frozen:
             return
         if self.election.watches and not self.line.cut:
-            there = self._crowd.leases()
+            there = self._all.leases()
             for name in self._there - set(there):
-                self.election.see(Lease(name))
+                self.election.record(Lease(name))
             for lease in there.values():
-                self.election.see(lease)
+                self.election.record(lease)
             self._there = set(there)
             self._due = 0.0
-        if self._crowd.now >= self._due:
-            self._due = self._crowd.now + self.election.step()
+        if self._all.now >= self._due:
+            self._due = self._all.now + self.election.step()
 
     def serves(self, shard: int) -> bool:
-        """Whether its web workers would show the shard's series now."""
-        return self.election.serves_until(shard) > self._crowd.now
+        """Return true if its web workers would serve the shard now."""
+        return self.election.serves_until(shard) > self._all.now
 
 
-class Crowd:
+class SimulatedAgents:
     """All of them."""
 
     def __init__(self, server: SimulatedServer, seed: int, shards: int = 1) -> None:
@@ -85,10 +86,10 @@ class Crowd:
         self.members: list[Member] = []
         self._joined = 0
 
-    def join(self, shards: int = 0) -> Member:
-        """One more agent."""
+    def join(self, shards: int = 0, layout: int = LAYOUT) -> Member:
+        """Add an agent."""
         self._joined += 1
-        member = Member(self, f"agent-{self._joined}", shards or self.shards, self.draw)
+        member = Member(self, f"agent-{self._joined}", shards or self.shards, layout)
         self.members.append(member)
         return member
 
@@ -106,39 +107,40 @@ class Crowd:
         """No shard is served by two, and all that are served are of one division."""
         shown = [(shard, member) for member in self.members for shard in range(member.shards) if member.serves(shard)]
         assert len({shard for shard, _ in shown}) == len(shown), [(shard, member.identity) for shard, member in shown]
-        assert len({member.shards for _, member in shown}) <= 1, [(member.shards, member.identity) for _, member in shown]
+        assert len({member.division for _, member in shown}) <= 1, [(member.division, member.identity) for _, member in shown]
 
     def serving(self, shard: int = 0) -> list[Member]:
         """Who serves a shard now, the frozen included: they may wake up at any moment."""
         return [member for member in self.members if shard < member.shards and member.serves(shard)]
 
     def standby(self, shard: int = 0) -> Member | None:
-        """Who is next in line."""
+        """The standby of a shard."""
         return next((member for member in self.members if member.election.stands_by(shard)), None)
+
+    def waiting(self) -> list[Member]:
+        """Agents that hold no Lease."""
+        holders = {lease.holder for lease in self.leases().values()}
+        return [member for member in self.members if member.identity not in holders]
 
     def leases(self) -> dict[str, Lease]:
         """The records as they are stored."""
         found = map(lambda stored: read_lease(stored.load()), self.server.state.collections["leases"].objects.values())
         return {lease.name: lease for lease in found}
 
-    def holder(self, shard: int = 0, standby: bool = False) -> str:
-        """Whose name is in a Lease."""
-        name = f"telegen-shard-{shard}{STANDBY if standby else ''}"
-        lease = self.leases().get(name)
+    def holder(self, shard: int = 0, rank: int = 0) -> str:
+        """Identity in a Lease, "" for none."""
+        lease = self.leases().get(f"telegen-shard-{shard}{RANKS[rank]}")
         return lease.holder if lease else ""
 
 
 @contextmanager
-def crowd(members: int, seed: int = 1, shards: int = 1, nodes: int = 0) -> Iterator[Crowd]:
-    """A crowd of so many, of which nobody has done anything yet; with 0 `nodes` the API server does not know what nodes are."""
+def simulated_agents(members: int, seed: int = 1, shards: int = 1) -> Iterator[SimulatedAgents]:
+    """Agents that have not taken a step yet."""
     state = State()
     state.define("leases", "Lease", "coordination.k8s.io/v1")
-    if nodes:
-        state.define("nodes", "Node", "v1")
-        state.fill(("nodes", {"metadata": {"name": f"node-{number}", "uid": f"node-{number}"}}) for number in range(nodes))
     server = SimulatedServer(state).start()
     try:
-        made = Crowd(server, seed, shards)
+        made = SimulatedAgents(server, seed, shards)
         for _ in range(members):
             made.join()
         yield made

@@ -11,9 +11,9 @@ from functools import partial
 import pytest
 
 from telegen.api.errors import Conflict
-from telegen.election.election import boottime
-from telegen.election.lease import Lease
-from tests.election.simulated_agents import Crowd, Member, crowd
+from telegen.election.lease import LAYOUT, OLD_LAYOUT, Lease, read_lease
+from telegen.shm.serving_deadlines import boottime
+from tests.election.simulated_agents import Member, SimulatedAgents, simulated_agents
 
 
 def the(members: list[Member]) -> Member:
@@ -22,7 +22,7 @@ def the(members: list[Member]) -> Member:
     return member
 
 
-def settled(some: Crowd) -> Crowd:
+def settled(some: SimulatedAgents) -> SimulatedAgents:
     """After the first quarter of an hour of a day without events."""
     some.turn(900, tick=1.0)
     return some
@@ -31,19 +31,19 @@ def settled(some: Crowd) -> Crowd:
 def test_first_come() -> None:
     """One takes the shard, another the place behind it; a third waits. Nobody serves before a deadline is over: the Lease may have been
     deleted, and its holder be cut off."""
-    with crowd(3) as some:
+    with simulated_agents(3) as some:
         some.turn(9.5)
         assert not some.serving()
         some.turn(1)
         holder, standby = the(some.serving()), some.standby()
         assert standby and standby is not holder
-        assert (some.holder(), some.holder(standby=True)) == (holder.identity, standby.identity)
+        assert (some.holder(), some.holder(rank=1)) == (holder.identity, standby.identity)
         assert some.leases()["telegen-shard-0"].duration == 15
 
 
 def test_killed_holder() -> None:
     """The standby takes over as soon as the record has stood still for the lease's time, and somebody follows it."""
-    with crowd(3) as some:
+    with simulated_agents(3) as some:
         some.turn(60)
         old, standby = the(some.serving()), some.standby()
         some.members.remove(old)
@@ -58,7 +58,7 @@ def test_killed_holder() -> None:
 
 def test_released() -> None:
     """Who leaves gives its Lease back: holder empty, one second, as client-go does; the standby takes it at once."""
-    with crowd(3) as some:
+    with simulated_agents(3) as some:
         some.turn(60)
         old, standby = the(some.serving()), some.standby()
         some.members.remove(old)
@@ -70,7 +70,7 @@ def test_released() -> None:
 
 def test_cut_off_holder() -> None:
     """A holder that reaches nobody stops serving before another begins, and learns later that it has lost."""
-    with crowd(3) as some:
+    with simulated_agents(3) as some:
         some.turn(60)
         old = the(some.serving())
         old.line.cut = True
@@ -85,7 +85,7 @@ def test_cut_off_holder() -> None:
 
 def test_api_server_away() -> None:
     """While nobody reaches the API server nobody serves the shard; soon afterwards one does."""
-    with crowd(3) as some:
+    with simulated_agents(3) as some:
         some.turn(60)
         for member in some.members:
             member.line.cut = True
@@ -97,22 +97,21 @@ def test_api_server_away() -> None:
         assert the(some.serving()) in some.members
 
 
-def test_requests_in_vain() -> None:
-    """While the API server is away, who waits asks less and less often, as rarely as otherwise in the end; in a small cluster every 2 s."""
-    for nodes, low, high in ((400, 1.5, 2.7), (4, 24, 36)):
-        with crowd(3, nodes=nodes) as some:
-            some.turn(60)
-            waiting = next(m for m in some.members if not m.serves(0) and m is not some.standby())
-            waiting.line.cut = True
-            some.turn(180)
-            before = len(waiting.verbs)
-            some.turn(600, tick=0.5)
-            assert low < (len(waiting.verbs) - before) / 10 < high
+def test_requests_while_unreachable() -> None:
+    """While the API server is out of reach, a waiting agent backs off to its usual interval."""
+    with simulated_agents(4) as some:
+        some.turn(60)
+        waiting = the(some.waiting())
+        waiting.line.cut = True
+        some.turn(180)
+        before = len(waiting.verbs)
+        some.turn(600, tick=0.5)
+        assert 1.5 < (len(waiting.verbs) - before) / 10 < 2.7
 
 
 def test_frozen_holder() -> None:
     """A holder that was stopped for long serves nothing when it wakes up, not for a moment."""
-    with crowd(3) as some:
+    with simulated_agents(3) as some:
         some.turn(60)
         old = the(some.serving())
         old.frozen = True
@@ -126,7 +125,7 @@ def test_frozen_holder() -> None:
 
 def test_lost_answers() -> None:
     """A renewal whose answer is lost counts for nothing at first; the record shows that it is ours all the same."""
-    with crowd(2) as some:
+    with simulated_agents(2) as some:
         some.turn(60)
         holder = the(some.serving())
         holder.line.lossy = True
@@ -137,18 +136,20 @@ def test_lost_answers() -> None:
 
 
 def test_one_each() -> None:
-    """With agents enough, each holds one Lease at the most."""
-    with crowd(8, shards=3) as some:
-        some.turn(120)
+    """With enough agents, each holds one Lease at most; when all have had time, agents that hold one fill the lines."""
+    with simulated_agents(8, shards=3) as some:
+        some.turn(40)
+        holders = [lease.holder for lease in some.leases().values()]
+        assert len(set(holders)) == len(holders) == 8
+        some.turn(80)
         for shard in range(3):
             assert some.serving(shard) and some.standby(shard)
-        holders = [lease.holder for lease in some.leases().values()]
-        assert len(set(holders)) == len(holders) == 6
+            assert len({some.holder(shard, rank) for rank in range(3)} - {""}) == 3
 
 
 def test_more_shards_than_agents() -> None:
     """With too few agents, they take what nobody else has taken for a while; nobody stands by for itself."""
-    with crowd(2, shards=3) as some:
+    with simulated_agents(2, shards=3) as some:
         settled(some)
         for shard in range(3):
             assert the(some.serving(shard)) is not some.standby(shard)
@@ -156,55 +157,65 @@ def test_more_shards_than_agents() -> None:
 
 def test_alone() -> None:
     """The only agent of a cluster holds the shard; there is nobody next in line."""
-    with crowd(1) as some:
+    with simulated_agents(1) as some:
         settled(some)
         assert some.serving() and not some.standby()
 
 
-@pytest.mark.parametrize("nodes", [1, 6, 20, 60])
-def test_killed_pair(nodes: int) -> None:
-    """When a holder and its standby go at once, whoever waits serves the shard at the Lease's end and a look, and a half of one, later."""
-    with crowd(3, seed=nodes, nodes=nodes) as some:
-        some.turn(60)
-        waiting = next(m for m in some.members if not m.serves(0) and m is not some.standby())
-        some.members[:] = [waiting]
-        some.turn(12.5)
-        assert not some.serving()
-        some.turn(2.5 + 1.5 * max(1, nodes / 10) + 0.5)
-        assert waiting.serves(0)
-
-
 @pytest.mark.parametrize("seed", range(6))
-def test_killed_pair_of_the_young(seed: int) -> None:
-    """The same half a minute after all have started, where the one that waits had looked before there were Leases: it has learnt in time
-    how many nodes there are."""
-    with crowd(3, seed, nodes=3) as some:
-        waiting = some.members[-1]
-        waiting.election._look()
-        some.now += 0.1
-        for member in some.members:
-            member.live()
-        assert not waiting.election.stands_by(0) and waiting.verbs.count("create") == 1
-        some.turn(36)
-        some.members[:] = [waiting]
-        some.turn(12.5)
+@pytest.mark.parametrize("age", [10, 60])
+def test_killed_pair(seed: int, age: int) -> None:
+    """When a holder and its standby are killed, the reserve serves as soon as their Leases end, also right after the start."""
+    with simulated_agents(3, seed) as some:
+        some.turn(age + 10)
+        reserve = next(member for member in some.members if member.identity == some.holder(rank=2))
+        some.members[:] = [reserve]
+        some.turn(11.5)
         assert not some.serving()
-        some.turn(4.5)
-        assert waiting.serves(0)
+        some.turn(4)
+        assert the(some.serving()) is reserve
 
 
-def test_killed_pair_of_many() -> None:
-    """Of many, somebody looks at any time: the shard is served again within 20 s of the loss."""
-    with crowd(40, nodes=40) as some:
-        some.turn(60, tick=0.5)
-        some.members[:] = [m for m in some.members if not m.serves(0) and m is not some.standby()]
-        some.turn(17, tick=0.5)
-        assert some.serving()
+def test_killed_line() -> None:
+    """When the whole line is killed, one of many waiting agents lists soon; a single one within one and a half intervals."""
+    for members, seconds in ((20, 22), (4, 62)):
+        with simulated_agents(members) as some:
+            some.turn(60, tick=0.5)
+            some.members[:] = some.waiting()
+            some.turn(seconds, tick=0.5)
+            assert some.serving()
+
+
+def test_line_moves_up() -> None:
+    """Each loss is followed by all agents behind it; the last place goes to a waiting agent."""
+    with simulated_agents(5) as some:
+        some.turn(60)
+        line = [some.holder(rank=rank) for rank in range(3)]
+        assert len(set(line)) == 3
+        some.members[:] = [member for member in some.members if member.identity != line[1]]
+        some.turn(17)
+        assert [some.holder(rank=rank) for rank in range(2)] == [line[0], line[2]]
+        some.turn(46)
+        assert some.holder(rank=2) not in ("", *line)
+
+
+def test_waiting_agent_leaves_the_shard_to_the_standby() -> None:
+    """A waiting agent that lists at the moment of a release does not overtake the standby."""
+    with simulated_agents(5) as some:
+        some.turn(60)
+        old, standby, waiting = the(some.serving()), some.standby(), some.waiting()[0]
+        some.members.remove(old)
+        old.election.resign()
+        waiting.election._list_leases()
+        waiting.live()
+        assert some.holder() == ""
+        some.turn(0.5)
+        assert the(some.serving()) is standby
 
 
 def test_last_of_three() -> None:
     """Of three agents with a shard each two are killed: the third serves all shards within 20 s."""
-    with crowd(3, shards=3, nodes=3) as some:
+    with simulated_agents(3, shards=3) as some:
         settled(some)
         assert all(some.serving(shard) for shard in range(3))
         some.members[:] = some.members[:1]
@@ -212,21 +223,21 @@ def test_last_of_three() -> None:
         assert all(some.serving(shard) for shard in range(3))
 
 
-@pytest.mark.parametrize("nodes,low,high", [(0, 1.5, 2.7), (3, 50, 66), (100, 5, 7), (400, 1.5, 2.7)])
-def test_requests_of_the_waiting(nodes: int, low: float, high: float) -> None:
-    """Who waits asks the less often the more nodes there are, at least twice a minute, whatever the others do."""
-    with crowd(6, nodes=nodes) as some:
+def test_requests_of_the_waiting() -> None:
+    """A waiting agent lists twice a minute, whatever the others do."""
+    with simulated_agents(6) as some:
         settled(some)
-        waiting = [member for member in some.members if not some.serving() == [member] and member is not some.standby()]
+        waiting = some.waiting()
+        assert len(waiting) == 3
         before = [len(member.verbs) for member in waiting]
-        some.turn(300, tick=0.25)
+        some.turn(300)
         counts = [(len(member.verbs) - count) / 5 for member, count in zip(waiting, before)]
-        assert all(low < count < high for count in counts), counts
+        assert all(1.5 < count < 2.7 for count in counts), counts
 
 
 def test_requests_of_holder_and_standby() -> None:
     """They renew every two seconds, and look around now and then."""
-    with crowd(3) as some:
+    with simulated_agents(3) as some:
         settled(some)
         pair = [the(some.serving()), some.standby()]
         before = [len(member.verbs) for member in pair if member]
@@ -236,8 +247,8 @@ def test_requests_of_holder_and_standby() -> None:
 
 
 def test_another_number_of_shards() -> None:
-    """While somebody holds a shard of another division, nobody takes one of ours: every series would be there twice."""
-    with crowd(2, nodes=2) as some:
+    """While an agent with another number of shards holds a shard, no other shard is taken: each series would be served twice."""
+    with simulated_agents(2) as some:
         some.turn(60)
         one = some.join(shards=2)
         some.turn(120)
@@ -247,16 +258,49 @@ def test_another_number_of_shards() -> None:
             old.election.resign()
         some.shards = 2
         some.join()
-        some.turn(13)
+        some.turn(70)
         assert the(some.serving(0)) is not the(some.serving(1))
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_update_from_another_layout(seed: int, killed: bool) -> None:
+    """In a rolling update no agent of the new layout serves while one of the old layout is there, even if it only waits; after the
+    last one the shard is served by the new ones."""
+    with simulated_agents(6, seed) as some:
+        some.members.clear()
+        for _ in range(6):
+            some.join(layout=OLD_LAYOUT)
+        some.turn(60, tick=0.5)
+        assert the(some.serving()).division == (OLD_LAYOUT, 1)
+        for old in list(some.members):
+            some.members.remove(old)
+            if not killed:
+                old.election.resign()
+            some.join()
+            some.turn(some.draw.uniform(1, 20), tick=0.5)
+            left = [member for member in some.members if member.division[0] == OLD_LAYOUT]
+            assert not left or not any(member.serves(0) for member in some.members if member not in left)
+        some.turn(130, tick=0.5)
+        assert the(some.serving()).division == (LAYOUT, 1)
+
+
+def test_record_without_a_layout() -> None:
+    """A Lease of the release before layouts has the number of shards and no layout."""
+    def obj(**annotations: str) -> dict[str, object]:
+        return {"metadata": {"name": "a", "annotations": annotations}, "spec": {}}
+
+    assert read_lease(obj(**{"telegen.io/total-shards": "1"})).layout == OLD_LAYOUT
+    assert read_lease(obj(**{"telegen.io/total-shards": "1", "telegen.io/layout": "2"})).layout == LAYOUT
+    assert read_lease(obj()).layout == 0
 
 
 def test_two_divisions_at_once() -> None:
     """Agents with another number of shards each take Leases of different names at the same moment: the one that wrote last sees it and
     gives its own back, and has not served."""
-    with crowd(1) as some:
+    with simulated_agents(1) as some:
         old = some.members[0]
-        old.election._look()
+        old.election._list_leases()
         some.shards = 2
         for _ in range(20):
             new = some.join(shards=2)
@@ -266,7 +310,7 @@ def test_two_divisions_at_once() -> None:
             new.election.resign()
             some.members.remove(new)
         assert new.serves(1)
-        old.election._seen["telegen-shard-0"].lease = some.leases().get("telegen-shard-0", Lease("telegen-shard-0"))
+        old.election._observed["telegen-shard-0"].lease = some.leases().get("telegen-shard-0", Lease("telegen-shard-0"))
         old.election._take("telegen-shard-0")
         assert not old.serves(0) and new.serves(1)
         assert some.holder() == ""
@@ -275,14 +319,14 @@ def test_two_divisions_at_once() -> None:
 def test_late_renewal() -> None:
     """A holder that wakes up finds its Lease untouched, while an agent with another number of shards has begun to take others: it gives
     its own back before it serves."""
-    with crowd(1) as some:
+    with simulated_agents(1) as some:
         some.turn(11)
         (old,) = some.members
         old.frozen = True
         new = some.join(shards=2)
         new.live()
         some.now += 20
-        new.election._look()
+        new.election._list_leases()
         new.election._take("telegen-shard-1")
         some.now += 10.5
         new.live()
@@ -295,11 +339,11 @@ def test_late_renewal() -> None:
 
 def test_restarted_process_goes_on() -> None:
     """A new process with the identity of the old one takes the Lease at once: it was never free."""
-    with crowd(2) as some:
+    with simulated_agents(2) as some:
         some.turn(60)
         old = the(some.serving())
         some.members.remove(old)
-        new = Member(some, old.identity, 1, some.draw)
+        new = Member(some, old.identity, 1)
         some.members.append(new)
         some.turn(0.25)
         assert new.serves(0)
@@ -308,7 +352,7 @@ def test_restarted_process_goes_on() -> None:
 
 def test_only_one_writes() -> None:
     """An update of a version that is no longer the newest is refused, and so is a second creation."""
-    with crowd(1) as some:
+    with simulated_agents(1) as some:
         some.turn(1)
         held = some.leases()["telegen-shard-0"]
         leases = some.members[0].election._leases
@@ -320,7 +364,7 @@ def test_only_one_writes() -> None:
 
 def test_taken_by_hand(caplog: pytest.LogCaptureFixture) -> None:
     """A Lease that somebody has overwritten is lost at the next renewal, with a word in the log; one deleted is made anew."""
-    with crowd(1) as some, caplog.at_level(logging.WARNING):
+    with simulated_agents(1) as some, caplog.at_level(logging.WARNING):
         some.turn(11)
         leases = some.members[0].election._leases
         leases.write(replace(some.leases()["telegen-shard-0"], holder="somebody"))
@@ -334,7 +378,7 @@ def test_taken_by_hand(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_deleted_by_hand(caplog: pytest.LogCaptureFixture) -> None:
     """A Lease that is deleted while somebody holds it stays his: nobody else serves, and he makes it anew at his next renewal."""
-    with crowd(4, nodes=4) as some, caplog.at_level(logging.WARNING):
+    with simulated_agents(4) as some, caplog.at_level(logging.WARNING):
         some.turn(60)
         holder = the(some.serving())
         for _ in range(3):
@@ -352,7 +396,7 @@ def test_deleted_by_hand(caplog: pytest.LogCaptureFixture) -> None:
         assert the(some.serving()) is not holder
 
 
-def by_hand(some: Crowd, change: Callable[[Lease], Lease]) -> None:
+def by_hand(some: SimulatedAgents, change: Callable[[Lease], Lease]) -> None:
     """Somebody changes both Leases."""
     for lease in some.leases().values():
         some.members[0].election._leases.write(change(lease))
@@ -360,7 +404,7 @@ def by_hand(some: Crowd, change: Callable[[Lease], Lease]) -> None:
 
 def test_emptied_by_hand() -> None:
     """A Lease that somebody takes the holder's name out of is not given back: he writes his name anew, and serves all the time."""
-    with crowd(4, nodes=4) as some:
+    with simulated_agents(4) as some:
         some.turn(60)
         holder = the(some.serving())
         for duration in (0, 1, 15):
@@ -374,7 +418,7 @@ def test_emptied_by_hand() -> None:
 def test_stranger(duration: int, after: float) -> None:
     """A Lease with the name of somebody who does not exist is taken when it has not changed for the duration that it says, for ours at
     the least and for ten times ours at the most; its other numbers may be at their ends."""
-    with crowd(4, nodes=4) as some:
+    with simulated_agents(4) as some:
         some.turn(60)
         by_hand(some, lambda found: replace(found, holder="nobody", duration=duration, transitions=2**31 - 1, total=7))
         some.turn(after - 3)
@@ -386,19 +430,19 @@ def test_stranger(duration: int, after: float) -> None:
 
 def test_put_right() -> None:
     """Whatever somebody writes beside the holder's name is put right at the next renewal."""
-    with crowd(3, nodes=3) as some:
+    with simulated_agents(3) as some:
         some.turn(60)
         holder, acquired = the(some.serving()), some.leases()["telegen-shard-0"].acquired
-        by_hand(some, lambda found: replace(found, duration=2**31 - 1, renewed="", total=7, nodes=0))
+        by_hand(some, lambda found: replace(found, duration=2**31 - 1, renewed="", total=7))
         some.turn(2.5)
         found = some.leases()["telegen-shard-0"]
-        assert (found.duration, found.acquired, found.total, found.nodes) == (15, acquired, 1, 3)
+        assert (found.duration, found.acquired, found.total, found.layout) == (15, acquired, 1, LAYOUT)
         assert found.renewed and the(some.serving()) is holder
 
 
 def test_no_label() -> None:
     """A Lease whose label somebody takes away is found by its name: its holder puts it back, and when he is gone, another one does."""
-    with crowd(3, nodes=3) as some:
+    with simulated_agents(3) as some:
         some.turn(60)
         holder = the(some.serving())
         stored = some.server.state.collections["leases"].objects
@@ -417,7 +461,7 @@ def test_no_label() -> None:
 def test_newcomer_to_the_deleted(cut: bool) -> None:
     """An agent that starts while a Lease is deleted makes it its own, and serves when the old holder has seen that, or, if he is cut off at
     that moment, has stopped."""
-    with crowd(2, nodes=2) as some:
+    with simulated_agents(2) as some:
         some.turn(60)
         holder = the(some.serving())
         for name in list(some.leases()):
@@ -432,7 +476,7 @@ def test_newcomer_to_the_deleted(cut: bool) -> None:
 
 def test_no_longer_allowed() -> None:
     """A holder that may not write any more sees in a list that it has lost its Lease, and is one of those who wait."""
-    with crowd(3, nodes=3) as some:
+    with simulated_agents(3) as some:
         some.turn(60)
         holder = the(some.serving())
         holder.line.refused = True
@@ -443,7 +487,7 @@ def test_no_longer_allowed() -> None:
 
 def test_may_not_write(caplog: pytest.LogCaptureFixture) -> None:
     """Without the right to write Leases nobody serves; each agent tries every 45 s or so, and says what to apply."""
-    with crowd(3, nodes=3) as some, caplog.at_level(logging.WARNING):
+    with simulated_agents(3) as some, caplog.at_level(logging.WARNING):
         for member in some.members:
             member.line.refused = True
         some.turn(600, tick=0.5)
@@ -460,7 +504,7 @@ def test_may_not_write(caplog: pytest.LogCaptureFixture) -> None:
 def test_whatever_happens(seed: int) -> None:
     """Agents are cut off, frozen, killed, restarted, in any order: no shard is ever served twice, and all of them are
     served again when it is over."""
-    with crowd(7, seed, shards=2, nodes=seed % 2 * 7) as some:
+    with simulated_agents(7, seed, shards=2) as some:
         for _ in range(40):
             _happen(some, 2)
         _mend(some)
@@ -470,14 +514,14 @@ def test_whatever_happens(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_happens_to_divisions(seed: int) -> None:
     """The same while agents come with other numbers of shards: there is never more than one division served, and one is when it is over."""
-    with crowd(7, seed, shards=2, nodes=7) as some:
+    with simulated_agents(7, seed, shards=2) as some:
         for _ in range(40):
             _happen(some, some.draw.randrange(1, 4))
         _mend(some)
         assert all(len(some.serving(shard)) == 1 for shard in range(some.serving()[0].shards))
 
 
-def _happen(some: Crowd, shards: int) -> None:
+def _happen(some: SimulatedAgents, shards: int) -> None:
     """Something to somebody, and some time after it. Who comes divides the cluster into so many shards."""
     victim, what = some.draw.choice(some.members), some.draw.randrange(6)
     if what == 0:
@@ -496,7 +540,7 @@ def _happen(some: Crowd, shards: int) -> None:
     some.turn(some.draw.uniform(1, 25), tick=0.5)
 
 
-def _mend(some: Crowd) -> None:
+def _mend(some: SimulatedAgents) -> None:
     for member in some.members:
         member.line.cut = member.line.lossy = member.frozen = False
     some.turn(150, tick=0.5)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from telegen.config import Config, load
-from telegen.config.load import settings, value_at
+from telegen.config.settings import settings, value_at
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
 from tests.k8s.rendered import config_text, container, environment
 

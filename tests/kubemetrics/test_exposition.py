@@ -1,4 +1,4 @@
-"""Pages put together from several arenas and stores."""
+"""Assembly of pages from several arenas and stores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNT = counter("count_total", "Count.", ALPHA, lambda obj: 2)
 
 
 def stored(arena: Arena, name: str, order: int, families: list[FamilyGenerator], *names: str) -> ArenaReader:
-    """A store with objects of these names, in an arena; a reader of it."""
+    """Publish a store with objects of these names in an arena; return a reader of it."""
 
     def failed(family: str, error: Exception) -> None:
         raise error
@@ -57,7 +57,7 @@ count_total{name="b"} 2
 
 
 def test_one_family_of_several_stores_stands_under_one_header() -> None:
-    """Stores in the order of the page, then by name; each family once, with everybody's samples."""
+    """Stores are ordered by their position, then by name; each family appears once, with the samples of all stores."""
     page = assemble(readers(), False)
     assert b"".join(page.text()) == WANTED
     assert gzip.decompress(b"".join(page.gzip())) == WANTED
@@ -65,7 +65,7 @@ def test_one_family_of_several_stores_stands_under_one_header() -> None:
 
 
 def test_openmetrics_ends_and_names_as_it_should() -> None:
-    """Counters lose _total in their headers, the end is marked, and a parser takes it."""
+    """Headers of counters have no _total, the page ends with # EOF, and a parser accepts it."""
     text = b"".join(assemble(readers(), True).text()).decode()
     assert "# TYPE count counter\n" in text
     assert text.endswith("\n# EOF\n")
@@ -73,13 +73,13 @@ def test_openmetrics_ends_and_names_as_it_should() -> None:
 
 
 def test_only_what_is_wanted() -> None:
-    """A filter by resource takes all stores of it."""
+    """A filter by resource includes all its stores."""
     text = b"".join(assemble(readers(), False, lambda name: name == "pods").text())
     assert text == WANTED[WANTED.index(b"# HELP value") :]
 
 
 def test_page_of_many_megabytes() -> None:
-    """Beyond the size of a large memory page nothing is missing, in either coding, and the sizes are what is sent."""
+    """Pages above the size of a huge page are complete in both codings, and the sizes equal the bytes sent."""
     names = [hashlib.sha512(str(number).encode()).hexdigest() for number in range(40_000)]
     page = assemble([stored(Arena.create("large", 64 << 20), "pods/a", 1, [VALUE], *names)], False)
     packed = b"".join(page.gzip())
@@ -90,7 +90,7 @@ def test_page_of_many_megabytes() -> None:
 
 
 def test_nothing_published_is_an_empty_page() -> None:
-    """Before the first sync there is a page, and it is empty; in OpenMetrics it has its end mark."""
+    """Before the first sync the page is empty; in OpenMetrics it has its end mark."""
     empty = [ArenaReader(Arena.create("empty", 1 << 20))]
     assert b"".join(assemble(empty, False).text()) == b""
     assert gzip.decompress(b"".join(assemble(empty, False).gzip())) == b""
@@ -99,7 +99,7 @@ def test_nothing_published_is_an_empty_page() -> None:
 
 
 def test_store_without_objects_has_no_headers() -> None:
-    """A resource that the cluster has none of says nothing."""
+    """A resource without objects has no headers."""
     reader = stored(Arena.create("none", 1 << 20), "nodes", 1, [VALUE])
     assert b"".join(assemble([reader], False).text()) == b""
     assert published_stores([reader]) == {("none", "nodes")}

@@ -1,4 +1,4 @@
-"""Which format and coding a client gets for what it asks."""
+"""Content negotiation by Accept and Accept-Encoding."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROMETHEUS_3 = (
     ],
 )
 def test_format(accept: str, openmetrics: bool) -> None:
-    """OpenMetrics only where it is what the client likes best of what is served."""
+    """OpenMetrics is sent only if the client prefers it to text."""
     assert wants_openmetrics(accept) is openmetrics
 
 
@@ -50,13 +50,13 @@ def test_format(accept: str, openmetrics: bool) -> None:
     ],
 )
 def test_coding(accepted: str, gzip: bool) -> None:
-    """gzip only where it is named."""
+    """gzip is sent only if the header names it."""
     assert accepts_gzip(accepted) is gzip
 
 
 @pytest.mark.parametrize("quality", ["high", "2", "-1", "nan", ""])
 def test_malformed_quality(quality: str) -> None:
-    """A quality that is none is refused, with the header's name."""
+    """An invalid quality is refused with the name of the header."""
     with pytest.raises(BadHeader, match="Accept: "):
         wants_openmetrics(f"text/plain;q={quality}")
     with pytest.raises(BadHeader, match="Accept-Encoding: "):

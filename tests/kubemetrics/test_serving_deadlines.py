@@ -1,4 +1,4 @@
-"""What is behind a gate is shown while it is open: judged at each scrape, when the page is whole, and with every part."""
+"""Stores of a shard are served while the agent holds it: checked before and after assembly, and at every part sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.metrics.family import ALPHA, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
@@ -22,7 +22,7 @@ IDENTITY = (("name", lambda obj: obj["metadata"]["uid"]),)
 
 
 def published(worker: str, resource: str) -> ArenaReader:
-    """A reader of a worker's arena that shows one object of a resource."""
+    """Publish one object of a resource in a worker's arena; return a reader."""
     arena = Arena.create(worker, 1 << 20)
     families = [gauge(resource, "One.", ALPHA, lambda obj: 1)]
 
@@ -36,57 +36,57 @@ def published(worker: str, resource: str) -> ArenaReader:
 
 @pytest.fixture
 def make(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Callable[..., falcon.testing.TestClient]:
-    """Makes a client of an agent: the store `own` is its own, `shared` is behind a gate that answers as the script says,
-    the last answer for ever."""
+    """A function that makes a client of an agent with a store `own`, always served, and a store `shared`, served as the
+    script says: one answer per check, the last one for ever."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     readers = [published("watch-node", "own"), published("watch-cluster", "shared")]
 
     def make(*script: bool, expected: tuple[str, ...] = ("shared",)) -> falcon.testing.TestClient:
         answers = list(script)
 
-        def opened(worker: str) -> bool:
+        def is_served(worker: str) -> bool:
             if worker != "watch-cluster":
                 return True
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
-        board = Board(3)
-        board.enter(0, 1)
-        board.enter(1, 1)
+        heartbeats = Heartbeats(3)
+        heartbeats.enter(0, 1)
+        heartbeats.enter(1, 1)
         rows = {"supervisor": 0, "watch-node": 1, "watch-cluster": 2}
-        view = View({"/metrics": readers}, {"watch-node": ["own"], "watch-cluster": expected}, board, rows, 30.0, opened)
+        view = View({"/metrics": readers}, {"watch-node": ["own"], "watch-cluster": expected}, heartbeats, rows, 30.0, is_served)
         return falcon.testing.TestClient(make_app(view, CollectorRegistry(), Telemetry("web-0")))
 
     return make
 
 
-@pytest.mark.parametrize(("opened", "shown"), [(True, True), (False, False)])
-def test_shown_while_open(make: Callable[..., falcon.testing.TestClient], opened: bool, shown: bool) -> None:
-    """An open gate shows its stores, a closed one nothing of them, not even headers; what has no gate is shown always."""
-    text = make(opened).simulate_get("/metrics").text
+@pytest.mark.parametrize(("is_served", "shown"), [(True, True), (False, False)])
+def test_shown_while_open(make: Callable[..., falcon.testing.TestClient], is_served: bool, shown: bool) -> None:
+    """Stores of a shard appear while it is served, and have no headers otherwise; the agent's own stores always appear."""
+    text = make(is_served).simulate_get("/metrics").text
     assert 'own{name="a"} 1' in text
     assert ("shared" in text) is shown
 
 
 def test_closed_while_the_page_was_put_together(make: Callable[..., falcon.testing.TestClient]) -> None:
-    """A gate that closes in between is noticed when the page is whole: it is put together anew, without its stores."""
+    """A shard that is lost during assembly is noticed: the page is assembled again without its stores."""
     text = make(True, False).simulate_get("/metrics").text
     assert 'own{name="a"} 1' in text and "shared" not in text
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
 def test_closed_before_the_first_byte(make: Callable[..., falcon.testing.TestClient], coding: str) -> None:
-    """A gate that closes later still lets not a byte through: the scrape fails."""
+    """A shard that is lost after assembly ends the response: the scrape fails."""
     with pytest.raises(Closed):
         make(True, True, False).simulate_get("/metrics", headers={"Accept-Encoding": coding})
 
 
 def test_head_needs_no_gate_to_stay_open(make: Callable[..., falcon.testing.TestClient]) -> None:
-    """A HEAD sends no series, so nothing is broken off."""
+    """A HEAD sends no series, so it is not broken off."""
     assert make(True, True, False).simulate_head("/metrics").status_code == 200
 
 
 def test_ready_without_what_others_serve(make: Callable[..., falcon.testing.TestClient]) -> None:
-    """Stores behind a closed gate, and processes that are not wanted, are not waited for; behind an open one they are."""
+    """Readiness waits for the stores and processes of a shard only while it is served."""
     assert make(False, expected=("never",)).simulate_get("/readyz").status_code == 200
     answer = make(True, expected=("never",)).simulate_get("/readyz")
     assert answer.status_code == 503

@@ -1,4 +1,4 @@
-"""What several processes count of one store becomes one number."""
+"""Aggregation of metrics of several processes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from telegen.kubemetrics.telemetry import Telemetry, forget, reading_registry
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 
 
 def say(process: str, objects: int, synced: float) -> None:
-    """Let a process of this name say what it holds, and end."""
+    """Set gauges of a store in a process of this name, which then ends."""
     pid = os.fork()
     if pid == 0:
         telemetry = Telemetry(process)
@@ -24,12 +24,12 @@ def say(process: str, objects: int, synced: float) -> None:
 
 
 def test_parts_of_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Objects, pages and bytes add up; of times the oldest counts, for it is the part that is behind; what a process said that
-    is not wanted any more is forgotten."""
+    """Sizes of the parts of a store add up; of times the oldest counts, that of the part that lags behind; values of processes
+    that were ended on purpose are dropped."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     say("watch-pods-0", 30, 2000.0)
     say("watch-pods-1", 20, 1000.0)
-    registry = reading_registry(Board(1), {})
+    registry = reading_registry(Heartbeats(1), {})
 
     def shown() -> list[float | None]:
         names = ("objects", "pages", "bytes", "last_event_timestamp_seconds", "last_sync_timestamp_seconds")
@@ -43,9 +43,9 @@ def test_parts_of_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_file_that_is_not_filled_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that has just made its file, or has reserved room in it, does not keep the others' figures from being read."""
+    """Empty value files of processes that have just started do not hide the values of the others."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     say("watch-pods-0", 30, 2000.0)
     (tmp_path / "gauge_livesum_watch-pods-1.db").touch()
     (tmp_path / "gauge_livesum_watch-pods-2.db").write_bytes(bytes(1 << 20))
-    assert reading_registry(Board(1), {}).get_sample_value("telegen_store_objects", {"store": "pods"}) == 30
+    assert reading_registry(Heartbeats(1), {}).get_sample_value("telegen_store_objects", {"store": "pods"}) == 30

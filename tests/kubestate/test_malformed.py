@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from telegen.cli.render import Page
+from telegen.cli.render import ObjectRenderer
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
 from tests.kubestate.fixtures import COMPLETE, objects
@@ -47,7 +47,7 @@ def changed(obj: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str,
 
 def rendered(resource: str, *objs: dict[str, Any], openmetrics: bool = False) -> str:
     """Return the page of objects; families may fail."""
-    page = Page([RESOURCES[resource]], EVERYTHING)
+    page = ObjectRenderer([RESOURCES[resource]], EVERYTHING)
     for obj in objs:
         page.add({**obj, "apiVersion": RESOURCES[resource].api_version, "kind": RESOURCES[resource].kind})
     return "".join(page.lines(openmetrics))

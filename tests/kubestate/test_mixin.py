@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from telegen.cli.render import Page
+from telegen.cli.render import ObjectRenderer
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
 from tests.kubestate.fixtures import COMPLETE, objects
@@ -25,7 +25,7 @@ ALLOWLISTED = Selection(labels={"*": ["*"]})
 @lru_cache
 def page() -> dict[str, Metric]:
     """Return the page of all cases with the default configuration and every label."""
-    found = Page(RESOURCES.values(), ALLOWLISTED)
+    found = ObjectRenderer(RESOURCES.values(), ALLOWLISTED)
     for name in COMPLETE:
         resource = RESOURCES[name]
         for obj in objects(name):

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from telegen.api.decoding import event_decoder, list_decoder
-from telegen.cli.render import Page
+from telegen.cli.render import ObjectRenderer
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
@@ -22,7 +22,7 @@ RANDOM_OBJECTS = 300
 
 def page_of(resource: Resource, obj: Any) -> tuple[list[str], dict[str, int]]:
     """Return the page of an object with all families, and the families that failed."""
-    page = Page([resource], EVERYTHING)
+    page = ObjectRenderer([resource], EVERYTHING)
     page.add({**obj, "apiVersion": resource.api_version, "kind": resource.kind})
     return list(page.lines(False)), dict(page.errors)
 

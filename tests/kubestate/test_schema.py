@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from telegen.cli.render import Page
+from telegen.cli.render import ObjectRenderer
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.selectors import Selection
 from tests.kubestate.fixtures import COMPLETE
@@ -28,9 +28,9 @@ variations = st.builds(
 )
 
 
-def page_of(resource: str, obj: dict[str, Any]) -> Page:
+def page_of(resource: str, obj: dict[str, Any]) -> ObjectRenderer:
     """Return the page of one object with all families, labels and annotations."""
-    page = Page([RESOURCES[resource]], EVERYTHING)
+    page = ObjectRenderer([RESOURCES[resource]], EVERYTHING)
     page.add(obj)
     return page
 

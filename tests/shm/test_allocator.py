@@ -1,4 +1,4 @@
-"""The allocator: what is taken never overlaps, what is given back comes together again."""
+"""The allocator: blocks never overlap, and adjacent free blocks are merged."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from telegen.shm.allocator import Allocator, ArenaFull
 
 FIRST, LIMIT = 10, 500
 Actions = st.lists(st.one_of(st.integers(1, 40), st.floats(0, 1)), max_size=80)
-"""A whole number takes so many units, a fraction gives back the block at that place of those taken."""
+"""A whole number allocates so many units; a fraction selects one of the allocated blocks to free."""
 
 
 @given(Actions)
 def test_blocks_never_overlap_and_join_when_freed(actions: list[float]) -> None:
-    """Whatever is taken and given: blocks lie apart, inside the arena, free ones are never neighbours."""
+    """After any sequence of calls blocks are disjoint and inside the arena, and no two free blocks are adjacent."""
     allocator = Allocator(FIRST, LIMIT)
     taken: list[tuple[int, int]] = []
     for action in actions:
@@ -39,7 +39,7 @@ def test_blocks_never_overlap_and_join_when_freed(actions: list[float]) -> None:
 
 @given(st.sets(st.integers(0, 30), max_size=20))
 def test_reserved_blocks_are_taken(places: set[int]) -> None:
-    """What a predecessor holds is not given out; all between is."""
+    """Blocks of a predecessor are not allocated; the gaps between them are."""
     blocks = [(FIRST + 5 * place, 5) for place in places]
     allocator = Allocator(FIRST, LIMIT)
     allocator.reserve(blocks)
@@ -49,7 +49,7 @@ def test_reserved_blocks_are_taken(places: set[int]) -> None:
 
 
 def test_smallest_block_that_fits() -> None:
-    """Best fit: a small need does not break up a large block."""
+    """Best fit: a small block is not taken from a large one if a smaller one fits."""
     allocator = Allocator(0, 100)
     starts = [allocator.take(size) for size in (20, 1, 5, 1)]
     allocator.give(starts[0], 20)
@@ -58,7 +58,7 @@ def test_smallest_block_that_fits() -> None:
 
 
 def test_full_arena() -> None:
-    """No room is an error that names the limit, and harms nothing."""
+    """A full arena is an error that names the limit; the allocator stays usable."""
     allocator = Allocator(0, 10)
     allocator.take(8)
     with pytest.raises(ArenaFull, match="no 3 units left of 10"):

@@ -1,4 +1,4 @@
-"""Writer and reader of an arena: snapshots come whole or not at all, and outlive their writer."""
+"""Writer and reader of an arena: snapshots are atomic and outlive their writer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from telegen.shm.allocator import ArenaFull
 from telegen.shm.deflate import combine, compress, crc32, decompress
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import FLOOR, SLOTS, Arena, Column, FamilyEntry, pack_index, schema_encoder, unpack_index
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
@@ -18,7 +18,7 @@ SCHEMA = schema_encoder.encode([FamilyEntry("one", b"# one\n", b"# one\n"), Fami
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that tests set."""
 
     now = 0.0
 
@@ -34,7 +34,7 @@ def arena() -> Iterator[Arena]:
 
 
 def put(writer: ArenaWriter, name: str, *texts: bytes) -> list[int]:
-    """Publish a store whose two columns both hold these texts, a cell each; the extents."""
+    """Publish a store with two equal columns, one cell per text; return the extents."""
     cells = [[writer.write(compress(text)) for text in texts] for _ in range(2)]
     crc, length = combine([(crc32(text), len(text)) for text in texts])
     index = pack_index([Column(crc, length, array("Q", column)) for column in cells])
@@ -43,19 +43,19 @@ def put(writer: ArenaWriter, name: str, *texts: bytes) -> list[int]:
 
 
 def shown(reader: ArenaReader, name: str) -> list[bytes]:
-    """The texts of a store's columns."""
+    """Return the texts of a store's columns."""
     snapshot = reader.load()
     assert snapshot is not None
     return [decompress(b"".join(reader.cells(column))) for column in snapshot.stores[name].columns]
 
 
 def test_nothing_before_the_first_publication(arena: Arena) -> None:
-    """An arena without a snapshot is empty, not an error."""
+    """A reader of an arena without a snapshot returns None."""
     assert ArenaReader(arena).load() is None
 
 
 def test_published_store_is_read_back(arena: Arena) -> None:
-    """Cells, checksums and headers come back as they were written, from any process that maps the arena."""
+    """Cells, checksums and headers are read as they were written, also in another process."""
     writer, reader = ArenaWriter(arena, ["s"]), ArenaReader(arena)
     put(writer, "s", b"first\n", b"second\n")
     snapshot = reader.load()
@@ -68,13 +68,13 @@ def test_published_store_is_read_back(arena: Arena) -> None:
 
 
 def test_index_survives_packing() -> None:
-    """Columns without cells keep their place."""
+    """Columns without cells keep their position."""
     columns = [Column(7, 3, array("Q", [1 << 40, 2])), Column(0, 0, array("Q")), Column(1, 2, array("Q", [5]))]
     assert unpack_index(pack_index(columns), 3) == columns
 
 
 def test_freed_extents_wait_for_their_readers(arena: Arena) -> None:
-    """What a snapshot holds stays until a grace time after it was replaced; then the floor says that it may be gone."""
+    """Extents of a replaced snapshot stay for the grace time; then the floor rises."""
     clock = Clock()
     writer, reader = ArenaWriter(arena, ["s"], grace=1.0, clock=clock), ArenaReader(arena)
     old = put(writer, "s", b"old\n")
@@ -91,7 +91,7 @@ def test_freed_extents_wait_for_their_readers(arena: Arena) -> None:
 
 
 def test_memory_is_reused(arena: Arena) -> None:
-    """A store that is replaced for ever needs no more than a few times its own size."""
+    """A store that is replaced again and again takes at most a few times its size."""
     clock = Clock()
     writer = ArenaWriter(arena, ["s"], grace=1.0, clock=clock)
     old: list[int] = []
@@ -103,7 +103,7 @@ def test_memory_is_reused(arena: Arena) -> None:
 
 
 def test_torn_slot_is_not_believed(arena: Arena) -> None:
-    """A slot whose checksum fails is passed over: the other one still shows the state before."""
+    """A slot with a wrong checksum is ignored; the other slot has the snapshot before."""
     writer, reader = ArenaWriter(arena, ["s"]), ArenaReader(arena)
     put(writer, "s", b"old\n")
     put(writer, "s", b"new\n")
@@ -113,7 +113,7 @@ def test_torn_slot_is_not_believed(arena: Arena) -> None:
 
 
 def test_damaged_directory_is_not_believed(arena: Arena) -> None:
-    """A snapshot whose directory was overwritten is not read."""
+    """A snapshot with an overwritten directory is rejected."""
     from telegen.shm.reader import TornSnapshot
 
     writer, reader = ArenaWriter(arena, ["s"]), ArenaReader(arena)
@@ -128,7 +128,7 @@ def test_damaged_directory_is_not_believed(arena: Arena) -> None:
 
 
 def test_successor_goes_on_serving_what_it_found(arena: Arena) -> None:
-    """A new writer keeps its predecessor's stores until it publishes its own, and what it writes harms none of them."""
+    """A new writer keeps the stores of its predecessor until it publishes its own, and does not overwrite them."""
     put(ArenaWriter(arena, ["kept", "gone"]), "kept", b"kept\n")
     put(ArenaWriter(arena, ["kept", "gone"]), "gone", b"gone\n")
     successor, reader = ArenaWriter(arena, ["kept", "new"]), ArenaReader(arena)
@@ -144,7 +144,7 @@ def test_successor_goes_on_serving_what_it_found(arena: Arena) -> None:
 
 
 def test_full_arena_keeps_its_snapshot(arena: Arena) -> None:
-    """A write that does not fit raises; what was published stays."""
+    """A write that does not fit raises; published snapshots stay."""
     writer = ArenaWriter(arena, ["s"])
     put(writer, "s", b"text\n")
     with pytest.raises(ArenaFull):
@@ -153,13 +153,13 @@ def test_full_arena_keeps_its_snapshot(arena: Arena) -> None:
 
 
 def test_floor_begins_at_nothing(arena: Arena) -> None:
-    """In a fresh arena no snapshot has lost anything."""
+    """In a new arena the floor is 0."""
     assert arena.memory[FLOOR] == bytes(8)
 
 
-def test_board_shows_who_lives() -> None:
-    """A row's age begins with its process, is infinite before, and its pid goes when the process does."""
-    board = Board(2)
+def test_heartbeats() -> None:
+    """The age of a row is infinite before its process starts; the pid is removed when the process ends."""
+    board = Heartbeats(2)
     assert board.age(1) == float("inf")
     board.enter(1, 4711)
     assert board.pid(1) == 4711
@@ -170,7 +170,7 @@ def test_board_shows_who_lives() -> None:
 
 
 def test_cleared(arena: Arena) -> None:
-    """A cleared arena shows nothing; who was copying notices; the next writer publishes as if it were new."""
+    """A cleared arena has no snapshot; copies in progress are rejected; the next writer can publish."""
     writer, reader = ArenaWriter(arena, ["a"]), ArenaReader(arena)
     for text in (b"1\n", b"2\n", b"3\n"):
         put(writer, "a", text)

@@ -1,4 +1,4 @@
-"""Pieces of deflate: joined in any order they are one valid gzip member."""
+"""Pieces of deflate: concatenated in any order they are one valid gzip member."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Texts = st.lists(st.binary(max_size=3000), max_size=8)
 
 @given(Texts)
 def test_joined_pieces_are_one_gzip_member(texts: list[bytes]) -> None:
-    """Header, pieces, trailer: gzip unpacks them to the joined texts and finds its checksum right."""
+    """gzip decompresses header, pieces and trailer to the concatenated texts, with the right checksum."""
     crc, length = deflate.combine([(deflate.crc32(text), len(text)) for text in texts])
     pieces = [deflate.compress(text) for text in texts]
     joined = b"".join(texts)
@@ -27,20 +27,20 @@ def test_joined_pieces_are_one_gzip_member(texts: list[bytes]) -> None:
 
 @given(st.binary(max_size=500), st.binary(max_size=500))
 def test_combined_checksum_without_isal(first: bytes, second: bytes) -> None:
-    """Where zlib has to do, our own combination gives the checksum of the joined text."""
+    """crc32_combine in Python, for platforms without isal, equals the crc32 of the concatenated text."""
     combined = deflate.crc32_combine_python(zlib.crc32(first), zlib.crc32(second), len(second))
     assert combined == zlib.crc32(first + second)
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 4096, 118_000_000])
 def test_combined_checksum_of_long_texts(length: int) -> None:
-    """The length of the second text may be that of a whole page."""
+    """The second text may be as long as a whole page."""
     expected = zlib.crc32(b"\0" * length, zlib.crc32(b"page"))
     assert deflate.crc32_combine_python(zlib.crc32(b"page"), zlib.crc32(b"\0" * length), length) == expected
 
 
 def test_stream_that_is_expanded_in_slices() -> None:
-    """A page is expanded bit by bit, wherever its pieces are cut."""
+    """A page is decompressed in parts that are cut anywhere."""
     pieces = b"".join(deflate.compress(bytes([65 + n]) * 5000) for n in range(5))
     stream = deflate.decompressor()
     text = b"".join(stream.decompress(pieces[start : start + 7]) for start in range(0, len(pieces), 7))

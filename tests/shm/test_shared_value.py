@@ -1,4 +1,4 @@
-"""The memory through which something becomes known."""
+"""Values in shared memory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 
 import pytest
 
-from telegen.shm.shared_value import MOST, ShardCell, TextCell
+from telegen.shm.shared_value import MOST, SharedShard, SharedText
 
 
 @pytest.mark.parametrize("shard", [(0, 1), (0, 0), (2, 3), (MOST, MOST)])
 def test_shard_written_by_a_child(shard: tuple[int, int]) -> None:
-    """What one process writes the other reads; before that, and after it is forgotten, nothing is known."""
-    cell = ShardCell()
+    """One process reads what another has written; before that, and after clear, it reads None."""
+    cell = SharedShard()
     assert cell.read() is None
     pid = os.fork()
     if pid == 0:
@@ -26,8 +26,8 @@ def test_shard_written_by_a_child(shard: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("text", ["5", "6e1b3f0c-0000-4000-8000-000000000000", "\u00fc" * 127])
 def test_text_written_by_a_child(text: str) -> None:
-    """As a shard; what follows a longer text is not seen with its end."""
-    cell = TextCell()
+    """A text is read as written; the end of a longer text before it is not."""
+    cell = SharedText()
     assert cell.read() == ""
     pid = os.fork()
     if pid == 0:
@@ -43,6 +43,6 @@ def test_text_written_by_a_child(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "x" * 256])
 def test_text_that_does_not_fit(text: str) -> None:
-    """Nothing, and more than there is room for, is an error."""
-    with pytest.raises(ValueError, match="no short text"):
-        TextCell().write(text)
+    """An empty text and one that is too long are errors."""
+    with pytest.raises(ValueError, match="a shared text has"):
+        SharedText().write(text)

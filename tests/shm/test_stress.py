@@ -1,4 +1,4 @@
-"""Writers that relist and update as fast as they can, readers that check every byte: no torn page."""
+"""Stress test: writers relist and update at full speed, readers check every byte, and no page is torn."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ IDENTITY = (("store", lambda obj: obj["store"]), ("object", lambda obj: obj["met
 OBJECTS = 150
 SECONDS = 4.0
 GRACE = 0.02
-"""Much shorter than in production, so that readers do meet what is reclaimed."""
+"""Much shorter than in production, so that memory is reclaimed while readers copy."""
 
 
 def thing(store: str, number: int, turn: int) -> Object:
-    """An object whose every sample is its turn."""
+    """An object; the value of all its samples is the turn."""
     return {"store": store, "metadata": {"uid": f"{number}", "resourceVersion": f"{turn}.{number}"}, "round": turn}
 
 
 def write(arena: Arena, name: str, until: float) -> None:
-    """Relist, then update all objects one by one, publishing on the way; over and over."""
+    """Relist, then update all objects one by one and publish now and then; repeat."""
 
     def failed(family: str, error: Exception) -> None:
         raise error
@@ -52,7 +52,7 @@ def write(arena: Arena, name: str, until: float) -> None:
 
 
 def read(arenas: list[Arena], until: float) -> None:
-    """Put pages together and check each: whole gzip, every series once, values that lie at most one turn apart."""
+    """Assemble pages and check each: complete gzip, every series once, values at most one turn apart."""
     readers = [ArenaReader(arena) for arena in arenas]
     pages, turns = 0, set()
     while time.monotonic() < until:
@@ -66,7 +66,7 @@ def read(arenas: list[Arena], until: float) -> None:
 
 
 def check(text: str) -> str:
-    """Every line of a page; what it shows of its turns."""
+    """Check every line of a page; return the turns on it."""
     values: dict[str, dict[str, int]] = {}
     for line in text.split("\n"):
         if line and line[0] != "#":
@@ -82,7 +82,7 @@ def check(text: str) -> str:
 
 
 def forked(work: Callable[[], None]) -> int:
-    """A process that does this and ends with 0 when all went well."""
+    """Fork a process that runs `work` and ends with 0 on success."""
     pid = os.fork()
     if pid:
         return pid
@@ -98,7 +98,7 @@ def forked(work: Callable[[], None]) -> int:
 
 @pytest.mark.timeout(60)
 def test_no_torn_page() -> None:
-    """Two writers and two readers, four seconds, memory reused all the time: every page read is whole and consistent."""
+    """With two writers and two readers for four seconds every page is complete and consistent."""
     arenas = [Arena.create(name, 1 << 26) for name in ("a", "b")]
     until = time.monotonic() + SECONDS
     writers = [forked(lambda arena=arena: write(arena, arena.name, until)) for arena in arenas]
@@ -108,7 +108,7 @@ def test_no_torn_page() -> None:
 
 @pytest.mark.timeout(60)
 def test_writer_killed_at_any_moment_leaves_whole_pages() -> None:
-    """kill -9 of a writer, twenty times, wherever it is: the page stays whole, and the successor takes it over."""
+    """After kill -9 of a writer at any point, twenty times, the page stays complete, and the successor continues."""
     arena = Arena.create("a", 1 << 26)
     reader = ArenaReader(arena)
     for turn in range(20):

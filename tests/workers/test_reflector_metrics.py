@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
-from telegen.shm.heartbeats import Board
+from telegen.shm.heartbeats import Heartbeats
 from workers._reflector_metrics import Observer
 
 
@@ -21,7 +21,7 @@ def last_event(folder: Path, act: Callable[[Observer], None]) -> float | None:
         act(Observer(Telemetry("watch-cluster"), logging.getLogger("test"), "pods"))
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
-    return reading_registry(Board(1), {}).get_sample_value("telegen_store_last_event_timestamp_seconds", {"store": "pods"})
+    return reading_registry(Heartbeats(1), {}).get_sample_value("telegen_store_last_event_timestamp_seconds", {"store": "pods"})
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_answered_watch_is_a_sign_of_life(folder: Path) -> None:
 def test_resource_that_the_server_lacks(folder: Path) -> None:
     """A resource that the API server does not serve has no time of a last event and no error, so that no alert fires."""
     assert last_event(folder, lambda observer: observer.absent(30.0)) is None
-    assert reading_registry(Board(1), {}).get_sample_value("telegen_api_errors_total", {"store": "pods", "reason": "404"}) is None
+    assert reading_registry(Heartbeats(1), {}).get_sample_value("telegen_api_errors_total", {"store": "pods", "reason": "404"}) is None
 
 
 def test_resource_that_is_removed_and_returns(folder: Path) -> None:

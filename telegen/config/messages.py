@@ -1,0 +1,63 @@
+"""Messages of msgspec about a configuration, in terms of YAML: `path: cause`, with the nearest known key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection
+
+from telegen.config.flags import foreign_key
+from telegen.config.settings import choices, settings
+from telegen.config.text_formats import describe_mismatch
+
+_AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$\.?(.*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_YAML_TERMS = {
+    "object": "a block of settings",
+    "array": "a list",
+    "str": "a string",
+    "int": "a whole number",
+    "bool": "true or false",
+}
+"""Terms for YAML users, by msgspec's name of the type."""
+
+
+def explain(message: str) -> str:
+    """Turn a message of `msgspec.ValidationError` into `path: cause`."""
+    # msgspec has no structured errors; a test for each kind of message notices a changed wording.
+    found = _AT.fullmatch(message)
+    cause, path = (found[1], found[2]) if found else (message, "")
+    unknown = _UNKNOWN.fullmatch(cause)
+    if unknown:
+        return _explain_unknown_key(path, unknown[1])
+    for theirs, ours in _YAML_TERMS.items():
+        cause = cause.replace(f"`{theirs}`", ours)
+    cause = describe_mismatch(cause.replace("`", ""))
+    if cause.startswith("Invalid enum value"):
+        *others, last = choices(path)
+        cause = f"expected {', '.join(others)} or {last}, got {cause.rpartition(' ')[2]}"
+    return f"{path or 'configuration'}: {cause[0].lower()}{cause[1:]}"
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """Return `, did you mean NAME?` for the closest of some names, "" if none is close."""
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _explain_unknown_key(block: str, name: str) -> str:
+    path = f"{block}.{name}" if block else name
+    foreign = "" if block else foreign_key(name)
+    if foreign:
+        return f"{path}: unknown key: {foreign}"
+    start = f"{block}." if block else ""
+    siblings = [known.removeprefix(start).split(".")[0] for known, _, _ in settings() if known.startswith(start)]
+    return f"{path}: unknown key{suggest(name, siblings) or _suggest_block(name)}"
+
+
+def _suggest_block(name: str) -> str:
+    """Return the full paths of a key or block of this name. A wrong indentation puts a valid key into the wrong block."""
+    paths = [known.split(".") for known, _, _ in settings()]
+    places = {".".join(path[: path.index(name) + 1]) for path in paths if name in path}
+    # A name like `enabled` is in many blocks; naming them all would not help.
+    return f", did you mean {' or '.join(sorted(places))}?" if 0 < len(places) <= 3 else ""

@@ -1,0 +1,78 @@
+"""Introspection of the model: the path, type and metadata of every setting, and its value in a configuration."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from telegen.config.model import Config, Section
+
+
+def settings(
+    section: type[Section] = Config, prefix: str = ""
+) -> Iterator[tuple[str, msgspec.inspect.Field, msgspec.Meta]]:
+    """Yield (path, field, metadata) of every setting, in the order of the model."""
+    hints = typing.get_type_hints(section, include_extras=True)
+    for member in msgspec.structs.fields(section):
+        hint = hints[member.name]
+        path = f"{prefix}{member.name}"
+        if isinstance(hint, type) and issubclass(hint, Section):
+            yield from settings(hint, f"{path}.")
+            continue
+        meta = next((meta for meta in getattr(hint, "__metadata__", ()) if isinstance(meta, msgspec.Meta)), None)
+        if meta is None or not meta.description:
+            # Guides contributors: the reference and the loader both read the metadata.
+            raise TypeError(f"{path}: the setting has no help; declare it as Annotated[type, text('Help.')] in config/model.py")
+        yield path, member, meta  # type: ignore[misc]
+
+
+def value_at(config: Config, path: str) -> Any:
+    """Return the value of a setting by its path."""
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def is_text(path: str) -> bool:
+    """Return True if the setting at `path` is a string, or if `path` is an element of a list of strings."""
+    kinds = {known: typing.get_args(member.type)[0] for known, member, _ in settings()}
+    name, element, _ = path.partition("[")
+    return kinds.get(name) == (tuple[str, ...] if element else str)
+
+
+def choices(path: str) -> list[str]:
+    """Return the words that a setting of type Literal accepts, and "a number" if it accepts numbers as well."""
+    (kind,) = [typing.get_args(member.type)[0] for known, member, _ in settings() if known == path]
+    words: list[str] = []
+    for choice in typing.get_args(kind):
+        if isinstance(choice, str):
+            words.append(choice)
+        elif typing.get_origin(choice) is typing.Literal:
+            words += typing.get_args(choice)
+        else:
+            words.append("a number")
+    return words
+
+
+def least(meta: msgspec.Meta) -> float | None:
+    """Return the lower bound of a duration or size, None if it has none (see `telegen.config.model.text`)."""
+    return (meta.extra or {}).get("least")
+
+
+def is_effective(meta: msgspec.Meta) -> bool:
+    """Return False for a setting that is accepted and checked but has no effect yet."""
+    return (meta.extra or {}).get("effective") is not False
+
+
+def not_effective(config: Config) -> list[str]:
+    """Return the paths of settings that differ from their defaults and have no effect yet."""
+    default = Config()
+    return [
+        path
+        for path, _, meta in settings()
+        if not is_effective(meta) and value_at(config, path) != value_at(default, path)
+    ]

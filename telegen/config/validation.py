@@ -1,0 +1,185 @@
+"""Validation of a loaded configuration: lower bounds, formats of names, and settings that exclude or need each other.
+
+Types, choices and numeric ranges are checked by msgspec while loading. Checks that need the environment are in `detect`,
+checks that need the tables of resources in `telegen.kubestate.checks`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+
+from telegen.config.errors import ConfigError
+from telegen.config.messages import suggest
+from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, Names
+from telegen.config.settings import least, settings, value_at
+
+_LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile("(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_GROUP = re.compile("[a-z][a-z0-9-]{0,30}")
+_LEAST_RESYNC = 10.0
+_OWN_PATHS = ("/", "/telemetry", "/healthz", "/livez", "/readyz")
+MOST_SHARDS = 64
+"""Maximum of total_shards when agents divide a cluster by Leases."""
+
+_STATE = "kube_metrics.kube_state"
+
+
+def problems(config: Config) -> Iterator[str]:
+    """Yield one line per problem, each beginning with the path of the setting: `api.read_timeout: must be ...`."""
+    kube = config.kube_metrics
+    yield from _bound_problems(config)
+    yield from _address_problems(kube)
+    yield from _selection_problems(kube.kube_state)
+    yield from _shard_problems(kube.kube_state)
+    yield from _group_problems(kube.kube_state)
+    yield from _cluster_problems(config)
+    yield from scope_problems(kube)
+    yield from _extra_label_problems(kube.cadvisor)
+    if config.api.watch_timeout_min > config.api.watch_timeout_max:
+        yield "api.watch_timeout_min: must not exceed watch_timeout_max"
+
+
+def check_resource_names(config: Config, known: Collection[str]) -> None:
+    """Check that every resource named by the configuration exists.
+
+    Args:
+        known: names of all resources.
+
+    Raises:
+        ConfigError: one line per unknown name.
+    """
+    state = config.kube_metrics.kube_state
+    usual = {name for names in GROUPS.values() for name in names}
+    grouped = tuple(name for names in state.groups.values() for name in names if name not in usual)
+    named = [("resources", state.resources), ("groups", grouped)]
+    named += [
+        (key, tuple(name for name in getattr(state, key) if name != "*"))
+        for key in ("labels_allowlist", "annotations_allowlist")
+    ]
+    lines = [
+        f"{_STATE}.{key}: unknown resource {name}{suggest(name, known)}"
+        for key, names in named
+        for name in names
+        if name not in known
+    ]
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def _bound_problems(config: Config) -> Iterator[str]:
+    """Check the lower bounds that the model gives for durations and sizes."""
+    for path, _, meta in settings():
+        bound, value = least(meta), value_at(config, path)
+        if bound is not None and value < bound:
+            yield f"{path}: must be at least {type(value)(bound)}, not {value}"
+
+
+def _address_problems(kube: KubeMetrics) -> Iterator[str]:
+    if kube.metrics_path in _OWN_PATHS:
+        yield f"kube_metrics.metrics_path: {kube.metrics_path} is reserved for another page; choose another path"
+    second = kube.telemetry_address
+    # Port 0 means any free port, so two of them never collide.
+    if second is not None and kube.listen_address.port == second.port != 0:
+        yield "kube_metrics.telemetry_address: needs another port than listen_address"
+
+
+def _selection_problems(state: KubeState) -> Iterator[str]:
+    """Check which objects and families are selected."""
+    for key in ("namespaces", "namespaces_exclude"):
+        # Namespaces become part of URLs and field selectors, so no other characters may pass.
+        for name in getattr(state, key):
+            if not _LABEL.fullmatch(name):
+                yield f"{_STATE}.{key}: {name!r} is not a valid name of a namespace"
+    if state.namespaces and set(state.namespaces) <= set(state.namespaces_exclude):
+        yield f"{_STATE}.namespaces: namespaces_exclude excludes all of them"
+    if state.node and not _SUBDOMAIN.fullmatch(state.node):
+        yield f"{_STATE}.node: {state.node!r} is not a valid name of a node"
+    if state.node and state.track_unscheduled_pods:
+        yield f"{_STATE}.node: cannot be used with track_unscheduled_pods"
+    narrowed = "node" if state.node else "track_unscheduled_pods" if state.track_unscheduled_pods else ""
+    if narrowed and state.resources and "pods" not in state.resources:
+        yield f"{_STATE}.{narrowed}: applies to pods only, and resources does not include pods"
+    if 0 < state.resync_period < _LEAST_RESYNC:
+        yield f"{_STATE}.resync_period: must be 0s (never) or at least 10s, not {state.resync_period}"
+    if state.metric_allowlist and state.metric_denylist:
+        yield f"{_STATE}.metric_allowlist: cannot be used with metric_denylist"
+    for key in ("labels_allowlist", "annotations_allowlist"):
+        for resource, names in getattr(state, key).items():
+            yield from _wildcard_problems(names, f"{_STATE}.{key}.{resource}")
+
+
+def _shard_problems(state: KubeState) -> Iterator[str]:
+    """Check the shard: numbers, or a pod of a StatefulSet whose ordinal is the number."""
+    if state.shard >= state.total_shards:
+        yield f"{_STATE}.shard: must be below total_shards ({state.total_shards}), not {state.shard}"
+    if state.pod and not _SUBDOMAIN.fullmatch(state.pod):
+        yield f"{_STATE}.pod: {state.pod!r} is not a valid name of a pod"
+    if state.pod_namespace and not _LABEL.fullmatch(state.pod_namespace):
+        yield f"{_STATE}.pod_namespace: {state.pod_namespace!r} is not a valid name of a namespace"
+    if state.pod and not state.pod_namespace:
+        yield f"{_STATE}.pod: needs pod_namespace"
+    if state.pod_namespace and not state.pod:
+        # Without its pod, every agent of the StatefulSet would serve all objects.
+        yield f"{_STATE}.pod_namespace: needs pod, which is empty; set it to metadata.name by the downward API"
+    if state.pod and (state.shard, state.total_shards) != (0, 1):
+        yield f"{_STATE}.pod: cannot be used with shard and total_shards, which follow from the StatefulSet"
+
+
+def _group_problems(state: KubeState) -> Iterator[str]:
+    if "cluster" in state.groups:
+        yield f"{_STATE}.groups.cluster: the name is reserved for the resources in no group; choose another name"
+    counts = Counter(name for names in state.groups.values() for name in names)
+    yield from (f"{_STATE}.groups: {name} is in {count} groups; remove it from all but one" for name, count in counts.items() if count > 1)
+    bad = [name for name in state.groups if not _GROUP.fullmatch(name)]
+    yield from (f"{_STATE}.groups.{name}: expected 1 to 31 lower case letters, digits and '-', beginning with a letter" for name in bad)
+
+
+def _cluster_problems(config: Config) -> Iterator[str]:
+    """Check the value of the label `cluster`."""
+    clusters = config.kube_metrics.kube_state.clusters
+    counts = Counter(entry.name for entry in clusters)
+    yield from (f"{_STATE}.clusters: {name} appears {count} times; each name must be unique" for name, count in counts.items() if count > 1)
+    if config.kubernetes.cluster_uid and clusters:
+        yield f"kubernetes.cluster_uid: cannot be used with {_STATE}.clusters, where each cluster has a name"
+
+
+def _extra_label_problems(cadvisor: Cadvisor) -> Iterator[str]:
+    """Check the pod and namespace labels that are added to series of containers."""
+    for key in ("pod_labels", "pod_annotations", "namespace_labels"):
+        yield from _wildcard_problems(getattr(cadvisor, key), f"kube_metrics.cadvisor.{key}")
+
+
+def _wildcard_problems(names: Names, path: str) -> Iterator[str]:
+    for at, name in enumerate(names):
+        if name.count("*") > 1:
+            yield f"{path}[{at}]: {name}: at most one * is allowed"
+
+
+def scope_problems(kube: KubeMetrics) -> Iterator[str]:
+    """Check the scope and the election."""
+    election, state = kube.election, kube.kube_state
+    where = "kube_metrics.election"
+    if election.namespace and not _LABEL.fullmatch(election.namespace):
+        yield f"{where}.namespace: {election.namespace!r} is not a valid name of a namespace"
+    if kube.node_name and not _SUBDOMAIN.fullmatch(kube.node_name):
+        yield f"kube_metrics.node_name: {kube.node_name!r} is not a valid name of a node"
+    if election.lease_duration % 1:
+        yield f"{where}.lease_duration: must be whole seconds, not {election.lease_duration}"
+    # As in client-go: a holder must stop before another agent may take the Lease, and after more than one failed renewal.
+    if election.renew_deadline >= election.lease_duration:
+        yield f"{where}.renew_deadline: must be less than lease_duration ({election.lease_duration})"
+    if election.renew_deadline < 1.2 * election.retry_period:
+        yield f"{where}.renew_deadline: must be at least 1.2 times retry_period ({election.retry_period})"
+    if kube.scope != "node":
+        return
+    for key in chosen_share(state):
+        yield f"kube_metrics.scope: node cannot be used with kube_state.{key}"
+    if state.total_shards > MOST_SHARDS:
+        yield f"kube_metrics.kube_state.total_shards: at most {MOST_SHARDS} with scope node"
+
+
+def chosen_share(state: KubeState) -> list[str]:
+    """Return the settings that give this agent a fixed share of the objects."""
+    return [key for key in ("shard", "node", "track_unscheduled_pods", "pod", "clusters") if getattr(state, key)]

@@ -1,0 +1,216 @@
+"""The supervisor: parent of every process of the agent.
+
+It imports what its children need, creates what they share (sockets, arenas, heartbeats), forks them from that warm state
+and watches them. It starts no thread, so that a fork is safe at any time. A child that ends is forked again; its last
+published pages stay served, because its arena belongs to the supervisor.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+
+from telegen import __version__
+from telegen.api.credentials import prepare
+from telegen.config import Config, ConfigError, ConfigSource
+from telegen.kubemetrics.telemetry import Telemetry, make_folder
+from telegen.kubestate.selectors import Selection
+from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
+from telegen.process.logs import configure
+from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
+from telegen.supervisor.children import Children
+from telegen.supervisor.configuration import load_checked
+from telegen.supervisor.file_watch import WatchedFile
+from telegen.supervisor.inherited import Inherited
+from telegen.supervisor.plan import Plan, make_plan, watched_resources
+from telegen.supervisor.signals import Signals
+from telegen.supervisor.warmup import warm_up
+
+log = logging.getLogger("telegen.supervisor")
+
+TURN = 1.0
+"""Seconds between two turns of the loop if no signal arrives."""
+
+
+class Supervisor:
+    """Runs the processes of a plan until it gets a signal to stop, and reloads the configuration while it runs."""
+
+    def __init__(self, config: Config, plan: Plan, source: ConfigSource, demo: str | None = None) -> None:
+        """Prepare; `run` does the work.
+
+        Args:
+            config, plan: loaded from `source`.
+            source: read again on a reload.
+            demo: URL of the simulated API server to watch instead of any cluster.
+        """
+        self._config, self._plan, self._source, self._demo = config, plan, source, demo
+        self._file = WatchedFile(source.path)
+        self._kubeconfig = _kubeconfig(plan)
+        self._signals = Signals()
+        self._stopping = False
+        self._status = Exit.OK
+
+    def run(self) -> Exit:
+        """Serve until a signal asks to stop; return the exit status.
+
+        Raises:
+            BootFailure: an address is taken, or no folder is writable.
+        """
+        listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
+        self._inherited = Inherited(self._source.environ, listeners)
+        folder = _make_folder()
+        try:
+            share_memory()
+            # Before the agent's own Telemetry is created: prometheus_client writes to the value files opened last, and the
+            # warm-up's are deleted.
+            warm_up(watched_resources(self._plan), Selection.of(self._config.kube_metrics.kube_state), folder)
+            prepare(self._plan.clusters)
+            self._supervise()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            close_all(self._inherited.listeners)
+        return self._status
+
+    def _supervise(self) -> None:
+        """Fork the processes of the plan, and turn the loop until the end."""
+        self._telemetry = Telemetry("supervisor")
+        for result in ("success", "error"):
+            # Created at 0: increase() in PromQL does not see the first step of a counter that begins at 1.
+            self._telemetry.reloads.labels(result)
+        self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
+        try:
+            self._signals.install()
+            log.info("telegen %s listens on %s; %s", __version__, addresses(self._inherited.listeners), self._plan.reason)
+            share_memory()
+            self._children.apply_plan(self._config, self._plan)
+            while not self._stopping:
+                self._turn()
+            self._children.stop_all()
+        finally:
+            # Also after an exception: a child that outlived the supervisor would hold its port.
+            self._children.kill_all()
+
+    def _turn(self) -> None:
+        """Wait for a signal or a second, then handle signals, ended and hanging children, and changed files."""
+        self._signals.wait(TURN)
+        for name in self._signals.take():
+            getattr(self, f"handle_{name}")()
+        if self._stopping:
+            # Children that end from now on were told to, and must not be restarted.
+            return
+        self._children.reap()
+        if self._children.boot_failed:
+            self._stopping, self._status = True, Exit.BOOT
+            return
+        self._children.murder_late()
+        self._children.end_unwanted()
+        self._follow_shard()
+        self._children.spawn_due()
+        if self._file.changed():
+            log.info("%s has changed: reloading", self._source.path)
+            self.handle_hup()
+        self._inherited.heartbeats.beat(0)
+
+    def handle_term(self) -> None:
+        """SIGTERM: end all workers, then end."""
+        log.info("stopping")
+        self._stopping = True
+
+    handle_int = handle_term
+
+    def handle_chld(self) -> None:
+        """SIGCHLD: only ends the wait; every turn of the loop reaps."""
+
+    def handle_usr2(self) -> None:
+        """SIGUSR2 from the elector, when a shard is won or lost: only ends the wait; every turn reads the deadlines."""
+
+    def handle_usr1(self) -> None:
+        """SIGUSR1: log the state of every worker."""
+        self._children.log_status()
+
+    def handle_hup(self) -> None:
+        """SIGHUP, or the file has changed: apply the new configuration, or keep the old one if the new one is invalid."""
+        # Everything that can fail comes first, so that a failed reload changes nothing.
+        try:
+            config = load_checked(self._source)
+            plan = make_plan(config, self._source.environ, self._demo)
+            listeners = rebind(self._inherited.listeners, self._config, config)
+        except (ConfigError, BootFailure) as error:
+            for line in str(error).splitlines():
+                log.error("reload failed: %s; the old configuration stays in force", line)
+            self._telemetry.reloads.labels("error").inc()
+            return
+        if listeners != self._inherited.listeners:
+            log.info("listening on %s now", addresses(listeners))
+        self._inherited.listeners = listeners
+        # Another pod has another ordinal: the shard is unknown until it is read from the StatefulSet again.
+        if _pod(config) != _pod(self._config):
+            self._inherited.shard.clear()
+        self._config = config
+        prepare(plan.clusters)
+        configure("supervisor", config.log.level, config.log.format)
+        self._telemetry.reloads.labels("success").inc()
+        log.info("configuration reloaded; %s", plan.reason)
+        cluster_changed = plan.cluster != self._plan.cluster or self._kubeconfig.changed()
+        self._kubeconfig = _kubeconfig(plan)
+        self._apply_plan(plan.with_shard(self._inherited.shard.read()), cluster_changed)
+
+    def _follow_shard(self) -> None:
+        """Apply the plan of another shard when the StatefulSet gives the agent another one."""
+        plan = self._plan.with_shard(self._inherited.shard.read())
+        if plan != self._plan:
+            self._apply_plan(plan)
+
+    def _apply_plan(self, plan: Plan, cluster_changed: bool = False) -> None:
+        self._plan = plan
+        self._children.apply_plan(self._config, plan, cluster_changed)
+
+
+def run_with_pidfile(supervisor: Supervisor, path: str) -> Exit:
+    """Run the supervisor while a pidfile names its process.
+
+    Args:
+        path: of the pidfile; "" for none.
+
+    Raises:
+        BootFailure: the pidfile cannot be written or names a running agent, or see `Supervisor.run`.
+    """
+    set_name("telegen")
+    bound_heap()
+    pidfile = Pidfile(path) if path else None
+    try:
+        if pidfile:
+            pidfile.create()
+    except OSError as error:
+        raise BootFailure(Exit.BOOT, f"supervisor.pidfile: {error}") from error
+    try:
+        return supervisor.run()
+    finally:
+        if pidfile:
+            pidfile.remove()
+
+
+def _make_folder() -> str:
+    """Create the folder for the value files of the agent's own metrics.
+
+    Raises:
+        BootFailure: no folder is writable.
+    """
+    try:
+        return make_folder()
+    except OSError as error:
+        message = f"cannot create a folder for the agent's own metrics: {error.strerror}; make /dev/shm or /tmp writable"
+        raise BootFailure(Exit.BOOT, message) from error
+
+
+def _kubeconfig(plan: Plan) -> WatchedFile:
+    """Watch the kubeconfig of the agent's own cluster, if it has one: new content may name another cluster."""
+    kind, _, path = plan.cluster.partition(":")
+    return WatchedFile(os.path.expanduser(path) if kind == "kubeconfig" else None)
+
+
+def _pod(config: Config) -> tuple[str, str]:
+    """Return the pod whose ordinal is the shard of this agent, and its namespace."""
+    state = config.kube_metrics.kube_state
+    return state.pod, state.pod_namespace

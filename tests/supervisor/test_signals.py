@@ -1,0 +1,65 @@
+"""Signals to the supervisor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from telegen.supervisor.signals import NOTED, Signals
+
+
+@pytest.fixture
+def signals() -> Iterator[Signals]:
+    """Installed handlers; those of pytest are restored afterwards."""
+    before = {number: signal.getsignal(number) for number in NOTED}
+    made = Signals()
+    made.install()
+    yield made
+    made.forsake()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_names_in_order_of_arrival(signals: Signals) -> None:
+    """Each signal is taken once."""
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    assert list(signals.take()) == ["hup", "usr1", "hup"]
+    assert list(signals.take()) == []
+
+
+def test_signal_ends_a_wait(signals: Signals) -> None:
+    """A wait ends at once, also when the signal arrived before it."""
+    for delay in (0.0, 0.1):
+        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGUSR1))
+        timer.start()
+        if not delay:
+            timer.join()
+        started = time.monotonic()
+        signals.wait(5.0)
+        assert time.monotonic() - started < 3
+        timer.join()
+    assert list(signals.take()) == ["usr1", "usr1"]
+
+
+def test_wait_without_a_signal(signals: Signals) -> None:
+    """It lasts for the timeout."""
+    started = time.monotonic()
+    signals.wait(0.05)
+    assert time.monotonic() - started >= 0.05
+    assert list(signals.take()) == []
+
+
+def test_signals_of_a_child_do_not_reach_the_parent(signals: Signals) -> None:
+    """A forked child that has closed its side of the pipe does not wake the parent."""
+    if (pid := os.fork()) == 0:
+        signals.forsake()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert set(signals.take()) <= {"chld"}

@@ -1,0 +1,182 @@
+"""The supervisor itself: its loop, reloads and end, with stub workers."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from telegen.config import ConfigSource
+from telegen.process.logs import configure
+from telegen.process.os_process import BootFailure, Exit
+from telegen.supervisor import children
+from telegen.supervisor.configuration import load_checked
+from telegen.supervisor.plan import make_plan
+from telegen.supervisor.supervisor import Supervisor, run_with_pidfile
+from tests.process_tree import wait_for
+from tests.supervisor.conftest import STUBS, Idle
+
+TEXT = """
+kube_metrics: {listen_address: '127.0.0.1:0', kube_state: {enabled: false}}
+supervisor: {grace_period: 1s}
+"""
+
+
+@dataclass
+class Running:
+    """A supervisor in a forked process."""
+
+    pid: int
+    config: Path
+    log: Path
+
+    def wait_log(self, text: str) -> None:
+        """Wait for a line of the log."""
+        wait_for(text, lambda: self.log.exists() and text in self.log.read_text(), 10)
+
+    def children(self) -> dict[str, int]:
+        """Pid by name of both workers, as the log shows them after SIGUSR1."""
+        found: dict[str, int] = {}
+
+        def both() -> bool:
+            os.kill(self.pid, signal.SIGUSR1)
+            found.update({name: int(pid) for name, pid in re.findall(r"(sample|web): process (\d+), up ", self.log.read_text())})
+            return len(found) == 2
+
+        self.log.write_text("")
+        wait_for("both workers", both, 10, 0.05)
+        return found
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit status."""
+        os.kill(self.pid, number)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@contextmanager
+def supervisor(folder: Path, text: str = TEXT) -> Iterator[Running]:
+    """Fork a supervisor with a configuration file."""
+    config, log = folder / "config.yaml", folder / "log"
+    config.write_text(text)
+    pid = os.fork()
+    if pid == 0:
+        status = 70
+        try:
+            with log.open("a") as sys.stderr:
+                source = ConfigSource(str(config), {})
+                loaded = load_checked(source)
+                configure("supervisor", loaded.log.level, loaded.log.format)
+                status = Supervisor(loaded, make_plan(loaded, {}), source).run()
+        except BootFailure as failure:
+            status = failure.status
+        except BaseException:
+            log.write_text(traceback.format_exc())
+        finally:
+            os._exit(status)
+    try:
+        yield Running(pid, config, log)
+    except BaseException:
+        print(log.read_text())
+        raise
+    finally:
+        if psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+@pytest.fixture(autouse=True)
+def _stubs(stubs: Mapping[str, type[Idle]]) -> None:
+    """Every test here runs with stub workers."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_all_processes(tmp_path: Path, number: signal.Signals) -> None:
+    """The exit status is 0, and no child is left."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on 127.0.0.1 port ")
+        pids = running.children().values()
+        assert running.end(number) == Exit.OK
+        assert not any(map(psutil.pid_exists, pids))
+
+
+def test_misconfigured_worker_ends_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit status is BOOT."""
+    monkeypatch.setattr(children, "WORKERS", {**STUBS, "sample": STUBS["boot"]})
+    with supervisor(tmp_path) as running:
+        assert os.waitstatus_to_exitcode(os.waitpid(running.pid, 0)[1]) == Exit.BOOT
+
+
+def test_killed_worker_is_restarted(tmp_path: Path) -> None:
+    """The log names the signal; the successor has another pid."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on")
+        before = running.children()
+        os.kill(before["sample"], signal.SIGKILL)
+        running.wait_log("sample: killed by SIGKILL")
+        wait_for("its successor", lambda: running.children()["sample"] != before["sample"], 10)
+        assert running.children()["web"] == before["web"]
+
+
+def test_reload_replaces_the_workers(tmp_path: Path) -> None:
+    """SIGHUP with a valid file."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on")
+        before = running.children()
+        os.kill(running.pid, signal.SIGHUP)
+        running.wait_log("configuration reloaded")
+        assert not set(running.children().values()) & set(before.values())
+
+
+def test_changed_file_is_reloaded(tmp_path: Path) -> None:
+    """The log names the file; no signal is needed."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on")
+        running.config.write_text(TEXT + "log: {level: debug}\n")
+        running.wait_log(f"{running.config} has changed: reloading")
+        running.wait_log("configuration reloaded")
+
+
+INVALID = ("gophers: 1", "kube_metrics: {kube_state: {resources: [gophers]}}", "kube_metrics: {listen_address: '192.0.2.1:1'}")
+
+
+@pytest.mark.parametrize("text", INVALID)
+def test_invalid_reload_keeps_the_old_configuration(tmp_path: Path, text: str) -> None:
+    """An unknown key, an unknown resource, an address that is not of this host: one error each, and no process is replaced."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on")
+        before = running.children()
+        running.config.write_text(text)
+        running.wait_log("the old configuration stays in force")
+        assert "reload failed: " in running.log.read_text()
+        assert running.children() == before
+        assert running.end() == Exit.OK
+
+
+def test_taken_pidfile(tmp_path: Path) -> None:
+    """A pidfile of a running process is an error, and the supervisor is not started."""
+    pidfile = tmp_path / "pid"
+    pidfile.write_text(f"{os.getppid()}\n")
+    (tmp_path / "config.yaml").write_text(TEXT)
+    source = ConfigSource(str(tmp_path / "config.yaml"), {})
+    config = load_checked(source)
+    with pytest.raises(BootFailure, match="supervisor.pidfile: .*runs already as process") as raised:
+        run_with_pidfile(Supervisor(config, make_plan(config, {}), source), str(pidfile))
+    assert raised.value.status == Exit.BOOT
+    assert pidfile.exists()
+
+
+def test_agents_do_not_load_the_simulated_server() -> None:
+    """Only --demo imports telegen.demo: its modules would take memory in every process."""
+    code = "import sys, telegen.supervisor.__main__; print([name for name in sys.modules if name.startswith('telegen.demo')])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert shown.stdout == "[]\n"
