@@ -10,7 +10,7 @@ from typing import Protocol
 from telegen.api.collection import Collection
 from telegen.api.protocols import Store as Fed
 from telegen.api.reflector import Reflector
-from telegen.cadvisor.identity.names import Names
+from telegen.cadvisor.identity.label_resolver import Names
 from telegen.process.os_process import trim_memory
 from workers._base import Worker
 from workers._client_factory import make_client, reflector_settings

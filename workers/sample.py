@@ -6,13 +6,13 @@ import gc
 import time
 
 from telegen.cadvisor.cgroups.control_files import allow_files
+from telegen.cadvisor.cgroups.devices import Devices
 from telegen.cadvisor.cgroups.oom_events import Alarms
-from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.collector import Node, Roots, Source
+from telegen.cadvisor.identity.label_resolver import make_names
 from telegen.cadvisor.identity.labels import namespace_filter
-from telegen.cadvisor.identity.names import make_names
 from telegen.cadvisor.registry import sources
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
-from telegen.cadvisor.source import Node, Roots, Source
 from telegen.metrics.render import OnError
 from telegen.metrics.store import MetricsStore
 from telegen.shm.writer import ArenaWriter

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from telegen.cadvisor.collector import Source
+from telegen.cadvisor.collectors import _sockets as sockets
 from telegen.cadvisor.collectors import (
     cpu,
     cpuset,
@@ -20,13 +22,11 @@ from telegen.cadvisor.collectors import (
     referenced_memory,
     sched,
     self_metrics,
-    sockets,
     spec,
-    times,
-    topology,
 )
-from telegen.cadvisor.collectors.layers import Layers
-from telegen.cadvisor.source import Source
+from telegen.cadvisor.collectors import start_time as times
+from telegen.cadvisor.collectors import topology
+from telegen.cadvisor.collectors._layers import Layers
 from telegen.config import ConfigError
 from telegen.config.model import Cadvisor
 

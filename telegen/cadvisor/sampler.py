@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from telegen.cadvisor.cgroups.discovery import Cgroup, find_cgroups
 from telegen.cadvisor.cgroups.hierarchy import Mount, find_mounts
+from telegen.cadvisor.collector import Context, Node, Source
 from telegen.cadvisor.identity.labels import Labels
-from telegen.cadvisor.source import Context, Node, Source
 from telegen.metrics.family import Object
 from telegen.metrics.render import Identity, OnError, Render, renderer
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from telegen.cadvisor.collector import Node, Source
 from telegen.cadvisor.identity.labels import Labels, PathLabels
 from telegen.cadvisor.sampler import Sampler, Target, make_render
-from telegen.cadvisor.source import Node, Source
 from telegen.metrics.family import FamilyGenerator, Object
 from telegen.metrics.render import Render
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from telegen import __version__
-from telegen.cadvisor.collectors.devices import Devices
-from telegen.cadvisor.identity.names import make_names
+from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.collector import Node, Roots
+from telegen.cadvisor.identity.label_resolver import make_names
 from telegen.cadvisor.registry import NAMES, sources
-from telegen.cadvisor.source import Node, Roots
 from telegen.cadvisor.text_sampler import Printed
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare

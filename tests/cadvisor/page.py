@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from telegen.cadvisor.collector import Node, Roots, Source
 from telegen.cadvisor.identity.labels import Labels
 from telegen.cadvisor.registry import sources
-from telegen.cadvisor.source import Node, Roots, Source
 from telegen.cadvisor.text_sampler import Printed
 from telegen.config.model import Cadvisor
 

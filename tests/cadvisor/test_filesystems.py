@@ -9,14 +9,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from telegen.cadvisor.collector import Node, Roots
+from telegen.cadvisor.collectors._layers import BATCH, Layers, disk_usage, make_rest
+from telegen.cadvisor.collectors._mountinfo import mounts, option
 from telegen.cadvisor.collectors.filesystems import make, shown
-from telegen.cadvisor.collectors.layers import BATCH, Layers, disk_usage, make_rest
-from telegen.cadvisor.collectors.mountinfo import mounts, option
-from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import process
-from tests.cadvisor.test_sources import samples
+from tests.cadvisor.test_collectors import samples
 
 ID = "ab" * 32
 PATH = f"/docker/{ID}"
@@ -143,7 +143,7 @@ def test_layer_that_may_not_be_read(
     def refuse(folder: str, rest: object) -> int:
         raise PermissionError(13, "Permission denied", folder)
 
-    monkeypatch.setattr("telegen.cadvisor.collectors.layers.disk_usage", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors._layers.disk_usage", refuse)
     host = Host(tmp_path, "/upper", interval=1e-6)
     (tmp_path / "host/upper").mkdir()
     for _ in range(3):
@@ -207,8 +207,8 @@ def test_measuring_is_slow(tmp_path: Path) -> None:
 def test_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of a second of work at a twentieth of a core asks for 1.9 seconds of rest."""
     clock, rested = iter([1.0, 1.1, 1.2, 1.25, 1.3]), []
-    monkeypatch.setattr("telegen.cadvisor.collectors.layers.time.thread_time", lambda: next(clock))
-    monkeypatch.setattr("telegen.cadvisor.collectors.layers.time.sleep", rested.append)
+    monkeypatch.setattr("telegen.cadvisor.collectors._layers.time.thread_time", lambda: next(clock))
+    monkeypatch.setattr("telegen.cadvisor.collectors._layers.time.sleep", rested.append)
     rest = make_rest(0.05)
     rest()
     rest()

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.collector import Node, Roots
 from telegen.cadvisor.identity.bundles import Bundles
+from telegen.cadvisor.identity.label_resolver import Names, make_names
 from telegen.cadvisor.identity.labels import BASE
-from telegen.cadvisor.identity.names import Names, make_names
-from telegen.cadvisor.source import Node, Roots
 from telegen.config import ConfigError
 from telegen.config.load import load
 from telegen.config.model import Cadvisor

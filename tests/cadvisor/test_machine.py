@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from telegen.cadvisor.collector import Context, Node, Roots
 from telegen.cadvisor.collectors.machine import make, numbers
-from telegen.cadvisor.source import Context, Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.collectors.devices import Devices
-from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.collector import Node, Roots
 from tests.cadvisor.page import Pages
 from tests.cadvisor.trees import TREES, unpack
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from telegen.cadvisor.cgroups.discovery import Cgroup
-from telegen.cadvisor.collectors.netns_process import ENDED, Standin
+from telegen.cadvisor.collector import Context, Node, Roots
+from telegen.cadvisor.collectors._netns_process import ENDED, Standin
+from telegen.cadvisor.collectors._sockets import count_states, sum_udp
 from telegen.cadvisor.collectors.network import parse
-from telegen.cadvisor.collectors.sockets import count_states, sum_udp
-from telegen.cadvisor.source import Context, Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import HEADING, end, interface, process
-from tests.cadvisor.test_sources import samples
+from tests.cadvisor.test_collectors import samples
 
 UID = "d4c3b2a1f0e9d8c7b6a5948372615040"
 POD = f"/kubepods/pod{UID}"
@@ -224,7 +224,7 @@ def test_without_permission(host: Host, monkeypatch: pytest.MonkeyPatch) -> None
             raise PermissionError(13, "Permission denied", path)
         return opened(path, *args, **kwargs)
 
-    monkeypatch.setattr("telegen.cadvisor.collectors.netns_process.os.open", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors._netns_process.os.open", refuse)
     assert host.shown() == {f"/docker/{2:064x}": "200"}
     assert host.errors()["EACCES"] == 1
 
@@ -239,7 +239,7 @@ def test_namespace_that_may_not_be_known(host: Host, monkeypatch: pytest.MonkeyP
         return asked(path, *args, **kwargs)
 
     process(host.proc, 1, "/", interface("eth0", 3))
-    monkeypatch.setattr("telegen.cadvisor.collectors.netns_process.os.stat", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors._netns_process.os.stat", refuse)
     assert host.shown() == {"/": "300"}
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from telegen.cadvisor.cgroups.hierarchy import find_mounts
 from telegen.cadvisor.cgroups.oom_events import SETTLE, Alarms
-from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.collector import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages, v2_tree, write
-from tests.cadvisor.test_sources import samples
+from tests.cadvisor.test_collectors import samples
 from tests.process_tree import wait_for
 
 ID = os.urandom(32).hex()

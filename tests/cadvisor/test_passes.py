@@ -11,15 +11,15 @@ import pytest
 
 from telegen.cadvisor.cgroups.control_files import RETRY
 from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.collector import Context, Node, Roots, Source, value
 from telegen.cadvisor.identity.labels import BASE, namespace_filter
 from telegen.cadvisor.registry import DEFAULT, NAMES, groups, sources, sources_of
 from telegen.cadvisor.sampler import LINGER, Sampler
-from telegen.cadvisor.source import Context, Node, Roots, Source, value
 from telegen.config import ConfigError
 from telegen.config.model import Cadvisor
 from telegen.metrics.family import ALPHA, Object, gauge
 from tests.cadvisor.page import Pages, v2_tree, write
-from tests.cadvisor.test_sources import ID, POD, samples
+from tests.cadvisor.test_collectors import ID, POD, samples
 
 
 class Clock:

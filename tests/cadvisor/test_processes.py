@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from telegen.cadvisor.collector import Node, Roots
 from telegen.cadvisor.collectors.processes import AGE, MANY
-from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import process
+from tests.cadvisor.test_collectors import samples
 from tests.cadvisor.test_network import APP, POD, Host
 from tests.cadvisor.test_passes import Clock, clock  # noqa: F401
-from tests.cadvisor.test_sources import samples
 
 PATH = f"{POD}/{APP}"
 LIMITS = "Limit   Soft Limit  Hard Limit  Units\nMax processes   5810 5810 processes\nMax open files  {}  4096  files\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.collector import Node, Roots
 from telegen.cadvisor.registry import NAMES
-from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.trees import TREES, unpack

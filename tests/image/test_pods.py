@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from telegen.cadvisor.source import Node
+from telegen.cadvisor.collector import Node
 from tests.cadvisor.real.cgroups import OwnCgroup, is_v2
 from tests.cadvisor.real.view import View
 from tests.cadvisor.runtime.runtimes import make_root

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from telegen.cadvisor.source import Context
+from telegen.cadvisor.collector import Context
 
 SETTLE = 0.05
 """Seconds between an alarm and a second look: it may come before the kill itself. Also the least time between two

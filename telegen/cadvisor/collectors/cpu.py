@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from telegen.cadvisor.cgroups.parsing import keyed, number
-from telegen.cadvisor.source import Context, Reading, Source, control_files, value
+from telegen.cadvisor.collector import Context, Reading, Source, control_files, value
 from telegen.metrics.family import ALPHA, counter
 
 TICKS = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from telegen.cadvisor.source import Context, Reading, Source, control_files, value
+from telegen.cadvisor.collector import Context, Reading, Source, control_files, value
 from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (

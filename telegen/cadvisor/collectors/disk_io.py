@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Optional
 
-from telegen.cadvisor.source import Context, Reading, Source, control_files, value
+from telegen.cadvisor.collector import Context, Reading, Source, control_files, value
 from telegen.metrics.family import ALPHA, FamilyGenerator, counter, gauge
 
 Rows = dict[str, dict[str, int]]

@@ -10,8 +10,8 @@ import re
 from typing import Optional
 
 from telegen.cadvisor.cgroups.discovery import Kind
+from telegen.cadvisor.collector import Context, Reading, Source, value
 from telegen.cadvisor.collectors.disk_io import BY_DEVICE
-from telegen.cadvisor.source import Context, Reading, Source, value
 from telegen.metrics.family import ALPHA, counter
 
 FIELDS = (

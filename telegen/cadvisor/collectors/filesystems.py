@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Optional
 
 from telegen.cadvisor.cgroups.discovery import Kind
-from telegen.cadvisor.collectors.layers import Layers, Room
-from telegen.cadvisor.collectors.mountinfo import FileSystem, mounts
-from telegen.cadvisor.source import Context, Node, Raw, Reading, Source, value
+from telegen.cadvisor.collector import Context, Node, Raw, Reading, Source, value
+from telegen.cadvisor.collectors._layers import Layers, Room
+from telegen.cadvisor.collectors._mountinfo import FileSystem, mounts
 from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (

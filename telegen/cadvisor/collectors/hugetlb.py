@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from telegen.cadvisor.cgroups.parsing import keyed, number
-from telegen.cadvisor.source import Context, Raw, Reading, Source, value
+from telegen.cadvisor.collector import Context, Raw, Reading, Source, value
 from telegen.metrics.family import ALPHA, counter, gauge
 
 FAMILIES = (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from telegen.cadvisor.cgroups.discovery import Kind
-from telegen.cadvisor.source import Context, Node, Reading, Source
+from telegen.cadvisor.collector import Context, Node, Reading, Source
 from telegen.metrics.family import ALPHA, FamilyGenerator, Object, gauge
 
 LABELS = ("machine_id", "system_uuid", "boot_id")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from telegen.cadvisor.cgroups.parsing import keyed, meminfo, number
-from telegen.cadvisor.source import Context, Raw, Reading, Source, control_files, value
+from telegen.cadvisor.collector import Context, Raw, Reading, Source, control_files, value
 from telegen.metrics.family import ALPHA, counter, gauge
 
 V1 = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from telegen.cadvisor.collectors.netns_process import read_network
-from telegen.cadvisor.source import Context, Reading, Source, value
+from telegen.cadvisor.collector import Context, Reading, Source, value
+from telegen.cadvisor.collectors._netns_process import read_network
 from telegen.metrics.family import ALPHA, counter
 
 LIMIT = 1 << 20

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Optional
 
-from telegen.cadvisor.source import Context, Reading, Source, control_files, value
+from telegen.cadvisor.collector import Context, Reading, Source, control_files, value
 from telegen.metrics.family import ALPHA, gauge
 
 FILES = (("memory", "memory.numa_stat"),)

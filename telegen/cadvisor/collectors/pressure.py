@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Optional
 
-from telegen.cadvisor.source import Context, Raw, Reading, Source, control_files, value
+from telegen.cadvisor.collector import Context, Raw, Reading, Source, control_files, value
 from telegen.metrics.family import ALPHA, FamilyGenerator, counter
 
 RESOURCES = ("cpu", "memory", "io")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from telegen.cadvisor.source import Context, Raw, Reading, Source, value
+from telegen.cadvisor.collector import Context, Raw, Reading, Source, value
 from telegen.metrics.family import ALPHA, gauge
 
 ENDED = frozenset((errno.ENOENT, errno.ESRCH))

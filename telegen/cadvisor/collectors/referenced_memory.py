@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from typing import Optional
 
-from telegen.cadvisor.source import Context, Reading, Source, value
+from telegen.cadvisor.collector import Context, Reading, Source, value
 from telegen.metrics.family import ALPHA, gauge
 
 ENDED = frozenset((errno.ENOENT, errno.ESRCH))

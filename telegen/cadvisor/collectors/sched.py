@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import Optional
 
-from telegen.cadvisor.source import Context, Reading, Source, value
+from telegen.cadvisor.collector import Context, Reading, Source, value
 from telegen.metrics.family import ALPHA, counter
 
 Times = tuple[int, int, int]

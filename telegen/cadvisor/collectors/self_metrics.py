@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telegen.cadvisor.source import Context, Raw, Reading, Source, value
+from telegen.cadvisor.collector import Context, Raw, Reading, Source, value
 from telegen.metrics.family import ALPHA, gauge
 
 FAMILIES = (

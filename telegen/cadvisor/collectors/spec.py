@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from telegen.cadvisor.cgroups.parsing import meminfo, number
-from telegen.cadvisor.source import Context, Raw, Reading, Source, control_files, seldom, value
+from telegen.cadvisor.collector import Context, Raw, Reading, Source, control_files, seldom, value
 from telegen.metrics.family import ALPHA, gauge
 
 UNLIMITED = 1 << 62

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from glob import glob
 from typing import Any
 
+from telegen.cadvisor.collector import Node, Reading, Source
 from telegen.cadvisor.collectors.machine import ROOT, every, identity, kilobytes, numbers, of_machine, parse, text
-from telegen.cadvisor.source import Node, Reading, Source
 
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}
 

@@ -8,7 +8,7 @@ import re
 import warnings
 from pathlib import Path
 
-from telegen.cadvisor.source import Node
+from telegen.cadvisor.collector import Node
 from tests.cadvisor.real.cgroups import OwnCgroup
 from tests.cadvisor.real.test_cgroups import told
 from tests.cadvisor.real.view import View

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.collector import Node, Roots
 from telegen.cadvisor.registry import OPTIONAL
-from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telegen.cadvisor.identity.names import make_names
-from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.collector import Node, Roots
+from telegen.cadvisor.identity.label_resolver import make_names
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.real.cgroups import OwnCgroup

@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable, Iterator
 
 from telegen.cadvisor.cgroups.discovery import Kind
-from telegen.cadvisor.collectors.netns_process import read_network
-from telegen.cadvisor.source import Context, Raw, Reading, Source, value
+from telegen.cadvisor.collector import Context, Raw, Reading, Source, value
+from telegen.cadvisor.collectors._netns_process import read_network
 from telegen.metrics.family import ALPHA, FamilyGenerator, gauge
 
 LIMIT = 32 << 20

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from telegen.cadvisor.collector import Node, Roots
 from telegen.cadvisor.registry import NAMES
-from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
-from telegen.cadvisor.collectors.mountinfo import mounts, option
-from telegen.cadvisor.collectors.netns_process import Standin
-from telegen.cadvisor.source import Context, Node
+from telegen.cadvisor.collector import Context, Node
+from telegen.cadvisor.collectors._mountinfo import mounts, option
+from telegen.cadvisor.collectors._netns_process import Standin
 
 log = logging.getLogger(__name__)
 

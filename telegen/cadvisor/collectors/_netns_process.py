@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 
 from telegen.cadvisor.cgroups.discovery import Cgroup, classify
-from telegen.cadvisor.source import Context
+from telegen.cadvisor.collector import Context
 
 TRIES = 8
 """Processes of a container that are tried, per pass."""

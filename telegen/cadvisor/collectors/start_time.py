@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from telegen.cadvisor.source import Context, Raw, Reading, Source, value
+from telegen.cadvisor.collector import Context, Raw, Reading, Source, value
 from telegen.metrics.family import ALPHA, gauge
 
 STARTS = (
