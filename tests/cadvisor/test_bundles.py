@@ -69,7 +69,7 @@ def test_looked_for_until_found(tmp_path: Path) -> None:
     waits = []
     for _ in range(9):
         started = clock.now
-        while bundles._missing[ID].again > clock.now:
+        while bundles._missing[ID].retry_at > clock.now:
             clock.now += 1
         waits.append(clock.now - started)
         assert bundles.find(ID) is None

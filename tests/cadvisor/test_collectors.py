@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from telegen.cadvisor.collector import Node, Roots
+from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.cgroups.devices import Devices
 from telegen.cadvisor.cgroups import devices
+from telegen.cadvisor.cgroups.devices import Devices
 
 PARTITIONS = "major minor  #blocks  name\n\n   8        0  1000 sda\n   8        1   500 sda1\n 104 0 10 cciss!c0d0\n broken\n"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telegen.cadvisor.collector import Node, Roots
-from telegen.cadvisor.collectors._layers import BATCH, Layers, disk_usage, make_rest
+from telegen.cadvisor.collectors._layers import BATCH, LayerScanner, disk_usage, make_rest
 from telegen.cadvisor.collectors._mountinfo import mounts, option
-from telegen.cadvisor.collectors.filesystems import make, shown
+from telegen.cadvisor.collectors.filesystems import make_with, select
+from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import process
@@ -41,7 +41,7 @@ MOUNTS = r"""22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
 def test_which_are_shown() -> None:
     """Local file systems once each, memory by its place; nothing of containers, nothing that another machine may keep
     waiting, nor what lies behind it."""
-    found = [(system.source, system.point) for system in shown(mounts(MOUNTS.encode()))]
+    found = [(system.source, system.point) for system in select(mounts(MOUNTS.encode()))]
     assert found == [
         ("/dev/sda2", "/"),
         ("tmpfs", "/run"),
@@ -79,8 +79,8 @@ class Host:
         process(root / "proc", 1, mountinfo=f"22 1 {self.device} / / rw - ext4 /dev/vdx1 rw\n23 22 1:1 / / rw - xfs /dev/other rw\n")
         process(root / "proc", 10, PATH, mountinfo=f"1 1 0:9 / / rw - overlay overlay rw,upperdir={upper},workdir=/w\n")
         node = Node(Roots(*(str(root / name) for name in ("cgroup", "proc", "sys", "host"))))
-        self.layers = Layers(interval)
-        self.pages = Pages(node, Cadvisor(disabled_metrics=("disk",)), extra=(make(60, self.layers),))
+        self.layers = LayerScanner(interval)
+        self.pages = Pages(node, Cadvisor(disabled_metrics=("disk",)), extra=(make_with(60, self.layers),))
 
     def measured(self) -> dict[str, str]:
         """The container's samples when a round has ended."""
@@ -149,7 +149,7 @@ def test_layer_that_may_not_be_read(
     for _ in range(3):
         assert not host.measured()
     assert host.pages.sampler.errors["EACCES"] > 1
-    assert [record.getMessage()[:34] for record in caplog.records] == ["layers of containers may not be re"]
+    assert [record.getMessage()[:37] for record in caplog.records] == ["disk usage of containers: [Errno 13] "]
     assert "container_scrape_error 0" in host.pages.page()
 
 
@@ -159,7 +159,7 @@ def test_file_system_in_a_closed_folder(tmp_path: Path, monkeypatch: pytest.Monk
     def refuse(path: str, system: object) -> None:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("telegen.cadvisor.collectors.filesystems._room", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors.filesystems._usage", refuse)
     host = Host(tmp_path, "")
     assert not host.filesystems("/")
     assert set(host.pages.sampler.errors) == {"EACCES"}

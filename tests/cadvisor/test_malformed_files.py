@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from telegen.cadvisor.cgroups import discovery
-from telegen.cadvisor.collector import Node, Roots
+from telegen.cadvisor.node import Node, Roots
 from tests.cadvisor.page import Pages, sampled, timeless, v2_tree, write
 
 ID = "ab" * 32

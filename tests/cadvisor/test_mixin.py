@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from telegen.cadvisor.cgroups.devices import Devices
-from telegen.cadvisor.collector import Node, Roots
+from telegen.cadvisor.node import Node, Roots
 from tests.cadvisor.page import Pages
 from tests.cadvisor.trees import TREES, unpack
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.cgroups.discovery import Cgroup
-from telegen.cadvisor.collector import Context, Node, Roots
-from telegen.cadvisor.collectors._netns_process import ENDED, Standin
-from telegen.cadvisor.collectors._sockets import count_states, sum_udp
+from telegen.cadvisor.collectors._netns_process import ENDED, NetnsProcess
 from telegen.cadvisor.collectors.network import parse
+from telegen.cadvisor.collectors.tcp import count_states
+from telegen.cadvisor.collectors.udp import sum_sockets
+from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import HEADING, end, interface, process
@@ -71,16 +73,16 @@ def test_columns() -> None:
     lines = [interface(name, 7) for name in ("lo", "eth0", "vethab", "Docker0", "nerdctl0", "cali1", "local0", "br:1")]
     content = HEADING + "".join(lines) + "  eth9: 1 2 3\n eth8: " + "x " * 16 + "\ngarbage\n" + interface("eth7", 1)[:-4]
     reading = parse(content.encode(), Context(Cgroup("/", "root"), Node()))
-    assert reading["receive_bytes"] == [(name, 700) for name in ("eth0", "cali1", "local0", "br:1")]
-    assert {name: rows[0][1] for name, rows in reading.items()} == {
+    assert reading.receive_bytes == [(name, 700) for name in ("eth0", "cali1", "local0", "br:1")]
+    assert {name: rows[0][1] for name, rows in reading._asdict().items()} == {
         "receive_bytes": 700,
         "receive_packets": 701,
         "receive_errors": 702,
-        "receive_packets_dropped": 703,
+        "receive_dropped": 703,
         "transmit_bytes": 708,
         "transmit_packets": 709,
         "transmit_errors": 710,
-        "transmit_packets_dropped": 711,
+        "transmit_dropped": 711,
     }
 
 
@@ -247,17 +249,17 @@ def test_real_process() -> None:
     """The kernel's own /proc: a process is read as long as it lives, and answers that it has ended from then on."""
     child = subprocess.Popen(["sleep", "60"])
     try:
-        standin = Standin(f"/proc/{child.pid}", Cgroup("/", "root"))
-        assert standin.read("net/dev", 1 << 20).count(b":") == Path("/proc/self/net/dev").read_text().count(":")
+        opened = NetnsProcess(f"/proc/{child.pid}", Cgroup("/", "root"))
+        assert opened.read("net/dev", 1 << 20).count(b":") == Path("/proc/self/net/dev").read_text().count(":")
         with pytest.raises(ProcessLookupError):
-            Standin(f"/proc/{child.pid}", Cgroup(f"/docker/{APP}", "container", "", APP))
+            NetnsProcess(f"/proc/{child.pid}", Cgroup(f"/docker/{APP}", "container", "", APP))
     finally:
         child.kill()
         child.wait()
     with pytest.raises(OSError) as refused:
-        standin.read("net/dev", 1 << 20)
+        opened.read("net/dev", 1 << 20)
     assert refused.value.errno in ENDED
-    standin.close()
+    opened.close()
 
 
 TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -281,7 +283,7 @@ def test_tcp_states() -> None:
 
 def test_udp_sums() -> None:
     """Sockets, drops and queues (hexadecimal, what is to be sent stands first)."""
-    assert sum_udp(UDP.encode()) == (2, 7, 34, 17)
+    assert sum_sockets(UDP.encode()) == (2, 7, 34, 17)
 
 
 def test_groups_of_sockets(tmp_path: Path) -> None:

@@ -127,9 +127,9 @@ def test_all_kinds_of_containers() -> None:
     }
     pod = read_pod(pod_object(spec=spec, status=statuses), lambda key: False, lambda key: False)
     assert {id: one.name for id, one in pod.containers.items()} == {"c1": "web", "c2": "init"}
-    assert (pod.complete, pod.runtime, pod.host_network) == (False, "cri-o", True)
+    assert (pod.is_complete, pod.runtime, pod.host_network) == (False, "cri-o", True)
     statuses["ephemeralContainerStatuses"] = [status("debug", "cri-o://c3")]
-    assert read_pod(pod_object(spec=spec, status=statuses), lambda key: False, lambda key: False).complete
+    assert read_pod(pod_object(spec=spec, status=statuses), lambda key: False, lambda key: False).is_complete
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.collector import Node, Roots
-from telegen.cadvisor.collectors.processes import AGE, MANY
+from telegen.cadvisor.collectors.processes import MANY, RECOUNT_SECONDS
+from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import process
@@ -100,7 +100,7 @@ def test_sockets_are_counted_when_descriptors_change(host: Host, clock: Clock) -
     opened(host, 10, files=1, sockets=3)
     assert shown(host)["sockets"] == "3"
     opened(host, 10, files=0, sockets=4)
-    clock.now += 2 * AGE
+    clock.now += 2 * RECOUNT_SECONDS
     assert shown(host)["sockets"] == "4"
 
 
@@ -110,7 +110,7 @@ def test_many_descriptors(host: Host, clock: Clock) -> None:  # noqa: F811
     assert (shown(host)["file_descriptors"], shown(host)["sockets"]) == (str(MANY + 1), "1")
     opened(host, 10, files=MANY, sockets=2)
     assert (shown(host)["file_descriptors"], shown(host)["sockets"]) == (str(MANY + 2), "1")
-    clock.now += 2 * AGE
+    clock.now += 2 * RECOUNT_SECONDS
     assert shown(host)["sockets"] == "2"
 
 
@@ -179,13 +179,13 @@ def test_real_processes(tmp_path: Path) -> None:
         (folder / "cgroup.procs").write_text(f"{child.pid}\n")
         (tmp_path / "cgroup.controllers").write_text("pids\n")
         node = Node(Roots(str(tmp_path), "/proc"))
-        assert node.sizes_count_descriptors == (os.stat("/proc/self/fd").st_size > 0)
+        assert node.fd_size_is_count == (os.stat("/proc/self/fd").st_size > 0)
         found = samples(Pages(node, ALL).page(), PATH)
         assert found["container_file_descriptors"] == str(own)
         assert found["container_sockets"] == "10"
         assert float(found["container_cpu_schedstat_run_seconds_total"]) > 0
         assert float(found["container_referenced_bytes"]) > 1 << 20
-        node.__dict__["sizes_count_descriptors"] = False
+        node.__dict__["fd_size_is_count"] = False
         assert samples(Pages(node, ALL).page(), PATH)["container_file_descriptors"] == str(own)
     finally:
         child.communicate()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telegen.cadvisor.cgroups.devices import Devices
-from telegen.cadvisor.collector import Node, Roots
+from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages

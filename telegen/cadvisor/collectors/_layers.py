@@ -1,7 +1,7 @@
-"""How much containers have written to their own layers, measured as du(1) does, slowly, beside the sampler.
+"""Size of the writable layers of containers, measured slowly in a thread, as du(1) does.
 
-The layer is the overlay's upper folder, which the container's own mounts name, whatever the runtime: containerd, CRI-O,
-Docker or podman. Docker's log of a container is counted with it, as cAdvisor does.
+The layer is the upperdir of the overlay (https://docs.kernel.org/filesystems/overlayfs.html) that is mounted as the
+container's root, with every runtime. Docker's log of a container is included, as in cAdvisor.
 """
 
 from __future__ import annotations
@@ -13,90 +13,107 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from telegen.cadvisor.collector import Context, Node
+from telegen.cadvisor.cgroups.context import Context, PerCgroup
 from telegen.cadvisor.collectors._mountinfo import mounts, option
-from telegen.cadvisor.collectors._netns_process import Standin
+from telegen.cadvisor.collectors._netns_process import NetnsProcess
+from telegen.cadvisor.node import Node
 
 log = logging.getLogger(__name__)
 
 SHARE = 0.05
-"""Of a core that measuring may take at most."""
+"""Maximum share of a core for the thread."""
 
 BATCH = 256
-"""Files between two looks at the time taken. PERF: 5 to 7 us a file, so a batch takes 2 ms at most, and the rest behind it 35."""
+"""Files between two rests. PERF: 5 to 7 us a file, so a batch takes 2 ms at most, and the rest after it 35 ms."""
 
 NICE = 10
 
 LIMIT = 1 << 20
-"""Bytes of mountinfo."""
+"""Maximum size of mountinfo in bytes."""
 
 _docker = re.compile(r"(.*)/overlay2/[^/]+/diff").fullmatch
 
 
-@dataclass(frozen=True)
-class Room:
-    """Of a file system, or of a layer on it: bytes used, size in bytes, inodes, free inodes."""
+class Usage(NamedTuple):
+    """Bytes in use, and size in bytes, inodes and free inodes of the file system."""
 
-    usage: int
-    limit: int
+    used: int
+    size: int
     inodes: int
     inodes_free: int
 
 
-class Layers:
-    """Measures the layers of all containers every so often, in a thread that ends when it has.
+class Layer(NamedTuple):
+    """Device number (`8:1`) of a container's layer, and its usage."""
 
-    All but the thread's own method belong to the sampler's thread.
+    device: str
+    usage: Usage
+
+
+@dataclass
+class _State:
+    """Folders to measure, () for a root that is not an overlay; None until they are known."""
+
+    folders: Optional[tuple[str, ...]] = None
+
+
+_state = PerCgroup(lambda context: _State())
+
+
+class LayerScanner:
+    """Measures the layers of all containers at an interval, in a thread that ends after each round.
+
+    All methods but `_measure_all` belong to the sampler's thread.
     """
 
     def __init__(self, interval: float) -> None:
-        """`interval`: seconds from the beginning of a round to the next one's at least; 0: nothing is measured."""
+        """`interval`: minimum seconds between the starts of two rounds; 0 disables the measurement."""
         self._interval, self._due = interval, 0.0
         self._wanted: dict[str, tuple[str, ...]] = {}
-        self._found: dict[str, tuple[str, Room]] = {}
+        self._found: dict[str, Layer] = {}
         self._failed: list[OSError] = []
-        self._refused = False
+        self._denied = False
         self._thread: Optional[threading.Thread] = None
 
-    def begin(self, node: Node) -> None:
-        """A new pass of the sampler: a new round begins when one is due, with the containers of the last pass."""
+    def begin_pass(self, node: Node) -> None:
+        """Count the errors of the last round; start a round with the containers of the last pass if one is due."""
         wanted, self._wanted = self._wanted, {}
         while self._failed:
             error = self._failed.pop()
             if isinstance(error, PermissionError):
-                node.refuse(error)
+                node.count_denied(error)
             else:
-                node.count(error)
+                node.count_error(error)
         now = time.monotonic()
         if not wanted or now < self._due or (self._thread and self._thread.is_alive()):
             return
         self._due = now + self._interval
         self._found = {id: found for id, found in self._found.items() if id in wanted}
-        self._thread = threading.Thread(target=self._round, args=(wanted, self._found), name="layers", daemon=True)
+        self._thread = threading.Thread(target=self._measure_all, args=(wanted, self._found), name="layers", daemon=True)
         self._thread.start()
 
-    def room(self, context: Context) -> tuple[str, Room] | None:
-        """The number of the device (`8:1`) that a container's layer is on, and its room; None when it has none, or was
-        not measured yet."""
+    def usage(self, context: Context) -> Optional[Layer]:
+        """Return the last measurement of a container's layer, None without one; enter the container for the next round."""
         if not self._interval:
             return None
-        folders = context.memo.get("layer")
-        if folders is None:
-            folders = context.memo["layer"] = _folders(context)
-        if not folders:
+        state = _state(context)
+        if state.folders is None:
+            state.folders = _folders(context)
+        if not state.folders:
             return None
-        self._wanted[context.cgroup.id] = folders
+        self._wanted[context.cgroup.id] = state.folders
         return self._found.get(context.cgroup.id)
 
     def wait(self, seconds: float) -> None:
-        """Wait for the round to end."""
+        """Wait for the end of the round."""
         if self._thread:
             self._thread.join(seconds)
 
-    def _round(self, wanted: Mapping[str, tuple[str, ...]], found: dict[str, tuple[str, Room]]) -> None:
-        """The thread. What it finds is shown from the next pass on; a container that cannot be measured has nothing."""
+    def _measure_all(self, wanted: Mapping[str, tuple[str, ...]], found: dict[str, Layer]) -> None:
+        """Measure each layer into `found`. A layer that cannot be measured has no samples."""
+        # The nice value of a thread is its own on Linux (sched(7)).
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         rest = make_rest(SHARE)
         for id, folders in wanted.items():
@@ -106,19 +123,22 @@ class Layers:
                 found.pop(id, None)
             except PermissionError as error:
                 found.pop(id, None)
-                if not self._refused:
-                    # Said once: without privileges it is so of every container, in every round.
-                    self._refused = True
-                    log.warning("layers of containers may not be read: %s", error)
                 self._failed.append(error)
+                if not self._denied:
+                    # Logged once: without privileges every container fails in every round.
+                    self._denied = True
+                    log.warning(
+                        "disk usage of containers: %s; run as root with the host's / mounted, or set disk_usage_interval: 0s",
+                        error,
+                    )
             except OSError as error:
                 found.pop(id, None)
-                log.warning("the layer of %s cannot be measured: %s", id, error)
                 self._failed.append(error)
+                log.warning("disk usage of %s: %s; retrying in the next round", id, error)
 
 
 def make_rest(share: float) -> Callable[[], None]:
-    """A function that rests for as long as it takes to have used only this share of a core since it was made."""
+    """Return a function that sleeps until the thread's CPU time since its last call is at most `share` of the time passed."""
     used = time.thread_time()
 
     def rest() -> None:
@@ -131,21 +151,22 @@ def make_rest(share: float) -> Callable[[], None]:
 
 
 def disk_usage(folder: str, rest: Callable[[], None]) -> int:
-    """Bytes on the disk of all that is in a folder, and of itself; a file of several names counts once. Other file
-    systems in it do not count.
+    """Sum the disk blocks of a folder and everything in it, in bytes.
+
+    A file with several names counts once. Other file systems mounted inside do not count.
 
     Raises:
-        OSError: the folder, or one in it, may not be listed.
+        OSError: a folder cannot be listed.
     """
     top = os.lstat(folder)
-    total, seen, waiting = top.st_blocks, set(), [folder]
+    total, seen, pending = top.st_blocks, set(), [folder]
     count = 0
-    while waiting:
-        path = waiting.pop()
+    while pending:
+        path = pending.pop()
         try:
             entries = os.scandir(path)
         except (FileNotFoundError, NotADirectoryError):
-            # Removed meanwhile.
+            # Removed since it was listed.
             continue
         with entries:
             for entry in entries:
@@ -159,36 +180,40 @@ def disk_usage(folder: str, rest: Callable[[], None]) -> int:
                 if status.st_dev != top.st_dev:
                     continue
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
+                    pending.append(entry.path)
                 elif status.st_nlink > 1:
                     if status.st_ino in seen:
                         continue
                     seen.add(status.st_ino)
                 total += status.st_blocks
+    # st_blocks counts units of 512 bytes, whatever the block size of the file system (stat(2)).
     return total * 512
 
 
-def _measure(folders: tuple[str, ...], rest: Callable[[], None]) -> tuple[str, Room]:
-    """The device and the room of a layer, with what else belongs to the container.
+def _measure(folders: tuple[str, ...], rest: Callable[[], None]) -> Layer:
+    """Measure a layer and the container's other folders.
 
     Raises:
-        OSError: it cannot be measured; FileNotFoundError: it is gone.
+        FileNotFoundError: the layer has been removed.
+        OSError: it cannot be measured.
     """
     layer, *others = folders
     device, state = os.stat(layer).st_dev, os.statvfs(layer)
-    usage = disk_usage(layer, rest) + sum(disk_usage(other, rest) for other in others if os.path.isdir(other))
-    room = Room(usage, state.f_blocks * state.f_frsize, state.f_files, state.f_ffree)
-    return f"{os.major(device)}:{os.minor(device)}", room
+    used = disk_usage(layer, rest) + sum(disk_usage(other, rest) for other in others if os.path.isdir(other))
+    usage = Usage(used, state.f_blocks * state.f_frsize, state.f_files, state.f_ffree)
+    return Layer(f"{os.major(device)}:{os.minor(device)}", usage)
 
 
 def _folders(context: Context) -> tuple[str, ...] | None:
-    """The layer of a container, and Docker's folder of it, as this process sees them. Empty for a container whose root is
-    no overlay; None when it cannot be told yet."""
+    """Paths of a container's layer and of Docker's folder of the container.
+
+    Empty for a container whose root is not an overlay; None if no process could be read yet.
+    """
     for pid in sorted(context.pids()):
         try:
-            process = Standin(f"{context.node.roots.proc}/{pid}", context.cgroup)
+            process = NetnsProcess(f"{context.node.roots.proc}/{pid}", context.cgroup)
         except OSError:
-            # Ended, or another's by now: the next one may tell.
+            # Ended, or its id belongs to another process: try the next.
             continue
         try:
             found = [mount for mount in mounts(process.read("mountinfo", LIMIT)) if mount.point == "/"]
@@ -196,10 +221,11 @@ def _folders(context: Context) -> tuple[str, ...] | None:
             continue
         finally:
             process.close()
+        # The last mount on / hides the ones below it.
         upper = option(found[-1].options, "upperdir") if found and found[-1].type == "overlay" else ""
         if not upper.startswith("/"):
             return ()
-        host, docker = context.node.roots.host.rstrip("/"), _docker(upper)
-        own = (f"{host}{docker[1]}/containers/{context.cgroup.container_id}",) if docker else ()
-        return (host + upper, *own)
+        docker = _docker(upper)
+        logs = (context.node.roots.host_path(f"{docker[1]}/containers/{context.cgroup.container_id}"),) if docker else ()
+        return (context.node.roots.host_path(upper), *logs)
     return None

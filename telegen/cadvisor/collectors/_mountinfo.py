@@ -1,4 +1,4 @@
-"""The mounts that a process sees (/proc/PID/mountinfo, proc(5))."""
+"""Parser of /proc/PID/mountinfo (proc_pid_mountinfo(5))."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class FileSystem:
     """One mount.
 
     Attributes:
-        device: `8:1`.
-        root: which folder of the file system is mounted, `/` for all of it.
-        point: where, as the process sees it.
+        device: device number, `8:1`.
+        root: folder of the file system that is mounted, `/` for all of it.
+        point: mount point in the process's mount namespace.
         type: `ext4`.
-        source: `/dev/sda1`, or anything.
-        options: of the file system, `upperdir=...` among an overlay's.
+        source: `/dev/sda1`, or any string that the type allows.
+        options: options of the file system; an overlay's include `upperdir=...`.
     """
 
     device: str
@@ -31,25 +31,25 @@ class FileSystem:
 
 
 def mounts(content: bytes) -> Iterator[FileSystem]:
-    """Every mount, in the order in which they were made; lines that were cut short are passed over."""
+    """Yield every mount in mount order. Truncated lines are skipped."""
     for line in content.decode("utf-8", "surrogateescape").split("\n"):
         words = line.split(" ")
-        # A number of optional fields stands between the sixth and the hyphen.
+        # Any number of optional fields precedes the hyphen; the first six fields are fixed.
         if len(words) < 10 or "-" not in words[6:-3]:
             continue
         type, source, options = words[words.index("-", 6) + 1 :][:3]
-        yield FileSystem(words[2], _plain(words[3]), _plain(words[4]), type, _plain(source), options)
+        yield FileSystem(words[2], _unescape(words[3]), _unescape(words[4]), type, _unescape(source), options)
 
 
 def option(options: str, name: str) -> str:
-    """The value of an option of an overlay, "" when it has none. `\\\\,` is a comma of the value itself."""
+    """Return the value of an overlay's option, "" if it is not set. `\\\\,` is a comma inside a value."""
     for part in re.split(r"(?<!\\),", options):
         key, _, value = part.partition("=")
         if key == name:
-            return _plain(value).replace("\\,", ",")
+            return _unescape(value).replace("\\,", ",")
     return ""
 
 
-def _plain(word: str) -> str:
-    """A word without the octal escapes that the kernel writes for blanks and backslashes."""
+def _unescape(word: str) -> str:
+    """Replace the octal escapes that the kernel writes for blanks, tabs, newlines and backslashes."""
     return _escaped.sub(lambda found: chr(int(found[1], 8)), word) if "\\" in word else word

@@ -1,58 +1,76 @@
-"""When a cgroup came to be, and when it was seen last."""
+"""Creation time of a cgroup and start time of its oldest process."""
 
 from __future__ import annotations
 
 import errno
 import os
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
 
-from telegen.cadvisor.collector import Context, Raw, Reading, Source, value
-from telegen.metrics.family import ALPHA, gauge
+from telegen.cadvisor.cgroups.context import Context, PerCgroup
+from telegen.cadvisor.collector import Collector, Families
 
-STARTS = (
-    gauge(
+
+class StartReading(NamedTuple):
+    """Unix times of the cgroup with this inode."""
+
+    inode: int
+    start: float
+    creation: float
+
+
+@dataclass
+class _State:
+    """The first result, valid as long as the cgroup's folder has the same inode."""
+
+    known: Optional[StartReading] = None
+
+
+_state = PerCgroup(lambda context: _State())
+
+family = Families(StartReading)
+
+FAMILIES = (
+    family.gauge(
         "container_start_time_seconds",
-        "Start of the container's oldest process, else creation of the cgroup, in Unix seconds.",
-        ALPHA,
-        value("start"),
+        "Start of the container's oldest process (/proc/PID/stat), else creation of the cgroup, in Unix seconds.",
+        lambda reading: reading.start,
     ),
-    gauge("container_creation_time_seconds", "Creation of the cgroup, in Unix seconds.", ALPHA, value("creation")),
-)
-SEEN = (
-    gauge("container_last_seen", "When the cgroup was last found, in Unix seconds.", ALPHA, value("seen")),
+    family.gauge(
+        "container_creation_time_seconds",
+        "Creation of the cgroup in Unix seconds (mtime of its folder).",
+        lambda reading: min(reading.start, reading.creation),
+    ),
 )
 
 _MARKS = ("", "/cgroup.events", "/cgroup.clone_children")
-"""What is as old as the cgroup. The kernel gives these times when it is asked first, and may forget and give later
-ones: the oldest is the truest."""
+"""Files that are as old as the cgroup. The kernel assigns a file's time at its first lookup and may drop the inode and assign
+a later one, so the oldest of these times is the most accurate."""
 
 
-def _read_start(context: Context) -> Raw:
-    """(inode, start, creation). It stays what it was first found to be as long as the folder is the same one."""
+def read(context: Context) -> Optional[StartReading]:
+    state = _state(context)
     folder = next(filter(None, map(context.folder, ("memory", "cpuacct"))), "")
     inode = _inode(folder)
     if inode is None:
         return None
-    known = context.memo.get("start")
-    if known is None or known[0] != inode:
-        creation = _creation(context, folder)
-        start = _oldest_process(context) if context.cgroup.kind == "container" else creation
-        known = (inode, start if start is not None else creation, creation)
-        if start is not None:
-            context.memo["start"] = known
-    return known
+    if state.known and state.known.inode == inode:
+        return state.known
+    creation = _creation(context, folder)
+    start = _oldest_process(context) if context.cgroup.kind == "container" else creation
+    if start is None:
+        # No process yet: look again in the next pass.
+        state.known = None
+        return StartReading(inode, creation, creation)
+    state.known = StartReading(inode, start, creation)
+    return state.known
 
 
-def _parse_start(raw: tuple[int, float, float], context: Context) -> Reading:
-    _, start, creation = raw
-    return {"start": start, "creation": min(start, creation)}
+def parse(raw: StartReading, context: Context) -> StartReading:
+    return raw
 
 
-def _read_seen(context: Context) -> Raw:
-    return int(context.node.now) if context.alive else None
-
-
-START = Source("start", "", STARTS, _read_start, _parse_start)
-LAST_SEEN = Source("seen", "", SEEN, _read_seen, lambda raw, context: {"seen": raw})
+COLLECTOR = Collector("start", "", FAMILIES, read, parse)
 
 
 def _inode(folder: str) -> int | None:
@@ -63,7 +81,6 @@ def _inode(folder: str) -> int | None:
 
 
 def _creation(context: Context, folder: str) -> float:
-    """Oldest time of the cgroup's folder, not before the boot; the root is as old as that."""
     boot = context.node.boot_time
     if context.cgroup.kind == "root" and boot:
         return boot
@@ -79,15 +96,16 @@ def _creation(context: Context, folder: str) -> float:
 
 
 def _oldest_process(context: Context) -> float | None:
-    """Start of the oldest process; it is the container's first, without which the others do not live."""
+    # The oldest process is the container's init: the others end with it.
     starts = [start for pid in context.pids() if (start := _process_start(context, pid)) is not None]
     return min(starts, default=None)
 
 
 def _process_start(context: Context, pid: int) -> float | None:
-    """Field 22 of /proc/PID/stat (proc(5)), in ticks since the boot. The name before it may hold anything."""
+    """Parse starttime, field 22 of /proc/PID/stat (proc_pid_stat(5)), in ticks since the boot."""
     try:
         with open(f"{context.node.roots.proc}/{pid}/stat", "rb") as file:
+            # Field 2, the name in parentheses, may contain blanks and parentheses.
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None

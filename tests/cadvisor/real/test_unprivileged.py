@@ -8,7 +8,7 @@ import re
 import warnings
 from pathlib import Path
 
-from telegen.cadvisor.collector import Node
+from telegen.cadvisor.node import Node
 from tests.cadvisor.real.cgroups import OwnCgroup
 from tests.cadvisor.real.test_cgroups import told
 from tests.cadvisor.real.view import View
@@ -64,7 +64,7 @@ def test_what_is_lost_without_privileges(cgroup: OwnCgroup) -> None:
     ids = [cgroup.id, cgroup.pod, "/"]
     lost = [before - after for before, after in zip(seen(ids), seen_by_nobody(ids))]
     wanted = {"container_sockets", "container_referenced_bytes"}
-    if not Node().sizes_count_descriptors:
+    if not Node().fd_size_is_count:
         wanted.add("container_file_descriptors")
     assert lost[0] == wanted
     assert lost[1] == set() and lost[2] <= lost[0]

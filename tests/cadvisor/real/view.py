@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from telegen.cadvisor.cgroups.devices import Devices
-from telegen.cadvisor.collector import Node, Roots
+from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import OPTIONAL
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
