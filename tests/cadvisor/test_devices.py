@@ -13,7 +13,7 @@ PARTITIONS = "major minor  #blocks  name\n\n   8        0  1000 sda\n   8       
 
 
 def uevent(sys: Path, number: str, content: str) -> None:
-    """What /sys says of a device."""
+    """Write the uevent file of a device in /sys."""
     (sys / "dev/block" / number).mkdir(parents=True)
     (sys / "dev/block" / number / "uevent").write_text(content)
 

@@ -38,6 +38,9 @@ MOUNTS = r"""22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
 """
 
 
+FAMILIES = ("container_fs_limit_bytes", "container_fs_usage_bytes", "container_fs_inodes_total", "container_fs_inodes_free")
+
+
 def test_which_are_shown() -> None:
     """Local file systems once each, memory by its place; nothing of containers, nothing that another machine may keep
     waiting, nor what lies behind it."""
@@ -92,29 +95,29 @@ class Host:
     def filesystems(self, path: str) -> dict[str, str]:
         """Samples of a cgroup after one more pass."""
         found = samples(self.pages.page(), path)
-        return {name[len("container_fs_") :]: value for name, value in found.items() if name.startswith("container_fs_")}
+        return {name: value for name, value in found.items() if name.startswith("container_fs_")}
 
 
 def test_room_of_the_node(tmp_path: Path) -> None:
-    """What statvfs says of a file system that is where it was mounted; another one at its place is not taken for it."""
+    """statvfs of a mounted file system; another one at the same path is not mistaken for it."""
     host, state = Host(tmp_path, "/upper"), os.statvfs(tmp_path)
     found = host.filesystems("/")
-    assert found['limit_bytes{device="/dev/vdx1"}'] == str(state.f_blocks * state.f_frsize)
+    assert found['container_fs_limit_bytes{device="/dev/vdx1"}'] == str(state.f_blocks * state.f_frsize)
     used = (state.f_blocks - state.f_bfree) * state.f_frsize
-    assert float(found['usage_bytes{device="/dev/vdx1"}']) == pytest.approx(used, abs=1 << 30)
-    assert found['inodes_total{device="/dev/vdx1"}'] == str(state.f_files)
-    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in ("limit_bytes", "usage_bytes", "inodes_total", "inodes_free")}
+    assert float(found['container_fs_usage_bytes{device="/dev/vdx1"}']) == pytest.approx(used, abs=1 << 30)
+    assert found['container_fs_inodes_total{device="/dev/vdx1"}'] == str(state.f_files)
+    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in FAMILIES}
 
 
 def test_layer(tmp_path: Path) -> None:
-    """What a container has written, on the device that it lies on; not before it was measured."""
+    """Bytes in a container's layer, with the device of the layer; absent before the first measurement."""
     host = Host(tmp_path, "/upper")
     (tmp_path / "host/upper").mkdir()
     (tmp_path / "host/upper/file").write_bytes(b"x" * 100_000)
     assert not host.filesystems(PATH)
     found = host.measured()
-    assert 100_000 <= int(found['usage_bytes{device="/dev/vdx1"}']) <= 150_000
-    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in ("limit_bytes", "usage_bytes", "inodes_total", "inodes_free")}
+    assert 100_000 <= int(found['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 150_000
+    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in FAMILIES}
 
 
 def test_docker_counts_the_log(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_docker_counts_the_log(tmp_path: Path) -> None:
     log = tmp_path / "host/var/lib/docker/containers" / ID
     log.mkdir(parents=True)
     (log / "json.log").write_bytes(b"x" * 100_000)
-    assert 100_000 <= int(host.measured()['usage_bytes{device="/dev/vdx1"}']) <= 150_000
+    assert 100_000 <= int(host.measured()['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 150_000
 
 
 @pytest.mark.parametrize("upper", ["/nowhere", "relative", ""])
@@ -154,7 +157,7 @@ def test_layer_that_may_not_be_read(
 
 
 def test_file_system_in_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the agent may not look it is counted, and the pass has not failed."""
+    """A folder without permission is counted, and the pass does not count as failed."""
 
     def refuse(path: str, system: object) -> None:
         raise PermissionError(13, "Permission denied", path)

@@ -95,7 +95,7 @@ def test_names_by_the_api_alone(scheme: str, web: dict[str, str], sandbox: dict[
 
 
 def test_what_is_in_no_pod(tmp_path: Path) -> None:
-    """The root, slices and containers of nobody have an id, and the latter their own as name."""
+    """The root, slices and unknown containers have an id, and the latter their own as name."""
     names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     root, slice, alone = Cgroup("/", "root"), Cgroup("/kubepods", "slice"), Cgroup(f"/docker/{ID}", "container", "", ID)
     assert named(names, root, slice, alone) == [{}, {}, {"name": ID}]
@@ -262,7 +262,7 @@ def test_changes_of_stamps_are_taken_over(tmp_path: Path) -> None:
 
 
 def test_wildcards_add_names_for_all(tmp_path: Path) -> None:
-    """What a wildcard lets pass is added for all series when it is first seen, and stays; names that would be the same
+    """A key that matches a wildcard is added for all series when it is first seen, and stays; names that would be the same
     are told apart over all pods."""
     names = stamped(tmp_path)
     named(names, POD)

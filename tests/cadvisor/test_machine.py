@@ -1,4 +1,4 @@
-"""What the machine is, from its files; absent what they do not say."""
+"""Hardware of the machine, from its files; a value that they lack is absent."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_everything_there(tmp_path: Path) -> None:
     ],
 )
 def test_missing_or_cut_files_cost_their_values(tmp_path: Path, files: dict[str, str], missing: set[str]) -> None:
-    """What the kernel does not say is absent, not 0; the rest is there."""
+    """A value that the kernel does not report is absent, not 0; all others are served."""
     contents = {name: content for name, content in {**GOOD, **files}.items() if content is not None}
     write(v2_tree(tmp_path) / "docker" / ID, **contents)
     text, _ = sampled(tmp_path)

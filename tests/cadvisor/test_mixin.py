@@ -1,4 +1,4 @@
-"""What the rules and dashboards of kubernetes-mixin select of containers and machines: it is there.
+"""Metrics and labels that the rules and dashboards of kubernetes-mixin select of containers and machines are served.
 
 tests/mixin.json has the names of all metrics that they use, each with the labels that they select, join or group by.
 """

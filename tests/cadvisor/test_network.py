@@ -53,7 +53,7 @@ class Host:
         return dict(RECEIVED.findall(self.pages.page()))
 
     def errors(self) -> dict[str, int]:
-        """What went wrong so far."""
+        """Errors since the start, by reason."""
         return dict(self.pages.sampler.errors)
 
     def _is_sandbox(self, cgroup: Cgroup) -> bool:
@@ -156,7 +156,7 @@ def test_reused_number_is_not_believed(host: Host) -> None:
 
 
 def test_another_process_steps_in(host: Host) -> None:
-    """When the process that was read ends, the next of the pod is read in the same pass."""
+    """After the end of the process that was read, the pod's next process is read in the same pass."""
     host.container(f"{POD}/{APP}", 10, 11)
     for pid in (10, 11):
         process(host.proc, pid, f"{POD}/{APP}", interface("eth0", pid))
@@ -286,21 +286,26 @@ def test_udp_sums() -> None:
     assert sum_sockets(UDP.encode()) == (2, 7, 34, 17)
 
 
-def test_groups_of_sockets(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_ipv6", [True, False])
+def test_groups_of_sockets(tmp_path: Path, has_ipv6: bool) -> None:
     """tcp, udp and advtcp where they are asked for; what this kernel does not have (IPv6) is absent."""
     host = Host(tmp_path, Cadvisor(enabled_metrics=("tcp", "udp", "advtcp")))
     snmp = "Tcp: RtoAlgorithm MaxConn\nTcp: 1 -1\nUdp: NoPorts\nUdp: 8\n"
     netstat = "TcpExt: SyncookiesSent TCPTimeouts Odd\nTcpExt: 9 27 x\nIpExt: InOctets\nIpExt: 5\n"
-    process(host.proc, 1, "/", net__tcp=TCP, net__udp=UDP, net__snmp=snmp, net__netstat=netstat)
+    optional = {"net__tcp6": TCP, "net__udp6": UDP} if has_ipv6 else {}
+    process(host.proc, 1, "/", net__tcp=TCP, net__udp=UDP, **optional, net__snmp=snmp, net__netstat=netstat)
     found = {name: value for name, value in samples(host.pages.page(), "/").items() if "_network_" in name}
     assert found['container_network_tcp_usage_total{tcp_state="timewait"}'] == "2"
     assert found['container_network_tcp_usage_total{tcp_state="established"}'] == "0"
     assert found['container_network_udp_usage_total{udp_state="dropped"}'] == "7"
-    assert {name.partition('"')[2][:-2]: value for name, value in found.items() if "advance" in name} == {
+    assert (found.get('container_network_tcp6_usage_total{tcp_state="timewait"}') == "2") == has_ipv6
+    assert (found.get('container_network_udp6_usage_total{udp_state="dropped"}') == "7") == has_ipv6
+    advanced = "container_network_advance_tcp_stats_total"
+    assert {name.partition('"')[2][:-2]: value for name, value in found.items() if name.startswith(advanced)} == {
         "rtoalgorithm": "1",
         "maxconn": "-1",
         "syncookiessent": "9",
         "tcptimeouts": "27",
     }
-    assert len(found) == 11 + 4 + 4
+    assert len(found) == (11 + 4) * (1 + has_ipv6) + 4
     assert not host.errors()

@@ -69,7 +69,7 @@ def test_kill_is_read_before_the_cgroup_is_removed(small: Path) -> None:
 
 
 def test_nothing_happens(small: Path) -> None:
-    """Without an alarm `wait` takes its time and names nobody; containers that have ended are not listened to."""
+    """Without a notification `wait` takes its time and returns no container; ended containers are not watched."""
     pages = Pages(Node(Roots()), Cadvisor(disabled_metrics=("network", "process", "disk")))
     pages.page()
     events = OomEvents()
@@ -86,7 +86,7 @@ def test_nothing_happens(small: Path) -> None:
 
 
 def test_files_that_cannot_be_polled(tmp_path: Path) -> None:
-    """On a filesystem that is not the kernel's own nobody is listened to, and nothing breaks."""
+    """On a file system other than the kernel's no container is watched, and no error is counted."""
     write(v2_tree(tmp_path) / "docker" / ID, memory_events="oom_kill 0\n")
     pages = Pages(Node(Roots(str(tmp_path))))
     pages.page()

@@ -55,7 +55,7 @@ def test_kill_stays_after_the_container(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_kill_goes_with_the_pod(tmp_path: Path, clock: Clock) -> None:
-    """When the pod has ended too, nothing of it stays; nor does a count of no kills."""
+    """After the end of the pod all its series are gone; a count of 0 kills is never kept."""
     folder = v2_tree(tmp_path) / POD
     write(folder, memory_events="oom_kill 1\n")
     write(folder.parent, memory_events="oom_kill 0\n")
@@ -120,7 +120,7 @@ class Log:
 
 
 def test_only_what_has_changed_is_handed_over(tmp_path: Path) -> None:
-    """The same bytes and labels are not parsed again; other labels alone are enough to say it anew."""
+    """Equal bytes and labels are not parsed again; a change of the labels alone renders the reading anew."""
     folder = v2_tree(tmp_path) / "docker" / ID
     write(folder, cpu_stat="usage_usec 1\n")
 

@@ -35,7 +35,7 @@ def host(tmp_path: Path) -> Host:
 
 
 def opened(host: Host, pid: int, files: int, sockets: int) -> None:
-    """What a process has open from now on."""
+    """Set the open files of a process."""
     folder = host.proc / str(pid) / "fd"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -115,7 +115,7 @@ def test_many_descriptors(host: Host, clock: Clock) -> None:  # noqa: F811
 
 
 def schedstat(host: Host, thread: str, times: str) -> None:
-    """What the scheduler says of a thread, `PID/task/TID`."""
+    """Write the scheduler's counters of a thread, `PID/task/TID`."""
     (host.proc / thread).mkdir(parents=True, exist_ok=True)
     (host.proc / thread / "schedstat").write_text(times)
 
@@ -124,15 +124,19 @@ def test_scheduler(host: Host) -> None:
     """All threads count, and those that have ended go on counting: the sum never goes down."""
     schedstat(host, "10/task/10", "1000000000 500000000 3\n")
     schedstat(host, "10/task/11", "2000000000 0 4\n")
-    names = ("run_seconds", "runqueue_seconds", "run_periods")
+    families = (
+        "container_cpu_schedstat_run_seconds_total",
+        "container_cpu_schedstat_runqueue_seconds_total",
+        "container_cpu_schedstat_run_periods_total",
+    )
     found = shown(host)
-    assert [found[f"cpu_schedstat_{name}_total"] for name in names] == ["3", "0.5", "7"]
+    assert [found[name.removeprefix("container_")] for name in families] == ["3", "0.5", "7"]
     shutil.rmtree(host.proc / "10/task/11")
     schedstat(host, "10/task/10", "1500000000 500000000 4\n")
     assert shown(host)["cpu_schedstat_run_seconds_total"] == "3.5"
     schedstat(host, "10/task/10", "100000000 0 1\n")
     found = shown(host)
-    assert [found[f"cpu_schedstat_{name}_total"] for name in names] == ["3.6", "0.5", "9"]
+    assert [found[name.removeprefix("container_")] for name in families] == ["3.6", "0.5", "9"]
     shutil.rmtree(host.proc / "10")
     assert shown(host)["cpu_schedstat_run_periods_total"] == "9"
     assert not host.errors()

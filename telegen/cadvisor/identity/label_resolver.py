@@ -113,7 +113,7 @@ class LabelResolver:
         self._bundles.keep({entry.cgroup.container_id for entry in self._entries.values()})
 
     def _find_bundle(self, entry: _Entry) -> bool:
-        """Look up the runtime's file of a container; True if it has been found by this call."""
+        """Search for the runtime's file of a container; True if this call has found it."""
         if entry.bundle is not _NO_BUNDLE or not entry.cgroup.container_id:
             return False
         found = self._bundles.find(entry.cgroup.container_id)

@@ -1,4 +1,4 @@
-"""What an agent without privileges sees, as k8s/overlays/hardened runs it."""
+"""Samples of an agent without privileges, as k8s/overlays/hardened runs it."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def seen(ids: list[str]) -> list[set[str]]:
 
 
 def seen_by_nobody(ids: list[str]) -> list[set[str]]:
-    """The same without root, groups and capabilities: a child of this process gives them up, so that the tree need not
-    be readable for everybody."""
+    """Call `seen` without root, groups and capabilities: a child of this process drops them, so that the tree need not
+    be readable for all users."""
     read, write = os.pipe()
     with warnings.catch_warnings():
         # Threads of other tests do not matter to a child that only reads files.

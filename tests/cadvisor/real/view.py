@@ -1,4 +1,4 @@
-"""What the agent says of a cgroup, pass by pass."""
+"""Samples of a cgroup, pass by pass."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class View:
 
     @property
     def errors(self) -> dict[str, int]:
-        """What could not be read so far, by reason."""
+        """Errors since the start, by reason."""
         return dict(self._pages.sampler.errors)
 
     def close(self) -> None:

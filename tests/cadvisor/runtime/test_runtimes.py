@@ -32,7 +32,7 @@ def runtime(request: pytest.FixtureRequest, cgroup: OwnCgroup, tmp_path: Path) -
 
 
 def annotations(kind: str, uid: str, sandbox: str) -> dict[str, str]:
-    """What containerd's CRI plugin notes of a container."""
+    """Annotations that containerd's CRI plugin writes for a container."""
     notes = {"container-type": kind, "sandbox-id": sandbox, "sandbox-name": "web-1", "sandbox-namespace": "shop"}
     notes |= {"sandbox-uid": uid, "image-name": IMAGES[kind]}
     if kind == "container":
