@@ -41,7 +41,7 @@ def test_names_are_unique() -> None:
 
 @pytest.mark.parametrize("name", COLLECTORS)
 def test_collector_is_documented(name: str) -> None:
-    """Each family is in docs/metrics, with its current HELP, and each group in the table of docs/containers.md."""
+    """Each family is in docs/metrics, and each group in the table of docs/containers.md."""
     collector = COLLECTORS[name]
     pages = "".join((DOCS / "metrics" / page).read_text() for page in ("containers.md", "machine.md"))
     for family in collector.families:
