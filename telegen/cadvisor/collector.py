@@ -122,6 +122,7 @@ def control_files(
     Args:
         keep_open: keep the files open between passes.
     """
+    # Every file has a position, whether the host has it or not: `parse` can unpack the tuple by name.
     files = [(1, *file) for file in v1] + [(2, *file) for file in v2]
 
     def find_paths(context: Context) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ class Node:
     def count_error(self, error: Exception) -> None:
         """Count a failed read and mark the pass as failed. A file that the kernel does not have is no error."""
         if not isinstance(error, OSError):
+            # Parsers raise ValueError and LookupError for malformed content; any other type is a fault of the agent.
             reason = "malformed" if isinstance(error, (ValueError, LookupError)) else type(error).__name__
         elif error.errno in ABSENT:
             return

@@ -130,6 +130,7 @@ class Sampler:
                 for run in self._per_cgroup:
                     run.visit(context, values)
         has_ended = self._end_missing(contexts)
+        # Without a mount nothing is read, so no read would report an error.
         node.failed = node.failed or not node.mounts
         # Last, since self_metrics reports node.failed of this pass.
         self._root.begin_pass()
@@ -198,6 +199,7 @@ class _CollectorRun:
         if is_kept and id in self._last:
             raw, _ = self._last[id]
             if is_kept(self._collector.parse(raw, context)):
+                # The parent of a container is its pod; a kept series ends with the pod as well.
                 pod = id.rpartition("/")[0] if context.cgroup.pod_uid and context.cgroup.kind == "container" else ""
                 self._ended[id] = (context.node.now + KEEP_SECONDS, pod)
                 return
@@ -207,6 +209,7 @@ class _CollectorRun:
         """Delete kept objects whose time is over or whose pod has ended; a cgroup that exists again takes over its own."""
         for id, (until, pod) in list(self._ended.items()):
             is_back = id in existing
+            # The pass has already visited a cgroup that exists again: its object is current.
             if is_back or now >= until or (pod and pod not in existing):
                 del self._ended[id]
                 if not is_back:

@@ -67,6 +67,7 @@ class Context:
 
     def processes_folder(self) -> str:
         """The cgroup's folder in the first hierarchy that is mounted of those with a usable cgroup.procs; "" if none is."""
+        # A v1 host may lack one of these controllers; each of their hierarchies has all processes of a container.
         return next(filter(None, map(self.folder, ("pids", "cpuacct", "memory"))), "")
 
     def pids_below(self, folder: str, recursive: bool) -> list[int]:

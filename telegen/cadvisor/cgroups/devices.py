@@ -25,6 +25,7 @@ class Devices:
         """Return `/dev/sda` for `8:0`; `8:0` itself if the kernel does not know the device."""
         now = time.monotonic()
         if now >= self._due:
+            # Replaced as a whole, so that the names of removed disks become available.
             self._names, self._due = self._partitions(), now + REFRESH
         name = self._names.get(number)
         if name is None:

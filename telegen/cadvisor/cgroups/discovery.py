@@ -72,6 +72,7 @@ def find_cgroups(mount: str) -> Iterator[Cgroup]:
         path, parent, depth = pending.pop()
         for name in _folders(path):
             seen += 1
+            # A runaway tree must not block the sampler; the cgroups found so far are served.
             if seen > MAX_CGROUPS:
                 return
             cgroup = classify(name, parent)
@@ -86,6 +87,7 @@ def find_cgroups(mount: str) -> Iterator[Cgroup]:
 def _folders(path: str) -> list[str]:
     try:
         with os.scandir(path) as entries:
+            # Links are not followed: v1 mounts have some (cpu -> cpu,cpuacct), and one could form a loop.
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []

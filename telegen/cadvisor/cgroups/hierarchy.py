@@ -46,6 +46,7 @@ def find_mounts(cgroup_root: str) -> Mapping[str, Mount]:
         path = _v1_path(cgroup_root, controller)
         if path:
             mounts[controller] = Mount(1, path)
+        # systemd's hybrid layout mounts v2 at `unified`, usually without controllers: then it has CPU times and pressure only.
         elif _is_v2(unified) and (_V2_NAMES[controller] or "cpuacct") in ("cpuacct", *_v2_controllers(unified)):
             mounts[controller] = Mount(2, unified)
     return mounts

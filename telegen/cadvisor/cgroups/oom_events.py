@@ -57,6 +57,7 @@ class OomEvents:
     def watch(self, contexts: Iterable[Context]) -> None:
         """Watch the containers among these contexts, and stop watching all others."""
         wanted = {context.cgroup.id: context for context in contexts if context.cgroup.kind == "container"}
+        # Compared by context, not by path: a new cgroup at the same path has new files.
         for id in [id for id, known in self._watched.items() if wanted.get(id) is not known.context]:
             self._drop(self._watched.pop(id))
         for id, context in wanted.items():
@@ -66,6 +67,7 @@ class OomEvents:
     def wait(self, seconds: float) -> list[Context]:
         """Wait for notifications; return the containers to read now, each once at once and once after SETTLE."""
         timeout = max(0.0, min([seconds, *[due - time.monotonic() for due in self._settling.values()]]))
+        # A descriptor may have been dropped after its event was queued.
         notified = [fd for fd, _ in self._poll.poll(timeout) if fd in self._by_fd]
         now = time.monotonic()
         settled = [fd for fd, due in self._settling.items() if due <= now]
@@ -122,6 +124,7 @@ class OomEvents:
                 os.eventfd_read(fd)
             self._poll.modify(fd, _FLAGS[version])
         except BlockingIOError:
+            # v1: the eventfd has been read already; only the one-shot registration is renewed.
             self._poll.modify(fd, _FLAGS[version])
         except OSError:
             # The cgroup has been removed.

@@ -90,6 +90,7 @@ class LayerScanner:
         if not wanted or now < self._due or (self._thread and self._thread.is_alive()):
             return
         self._due = now + self._interval
+        # A new dict for each round, without the results of containers that have ended.
         self._found = {id: found for id, found in self._found.items() if id in wanted}
         self._thread = threading.Thread(target=self._measure_all, args=(wanted, self._found), name="layers", daemon=True)
         self._thread.start()
@@ -177,6 +178,7 @@ def disk_usage(folder: str, rest: Callable[[], None]) -> int:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
+                # As du -x: a volume mounted into the layer does not belong to it.
                 if status.st_dev != top.st_dev:
                     continue
                 if entry.is_dir(follow_symlinks=False):

@@ -128,6 +128,7 @@ def read_network(context: Context, name: str, limit: int) -> bytes | None:
     Returns None if the file cannot be read, or if the namespace is shown on another cgroup. If the process in use has ended,
     another one is tried once.
     """
+    # Twice: if the process has ended, another one is read in the same pass, and the series has no gap.
     for _ in range(2):
         process = _find_process(context)
         if process is None:
@@ -153,6 +154,7 @@ def _find_process(context: Context) -> NetnsProcess | None:
         if state.process is None and not _has_running_sandbox(context, state):
             # Containers may have been created since they were last listed.
             state.containers = _containers(context)
+        # The sandbox shows the same namespace. Shown on both, a sum over the pod would count it twice.
         if _has_running_sandbox(context, state):
             state.drop_process()
             return None
@@ -189,11 +191,13 @@ def _containers(context: Context) -> list[ContainerFolder]:
         container = classify(os.path.basename(path), context.cgroup)
         if container and container.kind == "container":
             found.append(ContainerFolder(container, path))
+    # Sorted, so that every pass prefers the same container.
     return sorted(found, key=lambda container: container.cgroup.id)
 
 
 def _open_processes(context: Context, container: Cgroup, pids: list[int]) -> Iterator[NetnsProcess]:
     """Yield the first processes of a container whose folders can be opened."""
+    # The lowest ids first: they usually belong to the oldest processes, which live longest.
     for pid in sorted(pids)[:TRIES]:
         try:
             yield NetnsProcess(f"{context.node.roots.proc}/{pid}", container)

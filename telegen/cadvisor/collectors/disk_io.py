@@ -228,6 +228,7 @@ def _parse_v2(content: bytes, name: Callable[[str], str]) -> DeviceReading:
             numbers = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
             if numbers:
                 devices[device] = numbers
+    # Discards (dbytes) are left out, as in cAdvisor.
     size = {
         device: {operation: numbers[key] for operation, key in (("Read", "rbytes"), ("Write", "wbytes")) if key in numbers}
         for device, numbers in devices.items()

@@ -106,6 +106,7 @@ class NodeFileSystems:
         for system in select(found):
             # Some kernels report the root device as /dev/root, which does not exist.
             name = name_of(system) if system.source != "/dev/root" else node.device(system.device)
+            # The first mount of a device is shown; bind mounts of the same device follow it.
             self._shown.setdefault(name, system)
             self._names.setdefault(system.device, name)
 
@@ -148,6 +149,7 @@ def select(found: Iterable[FileSystem]) -> Iterator[FileSystem]:
     """Select the mounts that are shown: local file systems and tmpfs, except those of single containers."""
     remote: list[str] = []
     for system in found:
+        # mountinfo lists a mount before those below it, so one pass is enough.
         if any(system.point.startswith(f"{point}/") for point in remote):
             continue
         if _remote(system.type):

@@ -67,6 +67,7 @@ def read(context: Context) -> Optional[tuple[PageFiles, ...]]:
         else:
             usage = _first(context, f"hugetlb.{size}.rsvd.current", f"hugetlb.{size}.current")
             files = PageFiles(size, usage, None, context.read("hugetlb", f"hugetlb.{size}.events"))
+        # Without the controller all files are absent.
         if any(files[1:]):
             found.append(files)
     return tuple(found) or None

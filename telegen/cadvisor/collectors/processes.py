@@ -122,6 +122,7 @@ def _count_open(context: Context, pids: Sequence[int]) -> tuple[Optional[int], O
 def _total(numbers: Iterable[Optional[int]]) -> Optional[int]:
     total = 0
     for number in numbers:
+        # A sum over a part of the processes would be mistaken for the whole.
         if number is None:
             return None
         total += number
@@ -136,6 +137,7 @@ def _of_process(context: Context, pid: int, known: Optional[OpenFiles]) -> Optio
         # Every user may stat the folder; listing it needs the right to trace the process (ptrace(2), PTRACE_MODE_READ).
         number = os.stat(folder).st_size if node.fd_size_is_count else len(os.listdir(folder))
         is_recent = known is not None and node.now < known.counted_at + RECOUNT_SECONDS + pid % RECOUNT_SECONDS
+        # The cheap number of descriptors decides whether the expensive count of sockets is repeated.
         if known and is_recent and (known.descriptors == number or number > MANY):
             return OpenFiles(number, known.sockets, known.counted_at)
         return OpenFiles(number, _sockets(folder), node.now)

@@ -75,6 +75,7 @@ class Bundles:
             self._missing.pop(id, None)
         else:
             delay = min(missing.delay * 2, BACKOFF[1]) if missing else BACKOFF[0]
+            # The delay doubles, since a container that stays unknown usually belongs to a runtime without such files.
             self._missing[id] = _Missing(delay, self._clock() + delay)
         return found
 
@@ -130,6 +131,7 @@ class Bundles:
         except OSError:
             return bundle
         state = (status.st_ino, status.st_mtime_ns, status.st_size)
+        # The list is replaced by rename, so that a change shows as a new inode, mtime or size.
         if state != self._storage_state:
             content = self._read(path)
             try:

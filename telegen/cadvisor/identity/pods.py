@@ -139,6 +139,7 @@ class PodIndex:
                 fresh[obj["metadata"]["uid"]] = self._read(obj)
         by_uid = {pod.uid: pod for pod in fresh.values()}
         by_container = {id: pod for pod in fresh.values() for id in pod.containers}
+        # Replaced as a whole, since the sampler's thread reads without a lock.
         self._pods, self._by_uid, self._by_container = fresh, by_uid, by_container
         self.revision += 1
         self.synced.set()
@@ -146,6 +147,7 @@ class PodIndex:
     def upsert(self, obj: Object) -> None:
         uid, pod = obj["metadata"]["uid"], self._read(obj)
         before = self._pods.get(uid)
+        # A pod's status changes often; only a change of the kept fields makes the sampler resolve labels again.
         if pod == before:
             return
         self._pods[uid] = self._by_uid[pod.uid] = pod
