@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 from telegen.cadvisor.cgroups.context import Context
@@ -14,7 +13,7 @@ from telegen.cadvisor.cgroups.hierarchy import Mount, find_mounts
 from telegen.cadvisor.collector import AnyCollector
 from telegen.cadvisor.identity.labels import LabelSource
 from telegen.cadvisor.node import Node
-from telegen.metrics.family import Object, Samples
+from telegen.metrics.family import Object
 from telegen.metrics.render import Identity, OnError, Render, renderer
 
 KEEP_SECONDS = 300.0
@@ -49,19 +48,27 @@ def make_render(
         labels: names of the labels that a container's samples begin with. New names make it prepare a new renderer.
         constant: labels that all samples have in common.
     """
-    families = [replace(family, generate=_from_object(family.generate)) for family in collector.families]
     if not collector.labelled:
-        return renderer([], families, on_error, constant)
+        node_render = renderer([], collector.families, on_error, constant)
+        return lambda obj: node_render(obj["reading"])
     names: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     prepared: Render
 
+    def label(number: int) -> Callable[[Object], str]:
+        return lambda reading: values[number]
+
     def render(obj: Object) -> list[str]:
-        nonlocal names, prepared
+        nonlocal names, values, prepared
+        # Compared by identity: a label source replaces the tuple when it adds a label (see LabelSource).
         if labels.names is not names:
             names = labels.names
-            identity: Identity = [(name, _label(number)) for number, name in enumerate(names)]
-            prepared = renderer(identity, families, on_error, constant)
-        return prepared(obj)
+            identity: Identity = [(name, label(number)) for number, name in enumerate(names)]
+            prepared = renderer(identity, collector.families, on_error, constant)
+        # PERF: the families take the reading itself, and the labels come through the closure: taking the reading out of the
+        # object for each of 70 families would cost 4 % of a pass in which every cgroup has changed.
+        values = obj["labels"]
+        return prepared(obj["reading"])
 
     return render
 
@@ -218,15 +225,6 @@ class _CollectorRun:
     def _drop(self, id: str) -> None:
         if self._last.pop(id, None) is not None:
             self._target.delete({"id": id})
-
-
-def _from_object(generate: Callable[[Any], Samples]) -> Callable[[Object], Samples]:
-    """Adapt a generate function of a reading to the object that holds it."""
-    return lambda obj: generate(obj["reading"])
-
-
-def _label(number: int) -> Callable[[Object], str]:
-    return lambda obj: obj["labels"][number]
 
 
 def _all_cgroups(mounts: Mapping[str, Mount]) -> Iterator[Cgroup]:
