@@ -10,7 +10,7 @@ from typing import Protocol
 from telegen.api.collection import Collection
 from telegen.api.protocols import Store as Fed
 from telegen.api.reflector import Reflector
-from telegen.cadvisor.identity.names import Names
+from telegen.cadvisor.identity.label_resolver import LabelResolver
 from telegen.process.os_process import trim_memory
 from workers._base import Worker
 from workers._client_factory import make_client, reflector_settings
@@ -33,7 +33,7 @@ class Index(Fed, Protocol):
 class NameThreads:
     """One thread per collection, none when there is no API server or the node's name is not known."""
 
-    def __init__(self, worker: Worker, names: Names) -> None:
+    def __init__(self, worker: Worker, names: LabelResolver) -> None:
         """Start them."""
         self._worker, self._threads = worker, Threads(worker)
         self._indexes = [self._start(*followed) for followed in _followed(worker, names)]
@@ -67,7 +67,7 @@ def node_name(worker: Worker) -> str:
     return kube.node_name or kube.kube_state.node or worker.shared.environ.get("NODE_NAME", "")
 
 
-def _followed(worker: Worker, names: Names) -> Iterator[tuple[str, Collection, Index]]:
+def _followed(worker: Worker, names: LabelResolver) -> Iterator[tuple[str, Collection, Index]]:
     """(name, collection, what it fills) of what is to be followed."""
     node = node_name(worker)
     if not worker.shared.cluster or not node:

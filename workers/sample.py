@@ -5,14 +5,15 @@ from __future__ import annotations
 import gc
 import time
 
-from telegen.cadvisor.cgroups.control_files import allow_files
-from telegen.cadvisor.cgroups.oom_events import Alarms
-from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.cgroups.control_files import raise_open_files_limit
+from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.cgroups.oom_events import OomEvents
+from telegen.cadvisor.collector import AnyCollector
+from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.identity.labels import namespace_filter
-from telegen.cadvisor.identity.names import make_names
-from telegen.cadvisor.registry import sources
+from telegen.cadvisor.node import Node, Roots
+from telegen.cadvisor.registry import enabled_collectors
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
-from telegen.cadvisor.source import Node, Roots, Source
 from telegen.metrics.render import OnError
 from telegen.metrics.store import MetricsStore
 from telegen.shm.writer import ArenaWriter
@@ -35,16 +36,16 @@ class SampleWorker(Worker):
     def run(self) -> None:
         """One pass per interval, on a clock that does not drift."""
         settings = self.config.kube_metrics.cadvisor
-        allow_files()
+        raise_open_files_limit()
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores: list[MetricsStore] = []
-        self._names = make_names(settings)
+        self._names = make_label_resolver(settings)
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
         node = Node(
             roots, device=Devices(roots.proc, roots.sys), is_sandbox=self._names.is_sandbox, errors=self._names.errors
         )
-        sampler = Sampler(node, sources(settings), self._names, self._make_store, namespace_filter(settings))
-        alarms = Alarms()
+        sampler = Sampler(node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings))
+        alarms = OomEvents()
         threads = NameThreads(self, self._names)
         self._wait_for_names(threads)
         gc.disable()
@@ -68,21 +69,21 @@ class SampleWorker(Worker):
             self.beat()
             self.stop.wait(0.02)
 
-    def _listen(self, sampler: Sampler, alarms: Alarms, seconds: float) -> None:
+    def _listen(self, sampler: Sampler, alarms: OomEvents, seconds: float) -> None:
         """Wait; publish at once what containers that are out of memory have to say."""
         rung = alarms.wait(seconds)
         if rung:
-            sampler.look_again(rung)
+            sampler.reread(rung)
             for store in self._stores:
                 store.flush()
 
-    def _make_store(self, source: Source) -> Target:
+    def _make_store(self, collector: AnyCollector) -> Target:
         number = len(self._stores)
         name = self.assignment.stores[number]
         store = MetricsStore(
             name,
-            source.families,
-            make_render(source, self._names, self._counter(name), self.constant),
+            collector.families,
+            make_render(collector, self._names, self._counter(name), self.constant),
             self._arena,
             ORDER + number,
             key=object_key,

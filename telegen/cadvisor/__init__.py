@@ -1,1 +1,1 @@
-"""This node as a source: control files of its cgroups to plain readings, and the table of families that they become."""
+"""cgroup sampler: the container_* and machine_* metrics of this node."""

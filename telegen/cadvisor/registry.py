@@ -1,102 +1,91 @@
-"""Which sources are read: cAdvisor's groups of metrics, and the switches of the configuration."""
+"""List of all collectors, and the groups of metrics that the configuration enables."""
 
 from __future__ import annotations
 
-from telegen.cadvisor.collectors import (
-    cpu,
-    cpuset,
-    disk_io,
-    diskstats,
-    filesystems,
-    hugetlb,
-    machine,
-    memory,
-    network,
-    numa,
-    oom,
-    pids,
-    pressure,
-    processes,
-    referenced_memory,
-    sched,
-    self_metrics,
-    sockets,
-    spec,
-    times,
-    topology,
-)
-from telegen.cadvisor.collectors.layers import Layers
-from telegen.cadvisor.source import Source
+from importlib import import_module
+
+from telegen.cadvisor.collector import AnyCollector
 from telegen.config import ConfigError
 from telegen.config.model import Cadvisor
 
-DEFAULT = frozenset(
-    ("cpu", "memory", "disk", "diskIO", "network", "process", "oom_event", "pressure", "cpuLoad", "app", "machine")
+MODULES = (
+    "cpu",
+    "memory",
+    "oom",
+    "disk_io",
+    "diskstats",
+    "filesystems",
+    "network",
+    "tcp",
+    "udp",
+    "advtcp",
+    "pids",
+    "processes",
+    "sched",
+    "referenced_memory",
+    "pressure",
+    "hugetlb",
+    "numa",
+    "cpuset",
+    "spec",
+    "start_time",
+    "last_seen",
+    "machine",
+    "topology",
+    "self_metrics",
 )
-"""On without being asked for: what the kubelet shows."""
-
-OPTIONAL = frozenset(
-    ("percpu", "sched", "tcp", "udp", "advtcp", "hugetlb", "memory_numa", "cpuset", "referenced_memory", "cpu_topology")
-)
-"""Only on when asked for, as in the kubelet."""
-
-NAMES = DEFAULT | OPTIONAL
+"""Modules of `collectors`, in the order of the page. Each has a COLLECTOR, or `make(settings, groups)` that returns one."""
 
 
-def groups(settings: Cadvisor) -> frozenset[str]:
-    """The groups that are on. `disabled_metrics` wins over everything, the `_enabled` switches over `enabled_metrics`.
+def _collectors(settings: Cadvisor, groups: frozenset[str]) -> tuple[AnyCollector, ...]:
+    """Every collector, whether its group is enabled or not."""
+    # Imported by name, so that a new collector is one line here.
+    modules = [import_module(f"telegen.cadvisor.collectors.{name}") for name in MODULES]
+    return tuple(module.make(settings, groups) if hasattr(module, "make") else module.COLLECTOR for module in modules)
+
+
+_ALL = _collectors(Cadvisor(), frozenset())
+
+OPTIONAL = frozenset(("percpu", *[collector.group for collector in _ALL if collector.opt_in]))
+"""Groups that are enabled by name only, as in the kubelet. `percpu` changes the output of the group `cpu`."""
+
+NAMES = OPTIONAL | {"cpuLoad", "app", *[collector.group for collector in _ALL if collector.group]}
+"""Every group. The groups cpuLoad and app are accepted for compatibility with cAdvisor and have no families."""
+
+DEFAULT = NAMES - OPTIONAL
+"""Groups that are enabled without configuration, as in the kubelet."""
+
+
+def enabled_groups(settings: Cadvisor) -> frozenset[str]:
+    """Groups that the settings enable.
+
+    `disabled_metrics` has priority over everything else, the `*_enabled` switches over `enabled_metrics`.
 
     Raises:
-        ConfigError: a name is no group.
+        ConfigError: a name is not a group.
     """
     for key, names in (("enabled_metrics", settings.enabled_metrics), ("disabled_metrics", settings.disabled_metrics)):
         unknown = sorted(set(names) - NAMES)
         if unknown:
             raise ConfigError(
-                f"kube_metrics.cadvisor.{key}: no group of metrics is called {', '.join(unknown)}; "
-                f"there are {', '.join(sorted(NAMES))}"
+                f"kube_metrics.cadvisor.{key}: unknown group of metrics: {', '.join(unknown)}; "
+                f"the groups are {', '.join(sorted(NAMES))}"
             )
-    wanted = DEFAULT | set(settings.enabled_metrics)
-    wanted |= {"percpu"} if settings.per_cpu_enabled else set()
+    enabled = DEFAULT | set(settings.enabled_metrics)
+    enabled |= {"percpu"} if settings.per_cpu_enabled else set()
     off = {name for name, on in (("diskIO", settings.disk_io_enabled), ("network", settings.network_enabled)) if not on}
-    return frozenset(wanted - off - set(settings.disabled_metrics))
+    return frozenset(enabled - off - set(settings.disabled_metrics))
 
 
-def sources(settings: Cadvisor) -> tuple[Source, ...]:
-    """The sources of the groups that are on, in the order of the page.
+def enabled_collectors(settings: Cadvisor) -> tuple[AnyCollector, ...]:
+    """Collectors of the enabled groups, in the order of the page.
 
     Raises:
-        ConfigError: see `groups`.
+        ConfigError: see `enabled_groups`.
     """
-    return sources_of(groups(settings), settings)
+    return collectors_of(enabled_groups(settings), settings)
 
 
-def sources_of(on: frozenset[str], settings: Cadvisor = Cadvisor()) -> tuple[Source, ...]:
-    """The sources of some groups, in the order of the page."""
-    known = (
-        cpu.make("percpu" in on),
-        memory.SOURCE,
-        oom.SOURCE,
-        disk_io.SOURCE,
-        diskstats.SOURCE,
-        filesystems.make(settings.housekeeping_interval, Layers(settings.disk_usage_interval)),
-        network.SOURCE,
-        sockets.TCP,
-        sockets.UDP,
-        sockets.ADVANCED,
-        pids.SOURCE,
-        processes.SOURCE,
-        sched.SOURCE,
-        referenced_memory.SOURCE,
-        pressure.make("diskIO" in on),
-        hugetlb.SOURCE,
-        numa.SOURCE,
-        cpuset.SOURCE,
-        spec.SOURCE,
-        times.START,
-        times.LAST_SEEN,
-        machine.make(settings.housekeeping_interval),
-        topology.make(settings.housekeeping_interval),
-        self_metrics.SOURCE,
-    )
-    return tuple(source for source in known if not source.group or source.group in on)
+def collectors_of(groups: frozenset[str], settings: Cadvisor = Cadvisor()) -> tuple[AnyCollector, ...]:
+    """Collectors of these groups, in the order of the page."""
+    return tuple(collector for collector in _collectors(settings, groups) if not collector.group or collector.group in groups)

@@ -1,4 +1,4 @@
-"""One pass over the cgroups of this node: find them, read each, and hand over what has changed."""
+"""Sampler: one pass finds the node's cgroups, reads each and hands over the readings that have changed."""
 
 from __future__ import annotations
 
@@ -7,221 +7,233 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.cgroups.discovery import Cgroup, find_cgroups
 from telegen.cadvisor.cgroups.hierarchy import Mount, find_mounts
-from telegen.cadvisor.identity.labels import Labels
-from telegen.cadvisor.source import Context, Node, Source
+from telegen.cadvisor.collector import AnyCollector
+from telegen.cadvisor.identity.labels import LabelSource
+from telegen.cadvisor.node import Node
 from telegen.metrics.family import Object
 from telegen.metrics.render import Identity, OnError, Render, renderer
 
-LINGER = 300.0
-"""Seconds for which the last reading of an ended cgroup may stay, where a source wants that."""
+KEEP_SECONDS = 300.0
+"""Time for which the last reading of an ended cgroup is served, for collectors with `keep_after_exit`."""
 
 
 class Target(Protocol):
-    """Where the objects of a source go: a store, or what stands for one.
+    """Receiver of a collector's objects, for example a store.
 
-    An object is the reading of one cgroup, with two keys besides: `id`, which is its key, and `labels`, the values of
-    the labels that its samples begin with.
+    An object is {"id": path of the cgroup, "labels": values of its labels, "reading": the collector's reading}; `id` is its
+    key.
     """
 
     def upsert(self, obj: Object) -> None:
         """Add or replace an object."""
 
     def delete(self, obj: Object) -> None:
-        """Remove the object with this `id`, if it is there."""
+        """Remove the object with this `id` if there is one."""
 
 
 def object_key(obj: Object) -> str:
-    """The key of an object: the id of its cgroup."""
+    """Path of an object's cgroup."""
     return obj["id"]  # type: ignore[no-any-return]
 
 
-def make_render(source: Source, labels: Labels, on_error: OnError, constant: Mapping[str, str] = {}) -> Render:
-    """The renderer of a source's objects.
+def make_render(
+    collector: AnyCollector, labels: LabelSource, on_error: OnError, constant: Mapping[str, str] = {}
+) -> Render:
+    """Return the renderer of a collector's objects.
 
     Args:
-        labels: that a container's samples begin with. When there are more of them, the renderer is prepared anew.
-        constant: labels that all samples have besides.
+        labels: names of the labels that a container's samples begin with. New names make it prepare a new renderer.
+        constant: labels that all samples have in common.
     """
-    if not source.labelled:
-        return renderer([], source.families, on_error, constant)
+    if not collector.labelled:
+        node_render = renderer([], collector.families, on_error, constant)
+        return lambda obj: node_render(obj["reading"])
     names: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     prepared: Render
 
+    def label(number: int) -> Callable[[Object], str]:
+        return lambda reading: values[number]
+
     def render(obj: Object) -> list[str]:
-        nonlocal names, prepared
+        nonlocal names, values, prepared
+        # Compared by identity: a label source replaces the tuple when it adds a label (see LabelSource).
         if labels.names is not names:
             names = labels.names
-            identity: Identity = [(name, _label(number)) for number, name in enumerate(names)]
-            prepared = renderer(identity, source.families, on_error, constant)
-        return prepared(obj)
+            identity: Identity = [(name, label(number)) for number, name in enumerate(names)]
+            prepared = renderer(identity, collector.families, on_error, constant)
+        # PERF: the families take the reading itself, and the labels come through the closure: taking the reading out of the
+        # object for each of 70 families would cost 4 % of a pass in which every cgroup has changed.
+        values = obj["labels"]
+        return prepared(obj["reading"])
 
     return render
 
 
 class Sampler:
-    """Reads all cgroups that are shown. Not safe for threads."""
+    """Reads all cgroups of the node that are shown. Not safe for threads."""
 
     def __init__(
         self,
         node: Node,
-        sources: Iterable[Source],
-        labels: Labels,
-        target: Callable[[Source], Target],
-        shown: Callable[[Cgroup, tuple[str, ...]], bool] = lambda cgroup, values: True,
+        collectors: Iterable[AnyCollector],
+        labels: LabelSource,
+        target: Callable[[AnyCollector], Target],
+        is_shown: Callable[[Cgroup, tuple[str, ...]], bool] = lambda cgroup, values: True,
     ) -> None:
-        """Prepare; nothing is read yet.
+        """Create a sampler; the first pass reads.
 
         Args:
-            sources: what is read of each cgroup.
-            labels: who knows what a cgroup is called.
-            target: makes the target of a source.
-            shown: whether a cgroup with these values of its labels is to be shown.
+            labels: gives each cgroup the values of its labels.
+            target: returns the target of a collector's objects.
+            is_shown: selects cgroups, by the values of their labels.
         """
-        self._node, self._labels, self._shown = node, labels, shown
-        self._slots: list[_Slot] = []
-        self._own: list[_Slot] = []
-        for source in sources:
-            (self._slots if source.labelled else self._own).append(_Slot(source, target(source)))
+        self._node, self._labels, self._is_shown = node, labels, is_shown
+        self._per_cgroup: list[_CollectorRun] = []
+        self._per_node: list[_CollectorRun] = []
+        for collector in collectors:
+            runs = self._per_cgroup if collector.labelled else self._per_node
+            runs.append(_CollectorRun(collector, target(collector)))
         self._contexts: dict[str, Context] = {}
         self._root = Context(Cgroup("/", "root"), node)
 
     @property
     def errors(self) -> Counter[str]:
-        """What went wrong so far, by reason: `malformed`, or the name of a system error. Nothing of it blanks other
-        readings."""
+        """Errors since the start, by reason (see `Node.errors`)."""
         return self._node.errors
 
     @property
     def contexts(self) -> Collection[Context]:
-        """The cgroups that the last pass has found."""
+        """Cgroups of the last pass."""
         return self._contexts.values()
 
-    def look_again(self, contexts: Iterable[Context]) -> None:
-        """Read between two passes what may be gone at the next one."""
+    def reread(self, contexts: Iterable[Context]) -> None:
+        """Read, between two passes, what the next pass may be too late for: collectors with `keep_after_exit`."""
         for context in contexts:
-            for slot in self._slots:
-                slot.look_again(context)
+            for run in self._per_cgroup:
+                run.reread(context)
 
     def sample(self) -> None:
-        """One pass: what has changed goes to the targets, what has ended is deleted from them."""
+        """Run one pass: upsert readings that have changed, delete those of cgroups that have ended."""
         node = self._node
         node.now, node.failed = time.time(), False
         mounts = find_mounts(node.roots.cgroup)
+        # Contexts hold paths below the mounts: they are not reused after a change of the mounts.
         known = self._contexts if mounts == node.mounts else {}
         if mounts != node.mounts:
             node.mounts = mounts
         contexts: dict[str, Context] = {}
-        for cgroup in self._named(_all_cgroups(node.mounts)):
+        # Labels are resolved for all cgroups before the first is read: a pod takes its name from its containers.
+        cgroups = list(_all_cgroups(node.mounts))
+        self._labels.begin_pass(cgroups)
+        for cgroup in cgroups:
             values = self._labels.labels(cgroup)
-            if self._shown(cgroup, values):
+            if self._is_shown(cgroup, values):
                 contexts[cgroup.id] = context = known.get(cgroup.id) or Context(cgroup, node)
-                context.begin()
-                for slot in self._slots:
-                    slot.visit(context, values)
-        gone = self._contexts.keys() - contexts.keys()
-        for id in gone:
-            for slot in self._slots:
-                slot.end(self._contexts[id])
-        self._contexts = contexts
-        for slot in self._slots:
-            slot.let_go(contexts.keys(), node.now)
+                context.begin_pass()
+                for run in self._per_cgroup:
+                    run.visit(context, values)
+        has_ended = self._end_missing(contexts)
+        # Without a mount nothing is read, so no read would report an error.
         node.failed = node.failed or not node.mounts
-        self._root.begin()
-        for slot in self._own:
-            slot.visit(self._root, ())
-        node.files.sweep(bool(gone))
+        # Last, since self_metrics reports node.failed of this pass.
+        self._root.begin_pass()
+        for run in self._per_node:
+            run.visit(self._root, ())
+        node.files.sweep(has_ended)
         node.passes += 1
 
-    def _named(self, cgroups: Iterable[Cgroup]) -> list[Cgroup]:
-        """All of them at once: a pod has the name that its containers tell."""
-        listed = list(cgroups)
-        self._labels.begin(listed)
-        return listed
-
     def close(self) -> None:
-        """Close the files, and let go of the processes, that are kept open."""
+        """Close all files and process folders that are kept open."""
         self._contexts = {}
         self._node.files.close()
 
+    def _end_missing(self, contexts: dict[str, Context]) -> bool:
+        """Replace the contexts of the last pass; return True if a cgroup has ended."""
+        ended = self._contexts.keys() - contexts.keys()
+        for id in ended:
+            for run in self._per_cgroup:
+                run.end(self._contexts[id])
+        self._contexts = contexts
+        for run in self._per_cgroup:
+            run.expire(contexts.keys(), self._node.now)
+        return bool(ended)
 
-class _Slot:
-    """A source at work: what it has read last, by cgroup, and where its objects go."""
 
-    def __init__(self, source: Source, target: Target) -> None:
-        self._source, self._target = source, target
+class _CollectorRun:
+    """A collector with its last raw content of each cgroup and its target."""
+
+    def __init__(self, collector: AnyCollector, target: Target) -> None:
+        self._collector, self._target = collector, target
         self._last: dict[str, tuple[Any, tuple[str, ...]]] = {}
         self._ended: dict[str, tuple[float, str]] = {}
 
     def visit(self, context: Context, labels: tuple[str, ...]) -> None:
-        """Read one cgroup; parse and hand over only what has changed since the last pass."""
-        source, id = self._source, context.cgroup.id
-        if context.cgroup.kind not in source.kinds:
+        """Read one cgroup; parse and upsert only if its content or labels have changed since the last pass."""
+        collector, id = self._collector, context.cgroup.id
+        if context.cgroup.kind not in collector.kinds:
             return
         try:
-            raw = source.read(context)
+            raw = collector.read(context)
             if raw is None:
                 self._drop(id)
                 return
-            context.alive = True
-            # PERF: an idle container's bytes stay the same: comparing them is all that it costs.
+            context.exists = True
+            # PERF: the content of an idle container does not change, so this comparison is its only cost.
             if self._last.get(id) == (raw, labels):
                 return
-            reading = source.parse(raw, context)
+            reading = collector.parse(raw, context)
         except Exception as error:
-            # One bad cgroup costs its own samples of this source, never another's.
-            context.node.count(error)
+            # A failure in one cgroup removes only its own samples of this collector.
+            context.node.count_error(error)
             self._drop(id)
             return
         self._last[id] = (raw, labels)
-        self._target.upsert({**reading, "id": id, "labels": labels})
+        self._target.upsert({"id": id, "labels": labels, "reading": reading})
 
-    def look_again(self, context: Context) -> None:
-        """Read what lingers anew, if the cgroup is still there: only the next pass says that it is not."""
+    def reread(self, context: Context) -> None:
+        """Visit the cgroup again if it still exists; only a pass removes the samples of an ended one."""
         known = self._last.get(context.cgroup.id)
-        if self._source.lingers and known and self._source.read(context) is not None:
+        if self._collector.keep_after_exit and known and self._collector.read(context) is not None:
             self.visit(context, known[1])
 
     def end(self, context: Context) -> None:
-        """The cgroup has ended: its object goes, at once or later."""
-        id = context.cgroup.id
-        if self._source.lingers and id in self._last:
+        """Delete the object of an ended cgroup, or keep it for KEEP_SECONDS."""
+        id, is_kept = context.cgroup.id, self._collector.keep_after_exit
+        if is_kept and id in self._last:
             raw, _ = self._last[id]
-            if any(self._source.parse(raw, context).values()):
+            if is_kept(self._collector.parse(raw, context)):
+                # The parent of a container is its pod; a kept series ends with the pod as well.
                 pod = id.rpartition("/")[0] if context.cgroup.pod_uid and context.cgroup.kind == "container" else ""
-                self._ended[id] = (context.node.now + LINGER, pod)
+                self._ended[id] = (context.node.now + KEEP_SECONDS, pod)
                 return
         self._drop(id)
 
-    def let_go(self, alive: Collection[str], now: float) -> None:
-        """Drop what has lingered long enough, or longer than its pod, or is there again."""
+    def expire(self, existing: Collection[str], now: float) -> None:
+        """Delete kept objects whose time is over or whose pod has ended; a cgroup that exists again takes over its own."""
         for id, (until, pod) in list(self._ended.items()):
-            back = id in alive
-            if back or now >= until or (pod and pod not in alive):
+            is_back = id in existing
+            # The pass has already visited a cgroup that exists again: its object is current.
+            if is_back or now >= until or (pod and pod not in existing):
                 del self._ended[id]
-                if not back:
+                if not is_back:
                     self._drop(id)
 
     def _drop(self, id: str) -> None:
-        """The cgroup has nothing to say any more."""
         if self._last.pop(id, None) is not None:
             self._target.delete({"id": id})
 
 
-def _label(number: int) -> Callable[[Object], str]:
-    def read(obj: Object) -> str:
-        return obj["labels"][number]  # type: ignore[no-any-return]
-
-    return read
-
-
 def _all_cgroups(mounts: Mapping[str, Mount]) -> Iterator[Cgroup]:
-    """The cgroups of the hierarchies that runtimes always use, each once: the trees of v1 controllers may differ."""
+    """Cgroups of the cpuacct and memory hierarchies, each once."""
     seen: set[str] = set()
-    # PERF: on v1 a walk through each of ten hierarchies would cost more than all reading (35 us per cgroup and walk).
-    wanted = [mounts[controller].path for controller in ("cpuacct", "memory") if controller in mounts]
-    for path in dict.fromkeys(wanted):
+    # The trees of v1 controllers may differ, but every runtime uses these two. PERF: a walk through each of ten v1
+    # hierarchies would cost more than all reading (35 us per cgroup and walk).
+    paths = [mounts[controller].path for controller in ("cpuacct", "memory") if controller in mounts]
+    for path in dict.fromkeys(paths):
         for cgroup in find_cgroups(path):
             if cgroup.id not in seen:
                 seen.add(cgroup.id)

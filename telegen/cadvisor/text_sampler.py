@@ -1,4 +1,4 @@
-"""Samples of the sampler as text, without shared memory: for `telegen sample` and for tests."""
+"""Sampler that keeps its samples as text, without shared memory: for `telegen sample` and for tests."""
 
 from __future__ import annotations
 
@@ -6,35 +6,39 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from telegen.cadvisor.identity.labels import Labels, PathLabels
+from telegen.cadvisor.collector import AnyCollector
+from telegen.cadvisor.identity.labels import LabelSource, PathLabels
+from telegen.cadvisor.node import Node
 from telegen.cadvisor.sampler import Sampler, Target, make_render
-from telegen.cadvisor.source import Node, Source
 from telegen.metrics.family import FamilyGenerator, Object
 from telegen.metrics.render import Render
 
 
-class Printed:
-    """A sampler whose objects are kept as text."""
+class TextSampler:
+    """A sampler and the text of its last pass.
 
-    def __init__(self, node: Node, sources: Iterable[Source], labels: Labels | None = None) -> None:
-        """Prepare; nothing is read yet.
+    Attributes:
+        failures: readings that a family could not be generated from, by name of the family.
+    """
+
+    def __init__(self, node: Node, collectors: Iterable[AnyCollector], labels: LabelSource | None = None) -> None:
+        """Create a sampler; the first pass reads.
 
         Args:
-            labels: who knows what a cgroup is called; by default its path says it all.
+            labels: source of label values; by default the cgroup's path alone.
         """
         self.failures: Counter[str] = Counter()
-        """Families that could not be made of a reading, by name."""
-        self._labels: Labels = labels or PathLabels()
-        self._kept: list[_Kept] = []
-        self.sampler = Sampler(node, sources, self._labels, self._target)
+        self._labels: LabelSource = labels or PathLabels()
+        self._targets: list[_TextTarget] = []
+        self.sampler = Sampler(node, collectors, self._labels, self._new_target)
 
     def families(self) -> Iterator[tuple[FamilyGenerator, str]]:
-        """Each family that has samples, with them, as the last pass left them: sorted, since the order of cgroups is the
-        filesystem's."""
+        """Each family that has samples, and their text after the last pass, sorted by path of the cgroup."""
         found: dict[str, tuple[FamilyGenerator, list[str]]] = {}
-        for kept in self._kept:
-            columns = zip(*[kept.texts[id] for id in sorted(kept.texts)])
-            for family, texts in zip(kept.families, columns):
+        for target in self._targets:
+            # Directories list cgroups in no fixed order.
+            columns = zip(*[target.texts[id] for id in sorted(target.texts)])
+            for family, texts in zip(target.families, columns):
                 found.setdefault(family.name, (family, []))[1].extend(texts)
         for family, all_texts in found.values():
             text = "".join(all_texts)
@@ -42,27 +46,27 @@ class Printed:
                 yield family, text
 
     def page(self) -> str:
-        """The samples after one more pass, each family behind a line with its name."""
+        """Run one pass; return the samples, each family after a line with its name."""
         self.sampler.sample()
         return "".join(f"# {family.name}\n{text}" for family, text in self.families())
 
     def exposition(self, openmetrics: bool = False) -> str:
-        """The samples after one more pass, as a page of metrics."""
+        """Run one pass; return the samples in the exposition format."""
         self.sampler.sample()
         page = "".join(family.header(openmetrics).decode() + text for family, text in self.families())
         return page + "# EOF\n" if openmetrics else page
 
-    def _target(self, source: Source) -> Target:
-        self._kept.append(_Kept(source.families, make_render(source, self._labels, self._failed)))
-        return self._kept[-1]
+    def _new_target(self, collector: AnyCollector) -> Target:
+        self._targets.append(_TextTarget(collector.families, make_render(collector, self._labels, self._count_failure)))
+        return self._targets[-1]
 
-    def _failed(self, family: str, error: Exception) -> None:
+    def _count_failure(self, family: str, error: Exception) -> None:
         self.failures[family] += 1
 
 
 @dataclass
-class _Kept:
-    """A target that keeps what is rendered, by cgroup."""
+class _TextTarget:
+    """Target that renders each object and keeps the text by cgroup."""
 
     families: tuple[FamilyGenerator, ...]
     render: Render

@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from telegen import __version__
-from telegen.cadvisor.collectors.devices import Devices
-from telegen.cadvisor.identity.names import make_names
-from telegen.cadvisor.registry import NAMES, sources
-from telegen.cadvisor.source import Node, Roots
-from telegen.cadvisor.text_sampler import Printed
+from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.identity.label_resolver import make_label_resolver
+from telegen.cadvisor.node import Node, Roots
+from telegen.cadvisor.registry import NAMES, enabled_collectors
+from telegen.cadvisor.text_sampler import TextSampler
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
 from telegen.cli.exposition_parser import InvalidExposition
@@ -124,9 +124,9 @@ def sample(options: argparse.Namespace) -> int:
     settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
     names = ("cgroup", "proc", "sys")
     roots = {name: getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in names}
-    labels = make_names(settings)
+    labels = make_label_resolver(settings)
     node = Node(Roots(**roots, host=settings.root), device=Devices(roots["proc"], roots["sys"]), is_sandbox=labels.is_sandbox)
-    printed = Printed(node, sources(settings), labels)
+    printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
     printed.sampler.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from telegen.cadvisor.identity.labels import BASE
-from telegen.cadvisor.registry import NAMES, sources_of
+from telegen.cadvisor.registry import NAMES, collectors_of
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import FamilyGenerator
@@ -48,13 +48,13 @@ def tables() -> list[Table]:
 
 def _of_node() -> Iterator[Table]:
     """Yield the tables of the sampler: containers, and the node itself."""
-    sources = sources_of(NAMES)
+    collectors = collectors_of(NAMES)
     for name, about, labelled in (
         ("containers", "From the cgroups of a node; [containers](../containers.md) has the groups.", True),
         ("machine", "From a node itself.", False),
     ):
-        # Several sources may share a family: the root cgroup adds samples to families of containers.
-        families = {family.name: family for source in sources if source.labelled == labelled for family in source.families}
+        # Two collectors may share a family: disk_io and diskstats.
+        families = {family.name: family for collector in collectors if collector.labelled == labelled for family in collector.families}
         if families:
             yield Table(name, about, BASE if labelled else (), list(families.values()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telegen.cadvisor.registry import groups
+from telegen.cadvisor.registry import enabled_groups
 from telegen.config import Config, ConfigSource, not_effective
 from telegen.kubestate.checks import check_selection, notes
 
@@ -17,7 +17,7 @@ def load_checked(source: ConfigSource) -> Config:
     """
     config = source.load()
     check_selection(config)
-    groups(config.kube_metrics.cadvisor)
+    enabled_groups(config.kube_metrics.cadvisor)
     return config
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from telegen.cadvisor.registry import sources
+from telegen.cadvisor.registry import enabled_collectors
 from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace
 from telegen.kubestate.registry import DEFAULT, RESOURCES
 from workers._base import Assignment, Group, Shard
@@ -189,6 +189,6 @@ def _stores(resources: list[str], config: Config) -> Iterator[str]:
 
 
 def _sampler(config: Config) -> Iterator[Assignment]:
-    """The process of the node part; it has a store per source."""
-    names = tuple(f"containers/{source.name}" for source in sources(config.kube_metrics.cadvisor))
+    """The process of the node part; it has a store per collector."""
+    names = tuple(f"containers/{collector.name}" for collector in enabled_collectors(config.kube_metrics.cadvisor))
     yield Assignment("sample", "sample", names)

@@ -23,6 +23,6 @@ def cgroup() -> Iterator[OwnCgroup]:
 
 @pytest.fixture
 def view() -> Iterator[View]:
-    """What the agent says."""
+    """Samples of this machine, pass by pass."""
     with closing(View()) as view:
         yield view

@@ -6,24 +6,25 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from telegen.cadvisor.identity.labels import Labels
-from telegen.cadvisor.registry import sources
-from telegen.cadvisor.source import Node, Roots, Source
-from telegen.cadvisor.text_sampler import Printed
+from telegen.cadvisor.collector import AnyCollector
+from telegen.cadvisor.identity.labels import LabelSource
+from telegen.cadvisor.node import Node, Roots
+from telegen.cadvisor.registry import enabled_collectors
+from telegen.cadvisor.text_sampler import TextSampler
 from telegen.config.model import Cadvisor
 
 
-class Pages(Printed):
-    """A sampler by its settings; `extra` sources come last."""
+class Pages(TextSampler):
+    """A sampler by its settings; `extra` collectors come last."""
 
     def __init__(
         self,
         node: Node,
         settings: Cadvisor = Cadvisor(),
-        labels: Labels | None = None,
-        extra: tuple[Source, ...] = (),
+        labels: LabelSource | None = None,
+        extra: tuple[AnyCollector, ...] = (),
     ) -> None:
-        super().__init__(node, (*sources(settings), *extra), labels)
+        super().__init__(node, (*enabled_collectors(settings), *extra), labels)
 
 
 def timeless(text: str) -> str:

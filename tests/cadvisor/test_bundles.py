@@ -37,7 +37,7 @@ def put(root: Path, path: str, content: str) -> Path:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_runtime(case: Path) -> None:
-    """What is read of each container in a folder that stands for a host."""
+    """Bundles of a folder that stands for a host, by container."""
     wanted = {id: Bundle(**fields) for id, fields in json.loads((case / "wanted.json").read_text()).items()}
     bundles = Bundles(str(case / "host"))
     assert {id: bundles.find(id) for id in wanted} == wanted
@@ -45,7 +45,7 @@ def test_every_runtime(case: Path) -> None:
 
 
 def test_read_once(tmp_path: Path) -> None:
-    """What is known is not read again, whatever becomes of the file, until the container is forgotten."""
+    """A bundle is read once, even if its file changes, until the container is dropped."""
     file = put(tmp_path, TASK, GOOD)
     bundles = Bundles(str(tmp_path))
     first = bundles.find(ID)
@@ -69,7 +69,7 @@ def test_looked_for_until_found(tmp_path: Path) -> None:
     waits = []
     for _ in range(9):
         started = clock.now
-        while bundles._missing[ID].again > clock.now:
+        while bundles._missing[ID].retry_at > clock.now:
             clock.now += 1
         waits.append(clock.now - started)
         assert bundles.find(ID) is None

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.collectors import devices
-from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.cgroups import devices
+from telegen.cadvisor.cgroups.devices import Devices
 
 PARTITIONS = "major minor  #blocks  name\n\n   8        0  1000 sda\n   8        1   500 sda1\n 104 0 10 cciss!c0d0\n broken\n"
 
 
 def uevent(sys: Path, number: str, content: str) -> None:
-    """What /sys says of a device."""
+    """Write the uevent file of a device in /sys."""
     (sys / "dev/block" / number).mkdir(parents=True)
     (sys / "dev/block" / number / "uevent").write_text(content)
 
@@ -52,7 +52,7 @@ def test_disk_that_takes_a_number(tmp_path: Path, named: Devices, monkeypatch: p
     assert named("8:1") == "/dev/sda1"
     monkeypatch.setattr(devices, "REFRESH", 0.0)
     now = devices.time.monotonic()
-    monkeypatch.setattr("telegen.cadvisor.collectors.devices.time.monotonic", lambda: now + 61)
+    monkeypatch.setattr("telegen.cadvisor.cgroups.devices.time.monotonic", lambda: now + 61)
     assert named("8:1") == "/dev/sdb1"
 
 

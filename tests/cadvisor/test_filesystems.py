@@ -9,14 +9,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telegen.cadvisor.collectors.filesystems import make, shown
-from telegen.cadvisor.collectors.layers import BATCH, Layers, disk_usage, make_rest
-from telegen.cadvisor.collectors.mountinfo import mounts, option
-from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.collectors._layers import BATCH, LayerScanner, disk_usage, make_rest
+from telegen.cadvisor.collectors._mountinfo import mounts, option
+from telegen.cadvisor.collectors.filesystems import make_with, select
+from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import process
-from tests.cadvisor.test_sources import samples
+from tests.cadvisor.test_collectors import samples
 
 ID = "ab" * 32
 PATH = f"/docker/{ID}"
@@ -38,10 +38,13 @@ MOUNTS = r"""22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw
 """
 
 
+FAMILIES = ("container_fs_limit_bytes", "container_fs_usage_bytes", "container_fs_inodes_total", "container_fs_inodes_free")
+
+
 def test_which_are_shown() -> None:
     """Local file systems once each, memory by its place; nothing of containers, nothing that another machine may keep
     waiting, nor what lies behind it."""
-    found = [(system.source, system.point) for system in shown(mounts(MOUNTS.encode()))]
+    found = [(system.source, system.point) for system in select(mounts(MOUNTS.encode()))]
     assert found == [
         ("/dev/sda2", "/"),
         ("tmpfs", "/run"),
@@ -79,8 +82,8 @@ class Host:
         process(root / "proc", 1, mountinfo=f"22 1 {self.device} / / rw - ext4 /dev/vdx1 rw\n23 22 1:1 / / rw - xfs /dev/other rw\n")
         process(root / "proc", 10, PATH, mountinfo=f"1 1 0:9 / / rw - overlay overlay rw,upperdir={upper},workdir=/w\n")
         node = Node(Roots(*(str(root / name) for name in ("cgroup", "proc", "sys", "host"))))
-        self.layers = Layers(interval)
-        self.pages = Pages(node, Cadvisor(disabled_metrics=("disk",)), extra=(make(60, self.layers),))
+        self.layers = LayerScanner(interval)
+        self.pages = Pages(node, Cadvisor(disabled_metrics=("disk",)), extra=(make_with(60, self.layers),))
 
     def measured(self) -> dict[str, str]:
         """The container's samples when a round has ended."""
@@ -92,29 +95,29 @@ class Host:
     def filesystems(self, path: str) -> dict[str, str]:
         """Samples of a cgroup after one more pass."""
         found = samples(self.pages.page(), path)
-        return {name[len("container_fs_") :]: value for name, value in found.items() if name.startswith("container_fs_")}
+        return {name: value for name, value in found.items() if name.startswith("container_fs_")}
 
 
 def test_room_of_the_node(tmp_path: Path) -> None:
-    """What statvfs says of a file system that is where it was mounted; another one at its place is not taken for it."""
+    """statvfs of a mounted file system; another one at the same path is not mistaken for it."""
     host, state = Host(tmp_path, "/upper"), os.statvfs(tmp_path)
     found = host.filesystems("/")
-    assert found['limit_bytes{device="/dev/vdx1"}'] == str(state.f_blocks * state.f_frsize)
+    assert found['container_fs_limit_bytes{device="/dev/vdx1"}'] == str(state.f_blocks * state.f_frsize)
     used = (state.f_blocks - state.f_bfree) * state.f_frsize
-    assert float(found['usage_bytes{device="/dev/vdx1"}']) == pytest.approx(used, abs=1 << 30)
-    assert found['inodes_total{device="/dev/vdx1"}'] == str(state.f_files)
-    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in ("limit_bytes", "usage_bytes", "inodes_total", "inodes_free")}
+    assert float(found['container_fs_usage_bytes{device="/dev/vdx1"}']) == pytest.approx(used, abs=1 << 30)
+    assert found['container_fs_inodes_total{device="/dev/vdx1"}'] == str(state.f_files)
+    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in FAMILIES}
 
 
 def test_layer(tmp_path: Path) -> None:
-    """What a container has written, on the device that it lies on; not before it was measured."""
+    """Bytes in a container's layer, with the device of the layer; absent before the first measurement."""
     host = Host(tmp_path, "/upper")
     (tmp_path / "host/upper").mkdir()
     (tmp_path / "host/upper/file").write_bytes(b"x" * 100_000)
     assert not host.filesystems(PATH)
     found = host.measured()
-    assert 100_000 <= int(found['usage_bytes{device="/dev/vdx1"}']) <= 150_000
-    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in ("limit_bytes", "usage_bytes", "inodes_total", "inodes_free")}
+    assert 100_000 <= int(found['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 150_000
+    assert set(found) == {f'{name}{{device="/dev/vdx1"}}' for name in FAMILIES}
 
 
 def test_docker_counts_the_log(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_docker_counts_the_log(tmp_path: Path) -> None:
     log = tmp_path / "host/var/lib/docker/containers" / ID
     log.mkdir(parents=True)
     (log / "json.log").write_bytes(b"x" * 100_000)
-    assert 100_000 <= int(host.measured()['usage_bytes{device="/dev/vdx1"}']) <= 150_000
+    assert 100_000 <= int(host.measured()['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 150_000
 
 
 @pytest.mark.parametrize("upper", ["/nowhere", "relative", ""])
@@ -143,23 +146,23 @@ def test_layer_that_may_not_be_read(
     def refuse(folder: str, rest: object) -> int:
         raise PermissionError(13, "Permission denied", folder)
 
-    monkeypatch.setattr("telegen.cadvisor.collectors.layers.disk_usage", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors._layers.disk_usage", refuse)
     host = Host(tmp_path, "/upper", interval=1e-6)
     (tmp_path / "host/upper").mkdir()
     for _ in range(3):
         assert not host.measured()
     assert host.pages.sampler.errors["EACCES"] > 1
-    assert [record.getMessage()[:34] for record in caplog.records] == ["layers of containers may not be re"]
+    assert [record.getMessage()[:37] for record in caplog.records] == ["disk usage of containers: [Errno 13] "]
     assert "container_scrape_error 0" in host.pages.page()
 
 
 def test_file_system_in_a_closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the agent may not look it is counted, and the pass has not failed."""
+    """A folder without permission is counted, and the pass does not count as failed."""
 
     def refuse(path: str, system: object) -> None:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("telegen.cadvisor.collectors.filesystems._room", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors.filesystems._usage", refuse)
     host = Host(tmp_path, "")
     assert not host.filesystems("/")
     assert set(host.pages.sampler.errors) == {"EACCES"}
@@ -207,8 +210,8 @@ def test_measuring_is_slow(tmp_path: Path) -> None:
 def test_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of a second of work at a twentieth of a core asks for 1.9 seconds of rest."""
     clock, rested = iter([1.0, 1.1, 1.2, 1.25, 1.3]), []
-    monkeypatch.setattr("telegen.cadvisor.collectors.layers.time.thread_time", lambda: next(clock))
-    monkeypatch.setattr("telegen.cadvisor.collectors.layers.time.sleep", rested.append)
+    monkeypatch.setattr("telegen.cadvisor.collectors._layers.time.thread_time", lambda: next(clock))
+    monkeypatch.setattr("telegen.cadvisor.collectors._layers.time.sleep", rested.append)
     rest = make_rest(0.05)
     rest()
     rest()

@@ -11,9 +11,9 @@ import pytest
 
 from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.identity.bundles import Bundles
+from telegen.cadvisor.identity.label_resolver import LabelResolver, make_label_resolver
 from telegen.cadvisor.identity.labels import BASE
-from telegen.cadvisor.identity.names import Names, make_names
-from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.node import Node, Roots
 from telegen.config import ConfigError
 from telegen.config.load import load
 from telegen.config.model import Cadvisor
@@ -30,9 +30,9 @@ def container(id: str = ID, pod: Cgroup = POD) -> Cgroup:
     return Cgroup(f"{pod.id}/{id}", "container", pod.pod_uid, id)
 
 
-def named(names: Names, *cgroups: Cgroup) -> list[dict[str, str]]:
+def named(names: LabelResolver, *cgroups: Cgroup) -> list[dict[str, str]]:
     """The labels of some cgroups after a pass over them, without the id and those that are empty."""
-    names.begin(cgroups)
+    names.begin_pass(cgroups)
     rows = [dict(zip(names.names, names.labels(cgroup))) for cgroup in cgroups]
     assert all(len(names.labels(cgroup)) == len(names.names) for cgroup in cgroups)
     assert [row["id"] for row in rows] == [cgroup.id for cgroup in cgroups]
@@ -64,7 +64,7 @@ def test_sandbox_and_pod_of_every_runtime(case: str, sandbox: Mapping[str, str])
     folder = next(path for path in CASES if path.name == case)
     bundles = json.loads((folder / "wanted.json").read_text())
     id = next(id for id, bundle in bundles.items() if bundle["is_sandbox"])
-    names = make_names(Cadvisor(root=str(folder / "host")))
+    names = make_label_resolver(Cadvisor(root=str(folder / "host")))
     assert named(names, POD, container(id)) == [
         {"namespace": "shop", "pod": "web-1"},
         {key: value.replace("ID", id) for key, value in sandbox.items()},
@@ -83,7 +83,7 @@ def test_sandbox_and_pod_of_every_runtime(case: str, sandbox: Mapping[str, str])
 )
 def test_names_by_the_api_alone(scheme: str, web: dict[str, str], sandbox: dict[str, str], tmp_path: Path) -> None:
     """Without the host's files: what runs in a pod besides its containers is its sandbox."""
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     names.pods.upsert(pod_object(status={"containerStatuses": [status("web", f"{scheme}://{ID}", restarts=3)]}))
     shop = {"namespace": "shop", "pod": "web-1"}
     assert named(names, POD, container(), container(OTHER)) == [
@@ -95,8 +95,8 @@ def test_names_by_the_api_alone(scheme: str, web: dict[str, str], sandbox: dict[
 
 
 def test_what_is_in_no_pod(tmp_path: Path) -> None:
-    """The root, slices and containers of nobody have an id, and the latter their own as name."""
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    """The root, slices and unknown containers have an id, and the latter their own as name."""
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     root, slice, alone = Cgroup("/", "root"), Cgroup("/kubepods", "slice"), Cgroup(f"/docker/{ID}", "container", "", ID)
     assert named(names, root, slice, alone) == [{}, {}, {"name": ID}]
     assert names.unknown == 1
@@ -104,7 +104,7 @@ def test_what_is_in_no_pod(tmp_path: Path) -> None:
 
 def test_container_before_its_pod(tmp_path: Path) -> None:
     """A container whose pod the API tells of later: named at the next pass, in place, and no earlier than that."""
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     assert named(names, POD, container()) == [{}, {"name": ID}]
     same = names.labels(container())
     named(names, POD, container())
@@ -119,7 +119,7 @@ def test_container_before_its_pod(tmp_path: Path) -> None:
 
 def test_pod_before_its_container(tmp_path: Path) -> None:
     """A pod without statuses, then with one: its container has all names at its first pass."""
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     names.pods.upsert(pod_object(status={}))
     assert named(names, POD) == [{"namespace": "shop", "pod": "web-1"}]
     names.pods.upsert(pod_object(status={"containerStatuses": [status("web", f"containerd://{ID}")]}))
@@ -128,7 +128,7 @@ def test_pod_before_its_container(tmp_path: Path) -> None:
 
 def test_new_run_is_no_sandbox_for_long(tmp_path: Path) -> None:
     """A container that starts again is, without the host's files, taken for the sandbox until its status has come."""
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     names.pods.upsert(pod_object(status={"containerStatuses": [status("web", f"docker://{ID}")]}))
     assert named(names, container(OTHER))[0]["container"] == "POD"
     names.pods.upsert(
@@ -141,7 +141,7 @@ def test_new_run_is_no_sandbox_for_long(tmp_path: Path) -> None:
 def test_names_stay_as_long_as_the_cgroup(tmp_path: Path) -> None:
     """A pod that the API has forgotten, while it still ends: its cgroups keep their names; the next of the same path
     starts from nothing."""
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     names.pods.upsert(pod_object(status={"containerStatuses": [status("web", f"containerd://{ID}")]}))
     before = named(names, POD, container())
     names.pods.delete(pod_object())
@@ -152,7 +152,7 @@ def test_names_stay_as_long_as_the_cgroup(tmp_path: Path) -> None:
 
 def test_same_pod_name_another_pod(tmp_path: Path) -> None:
     """A StatefulSet's next pod has the name of the last one, and another uid: neither gets the other's labels."""
-    names = make_names(Cadvisor(root=str(tmp_path), pod_labels=("rev",)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path), pod_labels=("rev",)))
     new = Cgroup("/kubepods/pod07b99587-e320-4dd9-a559-b458099818fd", "pod", "07b99587-e320-4dd9-a559-b458099818fd")
     for uid, id, rev in ((UID, ID, "1"), (new.pod_uid, OTHER, "2")):
         names.pods.upsert(
@@ -167,7 +167,7 @@ def test_same_pod_name_another_pod(tmp_path: Path) -> None:
 def test_id_that_is_used_again(tmp_path: Path) -> None:
     """A container of the same id in another pod, as a restored one may be: it has the other pod's names."""
     cri(tmp_path, ID)
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     assert named(names, container())[0]["pod"] == "web-1"
     named(names)
     cri(tmp_path, ID, pod="db-1")
@@ -179,7 +179,7 @@ def test_static_pod(tmp_path: Path) -> None:
     hash = "1f" * 16
     pod = Cgroup(f"/kubepods/pod{hash}", "pod", hash)
     notes = {"kubernetes.io/config.hash": hash, "kubernetes.io/config.mirror": hash}
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     names.pods.upsert(pod_object("apiserver-node-1", metadata={"annotations": notes}, status={}))
     assert named(names, pod)[0]["pod"] == "apiserver-node-1"
 
@@ -187,8 +187,8 @@ def test_static_pod(tmp_path: Path) -> None:
 def test_file_that_comes_late(tmp_path: Path) -> None:
     """The API has named a container; its file, found later, adds what only the runtime knows."""
     clock = Clock()
-    whole = make_names(Cadvisor())
-    names = Names(Bundles(str(tmp_path), clock), whole.pods, whole.namespaces, whole._stamps)
+    whole = make_label_resolver(Cadvisor())
+    names = LabelResolver(Bundles(str(tmp_path), clock), whole.pods, whole.namespaces, whole._extra)
     names.pods.upsert(pod_object(status={"containerStatuses": [status("web", f"containerd://{ID}", "sha256:77")]}))
     assert named(names, container())[0]["image"] == "sha256:77"
     cri(tmp_path, ID)
@@ -200,7 +200,7 @@ def test_image_that_is_a_digest(tmp_path: Path) -> None:
     """Of two images the one that people know is shown."""
     docker = next(path for path in CASES if path.name == "docker")
     id = next(id for id, bundle in json.loads((docker / "wanted.json").read_text()).items() if bundle["container"] == "web")
-    names = make_names(Cadvisor(root=str(docker / "host")))
+    names = make_label_resolver(Cadvisor(root=str(docker / "host")))
     assert named(names, container(id))[0]["image"].startswith("sha256:")
     names.pods.upsert(pod_object(status={"containerStatuses": [status("web", f"docker://{id}", "web:1.4")]}))
     assert named(names, container(id))[0]["image"] == "web:1.4"
@@ -213,7 +213,7 @@ def test_host_network(tmp_path: Path, host: bool) -> None:
     spec["linux"] = {"namespaces": [{"type": "pid"}, *([] if host else [{"type": "network"}])]}
     put(tmp_path, f"run/containerd/io.containerd.runtime.v2.task/k8s.io/{OTHER}/config.json", json.dumps(spec))
     cri(tmp_path, ID)
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     cgroups = (POD, container(), container(OTHER))
     named(names, *cgroups)
     assert [names.host_network(cgroup) for cgroup in cgroups] == [host] * 3
@@ -230,10 +230,10 @@ STAMPED = Cadvisor(
 )
 
 
-def stamped(root: Path, **more: Any) -> Names:
+def stamped(root: Path, **more: Any) -> LabelResolver:
     """Names with optional labels, and one pod that has them."""
     settings = Cadvisor(root=str(root), **{key: getattr(STAMPED, key) for key in STAMPED.__struct_fields__ if key != "root"})
-    names = make_names(settings)
+    names = make_label_resolver(settings)
     metadata = {"labels": {"app": "web", "x": "y"}, "annotations": {"example.com/owner": "me"}, **more}
     names.pods.upsert(pod_object(metadata=metadata, status={"containerStatuses": [status("web", f"containerd://{ID}")]}))
     names.namespaces.upsert({"metadata": {"name": "shop", "labels": {"env": "live", "x": "y"}}})
@@ -245,7 +245,7 @@ def test_stamps(tmp_path: Path) -> None:
     those of what is in no pod."""
     names = stamped(tmp_path)
     stamps = ("label_app", "annotation_example_com_owner", "namespace_label_env", "workload", "workload_kind")
-    names.begin([Cgroup("/", "root"), POD, container()])
+    names.begin_pass([Cgroup("/", "root"), POD, container()])
     assert names.names == (*BASE, *stamps)
     assert names.labels(POD)[6:] == names.labels(container())[6:] == ("web", "me", "live", "web-1", "Pod")
     assert names.labels(Cgroup("/", "root"))[6:] == ("",) * 5
@@ -262,7 +262,7 @@ def test_changes_of_stamps_are_taken_over(tmp_path: Path) -> None:
 
 
 def test_wildcards_add_names_for_all(tmp_path: Path) -> None:
-    """What a wildcard lets pass is added for all series when it is first seen, and stays; names that would be the same
+    """A key that matches a wildcard is added for all series when it is first seen, and stays; names that would be the same
     are told apart over all pods."""
     names = stamped(tmp_path)
     named(names, POD)
@@ -281,7 +281,7 @@ def test_wildcards_add_names_for_all(tmp_path: Path) -> None:
 
 def test_wildcards_are_bounded(tmp_path: Path) -> None:
     """A pod with a thousand labels does not put them all on every series."""
-    names = make_names(Cadvisor(root=str(tmp_path), pod_labels=("*",)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path), pod_labels=("*",)))
     names.pods.upsert(pod_object(metadata={"labels": {f"l{number}": "" for number in range(1000)}}))
     named(names, POD)
     assert len(names.names) == len(BASE) + 256
@@ -311,7 +311,7 @@ def test_allowlists_are_checked(tmp_path: Path, key: str) -> None:
 def test_a_thousand_containers(tmp_path: Path) -> None:
     """Each of a thousand containers in its own pod has its own names, by its file and by the API, and nothing is read or
     worked out again while nothing changes."""
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     cgroups = []
     for number in range(1000):
         uid, id = f"{number:08x}-0000-0000-0000-000000000000", f"{number:064x}"
@@ -325,6 +325,6 @@ def test_a_thousand_containers(tmp_path: Path) -> None:
     rows = named(names, *cgroups)
     assert [row["pod"] for row in rows] == [f"web-{number // 2}" for number in range(2000)]
     kept = [names.labels(cgroup) for cgroup in cgroups]
-    names.begin(cgroups)
+    names.begin_pass(cgroups)
     assert all(names.labels(cgroup) is labels for cgroup, labels in zip(cgroups, kept))
     assert names.unknown == 0

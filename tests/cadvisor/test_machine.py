@@ -1,4 +1,4 @@
-"""What the machine is, from its files; absent what they do not say."""
+"""Hardware of the machine, from its files; a value that they lack is absent."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telegen.cadvisor.collectors.machine import make, numbers
-from telegen.cadvisor.source import Context, Node, Roots
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.collectors._machine_files import numbers
+from telegen.cadvisor.collectors.machine import make
+from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 
@@ -107,7 +109,7 @@ def test_nothing_there(tmp_path: Path) -> None:
     assert machine(tmp_path, {"cgroup/cgroup.controllers": "cpu\n"}) == {"machine_scrape_error": "1"}
 
 
-def test_other_sources_of_the_ids(tmp_path: Path) -> None:
+def test_other_collectors_of_the_ids(tmp_path: Path) -> None:
     """Without DMI the device tree names the system, else the machine's id does."""
     files = {name: FILES[name] for name in ("host/etc/machine-id", "cgroup/cgroup.controllers", "proc/cpuinfo")}
     assert 'system_uuid="3d1219c7c4c5404aaa1f6d2a48adfda4"' in next(iter(machine(tmp_path, files)))
@@ -124,19 +126,18 @@ def test_ranges(text: str, wanted: list[int]) -> None:
 def test_read_again_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory that came since is seen at the next look, not before."""
     (tmp_path / "meminfo").write_text("MemTotal: 1 kB\n")
-    source, context = make(60), Context(None, Node(Roots(proc=str(tmp_path))))  # type: ignore[arg-type]
-    monkeypatch.setattr("telegen.cadvisor.collectors.machine.time.monotonic", lambda: 100.0)
-    assert source.read(context)["memory"] == 1024
+    collector, context = make(Cadvisor(), frozenset()), Context(None, Node(Roots(proc=str(tmp_path))))  # type: ignore[arg-type]
+    monkeypatch.setattr("telegen.cadvisor.collectors._machine_files.time.monotonic", lambda: 100.0)
+    assert collector.read(context).memory == 1024
     (tmp_path / "meminfo").write_text("MemTotal: 2 kB\n")
-    assert source.read(context)["memory"] == 1024
-    monkeypatch.setattr("telegen.cadvisor.collectors.machine.time.monotonic", lambda: 160.0)
-    assert source.read(context)["memory"] == 2048
+    assert collector.read(context).memory == 1024
+    monkeypatch.setattr("telegen.cadvisor.collectors._machine_files.time.monotonic", lambda: 160.0)
+    assert collector.read(context).memory == 2048
 
 
 def test_this_machine() -> None:
     """The kernel's own files, against psutil."""
-    found = make(60).read(Context(None, Node()))  # type: ignore[arg-type]
-    assert found["cpus"] == psutil.cpu_count() and found["cores"] == psutil.cpu_count(logical=False)
-    assert found["memory"] == psutil.virtual_memory().total and found["swap"] == psutil.swap_memory().total
-    assert found["machine"][2] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    assert found["error"] == 0
+    found = make(Cadvisor(), frozenset()).read(Context(None, Node()))  # type: ignore[arg-type]
+    assert found.cpus == psutil.cpu_count() and found.cores == psutil.cpu_count(logical=False)
+    assert found.memory == psutil.virtual_memory().total and found.swap == psutil.swap_memory().total
+    assert found.identity.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()

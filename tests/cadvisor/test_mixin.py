@@ -1,4 +1,4 @@
-"""What the rules and dashboards of kubernetes-mixin select of containers and machines: it is there.
+"""Metrics and labels that the rules and dashboards of kubernetes-mixin select of containers and machines are served.
 
 tests/mixin.json has the names of all metrics that they use, each with the labels that they select, join or group by.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.collectors.devices import Devices
-from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.node import Node, Roots
 from tests.cadvisor.page import Pages
 from tests.cadvisor.trees import TREES, unpack
 

@@ -12,15 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.cgroups.discovery import Cgroup
-from telegen.cadvisor.collectors.netns_process import ENDED, Standin
+from telegen.cadvisor.collectors._netns_process import ENDED, NetnsProcess
 from telegen.cadvisor.collectors.network import parse
-from telegen.cadvisor.collectors.sockets import count_states, sum_udp
-from telegen.cadvisor.source import Context, Node, Roots
+from telegen.cadvisor.collectors.tcp import count_states
+from telegen.cadvisor.collectors.udp import sum_sockets
+from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import HEADING, end, interface, process
-from tests.cadvisor.test_sources import samples
+from tests.cadvisor.test_collectors import samples
 
 UID = "d4c3b2a1f0e9d8c7b6a5948372615040"
 POD = f"/kubepods/pod{UID}"
@@ -51,7 +53,7 @@ class Host:
         return dict(RECEIVED.findall(self.pages.page()))
 
     def errors(self) -> dict[str, int]:
-        """What went wrong so far."""
+        """Errors since the start, by reason."""
         return dict(self.pages.sampler.errors)
 
     def _is_sandbox(self, cgroup: Cgroup) -> bool:
@@ -71,16 +73,16 @@ def test_columns() -> None:
     lines = [interface(name, 7) for name in ("lo", "eth0", "vethab", "Docker0", "nerdctl0", "cali1", "local0", "br:1")]
     content = HEADING + "".join(lines) + "  eth9: 1 2 3\n eth8: " + "x " * 16 + "\ngarbage\n" + interface("eth7", 1)[:-4]
     reading = parse(content.encode(), Context(Cgroup("/", "root"), Node()))
-    assert reading["receive_bytes"] == [(name, 700) for name in ("eth0", "cali1", "local0", "br:1")]
-    assert {name: rows[0][1] for name, rows in reading.items()} == {
+    assert reading.receive_bytes == [(name, 700) for name in ("eth0", "cali1", "local0", "br:1")]
+    assert {name: rows[0][1] for name, rows in reading._asdict().items()} == {
         "receive_bytes": 700,
         "receive_packets": 701,
         "receive_errors": 702,
-        "receive_packets_dropped": 703,
+        "receive_dropped": 703,
         "transmit_bytes": 708,
         "transmit_packets": 709,
         "transmit_errors": 710,
-        "transmit_packets_dropped": 711,
+        "transmit_dropped": 711,
     }
 
 
@@ -154,7 +156,7 @@ def test_reused_number_is_not_believed(host: Host) -> None:
 
 
 def test_another_process_steps_in(host: Host) -> None:
-    """When the process that was read ends, the next of the pod is read in the same pass."""
+    """After the end of the process that was read, the pod's next process is read in the same pass."""
     host.container(f"{POD}/{APP}", 10, 11)
     for pid in (10, 11):
         process(host.proc, pid, f"{POD}/{APP}", interface("eth0", pid))
@@ -224,7 +226,7 @@ def test_without_permission(host: Host, monkeypatch: pytest.MonkeyPatch) -> None
             raise PermissionError(13, "Permission denied", path)
         return opened(path, *args, **kwargs)
 
-    monkeypatch.setattr("telegen.cadvisor.collectors.netns_process.os.open", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors._netns_process.os.open", refuse)
     assert host.shown() == {f"/docker/{2:064x}": "200"}
     assert host.errors()["EACCES"] == 1
 
@@ -239,7 +241,7 @@ def test_namespace_that_may_not_be_known(host: Host, monkeypatch: pytest.MonkeyP
         return asked(path, *args, **kwargs)
 
     process(host.proc, 1, "/", interface("eth0", 3))
-    monkeypatch.setattr("telegen.cadvisor.collectors.netns_process.os.stat", refuse)
+    monkeypatch.setattr("telegen.cadvisor.collectors._netns_process.os.stat", refuse)
     assert host.shown() == {"/": "300"}
 
 
@@ -247,17 +249,17 @@ def test_real_process() -> None:
     """The kernel's own /proc: a process is read as long as it lives, and answers that it has ended from then on."""
     child = subprocess.Popen(["sleep", "60"])
     try:
-        standin = Standin(f"/proc/{child.pid}", Cgroup("/", "root"))
-        assert standin.read("net/dev", 1 << 20).count(b":") == Path("/proc/self/net/dev").read_text().count(":")
+        opened = NetnsProcess(f"/proc/{child.pid}", Cgroup("/", "root"))
+        assert opened.read("net/dev", 1 << 20).count(b":") == Path("/proc/self/net/dev").read_text().count(":")
         with pytest.raises(ProcessLookupError):
-            Standin(f"/proc/{child.pid}", Cgroup(f"/docker/{APP}", "container", "", APP))
+            NetnsProcess(f"/proc/{child.pid}", Cgroup(f"/docker/{APP}", "container", "", APP))
     finally:
         child.kill()
         child.wait()
     with pytest.raises(OSError) as refused:
-        standin.read("net/dev", 1 << 20)
+        opened.read("net/dev", 1 << 20)
     assert refused.value.errno in ENDED
-    standin.close()
+    opened.close()
 
 
 TCP = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -281,24 +283,29 @@ def test_tcp_states() -> None:
 
 def test_udp_sums() -> None:
     """Sockets, drops and queues (hexadecimal, what is to be sent stands first)."""
-    assert sum_udp(UDP.encode()) == (2, 7, 34, 17)
+    assert sum_sockets(UDP.encode()) == (2, 7, 34, 17)
 
 
-def test_groups_of_sockets(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_ipv6", [True, False])
+def test_groups_of_sockets(tmp_path: Path, has_ipv6: bool) -> None:
     """tcp, udp and advtcp where they are asked for; what this kernel does not have (IPv6) is absent."""
     host = Host(tmp_path, Cadvisor(enabled_metrics=("tcp", "udp", "advtcp")))
     snmp = "Tcp: RtoAlgorithm MaxConn\nTcp: 1 -1\nUdp: NoPorts\nUdp: 8\n"
     netstat = "TcpExt: SyncookiesSent TCPTimeouts Odd\nTcpExt: 9 27 x\nIpExt: InOctets\nIpExt: 5\n"
-    process(host.proc, 1, "/", net__tcp=TCP, net__udp=UDP, net__snmp=snmp, net__netstat=netstat)
+    optional = {"net__tcp6": TCP, "net__udp6": UDP} if has_ipv6 else {}
+    process(host.proc, 1, "/", net__tcp=TCP, net__udp=UDP, **optional, net__snmp=snmp, net__netstat=netstat)
     found = {name: value for name, value in samples(host.pages.page(), "/").items() if "_network_" in name}
     assert found['container_network_tcp_usage_total{tcp_state="timewait"}'] == "2"
     assert found['container_network_tcp_usage_total{tcp_state="established"}'] == "0"
     assert found['container_network_udp_usage_total{udp_state="dropped"}'] == "7"
-    assert {name.partition('"')[2][:-2]: value for name, value in found.items() if "advance" in name} == {
+    assert (found.get('container_network_tcp6_usage_total{tcp_state="timewait"}') == "2") == has_ipv6
+    assert (found.get('container_network_udp6_usage_total{udp_state="dropped"}') == "7") == has_ipv6
+    advanced = "container_network_advance_tcp_stats_total"
+    assert {name.partition('"')[2][:-2]: value for name, value in found.items() if name.startswith(advanced)} == {
         "rtoalgorithm": "1",
         "maxconn": "-1",
         "syncookiessent": "9",
         "tcptimeouts": "27",
     }
-    assert len(found) == 11 + 4 + 4
+    assert len(found) == (11 + 4) * (1 + has_ipv6) + 4
     assert not host.errors()

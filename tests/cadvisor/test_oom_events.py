@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from telegen.cadvisor.cgroups.hierarchy import find_mounts
-from telegen.cadvisor.cgroups.oom_events import SETTLE, Alarms
-from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.cgroups.oom_events import SETTLE, OomEvents
+from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages, v2_tree, write
-from tests.cadvisor.test_sources import samples
+from tests.cadvisor.test_collectors import samples
 from tests.process_tree import wait_for
 
 ID = os.urandom(32).hex()
@@ -45,16 +45,16 @@ def small() -> Iterator[Path]:
 def test_kill_is_read_before_the_cgroup_is_removed(small: Path) -> None:
     """A kill between two passes, after which the cgroup is removed at once, is counted and stays."""
     pages = Pages(Node(Roots()), Cadvisor(disabled_metrics=("network", "process", "disk")))
-    alarms = Alarms()
+    events = OomEvents()
     path = f"/{small.parent.name}/{ID}"
     assert samples(pages.page(), path)["container_oom_events_total"] == "0"
-    alarms.watch(pages.sampler.contexts)
+    events.watch(pages.sampler.contexts)
     hog = subprocess.Popen([sys.executable, "-c", HOG.replace("{FOLDER}", str(small))])
     looked = []
 
     def told() -> bool:
-        rung = alarms.wait(0.05)
-        pages.sampler.look_again(rung)
+        rung = events.wait(0.05)
+        pages.sampler.reread(rung)
         looked.extend(context.cgroup.id for context in rung)
         return looked.count(path) >= 2 and hog.poll() is not None
 
@@ -63,36 +63,36 @@ def test_kill_is_read_before_the_cgroup_is_removed(small: Path) -> None:
     wait_for("the cgroup to be empty", lambda: not (small / "cgroup.procs").read_text(), 10)
     small.rmdir()
     assert int(samples(pages.page(), path)["container_oom_events_total"]) >= 1
-    alarms.watch(pages.sampler.contexts)
-    alarms.close()
+    events.watch(pages.sampler.contexts)
+    events.close()
     pages.sampler.close()
 
 
 def test_nothing_happens(small: Path) -> None:
-    """Without an alarm `wait` takes its time and names nobody; containers that have ended are not listened to."""
+    """Without a notification `wait` takes its time and returns no container; ended containers are not watched."""
     pages = Pages(Node(Roots()), Cadvisor(disabled_metrics=("network", "process", "disk")))
     pages.page()
-    alarms = Alarms()
+    events = OomEvents()
     mine = [context for context in pages.sampler.contexts if context.cgroup.container_id == ID]
-    alarms.watch(mine)
-    assert len(alarms) == 1
+    events.watch(mine)
+    assert len(events) == 1
     started = time.monotonic()
-    assert alarms.wait(2 * SETTLE) == [] and time.monotonic() - started >= SETTLE
+    assert events.wait(2 * SETTLE) == [] and time.monotonic() - started >= SETTLE
     before = len(os.listdir("/proc/self/fd"))
-    alarms.watch([])
-    assert len(alarms) == 0 and len(os.listdir("/proc/self/fd")) < before
-    alarms.close()
+    events.watch([])
+    assert len(events) == 0 and len(os.listdir("/proc/self/fd")) < before
+    events.close()
     pages.sampler.close()
 
 
 def test_files_that_cannot_be_polled(tmp_path: Path) -> None:
-    """On a filesystem that is not the kernel's own nobody is listened to, and nothing breaks."""
+    """On a file system other than the kernel's no container is watched, and no error is counted."""
     write(v2_tree(tmp_path) / "docker" / ID, memory_events="oom_kill 0\n")
     pages = Pages(Node(Roots(str(tmp_path))))
     pages.page()
-    alarms = Alarms()
-    alarms.watch(pages.sampler.contexts)
-    assert len(alarms) == 0 and alarms.wait(0.01) == []
+    events = OomEvents()
+    events.watch(pages.sampler.contexts)
+    assert len(events) == 0 and events.wait(0.01) == []
     assert not pages.sampler.errors
-    alarms.close()
+    events.close()
     pages.sampler.close()

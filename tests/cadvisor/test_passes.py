@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.cgroups.control_files import RETRY
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.control_files import RETRY_PASSES
 from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.collector import Collector, Families
 from telegen.cadvisor.identity.labels import BASE, namespace_filter
-from telegen.cadvisor.registry import DEFAULT, NAMES, groups, sources, sources_of
-from telegen.cadvisor.sampler import LINGER, Sampler
-from telegen.cadvisor.source import Context, Node, Roots, Source, value
+from telegen.cadvisor.node import Node, Roots
+from telegen.cadvisor.registry import DEFAULT, NAMES, collectors_of, enabled_collectors, enabled_groups
+from telegen.cadvisor.sampler import KEEP_SECONDS, Sampler
 from telegen.config import ConfigError
 from telegen.config.model import Cadvisor
-from telegen.metrics.family import ALPHA, Object, gauge
+from telegen.metrics.family import Object
 from tests.cadvisor.page import Pages, v2_tree, write
-from tests.cadvisor.test_sources import ID, POD, samples
+from tests.cadvisor.test_collectors import ID, POD, samples
 
 
 class Clock:
@@ -45,7 +47,7 @@ def test_kill_stays_after_the_container(tmp_path: Path, clock: Clock) -> None:
     assert "container_memory_usage_bytes" in samples(pages.page())
     shutil.rmtree(folder)
     assert samples(pages.page()) == {"container_oom_events_total": "1"}
-    clock.now += LINGER - 1
+    clock.now += KEEP_SECONDS - 1
     assert samples(pages.page()) == {"container_oom_events_total": "1"}
     clock.now += 1
     assert samples(pages.page()) == {}
@@ -53,7 +55,7 @@ def test_kill_stays_after_the_container(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_kill_goes_with_the_pod(tmp_path: Path, clock: Clock) -> None:
-    """When the pod has ended too, nothing of it stays; nor does a count of no kills."""
+    """After the end of the pod all its series are gone; a count of 0 kills is never kept."""
     folder = v2_tree(tmp_path) / POD
     write(folder, memory_events="oom_kill 1\n")
     write(folder.parent, memory_events="oom_kill 0\n")
@@ -97,7 +99,7 @@ def test_file_that_appears_later(tmp_path: Path) -> None:
     pages = Pages(Node(Roots(str(tmp_path))))
     pages.page()
     write(folder, pids_current="3\n")
-    found = [samples(pages.page()).get("container_threads") for _ in range(RETRY)]
+    found = [samples(pages.page()).get("container_threads") for _ in range(RETRY_PASSES)]
     assert found[-1] == "3"
     pages.sampler.close()
 
@@ -118,7 +120,7 @@ class Log:
 
 
 def test_only_what_has_changed_is_handed_over(tmp_path: Path) -> None:
-    """The same bytes and labels are not parsed again; other labels alone are enough to say it anew."""
+    """Equal bytes and labels are not parsed again; a change of the labels alone renders the reading anew."""
     folder = v2_tree(tmp_path) / "docker" / ID
     write(folder, cpu_stat="usage_usec 1\n")
 
@@ -126,14 +128,14 @@ def test_only_what_has_changed_is_handed_over(tmp_path: Path) -> None:
         names = BASE
         image = ""
 
-        def begin(self, cgroups: Collection[Cgroup]) -> None:
+        def begin_pass(self, cgroups: Collection[Cgroup]) -> None:
             """Nothing to prepare."""
 
         def labels(self, cgroup: Cgroup) -> tuple[str, ...]:
             return ("", cgroup.id, self.image, "", "", "")
 
     labels, log = Renamed(), Log()
-    sampler = Sampler(Node(Roots(str(tmp_path))), sources_of(frozenset(("cpu",)))[:1], labels, lambda source: log)
+    sampler = Sampler(Node(Roots(str(tmp_path))), collectors_of(frozenset(("cpu",)))[:1], labels, lambda collector: log)
     passes = []
     for image, usage in (("", 1), ("", 1), ("", 2), ("shop", 2), ("shop", 2)):
         labels.image = image
@@ -152,14 +154,15 @@ def test_reader_that_fails_costs_its_own_samples(tmp_path: Path, error: Exceptio
     says so."""
     for number in (1, 2):
         write(v2_tree(tmp_path) / "docker" / f"{number:064x}", cpu_stat="usage_usec 1\n")
-    good = sources(Cadvisor())
+    good = enabled_collectors(Cadvisor())
 
     def read(context: Context) -> bytes:
         if context.cgroup.container_id.endswith("1"):
             raise error
         return b"7"
 
-    bad = Source("bad", "", (gauge("bad", "", ALPHA, value("n")),), read, lambda raw, context: {"n": int(raw)})
+    families = (Families(int).gauge("bad", "", lambda reading: reading),)
+    bad = Collector("bad", "", families, read, lambda raw, context: int(raw))
     pages = Pages(Node(Roots(str(tmp_path))), extra=(bad,))
     text = pages.page()
     reason = {PermissionError: "EACCES", TypeError: "TypeError"}.get(type(error), "malformed")
@@ -168,33 +171,33 @@ def test_reader_that_fails_costs_its_own_samples(tmp_path: Path, error: Exceptio
     first = samples(text, f"/docker/{1:064x}")
     assert "bad" not in first and 'container_cpu_usage_seconds_total{cpu="total"}' in first
     assert "container_scrape_error 1\n" in text
-    assert len(good) == len(sources(Cadvisor()))
+    assert len(good) == len(enabled_collectors(Cadvisor()))
     pages.sampler.close()
 
 
 def test_groups_are_switched() -> None:
     """By default what the kubelet shows; names and switches add and take; taking wins."""
-    assert groups(Cadvisor()) == DEFAULT
-    assert groups(Cadvisor(enabled_metrics=("hugetlb",))) == DEFAULT | {"hugetlb"}
-    assert groups(Cadvisor(disk_io_enabled=False, network_enabled=False)) == DEFAULT - {"diskIO", "network"}
-    assert "percpu" in groups(Cadvisor(per_cpu_enabled=True))
-    assert "tcp" not in groups(Cadvisor(enabled_metrics=("tcp",), disabled_metrics=("tcp",)))
-    with pytest.raises(ConfigError, match="disabled_metrics: no group of metrics is called cpus, disc"):
-        groups(Cadvisor(disabled_metrics=("disc", "cpus", "cpu")))
+    assert enabled_groups(Cadvisor()) == DEFAULT
+    assert enabled_groups(Cadvisor(enabled_metrics=("hugetlb",))) == DEFAULT | {"hugetlb"}
+    assert enabled_groups(Cadvisor(disk_io_enabled=False, network_enabled=False)) == DEFAULT - {"diskIO", "network"}
+    assert "percpu" in enabled_groups(Cadvisor(per_cpu_enabled=True))
+    assert "tcp" not in enabled_groups(Cadvisor(enabled_metrics=("tcp",), disabled_metrics=("tcp",)))
+    with pytest.raises(ConfigError, match="disabled_metrics: unknown group of metrics: cpus, disc"):
+        enabled_groups(Cadvisor(disabled_metrics=("disc", "cpus", "cpu")))
 
 
 @pytest.mark.parametrize("group", sorted(DEFAULT))
 def test_group_that_is_off_has_no_family(group: str) -> None:
     """Switching a group off takes its families, and only families that switching it on brings."""
-    names = {family.name for source in sources(Cadvisor(disabled_metrics=(group,))) for family in source.families}
-    everything = {family.name for source in sources(Cadvisor()) for family in source.families}
-    own = {family.name for source in sources_of(frozenset((group,))) if source.group == group for family in source.families}
+    names = {family.name for source in enabled_collectors(Cadvisor(disabled_metrics=(group,))) for family in source.families}
+    everything = {family.name for source in enabled_collectors(Cadvisor()) for family in source.families}
+    own = {family.name for source in collectors_of(frozenset((group,))) if source.group == group for family in source.families}
     assert names <= everything and not own & names
 
 
 def test_no_family_is_made_twice() -> None:
     """Families belong to one source, except those that /proc/diskstats gives for the root and io.stat for the others."""
-    found = Counter(family.name for source in sources_of(NAMES) for family in source.families)
+    found = Counter(family.name for source in collectors_of(NAMES) for family in source.families)
     assert [name for name, count in found.items() if count > 1 and not name.startswith("container_fs_")] == []
 
 

@@ -55,7 +55,7 @@ def followed(*steps: Step) -> Iterator[tuple[PodIndex, ScriptedServer]]:
 
 
 def test_follows_the_api() -> None:
-    """Only the node's pods are asked for; they come, change and go by their uids and their containers' ids."""
+    """Only the node's pods are listed; the index follows them by uid and container id."""
     changed = pod_object(status={"containerStatuses": [status("web", "containerd://c2", before="containerd://c1", restarts=1)]})
     events = [event("ADDED", pod_object()), bookmark(10, end=True), event("MODIFIED", changed)]
     with followed(stream(*events)) as (index, server):
@@ -94,7 +94,7 @@ def test_relist_takes_the_place_of_all() -> None:
 
 
 def test_what_is_of_no_interest_changes_nothing() -> None:
-    """An update of what is not kept leaves the revision as it was, so nobody looks again."""
+    """An update of fields that are not kept leaves the revision unchanged, so labels are not resolved again."""
     index = PodIndex()
     index.upsert(pod_object())
     before = index.revision
@@ -127,9 +127,9 @@ def test_all_kinds_of_containers() -> None:
     }
     pod = read_pod(pod_object(spec=spec, status=statuses), lambda key: False, lambda key: False)
     assert {id: one.name for id, one in pod.containers.items()} == {"c1": "web", "c2": "init"}
-    assert (pod.complete, pod.runtime, pod.host_network) == (False, "cri-o", True)
+    assert (pod.is_complete, pod.runtime, pod.host_network) == (False, "cri-o", True)
     statuses["ephemeralContainerStatuses"] = [status("debug", "cri-o://c3")]
-    assert read_pod(pod_object(spec=spec, status=statuses), lambda key: False, lambda key: False).complete
+    assert read_pod(pod_object(spec=spec, status=statuses), lambda key: False, lambda key: False).is_complete
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_all_kinds_of_containers() -> None:
     ],
 )
 def test_malformed_pods(broken: dict[str, Any]) -> None:
-    """What is of another type than it should be counts as missing; it ends no thread."""
+    """A field of an unexpected type counts as missing and raises no exception."""
     index = PodIndex(lambda key: True, lambda key: True)
     index.upsert(pod_object(**broken))
     pod = index.of_uid(UID)

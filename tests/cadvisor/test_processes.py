@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.collectors.processes import AGE, MANY
-from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.collectors.processes import MANY, RECOUNT_SECONDS
+from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import process
+from tests.cadvisor.test_collectors import samples
 from tests.cadvisor.test_network import APP, POD, Host
 from tests.cadvisor.test_passes import Clock, clock  # noqa: F401
-from tests.cadvisor.test_sources import samples
 
 PATH = f"{POD}/{APP}"
 LIMITS = "Limit   Soft Limit  Hard Limit  Units\nMax processes   5810 5810 processes\nMax open files  {}  4096  files\n"
@@ -35,7 +35,7 @@ def host(tmp_path: Path) -> Host:
 
 
 def opened(host: Host, pid: int, files: int, sockets: int) -> None:
-    """What a process has open from now on."""
+    """Set the open files of a process."""
     folder = host.proc / str(pid) / "fd"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -100,7 +100,7 @@ def test_sockets_are_counted_when_descriptors_change(host: Host, clock: Clock) -
     opened(host, 10, files=1, sockets=3)
     assert shown(host)["sockets"] == "3"
     opened(host, 10, files=0, sockets=4)
-    clock.now += 2 * AGE
+    clock.now += 2 * RECOUNT_SECONDS
     assert shown(host)["sockets"] == "4"
 
 
@@ -110,12 +110,12 @@ def test_many_descriptors(host: Host, clock: Clock) -> None:  # noqa: F811
     assert (shown(host)["file_descriptors"], shown(host)["sockets"]) == (str(MANY + 1), "1")
     opened(host, 10, files=MANY, sockets=2)
     assert (shown(host)["file_descriptors"], shown(host)["sockets"]) == (str(MANY + 2), "1")
-    clock.now += 2 * AGE
+    clock.now += 2 * RECOUNT_SECONDS
     assert shown(host)["sockets"] == "2"
 
 
 def schedstat(host: Host, thread: str, times: str) -> None:
-    """What the scheduler says of a thread, `PID/task/TID`."""
+    """Write the scheduler's counters of a thread, `PID/task/TID`."""
     (host.proc / thread).mkdir(parents=True, exist_ok=True)
     (host.proc / thread / "schedstat").write_text(times)
 
@@ -124,15 +124,19 @@ def test_scheduler(host: Host) -> None:
     """All threads count, and those that have ended go on counting: the sum never goes down."""
     schedstat(host, "10/task/10", "1000000000 500000000 3\n")
     schedstat(host, "10/task/11", "2000000000 0 4\n")
-    names = ("run_seconds", "runqueue_seconds", "run_periods")
+    families = (
+        "container_cpu_schedstat_run_seconds_total",
+        "container_cpu_schedstat_runqueue_seconds_total",
+        "container_cpu_schedstat_run_periods_total",
+    )
     found = shown(host)
-    assert [found[f"cpu_schedstat_{name}_total"] for name in names] == ["3", "0.5", "7"]
+    assert [found[name.removeprefix("container_")] for name in families] == ["3", "0.5", "7"]
     shutil.rmtree(host.proc / "10/task/11")
     schedstat(host, "10/task/10", "1500000000 500000000 4\n")
     assert shown(host)["cpu_schedstat_run_seconds_total"] == "3.5"
     schedstat(host, "10/task/10", "100000000 0 1\n")
     found = shown(host)
-    assert [found[f"cpu_schedstat_{name}_total"] for name in names] == ["3.6", "0.5", "9"]
+    assert [found[name.removeprefix("container_")] for name in families] == ["3.6", "0.5", "9"]
     shutil.rmtree(host.proc / "10")
     assert shown(host)["cpu_schedstat_run_periods_total"] == "9"
     assert not host.errors()
@@ -179,13 +183,13 @@ def test_real_processes(tmp_path: Path) -> None:
         (folder / "cgroup.procs").write_text(f"{child.pid}\n")
         (tmp_path / "cgroup.controllers").write_text("pids\n")
         node = Node(Roots(str(tmp_path), "/proc"))
-        assert node.sizes_count_descriptors == (os.stat("/proc/self/fd").st_size > 0)
+        assert node.fd_size_is_count == (os.stat("/proc/self/fd").st_size > 0)
         found = samples(Pages(node, ALL).page(), PATH)
         assert found["container_file_descriptors"] == str(own)
         assert found["container_sockets"] == "10"
         assert float(found["container_cpu_schedstat_run_seconds_total"]) > 0
         assert float(found["container_referenced_bytes"]) > 1 << 20
-        node.__dict__["sizes_count_descriptors"] = False
+        node.__dict__["fd_size_is_count"] = False
         assert samples(Pages(node, ALL).page(), PATH)["container_file_descriptors"] == str(own)
     finally:
         child.communicate()

@@ -1,5 +1,5 @@
-"""Whole nodes against the pages that they must become: control files and /proc of real kernels, v1, hybrid and v2, and one
-made of oddities. A case is trees/NAME.txt (see `trees`) and trees/NAME.prom; `--update-golden` writes the latter anew."""
+"""Pages of whole nodes: control files and /proc of real kernels (v1, hybrid, v2), and one tree of malformed files.
+A case is trees/NAME.txt (see `trees`) and trees/NAME.prom; `--update-golden` writes the latter anew."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES
-from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.trees import TREES, unpack
@@ -17,7 +17,7 @@ from tests.cadvisor.trees import TREES, unpack
 
 @pytest.mark.parametrize("tree", sorted(TREES.glob("*.txt")), ids=lambda path: path.stem)
 def test_page_of_a_node(tree: Path, tmp_path: Path, update_golden: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With all groups on: every cgroup, with what its kernel said of it, and nothing else, pass after pass."""
+    """With all groups on, the page has exactly the samples of the golden file, in the first and in later passes."""
     monkeypatch.setattr("telegen.cadvisor.sampler.time.time", lambda: 1_795_465_500.0)
     root = unpack(tree, tmp_path)
     roots = Roots(str(root / "cgroup"), str(root / "proc"), str(root / "sys"), str(root / "host"))

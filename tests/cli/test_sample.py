@@ -35,4 +35,4 @@ def test_malformed_files_are_counted(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["sample", f"--cgroup-root={tmp_path}", f"--proc-root={tmp_path}"]) == 0
     assert "skipped 1 readings: malformed" in capsys.readouterr().err
     assert main(["sample", "--groups", "disks"]) == 2
-    assert "no group of metrics is called disks" in capsys.readouterr().err
+    assert "unknown group of metrics: disks" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from telegen.cadvisor.source import Node
+from telegen.cadvisor.node import Node
 from tests.cadvisor.real.cgroups import OwnCgroup, is_v2
 from tests.cadvisor.real.view import View
 from tests.cadvisor.runtime.runtimes import make_root
@@ -210,7 +210,7 @@ def test_what_the_hardened_lose(run: Callable[[str], Ran], cgroup: OwnCgroup) ->
     before, after = run("base").everything, run("overlays/hardened").everything
     rows = [line.split("|")[1:3] for line in README.read_text().partition("## Without privileges")[2].split("\n") if line.startswith("| ")]
     listed = {name for what, _ in rows for name in re.findall(r"`(container_\w+)`", what)}
-    if Node().sizes_count_descriptors:
+    if Node().fd_size_is_count:
         listed -= {"container_file_descriptors"}
     assert before.families(cgroup.id) - after.families(cgroup.id) == listed
     assert 256 << 10 <= before.value("container_fs_usage_bytes", cgroup.id) <= 300 << 10

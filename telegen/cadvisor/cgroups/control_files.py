@@ -1,4 +1,4 @@
-"""Control files, kept open: reading an open one again costs a third of opening it."""
+"""Cache of open control files: reading an open file again costs a third of opening and reading it."""
 
 from __future__ import annotations
 
@@ -7,73 +7,75 @@ import os
 import resource
 
 SIZE = 16384
-"""Bytes read at once: more than any of these files has."""
+"""Bytes per read; every control file is shorter."""
 
-GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.ENOTDIR, errno.EOPNOTSUPP))
-"""The kernel has no such file for this cgroup, or the cgroup itself has ended, or the file answers for no such cgroup
-(pressure with psi=0, cgroup.procs of a threaded one)."""
+ABSENT = frozenset((errno.ENOENT, errno.ENODEV, errno.ENOTDIR, errno.EOPNOTSUPP))
+"""errno of a file that the kernel does not have for this cgroup: not compiled in, the cgroup has ended (ENODEV), or not supported
+(EOPNOTSUPP: pressure with psi=0, cgroup.procs of a threaded cgroup)."""
 
-KEPT = 65536
-"""Files that are kept open at the most: those of some 3,000 containers. The kernel holds some 4.5 kB for each."""
+MAX_OPEN = 65536
+"""Maximum number of open files, those of about 3,000 containers. The kernel uses about 4.5 kB for each."""
 
-SPARE = 512
-"""File descriptors that are left for everything else."""
+RESERVED = 512
+"""File descriptors left for everything else."""
 
-RETRY = 30
-"""Passes after which a file that was not there is looked for again: a controller may be switched on later."""
+RETRY_PASSES = 30
+"""Passes until an absent file is tried again: a controller can be enabled later."""
 
 
-def allow_files() -> None:
-    """Let this process open as many files as are to be kept open, or as many as it may."""
+def raise_open_files_limit() -> None:
+    """Raise RLIMIT_NOFILE to what the cache needs, or as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = KEPT + SPARE
+    needed = MAX_OPEN + RESERVED
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), max(hard, needed)))
     except (ValueError, OSError):
-        # Raising the hard limit is for CAP_SYS_RESOURCE (setrlimit(2)).
+        # Raising the hard limit needs CAP_SYS_RESOURCE (setrlimit(2)).
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class ControlFiles:
-    """Reads small files again and again, keeping some of them open. Not safe for threads."""
+    """Reads small files repeatedly and keeps them open. Not safe for threads."""
 
     def __init__(self, limit: int | None = None) -> None:
-        """Nothing is open yet.
+        """Create an empty cache.
 
         Args:
-            limit: how many are kept open; by default KEPT, or as many as this process may.
+            limit: maximum number of open files; by default MAX_OPEN, or less if RLIMIT_NOFILE is lower.
         """
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._limit = max(0, min(KEPT, soft - SPARE)) if limit is None else limit
+        self._limit = max(0, min(MAX_OPEN, soft - RESERVED)) if limit is None else limit
         self._open: dict[str, int] = {}
-        self._missing: dict[str, int] = {}
+        self._absent: dict[str, int] = {}
         self._used: set[str] = set()
         self._passes = 0
 
     def read(self, path: str) -> bytes | None:
-        """The content now; None when there is no such file.
+        """Return the current content; None for an absent file.
 
         Raises:
             OSError: the file cannot be read.
         """
-        # PERF: pread of an open memory.stat takes 5 us of ours, open + read + close 14; to find that there is no file
-        # 5, to remember it 0.2.
+        # PERF: pread of an open memory.stat takes 5 us of our own time, open + read + close 14 us; to find that a file is
+        # absent takes 5 us, to remember it 0.2 us.
+        # Paths of this pass; `sweep` closes all others.
         self._used.add(path)
         fd = self._open.get(path)
         if fd is not None:
             try:
+                # pread at offset 0 makes the kernel generate the content anew.
                 return os.pread(fd, SIZE, 0)
             except OSError as error:
-                # The cgroup was removed; one of the same name may be there by now.
+                # The cgroup was removed (ENODEV); another one of the same name may exist by now.
                 self._close(path)
-                if error.errno not in GONE:
+                if error.errno not in ABSENT:
                     raise
-        elif self._missing.get(path, 0) > self._passes:
+        elif self._absent.get(path, 0) > self._passes:
             return None
-        return self._first(path)
+        return self._open_and_read(path)
 
-    def glance(self, path: str) -> bytes | None:
-        """Like `read`, for a file that is read too seldom to be kept open."""
+    def read_once(self, path: str) -> bytes | None:
+        """Read as `read` does, without keeping the file open: for files that are read rarely."""
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -81,45 +83,46 @@ class ControlFiles:
             finally:
                 os.close(fd)
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno not in ABSENT:
                 raise
             return None
 
-    def sweep(self, ended: bool = True) -> None:
-        """End a pass: close, and forget, every file that was not asked for in it.
+    def sweep(self, has_ended: bool = True) -> None:
+        """End a pass: close the files that were not read in it.
 
         Args:
-            ended: whether a cgroup has ended; if not, the search may wait for some passes.
+            has_ended: True if a cgroup has ended; otherwise the search is done only every RETRY_PASSES passes.
         """
-        # PERF: 4,000 files are looked through in 1 ms, more when the processor has other things in its cache.
-        if ended or self._passes % RETRY == 0:
+        # PERF: searching 4,000 files takes 1 ms, more with cold caches.
+        if has_ended or self._passes % RETRY_PASSES == 0:
             for path in [path for path in self._open if path not in self._used]:
                 self._close(path)
-            for path in [path for path in self._missing if path not in self._used]:
-                del self._missing[path]
+            for path in [path for path in self._absent if path not in self._used]:
+                del self._absent[path]
         self._used = set()
         self._passes += 1
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all files."""
         for path in list(self._open):
             self._close(path)
 
-    def _first(self, path: str) -> bytes | None:
-        """Open and read a file."""
+    def _open_and_read(self, path: str) -> bytes | None:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 content = os.pread(fd, SIZE, 0)
+            # A cgroup can end between open and read (ENODEV); its descriptor must not leak.
             except BaseException:
                 os.close(fd)
                 raise
         except OSError as error:
-            if error.errno not in GONE:
+            if error.errno not in ABSENT:
                 raise
-            self._missing[path] = self._passes + RETRY
+            self._absent[path] = self._passes + RETRY_PASSES
             return None
-        self._missing.pop(path, None)
+        self._absent.pop(path, None)
+        # Beyond the limit a file is opened in each pass: slower, but complete.
         if len(self._open) < self._limit:
             self._open[path] = fd
         else:

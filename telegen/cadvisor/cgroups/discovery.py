@@ -1,5 +1,4 @@
-"""Which cgroups there are, and what each of them is by its path: the layouts of the kubelet's two drivers and of every
-runtime."""
+"""Search for cgroups, and their classification by path: both cgroup drivers of the kubelet, and every runtime."""
 
 from __future__ import annotations
 
@@ -13,11 +12,14 @@ Kind = Literal["root", "slice", "pod", "container"]
 
 MAX_DEPTH = 16
 MAX_CGROUPS = 50_000
-"""Bounds of the search: a node has some thousand cgroups, nested a few deep."""
+"""Limits of the search. A node has some thousand cgroups, nested a few levels deep."""
 
+# Names of a container's cgroup: `ID`, `RUNTIME-ID.scope` (systemd driver), `SLICE:RUNTIME:ID` (cgroupfs driver).
 _CONTAINER = re.compile(
     r"(?:.*:)?(?:(?:cri-containerd|containerd|crio|docker|libpod|nerdctl)[-:])?([0-9a-f]{64})(?:\.scope)?"
 )
+# The systemd driver writes the uid with `_` for `-`, since `-` separates the levels of a slice (systemd.slice(5)). The uid of a
+# static pod is a hash without dashes.
 _POD = re.compile(
     r"(?:(?:.+-)?kubepods(?:-burstable|-besteffort)?-)?pod([0-9a-f]{8}(?:[-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12})(?:\.slice)?"
 )
@@ -30,9 +32,9 @@ class Cgroup:
 
     Attributes:
         id: path below the mount, `/` for the root.
-        kind: what it is: `slice` is kubepods or one of its classes of service.
-        pod_uid: of the pod that it is, or is in; a static pod's has no dashes. "" outside pods.
-        container_id: 64 hexadecimal digits; "" for what is no container.
+        kind: `slice` is kubepods or one of its QoS classes.
+        pod_uid: uid of the pod's or container's pod, "" outside pods.
+        container_id: 64 hexadecimal digits of a container, "" for other kinds.
     """
 
     id: str
@@ -42,9 +44,9 @@ class Cgroup:
 
 
 def classify(name: str, parent: Cgroup) -> Cgroup | None:
-    """What a cgroup is by its name and its nearest shown ancestor; None for what is not shown.
+    """Classify a cgroup by its name and its nearest shown ancestor; None for a cgroup that is not shown.
 
-    The monitors that CRI-O and podman run beside each container (`crio-conmon-ID.scope`) are none.
+    The monitors that CRI-O and podman run beside each container (`crio-conmon-ID.scope`) are not shown.
     """
     id = f"{'' if parent.id == '/' else parent.id}/{name}"
     container = _CONTAINER.fullmatch(name)
@@ -53,37 +55,39 @@ def classify(name: str, parent: Cgroup) -> Cgroup | None:
     pod = _POD.fullmatch(name)
     if pod:
         return Cgroup(id, "pod", pod[1].replace("_", "-"))
-    in_slice = parent.kind == "slice" and name in ("burstable", "besteffort")
-    return Cgroup(id, "slice") if in_slice or _SLICE.fullmatch(name) else None
+    is_qos_class = parent.kind == "slice" and name in ("burstable", "besteffort")
+    return Cgroup(id, "slice") if is_qos_class or _SLICE.fullmatch(name) else None
 
 
 def find_cgroups(mount: str) -> Iterator[Cgroup]:
-    """Every cgroup below a mount that is shown. What is nested in a container is the container's own business.
+    """Yield the root and every shown cgroup below a mount. Cgroups nested in a container are not shown.
 
-    A folder that vanishes while it is listed is no error: its cgroup has ended.
+    A folder that disappears during the search is skipped: its cgroup has ended.
     """
     root = Cgroup("/", "root")
     yield root
-    waiting: list[tuple[str, Cgroup, int]] = [(mount, root, 0)]
+    pending: list[tuple[str, Cgroup, int]] = [(mount, root, 0)]
     seen = 0
-    while waiting:
-        path, parent, depth = waiting.pop()
+    while pending:
+        path, parent, depth = pending.pop()
         for name in _folders(path):
             seen += 1
+            # A runaway tree must not block the sampler; the cgroups found so far are served.
             if seen > MAX_CGROUPS:
                 return
             cgroup = classify(name, parent)
             if cgroup:
                 yield cgroup
             if depth < MAX_DEPTH and (cgroup is None or cgroup.kind != "container") and not name.endswith(".mount"):
-                # A cgroup that is not shown stands between its parent and its children by its path alone.
+                # A cgroup that is not shown passes kind and pod of its parent on to its children.
                 inner = cgroup or Cgroup(f"{'' if parent.id == '/' else parent.id}/{name}", parent.kind, parent.pod_uid)
-                waiting.append((os.path.join(path, name), inner, depth + 1))
+                pending.append((os.path.join(path, name), inner, depth + 1))
 
 
 def _folders(path: str) -> list[str]:
     try:
         with os.scandir(path) as entries:
+            # Links are not followed: v1 mounts have some (cpu -> cpu,cpuacct), and one could form a loop.
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []

@@ -1,5 +1,5 @@
-"""Where each controller's cgroups are mounted: decided per controller, since a hybrid host has some on v1 and some on
-v2."""
+"""Mount point and cgroup version of each controller. A hybrid host has some controllers on v1 and some on v2
+(https://docs.kernel.org/admin-guide/cgroup-v2.html#mounting)."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ _V2_NAMES = {
     "hugetlb": "hugetlb",
     "pressure": "",
 }
-"""Controllers that are read, by their v1 names, to what v2 calls them; "" for what every cgroup of v2 has whatever its
-controllers: CPU times and pressure. v1 has no pressure."""
+"""Controllers by v1 name, with the v2 name. "": CPU time and pressure, which every v2 cgroup has without a controller. v1 has no
+pressure."""
 
 CONTROLLERS = tuple(_V2_NAMES)
 
 
 @dataclass(frozen=True)
 class Mount:
-    """The folder below which a controller's cgroups lie, and the version of their files."""
+    """Cgroup version of a controller, and the folder of its root cgroup."""
 
     version: Literal[1, 2]
     path: str
 
 
 def find_mounts(cgroup_root: str) -> Mapping[str, Mount]:
-    """Controller to its mount; a controller that the kernel does not offer is left out.
+    """Return the mount of each controller that the kernel offers.
 
     Args:
-        cgroup_root: `/sys/fs/cgroup` as this process sees it. It is a v2 mount itself, or a folder of v1 mounts, in
-        which `unified` is v2.
+        cgroup_root: `/sys/fs/cgroup` as this process sees it: a v2 mount, or a folder of v1 mounts with a v2 mount `unified`.
     """
     if _is_v2(cgroup_root):
         return {controller: Mount(2, cgroup_root) for controller in CONTROLLERS}
@@ -47,13 +46,14 @@ def find_mounts(cgroup_root: str) -> Mapping[str, Mount]:
         path = _v1_path(cgroup_root, controller)
         if path:
             mounts[controller] = Mount(1, path)
+        # systemd's hybrid layout mounts v2 at `unified`, usually without controllers: then it has CPU times and pressure only.
         elif _is_v2(unified) and (_V2_NAMES[controller] or "cpuacct") in ("cpuacct", *_v2_controllers(unified)):
             mounts[controller] = Mount(2, unified)
     return mounts
 
 
 def _is_v2(path: str) -> bool:
-    """Only the v2 filesystem has this file. (`0::` in /proc/PID/cgroup proves nothing: hybrid hosts have it.)"""
+    # Only a v2 mount has this file. The line `0::` of /proc/PID/cgroup is no evidence: hybrid hosts have it too.
     return os.path.exists(os.path.join(path, "cgroup.controllers"))
 
 
@@ -66,12 +66,12 @@ def _v2_controllers(path: str) -> list[str]:
 
 
 def _v1_path(cgroup_root: str, controller: str) -> str:
-    """The v1 mount of a controller: its own folder, or one that it shares (`cpu,cpuacct`), with or without links to
-    it."""
+    """Path of a controller's v1 mount: a folder of its own, or one shared with others (`cpu,cpuacct`); "" without one."""
     try:
         names = os.listdir(cgroup_root)
     except OSError:
         return ""
+    # A distribution may link `cpu` to `cpu,cpuacct`: the own name first, then resolved to the mount itself.
     for name in sorted(names, key=lambda name: (name != controller, name)):
         path = os.path.join(cgroup_root, name)
         if controller in name.split(",") and os.path.isdir(path):

@@ -1,60 +1,159 @@
-"""Reads and writes of block devices, as the kernel accounts them to cgroups.
+"""Reads and writes of block devices per cgroup.
 
-v1 (https://docs.kernel.org/admin-guide/cgroup-v1/blkio-controller.html) has a set of files per scheduler and one of
-the throttling layer, and only those that are at work count: the first set with a number other than 0 is believed. A
-device without any number is left out, since a 0 there does not mean that nothing was read. v2:
-https://docs.kernel.org/admin-guide/cgroup-v2.html#io-interface-files.
+v1 (https://docs.kernel.org/admin-guide/cgroup-v1/blkio-controller.html) has one set of files per I/O scheduler and one of
+the throttling layer; only active ones count. v2: https://docs.kernel.org/admin-guide/cgroup-v2.html#io-interface-files.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from telegen.cadvisor.source import Context, Reading, Source, control_files, value
-from telegen.metrics.family import ALPHA, FamilyGenerator, counter, gauge
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.collector import Collector, Contents, Families, control_files
 
-Rows = dict[str, dict[str, int]]
+Counters = dict[str, dict[str, int]]
 """Device (`8:0`) to operation to number."""
+
+Rows = Optional[list[tuple[str, float]]]
+"""Rows of a device's name and a number."""
 
 FIELDS = ("io_service_bytes", "io_serviced", "io_merged", "io_service_time", "io_queued")
 SETS = ("blkio.bfq.{}_recursive", "blkio.{}_recursive", "blkio.throttle.{}_recursive", "blkio.throttle.{}")
-"""In the order of belief: BFQ, CFQ (kernels before 5.0), throttling. The throttling layer has only the first two
-fields."""
+"""Sets of files by priority: BFQ, CFQ (before Linux 5.0), throttling. The throttling layer has only the first two fields."""
 
 V1 = tuple(
     ("blkio", pattern.format(name)) for number, name in enumerate(FIELDS) for pattern in (SETS if number < 2 else SETS[:2])
 )
-PLACES = ((0, 4), (4, 8), (8, 10), (10, 12), (12, 14))
-"""Where each field's files are among them."""
+V1_SLICES = (slice(0, 4), slice(4, 8), slice(8, 10), slice(10, 12), slice(12, 14))
+"""Positions in V1 of the files of each field."""
 
 _device = re.compile(r"\d+:\d+").fullmatch
 
-BY_DEVICE: tuple[tuple[Callable[..., FamilyGenerator], str, str, str], ...] = (
-    (counter, "container_fs_reads_bytes_total", "Bytes read.", "reads_bytes"),
-    (counter, "container_fs_reads_total", "Reads that have ended.", "reads"),
-    (counter, "container_fs_reads_merged_total", "Reads that were merged with others.", "reads_merged"),
-    (counter, "container_fs_read_seconds_total", "Time spent reading, in seconds.", "read_seconds"),
-    (counter, "container_fs_writes_bytes_total", "Bytes written.", "writes_bytes"),
-    (counter, "container_fs_writes_total", "Writes that have ended.", "writes"),
-    (counter, "container_fs_writes_merged_total", "Writes that were merged with others.", "writes_merged"),
-    (counter, "container_fs_write_seconds_total", "Time spent writing, in seconds.", "write_seconds"),
-    (gauge, "container_fs_io_current", "Reads and writes under way.", "io_current"),
-    (counter, "container_fs_io_time_seconds_total", "Time spent reading and writing, in seconds.", "io_time"),
-    (counter, "container_fs_io_cost_usage_seconds_total", "Device time used by blk-iocost's model.", "cost_usage"),
-    (counter, "container_fs_io_cost_wait_seconds_total", "Time waited for blk-iocost's leave.", "cost_wait"),
-    (counter, "container_fs_io_cost_indebt_seconds_total", "Time in debt of blk-iocost.", "cost_indebt"),
-    (counter, "container_fs_io_cost_indelay_seconds_total", "Time held back for debts of blk-iocost.", "cost_indelay"),
+
+class DeviceReading(NamedTuple):
+    """Rows of (device, number) for each counter; `usage` has rows of (device, major, minor, operation, bytes).
+
+    The last three fields are those of /proc/diskstats alone.
+    """
+
+    reads_bytes: Rows = None
+    reads: Rows = None
+    reads_merged: Rows = None
+    read_seconds: Rows = None
+    writes_bytes: Rows = None
+    writes: Rows = None
+    writes_merged: Rows = None
+    write_seconds: Rows = None
+    io_current: Rows = None
+    io_time: Rows = None
+    cost_usage: Rows = None
+    cost_wait: Rows = None
+    cost_indebt: Rows = None
+    cost_indelay: Rows = None
+    usage: Optional[list[tuple[str, str, str, str, int]]] = None
+    sector_reads: Rows = None
+    sector_writes: Rows = None
+    io_time_weighted: Rows = None
+
+
+family = Families(DeviceReading)
+
+OPERATIONS = (
+    family.counter(
+        "container_fs_reads_total",
+        "Completed reads (v2 rios of io.stat, v1 io_serviced, root /proc/diskstats).",
+        lambda reading: reading.reads,
+        "device",
+    ),
+    family.counter(
+        "container_fs_reads_merged_total",
+        "Reads merged into other requests (v1 io_merged, root /proc/diskstats).",
+        lambda reading: reading.reads_merged,
+        "device",
+    ),
+    family.counter(
+        "container_fs_read_seconds_total",
+        "Time of all reads in seconds (v1 io_service_time, root /proc/diskstats).",
+        lambda reading: reading.read_seconds,
+        "device",
+    ),
+    family.counter(
+        "container_fs_writes_total",
+        "Completed writes (v2 wios of io.stat, v1 io_serviced, root /proc/diskstats).",
+        lambda reading: reading.writes,
+        "device",
+    ),
+    family.counter(
+        "container_fs_writes_merged_total",
+        "Writes merged into other requests (v1 io_merged, root /proc/diskstats).",
+        lambda reading: reading.writes_merged,
+        "device",
+    ),
+    family.counter(
+        "container_fs_write_seconds_total",
+        "Time of all writes in seconds (v1 io_service_time, root /proc/diskstats).",
+        lambda reading: reading.write_seconds,
+        "device",
+    ),
+    family.gauge(
+        "container_fs_io_current",
+        "Reads and writes in progress (v1 io_queued, root /proc/diskstats).",
+        lambda reading: reading.io_current,
+        "device",
+    ),
+    family.counter(
+        "container_fs_io_time_seconds_total",
+        "Time spent on I/O in seconds (v1 io_service_time, root /proc/diskstats).",
+        lambda reading: reading.io_time,
+        "device",
+    ),
 )
+"""Families that the root takes from /proc/diskstats (see `diskstats`)."""
 
 FAMILIES = (
-    *(make(name, help, ALPHA, value(key), "device") for make, name, help, key in BY_DEVICE),
-    counter(
+    family.counter(
+        "container_fs_reads_bytes_total",
+        "Bytes read (v2 rbytes of io.stat, v1 io_service_bytes).",
+        lambda reading: reading.reads_bytes,
+        "device",
+    ),
+    family.counter(
+        "container_fs_writes_bytes_total",
+        "Bytes written (v2 wbytes of io.stat, v1 io_service_bytes).",
+        lambda reading: reading.writes_bytes,
+        "device",
+    ),
+    *OPERATIONS,
+    family.counter(
+        "container_fs_io_cost_usage_seconds_total",
+        "Device time that blk-iocost has charged, in seconds (cost.usage of io.stat).",
+        lambda reading: reading.cost_usage,
+        "device",
+    ),
+    family.counter(
+        "container_fs_io_cost_wait_seconds_total",
+        "Time that I/O waited for blk-iocost, in seconds (cost.wait of io.stat).",
+        lambda reading: reading.cost_wait,
+        "device",
+    ),
+    family.counter(
+        "container_fs_io_cost_indebt_seconds_total",
+        "Time in debt to blk-iocost, in seconds (cost.indebt of io.stat).",
+        lambda reading: reading.cost_indebt,
+        "device",
+    ),
+    family.counter(
+        "container_fs_io_cost_indelay_seconds_total",
+        "Time that blk-iocost delayed tasks for their debt, in seconds (cost.indelay of io.stat).",
+        lambda reading: reading.cost_indelay,
+        "device",
+    ),
+    family.counter(
         "container_blkio_device_usage_total",
-        "Bytes read and written. v1 counts each byte under several operations.",
-        ALPHA,
-        value("usage"),
+        "Bytes per operation (v2 io.stat, v1 io_service_bytes). v1 counts each byte in several operations.",
+        lambda reading: reading.usage,
         "device",
         "major",
         "minor",
@@ -62,87 +161,102 @@ FAMILIES = (
     ),
 )
 
-OF_DISKSTATS = ("reads", "writes", "reads_merged", "writes_merged", "read_seconds", "write_seconds", "io_current", "io_time")
-"""Left out for the root: /proc/diskstats says the same of whole devices and partitions, under the same names."""
 
-
-def parse(raw: Sequence[Optional[bytes]], context: Context) -> Reading:
-    """Rows of device and number; usage: of device, major, minor, operation and number."""
-    name, stat = context.node.device, raw[-1]
-    reading = _parse_v1(raw, name) if stat is None else _parse_v2(stat, name)
+def parse(raw: Contents, context: Context) -> DeviceReading:
+    """Parse the v1 files or io.stat of v2."""
+    stat = raw[-1]
+    reading = _parse_v1(raw, context.node.device) if stat is None else _parse_v2(stat, context.node.device)
     if context.cgroup.kind == "root":
-        for key in OF_DISKSTATS:
-            reading.pop(key, None)
+        # /proc/diskstats reports these under the same names, for partitions as well: the series would collide.
+        return reading._replace(
+            reads=None,
+            reads_merged=None,
+            read_seconds=None,
+            writes=None,
+            writes_merged=None,
+            write_seconds=None,
+            io_current=None,
+            io_time=None,
+        )
     return reading
 
 
-SOURCE = Source("io", "diskIO", FAMILIES, control_files(V1, (("blkio", "io.stat"),)), parse)
+COLLECTOR = Collector("io", "diskIO", FAMILIES, control_files(V1, (("blkio", "io.stat"),)), parse)
 
 
-def _parse_v1(raw: Sequence[Optional[bytes]], name: Callable[[str], str]) -> Reading:
-    size, count, merged, time, queued = [_first_counted(raw[first:end]) for first, end in PLACES]
-    return {
-        "usage": list(_usage(size, name)),
-        "reads_bytes": _column(size, "Read", name),
-        "writes_bytes": _column(size, "Write", name),
-        "reads": _column(count, "Read", name),
-        "writes": _column(count, "Write", name),
-        "reads_merged": _column(merged, "Read", name),
-        "writes_merged": _column(merged, "Write", name),
-        "read_seconds": _column(time, "Read", name, 1e9),
-        "write_seconds": _column(time, "Write", name, 1e9),
-        "io_time": _column(time, "Total", name, 1e9),
-        "io_current": _column(queued, "Total", name),
-    }
+def _parse_v1(raw: Contents, name: Callable[[str], str]) -> DeviceReading:
+    size, count, merged, time, queued = [_first_active(raw[files]) for files in V1_SLICES]
+    return DeviceReading(
+        usage=list(_usage(size, name)),
+        reads_bytes=_rows(size, "Read", name),
+        writes_bytes=_rows(size, "Write", name),
+        reads=_rows(count, "Read", name),
+        writes=_rows(count, "Write", name),
+        reads_merged=_rows(merged, "Read", name),
+        writes_merged=_rows(merged, "Write", name),
+        read_seconds=_rows(time, "Read", name, 1e9),
+        write_seconds=_rows(time, "Write", name, 1e9),
+        io_time=_rows(time, "Total", name, 1e9),
+        io_current=_rows(queued, "Total", name),
+    )
 
 
-def _first_counted(contents: Sequence[Optional[bytes]]) -> Rows:
-    """The rows of the first file in which a device has a number other than 0, without devices that have none."""
+def _first_active(contents: Sequence[Optional[bytes]]) -> Counters:
+    """Counters of the first file in which any device has a number other than 0.
+
+    Files of an inactive scheduler contain zeros, so a 0 does not mean "no I/O": devices with zeros only are left out.
+    """
     for content in contents:
-        rows: Rows = {}
+        devices: Counters = {}
         for line in (content or b"").decode("ascii", "replace").split("\n"):
             words = line.split()
             if len(words) == 3 and _device(words[0]) and words[2].isdigit():
-                rows.setdefault(words[0], {})[words[1]] = int(words[2])
-        counted = {device: numbers for device, numbers in rows.items() if any(numbers.values())}
-        if counted:
-            return counted
+                devices.setdefault(words[0], {})[words[1]] = int(words[2])
+        active = {device: numbers for device, numbers in devices.items() if any(numbers.values())}
+        if active:
+            return active
     return {}
 
 
-def _parse_v2(content: bytes, name: Callable[[str], str]) -> Reading:
-    rows = {}
+def _parse_v2(content: bytes, name: Callable[[str], str]) -> DeviceReading:
+    """Parse lines such as `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`."""
+    devices: Counters = {}
     for line in content.decode("ascii", "replace").split("\n"):
         device, *words = line.split() or [""]
         if _device(device):
             pairs = [word.split("=") for word in words]
             numbers = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
             if numbers:
-                rows[device] = numbers
+                devices[device] = numbers
+    # Discards (dbytes) are left out, as in cAdvisor.
     size = {
         device: {operation: numbers[key] for operation, key in (("Read", "rbytes"), ("Write", "wbytes")) if key in numbers}
-        for device, numbers in rows.items()
+        for device, numbers in devices.items()
     }
-    found = {"reads_bytes": "rbytes", "writes_bytes": "wbytes", "reads": "rios", "writes": "wios"}
-    costs = {f"cost_{key}": f"cost.{key}" for key in ("usage", "wait", "indebt", "indelay")}
-    return {
-        "usage": list(_usage(size, name)),
-        **{key: _column(rows, field, name) for key, field in found.items()},
-        **{key: _column(rows, field, name, 1e6) for key, field in costs.items()},
-    }
+    return DeviceReading(
+        usage=list(_usage(size, name)),
+        reads_bytes=_rows(devices, "rbytes", name),
+        writes_bytes=_rows(devices, "wbytes", name),
+        reads=_rows(devices, "rios", name),
+        writes=_rows(devices, "wios", name),
+        cost_usage=_rows(devices, "cost.usage", name, 1e6),
+        cost_wait=_rows(devices, "cost.wait", name, 1e6),
+        cost_indebt=_rows(devices, "cost.indebt", name, 1e6),
+        cost_indelay=_rows(devices, "cost.indelay", name, 1e6),
+    )
 
 
-def _usage(rows: Rows, name: Callable[[str], str]) -> Iterator[tuple[str, str, str, str, int]]:
-    for device, numbers in rows.items():
+def _usage(devices: Counters, name: Callable[[str], str]) -> Iterator[tuple[str, str, str, str, int]]:
+    for device, numbers in devices.items():
         major, _, minor = device.partition(":")
         for operation, number in numbers.items():
             yield name(device), major, minor, operation, number
 
 
-def _column(rows: Rows, field: str, name: Callable[[str], str], unit: float = 1) -> list[tuple[str, float]]:
-    """One number of each device that has it, by the device's name, divided by `unit`."""
+def _rows(devices: Counters, field: str, name: Callable[[str], str], unit: float = 1) -> list[tuple[str, float]]:
+    """Rows of each device that has the field; numbers are divided by `unit`."""
     return [
         (name(device), numbers[field] if unit == 1 else numbers[field] / unit)
-        for device, numbers in rows.items()
+        for device, numbers in devices.items()
         if field in numbers
     ]

@@ -1,7 +1,7 @@
-"""Reads and writes of the node's disks and partitions (/proc/diskstats,
-https://docs.kernel.org/admin-guide/iostats.html), shown on the root under the names that containers' have.
+"""Reads and writes of the node's disks and partitions, shown on the root (/proc/diskstats,
+https://docs.kernel.org/admin-guide/iostats.html).
 
-Times are milliseconds and become seconds. (cAdvisor takes them for nanoseconds, and knows only sd*, vd*, xvd* and dm-*.)
+Times are milliseconds there and seconds here. cAdvisor takes them for nanoseconds, and shows only sd*, vd*, xvd* and dm-*.
 """
 
 from __future__ import annotations
@@ -9,47 +9,41 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from telegen.cadvisor.cgroups.discovery import Kind
-from telegen.cadvisor.collectors.disk_io import BY_DEVICE
-from telegen.cadvisor.source import Context, Reading, Source, value
-from telegen.metrics.family import ALPHA, counter
-
-FIELDS = (
-    ("reads", 3, 1),
-    ("reads_merged", 4, 1),
-    ("sector_reads", 5, 1),
-    ("read_seconds", 6, 1000),
-    ("writes", 7, 1),
-    ("writes_merged", 8, 1),
-    ("sector_writes", 9, 1),
-    ("write_seconds", 10, 1000),
-    ("io_current", 11, 1),
-    ("io_time", 12, 1000),
-    ("io_time_weighted", 13, 1000),
-)
-"""Name, column of the line, what it is divided by."""
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.collector import ROOT, Collector
+from telegen.cadvisor.collectors.disk_io import OPERATIONS, DeviceReading, family
 
 FAMILIES = (
-    *(make(name, help, ALPHA, value(key), "device") for make, name, help, key in BY_DEVICE if key in {field[0] for field in FIELDS}),
-    counter("container_fs_sector_reads_total", "Sectors of 512 bytes read.", ALPHA, value("sector_reads"), "device"),
-    counter("container_fs_sector_writes_total", "Sectors of 512 bytes written.", ALPHA, value("sector_writes"), "device"),
-    counter(
+    *OPERATIONS,
+    family.counter(
+        "container_fs_sector_reads_total",
+        "Sectors of 512 bytes read (/proc/diskstats).",
+        lambda reading: reading.sector_reads,
+        "device",
+    ),
+    family.counter(
+        "container_fs_sector_writes_total",
+        "Sectors of 512 bytes written (/proc/diskstats).",
+        lambda reading: reading.sector_writes,
+        "device",
+    ),
+    family.counter(
         "container_fs_io_time_weighted_seconds_total",
-        "Time spent reading and writing, times how much was under way, in seconds.",
-        ALPHA,
-        value("io_time_weighted"),
+        "Time spent on I/O in seconds, multiplied by the number of requests in progress (/proc/diskstats).",
+        lambda reading: reading.io_time_weighted,
         "device",
     ),
 )
 
-ROOT: frozenset[Kind] = frozenset(("root",))
+FIRST, LAST = 3, 14
+"""Columns with counters; newer kernels append discards and flushes."""
 
-_unused = re.compile(r"(loop|ram|fd|sr|zram|nbd)\d+").fullmatch
-"""Devices that are there whether something is behind them or not: left out while they have done nothing."""
+_virtual = re.compile(r"(loop|ram|fd|sr|zram|nbd)\d+").fullmatch
+"""Devices that the kernel lists even if nothing is attached; shown only after the first I/O."""
 
 
 def read(context: Context) -> Optional[bytes]:
-    """The file. It may be longer than control files are."""
+    # Not with read_path: the file can be longer than the limit for control files.
     try:
         with open(f"{context.node.roots.proc}/diskstats", "rb") as file:
             return file.read() or None
@@ -57,19 +51,36 @@ def read(context: Context) -> Optional[bytes]:
         return None
 
 
-def parse(content: bytes, context: Context) -> Reading:
-    """Rows of device and number. A line that was cut short, or is of another form, is passed over."""
-    rows: dict[str, list[tuple[str, float]]] = {name: [] for name, _, _ in FIELDS}
+def parse(content: bytes, context: Context) -> DeviceReading:
+    """Parse the columns of each device. Lines that are truncated or malformed are skipped."""
+    devices: list[tuple[str, list[int]]] = []
     for line in content.decode("ascii", "replace").split("\n"):
         words = line.split()
-        if len(words) < 14 or not all(word.isdigit() for word in (*words[:2], *words[3:14])):
+        if len(words) < LAST or not all(word.isdigit() for word in (*words[:2], *words[FIRST:LAST])):
             continue
-        if _unused(words[2]) and not any(int(word) for word in words[3:14]):
-            continue
-        device = context.node.device(f"{words[0]}:{words[1]}")
-        for name, column, unit in FIELDS:
-            rows[name].append((device, int(words[column]) / unit if unit > 1 else int(words[column])))
-    return dict(rows)
+        numbers = [int(word) for word in words[FIRST:LAST]]
+        if any(numbers) or not _virtual(words[2]):
+            devices.append((context.node.device(f"{words[0]}:{words[1]}"), numbers))
+
+    def counts(column: int) -> list[tuple[str, float]]:
+        return [(device, numbers[column]) for device, numbers in devices]
+
+    def seconds(column: int) -> list[tuple[str, float]]:
+        return [(device, numbers[column] / 1000) for device, numbers in devices]
+
+    return DeviceReading(
+        reads=counts(0),
+        reads_merged=counts(1),
+        sector_reads=counts(2),
+        read_seconds=seconds(3),
+        writes=counts(4),
+        writes_merged=counts(5),
+        sector_writes=counts(6),
+        write_seconds=seconds(7),
+        io_current=counts(8),
+        io_time=seconds(9),
+        io_time_weighted=seconds(10),
+    )
 
 
-SOURCE = Source("diskstats", "diskIO", FAMILIES, read, parse, ROOT)
+COLLECTOR = Collector("diskstats", "diskIO", FAMILIES, read, parse, ROOT)

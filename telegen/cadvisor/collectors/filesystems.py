@@ -1,5 +1,4 @@
-"""Room of file systems: cAdvisor's group `disk`. The node's are asked directly, layers of containers are measured by
-`layers` meanwhile."""
+"""Usage and size of file systems. The node's are read in the pass, container layers by `_layers` in a thread."""
 
 from __future__ import annotations
 
@@ -8,68 +7,87 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Optional
+from typing import NamedTuple, Optional
 
+from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.cgroups.discovery import Kind
-from telegen.cadvisor.collectors.layers import Layers, Room
-from telegen.cadvisor.collectors.mountinfo import FileSystem, mounts
-from telegen.cadvisor.source import Context, Node, Raw, Reading, Source, value
-from telegen.metrics.family import ALPHA, gauge
-
-FAMILIES = (
-    gauge(
-        "container_fs_usage_bytes",
-        "Bytes in use: of the node, by file system; of a container, what it has written to its own layer.",
-        ALPHA,
-        value("usage"),
-        "device",
-    ),
-    gauge("container_fs_limit_bytes", "Size of the file system.", ALPHA, value("limit"), "device"),
-    gauge("container_fs_inodes_total", "Inodes of the file system.", ALPHA, value("inodes"), "device"),
-    gauge("container_fs_inodes_free", "Inodes of the file system that are free.", ALPHA, value("inodes_free"), "device"),
-)
+from telegen.cadvisor.collector import AnyCollector, Collector, Families
+from telegen.cadvisor.collectors._layers import LayerScanner, Usage
+from telegen.cadvisor.collectors._mountinfo import FileSystem, mounts
+from telegen.cadvisor.node import Node
+from telegen.config.model import Cadvisor
 
 KINDS: frozenset[Kind] = frozenset(("root", "container"))
 
+
+class DeviceUsage(NamedTuple):
+    """Name of a device and the usage of its file system."""
+
+    device: str
+    usage: Usage
+
+
+class FilesystemsReading(NamedTuple):
+    """Rows of device and bytes, or number of inodes."""
+
+    usage: list[tuple[str, int]]
+    limit: list[tuple[str, int]]
+    inodes: list[tuple[str, int]]
+    inodes_free: list[tuple[str, int]]
+
+
+family = Families(FilesystemsReading)
+
+FAMILIES = (
+    family.gauge(
+        "container_fs_usage_bytes",
+        "Bytes in use: of the node per file system (statvfs), of a container in its writable layer.",
+        lambda reading: reading.usage,
+        "device",
+    ),
+    family.gauge("container_fs_limit_bytes", "Size of the file system in bytes (statvfs).", lambda reading: reading.limit, "device"),
+    family.gauge("container_fs_inodes_total", "Inodes of the file system (statvfs).", lambda reading: reading.inodes, "device"),
+    family.gauge(
+        "container_fs_inodes_free", "Free inodes of the file system (statvfs).", lambda reading: reading.inodes_free, "device"
+    ),
+)
+
 _local = re.compile(r"ext[234]|xfs|btrfs|f2fs|bcachefs|jfs|reiserfs|zfs|vfat|exfat|squashfs|erofs").fullmatch
 _remote = re.compile(r"nfs.*|cifs|smb.*|ceph|glusterfs|lustre|afs|9p|fuse.*|gfs2|ocfs2|autofs").fullmatch
-"""What may wait for another machine. A path that leads through one is not touched: it could stop the sampler."""
+"""Types that may wait for another machine. Nothing below such a mount is accessed: a hanging server would block the sampler."""
 
 _of_containers = re.compile(r"/kubelet/pods/|/io\.containerd\.|/containers/storage/|/docker/|/run/(containerd|docker|user|netns)/").search
-"""Where runtimes and the kubelet mount what belongs to single containers and pods."""
-
-Row = tuple[str, Room]
-"""A device's name and its room."""
+"""Mount points of single containers and pods."""
 
 
-class FileSystems:
-    """The file systems of the node. Not safe for threads."""
+class NodeFileSystems:
+    """Mounted file systems of the node. Not safe for threads."""
 
     def __init__(self, interval: float) -> None:
-        """`interval`: seconds between two looks at what is mounted."""
+        """`interval`: seconds between two reads of the mounts."""
         self._interval, self._due = interval, 0.0
         self._shown: dict[str, FileSystem] = {}
         self._names: dict[str, str] = {}
 
-    def rows(self, node: Node) -> tuple[Row, ...]:
-        """Each file system's room now."""
+    def usage(self, node: Node) -> tuple[DeviceUsage, ...]:
+        """Read the usage of each file system."""
         self._refresh(node)
-        rows = []
+        found = []
         for name, system in self._shown.items():
             try:
-                room = _room(f"{node.roots.host.rstrip('/')}{system.point}", system)
+                usage = _usage(node.roots.host_path(system.point), system)
             except PermissionError as error:
-                node.refuse(error)
+                node.count_denied(error)
                 continue
             except OSError as error:
-                node.count(error)
+                node.count_error(error)
                 continue
-            if room:
-                rows.append((name, room))
-        return tuple(rows)
+            if usage:
+                found.append(DeviceUsage(name, usage))
+        return tuple(found)
 
     def name(self, node: Node, device: str) -> str:
-        """What the file system of a device's number is called on the node."""
+        """Name of the file system on a device number."""
         self._refresh(node)
         return self._names.get(device) or node.device(device)
 
@@ -82,49 +100,56 @@ class FileSystems:
             with open(f"{node.roots.proc}/1/mountinfo", "rb") as file:
                 found = list(mounts(file.read()))
         except OSError as error:
-            node.count(error)
+            node.count_error(error)
             found = []
         self._shown, self._names = {}, {}
-        for system in shown(found):
-            # Some kernels call the root's device /dev/root, which is no name.
+        for system in select(found):
+            # Some kernels report the root device as /dev/root, which does not exist.
             name = name_of(system) if system.source != "/dev/root" else node.device(system.device)
+            # The first mount of a device is shown; bind mounts of the same device follow it.
             self._shown.setdefault(name, system)
             self._names.setdefault(system.device, name)
 
 
-def make(interval: float, layers: Layers) -> Source:
-    """The source.
+def make(settings: Cadvisor, groups: frozenset[str]) -> AnyCollector:
+    return make_with(settings.housekeeping_interval, LayerScanner(settings.disk_usage_interval))
+
+
+def make_with(interval: float, scanner: LayerScanner) -> AnyCollector:
+    """Return the collector.
 
     Args:
-        interval: seconds between two looks at what is mounted.
-        layers: who measures the layers of containers.
+        interval: seconds between two reads of the mounts.
+        scanner: measures the layers of containers.
     """
-    systems = FileSystems(interval)
+    systems = NodeFileSystems(interval)
 
-    def read(context: Context) -> Raw:
+    def read(context: Context) -> Optional[tuple[DeviceUsage, ...]]:
         if context.cgroup.kind == "root":
-            layers.begin(context.node)
-            return systems.rows(context.node) or None
-        found = layers.room(context)
-        return None if found is None else ((systems.name(context.node, found[0]), found[1]),)
+            # The root is the first cgroup of every pass.
+            scanner.begin_pass(context.node)
+            return systems.usage(context.node) or None
+        layer = scanner.usage(context)
+        return None if layer is None else (DeviceUsage(systems.name(context.node, layer.device), layer.usage),)
 
-    return Source("filesystems", "disk", FAMILIES, read, parse, KINDS)
-
-
-def parse(raw: tuple[Row, ...], context: Context) -> Reading:
-    """Rows of device and bytes, or of device and inodes. File systems without a fixed number of inodes say 0: absent."""
-    return {
-        "usage": [(name, room.usage) for name, room in raw],
-        "limit": [(name, room.limit) for name, room in raw],
-        "inodes": [(name, room.inodes) for name, room in raw if room.inodes],
-        "inodes_free": [(name, room.inodes_free) for name, room in raw if room.inodes],
-    }
+    return Collector("filesystems", "disk", FAMILIES, read, parse, KINDS)
 
 
-def shown(found: Iterable[FileSystem]) -> Iterator[FileSystem]:
-    """What is shown of the mounts of the node: local file systems and what is in memory, without those of containers."""
+def parse(raw: tuple[DeviceUsage, ...], context: Context) -> FilesystemsReading:
+    # File systems that allocate inodes dynamically (btrfs) report a total of 0: absent.
+    return FilesystemsReading(
+        usage=[(device, usage.used) for device, usage in raw],
+        limit=[(device, usage.size) for device, usage in raw],
+        inodes=[(device, usage.inodes) for device, usage in raw if usage.inodes],
+        inodes_free=[(device, usage.inodes_free) for device, usage in raw if usage.inodes],
+    )
+
+
+def select(found: Iterable[FileSystem]) -> Iterator[FileSystem]:
+    """Select the mounts that are shown: local file systems and tmpfs, except those of single containers."""
     remote: list[str] = []
     for system in found:
+        # mountinfo lists a mount before those below it, so one pass is enough.
         if any(system.point.startswith(f"{point}/") for point in remote):
             continue
         if _remote(system.type):
@@ -136,24 +161,24 @@ def shown(found: Iterable[FileSystem]) -> Iterator[FileSystem]:
 
 
 def name_of(system: FileSystem) -> str:
-    """cAdvisor's names: the source; for what is in memory its place, for an overlay its number."""
+    """Return cAdvisor's name: the mount point of a tmpfs, the device number of an overlay, else the source."""
     if system.type == "tmpfs":
         return system.point
     return f"overlay_{system.device.replace(':', '-')}" if system.type == "overlay" else system.source
 
 
-def _room(path: str, system: FileSystem) -> Optional[Room]:
-    """The room of a mounted file system; None when another one is at its place by now, or for this process.
+def _usage(path: str, system: FileSystem) -> Optional[Usage]:
+    """Read the usage of a mounted file system; None if another one is mounted at its path, or in this mount namespace.
 
     Raises:
-        OSError: it cannot be asked.
+        OSError: the file system cannot be read.
     """
     device = os.stat(path).st_dev
-    # Each subvolume of a btrfs has a number of its own.
+    # Each subvolume of a btrfs has a device number of its own, which mountinfo does not show.
     if system.type != "btrfs" and f"{os.major(device)}:{os.minor(device)}" != system.device:
         return None
     with suppress(FileNotFoundError):
         state = os.statvfs(path)
         used = (state.f_blocks - state.f_bfree) * state.f_frsize
-        return Room(used, state.f_blocks * state.f_frsize, state.f_files, state.f_ffree)
+        return Usage(used, state.f_blocks * state.f_frsize, state.f_files, state.f_ffree)
     return None

@@ -1,56 +1,96 @@
-"""Huge pages by size (https://docs.kernel.org/admin-guide/cgroup-v2.html#hugetlb, .../cgroup-v1/hugetlb.html).
+"""Huge pages by size (https://docs.kernel.org/admin-guide/cgroup-v2.html#hugetlb,
+https://docs.kernel.org/admin-guide/cgroup-v1/hugetlb.html).
 
-Reservations count as used where the kernel (5.7 and newer) tells them.
+Reserved pages count as used where the kernel reports them (`rsvd` files, Linux 5.7 and later).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.parsing import keyed, number
-from telegen.cadvisor.source import Context, Raw, Reading, Source, value
-from telegen.metrics.family import ALPHA, counter, gauge
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.parsing import keyed
+from telegen.cadvisor.collector import Collector, Families
+
+
+class PageFiles(NamedTuple):
+    """Files of one page size. `failures` is the failcnt of v1, the events file of v2."""
+
+    size: str
+    usage: Optional[bytes]
+    max_usage: Optional[bytes]
+    failures: Optional[bytes]
+
+
+class HugetlbReading(NamedTuple):
+    """Rows of page size and bytes, or count."""
+
+    usage: list[tuple[str, int]]
+    max_usage: list[tuple[str, int]]
+    failcnt: list[tuple[str, int]]
+
+
+family = Families(HugetlbReading)
 
 FAMILIES = (
-    gauge("container_hugetlb_usage_bytes", "Huge pages in use or reserved.", ALPHA, value("usage"), "pagesize"),
-    gauge("container_hugetlb_max_usage_bytes", "Most huge pages ever in use.", ALPHA, value("max_usage"), "pagesize"),
-    counter("container_hugetlb_failcnt", "Times that the limit of huge pages was hit.", ALPHA, value("failcnt"), "pagesize"),
+    family.gauge(
+        "container_hugetlb_usage_bytes",
+        "Huge pages in use or reserved, in bytes (v2 hugetlb.*.current, v1 usage_in_bytes).",
+        lambda reading: reading.usage,
+        "pagesize",
+    ),
+    family.gauge(
+        "container_hugetlb_max_usage_bytes",
+        "Peak of huge pages in use or reserved, in bytes (v1 max_usage_in_bytes).",
+        lambda reading: reading.max_usage,
+        "pagesize",
+    ),
+    family.counter(
+        "container_hugetlb_failcnt",
+        "Allocations that failed at the limit of huge pages (v2 max of hugetlb.*.events, v1 failcnt).",
+        lambda reading: reading.failcnt,
+        "pagesize",
+    ),
 )
 
-V1 = (("usage_in_bytes", "rsvd.usage_in_bytes"), ("max_usage_in_bytes", "rsvd.max_usage_in_bytes"), ("failcnt", "rsvd.failcnt"))
-V2 = (("current", "rsvd.current"), ("events", "events"))
 
-
-def read(context: Context) -> Raw:
-    """Per size of page a tuple: its name and the files of the version at hand."""
+def read(context: Context) -> Optional[tuple[PageFiles, ...]]:
+    """Read the files of each page size of the node."""
     version = context.version("hugetlb")
     if version is None:
         return None
     found = []
     for size in context.node.huge_page_sizes:
-        contents = [
-            _first(context, f"hugetlb.{size}.{reserved}", f"hugetlb.{size}.{plain}")
-            for plain, reserved in (V1 if version == 1 else V2)
-        ]
-        if any(contents):
-            found.append((size, *contents))
+        if version == 1:
+            names = ("usage_in_bytes", "max_usage_in_bytes", "failcnt")
+            files = PageFiles(size, *[_first(context, f"hugetlb.{size}.rsvd.{name}", f"hugetlb.{size}.{name}") for name in names])
+        else:
+            usage = _first(context, f"hugetlb.{size}.rsvd.current", f"hugetlb.{size}.current")
+            files = PageFiles(size, usage, None, context.read("hugetlb", f"hugetlb.{size}.events"))
+        # Without the controller all files are absent.
+        if any(files[1:]):
+            found.append(files)
     return tuple(found) or None
 
 
-def parse(raw: Sequence[tuple[Any, ...]], context: Context) -> Reading:
-    """usage, max_usage: rows of size and bytes; failcnt: of size and count. v2 has no most."""
-    if context.version("hugetlb") == 1:
-        columns = zip(("usage", "max_usage", "failcnt"), range(1, 4))
-        return {name: [(row[0], number(row[place])) for row in raw if row[place]] for name, place in columns}
-    counts = [(size, keyed(events)) for size, _, events in raw if events]
-    return {
-        "usage": [(size, number(current)) for size, current, _ in raw if current],
-        "failcnt": [(size, found[b"max"]) for size, found in counts if b"max" in found],
-    }
+def parse(raw: tuple[PageFiles, ...], context: Context) -> HugetlbReading:
+    return HugetlbReading(
+        usage=[(files.size, int(files.usage)) for files in raw if files.usage],
+        max_usage=[(files.size, int(files.max_usage)) for files in raw if files.max_usage],
+        failcnt=_failures_v1(raw) if context.version("hugetlb") == 1 else _failures_v2(raw),
+    )
 
 
-SOURCE = Source("hugetlb", "hugetlb", FAMILIES, read, parse)
+COLLECTOR = Collector("hugetlb", "hugetlb", FAMILIES, read, parse, opt_in=True)
+
+
+def _failures_v1(raw: tuple[PageFiles, ...]) -> list[tuple[str, int]]:
+    return [(files.size, int(files.failures)) for files in raw if files.failures]
+
+
+def _failures_v2(raw: tuple[PageFiles, ...]) -> list[tuple[str, int]]:
+    counts = [(files.size, keyed(files.failures)) for files in raw if files.failures]
+    return [(size, events[b"max"]) for size, events in counts if b"max" in events]
 
 
 def _first(context: Context, *names: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Memory in use, and what the kernel did to find more of it.
+"""Memory usage and reclaim.
 
 v1: https://docs.kernel.org/admin-guide/cgroup-v1/memory.html, v2:
 https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files.
@@ -6,12 +6,11 @@ https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.parsing import keyed, meminfo, number
-from telegen.cadvisor.source import Context, Raw, Reading, Source, control_files, value
-from telegen.metrics.family import ALPHA, counter, gauge
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.parsing import keyed, meminfo, number_if_read
+from telegen.cadvisor.collector import Collector, Contents, Families, control_files
 
 V1 = (
     ("memory", "memory.stat"),
@@ -28,170 +27,239 @@ V2 = (
     ("memory", "memory.events"),
 )
 
-V1_STAT = {
-    "cache": b"total_cache",
-    "rss": b"total_rss",
-    "mapped_file": b"total_mapped_file",
-    "swap": b"total_swap",
-    "active_file": b"total_active_file",
-    "inactive_file": b"total_inactive_file",
-    "file_dirty": b"total_dirty",
-    "file_writeback": b"total_writeback",
-    "refault_file": b"workingset_refault_file",
-    "refault_anon": b"workingset_refault_anon",
-}
-V2_STAT = {
-    "cache": b"file",
-    "rss": b"anon",
-    "kernel": b"kernel",
-    "mapped_file": b"file_mapped",
-    "active_file": b"active_file",
-    "inactive_file": b"inactive_file",
-    "file_dirty": b"file_dirty",
-    "file_writeback": b"file_writeback",
-    "pgscan": b"pgscan",
-    "pgsteal": b"pgsteal",
-    "refault_file": b"workingset_refault_file",
-    "refault_anon": b"workingset_refault_anon",
-}
+
+class MemoryReading(NamedTuple):
+    """Bytes and counts; `failures` has rows of (type, scope, count)."""
+
+    usage: Optional[int] = None
+    working_set: Optional[int] = None
+    max_usage: Optional[int] = None
+    rss: Optional[int] = None
+    cache: Optional[int] = None
+    mapped_file: Optional[int] = None
+    swap: Optional[int] = None
+    kernel: Optional[int] = None
+    active_file: Optional[int] = None
+    inactive_file: Optional[int] = None
+    file_dirty: Optional[int] = None
+    file_writeback: Optional[int] = None
+    failcnt: Optional[int] = None
+    failures: Optional[list[tuple[str, str, int]]] = None
+    events_high: Optional[int] = None
+    events_max: Optional[int] = None
+    pgscan: Optional[int] = None
+    pgsteal: Optional[int] = None
+    refault_file: Optional[int] = None
+    refault_anon: Optional[int] = None
+
+
+family = Families(MemoryReading)
 
 FAMILIES = (
-    gauge("container_memory_usage_bytes", "Memory in use, page cache included.", ALPHA, value("usage")),
-    gauge(
+    family.gauge(
+        "container_memory_usage_bytes",
+        "Memory in use with page cache, in bytes (v2 memory.current, v1 memory.usage_in_bytes).",
+        lambda reading: reading.usage,
+    ),
+    family.gauge(
         "container_memory_working_set_bytes",
-        "Memory in use without the page cache that can be given up at once.",
-        ALPHA,
-        value("working_set"),
+        "Memory in use without inactive page cache, in bytes: usage minus inactive_file of memory.stat.",
+        lambda reading: reading.working_set,
     ),
-    gauge("container_memory_max_usage_bytes", "Most memory that was ever in use.", ALPHA, value("max_usage")),
-    gauge("container_memory_rss", "Anonymous memory, in bytes.", ALPHA, value("rss")),
-    gauge("container_memory_cache", "Page cache, in bytes; files in memory (tmpfs) are part of it.", ALPHA, value("cache")),
-    gauge("container_memory_mapped_file", "Page cache that is mapped by processes, in bytes.", ALPHA, value("mapped_file")),
-    gauge("container_memory_swap", "Swap in use, in bytes.", ALPHA, value("swap")),
-    gauge("container_memory_kernel_usage", "Memory that the kernel uses for the cgroup, in bytes.", ALPHA, value("kernel")),
-    gauge(
+    family.gauge(
+        "container_memory_max_usage_bytes",
+        "Peak of memory in use, in bytes (v2 memory.peak, v1 memory.max_usage_in_bytes).",
+        lambda reading: reading.max_usage,
+    ),
+    family.gauge(
+        "container_memory_rss",
+        "Anonymous memory in bytes (v2 anon, v1 total_rss of memory.stat).",
+        lambda reading: reading.rss,
+    ),
+    family.gauge(
+        "container_memory_cache",
+        "Page cache in bytes, including tmpfs (v2 file, v1 total_cache of memory.stat).",
+        lambda reading: reading.cache,
+    ),
+    family.gauge(
+        "container_memory_mapped_file",
+        "Page cache mapped by processes, in bytes (v2 file_mapped, v1 total_mapped_file of memory.stat).",
+        lambda reading: reading.mapped_file,
+    ),
+    family.gauge(
+        "container_memory_swap",
+        "Swap in use, in bytes (v2 memory.swap.current, v1 total_swap of memory.stat).",
+        lambda reading: reading.swap,
+    ),
+    family.gauge(
+        "container_memory_kernel_usage",
+        "Kernel memory charged to the cgroup, in bytes (v2 kernel of memory.stat, v1 memory.kmem.usage_in_bytes).",
+        lambda reading: reading.kernel,
+    ),
+    family.gauge(
         "container_memory_total_active_file_bytes",
-        "Page cache that was used lately.",
-        ALPHA,
-        value("active_file"),
+        "Page cache on the active LRU list, in bytes (v2 active_file, v1 total_active_file of memory.stat).",
+        lambda reading: reading.active_file,
     ),
-    gauge(
+    family.gauge(
         "container_memory_total_inactive_file_bytes",
-        "Page cache that was not used lately.",
-        ALPHA,
-        value("inactive_file"),
+        "Page cache on the inactive LRU list, in bytes (v2 inactive_file, v1 total_inactive_file of memory.stat).",
+        lambda reading: reading.inactive_file,
     ),
-    gauge("container_memory_file_dirty_bytes", "Page cache still to be written.", ALPHA, value("file_dirty")),
-    gauge("container_memory_file_writeback_bytes", "Page cache being written.", ALPHA, value("file_writeback")),
-    counter("container_memory_failcnt", "Times that the memory limit was hit.", ALPHA, value("failcnt")),
-    counter(
+    family.gauge(
+        "container_memory_file_dirty_bytes",
+        "Page cache not yet written to disk, in bytes (v2 file_dirty, v1 total_dirty of memory.stat).",
+        lambda reading: reading.file_dirty,
+    ),
+    family.gauge(
+        "container_memory_file_writeback_bytes",
+        "Page cache being written to disk, in bytes (v2 file_writeback, v1 total_writeback of memory.stat).",
+        lambda reading: reading.file_writeback,
+    ),
+    family.counter(
+        "container_memory_failcnt",
+        "Allocations that hit the memory limit (v2 max of memory.events, v1 memory.failcnt).",
+        lambda reading: reading.failcnt,
+    ),
+    family.counter(
         "container_memory_failures_total",
-        "Page faults; major ones had to wait for a disk.",
-        ALPHA,
-        value("failures"),
+        "Page faults (pgfault) and those that read from disk (pgmajfault), from memory.stat.",
+        lambda reading: reading.failures,
         "failure_type",
         "scope",
     ),
-    counter(
+    family.counter(
         "container_memory_events_high_total",
-        "Times that processes were slowed down since memory.high was exceeded.",
-        ALPHA,
-        value("events_high"),
+        "Times that processes were throttled for exceeding memory.high (high of memory.events).",
+        lambda reading: reading.events_high,
     ),
-    counter(
+    family.counter(
         "container_memory_events_max_total",
-        "Times that memory was about to go over memory.max.",
-        ALPHA,
-        value("events_max"),
+        "Times that usage was about to exceed memory.max (max of memory.events).",
+        lambda reading: reading.events_max,
     ),
-    counter("container_memory_pgscan_total", "Pages looked at in search of memory.", ALPHA, value("pgscan")),
-    counter("container_memory_pgsteal_total", "Pages reclaimed.", ALPHA, value("pgsteal")),
-    counter(
+    family.counter(
+        "container_memory_pgscan_total", "Pages scanned by reclaim (pgscan of memory.stat).", lambda reading: reading.pgscan
+    ),
+    family.counter("container_memory_pgsteal_total", "Pages reclaimed (pgsteal of memory.stat).", lambda reading: reading.pgsteal),
+    family.counter(
         "container_memory_workingset_refault_file_total",
-        "Pages of files that were reclaimed and soon needed again.",
-        ALPHA,
-        value("refault_file"),
+        "Reclaimed file pages that were faulted in again (workingset_refault_file of memory.stat).",
+        lambda reading: reading.refault_file,
     ),
-    counter(
+    family.counter(
         "container_memory_workingset_refault_anon_total",
-        "Anonymous pages that were swapped out and soon needed again.",
-        ALPHA,
-        value("refault_anon"),
+        "Swapped out anonymous pages that were faulted in again (workingset_refault_anon of memory.stat).",
+        lambda reading: reading.refault_anon,
     ),
 )
 
 _read_files = control_files(V1, V2)
 
 
-def read(context: Context) -> Raw:
-    """The control files; behind them /proc/meminfo for the root of v2, whose swap nothing else tells."""
+def read(context: Context) -> Optional[Contents]:
+    """Read the control files; for the root of v2, /proc/meminfo as well, which alone has its swap."""
     raw = _read_files(context)
     if raw is None or context.cgroup.id != "/" or context.version("memory") != 2:
         return raw
     return (*raw, context.read_path(f"{context.node.roots.proc}/meminfo") or b"")
 
 
-def parse(raw: Sequence[Optional[bytes]], context: Context) -> Reading:
-    """Bytes and counts as the families name them; failures: rows of type, scope, count."""
+def parse(raw: Contents, context: Context) -> MemoryReading:
     width = len(V1)
     if context.version("memory") == 1:
-        return _parse_v1(raw[:width])
-    return _parse_v2(raw[width : width + len(V2)], raw[-1] if len(raw) > width + len(V2) else None)
+        return _parse_v1(*raw[:width])
+    return _parse_v2(*raw[width:])
 
 
-SOURCE = Source("memory", "memory", FAMILIES, read, parse)
+COLLECTOR = Collector("memory", "memory", FAMILIES, read, parse)
 
 
-def _parse_v1(raw: Sequence[Optional[bytes]]) -> Reading:
-    content, *numbers = raw
-    reading: Reading = {}
-    for name, text in zip(("usage", "max_usage", "failcnt", "kernel"), numbers):
-        if text is not None:
-            reading[name] = number(text)
-    if content is not None:
-        reading |= _stat(keyed(content), V1_STAT)
-    return _with_working_set(reading)
+def _parse_v1(
+    content: Optional[bytes],
+    current: Optional[bytes],
+    peak: Optional[bytes],
+    failcnt: Optional[bytes],
+    kernel: Optional[bytes],
+) -> MemoryReading:
+    # The total_* keys include nested cgroups, as all of v2 does.
+    stat, usage = _stat(content), number_if_read(current)
+    inactive_file = stat.get(b"total_inactive_file")
+    return MemoryReading(
+        usage=usage,
+        working_set=_working_set(usage, inactive_file),
+        max_usage=number_if_read(peak),
+        rss=stat.get(b"total_rss"),
+        cache=stat.get(b"total_cache"),
+        mapped_file=stat.get(b"total_mapped_file"),
+        swap=stat.get(b"total_swap"),
+        kernel=number_if_read(kernel),
+        active_file=stat.get(b"total_active_file"),
+        inactive_file=inactive_file,
+        file_dirty=stat.get(b"total_dirty"),
+        file_writeback=stat.get(b"total_writeback"),
+        failcnt=number_if_read(failcnt),
+        failures=_failures(stat),
+        refault_file=stat.get(b"workingset_refault_file"),
+        refault_anon=stat.get(b"workingset_refault_anon"),
+    )
 
 
-def _parse_v2(raw: Sequence[Optional[bytes]], host: Optional[bytes]) -> Reading:
-    content, *numbers, events = raw
-    reading: Reading = {}
-    if content is not None:
-        reading |= _stat(keyed(content), V2_STAT)
-    for name, text in zip(("usage", "max_usage", "swap"), numbers):
-        if text is not None:
-            reading[name] = number(text)
-    if events is not None:
-        counts = keyed(events)
-        found = (("events_high", b"high"), ("events_max", b"max"), ("failcnt", b"max"))
-        reading |= {name: counts[key] for name, key in found if key in counts}
+def _parse_v2(
+    content: Optional[bytes],
+    current: Optional[bytes],
+    peak: Optional[bytes],
+    swap_current: Optional[bytes],
+    events: Optional[bytes],
+    host: Optional[bytes] = None,
+) -> MemoryReading:
+    stat, counts = _stat(content), {} if events is None else keyed(events)
+    rss, cache, inactive_file = stat.get(b"anon"), stat.get(b"file"), stat.get(b"inactive_file")
+    usage, swap = number_if_read(current), number_if_read(swap_current)
     if host is not None:
-        reading |= _root(reading, meminfo(host))
-    return _with_working_set(reading)
+        # The v2 root has no memory.current. anon + file is the closest sum; it lacks slab, page tables and kernel stacks.
+        usage = usage if rss is None or cache is None else rss + cache
+        swap = _host_swap(meminfo(host), swap)
+    return MemoryReading(
+        usage=usage,
+        working_set=_working_set(usage, inactive_file),
+        max_usage=number_if_read(peak),
+        rss=rss,
+        cache=cache,
+        mapped_file=stat.get(b"file_mapped"),
+        swap=swap,
+        kernel=stat.get(b"kernel"),
+        active_file=stat.get(b"active_file"),
+        inactive_file=inactive_file,
+        file_dirty=stat.get(b"file_dirty"),
+        file_writeback=stat.get(b"file_writeback"),
+        failcnt=counts.get(b"max"),
+        failures=_failures(stat),
+        events_high=counts.get(b"high"),
+        events_max=counts.get(b"max"),
+        pgscan=stat.get(b"pgscan"),
+        pgsteal=stat.get(b"pgsteal"),
+        refault_file=stat.get(b"workingset_refault_file"),
+        refault_anon=stat.get(b"workingset_refault_anon"),
+    )
 
 
-def _root(reading: Reading, host: dict[bytes, int]) -> Reading:
-    """The v2 root has no memory.current: anon + file stand for it, which leaves out slab, page tables and kernel
-    stacks."""
-    more: Reading = {}
-    if "rss" in reading and "cache" in reading:
-        more["usage"] = reading["rss"] + reading["cache"]
-    if b"SwapTotal" in host and b"SwapFree" in host:
-        more["swap"] = host[b"SwapTotal"] - host[b"SwapFree"]
-    return more
+def _host_swap(host: dict[bytes, int], unknown: Optional[int]) -> Optional[int]:
+    total, free = host.get(b"SwapTotal"), host.get(b"SwapFree")
+    return unknown if total is None or free is None else total - free
 
 
-def _stat(stat: dict[bytes, int], names: dict[str, bytes]) -> Reading:
-    """Numbers of memory.stat; the kernel's sums over CPUs may be negative for a moment, which means 0."""
-    reading: Reading = {name: max(0, stat[key]) for name, key in names.items() if key in stat}
+def _stat(content: Optional[bytes]) -> dict[bytes, int]:
+    stat = {} if content is None else keyed(content)
+    # The kernel sums per-CPU counters without a lock, so a sum can be negative for a moment.
+    return stat if min(stat.values(), default=0) >= 0 else {key: max(0, number) for key, number in stat.items()}
+
+
+def _failures(stat: dict[bytes, int]) -> Optional[list[tuple[str, str, int]]]:
     faults = [(key.decode(), stat[key]) for key in (b"pgfault", b"pgmajfault") if key in stat]
-    if faults:
-        reading["failures"] = [(key, scope, count) for scope in ("container", "hierarchy") for key, count in faults]
-    return reading
+    return [(key, scope, count) for scope in ("container", "hierarchy") for key, count in faults] or None
 
 
-def _with_working_set(reading: Reading) -> Reading:
-    usage, inactive = reading.get("usage"), reading.get("inactive_file")
-    if usage is not None and inactive is not None:
-        reading["working_set"] = max(0, usage - inactive)
-    return reading
+def _working_set(usage: Optional[int], inactive_file: Optional[int]) -> Optional[int]:
+    # The two files are read one after the other, so the difference can be negative.
+    return None if usage is None or inactive_file is None else max(0, usage - inactive_file)

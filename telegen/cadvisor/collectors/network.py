@@ -1,55 +1,112 @@
-"""Counters of network interfaces (/proc/PID/net/dev, proc(5)), as cAdvisor's group `network` has them."""
+"""Counters of network interfaces (/proc/PID/net/dev, proc_pid_net(5))."""
 
 from __future__ import annotations
 
-from telegen.cadvisor.collectors.netns_process import read_network
-from telegen.cadvisor.source import Context, Reading, Source, value
-from telegen.metrics.family import ALPHA, counter
+from typing import NamedTuple
+
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.discovery import Kind
+from telegen.cadvisor.collector import Collector, Families
+from telegen.cadvisor.collectors._netns_process import read_network
 
 LIMIT = 1 << 20
-"""Bytes: a node with a thousand interfaces has 130 kB."""
+"""Maximum size of net/dev in bytes; a node with a thousand interfaces has 130 kB."""
+
+KINDS: frozenset[Kind] = frozenset(("root", "pod", "container"))
 
 SKIPPED = ("veth", "docker", "nerdctl")
-"""Interfaces that only pass on what others count, by how their names begin; and `lo`."""
-
-FIELDS = (
-    ("receive_bytes", 0, "Bytes received."),
-    ("receive_packets", 1, "Packets received."),
-    ("receive_packets_dropped", 3, "Received packets that were dropped."),
-    ("receive_errors", 2, "Errors while receiving."),
-    ("transmit_bytes", 8, "Bytes sent."),
-    ("transmit_packets", 9, "Packets sent."),
-    ("transmit_packets_dropped", 11, "Packets to be sent that were dropped."),
-    ("transmit_errors", 10, "Errors while sending."),
-)
-"""Name, column behind the interface's name, help."""
+"""Prefixes of interfaces that forward traffic which other interfaces count."""
 
 COLUMNS = 16
 
-FAMILIES = tuple(
-    counter(f"container_network_{name}_total", help, ALPHA, value(name), "interface") for name, _, help in FIELDS
+Rows = list[tuple[str, int]]
+"""Rows of interface and count."""
+
+
+class NetworkReading(NamedTuple):
+    """Counters of net/dev for each interface, by name of the column."""
+
+    receive_bytes: Rows
+    receive_packets: Rows
+    receive_errors: Rows
+    receive_dropped: Rows
+    transmit_bytes: Rows
+    transmit_packets: Rows
+    transmit_errors: Rows
+    transmit_dropped: Rows
+
+
+family = Families(NetworkReading)
+
+FAMILIES = (
+    family.counter(
+        "container_network_receive_bytes_total", "Bytes received (/proc/PID/net/dev).", lambda reading: reading.receive_bytes, "interface"
+    ),
+    family.counter(
+        "container_network_receive_packets_total",
+        "Packets received (/proc/PID/net/dev).",
+        lambda reading: reading.receive_packets,
+        "interface",
+    ),
+    family.counter(
+        "container_network_receive_packets_dropped_total",
+        "Received packets that were dropped (/proc/PID/net/dev).",
+        lambda reading: reading.receive_dropped,
+        "interface",
+    ),
+    family.counter(
+        "container_network_receive_errors_total",
+        "Receive errors (/proc/PID/net/dev).",
+        lambda reading: reading.receive_errors,
+        "interface",
+    ),
+    family.counter(
+        "container_network_transmit_bytes_total", "Bytes sent (/proc/PID/net/dev).", lambda reading: reading.transmit_bytes, "interface"
+    ),
+    family.counter(
+        "container_network_transmit_packets_total",
+        "Packets sent (/proc/PID/net/dev).",
+        lambda reading: reading.transmit_packets,
+        "interface",
+    ),
+    family.counter(
+        "container_network_transmit_packets_dropped_total",
+        "Packets dropped before they were sent (/proc/PID/net/dev).",
+        lambda reading: reading.transmit_dropped,
+        "interface",
+    ),
+    family.counter(
+        "container_network_transmit_errors_total",
+        "Transmit errors (/proc/PID/net/dev).",
+        lambda reading: reading.transmit_errors,
+        "interface",
+    ),
 )
 
 
 def read(context: Context) -> bytes | None:
-    """The file of the process that stands for this cgroup's network (see `standin`)."""
+    """Read net/dev of a process in the cgroup's network namespace."""
     return read_network(context, "net/dev", LIMIT)
 
 
-def parse(content: bytes, context: Context) -> Reading:
-    """Rows of interface and count. A line that was cut short, or is of another form, is passed over."""
-    rows: dict[str, list[int]] = {}
+def parse(content: bytes, context: Context) -> NetworkReading:
+    """Parse the lines after the two headings. Lines that are truncated or malformed are skipped."""
+    interfaces: dict[str, list[int]] = {}
     for line in content.decode("utf-8", "replace").split("\n")[2:]:
-        # A name may hold colons (`eth0:1`), numbers do not.
+        # A name may contain colons (`eth0:1`), the numbers do not.
         name, _, numbers = line.rpartition(":")
         name, words = name.strip(), numbers.split()
-        if len(words) == COLUMNS and all(map(str.isdigit, words)) and _shown(name):
-            rows[name] = [int(word) for word in words]
-    return {field: [(name, numbers[column]) for name, numbers in rows.items()] for field, column, _ in FIELDS}
+        if len(words) == COLUMNS and all(map(str.isdigit, words)) and _is_shown(name):
+            interfaces[name] = [int(word) for word in words]
+
+    def column(number: int) -> Rows:
+        return [(name, numbers[number]) for name, numbers in interfaces.items()]
+
+    return NetworkReading(column(0), column(1), column(2), column(3), column(8), column(9), column(10), column(11))
 
 
-SOURCE = Source("network", "network", FAMILIES, read, parse, kinds=frozenset(("root", "pod", "container")))
+COLLECTOR = Collector("network", "network", FAMILIES, read, parse, KINDS)
 
 
-def _shown(name: str) -> bool:
+def _is_shown(name: str) -> bool:
     return name not in ("", "lo") and not name.lower().startswith(SKIPPED)

@@ -1,38 +1,53 @@
-"""Memory by NUMA node. v1 counts in pages, for the cgroup alone and with its descendants; v2 in bytes, with
-descendants."""
+"""Memory by NUMA node (memory.numa_stat).
+
+v1 counts pages, of the cgroup alone and with nested cgroups. v2 counts bytes, with nested cgroups.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Optional
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from telegen.cadvisor.source import Context, Reading, Source, control_files, value
-from telegen.metrics.family import ALPHA, gauge
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.collector import Collector, Contents, Families, control_files
 
 FILES = (("memory", "memory.numa_stat"),)
 TYPES = ("file", "anon", "unevictable")
 
+
+class NumaReading(NamedTuple):
+    """Rows of (type, scope, node, pages)."""
+
+    pages: list[tuple[str, str, str, int]]
+
+
+family = Families(NumaReading)
+
 FAMILIES = (
-    gauge("container_memory_numa_pages", "Pages in use, by NUMA node.", ALPHA, value("pages"), "type", "scope", "node"),
+    family.gauge(
+        "container_memory_numa_pages",
+        "Pages in use per NUMA node (memory.numa_stat).",
+        lambda reading: reading.pages,
+        "type",
+        "scope",
+        "node",
+    ),
 )
 
 
-def parse(raw: Sequence[Optional[bytes]], context: Context) -> Reading:
-    """pages: rows of type, scope, node and count."""
+def parse(raw: Contents, context: Context) -> NumaReading:
     v1, v2 = raw
     if v1 is not None:
-        rows = list(_rows(v1, "container", "", 1)) + list(_rows(v1, "hierarchy", "hierarchical_", 1))
-    else:
-        rows = list(_rows(v2 or b"", "hierarchy", "", os.sysconf("SC_PAGE_SIZE")))
-    return {"pages": rows}
+        return NumaReading([*_rows(v1, "container", "", 1), *_rows(v1, "hierarchy", "hierarchical_", 1)])
+    return NumaReading(list(_rows(v2 or b"", "hierarchy", "", os.sysconf("SC_PAGE_SIZE"))))
 
 
-SOURCE = Source("numa", "memory_numa", FAMILIES, control_files(FILES, FILES), parse)
+COLLECTOR = Collector("numa", "memory_numa", FAMILIES, control_files(FILES, FILES), parse, opt_in=True)
 
 
 def _rows(content: bytes, scope: str, prefix: str, unit: int) -> Iterator[tuple[str, str, str, int]]:
-    """v1 has `file=3 N0=2 N1=1`, v2 `file N0=8192 N1=4096`."""
+    """Parse `file=3 N0=2 N1=1` (v1) or `file N0=8192 N1=4096` (v2); numbers are divided by `unit`."""
     for line in content.decode("ascii", "replace").split("\n"):
         first, *nodes = line.split() or [""]
         type = first.partition("=")[0].removeprefix(prefix)

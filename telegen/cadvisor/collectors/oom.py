@@ -1,36 +1,45 @@
-"""Processes killed for want of memory, as the cgroup itself counts them: memory.events of v2, memory.oom_control of v1
-(4.13 and newer). cAdvisor reads the kernel's log instead, and misses most."""
+"""Processes killed by the OOM killer: oom_kill of memory.events (v2) or memory.oom_control (v1, Linux 4.13 and later).
+
+cAdvisor parses the kernel log instead, which misses most kills.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Optional
+from typing import NamedTuple, Optional
 
+from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.cgroups.parsing import keyed
-from telegen.cadvisor.source import Context, Reading, Source, control_files, value
-from telegen.metrics.family import ALPHA, counter
+from telegen.cadvisor.collector import Collector, Contents, Families, control_files
+
+
+class OomReading(NamedTuple):
+    """Number of killed processes."""
+
+    kills: Optional[int]
+
+
+family = Families(OomReading)
 
 FAMILIES = (
-    counter(
+    family.counter(
         "container_oom_events_total",
-        "Processes killed since the cgroup, or on v2 one inside it, was out of memory.",
-        ALPHA,
-        value("kills"),
+        "Processes killed by the OOM killer (oom_kill of v2 memory.events, which includes nested cgroups, or v1 memory.oom_control).",
+        lambda reading: reading.kills,
     ),
 )
 
 
-def parse(raw: Sequence[Optional[bytes]], context: Context) -> Reading:
-    """kills: a count."""
-    found = keyed(next(content for content in raw if content is not None)).get(b"oom_kill")
-    return {} if found is None else {"kills": found}
+def parse(raw: Contents, context: Context) -> OomReading:
+    content = next(content for content in raw if content is not None)
+    return OomReading(keyed(content).get(b"oom_kill"))
 
 
-SOURCE = Source(
+COLLECTOR = Collector(
     "oom",
     "oom_event",
     FAMILIES,
     control_files((("memory", "memory.oom_control"),), (("memory", "memory.events"),)),
     parse,
-    lingers=True,
+    # A container that is killed usually ends before the next scrape.
+    keep_after_exit=lambda reading: bool(reading.kills),
 )

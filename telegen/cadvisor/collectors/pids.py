@@ -1,31 +1,38 @@
-"""Threads and their limit (https://docs.kernel.org/admin-guide/cgroup-v2.html#pid; the files of v1 are the same)."""
+"""Threads and their limit (https://docs.kernel.org/admin-guide/cgroup-v2.html#pid; v1 has the same files)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.parsing import number
-from telegen.cadvisor.source import Context, Reading, Source, control_files, value
-from telegen.metrics.family import ALPHA, gauge
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.parsing import number, number_if_read
+from telegen.cadvisor.collector import Collector, Contents, Families, control_files
 
 FILES = (("pids", "pids.current"), ("pids", "pids.max"))
 
+
+class PidsReading(NamedTuple):
+    """Number of threads and its limit, 0 for none."""
+
+    threads: Optional[int]
+    max: Optional[int]
+
+
+family = Families(PidsReading)
+
 FAMILIES = (
-    gauge("container_threads", "Threads, those of inner cgroups included.", ALPHA, value("threads")),
-    gauge("container_threads_max", "Most threads that there may be; 0: as many as the node has room for.", ALPHA, value("max")),
+    family.gauge(
+        "container_threads", "Threads, including nested cgroups (pids.current).", lambda reading: reading.threads
+    ),
+    family.gauge(
+        "container_threads_max", "Limit of the number of threads, 0 without a limit (pids.max).", lambda reading: reading.max
+    ),
 )
 
 
-def parse(raw: Sequence[Optional[bytes]], context: Context) -> Reading:
-    """threads, max: counts."""
+def parse(raw: Contents, context: Context) -> PidsReading:
     current, limit = raw[:2] if context.version("pids") == 1 else raw[2:]
-    reading: Reading = {}
-    if current is not None:
-        reading["threads"] = number(current)
-    if limit is not None:
-        reading["max"] = number(limit) or 0
-    return reading
+    return PidsReading(number_if_read(current), None if limit is None else number(limit) or 0)
 
 
-SOURCE = Source("pids", "process", FAMILIES, control_files(FILES, FILES), parse)
+COLLECTOR = Collector("pids", "process", FAMILIES, control_files(FILES, FILES), parse)

@@ -1,49 +1,61 @@
-"""Memory that processes have touched: cAdvisor's group `referenced_memory`.
+"""Memory that processes have accessed (https://docs.kernel.org/filesystems/proc.html, smaps).
 
-The kernel marks a page when it is used. cAdvisor can clear the marks every so often, which changes what the kernel takes
-for idle when memory is short; here they are never cleared, as by cAdvisor's default. Off by default: the kernel walks the
-page tables of each process.
+cAdvisor can clear the kernel's referenced bits at an interval, which changes what the kernel reclaims. They are never cleared
+here, which is cAdvisor's default as well. Opt-in: the kernel walks the page tables of each process.
 """
 
 from __future__ import annotations
 
 import errno
-from typing import Optional
+from typing import NamedTuple, Optional
 
-from telegen.cadvisor.source import Context, Reading, Source, value
-from telegen.metrics.family import ALPHA, gauge
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.collector import CONTAINERS, Collector, Families
 
 ENDED = frozenset((errno.ENOENT, errno.ESRCH))
 
+
+class ReferencedReading(NamedTuple):
+    """Sum over the processes in kB; memory shared by processes counts for each."""
+
+    kilobytes: int
+
+
+family = Families(ReferencedReading)
+
 FAMILIES = (
-    gauge("container_referenced_bytes", "Memory that its processes have marked as used, in bytes.", ALPHA, value("bytes")),
+    family.gauge(
+        "container_referenced_bytes",
+        "Memory marked as referenced, in bytes (Referenced of /proc/PID/smaps).",
+        lambda reading: reading.kilobytes * 1024,
+    ),
 )
 
 
-def read(context: Context) -> Optional[int]:
-    """kB of all processes together; what processes share counts for each. None when there are none."""
+def read(context: Context) -> Optional[ReferencedReading]:
     try:
-        found = [size for pid in context.pids() if (size := _of_process(f"{context.node.roots.proc}/{pid}")) is not None]
+        sizes = [_of_process(f"{context.node.roots.proc}/{pid}") for pid in context.pids()]
     except PermissionError as error:
-        context.node.refuse(error)
+        context.node.count_denied(error)
         return None
-    return sum(found) if found else None
+    found = [size for size in sizes if size is not None]
+    return ReferencedReading(sum(found)) if found else None
 
 
-def parse(raw: int, context: Context) -> Reading:
-    """bytes."""
-    return {"bytes": raw * 1024}
+def parse(raw: ReferencedReading, context: Context) -> ReferencedReading:
+    return raw
 
 
-SOURCE = Source("referenced", "referenced_memory", FAMILIES, read, parse, kinds=frozenset(("container",)))
+COLLECTOR = Collector("referenced", "referenced_memory", FAMILIES, read, parse, CONTAINERS, opt_in=True)
 
 
 def _of_process(folder: str) -> Optional[int]:
-    """Sum of the Referenced lines of smaps_rollup, or of smaps on kernels before 4.14, in kB; None: it has ended.
+    """Sum the Referenced lines of a process in kB; None if it has ended.
 
     Raises:
-        OSError: it may not be looked at.
+        OSError: the process may not be inspected.
     """
+    # smaps_rollup, one sum per process, exists since Linux 4.14.
     for name in ("smaps_rollup", "smaps"):
         try:
             with open(f"{folder}/{name}", "rb") as file:

@@ -1,7 +1,7 @@
-"""Time on the processor and in its queue, as the scheduler counts it per thread: cAdvisor's group `sched`.
+"""Run time and run queue latency of threads (/proc/PID/task/TID/schedstat,
+https://docs.kernel.org/scheduler/sched-stats.html).
 
-A thread's counters end with it. What it had counted is kept for as long as its cgroup lives, so that the sum never goes
-down. Off by default: one file per thread.
+Opt-in: one file per thread.
 """
 
 from __future__ import annotations
@@ -9,59 +9,88 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from typing import Optional
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
 
-from telegen.cadvisor.source import Context, Reading, Source, value
-from telegen.metrics.family import ALPHA, counter
-
-Times = tuple[int, int, int]
-"""Nanoseconds run, nanoseconds waited, times run (/proc/PID/schedstat; https://docs.kernel.org/scheduler/sched-stats.html)."""
+from telegen.cadvisor.cgroups.context import Context, PerCgroup
+from telegen.cadvisor.collector import CONTAINERS, Collector, Families
 
 ENDED = frozenset((errno.ENOENT, errno.ESRCH))
 
+
+class Times(NamedTuple):
+    """Nanoseconds run, nanoseconds in the run queue, and number of time slices."""
+
+    run: int = 0
+    waited: int = 0
+    slices: int = 0
+
+    def plus(self, other: Times) -> Times:
+        return Times(self.run + other.run, self.waited + other.waited, self.slices + other.slices)
+
+
+@dataclass
+class _State:
+    """Counters of the threads of the last pass, and the sum of all threads that have ended."""
+
+    ended: Times = Times()
+    threads: dict[str, Times] = field(default_factory=dict)
+
+
+_state = PerCgroup(lambda context: _State())
+
+family = Families(Times)
+
 FAMILIES = (
-    counter("container_cpu_schedstat_run_seconds_total", "Time that threads ran, in seconds.", ALPHA, value("run")),
-    counter(
-        "container_cpu_schedstat_runqueue_seconds_total",
-        "Time that threads waited to run, in seconds.",
-        ALPHA,
-        value("waited"),
+    family.counter(
+        "container_cpu_schedstat_run_seconds_total",
+        "Time that threads ran, in seconds (/proc/PID/schedstat).",
+        lambda reading: reading.run / 1e9,
     ),
-    counter("container_cpu_schedstat_run_periods_total", "How often threads were given time to run.", ALPHA, value("periods")),
+    family.counter(
+        "container_cpu_schedstat_runqueue_seconds_total",
+        "Time that runnable threads waited for a CPU, in seconds (/proc/PID/schedstat).",
+        lambda reading: reading.waited / 1e9,
+    ),
+    family.counter(
+        "container_cpu_schedstat_run_periods_total",
+        "Time slices that threads ran (/proc/PID/schedstat).",
+        lambda reading: reading.slices,
+    ),
 )
 
 
 def read(context: Context) -> Optional[Times]:
-    """The sum over all threads, those that have ended included."""
-    known: tuple[Times, dict[str, Times]] = context.memo.get("sched", ((0, 0, 0), {}))
-    ended, last = known
+    """Sum the counters of all threads, including those that have ended since the cgroup was found."""
+    state = _state(context)
     threads: dict[str, Times] = {}
     for path in _threads(context):
         times = _times(path)
         if times:
             threads[path] = times
-    for path, times in last.items():
-        # A number that is used again is another thread: it has run for less.
-        if path not in threads or threads[path][0] < times[0]:
-            ended = _sum(ended, times)
-    context.memo["sched"] = ended, threads
-    if not threads and ended == (0, 0, 0):
+    # The kernel drops a thread's counters when it ends. They are kept in state.ended, so that the sum never decreases.
+    for path, times in state.threads.items():
+        # A run time below the last one belongs to another thread with the same id.
+        if path not in threads or threads[path].run < times.run:
+            state.ended = state.ended.plus(times)
+    state.threads = threads
+    if not threads and state.ended == Times():
         return None
+    total = state.ended
     for times in threads.values():
-        ended = _sum(ended, times)
-    return ended
+        total = total.plus(times)
+    return total
 
 
-def parse(raw: Times, context: Context) -> Reading:
-    """run, waited: seconds; periods: count."""
-    return {"run": raw[0] / 1e9, "waited": raw[1] / 1e9, "periods": raw[2]}
+def parse(raw: Times, context: Context) -> Times:
+    return raw
 
 
-SOURCE = Source("sched", "sched", FAMILIES, read, parse, kinds=frozenset(("container",)))
+COLLECTOR = Collector("sched", "sched", FAMILIES, read, parse, CONTAINERS, opt_in=True)
 
 
 def _threads(context: Context) -> Iterator[str]:
-    """The schedstat file of each thread; that of /proc/PID itself is the first thread's alone."""
+    """Path of each thread's schedstat; the one of /proc/PID covers the first thread only."""
     for pid in context.pids():
         folder = f"{context.node.roots.proc}/{pid}/task"
         try:
@@ -75,21 +104,17 @@ def _threads(context: Context) -> Iterator[str]:
 
 
 def _times(path: str) -> Optional[Times]:
-    """A thread's counters; None when it has ended.
+    """Read a thread's counters; None if it has ended.
 
     Raises:
-        OSError: they cannot be read.
-        ValueError: they are of another form.
+        OSError: the file cannot be read.
+        ValueError: it does not have three numbers.
     """
     try:
         with open(path, "rb") as file:
-            run, waited, periods = file.read().split()
+            run, waited, slices = file.read().split()
     except OSError as error:
         if error.errno in ENDED:
             return None
         raise
-    return int(run), int(waited), int(periods)
-
-
-def _sum(a: Times, b: Times) -> Times:
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+    return Times(int(run), int(waited), int(slices))

@@ -1,22 +1,40 @@
-"""What the sampler says of itself, by cAdvisor's names."""
+"""cAdvisor's metrics of the sampler itself."""
 
 from __future__ import annotations
 
-from telegen.cadvisor.source import Context, Raw, Reading, Source, value
-from telegen.metrics.family import ALPHA, gauge
+from typing import NamedTuple
+
+from telegen.cadvisor.cgroups.context import Context, PerCgroup
+from telegen.cadvisor.collector import ROOT, Collector, Families
+
+
+class SelfReading(NamedTuple):
+    """State of the pass; kernel release and name of the operating system."""
+
+    failed: bool
+    kernel: str
+    system: str
+
+
+def _read_versions(context: Context) -> tuple[str, str]:
+    kernel = context.read_path(f"{context.node.roots.proc}/sys/kernel/osrelease") or b""
+    return kernel.decode("utf-8", "replace").strip(), _system(context)
+
+
+_versions = PerCgroup(_read_versions)
+
+family = Families(SelfReading)
 
 FAMILIES = (
-    gauge(
+    family.gauge(
         "container_scrape_error",
-        "Whether something could not be read in the last pass; all that could is shown nevertheless.",
-        ALPHA,
-        value("error"),
+        "1 if the last pass had a read error, else 0. All other samples are served.",
+        lambda reading: int(reading.failed),
     ),
-    gauge(
+    family.gauge(
         "cadvisor_version_info",
-        "Versions of the kernel and of the system; the others are for cAdvisor to fill.",
-        ALPHA,
-        value("versions"),
+        "Kernel release and operating system (/etc/os-release); always 1. Labels of cAdvisor's own version are empty.",
+        lambda reading: [(reading.kernel, reading.system, "", "", "", 1)],
         "kernelVersion",
         "osVersion",
         "dockerVersion",
@@ -26,27 +44,22 @@ FAMILIES = (
 )
 
 
-def _read(context: Context) -> Raw:
-    """(whether there were errors, kernel release, name of the system)."""
-    known = context.memo.get("versions")
-    if known is None:
-        proc = context.node.roots.proc
-        kernel = context.read_path(f"{proc}/sys/kernel/osrelease") or b""
-        known = context.memo["versions"] = (kernel.decode("utf-8", "replace").strip(), _system(context))
-    return (context.node.failed, *known)
+def read(context: Context) -> SelfReading:
+    # The versions first: an error in reading them counts for this pass.
+    kernel, system = _versions(context)
+    return SelfReading(context.node.failed, kernel, system)
 
 
-def _parse(raw: tuple[bool, str, str], context: Context) -> Reading:
-    failed, kernel, system = raw
-    return {"error": int(failed), "versions": [(kernel, system, "", "", "", 1)]}
+def parse(raw: SelfReading, context: Context) -> SelfReading:
+    return raw
 
 
-SOURCE = Source("own", "", FAMILIES, _read, _parse, kinds=frozenset(("root",)), labelled=False)
+COLLECTOR = Collector("own", "", FAMILIES, read, parse, ROOT, labelled=False)
 
 
 def _system(context: Context) -> str:
-    """PRETTY_NAME of the host's os-release (os-release(5)), "" when there is none."""
-    content = context.read_path(f"{context.node.roots.host.rstrip('/')}/etc/os-release") or b""
+    """PRETTY_NAME of the host's os-release (os-release(5)), "" if it has none."""
+    content = context.read_path(context.node.roots.host_path("/etc/os-release")) or b""
     for line in content.decode("utf-8", "replace").split("\n"):
         key, _, name = line.partition("=")
         if key == "PRETTY_NAME":

@@ -1,7 +1,5 @@
-"""How the machine's CPUs, caches and memory lie: cAdvisor's group `cpu_topology`, off by default.
-
-https://docs.kernel.org/admin-guide/cputopology.html, and ABI/stable/sysfs-devices-node.
-"""
+"""NUMA nodes, CPU caches and threads of this machine (https://docs.kernel.org/admin-guide/cputopology.html,
+https://docs.kernel.org/admin-guide/abi-stable.html, /sys/devices/system/node). Opt-in, as in the kubelet."""
 
 from __future__ import annotations
 
@@ -9,75 +7,124 @@ import os
 import re
 from collections.abc import Iterator
 from glob import glob
-from typing import Any
+from typing import NamedTuple
 
-from telegen.cadvisor.collectors.machine import ROOT, every, identity, kilobytes, numbers, of_machine, parse, text
-from telegen.cadvisor.source import Node, Reading, Source
+from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.collector import ROOT, AnyCollector, Collector
+from telegen.cadvisor.collectors._machine_files import (
+    MachineFamilies,
+    MachineId,
+    cached,
+    identity,
+    kilobytes,
+    numbers,
+    text,
+)
+from telegen.cadvisor.node import Node
+from telegen.config.model import Cadvisor
 
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}
 
+
+class TopologyReading(NamedTuple):
+    """Rows of label values and a number."""
+
+    identity: MachineId
+    caches: list[tuple[str, str, str, str, int]]
+    siblings: list[tuple[str, str, str, int]]
+    memory: list[tuple[str, int]]
+    huge_pages: list[tuple[str, str, int]]
+    distances: list[tuple[str, str, int]]
+
+
+family = MachineFamilies(TopologyReading)
+
 FAMILIES = (
-    of_machine(
+    family.gauge(
         "machine_cpu_cache_capacity_bytes",
-        "Size of a cache; core_id is empty for one that all CPUs of a node share.",
-        "caches",
+        "Size of a CPU cache in bytes (cpu*/cache/index*/size in /sys). core_id is empty if all CPUs of the node share it.",
+        lambda reading: reading.caches,
         "node_id",
         "core_id",
         "type",
         "level",
     ),
-    of_machine("machine_thread_siblings_count", "Threads of the core that runs this one.", "siblings", "node_id", "core_id", "thread_id"),
-    of_machine("machine_node_memory_capacity_bytes", "Memory of a NUMA node.", "memory", "node_id"),
-    of_machine("machine_node_hugepages_count", "Huge pages of a NUMA node, by size in kB.", "huge_pages", "node_id", "page_size"),
-    of_machine(
+    family.gauge(
+        "machine_thread_siblings_count",
+        "Hardware threads of a thread's core (thread_siblings_list in /sys).",
+        lambda reading: reading.siblings,
+        "node_id",
+        "core_id",
+        "thread_id",
+    ),
+    family.gauge(
+        "machine_node_memory_capacity_bytes",
+        "Memory of a NUMA node in bytes (node*/meminfo in /sys).",
+        lambda reading: reading.memory,
+        "node_id",
+    ),
+    family.gauge(
+        "machine_node_hugepages_count",
+        "Huge pages of a NUMA node by page size in kB (node*/hugepages in /sys).",
+        lambda reading: reading.huge_pages,
+        "node_id",
+        "page_size",
+    ),
+    family.gauge(
         "machine_node_distance",
-        "How far a NUMA node is from another; 10 is the node itself.",
-        "distances",
+        "Distance between two NUMA nodes, 10 for a node to itself (node*/distance in /sys).",
+        lambda reading: reading.distances,
         "node_id",
         "target_node_id",
     ),
 )
 
 
-def make(interval: float) -> Source:
-    """The source; looked for again every `interval` seconds."""
-    return Source("topology", "cpu_topology", FAMILIES, every(interval, look), parse, ROOT, labelled=False)
+def make(settings: Cadvisor, groups: frozenset[str]) -> AnyCollector:
+    read = cached(settings.housekeeping_interval, read_topology)
+    return Collector("topology", "cpu_topology", FAMILIES, read, parse, ROOT, opt_in=True, labelled=False)
 
 
-def look(node: Node) -> Reading:
-    """Rows of each family."""
+def parse(raw: TopologyReading, context: Context) -> TopologyReading:
+    return raw
+
+
+def read_topology(node: Node) -> TopologyReading:
     sys = f"{node.roots.sys}/devices/system"
     nodes = dict(_nodes(sys))
-    reading: Reading = {
-        "machine": identity(node),
-        "siblings": [row for id, cpus in nodes.items() for row in _siblings(sys, id, cpus)],
-        "caches": sorted({row for id, cpus in nodes.items() for row in _caches(sys, id, cpus)}),
-    }
-    rows: dict[str, list[tuple[Any, ...]]] = {"memory": [], "huge_pages": [], "distances": []}
-    for id in nodes:
-        folder = f"{sys}/node/node{id}"
-        size = kilobytes(text(f"{folder}/meminfo"), "MemTotal")
-        if size is not None:
-            rows["memory"].append((id, size))
-        for pages in sorted(glob(f"{folder}/hugepages/hugepages-*kB")):
-            count = text(f"{pages}/nr_hugepages").strip()
-            if count.isdigit():
-                rows["huge_pages"].append((id, pages.rpartition("-")[2][: -len("kB")], int(count)))
-        # The list has a place per node that is online, in the order of their ids.
-        for other, distance in zip(nodes, text(f"{folder}/distance").split()):
-            rows["distances"].append((id, other, int(distance)))
-    return {**reading, **rows}
+    folders = {id: f"{sys}/node/node{id}" for id in nodes}
+    sizes = [(id, kilobytes(text(f"{folder}/meminfo"), "MemTotal")) for id, folder in folders.items()]
+    return TopologyReading(
+        identity=identity(node),
+        caches=sorted({row for id, cpus in nodes.items() for row in _caches(sys, id, cpus)}),
+        siblings=[row for id, cpus in nodes.items() for row in _siblings(sys, id, cpus)],
+        memory=[(id, size) for id, size in sizes if size is not None],
+        huge_pages=[row for id, folder in folders.items() for row in _huge_pages(id, folder)],
+        # The list has one item for each online node, ordered by id.
+        distances=[
+            (id, other, int(distance))
+            for id, folder in folders.items()
+            for other, distance in zip(nodes, text(f"{folder}/distance").split())
+        ],
+    )
 
 
 def _nodes(sys: str) -> Iterator[tuple[str, list[int]]]:
-    """NUMA nodes, by id, and the CPUs of each; one node with all CPUs where the kernel knows none."""
+    """Yield each NUMA node's id and CPUs; one node with all CPUs on a kernel without NUMA."""
     online = numbers(text(f"{sys}/cpu/online"))
     ids = sorted(int(path.rpartition("node")[2]) for path in glob(f"{sys}/node/node[0-9]*"))
     for id in ids:
-        own = numbers(text(f"{sys}/node/node{id}/cpulist"))
-        yield str(id), [cpu for cpu in own if not online or cpu in online]
+        cpus = numbers(text(f"{sys}/node/node{id}/cpulist"))
+        yield str(id), [cpu for cpu in cpus if not online or cpu in online]
     if not ids:
         yield "0", online
+
+
+def _huge_pages(node: str, folder: str) -> Iterator[tuple[str, str, int]]:
+    for pages in sorted(glob(f"{folder}/hugepages/hugepages-*kB")):
+        count = text(f"{pages}/nr_hugepages").strip()
+        if count.isdigit():
+            yield node, pages.rpartition("-")[2][: -len("kB")], int(count)
 
 
 def _siblings(sys: str, node: str, cpus: list[int]) -> Iterator[tuple[str, str, str, int]]:
@@ -89,7 +136,7 @@ def _siblings(sys: str, node: str, cpus: list[int]) -> Iterator[tuple[str, str, 
 
 
 def _caches(sys: str, node: str, cpus: list[int]) -> Iterator[tuple[str, str, str, str, int]]:
-    """(node, core, type, level, bytes) of the caches of each CPU."""
+    """Yield (node, core, type, level, bytes) of each CPU's caches."""
     for cpu in cpus:
         core = text(f"{sys}/cpu/cpu{cpu}/topology/core_id").strip()
         for folder in glob(f"{sys}/cpu/cpu{cpu}/cache/index[0-9]*"):
@@ -97,5 +144,5 @@ def _caches(sys: str, node: str, cpus: list[int]) -> Iterator[tuple[str, str, st
             shared = numbers(text(f"{folder}/shared_cpu_list"))
             if size:
                 kind, level = (text(os.path.join(folder, name)).strip() for name in ("type", "level"))
-                whole = len(cpus) > 1 and set(cpus) <= set(shared)
-                yield node, "" if whole else core, kind, level, int(size[1]) * UNITS[size[2]]
+                is_shared_by_node = len(cpus) > 1 and set(cpus) <= set(shared)
+                yield node, "" if is_shared_by_node else core, kind, level, int(size[1]) * UNITS[size[2]]

@@ -1,5 +1,5 @@
-"""Optional labels on every container_* series: allowlisted labels and annotations of its pod, labels of its namespace,
-and its workload."""
+"""Optional labels of every container_* series: allowlisted labels and annotations of the pod, labels of its namespace, and its
+workload."""
 
 from __future__ import annotations
 
@@ -7,52 +7,53 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from telegen.cadvisor.identity.pods import NamespaceIndex, Pod, PodIndex, Wanted
+from telegen.cadvisor.identity.pods import KeyFilter, NamespaceIndex, Pod, PodIndex
 from telegen.config.model import Cadvisor
 from telegen.metrics.label_keys import key_filter, label_pairs
 
 MAX_NAMES = 256
-"""Labels of each kind at the most: wildcards take what they find, and it stands on every series."""
+"""Maximum number of labels from each allowlist. Wildcards match whatever keys exist, and every label is on every series."""
 
 WORKLOAD = ("workload", "workload_kind")
 
 
-def wanted(allowlist: Sequence[str]) -> Wanted:
-    """Which keys an allowlist lets pass (see `keys.key_filter`); an empty one none."""
+def allowlist_filter(allowlist: Sequence[str]) -> KeyFilter:
+    """Return the filter of an allowlist (see `label_keys.key_filter`); an empty one rejects every key."""
     return key_filter(allowlist) if allowlist else lambda key: False
 
 
-class Stamps:
+class ExtraLabels:
     """Names and values of the optional labels.
 
-    All series have the same names. Those of keys that the allowlists spell out are there from the beginning; those that
-    wildcards let pass are added when they are first seen, and stay.
+    All series have the same label names. Keys without a wildcard are present from the start; a key that matches a wildcard is
+    added when it is first seen, and stays.
+
+    Attributes:
+        names: label names; a different tuple after a label has been added.
     """
 
     def __init__(self, settings: Cadvisor) -> None:
-        """Begin with what the settings spell out."""
-        self._labels = _Kind("label_", settings.pod_labels)
-        self._annotations = _Kind("annotation_", settings.pod_annotations)
-        self._namespace = _Kind("namespace_label_", settings.namespace_labels)
+        self._labels = _Group("label_", settings.pod_labels)
+        self._annotations = _Group("annotation_", settings.pod_annotations)
+        self._namespace = _Group("namespace_label_", settings.namespace_labels)
         self._workload = WORKLOAD if settings.workload else ()
         self.names = self._all_names()
-        """Names of the labels; replaced by another tuple when there are more."""
 
-    def learn(self, pods: PodIndex, namespaces: NamespaceIndex) -> None:
-        """Add the labels of keys that have not been seen before."""
+    def add_keys(self, pods: PodIndex, namespaces: NamespaceIndex) -> None:
+        """Add the keys that have not been seen before."""
         added = [
-            self._labels.learn(pods.label_keys()),
-            self._annotations.learn(pods.annotation_keys()),
-            self._namespace.learn(namespaces.keys()),
+            self._labels.add_keys(pods.label_keys()),
+            self._annotations.add_keys(pods.annotation_keys()),
+            self._namespace.add_keys(namespaces.keys()),
         ]
         if any(added):
             self.names = self._all_names()
 
     def values(self, pod: Optional[Pod], namespace: Mapping[str, str]) -> tuple[str, ...]:
-        """A value for each name, "" for what is not known.
+        """Return a value for each of `names`, "" if unknown.
 
         Args:
-            pod: to which the cgroup belongs, None when it is not known.
+            pod: the cgroup's pod, None if unknown.
             namespace: labels of its namespace.
         """
         return (
@@ -67,12 +68,12 @@ class Stamps:
 
 
 @dataclass
-class _Kind:
-    """Labels that are made from one kind of keys.
+class _Group:
+    """Labels made from one allowlist.
 
     Attributes:
-        prefix: of their names.
-        allowlist: names of keys; what has a `*` in it is a wildcard.
+        prefix: prefix of the label names.
+        allowlist: keys, with at most one wildcard `*` each.
     """
 
     prefix: str
@@ -81,18 +82,18 @@ class _Kind:
     def __post_init__(self) -> None:
         self._keys: list[str] = []
         self.names: list[str] = []
-        self.learn(key for key in self.allowlist if "*" not in key)
+        self.add_keys(key for key in self.allowlist if "*" not in key)
 
-    def learn(self, keys: Iterable[str]) -> bool:
-        """Whether there are keys among these that are new. Names that would be the same are told apart over all keys, so
-        that none changes its meaning from series to series."""
+    def add_keys(self, keys: Iterable[str]) -> bool:
+        """Add new keys; return True if there were any."""
         fresh = sorted({*keys}.difference(self._keys))[: MAX_NAMES - len(self._keys)]
         if not fresh:
             return False
         self._keys = sorted([*self._keys, *fresh])
+        # Keys that become the same name get a suffix over all keys, so that a name means one key on all series.
         self.names = [name for name, _ in label_pairs(dict.fromkeys(self._keys, ""), self.prefix)]
         return True
 
     def values(self, known: Mapping[str, str]) -> list[str]:
-        """A value for each name."""
+        """Return a value for each of `names`."""
         return [known.get(key, "") for key in self._keys]

@@ -1,4 +1,4 @@
-"""The labels that every container_* series begins with, and what gives them their values."""
+"""Labels that every container_* series begins with, and the filter by namespace."""
 
 from __future__ import annotations
 
@@ -9,44 +9,48 @@ from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.config.model import Cadvisor
 
 BASE = ("container", "id", "image", "name", "namespace", "pod")
-"""As the kubelet has them: always all, empty when unknown."""
+"""The kubelet's labels. Each is always present, "" if unknown."""
 
 
-class Labels(Protocol):
-    """Who knows what a cgroup is called."""
+class LabelSource(Protocol):
+    """Source of the label values of cgroups.
+
+    Attributes:
+        names: BASE, then the optional labels. A pass that adds labels replaces the tuple in `begin_pass`.
+    """
 
     names: tuple[str, ...]
-    """BASE, then the optional stamps. Another tuple when there are more, from the beginning of a pass on."""
 
-    def begin(self, cgroups: Collection[Cgroup]) -> None:
-        """A new pass, over these cgroups."""
+    def begin_pass(self, cgroups: Collection[Cgroup]) -> None:
+        """Prepare the labels of these cgroups, which are all of the pass."""
 
     def labels(self, cgroup: Cgroup) -> tuple[str, ...]:
-        """A value for each of `names`; the same tuple as long as nothing has changed."""
+        """Return a value for each of `names`; the identical tuple as long as no value has changed."""
 
 
 class PathLabels:
-    """What the path alone says: the id, and for containers the runtime's id as name."""
+    """Labels from the path alone: the id, and a container's runtime id as its name."""
 
     names: tuple[str, ...] = BASE
 
-    def begin(self, cgroups: Collection[Cgroup]) -> None:
-        """Paths say the same at every pass."""
+    def begin_pass(self, cgroups: Collection[Cgroup]) -> None:
+        """Nothing to prepare."""
 
     def labels(self, cgroup: Cgroup) -> tuple[str, ...]:
-        """See `Labels`."""
         return ("", cgroup.id, "", cgroup.container_id, "", "")
 
 
 def namespace_filter(settings: Cadvisor) -> Callable[[Cgroup, tuple[str, ...]], bool]:
-    """Whether a cgroup with these values of its labels is to be shown. What is above pods belongs to no namespace and is
-    shown always."""
-    wanted, unwanted = frozenset(settings.namespaces), frozenset(settings.namespaces_exclude)
-    place = BASE.index("namespace")
+    """Return the filter of `namespaces` and `namespaces_exclude`: True for a cgroup that is shown, by its label values.
 
-    def shown(cgroup: Cgroup, values: tuple[str, ...]) -> bool:
+    The root and the slices belong to no namespace and are always shown.
+    """
+    included, excluded = frozenset(settings.namespaces), frozenset(settings.namespaces_exclude)
+    index = BASE.index("namespace")
+
+    def is_shown(cgroup: Cgroup, values: tuple[str, ...]) -> bool:
         if cgroup.kind in ("root", "slice"):
             return True
-        return (not wanted or values[place] in wanted) and values[place] not in unwanted
+        return (not included or values[index] in included) and values[index] not in excluded
 
-    return shown
+    return is_shown

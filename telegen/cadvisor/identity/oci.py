@@ -1,4 +1,4 @@
-"""What the files that a runtime leaves about a container say of its names: one function per form of file."""
+"""Parsers of the files that container runtimes keep for each container: one function per format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from telegen.cadvisor.identity.json_access import Values, mapping, objects, text
 CONTAINERD, CRIO, DOCKER, PODMAN = "containerd", "cri-o", "docker", "podman"
 
 SANDBOX = "POD"
-"""Name of the sandbox as a container, for the runtimes that name it at all."""
+"""Container name of a sandbox, with runtimes that give it one."""
 
 _CRI = "io.kubernetes.cri."
 _CRIO = "io.kubernetes.cri-o."
@@ -20,16 +20,16 @@ _CRIO = "io.kubernetes.cri-o."
 
 @dataclass(frozen=True)
 class Bundle:
-    """A container as its runtime knows it.
+    """Names and properties of a container, from its runtime.
 
     Attributes:
         runtime: `containerd`, `cri-o`, `docker` or `podman`.
-        name: what cAdvisor calls it: the id for containerd, `k8s_web_web-1_shop_UID_0` for CRI-O and Docker in
-            Kubernetes, its own name for Docker and podman.
-        image: as it was asked for; "" when the file does not say.
-        namespace, pod, pod_uid, container: in Kubernetes, "" when the file does not say or it is in no pod.
-        is_sandbox: whether it holds the pod's namespaces rather than a program.
-        host_network: whether it has the node's network; None when the file does not say.
+        name: cAdvisor's name: the id for containerd, `k8s_web_web-1_shop_UID_0` for CRI-O and Docker in Kubernetes, the
+            container's own name for Docker and podman.
+        image: as requested; "" if the file does not have it.
+        namespace, pod, pod_uid, container: names in Kubernetes; "" outside pods, or if the file does not have them.
+        is_sandbox: True for the pause container, which holds the pod's namespaces.
+        host_network: True if it uses the node's network; None if the file does not show it.
     """
 
     runtime: str
@@ -44,11 +44,12 @@ class Bundle:
 
 
 def parse_oci(content: bytes, id: str) -> Bundle:
-    """From config.json of an OCI bundle (https://github.com/opencontainers/runtime-spec): the annotations of containerd's
-    CRI plugin, of CRI-O, or none that is known.
+    """Parse config.json of an OCI bundle (https://github.com/opencontainers/runtime-spec).
+
+    The names are annotations of containerd's CRI plugin or of CRI-O; other bundles have none.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: the content is not a JSON object.
     """
     spec = _object(content)
     notes = mapping(spec, "annotations")
@@ -71,10 +72,10 @@ def parse_oci(content: bytes, id: str) -> Bundle:
 
 
 def _crio(notes: Values, id: str, spec: Values) -> Bundle:
-    """CRI-O writes the labels of the container into one annotation, and what is the pod's into others."""
+    # CRI-O writes all labels of the container into one annotation as JSON, and properties of the pod into others.
     labels = _object(text(notes, _CRIO + "Labels").encode() or b"{}")
     is_sandbox = text(notes, _CRIO + "ContainerType") == "sandbox"
-    # The sandbox's Name is that of the pod; cAdvisor shows that of the container which stands for it.
+    # Name of a sandbox is the pod's name; cAdvisor shows ContainerName there.
     names = ("ContainerName", "Name") if is_sandbox else ("Name", "ContainerName")
     return Bundle(
         CRIO,
@@ -90,10 +91,10 @@ def _crio(notes: Values, id: str, spec: Values) -> Bundle:
 
 
 def parse_docker(content: bytes, id: str) -> Bundle:
-    """From Docker's config.v2.json: the labels that cri-dockerd gives.
+    """Parse Docker's config.v2.json, with the labels that cri-dockerd sets.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: the content is not a JSON object.
     """
     state = _object(content)
     config = mapping(state, "Config")
@@ -113,10 +114,10 @@ def parse_docker(content: bytes, id: str) -> Bundle:
 
 
 def parse_storage(content: bytes) -> dict[str, tuple[str, str]]:
-    """From the list of containers of containers/storage: id to (name, image).
+    """Parse containers.json of containers/storage: id to (name, image).
 
     Raises:
-        ValueError: it is no list of objects.
+        ValueError: the content is not a list.
     """
     listed = orjson.loads(content)
     if not isinstance(listed, list):
@@ -131,8 +132,10 @@ def parse_storage(content: bytes) -> dict[str, tuple[str, str]]:
 
 
 def _host_network(spec: Values, own: bool) -> Optional[bool]:
-    """A container that is given no network namespace stays in the node's. One that joins another container's namespaces,
-    rather than having its own, does not say."""
+    """True for a container without a network namespace of its own, which therefore stays in the node's.
+
+    None for one that joins the namespaces of another container (`own` is False): its file does not show which they are.
+    """
     if not own:
         return None
     namespaces = objects(mapping(spec, "linux"), "namespaces")
@@ -151,5 +154,5 @@ def _first(values: Values, *keys: str) -> str:
 
 
 def _kubernetes(labels: Values, notes: Values, key: str) -> str:
-    """One of the labels that the kubelet gives to every container."""
+    """Value of a label that the kubelet sets on every container."""
     return text(labels, f"io.kubernetes.{key}") or text(notes, f"io.kubernetes.{key}")

@@ -1,6 +1,6 @@
-"""The pods of this node as the API server has them: what a reflector is to fill, and the sampler asks.
+"""Indexes of the node's pods and of namespaces, filled by reflectors and read by the sampler.
 
-Of a pod only what labels need is kept.
+They keep only the fields that labels need.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from telegen.cadvisor.identity.workloads import workload
 from telegen.metrics.family import Object
 
 MIRROR, HASH = "kubernetes.io/config.mirror", "kubernetes.io/config.hash"
-"""Annotations of a static pod's mirror: the hash is the uid by which the kubelet calls its cgroups."""
+"""Annotations of the mirror pod of a static pod: the hash is the uid in the name of its cgroup."""
 
-Wanted = Callable[[str], bool]
-"""Whether a label or annotation of this key is to be kept."""
+KeyFilter = Callable[[str], bool]
+"""Selects the keys of labels or annotations that are kept."""
 
 _STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
 _SPECS = ("containers", "initContainers", "ephemeralContainers")
@@ -26,7 +26,7 @@ _SPECS = ("containers", "initContainers", "ephemeralContainers")
 
 @dataclass(frozen=True)
 class Container:
-    """One run of a container of a pod: its name, its image as the runtime reports it, which run it is (0: the first)."""
+    """One run of a pod's container: its name, the image that the runtime reports, and the number of restarts before it."""
 
     name: str
     image: str
@@ -35,16 +35,16 @@ class Container:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod.
+    """The fields of a pod that labels need.
 
     Attributes:
-        uid: as cgroups are called by it.
-        runtime: `containerd`, `cri-o`, `docker`: the scheme of its containers' ids; "" before there are any.
-        containers: by the runtime's id. Runs that have ended are among them.
-        complete: whether each of its containers has an id: what else runs in the pod is its sandbox.
-        host_network: whether it has the node's network.
+        uid: uid in the name of the pod's cgroup.
+        runtime: `containerd`, `cri-o`, `docker`: the scheme of its container ids; "" before the first container.
+        containers: runs by container id, including ended ones.
+        is_complete: True if every container has an id: any other container in the pod is its sandbox.
+        host_network: True if it uses the node's network.
         workload: (name, kind), see `workloads`.
-        labels, annotations: those that are wanted.
+        labels, annotations: those that the filters select.
     """
 
     uid: str
@@ -52,19 +52,19 @@ class Pod:
     name: str
     runtime: str
     containers: Mapping[str, Container]
-    complete: bool
+    is_complete: bool
     host_network: bool
     workload: tuple[str, str]
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
 
     def full_name(self, container: str, run: int) -> str:
-        """The name that CRI-O and Docker know a container by."""
+        """Name of a container in CRI-O and Docker."""
         return f"k8s_{container}_{self.name}_{self.namespace}_{self.uid}_{run}"
 
 
-def read_pod(obj: Object, labels: Wanted, annotations: Wanted) -> Pod:
-    """From the API's object. What is missing or of another type than it should be counts as not there."""
+def read_pod(obj: Object, labels: KeyFilter, annotations: KeyFilter) -> Pod:
+    """Extract the fields from an API object. A missing or malformed field is read as empty."""
     metadata, spec, status = obj["metadata"], mapping(obj, "spec"), mapping(obj, "status")
     notes = mapping(metadata, "annotations")
     runtime, containers = "", {}
@@ -81,54 +81,56 @@ def read_pod(obj: Object, labels: Wanted, annotations: Wanted) -> Pod:
         name=text(metadata, "name"),
         runtime=runtime,
         containers=containers,
-        complete=bool(named) and named <= {container.name for container in containers.values()},
+        is_complete=bool(named) and named <= {container.name for container in containers.values()},
         host_network=spec.get("hostNetwork") is True,
         workload=workload(obj),
-        labels=_chosen(mapping(metadata, "labels"), labels),
-        annotations=_chosen(notes, annotations),
+        labels=_select(mapping(metadata, "labels"), labels),
+        annotations=_select(notes, annotations),
     )
 
 
 class PodIndex:
-    """Pods by their uid and by the ids of their containers: a reflector's store. Safe for one writer and readers."""
+    """Pods by uid and by container id; a reflector's store. Safe for one writer and several readers.
 
-    def __init__(self, labels: Wanted = lambda key: False, annotations: Wanted = lambda key: False) -> None:
-        """Make it empty.
+    Attributes:
+        revision: increases with every change.
+        synced: set after the first complete list.
+    """
+
+    def __init__(self, labels: KeyFilter = lambda key: False, annotations: KeyFilter = lambda key: False) -> None:
+        """Create an empty index.
 
         Args:
-            labels, annotations: which of a pod's are kept.
+            labels, annotations: filters of the keys that are kept.
         """
         self._labels, self._annotations = labels, annotations
         self._pods: dict[str, Pod] = {}
         self._by_uid: dict[str, Pod] = {}
         self._by_container: dict[str, Pod] = {}
         self.revision = 0
-        """Rises with every change of what is kept."""
         self.synced = threading.Event()
-        """Set once a whole state has come."""
 
     def __len__(self) -> int:
-        """How many pods there are."""
         return len(self._pods)
 
     def of_uid(self, uid: str) -> Optional[Pod]:
-        """The pod whose cgroup is called by this uid."""
+        """Find the pod with this uid in the name of its cgroup."""
         return self._by_uid.get(uid)
 
     def of_container(self, id: str) -> Optional[Pod]:
-        """The pod that has had this container."""
+        """Find the pod of a running or ended container."""
         return self._by_container.get(id)
 
     def label_keys(self) -> set[str]:
-        """Keys of all labels that are kept."""
+        """All keys of the kept labels."""
         return {key for pod in list(self._pods.values()) for key in pod.labels}
 
     def annotation_keys(self) -> set[str]:
-        """Keys of all annotations that are kept."""
+        """All keys of the kept annotations."""
         return {key for pod in list(self._pods.values()) for key in pod.annotations}
 
     def replace(self, events: Iterable[tuple[str, Object]]) -> None:
-        """Take a whole new state; what the iterable raises leaves everything as it was."""
+        """Replace the whole state. If the iterable raises, the state stays as it was."""
         fresh: dict[str, Pod] = {}
         for kind, obj in events:
             if kind == "DELETED":
@@ -137,14 +139,15 @@ class PodIndex:
                 fresh[obj["metadata"]["uid"]] = self._read(obj)
         by_uid = {pod.uid: pod for pod in fresh.values()}
         by_container = {id: pod for pod in fresh.values() for id in pod.containers}
+        # Replaced as a whole, since the sampler's thread reads without a lock.
         self._pods, self._by_uid, self._by_container = fresh, by_uid, by_container
         self.revision += 1
         self.synced.set()
 
     def upsert(self, obj: Object) -> None:
-        """Add or update a pod."""
         uid, pod = obj["metadata"]["uid"], self._read(obj)
         before = self._pods.get(uid)
+        # A pod's status changes often; only a change of the kept fields makes the sampler resolve labels again.
         if pod == before:
             return
         self._pods[uid] = self._by_uid[pod.uid] = pod
@@ -154,20 +157,19 @@ class PodIndex:
         self.revision += 1
 
     def delete(self, obj: Object) -> None:
-        """Remove a pod."""
         before = self._pods.pop(obj["metadata"]["uid"], None)
         if before:
             self._drop(before)
             self.revision += 1
 
     def bookmark(self, resource_version: str) -> None:
-        """Nothing has changed up to `resource_version`: nothing to do."""
+        """Nothing to do: a bookmark carries no object."""
 
     def _read(self, obj: Object) -> Pod:
         return read_pod(obj, self._labels, self._annotations)
 
     def _drop(self, pod: Pod) -> None:
-        """Remove what points to a pod, and not to another by now."""
+        """Remove the references to a pod, except those that a newer pod has taken over."""
         if self._by_uid.get(pod.uid) is pod:
             del self._by_uid[pod.uid]
         for id in pod.containers:
@@ -176,35 +178,37 @@ class PodIndex:
 
 
 class NamespaceIndex:
-    """Labels of namespaces: a reflector's store. Safe for one writer and readers."""
+    """Labels of namespaces; a reflector's store. Safe for one writer and several readers.
 
-    def __init__(self, labels: Wanted) -> None:
-        """Make it empty.
+    Attributes:
+        revision: increases with every change.
+        synced: set after the first complete list.
+    """
+
+    def __init__(self, labels: KeyFilter) -> None:
+        """Create an empty index.
 
         Args:
-            labels: which are kept.
+            labels: filter of the keys that are kept.
         """
         self._labels = labels
         self._kept: dict[str, Mapping[str, str]] = {}
         self.revision = 0
-        """Rises with every change of what is kept."""
         self.synced = threading.Event()
-        """Set once a whole state has come."""
 
     def __len__(self) -> int:
-        """How many namespaces there are."""
         return len(self._kept)
 
     def labels(self, namespace: str) -> Mapping[str, str]:
-        """The labels of a namespace that are kept; none when it is not known."""
+        """Kept labels of a namespace; empty for an unknown one."""
         return self._kept.get(namespace, {})
 
     def keys(self) -> set[str]:
-        """Keys of all labels that are kept."""
+        """All keys of the kept labels."""
         return {key for labels in list(self._kept.values()) for key in labels}
 
     def replace(self, events: Iterable[tuple[str, Object]]) -> None:
-        """Take a whole new state; what the iterable raises leaves everything as it was."""
+        """Replace the whole state. If the iterable raises, the state stays as it was."""
         fresh: dict[str, Mapping[str, str]] = {}
         for kind, obj in events:
             if kind == "DELETED":
@@ -216,31 +220,29 @@ class NamespaceIndex:
         self.synced.set()
 
     def upsert(self, obj: Object) -> None:
-        """Add or update a namespace."""
         name, labels = obj["metadata"]["name"], self._read(obj)
         if self._kept.get(name) != labels:
             self._kept[name] = labels
             self.revision += 1
 
     def delete(self, obj: Object) -> None:
-        """Remove a namespace."""
         if self._kept.pop(obj["metadata"]["name"], None) is not None:
             self.revision += 1
 
     def bookmark(self, resource_version: str) -> None:
-        """Nothing has changed up to `resource_version`: nothing to do."""
+        """Nothing to do: a bookmark carries no object."""
 
     def _read(self, obj: Object) -> Mapping[str, str]:
-        return _chosen(mapping(obj["metadata"], "labels"), self._labels)
+        return _select(mapping(obj["metadata"], "labels"), self._labels)
 
 
 def _runs(entry: Values) -> Iterable[tuple[int, str]]:
-    """(number, `scheme://id`) of the runs that a container's status tells of: the last one and the one before it."""
+    """Yield (number, `scheme://id`) of the runs in a container's status: the previous one and the current one."""
     count = entry.get("restartCount")
     last = count if isinstance(count, int) else 0
     yield max(0, last - 1), text(mapping(mapping(entry, "lastState"), "terminated"), "containerID")
     yield last, text(entry, "containerID")
 
 
-def _chosen(values: Values, wanted: Wanted) -> dict[str, str]:
-    return {key: text(values, key) for key in values if wanted(key)}
+def _select(values: Values, is_kept: KeyFilter) -> dict[str, str]:
+    return {key: text(values, key) for key in values if is_kept(key)}

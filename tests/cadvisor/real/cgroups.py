@@ -18,7 +18,7 @@ ROOT = "/sys/fs/cgroup"
 
 
 def is_v2(controller: str = "memory") -> bool:
-    """Whether this kernel has the controller in the unified hierarchy."""
+    """True if this kernel has the controller in the unified hierarchy."""
     mount = find_mounts(ROOT).get(controller)
     return mount is not None and mount.version == 2
 
@@ -102,7 +102,7 @@ def _make(mount: str, id: str) -> None:
         parent, path = path, path / level
         path.mkdir(exist_ok=True)
         if (path / "cpuset.mems").exists() and (path / "cgroup.clone_children").exists():
-            for name in ("cpuset.cpus", "cpuset.mems"):  # v1: nobody can join before both are set
+            for name in ("cpuset.cpus", "cpuset.mems"):  # v1: a process can join only after both are set
                 (path / name).write_text((parent / name).read_text())
         if (path / "cgroup.subtree_control").exists() and level != id.rpartition("/")[2]:
             for controller in (path / "cgroup.controllers").read_text().split():

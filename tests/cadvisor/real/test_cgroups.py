@@ -217,7 +217,7 @@ def test_cgroup_that_ends(cgroup: OwnCgroup, view: View) -> None:
     assert total(view.of(cgroup.id), "container_threads") == 1
     cgroup.end()
     assert not view.of(cgroup.id)
-    # EACCES comes from the node's own processes, some of which nobody may look into.
+    # EACCES comes from processes of the node that even root may not inspect.
     assert set(view.errors) <= {"EACCES", "EPERM"}
 
 

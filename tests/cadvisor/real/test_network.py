@@ -49,7 +49,7 @@ def network(samples: dict[Key, float], name: str) -> dict[str, float]:
 
 
 def test_traffic_over_a_veth_pair(view: View) -> None:
-    """What one pod sends the other one receives, to the byte; what only passes on traffic is not shown."""
+    """Bytes sent by one pod equal bytes received by the other; forwarding interfaces are not shown."""
     with ExitStack() as stack:
         one, two = OwnCgroup(), OwnCgroup()
         stack.callback(one.end)
@@ -80,9 +80,11 @@ def test_traffic_over_a_veth_pair(view: View) -> None:
 def test_namespaces_are_not_mixed_up(view: View) -> None:
     """Each of several pods has its own counters, before and after half of them have ended and others have come."""
     code = """if True:
-        import socket, subprocess, sys
+        import socket, subprocess, sys, time
         subprocess.run("ip link add eth0 type veth peer name veth1 && ip addr add 192.0.2.1/24 dev eth0 && "
             "ip link set eth0 arp off && ip link set eth0 up && ip link set veth1 up", shell=True, check=True)
+        # The kernel attaches the queue some time after the carrier is on, and drops packets without counting them until then.
+        while "state UP" not in (link := subprocess.getoutput("ip link show eth0")) or "qdisc noop " in link: time.sleep(0.01)
         out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for _ in range(int(sys.argv[1])): out.sendto(bytes(100), ("192.0.2.2", 9))
         print(flush=True)

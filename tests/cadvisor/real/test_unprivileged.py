@@ -1,4 +1,4 @@
-"""What an agent without privileges sees, as k8s/overlays/hardened runs it."""
+"""Samples of an agent without privileges, as k8s/overlays/hardened runs it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import warnings
 from pathlib import Path
 
-from telegen.cadvisor.source import Node
+from telegen.cadvisor.node import Node
 from tests.cadvisor.real.cgroups import OwnCgroup
 from tests.cadvisor.real.test_cgroups import told
 from tests.cadvisor.real.view import View
@@ -34,8 +34,8 @@ def seen(ids: list[str]) -> list[set[str]]:
 
 
 def seen_by_nobody(ids: list[str]) -> list[set[str]]:
-    """The same without root, groups and capabilities: a child of this process gives them up, so that the tree need not
-    be readable for everybody."""
+    """Call `seen` without root, groups and capabilities: a child of this process drops them, so that the tree need not
+    be readable for all users."""
     read, write = os.pipe()
     with warnings.catch_warnings():
         # Threads of other tests do not matter to a child that only reads files.
@@ -64,7 +64,7 @@ def test_what_is_lost_without_privileges(cgroup: OwnCgroup) -> None:
     ids = [cgroup.id, cgroup.pod, "/"]
     lost = [before - after for before, after in zip(seen(ids), seen_by_nobody(ids))]
     wanted = {"container_sockets", "container_referenced_bytes"}
-    if not Node().sizes_count_descriptors:
+    if not Node().fd_size_is_count:
         wanted.add("container_file_descriptors")
     assert lost[0] == wanted
     assert lost[1] == set() and lost[2] <= lost[0]

@@ -1,12 +1,12 @@
-"""What the agent says of a cgroup, pass by pass."""
+"""Samples of a cgroup, pass by pass."""
 
 from __future__ import annotations
 
 import re
 
-from telegen.cadvisor.collectors.devices import Devices
+from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import OPTIONAL
-from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 
@@ -46,7 +46,7 @@ class View:
 
     @property
     def errors(self) -> dict[str, int]:
-        """What could not be read so far, by reason."""
+        """Errors since the start, by reason."""
         return dict(self._pages.sampler.errors)
 
     def close(self) -> None:

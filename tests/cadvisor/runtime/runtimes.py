@@ -130,7 +130,7 @@ class Containerd:
 
 
 NAMES = ("containerd", "runc", "crun") if is_v2() else ("containerd", "runc")
-"""What runs on this kernel: crun refuses hosts that have both versions."""
+"""Runtimes that run on this kernel: crun refuses hosts that have both versions."""
 
 
 def make(name: str, host: Path) -> Runtime:

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telegen.cadvisor.identity.names import make_names
-from telegen.cadvisor.source import Node, Roots
+from telegen.cadvisor.identity.label_resolver import make_label_resolver
+from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.real.cgroups import OwnCgroup
@@ -32,7 +32,7 @@ def runtime(request: pytest.FixtureRequest, cgroup: OwnCgroup, tmp_path: Path) -
 
 
 def annotations(kind: str, uid: str, sandbox: str) -> dict[str, str]:
-    """What containerd's CRI plugin notes of a container."""
+    """Annotations that containerd's CRI plugin writes for a container."""
     notes = {"container-type": kind, "sandbox-id": sandbox, "sandbox-name": "web-1", "sandbox-namespace": "shop"}
     notes |= {"sandbox-uid": uid, "image-name": IMAGES[kind]}
     if kind == "container":
@@ -51,7 +51,7 @@ def samples(text: str, family: str) -> dict[str, tuple[dict[str, str], float]]:
 
 def test_pod_of_a_real_runtime(runtime: Runtime, cgroup: OwnCgroup, tmp_path: Path) -> None:
     """Sandbox and container have the kubelet's labels, their start times and processes; the network is the sandbox's."""
-    names = make_names(Cadvisor(root=str(tmp_path)))
+    names = make_label_resolver(Cadvisor(root=str(tmp_path)))
     pages = Pages(Node(Roots(), is_sandbox=names.is_sandbox), labels=names)
     sandbox, web = os.urandom(32).hex(), cgroup.container_id
     pids = {

@@ -37,7 +37,7 @@ class Unavailable(Exception):
 
 
 def folder(environ: Mapping[str, str]) -> Path:
-    """Where the kernel and root filesystem are, or will be: named after what they are made of."""
+    """Folder of the kernel and root filesystem, named after the digest of their inputs."""
     cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "telegen"
     recipe = hashlib.sha256("".join((SUITE, PACKAGES, *MODULES, (HERE / "init").read_text())).encode())
     return Path(environ.get("TELEGEN_CACHE") or cache) / "vm" / f"{SUITE}-{recipe.hexdigest()[:12]}"

@@ -13,12 +13,12 @@ from tests.cadvisor.vm.image import HERE, MISSING, TREE, Unavailable, folder, mi
 
 MEMORY_MIB = 1536
 TREE_PARTS = ("telegen", "workers", "tests", "k8s", "setup.cfg")
-"""What of this tree the machine sees, in /tree."""
+"""Paths of this tree that are visible in the machine, in /tree."""
 KERNEL = "console=ttyS0 quiet loglevel=4 psi=1 swapaccount=1 hugepages=8 panic=-1 nokaslr mitigations=off tsc=reliable"
 
 
 class Result(NamedTuple):
-    """How a command ended: status (None when the machine never told), output, and the kernel's console."""
+    """Result of a command: status (None if the machine did not report one), output, and the kernel's console."""
 
     status: int | None
     output: str

@@ -1,7 +1,7 @@
-"""What block devices are called.
+"""Names of block devices.
 
-Control files speak of `8:0`. A name is a label, and two devices of one name would be one series: a number whose name is
-not known, or is taken, stands for itself.
+Control files identify a device by its numbers, `8:0`. The name becomes a label: two devices with one name would be the same
+series. A device without a unique name keeps its numbers.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import time
 from contextlib import suppress
 
 REFRESH = 60.0
-"""Seconds after which the kernel is asked again, so that a disk that took another's number has its own name."""
+"""Seconds between two reads of the names, since a new disk can take over the numbers of another one."""
 
 
 class Devices:
-    """Names of block devices by number. Not safe for threads."""
+    """Maps device numbers to names. Not safe for threads."""
 
     def __init__(self, proc_root: str, sys_root: str) -> None:
         self._proc, self._sys = proc_root, sys_root
@@ -22,13 +22,14 @@ class Devices:
         self._due = 0.0
 
     def __call__(self, number: str) -> str:
-        """`8:0` to `/dev/sda`; to `8:0` when the kernel knows no such device."""
+        """Return `/dev/sda` for `8:0`; `8:0` itself if the kernel does not know the device."""
         now = time.monotonic()
         if now >= self._due:
+            # Replaced as a whole, so that the names of removed disks become available.
             self._names, self._due = self._partitions(), now + REFRESH
         name = self._names.get(number)
         if name is None:
-            # A disk that came since, or one without a size, which the list leaves out.
+            # The disk is newer than the list, or has no size, in which case the list omits it.
             name = self._uevent(number)
             if not name or name in self._names.values():
                 name = number
@@ -36,7 +37,7 @@ class Devices:
         return name
 
     def _partitions(self) -> dict[str, str]:
-        """Disks and partitions of /proc/partitions (proc(5)): lines of major, minor, blocks and name."""
+        """Parse /proc/partitions (proc(5)): lines of major, minor, blocks and name."""
         names = {}
         with suppress(OSError), open(f"{self._proc}/partitions", encoding="utf-8", errors="replace") as file:
             for line in file:
@@ -46,7 +47,7 @@ class Devices:
         return names
 
     def _uevent(self, number: str) -> str:
-        """DEVNAME of /sys/dev/block/NUMBER/uevent, "" when there is none."""
+        """DEVNAME of /sys/dev/block/NUMBER/uevent, "" if there is none."""
         with suppress(OSError), open(f"{self._sys}/dev/block/{number}/uevent", encoding="utf-8", errors="replace") as file:
             for line in file:
                 key, _, name = line.strip().partition("=")
@@ -56,5 +57,5 @@ class Devices:
 
 
 def _path(name: str) -> str:
-    """The device file. The kernel writes `!` where a name in /dev has a slash (`cciss!c0d0`)."""
+    # The kernel writes `!` for a slash in a device's name (`cciss!c0d0`).
     return "/dev/" + name.replace("!", "/")

@@ -1,4 +1,4 @@
-"""What a cgroup is by its path: every runtime, both drivers, and what only looks like a container."""
+"""Classification of cgroups by path: every runtime, both drivers, and names that only resemble a container's."""
 
 from __future__ import annotations
 

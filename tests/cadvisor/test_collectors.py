@@ -1,4 +1,4 @@
-"""Control files of each version against what is said of them. Odd files cost themselves, nothing else."""
+"""Control files of each version and the samples made of them. A malformed file costs its own samples only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES
-from telegen.cadvisor.source import Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 
@@ -52,13 +52,19 @@ CASES: list[tuple[str, int, dict[str, str], dict[str, str | None]]] = [
     (
         "io.stat by device, unknown devices and words passed over",
         2,
-        {"io.stat": "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0 cost.usage=5\n(unknown) rbytes=9\n8:16\n7:0 rbytes=x\n"},
+        {
+            "io.stat": "8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0 cost.usage=5 cost.wait=6 cost.indebt=7 cost.indelay=8\n"
+            "(unknown) rbytes=9\n8:16\n7:0 rbytes=x\n"
+        },
         {
             'container_fs_reads_bytes_total{device="8:0"}': "1",
             'container_fs_writes_bytes_total{device="8:0"}': "2",
             'container_fs_reads_total{device="8:0"}': "3",
             'container_fs_writes_total{device="8:0"}': "4",
             'container_fs_io_cost_usage_seconds_total{device="8:0"}': "5e-06",
+            'container_fs_io_cost_wait_seconds_total{device="8:0"}': "6e-06",
+            'container_fs_io_cost_indebt_seconds_total{device="8:0"}': "7e-06",
+            'container_fs_io_cost_indelay_seconds_total{device="8:0"}': "8e-06",
             'container_blkio_device_usage_total{device="8:0",major="8",minor="0",operation="Write"}': "2",
             'container_fs_reads_bytes_total{device="8:16"}': None,
         },
@@ -183,7 +189,7 @@ def test_files_of_a_container(tmp_path: Path, version: int, files: dict[str, str
 
 @pytest.mark.parametrize(("version", "prefix"), [(1, "hugetlb/"), (2, "")])
 def test_huge_pages(tmp_path: Path, version: int, prefix: str) -> None:
-    """Sizes are those that the node has; reservations are preferred; v2 knows no most."""
+    """Sizes are those that the node has; reservations are preferred; v2 has no peak."""
     for size in ("hugepages-2048kB", "hugepages-1048576kB", "hugepages-64kB"):
         (tmp_path / "sys/kernel/mm/hugepages" / size).mkdir(parents=True)
     usage, count = ("usage_in_bytes", "failcnt") if version == 1 else ("current", "events")
@@ -194,9 +200,13 @@ def test_huge_pages(tmp_path: Path, version: int, prefix: str) -> None:
         f"{prefix}hugetlb.1GB.{count}": "3\n" if version == 1 else "max 3\n",
         "memory/memory.usage_in_bytes" if version == 1 else "memory.current": "1\n",
     }
+    if version == 1:
+        files[f"{prefix}hugetlb.1GB.max_usage_in_bytes"] = "16384\n"
     pages = page(tree(tmp_path / "cgroup", version, files), sys=str(tmp_path / "sys"))
     found = {name: number for name, number in samples(pages.page()).items() if "hugetlb" in name}
+    peaks = {'container_hugetlb_max_usage_bytes{pagesize="1GB"}': "16384"} if version == 1 else {}
     assert found == {
+        **peaks,
         'container_hugetlb_usage_bytes{pagesize="1GB"}': "8192",
         'container_hugetlb_usage_bytes{pagesize="2MB"}': "4096",
         'container_hugetlb_failcnt{pagesize="1GB"}': "3",
@@ -232,7 +242,7 @@ def test_root_of_v2(tmp_path: Path) -> None:
 
 
 def test_start_is_that_of_the_oldest_process(tmp_path: Path) -> None:
-    """Start of the container's first process, in an inner cgroup as crun has it; a name with brackets misleads nobody."""
+    """Start of the container's first process, in a nested cgroup as crun creates it; its name may contain brackets."""
     proc = tmp_path / "proc"
     (proc / "7").mkdir(parents=True)
     (proc / "stat").write_text("btime 1700000000\n")
