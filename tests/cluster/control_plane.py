@@ -6,16 +6,19 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
+import functools
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import urllib3
 import yaml
 
+from tests.cluster.binaries import ETCD, KUBERNETES, apiserver, need
 from tests.harness import free_port
 from tests.process_tree import wait_for
 
@@ -39,10 +42,26 @@ class Refused(Exception):
     """The API server refused a request; the message is its own."""
 
 
+class Programs(NamedTuple):
+    """Paths of etcd and of the kube-apiserver of one version."""
+
+    etcd: Path
+    apiserver: Path
+
+    @classmethod
+    def found(cls, kubernetes: str = KUBERNETES) -> Programs:
+        """Return those that `make cluster-tools` has built.
+
+        Raises:
+            Unavailable: one is not built.
+        """
+        return cls(*need((ETCD, apiserver(kubernetes)), os.environ))
+
+
 class ControlPlane:
     """The pair, and what tests do with it."""
 
-    def __init__(self, programs: Path, folder: Path, *settings: str) -> None:
+    def __init__(self, programs: Programs, folder: Path, *settings: str) -> None:
         """`settings` are further arguments of kube-apiserver."""
         self._programs, self._folder, self._settings = programs, folder, settings
         self._ports = {name: free_port() for name in ("client", "peer", "secure")}
@@ -60,7 +79,7 @@ class ControlPlane:
         client = f"http://127.0.0.1:{self._ports['client']}"
         peer = f"http://127.0.0.1:{self._ports['peer']}"
         self._run(
-            "etcd",
+            self._programs.etcd,
             f"--data-dir={self._folder}/etcd",
             f"--listen-client-urls={client}",
             f"--advertise-client-urls={client}",
@@ -74,7 +93,7 @@ class ControlPlane:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, programs: Path, folder: Path, *settings: str) -> Iterator[ControlPlane]:
+    def running(cls, programs: Programs, folder: Path, *settings: str) -> Iterator[ControlPlane]:
         """One that has started; it is stopped at the end of the context."""
         plane = cls(programs, folder, *settings)
         try:
@@ -87,11 +106,13 @@ class ControlPlane:
         """Start the API server, on its port, and wait until it is ready."""
         key = self._folder / "account.key"
         self._run(
-            "kube-apiserver",
+            self._programs.apiserver,
             f"--etcd-servers=http://127.0.0.1:{self._ports['client']}",
             f"--cert-dir={self._folder}/certs",
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",
+            # The Endpoints of the service `kubernetes` are not written: from 1.37 on a loopback address in them ends the server.
+            "--endpoint-reconciler-type=none",
             f"--secure-port={self._ports['secure']}",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={key}",
@@ -118,10 +139,10 @@ class ControlPlane:
         self._end("kube-apiserver", signal.SIGKILL)
         self._end("etcd", signal.SIGTERM)
 
-    def _run(self, name: str, *arguments: str) -> None:
-        with (self._folder / f"{name}.log").open("ab") as log:
-            command = [str(self._programs / name), *arguments]
-            self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+    def _run(self, program: Path, *arguments: str) -> None:
+        with (self._folder / f"{program.name}.log").open("ab") as log:
+            command = [str(program), *arguments]
+            self._processes[program.name] = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)
 
     def _end(self, name: str, how: signal.Signals) -> None:
         process = self._processes.pop(name, None)
@@ -142,6 +163,11 @@ class ControlPlane:
         self._http = self._http or urllib3.PoolManager(ca_certs=str(self._certificate), timeout=30.0, maxsize=4)
         headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": kind}
         return self._http.request(method, self.url + path, body=body, headers=headers, retries=False)
+
+    @functools.cached_property
+    def minor(self) -> int:
+        """Minor version of Kubernetes, by the server's own account."""
+        return int(self.request("GET", "/version")["minor"])
 
     @property
     def certificate(self) -> bytes:

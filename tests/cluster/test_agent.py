@@ -17,7 +17,7 @@ from tests.cluster.control_plane import ControlPlane, Object, deployment, node, 
 from tests.harness import Agent, start_agent
 from tests.process_tree import wait_for
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.every_version]
 CONFIG = """
 kube_metrics:
   listen_address: 127.0.0.1:{port}

@@ -21,7 +21,7 @@ from tests.api.wire import Noted, Recorder
 from tests.cluster.control_plane import ADMIN, ControlPlane, pod
 from tests.process_tree import wait_for
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.every_version]
 FAST = Settings(backoff=(0.05, 0.5), page=3)
 SECRET = "c3dvcmRmaXNoLW9mLWEtdGVzdA=="
 

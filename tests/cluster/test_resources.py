@@ -15,7 +15,7 @@ from telegen.cli.main import main
 from telegen.kubestate.registry import RESOURCES
 from telegen.metrics.render import identity_text
 from tests.cluster.cases import CASES, SETTINGS, Made, create, create_all
-from tests.cluster.control_plane import ADMIN, ControlPlane, Object, Refused
+from tests.cluster.control_plane import ADMIN, ControlPlane, Object, Programs, Refused
 from tests.cluster.peer import peer
 from tests.cluster.test_peer import FLAGS
 from tests.harness import Agent, start_agent
@@ -49,7 +49,7 @@ Samples = dict[str, dict[str, dict[str, float]]]
 
 
 @pytest.fixture(scope="module")
-def plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def plane(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane for the cases alone: quotas and limits among them would disturb other tests."""
     with ControlPlane.running(programs, tmp_path_factory.mktemp("cases"), *SETTINGS) as running:
         yield running

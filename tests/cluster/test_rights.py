@@ -16,7 +16,7 @@ from tests.cluster.control_plane import ControlPlane, Object
 from tests.cluster.large_cluster import AGENTS, Make, check_complete, wanted_series
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.every_version, pytest.mark.timeout(180)]
 PROMISED = 20.0
 """Seconds after which another one serves everything, or he who held it before serves no more."""
 RENEWED = 5.0

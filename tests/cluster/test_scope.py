@@ -15,7 +15,7 @@ from tests.cluster.agents import LEASES
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.large_cluster import NODES, Make, check_complete
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.every_version, pytest.mark.timeout(180)]
 
 
 def expiry(plane: ControlPlane) -> float:
