@@ -7,8 +7,8 @@ import threading
 import time
 from typing import Any
 
+from telegen.demo.levers import Levers
 from telegen.demo.objects import SyntheticCluster, timestamp
-from telegen.demo.server import Levers
 from telegen.demo.state import State
 
 TICK = 0.05

@@ -1,4 +1,4 @@
-"""How the simulated API server says no."""
+"""Refusals of the simulated API server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import orjson
 
 class Refusal(Exception):
     """An answer that is a Status."""
+
+    content_type = "application/json"
 
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
@@ -21,3 +23,13 @@ class Refusal(Exception):
                 "code": code,
             }
         )
+
+
+class NotServed(Refusal):
+    """The answer to the path of an API group that a server does not have: text, no Status."""
+
+    content_type = "text/plain; charset=utf-8"
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found")
+        self.body = b"404 page not found\n"

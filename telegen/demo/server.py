@@ -1,4 +1,4 @@
-"""A simulated API server: as much of the Kubernetes API at the wire as those need who list and watch.
+"""A simulated API server: the part of the Kubernetes API at the wire that clients need to list and watch.
 
 Lists (paged), watches, streamed lists (KEP-3157), bookmarks, 410, label selectors, field selectors on name, namespace
 and node, PartialObjectMetadata and Tables; Leases can be written. Bodies are kept as bytes and written many at a time.
@@ -7,80 +7,28 @@ and node, PartialObjectMetadata and Tables; Leases can be written. Bodies are ke
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
 from telegen.demo.errors import Refusal
-from telegen.demo.state import Change, Collection, Compacted, State, Stored
-from telegen.demo.writes import has_labels, write
+from telegen.demo.levers import Levers
+from telegen.demo.requests import Wanted, continued, kind_of, locate, selector
+from telegen.demo.shapes import Shape, bookmark, event, joined_table, shape_of, table, whole
+from telegen.demo.state import Collection, Compacted, State, Stored
+from telegen.demo.writes import write
 
 WRITE = 1 << 18
 """Bytes that are collected before they are written."""
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
-
-
-class Levers:
-    """What a test may make the server do: `POST /demo/forbid?resource=pods`."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-        self.forbidden: set[str] = set()
-        self.failures: list[int] = []
-        self.streaming = True
-        self.bookmark_interval = 5.0
-        self.rate = 0.0
-
-    def pull(self, name: str, arguments: dict[str, str]) -> None:
-        """Pull one by its name.
-
-        Raises:
-            Refusal: there is none of that name.
-        """
-        levers: dict[str, Callable[[], object]] = {
-            "forbid": lambda: self.forbidden.add(arguments["resource"]),
-            "allow": lambda: self.forbidden.discard(arguments["resource"]),
-            "fail": lambda: self.failures.extend(
-                [int(arguments.get("status", "500"))] * int(arguments.get("count", "1"))
-            ),
-            "drop": self.state.end_watches,
-            "compact": self._compact,
-            "streaming": lambda: setattr(self, "streaming", arguments["on"] == "true"),
-            "rate": lambda: setattr(self, "rate", float(arguments["per_second"])),
-            "mark": lambda: self._mark(int(arguments["value"])),
-            "delete": lambda: self.state.delete(
-                arguments["resource"], arguments.get("namespace", ""), arguments["name"]
-            ),
-        }
-        if name not in levers:
-            raise Refusal(404, "NotFound", f"no lever {name}; there are {', '.join(levers)}")
-        levers[name]()
-
-    def _mark(self, value: int) -> None:
-        """Give a pod a number of restarts by which it can be found on a page."""
-        pod = next(iter(self.state.collections["pods"].objects.values())).load()
-        pod["status"]["containerStatuses"][0]["restartCount"] = value
-        self.state.put("pods", pod)
-
-    def _compact(self) -> None:
-        """As a restart with an empty watch cache: every watch ends, and none can go on from where it was."""
-        self.state.compact()
-        self.state.end_watches()
-
-    def check(self, resource: str) -> None:
-        """Refuse a request that a lever says is to be refused."""
-        if self.failures:
-            status = self.failures.pop(0)
-            raise Refusal(status, "InternalError", "the demo was told to fail")
-        if resource in self.forbidden:
-            raise Refusal(403, "Forbidden", f'{resource} is forbidden: User "demo" cannot list resource "{resource}"')
 
 
 class SimulatedServer:
@@ -141,9 +89,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     state: State
     levers: Levers
+    _members = False
+    """The watch that is being written is a series of gzip members."""
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the agent's logs are the ones to read."""
+        """Suppress the server's log: the agent's is the one to read."""
 
     def do_POST(self) -> None:
         """Pull a lever, or create an object."""
@@ -157,7 +107,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             )
             self._send(200, b'{"kind":"Status","status":"Success"}')
         except Refusal as refusal:
-            self._send(refusal.code, refusal.body)
+            self._send(refusal.code, refusal.body, refusal.content_type)
         except (KeyError, ValueError) as error:
             self._send(400, Refusal(400, "BadRequest", f"lever: {error!r}").body)
 
@@ -169,34 +119,36 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Take the object in the body, which is read in any case: the connection goes on."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
-            place = _locate(path, self.state.collections)
+            place = locate(path, self.state.collections)
             self.levers.check(place[0])
             self._send(code, write(self.state, place, body))
         except Refusal as refusal:
-            self._send(refusal.code, refusal.body)
+            self._send(refusal.code, refusal.body, refusal.content_type)
 
     def do_GET(self) -> None:
         """Answer a list, a get, a watch, or a question about the server."""
         url = urlsplit(self.path)
         query = {key: values[-1] for key, values in parse_qs(url.query, keep_blank_values=True).items()}
         try:
-            if url.path in ("/healthz", "/livez", "/readyz"):
+            if url.path == "/readyz" and self.levers.starting:
+                self._send(500, b"readyz check failed", "text/plain")
+            elif url.path in ("/healthz", "/livez", "/readyz"):
                 self._send(200, b"ok", "text/plain")
             elif url.path == "/version":
                 self._send(200, b'{"major":"1","minor":"36","gitVersion":"v1.36.0-demo"}')
             else:
                 self._resource(url.path, query)
         except Refusal as refusal:
-            self._send(refusal.code, refusal.body)
+            self._send(refusal.code, refusal.body, refusal.content_type)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
     def _resource(self, path: str, query: dict[str, str]) -> None:
-        resource, namespace, name = _locate(path, self.state.collections)
+        resource, namespace, name = locate(path, self.state.collections)
         self.levers.check(resource)
         collection = self.state.collections[resource]
-        shape = _shape(self.headers.get("Accept", ""))
-        wanted = _selector(namespace, query.get("fieldSelector", ""), query.get("labelSelector", ""))
+        shape = shape_of(self.headers.get("Accept", ""))
+        wanted = selector(namespace, query.get("fieldSelector", ""), query.get("labelSelector", ""))
         if query.get("watch") in ("1", "true"):
             self._watch(collection, query, wanted, shape)
         elif name:
@@ -211,7 +163,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """A page of a list. The continue token is the version of the list and how far it has come."""
         start, version = 0, self.state.version
         if query.get("continue"):
-            start, version = _continued(query["continue"])
+            start, version = continued(query["continue"])
             if version < collection.oldest:
                 raise Refusal(410, "Expired", "The provided continue parameter is too old")
         with self.state.changed:
@@ -221,10 +173,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         more = {"continue": f"{start + limit}.{version}", "remainingItemCount": rest} if rest > 0 else {}
         metadata = orjson.dumps({"resourceVersion": str(version), **more})
         items = [shape(stored.data) for stored in page]
-        if shape is _table:
-            self._send(200, _joined_table(items, metadata))
+        if shape is table:
+            self._send(200, joined_table(items, metadata))
             return
-        kind = f"{collection.kind if shape is _whole else 'PartialObjectMetadata'}List".encode()
+        kind = f"{collection.kind if shape is whole else 'PartialObjectMetadata'}List".encode()
         head = b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[' % (
             kind,
             collection.api_version.encode(),
@@ -235,12 +187,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _watch(self, collection: Collection, query: dict[str, str], wanted: Wanted, shape: Shape) -> None:
         """A watch, which begins with the whole state when that is asked for."""
         streamed = query.get("sendInitialEvents") == "true"
-        if streamed and not self.levers.streaming:
-            raise Refusal(
-                422,
-                "Invalid",
-                "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
-            )
+        if streamed:
+            self.levers.check_streamed(shape is table)
         initial: list[Stored] = []
         with self.state.changed:
             epoch, version = self.state.epoch, self.state.version
@@ -254,10 +202,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
+        self._members = self.levers.gzip_members and "gzip" in self.headers.get("Accept-Encoding", "")
+        if self._members:
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
-        self._write(_event(b"ADDED", shape(stored.data)) for stored in initial if wanted(stored))
+        self._write(event(b"ADDED", shape(stored.data)) for stored in initial if wanted(stored))
         if streamed:
-            self._write([_bookmark(collection, version, shape, INITIAL_END)])
+            self._write([bookmark(collection, version, shape, INITIAL_END)])
         bookmarks = query.get("allowWatchBookmarks") == "true"
         self._changes(collection, number, epoch, float(query.get("timeoutSeconds") or 300), wanted, shape, bookmarks)
         self.wfile.write(b"0\r\n\r\n")
@@ -287,30 +238,36 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     changes = collection.since(number)
                 except Compacted:
                     changes = []
-                    self._write([_event(b"ERROR", Refusal(410, "Expired", "too old resource version").body)])
+                    self._write([event(b"ERROR", Refusal(410, "Expired", "too old resource version").body)])
                     return
             number += len(changes)
             events = [
-                _event(kind.encode(), shape(change.stored.data))
+                event(kind.encode(), shape(change.stored.data))
                 for change in changes
-                if (kind := _kind_of(change, wanted))
+                if (kind := kind_of(change, wanted))
             ]
             if events:
                 self._write(events)
-            elif bookmarks:
-                self._write([_bookmark(collection, version, shape, None)])
+            elif bookmarks and self.levers.bookmarks:
+                self._write([bookmark(collection, version, shape, None)])
 
     def _write(self, events: Iterable[bytes]) -> None:
-        """Write lines as HTTP chunks, one each as kube-apiserver does, many at once."""
+        """Write lines many at once."""
         waiting: list[bytes] = []
         size = 0
-        for event in events:
-            waiting.append(b"%x\r\n%s\r\n" % (len(event), event))
-            size += len(event)
+        for line in events:
+            waiting.append(line)
+            size += len(line)
             if size >= WRITE:
-                self.wfile.write(b"".join(waiting))
+                self._flush(waiting)
                 waiting, size = [], 0
-        self.wfile.write(b"".join(waiting))
+        if waiting:
+            self._flush(waiting)
+
+    def _flush(self, lines: list[bytes]) -> None:
+        """Write lines as HTTP chunks, one each as kube-apiserver does, or all as one gzip member in one chunk."""
+        pieces = [gzip.compress(b"".join(lines), 1)] if self._members else lines
+        self.wfile.write(b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces))
 
     def _send(self, code: int, body: bytes, content_type: str = "application/json") -> None:
         self.send_response(code)
@@ -318,117 +275,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-
-Shape = Callable[[bytes], bytes]
-"""From an object's JSON to what the client asked to see of it."""
-Wanted = Callable[[Stored], bool]
-
-
-def _whole(data: bytes) -> bytes:
-    return data
-
-
-def _metadata(data: bytes) -> bytes:
-    obj = orjson.loads(data)
-    return orjson.dumps({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]})
-
-
-_COLUMNS = ("Name", "Type", "Data", "Age")
-
-
-def _table(data: bytes) -> bytes:
-    """A Table of one row, with the columns of secrets."""
-    obj = orjson.loads(data)
-    row = {
-        "cells": [obj["metadata"]["name"], obj.get("type", ""), len(obj.get("data") or {}), "1d"],
-        "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]},
-    }
-    columns = [{"name": name, "type": "string"} for name in _COLUMNS]
-    return orjson.dumps(
-        {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": columns, "rows": [row]}
-    )
-
-
-def _joined_table(tables: list[bytes], metadata: bytes) -> bytes:
-    rows = [row for table in tables for row in orjson.loads(table)["rows"]]
-    columns = [{"name": name, "type": "string"} for name in _COLUMNS]
-    table = {
-        "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": orjson.loads(metadata),
-        "columnDefinitions": columns,
-        "rows": rows,
-    }
-    return orjson.dumps(table)
-
-
-def _shape(accept: str) -> Shape:
-    """What the first choice of an Accept header wants to see."""
-    first = accept.split(",")[0]
-    return _metadata if "as=PartialObjectMetadata" in first else _table if "as=Table" in first else _whole
-
-
-def _kind_of(change: Change, wanted: Wanted) -> str:
-    """What a change is to a watch with a selector: objects come into its sight and leave it. "" when it sees nothing."""
-    before, now = change.before is not None and wanted(change.before), wanted(change.stored)
-    if change.kind == "DELETED" or not now:
-        return "DELETED" if before else ""
-    return "MODIFIED" if before else "ADDED"
-
-
-def _event(kind: bytes, data: bytes) -> bytes:
-    return b'{"type":"%s","object":%s}\n' % (kind, data)
-
-
-def _bookmark(collection: Collection, version: int, shape: Shape, annotations: dict[str, str] | None) -> bytes:
-    metadata: dict[str, Any] = {
-        "name": "",
-        "resourceVersion": str(version),
-        **({"annotations": annotations} if annotations else {}),
-    }
-    obj = {"kind": collection.kind, "apiVersion": collection.api_version, "metadata": metadata}
-    return _event(b"BOOKMARK", shape(orjson.dumps(obj)))
-
-
-def _locate(path: str, known: Iterable[str]) -> tuple[str, str, str]:
-    """(resource, namespace, name) of a path."""
-    parts = [part for part in path.split("/") if part]
-    parts = parts[2:] if parts[:1] == ["api"] else parts[3:] if parts[:1] == ["apis"] else []
-    namespace = ""
-    if len(parts) > 2 and parts[0] == "namespaces":
-        namespace, parts = parts[1], parts[2:]
-    if not parts or parts[0] not in known or len(parts) > 2:
-        raise Refusal(404, "NotFound", "the server could not find the requested resource")
-    return parts[0], namespace, parts[1] if len(parts) > 1 else ""
-
-
-def _selector(namespace: str, fields: str, labels: str) -> Wanted:
-    """Which objects a request is about."""
-    tests: list[tuple[str, bool, str]] = list(_terms(fields))
-
-    def wanted(stored: Stored) -> bool:
-        if namespace and stored.namespace != namespace:
-            return False
-        values = {"metadata.namespace": stored.namespace, "metadata.name": stored.name, "spec.nodeName": stored.node}
-        if not all((values[field] == value) == equal for field, equal, value in tests):
-            return False
-        return not labels or has_labels(stored, labels)
-
-    return wanted if tests or namespace or labels else lambda stored: True
-
-
-def _terms(fields: str) -> Iterator[tuple[str, bool, str]]:
-    """(field, is equal, value) of each term of a field selector."""
-    for term in filter(None, fields.split(",")):
-        field, sign, value = term.partition("!=") if "!=" in term else term.partition("=")
-        if field not in ("metadata.namespace", "metadata.name", "spec.nodeName"):
-            raise Refusal(400, "BadRequest", f"field label not supported: {field}")
-        yield field, sign == "=", value.lstrip("=")
-
-
-def _continued(token: str) -> tuple[int, int]:
-    start, _, version = token.partition(".")
-    if not (start.isdecimal() and version.isdecimal()):
-        raise Refusal(400, "BadRequest", "continue key is not valid")
-    return int(start), int(version)
