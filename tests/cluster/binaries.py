@@ -145,7 +145,8 @@ def _stamp(tool: Tool) -> str:
         return ""
     major, minor = version(tool).lstrip("v").split(".")[:2]
     values = {"gitVersion": version(tool), "gitMajor": major, "gitMinor": minor}
-    return " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
+    packages = ("k8s.io/client-go/pkg/version", "k8s.io/component-base/version")  # Old servers, 1.25 among them, read the first.
+    return " ".join(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())
 
 
 def main() -> int:

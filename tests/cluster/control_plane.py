@@ -28,6 +28,13 @@ RBAC = ACCOUNT / "rbac.yaml"
 LEASES = ACCOUNT.parent / "base" / "leases.yaml"
 START = 60.0
 """Seconds that the pair may take to start; it takes 6 to 8."""
+SINCE = {
+    "mutatingadmissionpolicies": 36,
+    "mutatingadmissionpolicybindings": 36,
+    "validatingadmissionpolicies": 30,
+    "validatingadmissionpolicybindings": 30,
+}
+"""Minor version of Kubernetes that began to serve a resource by default; all others are in every version that is tested."""
 PLURALS = {"Endpoints": "endpoints", "Ingress": "ingresses", "StorageClass": "storageclasses", "NetworkPolicy": "networkpolicies"}
 
 Object = dict[str, Any]
@@ -56,6 +63,12 @@ class Programs(NamedTuple):
             Unavailable: one is not built.
         """
         return cls(*need((ETCD, apiserver(kubernetes)), os.environ))
+
+    @property
+    def minor(self) -> int:
+        """Minor version of Kubernetes, as the program prints it."""
+        printed = subprocess.run([self.apiserver, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+        return int(printed.split(".")[1])
 
 
 class ControlPlane:
@@ -166,8 +179,12 @@ class ControlPlane:
 
     @functools.cached_property
     def minor(self) -> int:
-        """Minor version of Kubernetes, by the server's own account."""
-        return int(self.request("GET", "/version")["minor"])
+        """Minor version of Kubernetes."""
+        return self._programs.minor
+
+    def lacks(self, resource: str) -> bool:
+        """Return True if the API server is older than a resource."""
+        return self.minor < SINCE.get(resource, 0)
 
     @property
     def certificate(self) -> bytes:

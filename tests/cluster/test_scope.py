@@ -15,7 +15,7 @@ from tests.cluster.agents import LEASES
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.large_cluster import NODES, Make, check_complete
 
-pytestmark = [pytest.mark.cluster, pytest.mark.every_version, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 
 def expiry(plane: ControlPlane) -> float:
@@ -25,6 +25,7 @@ def expiry(plane: ControlPlane) -> float:
     return float(renewed + spec["leaseDurationSeconds"] - time.time() + time.monotonic())
 
 
+@pytest.mark.every_version
 def test_everything_once(control_plane: ControlPlane, some: Make) -> None:
     """Each node's pods come from its agent, all the rest from one; a pod that gets its node moves to that node's agent."""
     with some() as agents:
