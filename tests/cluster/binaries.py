@@ -98,6 +98,28 @@ def need(tools: Iterable[Tool], environ: Mapping[str, str]) -> list[Path]:
     return [place(tool, environ) for tool in wanted]
 
 
+class Programs(NamedTuple):
+    """Paths of etcd and of the kube-apiserver of one version."""
+
+    etcd: Path
+    apiserver: Path
+
+    @classmethod
+    def found(cls, kubernetes: str = KUBERNETES) -> Programs:
+        """Return those that `make cluster-tools` has built.
+
+        Raises:
+            Unavailable: one is not built.
+        """
+        return cls(*need((ETCD, apiserver(kubernetes)), os.environ))
+
+    @property
+    def minor(self) -> int:
+        """Minor version of Kubernetes, as the program prints it."""
+        printed = subprocess.run([self.apiserver, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+        return int(printed.split(".")[1])
+
+
 def build(environ: Mapping[str, str]) -> None:
     """Build what is missing.
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.agents import LEASES, fleet
-from tests.cluster.binaries import KUBERNETES, VERSIONS
-from tests.cluster.control_plane import ControlPlane, Programs
+from tests.cluster.binaries import KUBERNETES, VERSIONS, Programs
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.large_cluster import AGENTS, Make, populated
 
 

@@ -8,17 +8,16 @@ import contextlib
 import ctypes
 import functools
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import urllib3
 import yaml
 
-from tests.cluster.binaries import ETCD, KUBERNETES, apiserver, need
+from tests.cluster.binaries import Programs
 from tests.harness import free_port
 from tests.process_tree import wait_for
 
@@ -47,28 +46,6 @@ def _die_with_parent() -> None:
 
 class Refused(Exception):
     """The API server refused a request; the message is its own."""
-
-
-class Programs(NamedTuple):
-    """Paths of etcd and of the kube-apiserver of one version."""
-
-    etcd: Path
-    apiserver: Path
-
-    @classmethod
-    def found(cls, kubernetes: str = KUBERNETES) -> Programs:
-        """Return those that `make cluster-tools` has built.
-
-        Raises:
-            Unavailable: one is not built.
-        """
-        return cls(*need((ETCD, apiserver(kubernetes)), os.environ))
-
-    @property
-    def minor(self) -> int:
-        """Minor version of Kubernetes, as the program prints it."""
-        printed = subprocess.run([self.apiserver, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
-        return int(printed.split(".")[1])
 
 
 class ControlPlane:
@@ -124,7 +101,7 @@ class ControlPlane:
             f"--cert-dir={self._folder}/certs",
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",
-            # The Endpoints of the service `kubernetes` are not written: from 1.37 on a loopback address in them ends the server.
+            # No Endpoints of the service `kubernetes`: from 1.37 on a server whose address there is loopback does not start.
             "--endpoint-reconciler-type=none",
             f"--secure-port={self._ports['secure']}",
             "--service-account-issuer=https://kubernetes.default.svc",

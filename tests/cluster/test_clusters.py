@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.control_plane import ControlPlane, Programs, node, pod
+from tests.cluster.binaries import Programs
+from tests.cluster.control_plane import ControlPlane, node, pod
 from tests.harness import start_agent
 
 pytestmark = pytest.mark.cluster

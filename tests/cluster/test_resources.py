@@ -19,8 +19,9 @@ import pytest
 from telegen.cli.main import main
 from telegen.kubestate.registry import RESOURCES
 from telegen.metrics.render import identity_text
+from tests.cluster.binaries import Programs
 from tests.cluster.cases import CASES, Made, create, create_all, settings
-from tests.cluster.control_plane import ADMIN, ControlPlane, Object, Programs, Refused
+from tests.cluster.control_plane import ADMIN, ControlPlane, Object, Refused
 from tests.cluster.peer import peer
 from tests.cluster.test_peer import FLAGS
 from tests.harness import Agent, start_agent

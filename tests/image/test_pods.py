@@ -20,7 +20,8 @@ from telegen.cadvisor.source import Node
 from tests.cadvisor.real.cgroups import OwnCgroup, is_v2
 from tests.cadvisor.real.view import View
 from tests.cadvisor.runtime.runtimes import make_root
-from tests.cluster.control_plane import ADMIN, ControlPlane, Programs, deployment, node, pod
+from tests.cluster.binaries import Programs
+from tests.cluster.control_plane import ADMIN, ControlPlane, deployment, node, pod
 from tests.cluster.kubectl import MANIFESTS, Kubectl
 from tests.image.dockerfile import Stage
 from tests.image.oci import system_mounts

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from telegen.kubestate.registry import RESOURCES
-from tests.cluster.control_plane import ControlPlane, Programs
+from tests.cluster.binaries import Programs
+from tests.cluster.control_plane import ControlPlane
 
 SCHEMA = Path(__file__).parent / "schema.json"
 REFERENCE = "#/components/schemas/"
