@@ -30,7 +30,7 @@ bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes
 	$(BIN)/python -m compileall -q telegen workers  # as pip does when it installs
 	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),--pods $(PODS) $(if $(PEER),--peer))
 
-cluster-tools: ## build the real etcd, kube-apiserver, kubectl and kube-state-metrics that tests use, outside the tree
+cluster-tools: ## build the real etcd, kube-apiservers, kubectl and kube-state-metrics that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
 
 vm-image: ## make the virtual machine that tests of cgroups use, outside the tree; needs tests/cadvisor/packages.txt installed

@@ -13,6 +13,8 @@ class Refusal(Exception):
         body: the Status as JSON.
     """
 
+    content_type = "application/json"
+
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.code = code
@@ -26,3 +28,13 @@ class Refusal(Exception):
                 "code": code,
             }
         )
+
+
+class NotServed(Refusal):
+    """The answer to the path of an API group that a server does not have: text, no Status."""
+
+    content_type = "text/plain; charset=utf-8"
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found")
+        self.body = b"404 page not found\n"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import orjson
+
+from telegen.demo.state import Collection
 
 Representation = Callable[[bytes], bytes]
 """Function from an object's JSON to the JSON that the client asked for."""
@@ -55,3 +58,19 @@ def choose_representation(accept: str) -> Representation:
     """Return the first choice of an Accept header."""
     first = accept.split(",")[0]
     return metadata_only if "as=PartialObjectMetadata" in first else table if "as=Table" in first else whole
+
+
+def event(kind: bytes, data: bytes) -> bytes:
+    """Return the line of a watch event."""
+    return b'{"type":"%s","object":%s}\n' % (kind, data)
+
+
+def bookmark(collection: Collection, version: int, represent: Representation, annotations: dict[str, str] | None) -> bytes:
+    """Return the line of a bookmark."""
+    metadata: dict[str, Any] = {
+        "name": "",
+        "resourceVersion": str(version),
+        **({"annotations": annotations} if annotations else {}),
+    }
+    obj = {"kind": collection.kind, "apiVersion": collection.api_version, "metadata": metadata}
+    return event(b"BOOKMARK", represent(orjson.dumps(obj)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from telegen.demo.errors import Refusal
-from telegen.demo.state import Stored
+from telegen.demo.state import Change, Stored
 from telegen.demo.writes import has_labels
 
 Selector = Callable[[Stored], bool]
@@ -66,3 +66,14 @@ def parse_continue(token: str) -> tuple[int, int]:
     if not (start.isdecimal() and version.isdecimal()):
         raise Refusal(400, "BadRequest", "continue key is not valid")
     return int(start), int(version)
+
+
+def kind_of(change: Change, selector: Selector) -> str:
+    """Return the type of a change as a watch with a selector reports it, "" if the watch does not report it.
+
+    An object that begins to match the selector is ADDED, one that stops matching is DELETED.
+    """
+    before, now = change.before is not None and selector(change.before), selector(change.stored)
+    if change.kind == "DELETED" or not now:
+        return "DELETED" if before else ""
+    return "MODIFIED" if before else "ADDED"

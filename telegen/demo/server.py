@@ -7,6 +7,7 @@ and node, PartialObjectMetadata and Tables. Leases can be written. Objects are k
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import socket
 import sys
@@ -20,9 +21,17 @@ import orjson
 
 from telegen.demo.errors import Refusal
 from telegen.demo.levers import Levers
-from telegen.demo.representations import Representation, choose_representation, join_tables, table, whole
-from telegen.demo.selectors import Selector, locate, make_selector, parse_continue
-from telegen.demo.state import Change, Collection, Compacted, State, Stored
+from telegen.demo.representations import (
+    Representation,
+    bookmark,
+    choose_representation,
+    event,
+    join_tables,
+    table,
+    whole,
+)
+from telegen.demo.selectors import Selector, kind_of, locate, make_selector, parse_continue
+from telegen.demo.state import Collection, Compacted, State, Stored
 from telegen.demo.writes import write
 
 WRITE = 1 << 18
@@ -88,6 +97,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     state: State
     levers: Levers
+    _members = False
+    """The watch that is being written is a series of gzip members."""
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing: requests would drown the agent's log."""
@@ -104,7 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             )
             self._send(200, b'{"kind":"Status","status":"Success"}')
         except Refusal as refusal:
-            self._send(refusal.code, refusal.body)
+            self._send(refusal.code, refusal.body, refusal.content_type)
         except (KeyError, ValueError) as error:
             self._send(400, Refusal(400, "BadRequest", f"lever: {error!r}").body)
 
@@ -120,21 +131,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.levers.check(target[0])
             self._send(code, write(self.state, target, body))
         except Refusal as refusal:
-            self._send(refusal.code, refusal.body)
+            self._send(refusal.code, refusal.body, refusal.content_type)
 
     def do_GET(self) -> None:
         """Send a list, an object, a watch, or information on the server."""
         url = urlsplit(self.path)
         query = {key: values[-1] for key, values in parse_qs(url.query, keep_blank_values=True).items()}
         try:
-            if url.path in ("/healthz", "/livez", "/readyz"):
+            if url.path == "/readyz" and self.levers.starting:
+                self._send(500, b"readyz check failed", "text/plain")
+            elif url.path in ("/healthz", "/livez", "/readyz"):
                 self._send(200, b"ok", "text/plain")
             elif url.path == "/version":
                 self._send(200, b'{"major":"1","minor":"36","gitVersion":"v1.36.0-demo"}')
             else:
                 self._resource(url.path, query)
         except Refusal as refusal:
-            self._send(refusal.code, refusal.body)
+            self._send(refusal.code, refusal.body, refusal.content_type)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
@@ -182,12 +195,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _watch(self, collection: Collection, query: dict[str, str], selector: Selector, represent: Representation) -> None:
         """Send a watch, which begins with all objects if sendInitialEvents is set."""
         streamed = query.get("sendInitialEvents") == "true"
-        if streamed and not self.levers.streaming:
-            raise Refusal(
-                422,
-                "Invalid",
-                "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
-            )
+        if streamed:
+            self.levers.check_streamed(represent is table)
         initial: list[Stored] = []
         with self.state.changed:
             epoch, version = self.state.epoch, self.state.version
@@ -201,10 +210,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
+        self._members = self.levers.gzip_members and "gzip" in self.headers.get("Accept-Encoding", "")
+        if self._members:
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
-        self._write(_event(b"ADDED", represent(stored.data)) for stored in initial if selector(stored))
+        self._write(event(b"ADDED", represent(stored.data)) for stored in initial if selector(stored))
         if streamed:
-            self._write([_bookmark(collection, version, represent, INITIAL_END)])
+            self._write([bookmark(collection, version, represent, INITIAL_END)])
         bookmarks = query.get("allowWatchBookmarks") == "true"
         self._changes(collection, number, epoch, float(query.get("timeoutSeconds") or 300), selector, represent, bookmarks)
         self.wfile.write(b"0\r\n\r\n")
@@ -234,30 +246,36 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     changes = collection.since(number)
                 except Compacted:
                     changes = []
-                    self._write([_event(b"ERROR", Refusal(410, "Expired", "too old resource version").body)])
+                    self._write([event(b"ERROR", Refusal(410, "Expired", "too old resource version").body)])
                     return
             number += len(changes)
             events = [
-                _event(kind.encode(), represent(change.stored.data))
+                event(kind.encode(), represent(change.stored.data))
                 for change in changes
-                if (kind := _kind_of(change, selector))
+                if (kind := kind_of(change, selector))
             ]
             if events:
                 self._write(events)
-            elif bookmarks:
-                self._write([_bookmark(collection, version, represent, None)])
+            elif bookmarks and self.levers.bookmarks:
+                self._write([bookmark(collection, version, represent, None)])
 
     def _write(self, events: Iterable[bytes]) -> None:
-        """Send lines as HTTP chunks, one per line as kube-apiserver does, and many per write."""
+        """Send lines, many per write."""
         waiting: list[bytes] = []
         size = 0
-        for event in events:
-            waiting.append(b"%x\r\n%s\r\n" % (len(event), event))
-            size += len(event)
+        for line in events:
+            waiting.append(line)
+            size += len(line)
             if size >= WRITE:
-                self.wfile.write(b"".join(waiting))
+                self._flush(waiting)
                 waiting, size = [], 0
-        self.wfile.write(b"".join(waiting))
+        if waiting:
+            self._flush(waiting)
+
+    def _flush(self, lines: list[bytes]) -> None:
+        """Write lines as HTTP chunks, one each as kube-apiserver does, or all as one gzip member in one chunk."""
+        pieces = [gzip.compress(b"".join(lines), 1)] if self._members else lines
+        self.wfile.write(b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces))
 
     def _send(self, code: int, body: bytes, content_type: str = "application/json") -> None:
         self.send_response(code)
@@ -265,28 +283,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-
-def _kind_of(change: Change, selector: Selector) -> str:
-    """Return the type of a change as a watch with a selector reports it, "" if the watch does not report it.
-
-    An object that begins to match the selector is ADDED, one that stops matching is DELETED.
-    """
-    before, now = change.before is not None and selector(change.before), selector(change.stored)
-    if change.kind == "DELETED" or not now:
-        return "DELETED" if before else ""
-    return "MODIFIED" if before else "ADDED"
-
-
-def _event(kind: bytes, data: bytes) -> bytes:
-    return b'{"type":"%s","object":%s}\n' % (kind, data)
-
-
-def _bookmark(collection: Collection, version: int, represent: Representation, annotations: dict[str, str] | None) -> bytes:
-    metadata: dict[str, Any] = {
-        "name": "",
-        "resourceVersion": str(version),
-        **({"annotations": annotations} if annotations else {}),
-    }
-    obj = {"kind": collection.kind, "apiVersion": collection.api_version, "metadata": metadata}
-    return _event(b"BOOKMARK", represent(orjson.dumps(obj)))

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
-"""The real etcd, kube-apiserver, kubectl and kube-state-metrics: where they are, and how they are built when they are nowhere.
+"""Build and locate the real etcd, kube-apiservers, kubectl and kube-state-metrics.
 
-They come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. What is built is kept
-outside the tree, in a folder named after the versions. Only the standard library is used: this runs before there is a
-virtual environment.
+They come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. Each version of each
+program has a folder of its own outside the tree. Only the standard library is used: this runs before there is a virtual
+environment.
 """
 
 from __future__ import annotations
@@ -14,13 +13,19 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 BUILD_TIME = 1500.0
-"""Seconds that one build may take; kube-apiserver takes 200 from nothing on two cores."""
+"""Seconds that one build may take; a kube-apiserver takes 200 from nothing on two cores."""
+KUBERNETES = "1.36.3"
+"""Version of kube-apiserver in tests that run on one version; $KUBEBUILDER_ASSETS replaces this one."""
+OTHERS = ("1.25.16", "1.37.2")
+"""Further versions, for tests marked `every_version`: the oldest that is promised, and the newest."""
+VERSIONS = (KUBERNETES, *OTHERS)
+"""Each names a folder of apiserver/. The default comes first: pytest groups tests by the position."""
 
 
 class Tool(NamedTuple):
@@ -33,23 +38,30 @@ class Tool(NamedTuple):
     module: str
 
 
-TOOLS = (
-    Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
-    Tool("kube-apiserver", "apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes"),
-)
-"""The servers; their versions name the folder."""
+ETCD = Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3")
+"""Storage of every version of kube-apiserver."""
 KUBECTL = Tool("kubectl", "kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes")
-"""Renders and applies the manifests; of the same version as the server."""
+"""Renders and applies the manifests, on every version."""
 PEER = Tool("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metrics/v2", "k8s.io/kube-state-metrics/v2")
-"""What the agent's page is compared with; never in $KUBEBUILDER_ASSETS."""
+"""What the agent's page is compared with."""
+
+
+def apiserver(kubernetes: str = KUBERNETES) -> Tool:
+    """Return the kube-apiserver of a version."""
+    return Tool("kube-apiserver", f"apiserver/{kubernetes}", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes")
+
+
+ASSETS = (ETCD, apiserver(), KUBECTL)
+"""What $KUBEBUILDER_ASSETS supplies; everything else is built in any case."""
+EVERYTHING = (*ASSETS, PEER, *map(apiserver, OTHERS))
 
 
 class Unavailable(Exception):
-    """There are no programs and they cannot be built here; says why."""
+    """A program is absent or cannot be built here; the message gives the reason and the cure."""
 
 
 def version(tool: Tool) -> str:
-    """The version that the tool's go.mod asks for."""
+    """Return the version that the tool's go.mod requires."""
     text = (HERE / tool.folder / "go.mod").read_text()
     found = re.search(rf"^(?:require )?\s*{re.escape(tool.module)} (v\S+)", text, re.MULTILINE)
     if not found:
@@ -57,17 +69,11 @@ def version(tool: Tool) -> str:
     return found[1]
 
 
-def folder(environ: Mapping[str, str]) -> Path:
-    """Where the programs are, or will be: $KUBEBUILDER_ASSETS, else a folder of the cache."""
-    if environ.get("KUBEBUILDER_ASSETS"):
-        return Path(environ["KUBEBUILDER_ASSETS"])
-    return _cache(environ) / "_".join(f"{tool.name}-{version(tool)}" for tool in TOOLS)
-
-
 def place(tool: Tool, environ: Mapping[str, str]) -> Path:
-    """Where one program is, or will be."""
-    where = _cache(environ) / f"{tool.name}-{version(tool)}" if tool is PEER else folder(environ)
-    return where / tool.name
+    """Return the path of a program, built or not: in $KUBEBUILDER_ASSETS, else in the cache."""
+    if tool in ASSETS and environ.get("KUBEBUILDER_ASSETS"):
+        return Path(environ["KUBEBUILDER_ASSETS"]) / tool.name
+    return _cache(environ) / f"{tool.name}-{version(tool)}" / tool.name
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
@@ -75,9 +81,43 @@ def _cache(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("TELEGEN_CACHE") or cache) / "cluster-tools"
 
 
-def missing(environ: Mapping[str, str], tools: Sequence[Tool] = TOOLS) -> list[Tool]:
-    """The programs that are not there."""
+def missing(environ: Mapping[str, str], tools: Iterable[Tool]) -> list[Tool]:
+    """Return the programs that are not built."""
     return [tool for tool in tools if not os.access(place(tool, environ), os.X_OK)]
+
+
+def need(tools: Iterable[Tool], environ: Mapping[str, str]) -> list[Path]:
+    """Return the paths of programs.
+
+    Raises:
+        Unavailable: one is not built.
+    """
+    wanted = list(tools)
+    if absent := missing(environ, wanted):
+        raise Unavailable(f"no {' and no '.join(str(place(tool, environ)) for tool in absent)}: run `make cluster-tools`")
+    return [place(tool, environ) for tool in wanted]
+
+
+class Programs(NamedTuple):
+    """Paths of etcd and of the kube-apiserver of one version."""
+
+    etcd: Path
+    apiserver: Path
+
+    @classmethod
+    def found(cls, kubernetes: str = KUBERNETES) -> Programs:
+        """Return those that `make cluster-tools` has built.
+
+        Raises:
+            Unavailable: one is not built.
+        """
+        return cls(*need((ETCD, apiserver(kubernetes)), os.environ))
+
+    @property
+    def minor(self) -> int:
+        """Minor version of Kubernetes, as the program prints it."""
+        printed = subprocess.run([self.apiserver, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+        return int(printed.split(".")[1])
 
 
 def build(environ: Mapping[str, str]) -> None:
@@ -86,30 +126,28 @@ def build(environ: Mapping[str, str]) -> None:
     Raises:
         Unavailable: no Go, KUBEBUILDER_ASSETS lacks a program, or a build failed.
     """
-    everything = (*TOOLS, KUBECTL, PEER)
-    absent = missing(environ, everything)
-    lacks = [tool.name for tool in absent if tool is not PEER]
+    absent = missing(environ, EVERYTHING)
+    lacks = [tool.name for tool in absent if tool in ASSETS]
     if lacks and environ.get("KUBEBUILDER_ASSETS"):
-        raise Unavailable(f"KUBEBUILDER_ASSETS={folder(environ)} has no {' and no '.join(lacks)}")
+        raise Unavailable(f"KUBEBUILDER_ASSETS={environ['KUBEBUILDER_ASSETS']} has no {' and no '.join(lacks)}")
     if absent and not shutil.which("go", path=environ.get("PATH")):
         raise Unavailable(
             "Go (1.26 or newer) is needed to build etcd, kube-apiserver, kubectl and kube-state-metrics; KUBEBUILDER_ASSETS may name a "
-            "folder that has the first three"
+            f"folder that has etcd, kube-apiserver {KUBERNETES} and kubectl"
         )
-    for tool in everything:
-        where = place(tool, environ)
+    for tool in EVERYTHING:
+        where, name = place(tool, environ), f"{tool.name} {version(tool)}"
         if tool not in absent:
-            print(f"{tool.name}: {where} is there", flush=True)
+            print(f"{name}: {where} is there", flush=True)
             continue
-        print(f"{tool.name}: building {version(tool)}, which takes some minutes the first time", flush=True)
+        print(f"{name}: building, which takes some minutes the first time", flush=True)
         started = time.monotonic()
         _build(tool, where, environ)
-        print(f"{tool.name}: built in {time.monotonic() - started:.0f} s: {where}", flush=True)
+        print(f"{name}: built in {time.monotonic() - started:.0f} s: {where}", flush=True)
 
 
 def _build(tool: Tool, where: Path, environ: Mapping[str, str]) -> None:
-    """Build one program beside its place and move it in when it is whole: who looks meanwhile sees all of it or
-    nothing."""
+    """Build one program beside its place, then rename it: no process ever finds half a program."""
     where.parent.mkdir(parents=True, exist_ok=True)
     partial = where.with_name(f".{tool.name}.{os.getpid()}")
     command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {_stamp(tool)}", "-o", str(partial), tool.package]
@@ -124,16 +162,17 @@ def _build(tool: Tool, where: Path, environ: Mapping[str, str]) -> None:
 
 
 def _stamp(tool: Tool) -> str:
-    """Linker flags that tell Kubernetes' programs their version: they would call themselves v0.0.0, and be believed."""
+    """Return linker flags that set the version of Kubernetes' programs; without them it is v0.0.0."""
     if tool.module != "k8s.io/kubernetes":
         return ""
     major, minor = version(tool).lstrip("v").split(".")[:2]
     values = {"gitVersion": version(tool), "gitMajor": major, "gitMinor": minor}
-    return " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
+    packages = ("k8s.io/client-go/pkg/version", "k8s.io/component-base/version")  # Old servers, 1.25 among them, read the first.
+    return " ".join(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())
 
 
 def main() -> int:
-    """Build what is missing; the exit status."""
+    """Build what is missing; return the exit status."""
     try:
         build(os.environ)
     except Unavailable as error:

@@ -1,31 +1,33 @@
-"""One real control plane for all tests here."""
+"""One real control plane at a time for all tests here: of the default version, or of each version for tests marked `every_version`."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.agents import LEASES, fleet
-from tests.cluster.binaries import Unavailable, folder, missing
+from tests.cluster.binaries import KUBERNETES, VERSIONS, Programs
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.large_cluster import AGENTS, Make, populated
 
 
-@pytest.fixture(scope="session")
-def programs() -> Path:
-    """The folder of etcd and kube-apiserver; without them these tests fail."""
-    absent = missing(os.environ)
-    if absent:
-        reason = f"no {' and no '.join(tool.name for tool in absent)} in {folder(os.environ)}: run `make cluster-tools`"
-        raise Unavailable(reason)
-    return folder(os.environ)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each version of kube-apiserver, or on the default one. pytest runs all tests of a version in a row."""
+    if "programs" in metafunc.fixturenames:
+        versions = VERSIONS if metafunc.definition.get_closest_marker("every_version") else (KUBERNETES,)
+        metafunc.parametrize("programs", versions, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def control_plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def programs(request: pytest.FixtureRequest) -> Programs:
+    """etcd and the kube-apiserver of a version; without them these tests fail."""
+    return Programs.found(request.param)
+
+
+@pytest.fixture(scope="session")
+def control_plane(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """etcd and kube-apiserver, running."""
     with ControlPlane.running(programs, tmp_path_factory.mktemp("control-plane")) as plane:
         yield plane

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
+import functools
 import json
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import urllib3
 import yaml
 
+from tests.cluster.binaries import Programs
 from tests.harness import free_port
 from tests.process_tree import wait_for
 
@@ -25,6 +27,13 @@ RBAC = ACCOUNT / "rbac.yaml"
 LEASES = ACCOUNT.parent / "base" / "leases.yaml"
 START = 60.0
 """Seconds that the pair may take to start; it takes 6 to 8."""
+SINCE = {
+    "mutatingadmissionpolicies": 36,
+    "mutatingadmissionpolicybindings": 36,
+    "validatingadmissionpolicies": 30,
+    "validatingadmissionpolicybindings": 30,
+}
+"""Minor version of Kubernetes that began to serve a resource by default; all others are in every version that is tested."""
 PLURALS = {"Endpoints": "endpoints", "Ingress": "ingresses", "StorageClass": "storageclasses", "NetworkPolicy": "networkpolicies"}
 
 Object = dict[str, Any]
@@ -42,7 +51,7 @@ class Refused(Exception):
 class ControlPlane:
     """The pair, and what tests do with it."""
 
-    def __init__(self, programs: Path, folder: Path, *settings: str) -> None:
+    def __init__(self, programs: Programs, folder: Path, *settings: str) -> None:
         """`settings` are further arguments of kube-apiserver."""
         self._programs, self._folder, self._settings = programs, folder, settings
         self._ports = {name: free_port() for name in ("client", "peer", "secure")}
@@ -60,7 +69,7 @@ class ControlPlane:
         client = f"http://127.0.0.1:{self._ports['client']}"
         peer = f"http://127.0.0.1:{self._ports['peer']}"
         self._run(
-            "etcd",
+            self._programs.etcd,
             f"--data-dir={self._folder}/etcd",
             f"--listen-client-urls={client}",
             f"--advertise-client-urls={client}",
@@ -74,7 +83,7 @@ class ControlPlane:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, programs: Path, folder: Path, *settings: str) -> Iterator[ControlPlane]:
+    def running(cls, programs: Programs, folder: Path, *settings: str) -> Iterator[ControlPlane]:
         """One that has started; it is stopped at the end of the context."""
         plane = cls(programs, folder, *settings)
         try:
@@ -87,11 +96,13 @@ class ControlPlane:
         """Start the API server, on its port, and wait until it is ready."""
         key = self._folder / "account.key"
         self._run(
-            "kube-apiserver",
+            self._programs.apiserver,
             f"--etcd-servers=http://127.0.0.1:{self._ports['client']}",
             f"--cert-dir={self._folder}/certs",
             "--bind-address=127.0.0.1",
             "--advertise-address=127.0.0.1",
+            # No Endpoints of the service `kubernetes`: from 1.37 on a server whose address there is loopback does not start.
+            "--endpoint-reconciler-type=none",
             f"--secure-port={self._ports['secure']}",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={key}",
@@ -118,10 +129,10 @@ class ControlPlane:
         self._end("kube-apiserver", signal.SIGKILL)
         self._end("etcd", signal.SIGTERM)
 
-    def _run(self, name: str, *arguments: str) -> None:
-        with (self._folder / f"{name}.log").open("ab") as log:
-            command = [str(self._programs / name), *arguments]
-            self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+    def _run(self, program: Path, *arguments: str) -> None:
+        with (self._folder / f"{program.name}.log").open("ab") as log:
+            command = [str(program), *arguments]
+            self._processes[program.name] = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)
 
     def _end(self, name: str, how: signal.Signals) -> None:
         process = self._processes.pop(name, None)
@@ -142,6 +153,15 @@ class ControlPlane:
         self._http = self._http or urllib3.PoolManager(ca_certs=str(self._certificate), timeout=30.0, maxsize=4)
         headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": kind}
         return self._http.request(method, self.url + path, body=body, headers=headers, retries=False)
+
+    @functools.cached_property
+    def minor(self) -> int:
+        """Minor version of Kubernetes."""
+        return self._programs.minor
+
+    def lacks(self, resource: str) -> bool:
+        """Return True if the API server is older than a resource."""
+        return self.minor < SINCE.get(resource, 0)
 
     @property
     def certificate(self) -> bytes:

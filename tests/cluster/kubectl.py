@@ -1,4 +1,4 @@
-"""kubectl, of the version of the API server that tests run."""
+"""kubectl, of the default version; it serves API servers of every version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.binaries import KUBECTL, Unavailable, folder, missing
+from tests.cluster.binaries import KUBECTL, need
 
 Object = dict[str, Any]
 MANIFESTS = Path(__file__).parents[2] / "k8s"
@@ -28,10 +28,7 @@ class Kubectl:
     @classmethod
     def found(cls, kubeconfig: Path | None = None) -> Kubectl:
         """The one that `make cluster-tools` has built; without it the test fails."""
-        if missing(os.environ, [KUBECTL]):
-            reason = f"no kubectl in {folder(os.environ)}: run `make cluster-tools`"
-            raise Unavailable(reason)
-        return cls(folder(os.environ) / KUBECTL.name, kubeconfig)
+        return cls(*need([KUBECTL], os.environ), kubeconfig)
 
     def run(self, *arguments: str, text: str = "") -> str:
         """What it prints.

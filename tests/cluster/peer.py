@@ -12,7 +12,7 @@ from typing import Any
 from telegen.demo.server import SimulatedServer
 from telegen.demo.state import State
 from telegen.kubestate.registry import RESOURCES
-from tests.cluster.binaries import PEER, Unavailable, missing, place
+from tests.cluster.binaries import PEER, need
 from tests.harness import free_port, get
 
 Object = dict[str, Any]
@@ -65,11 +65,10 @@ def peer(log: Path, *flags: str) -> Iterator[Peer]:
     Raises:
         Unavailable: it has not been built.
     """
-    if missing(os.environ, [PEER]):
-        raise Unavailable(f"no {place(PEER, os.environ)}: run `make cluster-tools`")
+    (program,) = need([PEER], os.environ)
     port, telemetry = free_port(), free_port()
     where = ["--host=127.0.0.1", f"--port={port}", "--telemetry-host=127.0.0.1", f"--telemetry-port={telemetry}"]
-    command = [str(place(PEER, os.environ)), *where, *flags]
+    command = [str(program), *where, *flags]
     with log.open("wb") as output, subprocess.Popen(command, stderr=output, stdout=output, env={"HOME": "/nowhere"}) as process:
         try:
             yield Peer(process, port, log)

@@ -13,11 +13,11 @@ import pytest
 from telegen.cli.main import main
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.sharding import shard_of
-from tests.cluster.control_plane import ControlPlane, Object, deployment, node, pod
+from tests.cluster.control_plane import ControlPlane, Object, Refused, deployment, node, pod
 from tests.harness import Agent, start_agent
 from tests.process_tree import wait_for
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.every_version]
 CONFIG = """
 kube_metrics:
   listen_address: 127.0.0.1:{port}
@@ -49,7 +49,8 @@ def lines(text: str) -> list[str]:
 
 def rendered(plane: ControlPlane, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What `telegen render` says of everything there is."""
-    objects = [obj for resource in RESOURCES.values() if resource.default for obj in plane.objects(resource.path())]
+    served = [table for name, table in RESOURCES.items() if table.default and not plane.lacks(name)]
+    objects = [obj for resource in served for obj in plane.objects(resource.path())]
     (folder / "objects.json").write_text(json.dumps({"kind": "List", "items": objects}))
     assert main(["render", str(folder / "objects.json")]) == 0
     return lines(capsys.readouterr().out)
@@ -84,6 +85,25 @@ def test_page_equals_render_through_churn(
                 control_plane.patch(chosen, {"status": {"phase": phase, "reason": "Evicted"}}, "status")
         settles(agent, control_plane, tmp_path, capsys)
         assert "error" not in agent.log.read_text()
+
+
+def test_resources_that_the_server_lacks(control_plane: ControlPlane, kubeconfig: Path, world: list[Object]) -> None:
+    """A resource that is newer than the server has no series, no time of a last event and no error; every other one has a time.
+    Kubernetes 1.25 lacks four, 1.36 and 1.37 none."""
+    default = {name for name, table in RESOURCES.items() if table.default}
+    lacking = {name for name in default if control_plane.lacks(name)}
+    assert len(lacking) == (4 if control_plane.minor < 30 else 0)
+    for name in lacking:
+        with pytest.raises(Refused, match="404"):
+            control_plane.objects(RESOURCES[name].path())
+    with start_agent(CONFIG, kubeconfig=kubeconfig) as agent:
+        agent.wait_ready()
+        telemetry = agent.page("/telemetry")
+        times = re.findall(r'^telegen_store_last_event_timestamp_seconds\{.*?store="(\w+)".*?\} (\S+)', telemetry, re.MULTILINE)
+        assert {store for store, value in times if float(value)} == default - lacking
+        assert "telegen_api_errors_total{" not in telemetry
+        families = {family.name for name in lacking for family in RESOURCES[name].families}
+        assert not families & {line.partition("{")[0] for line in lines(agent.page())}
 
 
 def test_api_server_stopped_and_started(

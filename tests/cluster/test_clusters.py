@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ControlPlane, node, pod
 from tests.harness import start_agent
 
@@ -25,7 +26,7 @@ api: {{backoff_initial: 100ms, backoff_max: 1s}}
 
 
 @pytest.fixture
-def second(programs: Path, tmp_path: Path) -> Iterator[ControlPlane]:
+def second(programs: Programs, tmp_path: Path) -> Iterator[ControlPlane]:
     """Another etcd and kube-apiserver."""
     with ControlPlane.running(programs, tmp_path) as plane:
         yield plane

@@ -17,7 +17,7 @@ from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
 from tests.harness import Agent, clean_environ, free_port, running
 from tests.k8s.rendered import config_text, container, environment
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.every_version]
 POD = 'mount -t tmpfs tmpfs /run; mkdir -p "$1"; cp "$2"/* "$1"; shift 2; exec "$@"'
 """In a mount namespace of its own: puts the account's files where a container has them, and becomes the agent."""
 ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount"

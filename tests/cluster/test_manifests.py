@@ -11,9 +11,11 @@ import yaml
 from tests.cluster.control_plane import ADMIN, ControlPlane
 from tests.cluster.kubectl import COMPONENTS, MANIFESTS, VARIANTS, Kubectl, Object
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.every_version]
 FOREIGN = ("SecurityContextConstraints", "PodMonitor")
 """Kinds that Kubernetes itself does not know."""
+FLOW_CONTROL_V1 = 29
+"""Minor version of Kubernetes from which flowcontrol.apiserver.k8s.io has v1; v1beta2 ends with the one before."""
 STRICT = ("--dry-run=server", "--validate=strict", "--warnings-as-errors")
 
 
@@ -52,20 +54,38 @@ def test_the_server_takes_the_pods(where: Path, kubectl: Kubectl, control_plane:
     assert made["spec"]["priority"] >= 2_000_000_000
 
 
-def test_components_fit_every_variant(kubectl: Kubectl, tmp_path: Path) -> None:
-    """An overlay of one's own with all components is taken as well."""
+def components(minor: int) -> list[Path]:
+    """Return the components for a version of Kubernetes: of those for flow control, the one of an API version that it has."""
+    absent = "flow-control-v1beta2" if minor >= FLOW_CONTROL_V1 else "flow-control"
+    assert MANIFESTS / "components" / absent in COMPONENTS
+    return [component for component in COMPONENTS if component.name != absent]
+
+
+def test_components_fit_every_variant(kubectl: Kubectl, control_plane: ControlPlane, tmp_path: Path) -> None:
+    """An overlay of one's own with all components for the server's version is taken as well."""
     for where in VARIANTS:
         own = tmp_path / where.name
         own.mkdir()
         kustomization = {
             "resources": [_relative(own, where)],
-            "components": [_relative(own, component) for component in COMPONENTS],
+            "components": [_relative(own, component) for component in components(control_plane.minor)],
             "images": [{"name": "telegen", "newName": "registry.example/telegen", "newTag": "test"}],
         }
         (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
         objs = kubectl.render(own)
         assert {"NetworkPolicy", "FlowSchema", "PriorityLevelConfiguration"} <= {obj["kind"] for obj in objs}
         apply(kubectl, objs)
+
+
+@pytest.mark.parametrize("name", ["flow-control", "flow-control-v1beta2"])
+def test_flow_control_states_its_versions(name: str, kubectl: Kubectl, control_plane: ControlPlane) -> None:
+    """Each of the two components is taken by the versions that it names, and by no others."""
+    text = (MANIFESTS / "components" / name / "flowschema.yaml").read_text()
+    if MANIFESTS / "components" / name in components(control_plane.minor):
+        assert len(kubectl.run("apply", *STRICT, "-f", "-", text=text).splitlines()) == 2
+    else:
+        with pytest.raises(AssertionError, match="no matches for kind"):
+            kubectl.run("apply", *STRICT, "-f", "-", text=text)
 
 
 def test_applied_twice_changes_nothing(kubectl: Kubectl, control_plane: ControlPlane) -> None:

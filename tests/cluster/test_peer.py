@@ -19,7 +19,7 @@ from telegen.kubestate.registry import DEFAULT, RESOURCES
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.sharding import shard_of
 from telegen.supervisor.run_options import parse_run_options, parser
-from tests.cluster.binaries import PEER, place
+from tests.cluster.binaries import PEER, need
 from tests.cluster.peer import palatable, peer, serving
 from tests.harness import start_agent
 from tests.kubestate.parity import Page as Parsed
@@ -63,7 +63,7 @@ kube_metrics:
 
 def test_its_flags_are_ours() -> None:
     """Every flag that kube-state-metrics tells of is one of the agent's, under the same name."""
-    help = subprocess.run([place(PEER, os.environ), "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    help = subprocess.run([*need([PEER], os.environ), "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
     theirs = set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", help, re.MULTILINE))
     assert len(theirs) > 50
     assert theirs <= {option for action in parser()._actions for option in action.option_strings}

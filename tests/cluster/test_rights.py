@@ -44,11 +44,10 @@ def may_write(nodes: Iterable[str]) -> Object:
 @pytest.fixture
 def tokens(control_plane: ControlPlane, agent_token: str) -> Iterator[dict[str, str]]:
     """A token for each node's agent, of an account that may read all that agents read, and write Leases."""
-    for name in AGENTS:
-        metadata = {"name": name, "namespace": "telegen"}
-        control_plane.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-    everybody = {"apiGroup": RBAC, "kind": "Group", "name": "system:serviceaccounts:telegen"}
-    made = control_plane.apply([binding("ClusterRoleBinding", "ClusterRole", [everybody]), may_write(AGENTS)])
+    names = [{"name": name, "namespace": "telegen"} for name in AGENTS]
+    accounts = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata} for metadata in names]
+    group = {"apiGroup": RBAC, "kind": "Group", "name": "system:serviceaccounts:telegen"}
+    made = control_plane.apply([*accounts, binding("ClusterRoleBinding", "ClusterRole", [group]), may_write(AGENTS)])
     yield {name: control_plane.token("telegen", name) for name in AGENTS}
     for obj in made:
         control_plane.delete(obj)
@@ -82,9 +81,10 @@ def told(member: Member) -> int:
     return member.agent.log.read_text().count("apply k8s/base/leases.yaml")
 
 
-def test_rights(control_plane: ControlPlane, all_of_few: Make, tokens: dict[str, str]) -> None:
-    """Without the right nobody serves the shard, and the log of each that has tried says once what to apply; with it everything is there
-    again. When only the holder has lost it, another one takes its place, and keeps it."""
+@pytest.mark.every_version
+def test_right_that_no_agent_has(control_plane: ControlPlane, all_of_few: Make, tokens: dict[str, str]) -> None:
+    """Without the right no agent serves the shard, and the log of each that has tried names once the manifest to apply. With it
+    everything is there again."""
     with all_of_few(tokens=tokens) as agents:
         agents.wait_series("everything", wanted_series(control_plane, agents), 40)
         agents.wait_standby()
@@ -95,6 +95,11 @@ def test_rights(control_plane: ControlPlane, all_of_few: Make, tokens: dict[str,
         assert max(map(told, agents.members)) == 1 and not agents.holders()
         served_again(control_plane, agents, "all might write again", let_write(control_plane, AGENTS), RENEWED)
 
+
+def test_right_that_the_holder_lacks(control_plane: ControlPlane, all_of_few: Make, tokens: dict[str, str]) -> None:
+    """When only the holder has lost the right, another agent takes its place, and keeps it."""
+    with all_of_few(tokens=tokens) as agents:
+        agents.wait_series("everything", wanted_series(control_plane, agents), 40)
         agents.wait_standby()
         holder = agents.holder(0)
         assert holder.shows()

@@ -25,6 +25,7 @@ def expiry(plane: ControlPlane) -> float:
     return float(renewed + spec["leaseDurationSeconds"] - time.time() + time.monotonic())
 
 
+@pytest.mark.every_version
 def test_everything_once(control_plane: ControlPlane, some: Make) -> None:
     """Each node's pods come from its agent, all the rest from one; a pod that gets its node moves to that node's agent."""
     with some() as agents:

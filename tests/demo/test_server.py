@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,12 +32,14 @@ def server() -> Iterator[SimulatedServer]:
 
 
 @contextmanager
-def asked(server: SimulatedServer, path: str, accept: str = "", **query: str) -> Iterator[http.client.HTTPResponse]:
+def asked(
+    server: SimulatedServer, path: str, accept: str = "", encoding: str = "identity", **query: str
+) -> Iterator[http.client.HTTPResponse]:
     """Return the response to a GET."""
     parts = urlsplit(server.url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
     try:
-        connection.request("GET", f"{path}?{urlencode(query)}", headers={"Accept": accept})
+        connection.request("GET", f"{path}?{urlencode(query)}", headers={"Accept": accept, "Accept-Encoding": encoding})
         yield connection.getresponse()
     finally:
         connection.close()
@@ -151,7 +154,7 @@ def test_representations(server: SimulatedServer) -> None:
 
 
 def test_levers_refuse(server: SimulatedServer) -> None:
-    """Requests that a lever forbids are refused with a Status; others are not."""
+    """Levers refuse the requests that they name with a Status; others are answered."""
     server.levers.pull("forbid", {"resource": "pods"})
     assert get(server, PODS)[1]["reason"] == "Forbidden"
     assert get(server, "/api/v1/nodes")[0] == 200
@@ -161,6 +164,55 @@ def test_levers_refuse(server: SimulatedServer) -> None:
     server.levers.pull("streaming", {"on": "false"})
     assert get(server, PODS, watch="1", sendInitialEvents="true")[0] == 422
     assert get(server, "/api/v1/gophers")[0] == 404
+
+
+def test_levers_of_older_servers(server: SimulatedServer) -> None:
+    """Groups that are not served, as text; Tables that are not streamed, though listed and watched; bookmarks that never come."""
+    server.levers.pull("remove", {"group": "apps"})
+    with asked(server, "/apis/apps/v1/deployments") as response:
+        assert (response.status, response.read()) == (404, b"404 page not found\n")
+    assert get(server, PODS)[0] == 200
+    server.levers.pull("restore", {"group": "apps"})
+    assert get(server, "/apis/apps/v1/deployments")[0] == 200
+    server.levers.pull("tables", {"on": "false"})
+    streamed = {"watch": "1", "sendInitialEvents": "true"}
+    assert get(server, PODS, TABLE, **streamed)[0] == 406
+    assert get(server, PODS, TABLE)[0] == 200
+    for accept, query in ((TABLE, {"watch": "1", "resourceVersion": str(server.state.version)}), ("", streamed)):
+        with asked(server, PODS, accept, **query, timeoutSeconds="0.1") as response:
+            assert response.status == 200
+    server.levers.pull("bookmarks", {"on": "false"})
+    with asked(server, PODS, allowWatchBookmarks="true", timeoutSeconds="0.5", **streamed) as response:
+        assert [event["type"] for event in events(response)] == ["ADDED"] * 25 + ["BOOKMARK"]
+
+
+def test_lever_of_a_server_that_starts(server: SimulatedServer) -> None:
+    """Alive, not ready, and everything is forbidden."""
+    server.levers.pull("starting", {"on": "true"})
+    assert [get(server, path)[0] for path in (PODS, "/apis/apps/v1/deployments", "/version")] == [403, 403, 200]
+    with asked(server, "/readyz") as response:
+        assert response.status == 500
+    server.levers.pull("starting", {"on": "false"})
+    assert get(server, PODS)[0] == 200
+
+
+def test_lever_of_gzip_members(server: SimulatedServer) -> None:
+    """Each flush of a watch is a gzip member: the objects, the bookmark, each change. Lists and clients without gzip get none."""
+    server.levers.pull("gzip_members", {"on": "true"})
+    query = {"watch": "1", "sendInitialEvents": "true", "timeoutSeconds": "0.5"}
+    with asked(server, PODS, encoding="gzip", **query) as response:
+        server.levers.pull("mark", {"value": "1"})
+        assert response.getheader("Content-Encoding") == "gzip"
+        sent, parts = response.read(), []
+        while sent:
+            member = zlib.decompressobj(wbits=31)
+            parts.append([json.loads(line)["type"] for line in member.decompress(sent).splitlines()])
+            assert member.eof
+            sent = member.unused_data
+    assert parts[:2] == [["ADDED"] * 25, ["BOOKMARK"]]
+    for path, encoding, more in ((PODS, "identity", query), (PODS, "gzip", {})):
+        with asked(server, path, encoding=encoding, **more) as response:
+            assert response.getheader("Content-Encoding") is None
 
 
 def test_cluster_is_the_same_for_the_same_seed() -> None:

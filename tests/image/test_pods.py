@@ -20,7 +20,7 @@ from telegen.cadvisor.node import Node
 from tests.cadvisor.real.cgroups import OwnCgroup, is_v2
 from tests.cadvisor.real.view import View
 from tests.cadvisor.runtime.runtimes import make_root
-from tests.cluster.binaries import folder as programs
+from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ADMIN, ControlPlane, deployment, node, pod
 from tests.cluster.kubectl import MANIFESTS, Kubectl
 from tests.image.dockerfile import Stage
@@ -85,7 +85,7 @@ def sandbox(cgroup: OwnCgroup, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def plane(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A real API server in the pod's network, with the rights of the manifests and some objects."""
-    plane = ControlPlane(programs(os.environ), tmp_path_factory.mktemp("control-plane"))
+    plane = ControlPlane(Programs.found(), tmp_path_factory.mktemp("control-plane"))
     try:
         sandbox.inside(plane.start)
         kubectl = Kubectl.found(plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig", ADMIN))

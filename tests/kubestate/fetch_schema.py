@@ -8,7 +8,6 @@ new resource, and when tests/cluster moves to another version of Kubernetes.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from telegen.kubestate.registry import RESOURCES
-from tests.cluster.binaries import folder
+from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ControlPlane
 
 SCHEMA = Path(__file__).parent / "schema.json"
@@ -30,7 +29,7 @@ KEPT = frozenset(
 def main() -> int:
     """Start a control plane, read its schemas, and write the file."""
     with tempfile.TemporaryDirectory() as temporary:
-        with ControlPlane.running(folder(os.environ), Path(temporary)) as plane:
+        with ControlPlane.running(Programs.found(), Path(temporary)) as plane:
             found = schemas(plane)
     lines = [f"{json.dumps(name)}: {json.dumps(found[name], separators=(',', ':'), sort_keys=True)}" for name in sorted(found)]
     SCHEMA.write_text("{\n" + ",\n".join(lines) + "\n}\n")
