@@ -188,6 +188,15 @@ def check(config: Config, plan: Plan) -> None:
     print("the configuration is valid")
 
 
+def _page(config: Config) -> str:
+    """Return the URL of the agent on this machine; empty if it does not listen."""
+    address = config.kube_metrics.listen_address
+    if not address:
+        return ""
+    host = f"[{address.host}]" if ":" in address.host else address.host or "localhost"
+    return f"http://{host}:{address.port}/"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Start the agent; the exit status (see `Exit`)."""
     options = parser().parse_args(argv)
@@ -199,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.demo and not options.check:
             from telegen.demo.process import DemoProcess
 
-            demo = DemoProcess.start(options.demo_pods, options.demo_rate)
+            demo = DemoProcess.start(options.demo_pods, options.demo_rate, _page(config))
         plan = make_plan(config, sources.environ, demo.url if demo else None)
         if options.check:
             check(config, plan)

@@ -27,9 +27,20 @@ class Unavailable(Exception):
 
 
 def found(version: str, environ: Mapping[str, str]) -> str | None:
-    """Return the path of an interpreter: one of the system, else the one that `build` makes."""
-    built = _place(environ) / "bin" / "python3"
-    return shutil.which(f"python{version}") or (str(built) if version == IMAGE and built.exists() else None)
+    """Return the path of an interpreter: of the system, of pyenv, or the one that `build` makes."""
+    pyenv = Path(environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    candidates = [shutil.which(f"python{version}"), *pyenv.glob(f"{version}.*/bin/python{version}")]
+    if version == IMAGE:
+        candidates.append(_place(environ) / "bin" / "python3")
+    return next((str(path) for path in candidates if path and _runs(path)), None)
+
+
+def _runs(path: str | Path) -> bool:
+    """Return whether it is an interpreter: pyenv's shims exist also where they only print an error."""
+    try:
+        return subprocess.run([path, "--version"], capture_output=True, timeout=30).returncode == 0
+    except OSError:
+        return False
 
 
 def build(environ: Mapping[str, str]) -> None:
