@@ -65,11 +65,11 @@ $(VENV)/runtime: requirements.lock setup.cfg
 	@echo "creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@echo "installing $$(grep -c == requirements.lock) packages"
-	@$(PIP) install --quiet -r requirements.lock
-	@$(PIP) install --quiet --no-deps --editable .
+	@$(PIP) install --quiet --no-compile -r requirements.lock
+	@$(PIP) install --quiet --no-compile --no-deps --editable .
 	@touch $@
 
 $(VENV)/stamp: $(VENV)/runtime requirements-dev.lock
 	@echo "installing $$(grep -c == requirements-dev.lock) packages for developers"
-	@$(PIP) install --quiet -r requirements-dev.lock
+	@$(PIP) install --quiet --no-compile -r requirements-dev.lock
 	@touch $@
