@@ -21,7 +21,7 @@ VM_GROUP = "vm"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this project."""
-    parser.addoption("--update-golden", action="store_true", help="write the wanted pages anew, from what is served now")
+    parser.addoption("--update-golden", action="store_true", help="overwrite the expected pages with the pages as they are now")
     parser.addoption("--check", action="store_true", help="leave out the sets of tests that tests/tools.py lists")
 
 
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
-    """Whether wanted pages are to be written anew."""
+    """Return the option --update-golden."""
     return bool(request.config.getoption("--update-golden"))
 
 

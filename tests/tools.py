@@ -169,7 +169,7 @@ def start_build() -> subprocess.Popen[bytes]:
     """Start `build` in the background, in a session of its own. It holds LOCK until it ends."""
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("wb") as log, LOCK.open("wb") as lock:
-        # The lock belongs to the open file, which the child inherits: it is held before anybody can ask for it.
+        # The lock belongs to the open file, which the child inherits: no other process can find it free in between.
         fcntl.flock(lock, fcntl.LOCK_EX)
         command = [sys.executable, "-m", "tests.tools", "build"]
         return subprocess.Popen(
