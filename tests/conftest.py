@@ -11,11 +11,14 @@ from subprocess import Popen
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 from tests import tools
 from tests.tools import SETS, Tool
 
 BUILD = pytest.StashKey[Popen[bytes]]()
+ABSENT = pytest.StashKey[frozenset[str]]()
+"""Names of the tools that were absent at the start of the run, in all its processes: they must sort tests in the same order."""
 VM_GROUP = "vm"
 
 
@@ -29,6 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marks."""
     for each in SETS:
         config.addinivalue_line("markers", f"{each.mark}: tests that {each.help}")
+    absent: list[str] | None = getattr(config, "workerinput", {}).get("absent")
+    config.stash[ABSENT] = frozenset((tool.name for tool in tools.missing(tools.everything())) if absent is None else absent)
+
+
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell a worker which tools were absent."""
+    node.workerinput["absent"] = sorted(node.config.stash[ABSENT])
 
 
 @pytest.fixture
@@ -66,7 +76,7 @@ def _rank(item: pytest.Item) -> int:
     names = marks(item)
     if VM_GROUP in names:
         return 0
-    if tools.missing(needed(item)):
+    if item.config.stash[ABSENT].intersection(tool.name for tool in needed(item)):
         return 4
     return 1 if "cluster" in names else 2 if names else 3
 
@@ -103,7 +113,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or config.getoption("--check") or not tools.setup_is_wanted(os.environ):
         return
-    if tools.missing(tools.everything()):
+    if config.stash[ABSENT]:
         config.stash[BUILD] = tools.start_build()
 
 
