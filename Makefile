@@ -3,21 +3,28 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PODS ?= 10000
+# Tests that measure time need a core each.
+WORKERS ?= 2
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint bench cluster-tools vm-image lock clean
+.PHONY: help demo run check test lint bench tools cluster-tools vm-image lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
-demo: $(VENV)/stamp ## run the agent on a simulated cluster that keeps changing, and on this machine's cgroups
-	$(BIN)/python -m telegen.supervisor --demo
+demo: $(VENV)/runtime ## run the agent on a simulated cluster that keeps changing, and on this machine's cgroups
+	@$(BIN)/python -m telegen.supervisor --demo
 
-run: $(VENV)/stamp ## run the agent on the cluster that the environment or a kubeconfig names
+run: $(VENV)/runtime ## run the agent on the cluster that the environment or a kubeconfig names
 	$(BIN)/python -m telegen.supervisor
 
-test: lint ## check the code and run every test
-	$(BIN)/python -m pytest
+check: lint ## check the code and run the tests that need no other program; see CONTRIBUTING.md
+	$(PYTEST) --check -n logical --maxprocesses 4
+
+test: tools lint ## check the code and run every test; SETUP=yes installs the programs that tests run (root on Debian 12, Go)
+	$(PYTEST) -n $(WORKERS) --durations=20
 
 lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers, Dockerfile
 	$(BIN)/flake8 telegen workers tests setup.py
@@ -30,22 +37,39 @@ bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes
 	$(BIN)/python -m compileall -q telegen workers  # as pip does when it installs
 	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),--pods $(PODS) $(if $(PEER),--peer))
 
+tools:
+ifneq ($(filter true yes,$(CI) $(SETUP)),)
+	$(PYTHON) -m tests.tools install
+endif
+
 cluster-tools: ## build the real etcd, kube-apiservers, kubectl and kube-state-metrics that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
 
-vm-image: ## make the virtual machine that tests of cgroups use, outside the tree; needs tests/cadvisor/packages.txt installed
+vm-image: ## make the virtual machine that tests of cgroups use, outside the tree
 	PYTHON=$(PYTHON) tests/cadvisor/vm/build
 
-lock: ## write requirements.lock anew from the ranges in setup.cfg; with the oldest Python: PYTHON=python3.10
-	rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip install -q -e '.[dev]'
-	build/lock/bin/pip freeze --exclude-editable --exclude telegen > requirements.lock
+lock: ## write both lock files anew from the ranges in setup.cfg; with the oldest Python: PYTHON=python3.11
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock/all && build/lock/all/bin/pip install -q -e '.[dev]'
+	build/lock/all/bin/pip freeze --exclude-editable --exclude telegen > build/lock/all.txt
+	$(PYTHON) -m venv build/lock/runtime && build/lock/runtime/bin/pip install -q -c build/lock/all.txt -e .
+	build/lock/runtime/bin/pip freeze --exclude-editable --exclude telegen > requirements.lock
+	(echo '-r requirements.lock'; grep -vxFf requirements.lock build/lock/all.txt) > requirements-dev.lock
 
 clean: ## remove what the other targets made in the tree
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .import_linter_cache .hypothesis
 
-$(VENV)/stamp: requirements.lock setup.cfg
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	touch $@
+# What the agent needs to run, without the tools of developers.
+$(VENV)/runtime: requirements.lock setup.cfg
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d; set PYTHON" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "installing $$(grep -c == requirements.lock) packages"
+	@$(PIP) install --quiet --no-compile -r requirements.lock
+	@$(PIP) install --quiet --no-compile --no-deps --editable .
+	@touch $@
+
+$(VENV)/stamp: $(VENV)/runtime requirements-dev.lock
+	@echo "installing $$(grep -c == requirements-dev.lock) packages for developers"
+	@$(PIP) install --quiet --no-compile -r requirements-dev.lock
+	@touch $@

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -40,6 +42,9 @@ api: {{backoff_initial: 50ms, backoff_max: 500ms, read_timeout: 10s}}
 supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
 """
 """Configuration for tests, with shorter intervals than in production."""
+
+PORTS_FROM, PORTS, PORT_RANGES = 12000, 2500, 8
+"""First port of tests, ports of one worker, and how many workers have ports of their own."""
 
 
 @dataclass(frozen=True)
@@ -200,10 +205,27 @@ def agent(api: str) -> Iterator[tuple[str, Tree]]:
         yield agent.url, agent.tree
 
 
+def _test_ports() -> Iterator[int]:
+    """Yield ports from a random one on, round and round.
+
+    Linux gives outgoing connections ports above 32767 only, and each worker of pytest-xdist has a range of its own: no other
+    test takes a port before it is used.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    start = secrets.randbelow(PORTS)
+    for number in itertools.count(start):
+        yield PORTS_FROM + worker % PORT_RANGES * PORTS + number % PORTS
+
+
+_ports = _test_ports()
+
+
 def free_port() -> int:
-    """Return a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port of 127.0.0.1 on which no process listens, a different one at each call."""
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("the ports do not end")
 
 
 def is_ready(url: str) -> bool:

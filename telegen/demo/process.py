@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import socket
+import sys
 import threading
+import time
 from types import FrameType
+
+import urllib3
 
 from telegen.demo.churn import Churn
 from telegen.demo.objects import SyntheticCluster
@@ -15,6 +20,10 @@ from telegen.demo.server import SimulatedServer
 from telegen.demo.state import State
 from telegen.kubestate.registry import RESOURCES
 from telegen.process.os_process import die_with_parent, set_name
+
+READY_INTERVAL = 0.2
+"""Seconds between two looks at the agent's /readyz."""
+READY_CHECKS = 300
 
 
 def make_state(cluster: SyntheticCluster) -> State:
@@ -61,8 +70,13 @@ class DemoProcess:
         self._pid, self.url = pid, url
 
     @classmethod
-    def start(cls, pods: int, rate: float) -> DemoProcess:
-        """Fork the process. Requests wait in the queue of the socket until the cluster is created."""
+    def start(cls, pods: int, rate: float, page: str = "") -> DemoProcess:
+        """Fork the process. Requests wait in the queue of the socket until the cluster is created.
+
+        Args:
+            rate: changes per second.
+            page: URL of the agent, printed when the agent is ready.
+        """
         listener = socket.create_server(("127.0.0.1", 0))
         parent = os.getpid()
         pid = os.fork()
@@ -71,6 +85,8 @@ class DemoProcess:
             try:
                 die_with_parent(parent, signal.SIGKILL)
                 set_name("telegen-demo")
+                if page:
+                    threading.Thread(target=_print_when_ready, args=(page,), daemon=True).start()
                 serve_until_term(pods, rate, listener)
                 status = 0
             finally:
@@ -87,6 +103,19 @@ class DemoProcess:
         except (ProcessLookupError, ChildProcessError):
             # The process ended by itself, and the supervisor has reaped it already.
             return
+
+
+def _print_when_ready(page: str) -> None:
+    """Print the URL of the agent as soon as the agent has read the whole cluster."""
+    with urllib3.PoolManager(timeout=1.0, retries=False, headers={"Connection": "close"}) as http:
+        for _ in range(READY_CHECKS):
+            time.sleep(READY_INTERVAL)
+            with contextlib.suppress(urllib3.exceptions.HTTPError):
+                if http.request("GET", f"{page}readyz").status == 200:
+                    break
+        else:
+            return
+    print(f"\nOpen {page} in a browser, or: curl --compressed {page}metrics\nCtrl-C ends the demo.", file=sys.stderr, flush=True)
 
 
 def serve_until_term(

@@ -19,6 +19,7 @@ does not have: on arm64 a reader may see the slot before the extents.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import struct
@@ -40,6 +41,7 @@ FIRST = 4096 >> UNIT_BITS
 LENGTH = 0xFFFFFFFF
 
 Buffer = Union[bytes, memoryview]
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class StoreEntry(msgspec.Struct, array_like=True):
@@ -96,7 +98,7 @@ class Arena:
         Raises:
             OSError: the system has no memory or no file descriptors left.
         """
-        fd = os.memfd_create(f"telegen-{name}", os.MFD_CLOEXEC)
+        fd = _memfd(f"telegen-{name}")
         os.ftruncate(fd, limit)
         memory = mmap.mmap(fd, limit)
         memory[: len(MAGIC)] = MAGIC
@@ -115,6 +117,18 @@ class Arena:
         """Unmap and close; the kernel frees the memory when the last process has closed it."""
         self.memory.close()
         os.close(self.fd)
+
+
+def _memfd(name: str) -> int:
+    """Create anonymous memory; return its file descriptor, which is closed on exec."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name, os.MFD_CLOEXEC)
+    # A Python built for an old C library, such as those that uv installs, lacks the function; the library in use has it.
+    fd = int(_libc.memfd_create(name.encode(), 1))
+    if fd < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return fd
 
 
 def pack_extent(unit: int, length: int) -> int:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from telegen.config import ConfigError, not_effective
+from telegen.config import Config, ConfigError, not_effective
 from telegen.config.flags import ignored_flags
 from telegen.kubestate.checks import notes
 from telegen.process.logs import configure
@@ -18,6 +18,15 @@ from telegen.supervisor.run_options import RunOptions, parse_run_options
 from telegen.supervisor.supervisor import Supervisor, run_with_pidfile
 
 log = logging.getLogger("telegen.supervisor")
+
+
+def _page(config: Config) -> str:
+    """Return the URL of the agent on this machine; empty if it does not listen."""
+    address = config.kube_metrics.listen_address
+    if not address:
+        return ""
+    host = f"[{address.host}]" if ":" in address.host else address.host or "localhost"
+    return f"http://{host}:{address.port}/"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +55,7 @@ def _run(options: RunOptions) -> int:
         print(make_plan(config, options.source.environ).reason)
         print_check(config)
         return Exit.OK
-    with _simulated_cluster(options) as url:
+    with _simulated_cluster(options, config) as url:
         plan = make_plan(config, options.source.environ, url)
         for line in [*ignored_flags(options.source.flags), *notes(config)]:
             log.info(line)
@@ -56,7 +65,7 @@ def _run(options: RunOptions) -> int:
 
 
 @contextmanager
-def _simulated_cluster(options: RunOptions) -> Iterator[str | None]:
+def _simulated_cluster(options: RunOptions, config: Config) -> Iterator[str | None]:
     """Run the simulated API server of --demo in a process of its own; yield its URL, None without --demo."""
     if not options.demo:
         yield None
@@ -64,7 +73,7 @@ def _simulated_cluster(options: RunOptions) -> Iterator[str | None]:
     # Imported here because the code of the simulated server would otherwise take memory in every agent.
     from telegen.demo.process import DemoProcess
 
-    demo = DemoProcess.start(options.demo_pods, options.demo_rate)
+    demo = DemoProcess.start(options.demo_pods, options.demo_rate, _page(config))
     try:
         yield demo.url
     finally:

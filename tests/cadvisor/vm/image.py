@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The virtual machine of the tests: where its parts are, and how they are made when they are nowhere.
 
-Debian's stock kernel, a small initramfs, a Debian root filesystem and the Python packages of requirements.lock, all kept
+Debian's stock kernel, a small initramfs, a Debian root filesystem and the locked Python packages, all kept
 outside the tree. Emulated (no KVM is needed). Only the standard library is used: this runs before there is a virtual
 environment.
 """
@@ -20,8 +20,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TREE = HERE.parents[2]
-DEBIAN = HERE.parent / "packages.txt"
-"""Debian packages that the host needs for this and for the runtimes."""
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+"""Of the Python packages; the second includes the first."""
 SUITE = "bookworm"
 PYTHON = "3.11"
 """Debian's Python in that suite: packages are fetched for it, whatever Python the host has."""
@@ -44,8 +44,8 @@ def folder(environ: Mapping[str, str]) -> Path:
 
 
 def site(environ: Mapping[str, str]) -> Path:
-    """The image of the Python packages, named after the lock file."""
-    lock = hashlib.sha256((TREE / "requirements.lock").read_bytes()).hexdigest()[:12]
+    """The image of the Python packages, named after the lock files."""
+    lock = hashlib.sha256(b"".join((TREE / name).read_bytes() for name in LOCKS)).hexdigest()[:12]
     return folder(environ).parent / f"site-{PYTHON}-{lock}.erofs"
 
 
@@ -64,7 +64,7 @@ def build(environ: Mapping[str, str]) -> None:
     absent = {part.name for part in missing(environ)}
     programs = [name for name in NEEDS if not shutil.which(name)]
     if absent and programs:
-        raise Unavailable(f"{', '.join(programs)} not found; on Debian: apt-get install {' '.join(DEBIAN.read_text().split())}")
+        raise Unavailable(f"{', '.join(programs)} not found; `SETUP=yes make test` installs them on Debian")
     where = folder(environ)
     where.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -137,7 +137,7 @@ def _site(image: Path, scratch: Path) -> None:
     root = scratch / "site"
     options = ("--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--no-deps", "--only-binary=:all:", "--no-compile")
     where = ("--target", root, "--python-version", PYTHON, "--implementation", "cp")
-    _run(sys.executable, "-m", "pip", "install", *options, *where, "-r", TREE / "requirements.lock")
+    _run(sys.executable, "-m", "pip", "install", *options, *where, "-r", TREE / LOCKS[-1])
     _erofs(image, root)
 
 
