@@ -56,10 +56,6 @@ class Observer:
         """Count watches."""
         self.telemetry.watches.labels(self.name).inc()
 
-    def followed(self) -> None:
-        """Who ends a watch when it was asked to is there, though nothing has happened."""
-        self._note()
-
     def answered(self) -> None:
         """Note that the API server is there."""
         self._note()

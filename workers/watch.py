@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from telegen.api.client import Client
 from telegen.api.collection import Collection
+from telegen.api.protocols import ReflectorStore as Fed
 from telegen.api.protocols import Settings
-from telegen.api.protocols import Store as Fed
 from telegen.api.reflector import Reflector
 from telegen.config import Config
 from telegen.election.election import boottime

@@ -1,4 +1,4 @@
-"""Requests to the API server: answers as JSON, streams as lines, every failure as one of our own errors."""
+"""HTTP client of the API server: JSON answers, streams of lines, and the errors of `telegen.api.errors`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
@@ -16,16 +15,17 @@ from urllib.parse import urlencode
 import orjson
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from telegen import __version__
-from telegen.api.body import pieces, split_lines
+from telegen.api.body import Gunzip
 from telegen.api.credentials import Cluster, Credentials, NoCredentials
-from telegen.api.errors import ApiError, Gone, ProtocolError, Unreachable, api_error, cause
+from telegen.api.errors import ApiError, Gone, ProtocolError, Silent, Unreachable, api_error, cause
+from telegen.api.stream import READ, Stream
 
 USER_AGENT = f"telegen/{__version__}"
 MAX_ERROR = 64 * 1024
-"""Bytes of an error's body that are read."""
+"""Bytes read of the body of an error."""
 MAX_RETRY_AFTER = 60.0
 """Longest time in seconds that a server's Retry-After delays a request."""
 
@@ -37,25 +37,21 @@ SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),
 ]
-"""A peer that vanished without a word is noticed within a minute (tcp(7))."""
+"""Keepalive probes (tcp(7)) detect a peer that vanished without closing within one minute."""
 
 Params = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds to connect, and of silence after which a connection is given up."""
+    """Seconds to connect, and seconds without data after which an answer has failed."""
 
     connect: float = 5.0
     read: float = 150.0
 
 
 class Client:
-    """Asks one API server. Use one per thread: it holds one connection at a time.
-
-    Attributes:
-        date: of the newest answer, in Unix seconds of the server's clock; None where it does not say.
-    """
+    """Requests to one API server. Use one per thread: it holds one connection at a time."""
 
     def __init__(self, credentials: Credentials, timeouts: Timeouts = Timeouts()) -> None:
         self._credentials = credentials
@@ -64,13 +60,12 @@ class Client:
         self._pool: urllib3.PoolManager | None = None
         self._connection: object = None
         self._url = ""
-        self.date: float | None = None
 
     def get(self, path: str, params: Params, accept: str, decode: Callable[[bytes], Any] = orjson.loads) -> Any:
-        """The JSON answer to a GET.
+        """Return the JSON answer to a GET.
 
         Args:
-            decode: of the JSON; raises orjson.JSONDecodeError.
+            decode: decoder of the JSON; raises orjson.JSONDecodeError.
 
         Raises:
             ApiError, Unreachable, ProtocolError.
@@ -78,7 +73,7 @@ class Client:
         return self._json("GET", path, params, accept, decode=decode)
 
     def write(self, method: str, path: str, body: Any) -> Any:
-        """The JSON answer to a POST or PUT of an object.
+        """Return the JSON answer to a POST or PUT of an object.
 
         Raises:
             ApiError, Unreachable, ProtocolError.
@@ -94,46 +89,48 @@ class Client:
         body: bytes | None = None,
         decode: Callable[[bytes], Any] = orjson.loads,
     ) -> Any:
-        with self._open(path, params, accept, method, body) as response:
+        with closing(self._open(path, params, accept, method, body)) as response:
             answer = b"".join(pieces(response))
         try:
             return decode(answer)
         except orjson.JSONDecodeError as error:
             raise ProtocolError(f"{path}: {error}") from error
 
-    @contextmanager
-    def lines(self, path: str, params: Params, accept: str) -> Iterator[Iterator[bytes]]:
-        """A context in which the lines of the answer to a GET come, each as soon as it is complete.
+    def stream(self, path: str, params: Params, accept: str) -> Stream:
+        """Open a watch: lines of the answer to a GET, each as soon as it is complete. The caller closes it.
 
         Raises:
-            ApiError, Unreachable, ProtocolError: there, or while the lines are read.
+            ApiError, Unreachable, ProtocolError: here, or while the lines are read.
         """
-        with self._open(path, params, accept) as response:
-            yield split_lines(pieces(response), self._read)
+        response = self._open(path, params, accept)
+        try:
+            return Stream(response, self._read)
+        except Exception:
+            response.close()
+            raise
 
     def close(self) -> None:
         """Drop the connection."""
         if self._pool:
             self._pool.clear()
 
-    @contextmanager
     def _open(
         self, path: str, params: Params, accept: str, method: str = "GET", body: bytes | None = None
-    ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """A successful answer whose body has not been read; after a 401, once more with fresh credentials."""
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request; retry once with fresh credentials after a 401.
+
+        Returns:
+            A successful answer whose body has not been read.
+        """
         target = f"{path}?{urlencode(params)}" if params else path
         response = self._request(method, target, accept, body, False)
         if response.status == 401:
             response.close()
             response = self._request(method, target, accept, body, True)
-        self.date = _date(response.headers.get("Date", ""))
-        try:
-            if response.status not in (200, 201):
+        if response.status not in (200, 201):
+            with closing(response):
                 raise _error(response)
-            yield response
-        finally:
-            # The rest of a stream is not worth reading: the connection goes with it.
-            response.close()
+        return response
 
     def _request(
         self, method: str, target: str, accept: str, body: bytes | None, again: bool
@@ -160,15 +157,15 @@ class Client:
             raise Unreachable(f"{cluster.url}: {cause(error)}") from error
 
     def _manager(self, cluster: Cluster) -> urllib3.PoolManager:
-        """The connections to the cluster; made anew when its address, CA or certificate has changed.
+        """Return the connection pool; a change of the address, CA or certificate creates a new one.
 
         Raises:
-            Gone: a kubeconfig has come to name another server: nothing is asked of it in words of the old one.
+            Gone: the kubeconfig now names another server, to which resourceVersions of the old one mean nothing.
         """
         if self._url != cluster.url:
             before, self._url = self._url, cluster.url
             if before:
-                raise Gone(410, "Moved", f"{cluster.url} has taken the place of {before}, whose versions mean nothing there")
+                raise Gone(410, "Moved", f"{cluster.url} replaces {before}; requesting a new state")
         if self._pool is None or self._connection != cluster.connection:
             self.close()
             options: dict[str, Any] = {"timeout": self._timeout, "maxsize": 1, "socket_options": SOCKET_OPTIONS}
@@ -188,14 +185,14 @@ class Client:
 
 @lru_cache(maxsize=4)
 def _tls(ca: str, verify: bool, certificate: str, key: str, version: tuple[float, ...]) -> ssl.SSLContext:
-    """What TLS needs to know of a cluster, one for all threads. PERF: 20 kB and 0.4 ms each, 0.8 MB and 27 ms with the CAs of the system.
+    """TLS context of a cluster, shared by all threads. PERF: 20 kB and 0.4 ms each, 0.8 MB and 27 ms with the CAs of the system.
 
     Args:
         ca, verify, certificate, key: see `Cluster`.
-        version: when the files were changed last.
+        version: modification times of the files; part of the cache key.
 
     Raises:
-        OSError, ValueError: they cannot be used.
+        OSError, ValueError: a file cannot be used.
     """
     context = ssl.create_default_context(cadata=ca or None)
     if not verify:
@@ -207,20 +204,12 @@ def _tls(ca: str, verify: bool, certificate: str, key: str, version: tuple[float
 
 
 def _changed(*paths: str) -> tuple[float, ...]:
-    """When files were changed last."""
+    """Modification times of files."""
     return tuple(os.stat(path).st_mtime for path in paths if path)
 
 
-def _date(header: str) -> float | None:
-    """Unix seconds of a date as HTTP has it; None when it is none."""
-    try:
-        return parsedate_to_datetime(header).timestamp()
-    except ValueError:
-        return None
-
-
 def _error(response: urllib3.BaseHTTPResponse) -> ApiError:
-    """The error that an answer stands for: its body is a Status object, or anything at all from a proxy."""
+    """Convert an error answer: its body is a Status object, or any text if a proxy answered."""
     body = b""
     try:
         for piece in pieces(response):
@@ -238,3 +227,26 @@ def _error(response: urllib3.BaseHTTPResponse) -> ApiError:
     wait = response.headers.get("Retry-After", "")
     retry_after = min(float(wait), MAX_RETRY_AFTER) if wait.isdecimal() else None
     return api_error(response.status, reason, message, retry_after)
+
+
+def pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """Pieces of a body, decompressed as they arrive.
+
+    Raises:
+        ProtocolError: a content coding that was not requested, or bytes that are not gzip.
+        Silent: no byte for the read timeout.
+        Unreachable: the connection broke.
+    """
+    coding = response.headers.get("Content-Encoding", "identity")
+    if coding not in ("identity", "gzip"):
+        raise ProtocolError(f"content coding {coding} was not requested")
+    gunzip = Gunzip() if coding == "gzip" else None
+    try:
+        for data in response.stream(READ, decode_content=False):
+            yield from gunzip.decompress(data) if gunzip else (data,)
+    except ReadTimeoutError as error:
+        raise Silent("no data for the read timeout") from error
+    except (HTTPError, OSError) as error:
+        raise Unreachable(cause(error)) from error
+    if gunzip and not gunzip.is_complete:
+        raise Unreachable("the connection ended inside a gzip member")

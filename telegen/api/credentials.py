@@ -1,6 +1,6 @@
-"""Where the API server is and how to show who asks.
+"""Addresses and credentials of API servers.
 
-Watches authenticate only when they begin, so what can change (token, CA) is read again at every connection.
+A watch authenticates only when it begins, so the token and the CA are read again for every connection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 KUBECONFIG_AGE = 60.0
-"""Seconds after which a kubeconfig, its token file and its exec plugin are asked again."""
+"""Seconds after which a kubeconfig, its token file and its exec plugin are read again."""
 
 
 _READING = threading.Lock()
@@ -25,17 +25,17 @@ names a file before it has written it."""
 
 
 class NoCredentials(Exception):
-    """The credentials cannot be read; says which file and what to do."""
+    """The credentials cannot be read; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """One API server as it is known right now.
+    """Address and credentials of one API server at one moment.
 
     Attributes:
         url: `https://10.0.0.1:443`, without a path at its end.
-        headers: what proves who asks.
-        ca: PEM text of the authorities that are believed; "" for the system's.
+        headers: authentication headers.
+        ca: PEM text of the trusted authorities; "" for those of the system.
         certificate, key: files of a client certificate, or "".
         verify: False when the kubeconfig switches verification off.
         proxy: URL of a proxy, or "".
@@ -51,24 +51,24 @@ class Cluster:
 
     @property
     def connection(self) -> tuple[str, str, str, str, bool, str]:
-        """All that a connection depends on: when it changes, connections are made anew."""
+        """Key of a connection pool: a change requires new connections."""
         return (self.url, self.ca, self.certificate, self.key, self.verify, self.proxy)
 
 
 Credentials = Callable[[bool], Cluster]
-"""Gives the cluster as it is known now; with True, everything is read again (the server has just said 401)."""
+"""Return the current address and credentials; with True, read everything again (after a 401)."""
 
 
 def credentials(
     source: str, environ: Mapping[str, str], account: Path = ACCOUNT, context: str = ""
 ) -> Credentials:
-    """How to get at the cluster that `source` names.
+    """Return the provider of credentials for the cluster that `source` names.
 
     Args:
         source: `in-cluster`, `kubeconfig:PATH`, or a URL (no credentials: a simulated server).
         environ: KUBERNETES_SERVICE_HOST and _PORT come from here.
         account: folder with the token and the CA of the pod's account.
-        context: of the kubeconfig; "" for its current one.
+        context: name of a context of the kubeconfig; "" for the current one.
     """
     kind, _, rest = source.partition(":")
     if kind == "in-cluster":
@@ -79,10 +79,10 @@ def credentials(
 
 
 def prepare(sources: Iterable[str]) -> None:
-    """Make before the fork what talking to these clusters takes.
+    """Load before the fork the libraries that requests to these clusters need.
 
-    PERF: OpenSSL's tables, 2 MB in each process that makes them by itself. The kubernetes package, 20 MB likewise and 0.2 s, which agents
-    in a cluster need not pay.
+    PERF: OpenSSL's tables take 2 MB in each process that loads them by itself, the kubernetes package 20 MB and 0.2 s. Agents in
+    a cluster do not need the package.
 
     Args:
         sources: as for `credentials`.
@@ -114,7 +114,7 @@ def _text(path: Path) -> str:
 
 
 class _Kubeconfig:
-    """A kubeconfig file, read by the kubernetes package: it knows contexts, exec plugins and their expiry."""
+    """Provider for a kubeconfig, read by the kubernetes package, which implements contexts and exec plugins."""
 
     def __init__(self, path: str, context: str) -> None:
         self._path, self._context = os.path.expanduser(path), context or None

@@ -1,4 +1,4 @@
-"""Where the API server is and who asks: service accounts and kubeconfigs, re-read when they change."""
+"""Credentials and addresses from service accounts and kubeconfigs, read again when they change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from telegen.api.client import Client, Timeouts, split_lines
+from telegen.api.client import Client, Timeouts
 from telegen.api.credentials import Cluster, NoCredentials, credentials
 from telegen.api.errors import ProtocolError, Unauthorized, Unreachable
 from tests.api.wire import ScriptedServer, answer, refusal
@@ -96,7 +96,7 @@ def test_kubeconfig_read_by_many_threads_at_once(tmp_path: Path) -> None:
 
 
 def test_unknown_content_coding_and_broken_json() -> None:
-    """What cannot be read is a protocol error, whatever the status said."""
+    """An answer that cannot be decoded is a protocol error, with any status."""
     server = ScriptedServer([answer({}, 200, "Content-Encoding: br"), answer({})]).start()
     client = Client(credentials(server.url, {}), Timeouts(1, 5))
     try:
@@ -107,20 +107,6 @@ def test_unknown_content_coding_and_broken_json() -> None:
         server.stop()
     with pytest.raises(Unreachable, match=server.url):
         client.get("/a", {}, "application/json")
-
-
-def test_lines_split_at_every_byte() -> None:
-    """Two lines cut in two at any place come out as they are; empty lines are left out."""
-    data = '{"a":"ü"}\n\n{"b":2}\n'.encode()
-    for cut in range(len(data) + 1):
-        assert list(split_lines(iter([data[:cut], data[cut:]]))) == ['{"a":"ü"}'.encode(), b'{"b":2}']
-
-
-def test_line_without_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that never ends is given up at its bound."""
-    monkeypatch.setattr("telegen.api.body.MAX_LINE", 1000)
-    with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
-        list(split_lines(iter([b"x" * 600] * 3)))
 
 
 @pytest.mark.parametrize(

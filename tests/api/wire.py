@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import struct
 import threading
 import time
 import zlib
@@ -27,7 +28,7 @@ INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 @dataclass(frozen=True)
 class Request:
-    """What the client asked: path, query and headers with lower-case names."""
+    """A received request: path, query and headers with lower-case names."""
 
     path: str
     params: dict[str, str]
@@ -50,7 +51,7 @@ class Connection:
         self.send("\r\n".join([*lines, "", ""]).encode())
 
     def hold(self) -> None:
-        """Say nothing until the test ends or the client goes."""
+        """Keep the connection open and silent until the test ends or the client leaves."""
         self._sock.settimeout(0.05)
         while not self._stop.is_set():
             try:
@@ -73,6 +74,7 @@ class ScriptedServer:
         self._listener.settimeout(0.05)
         self._threads = [threading.Thread(target=self._serve, daemon=True)]
         self.requests: list[Request] = []
+        self._sockets: list[socket.socket] = []
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def start(self) -> ScriptedServer:
@@ -87,10 +89,17 @@ class ScriptedServer:
             thread.join(5)
         self._listener.close()
 
+    def reset(self) -> None:
+        """Break every connection that is open, as a restart of the server does."""
+        for sock in self._sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+
     def _serve(self) -> None:
         while not self._stop.is_set():
             try:
                 sock, _ = self._listener.accept()
+                self._sockets.append(sock)
             except TimeoutError:
                 continue
             thread = threading.Thread(target=self._answer, args=(sock,), daemon=True)
@@ -111,7 +120,7 @@ class ScriptedServer:
             step = self._steps.pop(0) if self._steps else silence
             try:
                 step(request, Connection(sock, self._stop))
-            except (BrokenPipeError, ConnectionResetError):
+            except OSError:
                 # The client has closed a stream that it does not want the rest of.
                 return
 
@@ -303,7 +312,6 @@ class Noted:
     failures: list[tuple[str, str, float]] = field(default_factory=list)
     cuts: list[int | None] = field(default_factory=list)
     watches: int = 0
-    followed_at: list[int] = field(default_factory=list)
     bytes: int = 0
     answers: int = 0
     silences: int = 0
@@ -323,10 +331,6 @@ class Noted:
     def watching(self) -> None:
         """A watch is opened."""
         self.watches += 1
-
-    def followed(self) -> None:
-        """A watch has come to its end."""
-        self.followed_at.append(self.watches)
 
     def answered(self) -> None:
         """A watch is answered."""
@@ -359,7 +363,7 @@ class Running:
 
     def __init__(self, server: ScriptedServer, collection: Collection, settings: Settings, read: float) -> None:
         self.server, self.store, self.noted = server, Recorder(), Noted()
-        self.stop = threading.Event()
+        self.stop, self.started = threading.Event(), time.monotonic()
         client = Client(credentials(server.url, {}), Timeouts(1.0, read))
         self.reflector = Reflector(client, collection, self.store, self.noted, self.stop, settings, draw=lambda: 0.5)
         self.thread = threading.Thread(target=self.reflector.run, daemon=True)
