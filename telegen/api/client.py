@@ -65,7 +65,7 @@ class Client:
         """Return the JSON answer to a GET.
 
         Args:
-            decode: decoder of the JSON; raises orjson.JSONDecodeError.
+            decode: decoder of the JSON; raises orjson.JSONDecodeError or ProtocolError.
 
         Raises:
             ApiError, Unreachable, ProtocolError.

@@ -12,6 +12,8 @@ import orjson
 CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 """Event types that carry an object of the collection."""
 
+FAILURES = (msgspec.MsgspecError, ValueError, RecursionError)
+"""Exceptions of msgspec's decoders: bytes that are not UTF-8 raise UnicodeDecodeError, deep nesting RecursionError."""
 DecodeEvent = Callable[[bytes], "tuple[Any, Any]"]
 """Decoder of a line of a watch to (type, object)."""
 
@@ -40,7 +42,7 @@ def event_decoder(paths: tuple[str, ...]) -> DecodeEvent:
     def shaped(line: bytes) -> tuple[Any, Any]:
         try:
             found: Any = decode(line)
-        except msgspec.MsgspecError:
+        except FAILURES:
             # A field has a type that the API does not define. Decode all of it; the family that reads it reports the fault.
             return _whole(line)
         return (found.type, found.object) if found.type in CHANGES else _whole(line)
@@ -62,7 +64,7 @@ def list_decoder(paths: tuple[str, ...]) -> Callable[[bytes], Any]:
     def shaped(data: bytes) -> Any:
         try:
             return decode(data)
-        except msgspec.MsgspecError:
+        except FAILURES:
             return orjson.loads(data)
 
     return shaped
@@ -112,4 +114,4 @@ class _Peek(msgspec.Struct):
 
 
 peek = msgspec.json.Decoder(_Peek).decode
-"""Decode only the type of an event and the UID of its object. Raises msgspec.MsgspecError if that is not possible."""
+"""Decode only the type of an event and the UID of its object. Raises one of `FAILURES` if that is not possible."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import msgspec
-import orjson
-
+from telegen.api import salvage
 from telegen.api.collection import Collection
-from telegen.api.decoding import CHANGES, event_decoder, list_decoder, peek
+from telegen.api.decoding import CHANGES, FAILURES, event_decoder, list_decoder, peek
 from telegen.api.errors import ApiError, ProtocolError, api_error
 from telegen.api.protocols import Event, ReflectorObserver
 from telegen.api.representation import REPRESENTATIONS, Object, Rows
@@ -25,7 +23,7 @@ class EventReader:
         self._observer = observer
         self._takes, self._is_divided = collection.takes(), collection.divided
         self._is_table = REPRESENTATIONS[collection.representation].table
-        self._decode, self.decode_list = event_decoder(collection.reads), list_decoder(collection.reads)
+        self._decode, self._decode_list = event_decoder(collection.reads), list_decoder(collection.reads)
         self._rows = Rows()
 
     def events(self, lines: Iterable[bytes]) -> Iterator[Event]:
@@ -43,8 +41,8 @@ class EventReader:
                 continue
             try:
                 kind, obj = decode(line)
-            except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-                raise ProtocolError(f"a line is not an event: {error}") from error
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                kind, obj = self._salvage_event(line, error)
             if kind == "ERROR":
                 raise _status(obj)
             if kind == "BOOKMARK":
@@ -55,6 +53,44 @@ class EventReader:
                 yield from ((kind, row) for row in self._rows.objects(obj) if self._is_ours(row))
             elif self._is_object(obj):
                 yield kind, obj
+
+    def _salvage_event(self, line: bytes, reason: Exception) -> tuple[str, Any]:
+        """Decode an event that the fast decoder refuses.
+
+        An object that cannot be decoded at all is left out; if the store has an older version of it, that is removed.
+
+        Raises:
+            ProtocolError: the line is not an event.
+        """
+        try:
+            event = salvage.decode(line)
+            return event["type"], event["object"]
+        except (salvage.Malformed, KeyError, TypeError):
+            found = salvage.metadata(line, "object")
+        if not found.get("uid"):
+            raise ProtocolError(f"a line is not an event: {reason}") from reason
+        self._observer.malformed(_name(found), str(reason))
+        return "DELETED", {"metadata": found}
+
+    def page(self, data: bytes) -> Object:
+        """Decode a page of a list; objects that cannot be decoded are left out.
+
+        Raises:
+            ProtocolError: the bytes are not a list.
+        """
+        try:
+            page = self._decode_list(data)
+        except (ValueError, RecursionError):
+            try:
+                page, malformed = salvage.decode_list(data)
+            except salvage.Malformed as error:
+                raise ProtocolError(f"an answer is not a list: {error}") from error
+            for item in malformed:
+                path = ("object",) if self._is_table else ()
+                self._observer.malformed(_name(salvage.metadata(item, *path)), "its JSON cannot be decoded")
+        if not isinstance(page, dict):
+            raise ProtocolError("a list is not an object")
+        return page
 
     def objects(self, page: Object, most: int) -> tuple[list[Object], int]:
         """The first `most` objects of a page that belong to the collection, and the number of objects in the page.
@@ -84,7 +120,7 @@ class EventReader:
             return True
         try:
             event = peek(line)
-        except msgspec.MsgspecError:
+        except FAILURES:
             return True
         uid = event.object.metadata.uid
         return not uid or event.type not in CHANGES or self._takes(uid)
@@ -98,8 +134,13 @@ class EventReader:
         metadata = obj.get("metadata") if isinstance(obj, dict) else None
         if isinstance(metadata, dict) and isinstance(metadata.get("uid"), str) and metadata["uid"]:
             return True
-        self._observer.failed("malformed", "left out an object without metadata.uid", 0.0)
+        self._observer.malformed(_name(metadata if isinstance(metadata, dict) else {}), "it has no metadata.uid")
         return False
+
+
+def _name(metadata: dict[str, Any]) -> str:
+    """Namespace and name for a log line."""
+    return "/".join(str(metadata[key]) for key in ("namespace", "name") if metadata.get(key)) or "an object without a name"
 
 
 def _status(obj: Any) -> ApiError:

@@ -171,10 +171,7 @@ class Lister:
 
     def _page(self, reader: EventReader, params: dict[str, str]) -> dict[str, Any]:
         query = {**self._collection.query, **params}
-        page = self._client.get(self._collection.path, query, self._representation.list_accept, reader.decode_list)
-        if not isinstance(page, dict):
-            raise ProtocolError("a list is not an object")
-        return page
+        return self._client.get(self._collection.path, query, self._representation.list_accept, reader.page)  # type: ignore[no-any-return]
 
     def _begin(self, by: str) -> float:
         self._observer.listing(by, self._was_listed)

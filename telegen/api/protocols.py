@@ -55,6 +55,9 @@ class ReflectorObserver(Protocol):
     def event(self, size: int) -> None:
         """An event or bookmark of `size` bytes was received."""
 
+    def malformed(self, name: str, reason: str) -> None:
+        """An object was left out because it cannot be read; `name` is namespace/name."""
+
     def failed(self, reason: str, message: str, delay: float) -> None:
         """A request or stream failed; the next attempt follows in `delay` seconds."""
 

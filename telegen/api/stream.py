@@ -148,7 +148,7 @@ class Stream:
             data, self._ahead = self._ahead, b""
             return data
         try:
-            data: bytes = self._socket.recv(self._size)
+            data = bytes(self._socket.recv(self._size))
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         except OSError as error:

@@ -309,7 +309,8 @@ def test_unknown_events_and_odd_objects_are_passed_over() -> None:
     odd = [event("MOVED", pod("x", 11)), event("ADDED", {"metadata": {"name": "y"}}), {"type": "ADDED", "object": None}]
     with reflecting(stream(*whole("a"), *odd, added("b", 12))) as running:
         running.wait_held("a", "b")
-        assert running.noted.reasons == ["unknown_event", "malformed", "malformed"]
+        assert running.noted.reasons == ["unknown_event"]
+        assert running.noted.left_out == ["y", "an object without a name"]
         assert len(running.server.requests) == 1
 
 

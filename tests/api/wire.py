@@ -316,6 +316,7 @@ class Noted:
     answers: int = 0
     silences: int = 0
     absences: list[float] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def listing(self, by: str, again: bool) -> None:
         """A whole state is asked for."""
@@ -347,6 +348,10 @@ class Noted:
     def event(self, size: int) -> None:
         """An event has come."""
         self.bytes += size
+
+    def malformed(self, name: str, reason: str) -> None:
+        """An object was left out."""
+        self.left_out.append(name)
 
     def failed(self, reason: str, message: str, delay: float) -> None:
         """Something went wrong."""
