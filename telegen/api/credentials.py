@@ -6,6 +6,7 @@ A watch authenticates only when it begins, so the token and the CA are read agai
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import threading
 import time
@@ -19,6 +20,9 @@ KUBECONFIG_AGE = 60.0
 """Seconds after which a kubeconfig, its token file and its exec plugin are read again."""
 
 
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+( [\x21-\x7e]+)?")
+"""A scheme and its credentials; no RFC 6750 token has spaces or control characters."""
 _READING = threading.Lock()
 """Held while the kubernetes package reads a kubeconfig: it keeps certificates in files that all its callers share, and
 names a file before it has written it."""
@@ -100,17 +104,32 @@ def _in_cluster(environ: Mapping[str, str], account: Path) -> Credentials:
     url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
     def read(again: bool) -> Cluster:
-        token, ca = _text(account / "token"), _text(account / "ca.crt")
-        return Cluster(url, {"Authorization": f"Bearer {token}"}, ca)
+        token = _bytes(account / "token").decode("latin-1").strip()
+        return Cluster(url, _authorization(f"Bearer {token}", str(account / "token")), _certificates(account / "ca.crt"))
 
     return read
 
 
-def _text(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     try:
-        return path.read_text().strip()
+        return path.read_bytes()
     except OSError as error:
         raise NoCredentials(f"{path}: {error.strerror}; does the pod mount its service account?") from error
+
+
+def _certificates(path: Path) -> str:
+    """PEM blocks of a file. Text around them is ignored, in any encoding, as OpenSSL and Go do."""
+    blocks = _PEM.findall(_bytes(path))
+    if not blocks:
+        raise NoCredentials(f"{path}: no certificate in PEM form")
+    return "\n".join(block.decode("ascii", "replace") for block in blocks)
+
+
+def _authorization(value: str, origin: str) -> dict[str, str]:
+    """The Authorization header, if its value may stand in a header; the error does not contain it."""
+    if not _HEADER_VALUE.fullmatch(value):
+        raise NoCredentials(f"{origin}: the token contains a line break or other characters that a token cannot have")
+    return {"Authorization": value}
 
 
 class _Kubeconfig:
@@ -147,8 +166,8 @@ class _Kubeconfig:
         header = (configuration.auth_settings().get("BearerToken") or {}).get("value")
         return Cluster(
             url=configuration.host.rstrip("/"),
-            headers={"Authorization": header} if header else {},
-            ca=_text(Path(configuration.ssl_ca_cert)) if configuration.ssl_ca_cert else "",
+            headers=_authorization(header.strip(), self._path) if header else {},
+            ca=_certificates(Path(configuration.ssl_ca_cert)) if configuration.ssl_ca_cert else "",
             certificate=configuration.cert_file or "",
             key=configuration.key_file or "",
             verify=configuration.verify_ssl,
