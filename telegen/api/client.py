@@ -10,16 +10,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 import orjson
 import urllib3
+from urllib3 import HTTPHeaderDict
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
 
 from telegen import __version__
 from telegen.api.body import Gunzip
-from telegen.api.credentials import Cluster, Credentials, NoCredentials
+from telegen.api.cluster import Cluster, NoCredentials
+from telegen.api.credentials import Credentials
 from telegen.api.errors import ApiError, Gone, ProtocolError, Silent, Unreachable, api_error, cause
 from telegen.api.stream import READ, Stream
 
@@ -139,11 +141,15 @@ class Client:
             cluster = self._credentials(again)
         except NoCredentials as error:
             raise Unreachable(str(error)) from error
-        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT, **cluster.headers}
+        # Impersonation may repeat a header.
+        headers = HTTPHeaderDict(cluster.headers)
+        headers.update({"Accept": accept, "User-Agent": USER_AGENT})
+        headers["Accept-Encoding"] = "gzip" if cluster.compression else "identity"
         if body is not None:
             headers["Content-Type"] = "application/json"
+        manager = self._manager(cluster)
         try:
-            return self._manager(cluster).request(
+            return manager.request(
                 method,
                 cluster.url + target,
                 body=body,
@@ -180,11 +186,19 @@ class Client:
                     )
                 except (OSError, ValueError) as error:
                     raise Unreachable(f"{cluster.url}: the CA or the client certificate cannot be used: {error}") from error
-            self._pool = (
-                urllib3.ProxyManager(cluster.proxy, **options) if cluster.proxy else urllib3.PoolManager(**options)
-            )
+            if cluster.server_name:
+                options["server_hostname"] = cluster.server_name
+            self._pool = _proxied(cluster.proxy, options) if cluster.proxy else urllib3.PoolManager(**options)
             self._connection = cluster.connection
         return self._pool
+
+
+def _proxied(proxy: str, options: Mapping[str, Any]) -> urllib3.ProxyManager:
+    """Connections through a proxy, with the user and password of its URL."""
+    parts = urlsplit(proxy)
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+    address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return urllib3.ProxyManager(address, proxy_headers=urllib3.make_headers(proxy_basic_auth=user), **options)
 
 
 @lru_cache(maxsize=4)
@@ -202,6 +216,8 @@ def _tls(ca: str, verify: bool, certificate: str, key: str, version: tuple[float
     # Python 3.13 demands key identifiers (RFC 5280), which the CAs of EKS and of older clusters lack. kubectl does not.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not verify:
+        # The kubeconfig asks for it: a warning at every request helps no one.
+        urllib3.disable_warnings(InsecureRequestWarning)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if certificate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -33,6 +34,8 @@ class Request:
     path: str
     params: dict[str, str]
     headers: dict[str, str]
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Headers with repetitions."""
 
 
 class Connection:
@@ -67,7 +70,8 @@ Step = Callable[[Request, Connection], None]
 class ScriptedServer:
     """Answers its n-th request by the n-th step; when the script is over, with a watch that stays silent."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._steps = list(steps)
         self._stop = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -75,7 +79,7 @@ class ScriptedServer:
         self._threads = [threading.Thread(target=self._serve, daemon=True)]
         self.requests: list[Request] = []
         self._sockets: list[socket.socket] = []
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def start(self) -> ScriptedServer:
         """Listen."""
@@ -107,8 +111,15 @@ class ScriptedServer:
             thread.start()
 
     def _answer(self, sock: socket.socket) -> None:
+        sock.settimeout(5)
+        if self._tls:
+            try:
+                sock = self._tls.wrap_socket(sock, server_side=True)
+            except OSError:
+                # The client does not accept the certificate.
+                sock.close()
+                return
         with sock:
-            sock.settimeout(5)
             data = b""
             while b"\r\n\r\n" not in data:
                 piece = sock.recv(65536)
@@ -128,8 +139,8 @@ class ScriptedServer:
 def _parsed(data: bytes) -> Request:
     first, *lines = data.partition(b"\r\n\r\n")[0].decode().split("\r\n")
     target = urlsplit(first.split(" ")[1])
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-    return Request(target.path, {key: values[-1] for key, values in parse_qs(target.query).items()}, headers)
+    pairs = tuple((name.lower(), value) for name, _, value in (line.partition(": ") for line in lines))
+    return Request(target.path, {key: values[-1] for key, values in parse_qs(target.query).items()}, dict(pairs), pairs)
 
 
 # --- steps
