@@ -22,7 +22,7 @@ from telegen import __version__
 from telegen.api.body import Gunzip
 from telegen.api.cluster import Cluster, NoCredentials
 from telegen.api.credentials import Credentials
-from telegen.api.errors import ApiError, Gone, ProtocolError, Silent, Unreachable, api_error, cause
+from telegen.api.errors import ApiError, Gone, ProtocolError, Silent, Unreachable, api_error, cause, content_coding
 from telegen.api.stream import READ, Stream
 
 USER_AGENT = f"telegen/{__version__}"
@@ -129,6 +129,9 @@ class Client:
         if response.status == 401:
             response.close()
             response = self._request(method, target, accept, body, True)
+        if response.status in (307, 308) and (moved := _same_server(response, target)):
+            response.close()
+            response = self._request(method, moved, accept, body, False)
         if response.status not in (200, 201):
             with closing(response):
                 raise _error(response)
@@ -230,6 +233,15 @@ def _changed(*paths: str) -> tuple[float, ...]:
     return tuple(os.stat(path).st_mtime for path in paths if path)
 
 
+def _same_server(response: urllib3.BaseHTTPResponse, target: str) -> str:
+    """Path and query of a redirect to the same server, or "": credentials go to no other."""
+    location = urlsplit(response.headers.get("Location", ""))
+    if location.scheme or location.netloc or not location.path.startswith("/"):
+        return ""
+    moved = urlunsplit(("", "", location.path, location.query, ""))
+    return "" if moved == target else moved
+
+
 def _error(response: urllib3.BaseHTTPResponse) -> ApiError:
     """Convert an error answer: its body is a Status object, or any text if a proxy answered."""
     body = b""
@@ -259,10 +271,7 @@ def pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         Silent: no byte for the read timeout.
         Unreachable: the connection broke.
     """
-    coding = response.headers.get("Content-Encoding", "identity")
-    if coding not in ("identity", "gzip"):
-        raise ProtocolError(f"content coding {coding} was not requested")
-    gunzip = Gunzip() if coding == "gzip" else None
+    gunzip = Gunzip() if content_coding(response.headers.get("Content-Encoding")) == "gzip" else None
     try:
         for data in response.stream(READ, decode_content=False):
             yield from gunzip.decompress(data) if gunzip else (data,)

@@ -74,6 +74,18 @@ def label(error: Exception) -> str:
     return "unreachable" if isinstance(error, Unreachable) else "protocol"
 
 
+def content_coding(header: str | None) -> str:
+    """The coding of a body, `gzip` or `identity`, in any case.
+
+    Raises:
+        ProtocolError: a coding that was not requested.
+    """
+    coding = (header or "").strip().lower() or "identity"
+    if coding not in ("identity", "gzip", "x-gzip"):
+        raise ProtocolError(f"content coding {coding} was not requested")
+    return coding.removeprefix("x-")
+
+
 def cause(error: BaseException) -> str:
     """Message of the innermost error: urllib3 wraps what happened."""
     while error.__cause__ is not None or getattr(error, "reason", None) is not None:

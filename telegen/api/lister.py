@@ -173,6 +173,19 @@ class Lister:
         query = {**self._collection.query, **params}
         return self._client.get(self._collection.path, query, self._representation.list_accept, reader.page)  # type: ignore[no-any-return]
 
+    def current_version(self) -> str:
+        """Request the resourceVersion of the server, by a list of one object without its content.
+
+        The field selector of the collection is left out: with one, etcd would search all objects for a match.
+
+        Raises:
+            ApiError, Unreachable, ProtocolError.
+        """
+        query, accept = {"limit": "1"}, REPRESENTATIONS["metadata"].list_accept
+        page = self._client.get(self._collection.path, query, accept)
+        metadata = page.get("metadata") if isinstance(page, dict) else None
+        return str((metadata or {}).get("resourceVersion") or "")
+
     def _begin(self, by: str) -> float:
         self._observer.listing(by, self._was_listed)
         self._was_listed = True

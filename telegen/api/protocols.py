@@ -77,6 +77,7 @@ class Settings:
         cached: request lists with resourceVersion=0, which the API server answers from its cache.
         streamed: time after which a server that could not stream a list is requested to stream again.
         limit: most objects of a list; 0 for all. With a limit states come as lists: a stream cannot be cut.
+        verify: shortest time between two comparisons of the last resourceVersion with the server's.
         resync: time after which a complete state is requested although nothing is missing, varied by 10 %; 0 for never.
     """
 
@@ -89,4 +90,5 @@ class Settings:
     cached: bool = False
     streamed: float = 600.0
     limit: int = 0
+    verify: float = 300.0
     resync: float = 0.0

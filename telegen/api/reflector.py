@@ -82,6 +82,7 @@ class Reflector:
         self._version = ""
         self._has_state = False
         self._resync_at = INFINITE
+        self._verify_at = clock() + settings.verify
         self._was_gone = False
         self._short_watches = 0
         self.watch: Watch | None = None
@@ -111,6 +112,8 @@ class Reflector:
             None when a watch is open, else the seconds to wait before the next call.
         """
         try:
+            if self._version and self._clock() >= self._verify_at:
+                self._verify()
             if not self._version or self._clock() >= self._resync_at:
                 self._take()
             if not self.watch:
@@ -119,6 +122,20 @@ class Reflector:
         except FAILURES as error:
             return self._delay_after(error)
 
+    def _verify(self) -> None:
+        """Detect an etcd that was restored from a backup: its versions are older than the last one delivered.
+
+        A watch from a version of the future is silent, and the objects created since the backup would stay for ever.
+
+        Raises:
+            Gone: a new state is needed.
+        """
+        current = self._lister.current_version()
+        self._verify_at = self._clock() + self._settings.verify
+        if current.isdecimal() and self._version.isdecimal() and int(current) < int(self._version):
+            message = f"the API server is at version {current}, older than {self._version}: etcd was restored; requesting a new state"
+            raise Gone(410, "Restored", message)
+
     def _take(self) -> None:
         """Take a complete state. Where one exists and this fails, the old one is followed on."""
         if self._version:
@@ -126,6 +143,7 @@ class Reflector:
             self._resync_at = self._clock() + self._settings.backoff[1]
         state = self._lister.take(self._watch_seconds(max(self._settings.resync or INFINITE, self._settings.initial)))
         self._version, self._has_state = state.version, True
+        self._verify_at = self._clock() + self._settings.verify
         if self._settings.resync:
             self._resync_at = self._clock() + self._settings.resync * (0.9 + 0.2 * self._draw())
         if state.stream and state.reader:

@@ -78,6 +78,20 @@ def test_member_cut_on_the_wire(cut: int) -> None:
         running.wait_held("a", "b")
 
 
+@pytest.mark.parametrize("coding", ["GZIP", " gzip", "x-gzip"])
+def test_names_of_gzip(coding: str) -> None:
+    """The name of a content coding is not case-sensitive (RFC 9110, section 8.4.1)."""
+    data = b"".join(map(gzip.compress, STATE))
+    with reflecting(zipped(data, coding=coding)) as running:
+        running.wait_held("a", "b")
+
+
+def test_coding_without_a_name() -> None:
+    """An empty coding means none."""
+    with reflecting(raw(b"".join(STATE), headers=("Content-Encoding: ",))) as running:
+        running.wait_held("a", "b")
+
+
 def test_empty_members() -> None:
     """A flush without data is an empty member; it ends nothing."""
     with reflecting(members(b"", *STATE, b"", b"", lines([added("c", 11)]), b"")) as running:

@@ -146,6 +146,37 @@ def test_watches_that_end_at_once_with_an_event() -> None:
         assert "unreachable" in running.noted.reasons
 
 
+def test_etcd_that_was_restored() -> None:
+    """A server whose version is older than the last one delivered has lost its history: a new state replaces the old one."""
+    settings = replace(FAST, verify=0.0)
+    steps = [stream(*whole("a", "ghost", version=500), stay=False, after=0.1), answer(page(version=300)), stream(*whole("a", version=301))]
+    with reflecting(*steps, settings=settings) as running:
+        running.wait_held("a")
+        check = running.server.requests[1]
+        assert (check.params, check.headers["accept"].split(";")[1]) == ({"limit": "1"}, "as=PartialObjectMetadataList")
+        assert running.noted.reasons == ["410"] and "etcd was restored" in running.noted.failures[0][1]
+
+
+@pytest.mark.parametrize("current", [500, 501])
+def test_quiet_resource_is_not_listed(current: int) -> None:
+    """A server that is at the same version or a newer one has all objects of the store: no list follows."""
+    settings = replace(FAST, verify=0.0)
+    steps = [stream(*whole("a", version=500), stay=False, after=0.1), answer(page(version=current)), stream(added("b", 502))]
+    with reflecting(*steps, settings=settings) as running:
+        running.wait_held("a", "b")
+        assert running.noted.lists == ["watch"] and running.store.replaced == 1
+
+
+@pytest.mark.parametrize(("location", "is_followed"), [("/elsewhere?x=1", True), ("http://127.0.0.1:9/x", False), ("//evil/x", False)])
+def test_redirect(location: str, is_followed: bool) -> None:
+    """A redirect within the server is followed; one to another server is an error, as it would get the credentials."""
+    moved = answer({}, 307, f"Location: {location}")
+    with reflecting(moved, stream(*whole("a")), stream(*whole("a"))) as running:
+        running.wait_held("a")
+        assert (running.server.requests[1].path == "/elsewhere") == is_followed
+        assert running.noted.lists == (["watch"] if is_followed else ["watch", "list", "watch"][: len(running.noted.lists)])
+
+
 def test_watch_that_lasted_and_broke() -> None:
     """The next watch follows without a delay."""
     with reflecting(stream(*whole("a")), read=5.0, settings=replace(FAST, backoff=(5.0, 5.0))) as running:

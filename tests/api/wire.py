@@ -157,11 +157,11 @@ def stream(*events: dict[str, Any], stay: bool = True, after: float = 0.0) -> St
     return raw(lines(events), stay=stay, after=after)
 
 
-def raw(data: bytes, stay: bool = True, piece: int = 0, after: float = 0.0, pause: float = 0.0) -> Step:
+def raw(data: bytes, stay: bool = True, piece: int = 0, after: float = 0.0, pause: float = 0.0, headers: Sequence[str] = ()) -> Step:
     """A body of these bytes, sent in pieces of so many when `piece` is given, `pause` seconds apart."""
 
     def step(request: Request, connection: Connection) -> None:
-        connection.head()
+        connection.head(200, *headers)
         time.sleep(after)
         for start in range(0, len(data), piece or len(data) or 1):
             connection.send(data[start : start + (piece or len(data))])
@@ -181,11 +181,11 @@ def members(*parts: bytes, stay: bool = True, cut: int = 0) -> Step:
     return zipped(b"".join(gzip.compress(part) for part in parts), stay, cut)
 
 
-def zipped(data: bytes, stay: bool = True, cut: int = 0, status: int = 200) -> Step:
+def zipped(data: bytes, stay: bool = True, cut: int = 0, status: int = 200, coding: str = "gzip") -> Step:
     """A body of these bytes that is declared as gzip."""
 
     def step(request: Request, connection: Connection) -> None:
-        connection.head(status, "Content-Encoding: gzip")
+        connection.head(status, f"Content-Encoding: {coding}")
         connection.send(data[:cut])
         if cut:
             time.sleep(0.002)
