@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from telegen.api.collection import Collection
-from telegen.api.protocols import Store as Fed
+from telegen.api.protocols import ReflectorStore as Fed
 from telegen.api.reflector import Reflector
 from telegen.cadvisor.identity.label_resolver import LabelResolver
 from telegen.process.os_process import trim_memory

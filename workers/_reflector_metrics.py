@@ -8,6 +8,8 @@ import time
 from telegen.kubemetrics.telemetry import Telemetry
 
 NAN = float("nan")
+MALFORMED_INTERVAL = 60.0
+"""Seconds between two log lines about malformed objects of a collection."""
 
 
 class Observer:
@@ -25,6 +27,7 @@ class Observer:
         self.telemetry, self.log, self.name = telemetry, log, name
         self._events, self._received = telemetry.events.labels(name), telemetry.received.labels(name)
         self._noted = 0.0
+        self._malformed, self._malformed_logged = 0, float("-inf")
         self._absent = self._heard = False
         self._last_failure = ""
         self._count, self._bytes = 0, 0
@@ -56,10 +59,6 @@ class Observer:
         """Count watches."""
         self.telemetry.watches.labels(self.name).inc()
 
-    def followed(self) -> None:
-        """Who ends a watch when it was asked to is there, though nothing has happened."""
-        self._note()
-
     def answered(self) -> None:
         """Note that the API server is there."""
         self._note()
@@ -82,6 +81,14 @@ class Observer:
         self._bytes += size
         if time.monotonic() - self._noted > 1.0:
             self._note()
+
+    def malformed(self, name: str, reason: str) -> None:
+        """Count an object that was left out; log one a minute, with the number of those since the last line."""
+        self.telemetry.malformed.labels(self.name).inc()
+        self._malformed += 1
+        if time.monotonic() - self._malformed_logged > MALFORMED_INTERVAL:
+            self.log.warning("%s: left out %s (%d since the last report): %s", self.name, name, self._malformed, reason[:200])
+            self._malformed, self._malformed_logged = 0, time.monotonic()
 
     def failed(self, reason: str, message: str, delay: float) -> None:
         """Count a failure; log it when it is not the same as before."""

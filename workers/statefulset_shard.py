@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from telegen.api.backoff import Backoff
 from telegen.api.client import Client
 from telegen.api.collection import Collection
 from telegen.api.errors import ApiError, ProtocolError, Unreachable, label
-from telegen.api.protocols import Backoff, Event
+from telegen.api.protocols import Event
 from telegen.api.reflector import Reflector
 from telegen.api.representation import REPRESENTATIONS
 from telegen.kubestate.registry import RESOURCES

@@ -1,6 +1,6 @@
 """Watch worker: keeps a group of resources in step with the API server.
 
-One thread per store runs a reflector; one thread publishes what has changed.
+One thread follows all watches, a few take complete states and open watches, and one publishes what has changed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
+from telegen.api.watch_loop import WatchLoop
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.registry import RESOURCES
@@ -30,6 +31,8 @@ from workers._client_factory import make_client, reflector_settings
 from workers._reflector_metrics import Observer
 from workers._threads import Threads
 
+CONNECTORS = 4
+"""Threads that take complete states and open watches: a resource that the API server does not answer occupies one of them."""
 COLLECT = 60.0
 """Seconds between two runs of the garbage collector. Automatic collection is off, as it makes parsing four times slower."""
 FLUSH_SHARE = 0.2
@@ -51,8 +54,10 @@ class WatchWorker(Worker):
         self._stores = [self._make_store(name, arena) for name in self.assignment.stores]
         threads = Threads(self)
         threads.start("flush", self._flush)
-        for store in self._stores:
-            threads.start(store.name, self._make_reflector(store).run)
+        loop = WatchLoop([self._make_reflector(store) for store in self._stores], self.stop)
+        threads.start("watch", loop.run)
+        for number in range(min(CONNECTORS, len(self._stores))):
+            threads.start(f"connect-{number}", loop.connect)
         collected = time.monotonic()
         while not self.stop.wait(BEAT):
             threads.check()

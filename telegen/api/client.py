@@ -1,4 +1,4 @@
-"""Requests to the API server: answers as JSON, streams as lines, every failure as one of our own errors."""
+"""HTTP client of the API server: JSON answers, streams of lines, and the errors of `telegen.api.errors`."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 import orjson
 import urllib3
+from urllib3 import HTTPHeaderDict
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
 
 from telegen import __version__
-from telegen.api.body import pieces, split_lines
-from telegen.api.credentials import Cluster, Credentials, NoCredentials
-from telegen.api.errors import ApiError, Gone, ProtocolError, Unreachable, api_error, cause
+from telegen.api.body import Gunzip
+from telegen.api.cluster import Cluster, NoCredentials
+from telegen.api.credentials import Credentials
+from telegen.api.errors import ApiError, Gone, ProtocolError, Silent, Unreachable, api_error, cause, content_coding
+from telegen.api.stream import READ, Stream
 
 USER_AGENT = f"telegen/{__version__}"
 MAX_ERROR = 64 * 1024
-"""Bytes of an error's body that are read."""
+"""Bytes read of the body of an error."""
 MAX_RETRY_AFTER = 60.0
 """Longest time in seconds that a server's Retry-After delays a request."""
 
@@ -37,25 +39,21 @@ SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),
 ]
-"""A peer that vanished without a word is noticed within a minute (tcp(7))."""
+"""Keepalive probes (tcp(7)) detect a peer that vanished without closing within one minute."""
 
 Params = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds to connect, and of silence after which a connection is given up."""
+    """Seconds to connect, and seconds without data after which an answer has failed."""
 
     connect: float = 5.0
     read: float = 150.0
 
 
 class Client:
-    """Asks one API server. Use one per thread: it holds one connection at a time.
-
-    Attributes:
-        date: of the newest answer, in Unix seconds of the server's clock; None where it does not say.
-    """
+    """Requests to one API server. Use one per thread: it holds one connection at a time."""
 
     def __init__(self, credentials: Credentials, timeouts: Timeouts = Timeouts()) -> None:
         self._credentials = credentials
@@ -64,13 +62,12 @@ class Client:
         self._pool: urllib3.PoolManager | None = None
         self._connection: object = None
         self._url = ""
-        self.date: float | None = None
 
     def get(self, path: str, params: Params, accept: str, decode: Callable[[bytes], Any] = orjson.loads) -> Any:
-        """The JSON answer to a GET.
+        """Return the JSON answer to a GET.
 
         Args:
-            decode: of the JSON; raises orjson.JSONDecodeError.
+            decode: decoder of the JSON; raises orjson.JSONDecodeError or ProtocolError.
 
         Raises:
             ApiError, Unreachable, ProtocolError.
@@ -78,7 +75,7 @@ class Client:
         return self._json("GET", path, params, accept, decode=decode)
 
     def write(self, method: str, path: str, body: Any) -> Any:
-        """The JSON answer to a POST or PUT of an object.
+        """Return the JSON answer to a POST or PUT of an object.
 
         Raises:
             ApiError, Unreachable, ProtocolError.
@@ -94,46 +91,51 @@ class Client:
         body: bytes | None = None,
         decode: Callable[[bytes], Any] = orjson.loads,
     ) -> Any:
-        with self._open(path, params, accept, method, body) as response:
+        with closing(self._open(path, params, accept, method, body)) as response:
             answer = b"".join(pieces(response))
         try:
             return decode(answer)
         except orjson.JSONDecodeError as error:
             raise ProtocolError(f"{path}: {error}") from error
 
-    @contextmanager
-    def lines(self, path: str, params: Params, accept: str) -> Iterator[Iterator[bytes]]:
-        """A context in which the lines of the answer to a GET come, each as soon as it is complete.
+    def stream(self, path: str, params: Params, accept: str) -> Stream:
+        """Open a watch: lines of the answer to a GET, each as soon as it is complete. The caller closes it.
 
         Raises:
-            ApiError, Unreachable, ProtocolError: there, or while the lines are read.
+            ApiError, Unreachable, ProtocolError: here, or while the lines are read.
         """
-        with self._open(path, params, accept) as response:
-            yield split_lines(pieces(response), self._read)
+        response = self._open(path, params, accept)
+        try:
+            return Stream(response, self._read)
+        except Exception:
+            response.close()
+            raise
 
     def close(self) -> None:
         """Drop the connection."""
         if self._pool:
             self._pool.clear()
 
-    @contextmanager
     def _open(
         self, path: str, params: Params, accept: str, method: str = "GET", body: bytes | None = None
-    ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """A successful answer whose body has not been read; after a 401, once more with fresh credentials."""
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request; retry once with fresh credentials after a 401.
+
+        Returns:
+            A successful answer whose body has not been read.
+        """
         target = f"{path}?{urlencode(params)}" if params else path
         response = self._request(method, target, accept, body, False)
         if response.status == 401:
             response.close()
             response = self._request(method, target, accept, body, True)
-        self.date = _date(response.headers.get("Date", ""))
-        try:
-            if response.status not in (200, 201):
-                raise _error(response)
-            yield response
-        finally:
-            # The rest of a stream is not worth reading: the connection goes with it.
+        if response.status in (307, 308) and (moved := _same_server(response, target)):
             response.close()
+            response = self._request(method, moved, accept, body, False)
+        if response.status not in (200, 201):
+            with closing(response):
+                raise _error(response)
+        return response
 
     def _request(
         self, method: str, target: str, accept: str, body: bytes | None, again: bool
@@ -142,11 +144,15 @@ class Client:
             cluster = self._credentials(again)
         except NoCredentials as error:
             raise Unreachable(str(error)) from error
-        headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT, **cluster.headers}
+        # Impersonation may repeat a header.
+        headers = HTTPHeaderDict(cluster.headers)
+        headers.update({"Accept": accept, "User-Agent": USER_AGENT})
+        headers["Accept-Encoding"] = "gzip" if cluster.compression else "identity"
         if body is not None:
             headers["Content-Type"] = "application/json"
+        manager = self._manager(cluster)
         try:
-            return self._manager(cluster).request(
+            return manager.request(
                 method,
                 cluster.url + target,
                 body=body,
@@ -158,17 +164,21 @@ class Client:
             )
         except (HTTPError, OSError) as error:
             raise Unreachable(f"{cluster.url}: {cause(error)}") from error
+        except Exception as error:
+            # http.client and ssl raise many types for what configuration files may hold. The message may contain a header with a
+            # token, so neither it nor the chain of exceptions goes any further.
+            raise Unreachable(f"{cluster.url}: the request cannot be sent: {type(error).__name__}") from None
 
     def _manager(self, cluster: Cluster) -> urllib3.PoolManager:
-        """The connections to the cluster; made anew when its address, CA or certificate has changed.
+        """Return the connection pool; a change of the address, CA or certificate creates a new one.
 
         Raises:
-            Gone: a kubeconfig has come to name another server: nothing is asked of it in words of the old one.
+            Gone: the kubeconfig now names another server, to which resourceVersions of the old one mean nothing.
         """
         if self._url != cluster.url:
             before, self._url = self._url, cluster.url
             if before:
-                raise Gone(410, "Moved", f"{cluster.url} has taken the place of {before}, whose versions mean nothing there")
+                raise Gone(410, "Moved", f"{cluster.url} replaces {before}; requesting a new state")
         if self._pool is None or self._connection != cluster.connection:
             self.close()
             options: dict[str, Any] = {"timeout": self._timeout, "maxsize": 1, "socket_options": SOCKET_OPTIONS}
@@ -178,27 +188,39 @@ class Client:
                         cluster.ca, cluster.verify, cluster.certificate, cluster.key, _changed(cluster.certificate, cluster.key)
                     )
                 except (OSError, ValueError) as error:
-                    raise Unreachable(f"{cluster.url}: certificates: {error}") from error
-            self._pool = (
-                urllib3.ProxyManager(cluster.proxy, **options) if cluster.proxy else urllib3.PoolManager(**options)
-            )
+                    raise Unreachable(f"{cluster.url}: the CA or the client certificate cannot be used: {error}") from error
+            if cluster.server_name:
+                options["server_hostname"] = cluster.server_name
+            self._pool = _proxied(cluster.proxy, options) if cluster.proxy else urllib3.PoolManager(**options)
             self._connection = cluster.connection
         return self._pool
 
 
+def _proxied(proxy: str, options: Mapping[str, Any]) -> urllib3.ProxyManager:
+    """Connections through a proxy, with the user and password of its URL."""
+    parts = urlsplit(proxy)
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+    address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return urllib3.ProxyManager(address, proxy_headers=urllib3.make_headers(proxy_basic_auth=user), **options)
+
+
 @lru_cache(maxsize=4)
 def _tls(ca: str, verify: bool, certificate: str, key: str, version: tuple[float, ...]) -> ssl.SSLContext:
-    """What TLS needs to know of a cluster, one for all threads. PERF: 20 kB and 0.4 ms each, 0.8 MB and 27 ms with the CAs of the system.
+    """TLS context of a cluster, shared by all threads. PERF: 20 kB and 0.4 ms each, 0.8 MB and 27 ms with the CAs of the system.
 
     Args:
         ca, verify, certificate, key: see `Cluster`.
-        version: when the files were changed last.
+        version: modification times of the files; part of the cache key.
 
     Raises:
-        OSError, ValueError: they cannot be used.
+        OSError, ValueError: a file cannot be used.
     """
     context = ssl.create_default_context(cadata=ca or None)
+    # Python 3.13 demands key identifiers (RFC 5280), which the CAs of EKS and of older clusters lack. kubectl does not.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not verify:
+        # The kubeconfig asks for it: a warning at every request helps no one.
+        urllib3.disable_warnings(InsecureRequestWarning)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if certificate:
@@ -207,20 +229,21 @@ def _tls(ca: str, verify: bool, certificate: str, key: str, version: tuple[float
 
 
 def _changed(*paths: str) -> tuple[float, ...]:
-    """When files were changed last."""
+    """Modification times of files."""
     return tuple(os.stat(path).st_mtime for path in paths if path)
 
 
-def _date(header: str) -> float | None:
-    """Unix seconds of a date as HTTP has it; None when it is none."""
-    try:
-        return parsedate_to_datetime(header).timestamp()
-    except ValueError:
-        return None
+def _same_server(response: urllib3.BaseHTTPResponse, target: str) -> str:
+    """Path and query of a redirect to the same server, or "": credentials go to no other."""
+    location = urlsplit(response.headers.get("Location", ""))
+    if location.scheme or location.netloc or not location.path.startswith("/"):
+        return ""
+    moved = urlunsplit(("", "", location.path, location.query, ""))
+    return "" if moved == target else moved
 
 
 def _error(response: urllib3.BaseHTTPResponse) -> ApiError:
-    """The error that an answer stands for: its body is a Status object, or anything at all from a proxy."""
+    """Convert an error answer: its body is a Status object, or any text if a proxy answered."""
     body = b""
     try:
         for piece in pieces(response):
@@ -238,3 +261,23 @@ def _error(response: urllib3.BaseHTTPResponse) -> ApiError:
     wait = response.headers.get("Retry-After", "")
     retry_after = min(float(wait), MAX_RETRY_AFTER) if wait.isdecimal() else None
     return api_error(response.status, reason, message, retry_after)
+
+
+def pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    """Pieces of a body, decompressed as they arrive.
+
+    Raises:
+        ProtocolError: a content coding that was not requested, or bytes that are not gzip.
+        Silent: no byte for the read timeout.
+        Unreachable: the connection broke.
+    """
+    gunzip = Gunzip() if content_coding(response.headers.get("Content-Encoding")) == "gzip" else None
+    try:
+        for data in response.stream(READ, decode_content=False):
+            yield from gunzip.decompress(data) if gunzip else (data,)
+    except ReadTimeoutError as error:
+        raise Silent("no data for the read timeout") from error
+    except (HTTPError, OSError) as error:
+        raise Unreachable(cause(error)) from error
+    if gunzip and not gunzip.is_complete:
+        raise Unreachable("the connection ended inside a gzip member")

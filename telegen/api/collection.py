@@ -1,4 +1,4 @@
-"""A collection of the API, or a part of it: what a reflector watches."""
+"""Collections of the API, and parts of them, as reflectors watch them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ SHARD_BITS = 64
 
 @dataclass(frozen=True)
 class Collection:
-    """What is watched.
+    """A collection, or the part of it that one process takes.
 
     Attributes:
-        path: of the collection: `/api/v1/pods`.
-        representation: how much of each object.
-        params: more query parameters: `fieldSelector`.
-        part: (number, of how many) slices of the UID's hash; (0, 1) is everything. The server may select it.
-        keep: of what is left, which objects are taken, by the hash of their UID; None for all. Only we can select it.
-        reads: paths of what is read of an object (see `telegen.api.decoding`); the store gets no more. Empty for all.
+        path: URL path of the collection, for example `/api/v1/pods`.
+        representation: extent of each object that is requested.
+        params: further query parameters, for example `fieldSelector`.
+        part: (index, count) of equal slices of the UID hash space; (0, 1) is everything. The server may select it (KEP-5866).
+        keep: filter on the UID hash within the part; None keeps all. The server cannot select it.
+        reads: paths of the fields that are decoded (see `telegen.api.decoding`); empty decodes all.
     """
 
     path: str
@@ -33,11 +33,11 @@ class Collection:
 
     @property
     def divided(self) -> bool:
-        """Whether there are objects that are not taken."""
+        """True if the collection is only a part."""
         return self.part[1] > 1 or self.keep is not None
 
     def takes(self) -> Callable[[str], bool]:
-        """The function that says whether an object is taken, by its UID."""
+        """Return the predicate that selects objects by UID."""
         hashes, keep = self.hashes, self.keep
         if keep is None:
             return lambda uid: fnv1a64(uid) in hashes
@@ -50,15 +50,14 @@ class Collection:
 
     @property
     def hashes(self) -> range:
-        """Hashes of the UIDs of this part."""
+        """Range of UID hashes of the part."""
         number, total = self.part
         edges = [(n << SHARD_BITS) // total for n in (number, number + 1)]
         return range(*edges)
 
     @property
     def query(self) -> dict[str, str]:
-        """Parameters of every request. The server may select our part (KEP-5866); one that does not know the parameter
-        ignores it."""
+        """Query parameters of every request. A server without KEP-5866 ignores `shardSelector`."""
         query = {**self.params, **dict(REPRESENTATIONS[self.representation].params)}
         if self.part[1] > 1:
             low, high = self.hashes.start, self.hashes.stop

@@ -1,88 +1,49 @@
-"""Where the API server is and how to show who asks.
+"""Addresses and credentials of API servers.
 
-Watches authenticate only when they begin, so what can change (token, CA) is read again at every connection.
+A watch authenticates only when it begins, so the token and the CA are read again for every connection.
 """
 
 from __future__ import annotations
 
-import os
 import ssl
-import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from telegen.api.cluster import Cluster, NoCredentials, authorization, read_bytes, read_certificates
+from telegen.api.kubeconfig import Kubeconfig
+
+__all__ = ["Cluster", "Credentials", "NoCredentials", "credentials", "prepare"]
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-KUBECONFIG_AGE = 60.0
-"""Seconds after which a kubeconfig, its token file and its exec plugin are asked again."""
-
-
-_READING = threading.Lock()
-"""Held while the kubernetes package reads a kubeconfig: it keeps certificates in files that all its callers share, and
-names a file before it has written it."""
-
-
-class NoCredentials(Exception):
-    """The credentials cannot be read; says which file and what to do."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """One API server as it is known right now.
-
-    Attributes:
-        url: `https://10.0.0.1:443`, without a path at its end.
-        headers: what proves who asks.
-        ca: PEM text of the authorities that are believed; "" for the system's.
-        certificate, key: files of a client certificate, or "".
-        verify: False when the kubeconfig switches verification off.
-        proxy: URL of a proxy, or "".
-    """
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    ca: str = ""
-    certificate: str = ""
-    key: str = ""
-    verify: bool = True
-    proxy: str = ""
-
-    @property
-    def connection(self) -> tuple[str, str, str, str, bool, str]:
-        """All that a connection depends on: when it changes, connections are made anew."""
-        return (self.url, self.ca, self.certificate, self.key, self.verify, self.proxy)
-
 
 Credentials = Callable[[bool], Cluster]
-"""Gives the cluster as it is known now; with True, everything is read again (the server has just said 401)."""
+"""Return the current address and credentials; with True, read everything again (after a 401)."""
 
 
 def credentials(
     source: str, environ: Mapping[str, str], account: Path = ACCOUNT, context: str = ""
 ) -> Credentials:
-    """How to get at the cluster that `source` names.
+    """Return the provider of credentials for the cluster that `source` names.
 
     Args:
         source: `in-cluster`, `kubeconfig:PATH`, or a URL (no credentials: a simulated server).
         environ: KUBERNETES_SERVICE_HOST and _PORT come from here.
         account: folder with the token and the CA of the pod's account.
-        context: of the kubeconfig; "" for its current one.
+        context: name of a context of the kubeconfig; "" for the current one.
     """
     kind, _, rest = source.partition(":")
     if kind == "in-cluster":
         return _in_cluster(environ, account)
     if kind == "kubeconfig":
-        return _Kubeconfig(rest, context)
+        return Kubeconfig(rest, context, environ)
     return lambda again: Cluster(source)
 
 
 def prepare(sources: Iterable[str]) -> None:
-    """Make before the fork what talking to these clusters takes.
+    """Load before the fork the libraries that requests to these clusters need.
 
-    PERF: OpenSSL's tables, 2 MB in each process that makes them by itself. The kubernetes package, 20 MB likewise and 0.2 s, which agents
-    in a cluster need not pay.
+    PERF: OpenSSL's tables take 2 MB in each process that loads them by itself, the kubernetes package 20 MB and 0.2 s. Agents in
+    a cluster do not need the package.
 
     Args:
         sources: as for `credentials`.
@@ -100,57 +61,8 @@ def _in_cluster(environ: Mapping[str, str], account: Path) -> Credentials:
     url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
     def read(again: bool) -> Cluster:
-        token, ca = _text(account / "token"), _text(account / "ca.crt")
-        return Cluster(url, {"Authorization": f"Bearer {token}"}, ca)
+        token = read_bytes(account / "token").decode("latin-1").strip()
+        headers = authorization(f"Bearer {token}", str(account / "token"))
+        return Cluster(url, headers, read_certificates(account / "ca.crt"))
 
     return read
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise NoCredentials(f"{path}: {error.strerror}; does the pod mount its service account?") from error
-
-
-class _Kubeconfig:
-    """A kubeconfig file, read by the kubernetes package: it knows contexts, exec plugins and their expiry."""
-
-    def __init__(self, path: str, context: str) -> None:
-        self._path, self._context = os.path.expanduser(path), context or None
-        self._read_at = float("-inf")
-        self._cluster = Cluster("")
-
-    def __call__(self, again: bool) -> Cluster:
-        if again or time.monotonic() - self._read_at > KUBECONFIG_AGE:
-            with _READING:
-                self._cluster = self._read()
-            self._read_at = time.monotonic()
-        return self._cluster
-
-    def _read(self) -> Cluster:
-        # Imported here: see `prepare`.
-        import yaml
-        from kubernetes.client import Configuration
-        from kubernetes.config import ConfigException, load_kube_config
-
-        if not any(map(os.path.exists, self._path.split(os.pathsep))):
-            raise NoCredentials(f"{self._path}: no such file")
-        configuration: Any = Configuration()
-        try:
-            load_kube_config(  # type: ignore[no-untyped-call]
-                self._path, self._context, client_configuration=configuration, persist_config=False
-            )
-        except (ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise NoCredentials(f"{self._path}: {' '.join(str(error).split())}; check it with kubectl") from error
-        # The package keeps tokens, Basic and exec results under names that differ by version; this is where it shows them.
-        header = (configuration.auth_settings().get("BearerToken") or {}).get("value")
-        return Cluster(
-            url=configuration.host.rstrip("/"),
-            headers={"Authorization": header} if header else {},
-            ca=_text(Path(configuration.ssl_ca_cert)) if configuration.ssl_ca_cert else "",
-            certificate=configuration.cert_file or "",
-            key=configuration.key_file or "",
-            verify=configuration.verify_ssl,
-            proxy=configuration.proxy or "",
-        )

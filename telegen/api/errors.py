@@ -1,4 +1,4 @@
-"""What can go wrong with the API server. Foreign exceptions stop in `client`; only these go further."""
+"""Errors of requests to the API server. Exceptions of libraries stop in `client` and `stream`; only these go further."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """409: somebody else was faster: the object has changed since it was read, or exists already."""
+    """409: the object has changed since it was read, or exists already."""
 
 
 class Gone(ApiError):
@@ -42,11 +42,11 @@ class TooManyRequests(ApiError):
 
 
 class Unreachable(Exception):
-    """No connection, or it broke or fell silent."""
+    """No connection could be made, or it broke."""
 
 
 class Silent(Unreachable):
-    """Nothing was heard for the read timeout."""
+    """No data arrived for the read timeout."""
 
 
 class Stalled(Unreachable):
@@ -54,7 +54,7 @@ class Stalled(Unreachable):
 
 
 class ProtocolError(Exception):
-    """An answer that cannot be read."""
+    """An answer that violates the protocol."""
 
 
 _BY_STATUS = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone, 429: TooManyRequests}
@@ -72,6 +72,18 @@ def label(error: Exception) -> str:
     if isinstance(error, (Silent, Stalled)):
         return type(error).__name__.lower()
     return "unreachable" if isinstance(error, Unreachable) else "protocol"
+
+
+def content_coding(header: str | None) -> str:
+    """The coding of a body, `gzip` or `identity`, in any case.
+
+    Raises:
+        ProtocolError: a coding that was not requested.
+    """
+    coding = (header or "").strip().lower() or "identity"
+    if coding not in ("identity", "gzip", "x-gzip"):
+        raise ProtocolError(f"content coding {coding} was not requested")
+    return coding.removeprefix("x-")
 
 
 def cause(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""How much of an object is asked for, and how it comes (D7): no more than is shown ever reaches the agent."""
+"""Representations of objects in requests: the agent receives no more of an object than it shows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ _META = "application/json;as={};v=v1;g=meta.k8s.io"
 
 @dataclass(frozen=True)
 class Representation:
-    """One way to ask.
+    """One form in which objects are requested.
 
     Attributes:
-        list_accept, watch_accept: the Accept headers. There is no second choice in them: a server that cannot do it
-        must say so (406),
-            rather than send what was not asked for.
-        params: query parameters that belong to it.
-        table: objects come as rows of a Table.
+        list_accept, watch_accept: Accept headers, with no second choice: a server that does not support the form
+            answers 406 instead of sending more than was requested.
+        params: query parameters of the form.
+        table: whether objects arrive as rows of a Table.
     """
 
     list_accept: str
@@ -40,19 +39,19 @@ REPRESENTATIONS: dict[Name, Representation] = {
 
 
 class Rows:
-    """Objects of Tables: each row's metadata, and its Type column as `type`.
+    """Converter of Tables to objects: the metadata of each row, and its Type column as `type`.
 
-    The columns are named once per connection, in the first Table.
+    Only the first Table on a connection names the columns.
     """
 
     def __init__(self) -> None:
         self._type: int | None = None
 
     def objects(self, table: Object) -> Iterator[Object]:
-        """The objects of one Table.
+        """Yield the objects of one Table.
 
         Raises:
-            ProtocolError: rows do not match their columns, or no columns were ever named.
+            ProtocolError: a row has no object, or does not match the columns.
         """
         names = [column.get("name") for column in table.get("columnDefinitions") or ()]
         if names:

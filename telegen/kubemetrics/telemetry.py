@@ -113,6 +113,7 @@ class Telemetry:
         self.events = counter("telegen_api_events_total", "Watch events received.", "store")
         self.received = counter("telegen_api_received_bytes_total", "Bytes of responses after decompression.", "store")
         self.errors = counter("telegen_api_errors_total", "Failed requests and broken streams.", "store", "reason")
+        self.malformed = counter("telegen_malformed_objects_total", "Objects left out because they cannot be read.", "store")
         self.generate_errors = counter(
             "telegen_generate_errors_total",
             "Families skipped for an object because of malformed data.",

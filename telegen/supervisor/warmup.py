@@ -26,7 +26,8 @@ from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
 from telegen.api.credentials import Cluster
 from telegen.api.decoding import event_decoder
-from telegen.api.reflector import INITIAL_END, Reflector
+from telegen.api.events import INITIAL_END
+from telegen.api.reflector import Reflector
 from telegen.kubemetrics.app import View, make_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubestate.registry import RESOURCES

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from telegen.api.body import Gunzip
+from telegen.api.body import Chunks, Gunzip, Lines
+from telegen.api.errors import ProtocolError
 from tests.api.wire import Step, added, event, lines, members, page, pod, raw, reflecting, stream, whole, zipped
 
 STATE = [lines([one]) for one in whole("a", "b")]
@@ -30,10 +31,64 @@ def test_members_cut_at_every_byte() -> None:
         assert gunzip.is_complete
 
 
+def test_lines_cut_at_every_byte() -> None:
+    """Two lines that arrive in two pieces come out as they are; empty lines are left out."""
+    data = '{"a":"ü"}\n\n{"b":2}\n'.encode()
+    for cut in range(len(data) + 1):
+        lines = Lines()
+        assert [*lines.split(data[:cut]), *lines.split(data[cut:])] == ['{"a":"ü"}'.encode(), b'{"b":2}']
+        assert lines.is_complete
+
+
+def test_line_without_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that never ends is an error at its bound."""
+    monkeypatch.setattr("telegen.api.body.MAX_LINE", 1000)
+    lines = Lines()
+    lines.split(b"x" * 600)
+    with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
+        lines.split(b"x" * 600)
+
+
+CHUNKED = b"5\r\nfirst\r\nA;name=value\r\n0123456789\r\n1  \r\n\r\r\n0\r\nTrailer: x\r\n\r\n"
+
+
+def test_chunks_cut_at_every_byte() -> None:
+    """Chunks give the same bytes wherever the connection cuts them, byte by byte as well; extensions and trailers are ignored."""
+    for cut in range(len(CHUNKED) + 1):
+        chunks = Chunks()
+        assert chunks.decode(CHUNKED[:cut]) + chunks.decode(CHUNKED[cut:]) == b"first0123456789\r"
+        assert chunks.is_complete
+    chunks = Chunks()
+    assert b"".join(chunks.decode(CHUNKED[at : at + 1]) for at in range(len(CHUNKED))) == b"first0123456789\r"
+
+
+@pytest.mark.parametrize(
+    "data", [b"-1\r\n", b"+5\r\nfirst\r\n", b"0x5\r\n", b"1_0\r\n", b"\r\n", b"f" * 16 + b"\r\n", b"5\r\nfirstX\r\n0\r\n", b"5" * 2000]
+)
+def test_chunks_that_are_malformed(data: bytes) -> None:
+    """Sizes that are no hexadecimal number, data beyond the size, and heads without an end are errors."""
+    with pytest.raises(ProtocolError, match="chunked"):
+        Chunks().decode(data)
+
+
 @pytest.mark.parametrize("cut", [1, 9, 10, 30, -1, -9])
 def test_member_cut_on_the_wire(cut: int) -> None:
     """A member whose header, body or trailer arrives later."""
     with reflecting(members(*STATE, cut=cut % len(b"".join(map(gzip.compress, STATE))))) as running:
+        running.wait_held("a", "b")
+
+
+@pytest.mark.parametrize("coding", ["GZIP", " gzip", "x-gzip"])
+def test_names_of_gzip(coding: str) -> None:
+    """The name of a content coding is not case-sensitive (RFC 9110, section 8.4.1)."""
+    data = b"".join(map(gzip.compress, STATE))
+    with reflecting(zipped(data, coding=coding)) as running:
+        running.wait_held("a", "b")
+
+
+def test_coding_without_a_name() -> None:
+    """An empty coding means none."""
+    with reflecting(raw(b"".join(STATE), headers=("Content-Encoding: ",))) as running:
         running.wait_held("a", "b")
 
 

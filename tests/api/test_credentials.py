@@ -1,9 +1,10 @@
-"""Where the API server is and who asks: service accounts and kubeconfigs, re-read when they change."""
+"""Credentials and addresses from service accounts and kubeconfigs, read again when they change."""
 
 from __future__ import annotations
 
 import base64
 import os
+import ssl
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from telegen.api.client import Client, Timeouts, split_lines
+from telegen.api.client import Client, Timeouts
 from telegen.api.credentials import Cluster, NoCredentials, credentials
 from telegen.api.errors import ProtocolError, Unauthorized, Unreachable
 from tests.api.wire import ScriptedServer, answer, refusal
 
+POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 KUBECONFIG = """
 apiVersion: v1
 kind: Config
@@ -26,12 +28,22 @@ contexts: [{{name: here, context: {{cluster: c, user: u}}}}]
 """
 
 
-def test_service_account_token_is_read_at_every_connection(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The PEM text of a certificate authority."""
+    folder = tmp_path_factory.mktemp("authority")
+    key, certificate = str(folder / "key"), folder / "certificate"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=test"]
+    subprocess.run([*command, "-keyout", key, "-out", str(certificate)], check=True, capture_output=True, timeout=60)
+    return certificate.read_text()
+
+
+def test_service_account_token_is_read_at_every_connection(tmp_path: Path, authority: str) -> None:
     """A rotated token is used from the next request on; the address comes from the environment."""
     (tmp_path / "token").write_text("first\n")
-    (tmp_path / "ca.crt").write_text("")
+    (tmp_path / "ca.crt").write_text(authority)
     read = credentials("in-cluster", {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}, tmp_path)
-    assert read(False) == Cluster("https://[fd00::1]:443", {"Authorization": "Bearer first"})
+    assert read(False) == Cluster("https://[fd00::1]:443", {"Authorization": "Bearer first"}, authority.strip())
     (tmp_path / "token").write_text("second\n")
     assert read(False).headers == {"Authorization": "Bearer second"}
 
@@ -85,7 +97,7 @@ def test_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
 def test_kubeconfig_read_by_many_threads_at_once(tmp_path: Path) -> None:
     """Every watch reads the kubeconfig for itself; all get the whole CA though the package keeps it in a shared file."""
     for n in range(20):
-        authority = f"authority {n} " * 5000
+        authority = f"-----BEGIN CERTIFICATE-----\n{f'authority {n} ' * 5000}\n-----END CERTIFICATE-----"
         path = tmp_path / f"kubeconfig-{n}"
         data = base64.b64encode(authority.encode()).decode()
         text = KUBECONFIG.format(url="https://127.0.0.1:1", user="{token: t}")
@@ -96,7 +108,7 @@ def test_kubeconfig_read_by_many_threads_at_once(tmp_path: Path) -> None:
 
 
 def test_unknown_content_coding_and_broken_json() -> None:
-    """What cannot be read is a protocol error, whatever the status said."""
+    """An answer that cannot be decoded is a protocol error, with any status."""
     server = ScriptedServer([answer({}, 200, "Content-Encoding: br"), answer({})]).start()
     client = Client(credentials(server.url, {}), Timeouts(1, 5))
     try:
@@ -109,20 +121,6 @@ def test_unknown_content_coding_and_broken_json() -> None:
         client.get("/a", {}, "application/json")
 
 
-def test_lines_split_at_every_byte() -> None:
-    """Two lines cut in two at any place come out as they are; empty lines are left out."""
-    data = '{"a":"ü"}\n\n{"b":2}\n'.encode()
-    for cut in range(len(data) + 1):
-        assert list(split_lines(iter([data[:cut], data[cut:]]))) == ['{"a":"ü"}'.encode(), b'{"b":2}']
-
-
-def test_line_without_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that never ends is given up at its bound."""
-    monkeypatch.setattr("telegen.api.body.MAX_LINE", 1000)
-    with pytest.raises(ProtocolError, match="longer than 1000 bytes"):
-        list(split_lines(iter([b"x" * 600] * 3)))
-
-
 @pytest.mark.parametrize(
     ("source", "loaded"), [("in-cluster", False), ("https://127.0.0.1:6443", False), ("", False), ("kubeconfig:/home/me/config", True)]
 )
@@ -131,3 +129,45 @@ def test_prepared_before_the_fork(source: str, loaded: bool) -> None:
     code = f"import sys; from telegen.api.credentials import prepare; prepare([{source!r}]); print('kubernetes.config' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.strip() == str(loaded)
+
+
+COMMENTS = ["# Größe: Prüfstelle\n".encode("latin-1"), "# 試験\n".encode(), b"\x00\xff binary\n", b"Subject: CN=x\r\n"]
+
+
+@pytest.mark.parametrize("comment", COMMENTS)
+def test_text_around_certificates(comment: bytes, tmp_path: Path, authority: str) -> None:
+    """Text around the PEM blocks of a CA file is ignored, whatever its encoding."""
+    (tmp_path / "token").write_text("some-token\n")
+    (tmp_path / "ca.crt").write_bytes(comment + authority.encode() + comment)
+    cluster = credentials("in-cluster", POD, tmp_path)(False)
+    ssl.create_default_context(cadata=cluster.ca)
+    assert cluster.headers == {"Authorization": "Bearer some-token"}
+
+
+def test_file_without_certificates(tmp_path: Path) -> None:
+    """A CA file without a certificate is an error that names it."""
+    (tmp_path / "token").write_text("some-token")
+    (tmp_path / "ca.crt").write_text("not a certificate")
+    with pytest.raises(NoCredentials, match="ca.crt: no certificate in PEM form"):
+        credentials("in-cluster", POD, tmp_path)(False)
+
+
+@pytest.mark.parametrize("token", ["abc\ndef", "abc\r\nX-Evil: 1", "töken", "a b c", "", "\x00"])
+def test_token_that_no_header_may_have(token: str, tmp_path: Path, authority: str) -> None:
+    """A token that cannot be sent is an error that names the file and does not show the token."""
+    (tmp_path / "token").write_text(token)
+    (tmp_path / "ca.crt").write_text(authority)
+    with pytest.raises(NoCredentials) as caught:
+        credentials("in-cluster", POD, tmp_path)(False)
+    assert str(tmp_path / "token") in str(caught.value)
+    assert not token or token not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["Bearer secret-abc\ndef", "Bearer secret-\u20ac"])
+def test_error_of_a_header(value: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the HTTP library raises for a header is one of our errors, without the header's value."""
+    client = Client(lambda again: Cluster("http://127.0.0.1:9", {"Authorization": value}), Timeouts(1, 1))
+    with pytest.raises(Unreachable) as caught:
+        client.get("/api", {}, "application/json")
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__

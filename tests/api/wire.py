@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
+import struct
 import threading
 import time
 import zlib
@@ -27,11 +29,13 @@ INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 @dataclass(frozen=True)
 class Request:
-    """What the client asked: path, query and headers with lower-case names."""
+    """A received request: path, query and headers with lower-case names."""
 
     path: str
     params: dict[str, str]
     headers: dict[str, str]
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Headers with repetitions."""
 
 
 class Connection:
@@ -50,7 +54,7 @@ class Connection:
         self.send("\r\n".join([*lines, "", ""]).encode())
 
     def hold(self) -> None:
-        """Say nothing until the test ends or the client goes."""
+        """Keep the connection open and silent until the test ends or the client leaves."""
         self._sock.settimeout(0.05)
         while not self._stop.is_set():
             try:
@@ -66,14 +70,16 @@ Step = Callable[[Request, Connection], None]
 class ScriptedServer:
     """Answers its n-th request by the n-th step; when the script is over, with a watch that stays silent."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step], tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._steps = list(steps)
         self._stop = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.05)
         self._threads = [threading.Thread(target=self._serve, daemon=True)]
         self.requests: list[Request] = []
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._sockets: list[socket.socket] = []
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def start(self) -> ScriptedServer:
         """Listen."""
@@ -87,10 +93,17 @@ class ScriptedServer:
             thread.join(5)
         self._listener.close()
 
+    def reset(self) -> None:
+        """Break every connection that is open, as a restart of the server does."""
+        for sock in self._sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.close()
+
     def _serve(self) -> None:
         while not self._stop.is_set():
             try:
                 sock, _ = self._listener.accept()
+                self._sockets.append(sock)
             except TimeoutError:
                 continue
             thread = threading.Thread(target=self._answer, args=(sock,), daemon=True)
@@ -98,8 +111,15 @@ class ScriptedServer:
             thread.start()
 
     def _answer(self, sock: socket.socket) -> None:
+        sock.settimeout(5)
+        if self._tls:
+            try:
+                sock = self._tls.wrap_socket(sock, server_side=True)
+            except OSError:
+                # The client does not accept the certificate.
+                sock.close()
+                return
         with sock:
-            sock.settimeout(5)
             data = b""
             while b"\r\n\r\n" not in data:
                 piece = sock.recv(65536)
@@ -111,7 +131,7 @@ class ScriptedServer:
             step = self._steps.pop(0) if self._steps else silence
             try:
                 step(request, Connection(sock, self._stop))
-            except (BrokenPipeError, ConnectionResetError):
+            except OSError:
                 # The client has closed a stream that it does not want the rest of.
                 return
 
@@ -119,8 +139,8 @@ class ScriptedServer:
 def _parsed(data: bytes) -> Request:
     first, *lines = data.partition(b"\r\n\r\n")[0].decode().split("\r\n")
     target = urlsplit(first.split(" ")[1])
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-    return Request(target.path, {key: values[-1] for key, values in parse_qs(target.query).items()}, headers)
+    pairs = tuple((name.lower(), value) for name, _, value in (line.partition(": ") for line in lines))
+    return Request(target.path, {key: values[-1] for key, values in parse_qs(target.query).items()}, dict(pairs), pairs)
 
 
 # --- steps
@@ -137,11 +157,11 @@ def stream(*events: dict[str, Any], stay: bool = True, after: float = 0.0) -> St
     return raw(lines(events), stay=stay, after=after)
 
 
-def raw(data: bytes, stay: bool = True, piece: int = 0, after: float = 0.0, pause: float = 0.0) -> Step:
+def raw(data: bytes, stay: bool = True, piece: int = 0, after: float = 0.0, pause: float = 0.0, headers: Sequence[str] = ()) -> Step:
     """A body of these bytes, sent in pieces of so many when `piece` is given, `pause` seconds apart."""
 
     def step(request: Request, connection: Connection) -> None:
-        connection.head()
+        connection.head(200, *headers)
         time.sleep(after)
         for start in range(0, len(data), piece or len(data) or 1):
             connection.send(data[start : start + (piece or len(data))])
@@ -161,11 +181,11 @@ def members(*parts: bytes, stay: bool = True, cut: int = 0) -> Step:
     return zipped(b"".join(gzip.compress(part) for part in parts), stay, cut)
 
 
-def zipped(data: bytes, stay: bool = True, cut: int = 0, status: int = 200) -> Step:
+def zipped(data: bytes, stay: bool = True, cut: int = 0, status: int = 200, coding: str = "gzip") -> Step:
     """A body of these bytes that is declared as gzip."""
 
     def step(request: Request, connection: Connection) -> None:
-        connection.head(status, "Content-Encoding: gzip")
+        connection.head(status, f"Content-Encoding: {coding}")
         connection.send(data[:cut])
         if cut:
             time.sleep(0.002)
@@ -303,11 +323,11 @@ class Noted:
     failures: list[tuple[str, str, float]] = field(default_factory=list)
     cuts: list[int | None] = field(default_factory=list)
     watches: int = 0
-    followed_at: list[int] = field(default_factory=list)
     bytes: int = 0
     answers: int = 0
     silences: int = 0
     absences: list[float] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def listing(self, by: str, again: bool) -> None:
         """A whole state is asked for."""
@@ -323,10 +343,6 @@ class Noted:
     def watching(self) -> None:
         """A watch is opened."""
         self.watches += 1
-
-    def followed(self) -> None:
-        """A watch has come to its end."""
-        self.followed_at.append(self.watches)
 
     def answered(self) -> None:
         """A watch is answered."""
@@ -344,6 +360,10 @@ class Noted:
         """An event has come."""
         self.bytes += size
 
+    def malformed(self, name: str, reason: str) -> None:
+        """An object was left out."""
+        self.left_out.append(name)
+
     def failed(self, reason: str, message: str, delay: float) -> None:
         """Something went wrong."""
         self.failures.append((reason, message, delay))
@@ -359,7 +379,7 @@ class Running:
 
     def __init__(self, server: ScriptedServer, collection: Collection, settings: Settings, read: float) -> None:
         self.server, self.store, self.noted = server, Recorder(), Noted()
-        self.stop = threading.Event()
+        self.stop, self.started = threading.Event(), time.monotonic()
         client = Client(credentials(server.url, {}), Timeouts(1.0, read))
         self.reflector = Reflector(client, collection, self.store, self.noted, self.stop, settings, draw=lambda: 0.5)
         self.thread = threading.Thread(target=self.reflector.run, daemon=True)

@@ -1,0 +1,151 @@
+"""Kubeconfigs: each field is honoured as kubectl does, or refused with its name.
+
+| field | effect |
+|---|---|
+| several files in KUBECONFIG | merged; the first value of a name wins |
+| cluster: server | address; needs a scheme, in any case |
+| cluster: certificate-authority, -data | trusted authorities; text around PEM blocks is ignored |
+| cluster: insecure-skip-tls-verify | no verification; refused together with an authority, as by kubectl |
+| cluster: tls-server-name | name that the certificate is verified for |
+| cluster: proxy-url | http and https, with user information; socks5 is refused |
+| HTTPS_PROXY, HTTP_PROXY, NO_PROXY | without proxy-url; names, ports and CIDRs |
+| cluster: disable-compression | answers are requested without compression |
+| user: token, tokenFile | tokenFile wins, trimmed, read again every `KUBECONFIG_AGE` |
+| user: client-certificate, client-key, -data | client certificate |
+| user: exec | its token or certificate; without one no request is sent; interactiveMode Always is refused |
+| user: username, password | Basic authentication |
+| user: as, as-uid, as-groups, as-user-extra | impersonation headers |
+| user: auth-provider | refused: kubectl removed it; use exec |
+
+The kubernetes package merges the files, runs exec plugins and stores embedded certificates in files.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from urllib3 import HTTPHeaderDict
+
+from telegen.api.cluster import Cluster, NoCredentials, authorization, read_bytes, read_certificates
+
+KUBECONFIG_AGE = 60.0
+"""Seconds after which a kubeconfig, its token file and its exec plugin are read again."""
+_READING = threading.Lock()
+"""Held while the kubernetes package reads a kubeconfig: it keeps certificates in files that all its callers share, and
+names a file before it has written it."""
+
+
+class Kubeconfig:
+    """Provider of credentials from kubeconfig files; see `telegen.api.credentials.Credentials`."""
+
+    def __init__(self, path: str, context: str, environ: Mapping[str, str]) -> None:
+        self._path, self._context, self._environ = os.path.expanduser(path), context or None, environ
+        self._read_at = float("-inf")
+        self._cluster = Cluster("")
+
+    def __call__(self, again: bool) -> Cluster:
+        if again or time.monotonic() - self._read_at > KUBECONFIG_AGE:
+            with _READING:
+                self._cluster = self._read()
+            self._read_at = time.monotonic()
+        return self._cluster
+
+    def _read(self) -> Cluster:
+        # Imported here: see `telegen.api.credentials.prepare`.
+        import yaml
+        from kubernetes.client import Configuration
+        from kubernetes.config import ConfigException
+        from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+
+        if not any(map(os.path.exists, self._path.split(os.pathsep))):
+            raise NoCredentials(f"{self._path}: no such file")
+        found: Any = Configuration()
+        try:
+            merged = KubeConfigMerger(self._path).config  # type: ignore[no-untyped-call]
+            loader: Any = KubeConfigLoader(merged, active_context=self._context, config_base_path=None)  # type: ignore[no-untyped-call]
+            cluster, user = loader._cluster.value, loader._user.value if loader._user else {}
+            base = Path(loader._user.path or "").parent if loader._user else Path()
+            cluster["server"] = _server(str(cluster.get("server") or ""))
+            _refuse(cluster, user)
+            loader.load_and_set(found)
+        except (ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NoCredentials(f"{self._path}: {' '.join(str(error).split())}; check it with kubectl") from error
+        return Cluster(
+            url=cluster["server"],
+            headers=self._headers(found, user, base),
+            ca=read_certificates(Path(found.ssl_ca_cert)) if found.ssl_ca_cert else "",
+            certificate=found.cert_file or "",
+            key=found.key_file or "",
+            verify=found.verify_ssl,
+            server_name=str(cluster.get("tls-server-name") or ""),
+            proxy=str(cluster.get("proxy-url") or "") or self._proxy(cluster["server"]),
+            compression=not cluster.get("disable-compression"),
+        )
+
+    def _headers(self, found: Any, user: Mapping[str, Any], base: Path) -> Mapping[str, str]:
+        """Headers that authenticate and impersonate."""
+        if user.get("tokenFile"):
+            token = read_bytes(base / str(user["tokenFile"])).decode("latin-1").strip()
+            headers = HTTPHeaderDict(authorization(f"Bearer {token}", str(user["tokenFile"])))
+        else:
+            # The package keeps tokens, Basic and exec results under names that differ by version; this is where it shows them.
+            value = (found.auth_settings().get("BearerToken") or {}).get("value")
+            headers = HTTPHeaderDict(authorization(value.strip(), self._path) if value else {})
+        if user.get("exec") and not headers and not found.cert_file:
+            command = user["exec"].get("command")
+            raise NoCredentials(f"{self._path}: the exec plugin {command!r} gave no credentials; run it by hand to see why")
+        for name, value in _impersonation(user):
+            headers.add(name, value)
+        return headers
+
+    def _proxy(self, server: str) -> str:
+        """Proxy of the environment for a server, or ""."""
+        from kubernetes.client.rest import should_bypass_proxies
+
+        variables = {name.lower(): value for name, value in self._environ.items() if name.lower().endswith("_proxy")}
+        if should_bypass_proxies(server, variables.get("no_proxy", "")):
+            return ""
+        return variables.get(f"{urlsplit(server).scheme}_proxy", "")
+
+
+def _server(address: str) -> str:
+    """The server's address with its scheme in lower case."""
+    scheme, separator, rest = address.partition("://")
+    if not separator or scheme.lower() not in ("http", "https") or not rest:
+        raise ValueError(f"cluster.server: {address!r} is not the URL of a server: https://HOST:PORT")
+    return f"{scheme.lower()}://{rest}".rstrip("/")
+
+
+def _refuse(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> None:
+    """Refuse what cannot be honoured.
+
+    Raises:
+        ValueError: names the field and the remedy.
+    """
+    if cluster.get("insecure-skip-tls-verify") and (cluster.get("certificate-authority") or cluster.get("certificate-authority-data")):
+        raise ValueError("cluster.insecure-skip-tls-verify: cannot be combined with certificate-authority; remove one of them")
+    proxy = urlsplit(str(cluster.get("proxy-url") or "http:"))
+    if proxy.scheme.lower() not in ("http", "https"):
+        raise ValueError(f"cluster.proxy-url: {proxy.scheme} is not supported; use an http or https proxy")
+    if user.get("auth-provider"):
+        raise ValueError("user.auth-provider: kubectl no longer supports it; use an exec plugin")
+    if (user.get("exec") or {}).get("interactiveMode") == "Always":
+        raise ValueError("user.exec.interactiveMode: Always needs a terminal, which the agent does not have")
+
+
+def _impersonation(user: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Impersonation headers, named as by client-go."""
+    for name, key in (("Impersonate-User", "as"), ("Impersonate-Uid", "as-uid")):
+        if user.get(key):
+            yield name, str(user[key])
+    for group in user.get("as-groups") or ():
+        yield "Impersonate-Group", str(group)
+    for key, values in (user.get("as-user-extra") or {}).items():
+        for value in values or ():
+            yield f"Impersonate-Extra-{quote(str(key).lower(), safe='')}", str(value)

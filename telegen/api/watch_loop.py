@@ -1,0 +1,130 @@
+"""One thread that follows the watches of many reflectors.
+
+An open watch is silent nearly all the time, so a thread for each would cost memory and do nothing. `run` follows all open
+watches; `connect` takes complete states and opens watches, which blocks, and runs in a few threads of its own.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import os
+import queue
+import selectors
+import threading
+import time
+from collections.abc import Sequence
+
+from telegen.api.reflector import Reflector
+
+TICK = 1.0
+"""Longest time in seconds between two checks of `stop` and of the deadlines of watches."""
+
+
+class WatchLoop:
+    """The reflectors of one process. `run` needs one thread; `connect` one or more."""
+
+    def __init__(self, reflectors: Sequence[Reflector], stop: threading.Event) -> None:
+        """Start with all reflectors waiting to connect, the first ones first."""
+        self._stop = stop
+        self._selector = selectors.DefaultSelector()
+        self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector.register(self._wakeup, selectors.EVENT_READ)
+        self._to_connect: queue.SimpleQueue[Reflector | None] = queue.SimpleQueue()
+        self._connected: queue.SimpleQueue[tuple[Reflector, float | None]] = queue.SimpleQueue()
+        self._following: dict[Reflector, int] = {}
+        self._waiting: list[tuple[float, int, Reflector]] = []
+        self._order = itertools.count()
+        for reflector in reflectors:
+            self._to_connect.put(reflector)
+
+    def connect(self) -> None:
+        """Connect one reflector after the other until `stop` is set."""
+        while not self._stop.is_set():
+            try:
+                reflector = self._to_connect.get(timeout=TICK)
+            except queue.Empty:
+                continue
+            if reflector is None:
+                return
+            self._connected.put((reflector, reflector.connect()))
+            os.eventfd_write(self._wakeup, 1)
+
+    def run(self) -> None:
+        """Follow all watches until `stop` is set."""
+        try:
+            while not self._stop.is_set():
+                ready = self._wait()
+                self._register_connected()
+                for reflector in ready:
+                    self._follow(reflector)
+                self._retry_waiting()
+        finally:
+            for reflector in list(self._following):
+                self._forget(reflector)
+                reflector.close()
+            self._selector.close()
+
+    def close(self) -> None:
+        """Free the descriptor that wakes `run`, when all threads have ended."""
+        os.close(self._wakeup)
+
+    def _wait(self) -> list[Reflector]:
+        """Wait for data, a connection or a deadline; return the reflectors that have something to do."""
+        buffered = [reflector for reflector in self._following if reflector.watch and reflector.watch.stream.has_more()]
+        timeout = 0.0 if buffered else TICK
+        if self._waiting:
+            timeout = min(timeout, max(0.0, self._waiting[0][0] - time.monotonic()))
+        ready = dict.fromkeys(buffered)
+        for key, _ in self._selector.select(timeout):
+            if isinstance(key.data, Reflector):
+                ready[key.data] = None
+            else:
+                os.eventfd_read(self._wakeup)
+        now = time.monotonic()
+        for reflector in self._following:
+            if reflector.watch and reflector.watch.stream.deadline <= now:
+                ready[reflector] = None
+        return list(ready)
+
+    def _register_connected(self) -> None:
+        """Take over what `connect` has done."""
+        while not self._connected.empty():
+            reflector, delay = self._connected.get()
+            if delay is None and reflector.watch:
+                self._register(reflector)
+            else:
+                self._schedule(reflector, delay or 0.0)
+
+    def _register(self, reflector: Reflector) -> None:
+        watch = reflector.watch
+        assert watch
+        if watch.stream.ended:
+            self._follow(reflector)
+            return
+        self._following[reflector] = watch.stream.fileno()
+        self._selector.register(watch.stream.fileno(), selectors.EVENT_READ, reflector)
+
+    def _follow(self, reflector: Reflector) -> None:
+        """Hand over what has arrived."""
+        fd = self._following.get(reflector)
+        delay = reflector.follow()
+        if delay is not None:
+            if fd is not None:
+                self._forget(reflector)
+            self._schedule(reflector, delay)
+
+    def _forget(self, reflector: Reflector) -> None:
+        self._selector.unregister(self._following.pop(reflector))
+
+    def _schedule(self, reflector: Reflector, delay: float) -> None:
+        """Connect after a delay."""
+        if delay:
+            heapq.heappush(self._waiting, (time.monotonic() + delay, next(self._order), reflector))
+        else:
+            self._to_connect.put(reflector)
+
+    def _retry_waiting(self) -> None:
+        """Connect what has waited for its delay."""
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            self._to_connect.put(heapq.heappop(self._waiting)[2])
