@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_configure_node(node: WorkerController) -> None:
-    """Tell a worker which tools were absent."""
+    """Give a worker the names of the absent tools."""
     node.workerinput["absent"] = sorted(node.config.stash[ABSENT])
 
 
