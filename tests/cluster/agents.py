@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from telegen.election.state import RANKS
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.scrape_history import NOTHING, Glance, Reader, Shown, doubles
 from tests.harness import Agent, get, start_agent
@@ -176,21 +177,22 @@ class Fleet:
         """What all agents, without `but`, showed when they were looked at last."""
         return frozenset().union(*(member.shown.series for member in self.members if member is not but))
 
-    def holder(self, shard: int) -> Member:
-        """Who holds a shard, as its Lease says."""
-        lease = self._plane.request("GET", f"{LEASES}/telegen-shard-{shard}")
+    def holder(self, shard: int, rank: int = 0) -> Member:
+        """The agent that holds a shard's Lease of a rank."""
+        lease = self._plane.request("GET", f"{LEASES}/telegen-shard-{shard}{RANKS[rank]}")
         node = lease["spec"]["holderIdentity"].rpartition("_")[0]
         return next(member for member in self.members if member.node == node)
 
-    def standbys(self) -> set[str]:
-        """The nodes of those who are next in line, as the Leases say."""
-        leases = [lease for lease in self._plane.objects(LEASES) if lease["metadata"]["name"].endswith("-standby")]
+    def in_line(self, rank: int) -> set[str]:
+        """The nodes of the agents that hold a Lease of a rank, of any shard."""
+        names = {f"telegen-shard-{shard}{RANKS[rank]}" for shard in range(self.shards)}
+        leases = [lease for lease in self._plane.objects(LEASES) if lease["metadata"]["name"] in names]
         return {str(lease["spec"].get("holderIdentity") or "").rpartition("_")[0] for lease in leases} - {""}
 
-    def wait_standby(self, timeout: float = 45) -> None:
-        """Until for each shard somebody who lives is next in line, and has had time to take the shard's state."""
+    def wait_standby(self, timeout: float = 45, rank: int = 1) -> None:
+        """Until each shard has a running standby, or reserve, that has had time to take the shard's state."""
         nodes = {member.node for member in self.members}
-        wait_for("a standby", lambda: len(self.standbys() & nodes) == self.shards, timeout, 0.2)
+        wait_for("the line", lambda: len(self.in_line(rank) & nodes) == self.shards, timeout, 0.2)
         time.sleep(2)
 
     def union(self) -> list[str]:

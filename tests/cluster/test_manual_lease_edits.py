@@ -24,7 +24,7 @@ PROMISED = 20.0
 """Seconds after which another one serves everything; a sync of 2 s included, as the next in line is robbed as well."""
 SHARD, STANDBY = f"{LEASES}/telegen-shard-0", f"{LEASES}/telegen-shard-0-standby"
 MERGE = "application/merge-patch+json"
-TOTAL, NODES = "telegen.io/total-shards", "telegen.io/nodes"
+TOTAL, LAYOUT = "telegen.io/total-shards", "telegen.io/layout"
 HUGE, FUTURE = 2**31 - 1, "2999-01-01T00:00:00.000000Z"
 
 Owners = tuple[Member, str]
@@ -35,8 +35,8 @@ HARMLESS: dict[str, dict[str, Any]] = {
     "no duration, no times": {"spec": {"leaseDurationSeconds": None, "renewTime": None, "acquireTime": None}},
     "no holder": {"spec": {"holderIdentity": ""}},
     "no spec": {"spec": None},
-    "words for numbers": {"metadata": {"annotations": {TOTAL: "many", NODES: "-1"}}},
-    "endless numbers": {"metadata": {"annotations": {TOTAL: "9" * 5000, NODES: "9" * 5000}}},
+    "words for numbers": {"metadata": {"annotations": {TOTAL: "many", LAYOUT: "-1"}}},
+    "endless numbers": {"metadata": {"annotations": {TOTAL: "9" * 5000, LAYOUT: "9" * 5000}}},
     "another number of shards": {"metadata": {"annotations": {TOTAL: "7"}}},
     "no labels, no annotations": {"metadata": {"labels": None, "annotations": None}},
 }
@@ -114,7 +114,7 @@ def stolen(plane: ControlPlane, agents: Fleet, holder: Member) -> None:
     for path in (SHARD, STANDBY):
         plane.request("PATCH", path, STOLEN, MERGE)
     wait_for("the end of its service", lambda: not holder.shows(), RENEWED)
-    agents.wait_series("everything", wanted_series(plane, agents), 40)
+    agents.wait_series("everything", wanted_series(plane), 40)
     seconds = time.monotonic() - began
     print(f"complete {seconds:.2f} s after a stranger's name")
     assert seconds <= PROMISED
@@ -124,9 +124,9 @@ def test_hands(control_plane: ControlPlane, all_of_few: Make) -> None:
     """Leases are deleted and edited: who held them holds them still, has served all the time, and puts them right. One that a stranger's
     name was written into is lost, and another agent's after its time."""
     with all_of_few() as agents:
-        agents.wait_series("everything", wanted_series(control_plane, agents), 40)
+        agents.wait_series("everything", wanted_series(control_plane), 40)
         agents.wait_standby()
-        (standby,) = agents.standbys()
+        (standby,) = agents.in_line(1)
         owners = agents.holder(0), standby
         deleted(control_plane, agents, owners)
         edited(control_plane, agents, owners)

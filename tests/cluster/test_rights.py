@@ -62,7 +62,7 @@ def let_write(plane: ControlPlane, nodes: Iterable[str]) -> float:
 
 def served_again(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: float) -> None:
     """Until everybody together shows everything, within so many seconds after it began."""
-    agents.wait_series(f"everything after {what}", wanted_series(plane, agents), 2 * PROMISED)
+    agents.wait_series(f"everything after {what}", wanted_series(plane), 2 * PROMISED)
     seconds = time.monotonic() - began
     print(f"complete {seconds:.2f} s after {what}")
     assert seconds <= bar, what
@@ -86,7 +86,7 @@ def test_right_that_no_agent_has(control_plane: ControlPlane, all_of_few: Make, 
     """Without the right no agent serves the shard, and the log of each that has tried names once the manifest to apply. With it
     everything is there again."""
     with all_of_few(tokens=tokens) as agents:
-        agents.wait_series("everything", wanted_series(control_plane, agents), 40)
+        agents.wait_series("everything", wanted_series(control_plane), 40)
         agents.wait_standby()
         holder = agents.holder(0)
         ended(holder, "nobody might write", let_write(control_plane, ()))

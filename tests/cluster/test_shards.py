@@ -28,13 +28,13 @@ RELEASED = 2.0
 
 def settle(plane: ControlPlane, agents: Fleet) -> None:
     """Until everything is served, and for each shard somebody is next in line."""
-    agents.wait_series("everything", wanted_series(plane, agents), 40)
+    agents.wait_series("everything", wanted_series(plane), 40)
     agents.wait_standby()
 
 
 def timed(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: float, but: Member | None = None) -> None:
     """Until all agents, without `but`, show everything again; within so many seconds after it began."""
-    expected = wanted_series(plane, agents, but.node if but else "")
+    expected = wanted_series(plane)
     agents.wait_series(f"everything after {what}", expected, 2 * PROMISED, but)
     seconds = time.monotonic() - began
     print(f"complete {seconds:.2f} s after {what}")
