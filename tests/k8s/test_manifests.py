@@ -12,11 +12,20 @@ import yaml
 
 from telegen import __version__
 from telegen.config import Config, load, not_effective
+from telegen.config.detect import detect
 from telegen.kubestate.checks import check_selection
+from telegen.supervisor.plan import Plan, make_plan
 from tests.cluster.kubectl import COMPONENTS, MANIFESTS, VARIANTS, Kubectl, Object
 from tests.k8s.rendered import config_text, container, environment, pod_spec, workload
 
 pytestmark = pytest.mark.cluster
+IN_CLUSTER = {
+    "NODE_NAME": "node-1",
+    "POD_NAME": "telegen-0",
+    "POD_NAMESPACE": "telegen",
+    "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+    "KUBERNETES_SERVICE_PORT": "443",
+}
 
 
 @pytest.fixture(scope="module", params=VARIANTS, ids=lambda path: path.name)
@@ -146,6 +155,42 @@ def test_the_daemonset_sees_its_node(name: str, kubectl: Kubectl, tmp_path: Path
     mounted = {paths[mount["name"]]: mount["mountPath"] for mount in container(objs)["volumeMounts"] if mount["name"] in paths}
     settings = config(objs, tmp_path).kube_metrics.cadvisor
     assert mounted == {"/": settings.root, "/sys/fs/cgroup": settings.cgroup_root}
+
+
+def plan_of(objs: list[Object], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """The plan of the pod, with the token of its account."""
+    monkeypatch.setattr("telegen.supervisor.plan.detect", lambda *given: detect(*given, exists=lambda path: True))
+    return make_plan(config(objs, folder), IN_CLUSTER)
+
+
+def rights(objs: list[Object], kind: str) -> list[Object]:
+    """The rules of all roles of a kind."""
+    return [rule for obj in objs if obj["kind"] == kind for rule in obj["rules"]]
+
+
+def test_node_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The DaemonSet of overlays/node may read pods and nothing else, and never takes a Lease."""
+    objs = kubectl.render(MANIFESTS / "overlays" / "node")
+    assert workload(objs)["kind"] == "DaemonSet"
+    assert rights(objs, "ClusterRole") == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
+    assert rights(objs, "Role") == []
+    assert [one.name for one in plan_of(objs, tmp_path, monkeypatch).assignments] == ["sample", "web"]
+
+
+def test_cluster_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Deployment of overlays/cluster serves kube_* under a Lease, touches no node, and shares nothing but the namespace with
+    overlays/node."""
+    objs, others = (kubectl.render(MANIFESTS / "overlays" / name) for name in ("cluster", "node"))
+    assert workload(objs)["kind"] == "Deployment" and workload(objs)["spec"]["replicas"] == 2
+    assert host_paths(objs) == {} and "hostPID" not in pod_spec(objs)
+    plan = plan_of(objs, tmp_path, monkeypatch)
+    assert plan.group and {one.kind for one in plan.assignments} == {"watch", "elect", "web"}
+    base = [obj for obj in kubectl.render(MANIFESTS) if obj["kind"] in ("ClusterRole", "Role")]
+    assert [obj["rules"] for obj in objs if obj["kind"] in ("ClusterRole", "Role")] == [obj["rules"] for obj in base]
+    shared = [obj for obj in objs if obj["metadata"]["name"] in {other["metadata"]["name"] for other in others}]
+    assert [obj["kind"] for obj in shared] == ["Namespace"] and shared[0] in others
+    selectors = [workload(some)["spec"]["selector"]["matchLabels"] for some in (objs, others)]
+    assert selectors[0] != selectors[1]
 
 
 @pytest.mark.prometheus
