@@ -1,4 +1,4 @@
-"""Load of a DaemonSet on the API server: requests and bytes per agent and minute, counted by a proxy.
+"""What the agents of a DaemonSet ask of the API server: requests and bytes per agent and minute, counted at the wire.
 
 Alone: `python -m tests.bench.load [SECONDS]`. docs/scale.md reckons with it.
 """
@@ -14,6 +14,7 @@ from telegen.demo.churn import Churn
 from telegen.demo.objects import SyntheticCluster
 from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
+from telegen.election.state import RANKS
 from tests.harness import Agent, start_agent
 from tests.process_tree import wait_for
 from tests.proxy import Proxy, proxied
@@ -28,30 +29,31 @@ kube_metrics:
 log: {{level: warning}}
 """
 NODES, PODS = 20, 600
-"""Pods of the simulated cluster: 30 per node."""
+"""Of the simulated cluster: 30 pods on each node."""
 CHANGES = 10.0
-"""Changes of pods per second: one per pod and minute."""
-ROLES = ("holder", "standby", "waiting")
+"""Changes of pods per second: each pod changes once a minute."""
+ROLES = ("holder", "standby", "reserve", "waiting")
 
 
 @dataclass(frozen=True)
 class Watched:
-    """An agent and its proxy to the API server."""
+    """An agent, its node, and its way to the API server."""
 
     agent: Agent
+    node: str
     proxy: Proxy
 
-    @property
-    def role(self) -> str:
-        """Role of the agent by its own metrics."""
-        page = self.agent.page_if_up("/telemetry")
-        if 'telegen_shard_served{lease="telegen-shard-0"} 1.0' in page:
-            return "holder"
-        return "standby" if 'telegen_api_lists_total{by="watch",store="election"}' in page else "waiting"
+
+def roles(server: SimulatedServer) -> dict[str, str]:
+    """Role by node, as the Leases tell."""
+    names = {f"telegen-shard-0{suffix}": role for suffix, role in zip(RANKS, ROLES)}
+    leases = [stored.load() for stored in server.state.collections["leases"].objects.values()]
+    held = [(lease["metadata"]["name"], lease["spec"].get("holderIdentity") or "") for lease in leases]
+    return {identity.rpartition("_")[0]: names[name] for name, identity in held if name in names}
 
 
 def measure_load(seconds: float) -> dict[str, float]:
-    """Measure requests, bytes of responses and memory by role, after all roles are settled."""
+    """Requests, bytes of answers and memory by role, after everybody has found its own."""
     server = SimulatedServer(make_state(SyntheticCluster(PODS, NODES))).start()
     server.levers.bookmark_interval = 60.0
     server.levers.rate = CHANGES
@@ -61,15 +63,16 @@ def measure_load(seconds: float) -> dict[str, float]:
             agents = [_started(stack, server.url, f"node-{number}") for number in range(len(ROLES))]
             for one in agents:
                 one.agent.wait_ready(60)
-            wait_for("all roles", lambda: {one.role for one in agents} == set(ROLES), 60, 0.5)
+            wait_for("all roles", lambda: set(roles(server).values()) == set(ROLES[:-1]), 60, 0.5)
             time.sleep(20)
             before = [(one.proxy.requests, one.proxy.answered) for one in agents]
             time.sleep(seconds)
             figures = {}
             for one, (requests, answered) in zip(agents, before):
-                figures[f"{one.role}_requests_min"] = (one.proxy.requests - requests) / seconds * 60
-                figures[f"{one.role}_kb_min"] = (one.proxy.answered - answered) / seconds * 60 / 1000
-                figures[f"{one.role}_pss_mb"] = one.agent.tree.pss()
+                role = roles(server).get(one.node, ROLES[-1])
+                figures[f"{role}_requests_min"] = (one.proxy.requests - requests) / seconds * 60
+                figures[f"{role}_kb_min"] = (one.proxy.answered - answered) / seconds * 60 / 1000
+                figures[f"{role}_pss_mb"] = one.agent.tree.pss()
             return {name: figures[name] for name in sorted(figures)}
     finally:
         churn.stop()
@@ -78,7 +81,7 @@ def measure_load(seconds: float) -> dict[str, float]:
 
 def _started(stack: contextlib.ExitStack, url: str, node: str) -> Watched:
     proxy = stack.enter_context(proxied(url))
-    return Watched(stack.enter_context(start_agent(CONFIG, node=node, url=proxy.url)), proxy)
+    return Watched(stack.enter_context(start_agent(CONFIG, node=node, url=proxy.url)), node, proxy)
 
 
 if __name__ == "__main__":

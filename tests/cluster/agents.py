@@ -183,16 +183,17 @@ class Fleet:
         node = lease["spec"]["holderIdentity"].rpartition("_")[0]
         return next(member for member in self.members if member.node == node)
 
-    def in_line(self, rank: int) -> set[str]:
-        """The nodes of the agents that hold a Lease of a rank, of any shard."""
+    def in_line(self, rank: int) -> list[str]:
+        """The nodes of the agents that hold a Lease of a rank, one for each shard that has such an agent."""
         names = {f"telegen-shard-{shard}{RANKS[rank]}" for shard in range(self.shards)}
         leases = [lease for lease in self._plane.objects(LEASES) if lease["metadata"]["name"] in names]
-        return {str(lease["spec"].get("holderIdentity") or "").rpartition("_")[0] for lease in leases} - {""}
+        nodes = [str(lease["spec"].get("holderIdentity") or "").rpartition("_")[0] for lease in leases]
+        return [node for node in nodes if node]
 
     def wait_standby(self, timeout: float = 45, rank: int = 1) -> None:
         """Until each shard has a running standby, or reserve, that has had time to take the shard's state."""
-        nodes = {member.node for member in self.members}
-        wait_for("the line", lambda: len(self.in_line(rank) & nodes) == self.shards, timeout, 0.2)
+        running = {member.node for member in self.members}
+        wait_for("the line", lambda: len([node for node in self.in_line(rank) if node in running]) == self.shards, timeout, 0.2)
         time.sleep(2)
 
     def union(self) -> list[str]:
