@@ -24,9 +24,9 @@ from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_value import SharedShard, SharedText
 
 BEAT = 1.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 KUBE_SYSTEM = "kube-system"
-"""The namespace whose UID stands for that of the cluster: it is made with the cluster and lives as long."""
+"""Namespace whose UID stands for the cluster's: it exists as long as the cluster."""
 
 
 Shard = tuple[int, int]
@@ -110,14 +110,13 @@ class Shared:
 class Worker:
     """One process.
 
-    A subclass owes `run`, which returns when `stop` is set (SIGTERM sets it), and within it a call of `beat` at least
-    every `supervisor.heartbeat_timeout`: who is late is killed. An exception that leaves `run` is a crash; the
-    supervisor starts the worker again; at a `BootFailure` the agent ends.
+    A subclass implements `run`, which returns when `stop` is set (SIGTERM sets it), and calls `beat` within it at least every
+    `supervisor.heartbeat_timeout`: a worker without a heartbeat is killed. An exception that leaves `run` is a crash, after which
+    the supervisor restarts the worker; a `BootFailure` ends the agent.
     """
 
     death_signal = signal.SIGKILL
-    """What the worker gets when the supervisor dies. Its arena dies with the supervisor, so there is nothing to
-    finish."""
+    """Signal to the worker when the supervisor dies. Its arena dies with the supervisor, so there is nothing to finish."""
 
     def __init__(self, assignment: Assignment, shared: Shared) -> None:
         self.assignment, self.shared, self.config = assignment, shared, shared.config
@@ -125,7 +124,7 @@ class Worker:
         self.log = logging.getLogger(f"telegen.{assignment.name}")
 
     def main(self, parent: int) -> int:
-        """Live in the forked process; the exit status.
+        """Run in the forked process; return the exit status.
 
         Args:
             parent: pid of the supervisor.
@@ -150,24 +149,23 @@ class Worker:
         return Exit.OK
 
     def install_signals(self) -> None:
-        """SIGTERM asks the worker to end; what people type at a terminal is the supervisor's business."""
+        """Let SIGTERM end the worker; signals of a terminal are handled by the supervisor."""
         signal.signal(signal.SIGTERM, self._handle_term)
         for other in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(other, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def make_telemetry(self) -> Telemetry:
-        """This process's counters."""
+        """Make the metrics of this process."""
         return Telemetry(self.assignment.name)
 
     def run(self) -> None:
-        """Do the work until `stop` is set."""
-        raise TypeError(f"{type(self).__name__} owes run()")
+        """Work until `stop` is set."""
+        raise TypeError(f"{type(self).__name__} has no run()")
 
     @property
     def constant(self) -> dict[str, str]:
-        """Labels that every sample of this worker has: the cluster's name, where it has one, or its UID where it is
-        asked for."""
+        """Labels of every sample of this worker: the cluster's name, or its UID with `kubernetes.cluster_uid`."""
         cluster, kubernetes = self.assignment.cluster, self.config.kubernetes
         name = cluster.name if cluster else kubernetes.cluster_name
         if kubernetes.cluster_uid and not name:
@@ -175,7 +173,7 @@ class Worker:
         return {"cluster": name} if name else {}
 
     def beat(self) -> None:
-        """Say "alive"."""
+        """Write a heartbeat."""
         self.shared.heartbeats.beat(self.shared.rows[self.assignment.name])
 
     def _handle_term(self, number: int, frame: FrameType | None) -> None:
@@ -183,6 +181,6 @@ class Worker:
 
 
 def exit_now(code: int) -> NoReturn:
-    """End a forked process without running what the parent registered to be run at its own exit."""
+    """End a forked process without the exit handlers of its parent."""
     logging.shutdown()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""How a worker asks the API server, by the configuration: the same for all that watch something."""
+"""Clients and reflector settings of all workers that watch the API server."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ from telegen.api.protocols import Settings
 from telegen.config import Config, NamedCluster
 from workers._base import Shared
 
-INFINITE = float("inf")
 
-
-def make_client(shared: Shared, cluster: NamedCluster | None = None, patience: float = INFINITE) -> Client:
-    """A client for one thread.
+def make_client(shared: Shared, cluster: NamedCluster | None = None) -> Client:
+    """Make a client for one thread.
 
     Args:
-        cluster: which of several clusters is asked; None for the agent's own.
-        patience: seconds of silence that are borne at the most.
+        cluster: one of several clusters; None for the agent's own.
     """
     api, one = shared.config.api, cluster or NamedCluster("", shared.cluster)
     known = credentials(one.source, shared.environ, context=one.context)
-    return Client(known, Timeouts(api.connect_timeout, min(api.read_timeout, patience)))
+    return Client(known, Timeouts(api.connect_timeout, api.read_timeout))
 
 
 def reflector_settings(config: Config) -> Settings:
-    """The numbers of a reflector that takes everything."""
+    """Settings of a reflector."""
     api = config.api
     return Settings(
         page=api.list_page_size,

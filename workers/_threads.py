@@ -9,20 +9,20 @@ from workers._base import Worker
 
 
 class Threads:
-    """What ends one of them before its time is logged, and ends the worker: it is started again as a whole."""
+    """Threads of which none may end: the failure of one is logged and ends the worker, which is restarted as a whole."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._threads: list[threading.Thread] = []
 
     def start(self, name: str, run: Callable[[], None]) -> None:
-        """One more, which runs until the worker is to stop."""
+        """Start a thread that runs until the worker stops."""
         thread = threading.Thread(target=self._guarded, args=(name, run), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def check(self) -> None:
-        """Make sure that they all live.
+        """Check that all threads live.
 
         Raises:
             RuntimeError: one has ended.
@@ -35,4 +35,4 @@ class Threads:
         try:
             run()
         except Exception:
-            self._worker.log.exception("%s: ended by an error that nothing foresaw", name)
+            self._worker.log.exception("thread %s crashed", name)

@@ -1,4 +1,4 @@
-"""The sampler: reads this node's cgroups at a fixed interval and publishes what has changed."""
+"""Sampler: reads this node's cgroups at a fixed interval, names them, and publishes what has changed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The web: gunicorn, whose workers answer from shared memory.
+"""Web worker: gunicorn, whose processes answer from shared memory.
 
-The listening socket belongs to the supervisor. So when gunicorn dies, connections wait in its queue until the next
-gunicorn takes them.
-Gunicorn is a child of the supervisor and never its parent: its arbiter reaps every child that it sees.
+The listening socket belongs to the supervisor: when gunicorn dies, connections wait in its queue for the next one. Gunicorn is a child
+of the supervisor and never its parent, as its arbiter reaps every child that it sees.
 """
 
 from __future__ import annotations
@@ -31,19 +30,19 @@ from workers._base import Shared, Worker
 KUBESTATE = "/kubestate"
 CADVISOR = "/cadvisor"
 STOPPED = 3.0
-"""Seconds between two rounds of the arbiter, which makes one a second, from which on it was stopped in between; and for which it is
-patient then."""
+"""The arbiter makes a round each second. After a longer pause than this it was stopped, and gives its processes as long to send a
+heartbeat."""
 
 
 class WebWorker(Worker):
     """Runs gunicorn's arbiter, whose child processes serve."""
 
     def install_signals(self) -> None:
-        """Gunicorn installs its own."""
+        """Leave all signals but SIGCHLD to gunicorn."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def make_telemetry(self) -> Telemetry:
-        """The arbiter counts nothing; each process below it opens its own."""
+        """Make the arbiter's metrics; each process below it makes its own."""
         return Telemetry("web")
 
     def run(self) -> None:
@@ -59,19 +58,19 @@ class WebWorker(Worker):
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
-    """Gunicorn's parent process, with a sign of life for ours."""
+    """Gunicorn's parent process, with a heartbeat for the supervisor."""
 
     def __init__(self, app: _Application, beat: Callable[[], None], processes: Callable[[], int]) -> None:
         self._beat, self._processes, self._round, self._woken = beat, processes, time.monotonic(), 0.0
         super().__init__(app)
 
     def spawn_worker(self) -> Any:
-        """Fork a process that serves; `_Application._settle` is its first act."""
+        """Fork a process, which begins with `_Application._settle`."""
         with hold_term():
             return super().spawn_worker()
 
     def murder_workers(self) -> None:
-        """Once a second; not soon after we have been woken ourselves: who was stopped with us has had no time to say that he lives."""
+        """Kill processes without a heartbeat, but not just after we were stopped ourselves: they were probably stopped with us."""
         before, self._round = self._round, time.monotonic()
         if self._round - before > STOPPED:
             self._woken = self._round
@@ -86,7 +85,7 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
 
 
 class _Worker(ThreadWorker):  # type: ignore[misc]
-    """A process that serves; it gives memory back once it has had nothing to do for a while."""
+    """A process that serves; it returns memory to the system when it is idle."""
 
     _served = _trimmed = _quiet = 0
 
@@ -96,8 +95,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         return super().handle_request(*args)
 
     def notify(self) -> None:
-        """Once a second, or after an event: when nothing was asked for since the last time, free what the last pages
-        took."""
+        """Return the memory of the last pages, if there was no request since the last call (one second, or an event)."""
         super().notify()
         if self._trimmed != self._served and self._quiet == self._served:
             trim_memory()
@@ -106,10 +104,10 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
 
 
 class _Logger(Logger):  # type: ignore[misc]
-    """Gunicorn's messages, in our logs."""
+    """Gunicorn's messages in the agent's log."""
 
     def setup(self, cfg: Any) -> None:
-        """Use our handlers; only what goes wrong is worth a line."""
+        """Use our handlers, from severity warning on."""
         self.error_log = logging.getLogger("telegen.web")
         self.access_log = logging.getLogger("telegen.web.access")
         self.error_log.setLevel(max(logging.getLogger().level, logging.WARNING))
@@ -127,7 +125,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        """Tell gunicorn what it needs to know; nothing is read from its files or environment."""
+        """Set gunicorn's settings; its own files and variables are not read."""
         web, supervisor = self._shared.config.web, self._shared.config.supervisor
         settings = {
             "bind": [f"fd://{listener.fileno()}" for listener in self._shared.listeners.values() if listener],
@@ -148,7 +146,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The application of this worker process."""
+        """Make the application of one process."""
         shared = self._shared
         telemetry = Telemetry(self._process)
         view = make_view(shared)
@@ -159,7 +157,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         return by_port(app, self._second_port, make_telemetry_app(view, registry))
 
     def _settle(self, arbiter: Any, worker: Any) -> None:
-        """In a new worker process: its name, its logs, its end when the arbiter dies."""
+        """Set name, log and parent-death signal of a new process."""
         end_at_term()
         self._process = f"web-{worker.number}"
         # A request under way is finished: the next arbiter's workers take the rest from the queue of the socket.
@@ -170,7 +168,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
 
 def _number_worker(arbiter: Any, worker: Any) -> None:
-    """The lowest number that no living worker has: counters go on where the last holder's ended."""
+    """Give a process the lowest free number: its counters continue those of the last process of that number."""
     taken = {other.number for other in arbiter.WORKERS.values()}
     worker.number = min(number for number in range(len(taken) + 1) if number not in taken)
 
