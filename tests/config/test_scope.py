@@ -1,4 +1,4 @@
-"""Invalid settings of scope and election, and the processes of node scope."""
+"""Invalid settings of scope and election."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from telegen.config import Config, ConfigError, load
-from telegen.supervisor.plan import Plan, make_plan
+from telegen.supervisor.plan import make_plan
 
 POD = {"NODE_NAME": "node-1", "POD_NAME": "telegen-x", "POD_NAMESPACE": "telegen"}
 
@@ -46,50 +46,6 @@ def test_bad_scope(tmp_path: Path, text: str, message: str) -> None:
         read(tmp_path, text)
     assert str(raised.value).startswith(f"kube_metrics.{message}")
     assert "\n" not in str(raised.value)
-
-
-def plan(folder: Path, state: str) -> Plan:
-    """The plan of an agent of node-1 with these settings of kube_state."""
-    text = f"scope: node, cadvisor: {{enabled: false}}, kube_state: {{apiserver: 'http://x', {state}}}"
-    return make_plan(read(folder, text), POD)
-
-
-def test_processes_of_node_scope(tmp_path: Path) -> None:
-    """All resources, pods too, belong to the holder of the only shard."""
-    made = plan(tmp_path, "resources: [pods, nodes, services]")
-    shown = [(one.name, one.stores, one.agent_shard, one.lease_shard) for one in made.assignments]
-    assert shown == [
-        ("watch-pods", ("pods",), (0, 1), 0),
-        ("watch-network", ("services",), (0, 1), 0),
-        ("watch-cluster", ("nodes",), (0, 1), 0),
-        ("elect", (), (0, 1), None),
-        ("web", (), (0, 1), None),
-    ]
-    assert made.group and (made.group.namespace, made.group.names, made.group.member) == ("telegen", ("telegen-shard-0",), "telegen-x")
-
-
-def test_processes_of_several_shards(tmp_path: Path) -> None:
-    """Each shard has processes of its own; those of pods divide the pods of the shard."""
-    made = plan(tmp_path, "resources: [pods, nodes], total_shards: 2, pod_processes: 2, namespaces: [a, b]")
-    shown = {one.name: (one.stores, one.agent_shard, one.process_shard, one.lease_shard) for one in made.assignments if one.kind == "watch"}
-    assert shown == {
-        "watch-pods-shard-0-0": (("pods/a", "pods/b"), (0, 2), (0, 2), 0),
-        "watch-pods-shard-0-1": (("pods/a", "pods/b"), (0, 2), (1, 2), 0),
-        "watch-cluster-shard-0": (("nodes",), (0, 2), (0, 1), 0),
-        "watch-pods-shard-1-0": (("pods/a", "pods/b"), (1, 2), (0, 2), 1),
-        "watch-pods-shard-1-1": (("pods/a", "pods/b"), (1, 2), (1, 2), 1),
-        "watch-cluster-shard-1": (("nodes",), (1, 2), (0, 1), 1),
-    }
-
-
-def test_no_candidate(tmp_path: Path) -> None:
-    """An agent that is no candidate has the node part alone; without it nothing is left."""
-    text = "scope: node, election: {candidate: false}, kube_state: {apiserver: 'http://x'}"
-    made = make_plan(read(tmp_path, text), POD)
-    assert [one.name for one in made.assignments] == ["sample", "web"]
-    assert made.group is None and made.cluster == "http://x"
-    with pytest.raises(ConfigError, match="candidate is false; kube_metrics.cadvisor.enabled is false"):
-        make_plan(read(tmp_path, f"{text}, cadvisor: {{enabled: false}}"), POD)
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
