@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,9 +49,11 @@ def client_of(plane: ControlPlane, folder: Path, token: str) -> Client:
 
 
 @contextmanager
-def watching(plane: ControlPlane, folder: Path, collection: Collection, settings: Settings = FAST) -> Iterator[Watching]:
-    """A reflector with an administrator's token."""
-    client = client_of(plane, folder, ADMIN)
+def watching(
+    plane: ControlPlane, folder: Path, collection: Collection, settings: Settings = FAST, token: str = ADMIN
+) -> Iterator[Watching]:
+    """Run a reflector, with an administrator's token by default."""
+    client = client_of(plane, folder, token)
     running = Watching(client, collection, settings)
     running.thread.start()
     try:
@@ -111,29 +114,21 @@ def test_version_that_is_too_old(control_plane: ControlPlane, namespace: str, tm
         running.wait_held("p0", "p2", "p3")
 
 
-def test_short_watches_end_well(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
-    """Watches of a second end by themselves, each as a proof that nothing is missed, whether anything has come or not."""
+def test_restart_of_a_server(control_plane: ControlPlane, agent_token: str, namespace: str, tmp_path: Path) -> None:
+    """After a restart changes are delivered within 5 s of the server's readiness: it refuses connections first, and then requests
+    (403) until it has read its RBAC rules."""
     control_plane.create(pod("a", namespace))
-    settings = replace(FAST, watch=(1.0, 1.0), paged=True)
-    with watching(control_plane, tmp_path, Collection(f"/api/v1/namespaces/{namespace}/pods"), settings) as running:
+    collection = Collection(f"/api/v1/namespaces/{namespace}/pods")
+    with watching(control_plane, tmp_path, collection, Settings(), agent_token) as running:
         running.wait_held("a")
-        wait_for("two watches", lambda: running.noted.watches == 3, 10)
+        control_plane.stop_apiserver()
+        time.sleep(3)
+        control_plane.start_apiserver()
+        ready = time.monotonic()
         control_plane.create(pod("b", namespace))
         running.wait_held("a", "b")
-        wait_for("one more", lambda: running.noted.watches == 4, 10)
-        assert (running.noted.lists, running.noted.reasons, running.noted.followed_at) == (["list"], [], [1, 2, 3])
-
-
-def test_new_states_from_the_cache(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
-    """Beside watches of a second, whole states that are taken again come from a real server's cache, as new as what is known."""
-    control_plane.create(pod("a", namespace))
-    settings = replace(FAST, watch=(1.0, 1.0), paged=True, resync=1.5)
-    with watching(control_plane, tmp_path, Collection(f"/api/v1/namespaces/{namespace}/pods"), settings) as running:
-        for number in range(3):
-            control_plane.create(pod(f"b{number}", namespace))
-            wait_for("a list", lambda: len(running.noted.lists) > number + 1, 10)
-            running.wait_held("a", *[f"b{other}" for other in range(number + 1)])
-        assert running.noted.reasons == []
+        print(f"a change was delivered {time.monotonic() - ready:.1f} s after the server was ready; {running.noted.reasons}")
+        assert time.monotonic() - ready <= 5
 
 
 def test_secrets_come_without_their_values(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
@@ -152,8 +147,8 @@ def test_secrets_come_without_their_values(control_plane: ControlPlane, namespac
     watched = {**collection.query, "watch": "1", "allowWatchBookmarks": "true"}
     if control_plane.minor >= STREAMED_LISTS:
         watched |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-    with client.lines(collection.path, watched, shape.watch_accept) as lines:
-        first = next(lines)
+    with closing(client.stream(collection.path, watched, shape.watch_accept)) as stream:
+        first = next(stream.lines())
     listed = str(client.get(collection.path, collection.query, shape.list_accept))
     client.close()
     for text in (first.decode(), listed):

@@ -99,7 +99,7 @@ def test_right_that_no_agent_has(control_plane: ControlPlane, all_of_few: Make, 
 def test_right_that_the_holder_lacks(control_plane: ControlPlane, all_of_few: Make, tokens: dict[str, str]) -> None:
     """When only the holder has lost the right, another agent takes its place, and keeps it."""
     with all_of_few(tokens=tokens) as agents:
-        agents.wait_series("everything", wanted_series(control_plane, agents), 40)
+        agents.wait_series("everything", wanted_series(control_plane), 40)
         agents.wait_standby()
         holder = agents.holder(0)
         assert holder.shows()
