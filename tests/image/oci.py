@@ -133,7 +133,7 @@ def _resources(resources: Mapping[str, Any], privileged: bool) -> dict[str, Any]
 
 def size(quantity: str) -> int:
     """Bytes of a quantity."""
-    number, unit = re.fullmatch(r"(\d+)(\w*)", quantity).enabled_groups()  # type: ignore[union-attr]
+    number, unit = re.fullmatch(r"(\d+)(\w*)", quantity).groups()  # type: ignore[union-attr]
     return int(number) * UNITS.get(unit, 1)
 
 

@@ -68,11 +68,11 @@ def test_probes_are_answered(way: str, kubectl: Kubectl, server: SimulatedServer
         for path in probes | scraped:
             assert get(f"{agent.url}{path}").status == 200, path
         if way == "daemonset":
-            # What waits is shown a moment after it has been taken, when it is known to be in step.
-            wait_for("what waits", lambda: ',node="",' in agent.page(), 10)
+            # An agent may be ready before it serves its shard: a Lease that does not exist is taken, and served after renew_deadline.
+            wait_for("the shard", lambda: ',node="",' in agent.page(), 30)
         nodes = set(re.findall(r'^kube_pod_info\{.*,node="([^"]*)"', agent.page(), re.MULTILINE))
         everywhere = {"", *(f"node-{number}" for number in range(4))}
-        assert nodes == {"daemonset": {"node-1", ""}, "deployment": everywhere, "statefulset": nodes & everywhere}[way]
+        assert nodes == (nodes & everywhere if way == "statefulset" else everywhere)
         assert ("container_cpu_usage_seconds_total{" in agent.page()) == (way == "daemonset")
 
 
