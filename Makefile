@@ -26,11 +26,12 @@ check: lint ## check the code and run the tests that need no other program; see 
 test: tools lint ## check the code and run every test; SETUP=yes installs the programs that tests run (root on Debian 12, Go)
 	$(PYTEST) -n $(WORKERS) --durations=20
 
-lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers, Dockerfile
+lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers, language of docstrings and comments, Dockerfile
 	$(BIN)/flake8 telegen workers tests setup.py
 	$(BIN)/isort --check --quiet telegen workers tests setup.py
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.language telegen workers tests
 	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi
 
 bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes measures kube-state-metrics beside them (see cluster-tools); or CONTAINERS=200

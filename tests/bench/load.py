@@ -1,6 +1,6 @@
-"""What the agents of a DaemonSet ask of the API server: requests and bytes per agent and minute, counted at the wire.
+"""Measure the load of a DaemonSet's agents on the API server: requests and bytes per agent and minute, counted by a proxy.
 
-Alone: `python -m tests.bench.load [SECONDS]`. docs/scale.md reckons with it.
+Run it alone with `python -m tests.bench.load [SECONDS]`. docs/scale.md is computed from its figures.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ kube_metrics:
 log: {{level: warning}}
 """
 NODES, PODS = 20, 600
-"""Of the simulated cluster: 30 pods on each node."""
+"""Size of the simulated cluster: 30 pods on each node."""
 CHANGES = 10.0
 """Changes of pods per second: each pod changes once a minute."""
 ROLES = ("holder", "standby", "reserve", "waiting")
@@ -37,7 +37,7 @@ ROLES = ("holder", "standby", "reserve", "waiting")
 
 @dataclass(frozen=True)
 class Watched:
-    """An agent, its node, and its way to the API server."""
+    """An agent, its node, and the proxy between it and the API server."""
 
     agent: Agent
     node: str
@@ -45,7 +45,7 @@ class Watched:
 
 
 def roles(server: SimulatedServer) -> dict[str, str]:
-    """Role by node, as the Leases tell."""
+    """Role by node, read from the Leases."""
     names = {f"telegen-shard-0{suffix}": role for suffix, role in zip(RANKS, ROLES)}
     leases = [stored.load() for stored in server.state.collections["leases"].objects.values()]
     held = [(lease["metadata"]["name"], lease["spec"].get("holderIdentity") or "") for lease in leases]
@@ -53,7 +53,7 @@ def roles(server: SimulatedServer) -> dict[str, str]:
 
 
 def measure_load(seconds: float) -> dict[str, float]:
-    """Requests, bytes of answers and memory by role, after everybody has found its own."""
+    """Return requests, bytes of responses and memory by role, measured once each agent has its role."""
     server = SimulatedServer(make_state(SyntheticCluster(PODS, NODES))).start()
     server.levers.bookmark_interval = 60.0
     server.levers.rate = CHANGES

@@ -1,4 +1,4 @@
-"""Several agents of one cluster, each of a node of its own, and what all of them together show over time."""
+"""Several agents of one cluster, each for its own node, and the history of all their scrapes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import psutil
 
 from telegen.election.state import RANKS
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.scrape_history import NOTHING, Glance, Reader, Shown, doubles
+from tests.cluster.scrape_history import NOTHING, Reader, Scrape, Shown, duplicates
 from tests.harness import Agent, get, start_agent
 from tests.process_tree import wait_for
 from tests.proxy import Proxy, proxied
@@ -37,42 +37,42 @@ kube_metrics:
 api: {{backoff_initial: 100ms, backoff_max: 1s}}
 log: {{level: info}}
 """
-"""Nothing about time is changed: what is shown holds for the defaults."""
+"""Intervals of the election keep their defaults, so measured times hold for the defaults."""
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/telegen/leases"
 
 
 @dataclass
 class Member:
-    """One agent, its network, and all that it has ever shown."""
+    """One agent, its proxy to the API server, and its scrapes."""
 
     node: str
     agent: Agent
     proxy: Proxy
     stack: contextlib.ExitStack
-    glances: list[Glance] = field(default_factory=list)
+    glances: list[Scrape] = field(default_factory=list)
     gone: bool = False
 
     def look(self, reader: Reader, query: str) -> None:
-        """Scrape and note it."""
+        """Scrape once and record the result."""
         sent = time.monotonic()
         try:
             answer = get(f"{self.agent.url}/metrics{query}", gzip=True, timeout=60)
             shown = reader.read(answer.body) if answer.status == 200 else None
         except (OSError, http.client.HTTPException, zlib.error):
             shown = None
-        self.glances.append(Glance(sent, time.monotonic(), shown))
+        self.glances.append(Scrape(sent, time.monotonic(), shown))
 
     @property
     def shown(self) -> Shown:
-        """What it showed last; nothing when it did not answer."""
+        """Content of its last page; `NOTHING` if the last scrape failed or the agent has ended."""
         return (self.glances[-1].shown if self.glances and not self.gone else None) or NOTHING
 
     def shows(self) -> int:
-        """How many nodes it showed last."""
+        """Number of nodes on its last page."""
         return self.shown.nodes
 
     def signal(self, number: signal.Signals, *names: str) -> None:
-        """Send a signal to its processes, or to those whose names begin so."""
+        """Send a signal to its processes; with `names`, to those whose names begin with one of them."""
         for process in self.agent.tree.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 if not names or process.name().startswith(names):
@@ -80,7 +80,7 @@ class Member:
 
 
 class Fleet:
-    """All agents, scraped all the time."""
+    """All agents, each scraped continuously by a thread."""
 
     def __init__(
         self,
@@ -93,13 +93,13 @@ class Fleet:
         query: str = "",
         tokens: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Have none yet.
+        """Start without agents.
 
         Args:
-            token: of the account of all agents, but for those of nodes that `tokens` names.
-            shards: of those that are started from now on.
+            token: token of the agents' account; `tokens` gives single nodes' agents another one.
+            shards: total_shards of agents that are started from now on.
             period: seconds between two scrapes of an agent.
-            query: of the scrapes: `?resources=pods`.
+            query: query string of the scrapes, such as `?resources=pods`.
         """
         self._plane, self._folder, self._token, self._tokens = plane, folder, token, tokens
         self._standby, self.shards = standby, shards
@@ -112,7 +112,7 @@ class Fleet:
         self.past: list[Member] = []
 
     def start(self, node: str) -> Member:
-        """An agent for a node."""
+        """Start an agent for a node."""
         stack = self._stack.enter_context(contextlib.ExitStack())
         proxy = stack.enter_context(proxied(self._plane.url))
         path = self._folder / f"kubeconfig-{len(self.members) + len(self.past)}"
@@ -125,11 +125,11 @@ class Fleet:
         return member
 
     def stop(self, member: Member) -> None:
-        """End an agent as the kubelet does: SIGTERM, and its end is waited for."""
+        """Send SIGTERM and wait for the end, as the kubelet does."""
         self._lose(member, signal.SIGTERM)
 
     def kill(self, member: Member) -> None:
-        """SIGKILL to its supervisor, as when its container is killed."""
+        """Send SIGKILL to the supervisor, as when the container is killed."""
         self._lose(member, signal.SIGKILL)
 
     def _lose(self, member: Member, how: signal.Signals) -> None:
@@ -155,11 +155,11 @@ class Fleet:
             time.sleep(self._period)
 
     def holders(self) -> list[Member]:
-        """Who showed nodes when it was looked at last."""
+        """Agents with nodes on their last page."""
         return [member for member in self.members if member.shows()]
 
     def wait_holder(self, nodes: int, timeout: float, but: Member | None = None) -> Member:
-        """Until an agent, another than `but`, shows so many nodes; that one."""
+        """Wait until an agent other than `but` shows this number of nodes; return it."""
         found: list[Member] = []
 
         def is_there() -> bool:
@@ -170,11 +170,11 @@ class Fleet:
         return found[0]
 
     def wait_series(self, what: str, series: frozenset[str], timeout: float, but: Member | None = None) -> None:
-        """Until all agents, without `but`, show just these series."""
+        """Wait until all agents except `but` show exactly these series together."""
         wait_for(what, lambda: self.series(but) == series, timeout, 0.02)
 
     def series(self, but: Member | None = None) -> frozenset[str]:
-        """What all agents, without `but`, showed when they were looked at last."""
+        """Union of the series on the last pages of all agents except `but`."""
         return frozenset().union(*(member.shown.series for member in self.members if member is not but))
 
     def holder(self, shard: int, rank: int = 0) -> Member:
@@ -184,20 +184,20 @@ class Fleet:
         return next(member for member in self.members if member.node == node)
 
     def in_line(self, rank: int) -> list[str]:
-        """The nodes of the agents that hold a Lease of a rank, one for each shard that has such an agent."""
+        """Nodes of the agents that hold a Lease of this rank, one per shard with such an agent."""
         names = {f"telegen-shard-{shard}{RANKS[rank]}" for shard in range(self.shards)}
         leases = [lease for lease in self._plane.objects(LEASES) if lease["metadata"]["name"] in names]
         nodes = [str(lease["spec"].get("holderIdentity") or "").rpartition("_")[0] for lease in leases]
         return [node for node in nodes if node]
 
     def wait_standby(self, timeout: float = 45, rank: int = 1) -> None:
-        """Until each shard has a running standby, or reserve, that has had time to take the shard's state."""
+        """Wait until each shard has a running agent of this rank, and 2 s more for its sync."""
         running = {member.node for member in self.members}
         wait_for("the line", lambda: len([node for node in self.in_line(rank) if node in running]) == self.shards, timeout, 0.2)
         time.sleep(2)
 
     def union(self) -> list[str]:
-        """The samples of all pages, sorted; what is there twice is twice in it."""
+        """Samples of all pages, sorted; duplicates are kept."""
         pages: list[str] = []
         threads = [threading.Thread(target=lambda m=m: pages.append(m.agent.page_if_up())) for m in self.members]
         for thread in threads:
@@ -207,9 +207,9 @@ class Fleet:
         return sorted(line for page in pages for line in page.split("\n") if line.startswith("kube_"))
 
     def check_never_twice(self) -> None:
-        """No series was ever on a page twice, or on the pages of two agents at the same time."""
+        """Assert that no series was ever on one page twice, or on the pages of two agents at the same time."""
         everybody = {f"{one.node} ({number})": one.glances for number, one in enumerate([*self.past, *self.members])}
-        found = [*self._reader.twice, *doubles(everybody)]
+        found = [*self._reader.twice, *duplicates(everybody)]
         assert not found, "\n".join([f"{len(found)} series were there twice:", *found[:20]])
 
 

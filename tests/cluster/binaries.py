@@ -23,7 +23,7 @@ BUILD_TIME = 1500.0
 KUBERNETES = "1.36.3"
 """Version of kube-apiserver in tests that run on one version; $KUBEBUILDER_ASSETS replaces this one."""
 OTHERS = ("1.25.16", "1.37.2")
-"""Further versions, for tests marked `every_version`: the oldest that is promised, and the newest."""
+"""Further versions, for tests marked `every_version`: the oldest supported one, and the newest."""
 VERSIONS = (KUBERNETES, *OTHERS)
 """Each names a folder of apiserver/. The default comes first: pytest groups tests by the position."""
 
@@ -43,7 +43,7 @@ ETCD = Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server
 KUBECTL = Tool("kubectl", "kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes")
 """Renders and applies the manifests, on every version."""
 PEER = Tool("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metrics/v2", "k8s.io/kube-state-metrics/v2")
-"""What the agent's page is compared with."""
+"""Reference for the agent's page."""
 
 
 def apiserver(kubernetes: str = KUBERNETES) -> Tool:
@@ -52,7 +52,7 @@ def apiserver(kubernetes: str = KUBERNETES) -> Tool:
 
 
 ASSETS = (ETCD, apiserver(), KUBECTL)
-"""What $KUBEBUILDER_ASSETS supplies; everything else is built in any case."""
+"""Programs that $KUBEBUILDER_ASSETS supplies; all others are always built."""
 EVERYTHING = (*ASSETS, PEER, *map(apiserver, OTHERS))
 
 
@@ -147,7 +147,7 @@ def build(environ: Mapping[str, str]) -> None:
 
 
 def _build(tool: Tool, where: Path, environ: Mapping[str, str]) -> None:
-    """Build one program beside its place, then rename it: no process ever finds half a program."""
+    """Build one program under a temporary name, then rename it, so that no process finds a partial file."""
     where.parent.mkdir(parents=True, exist_ok=True)
     partial = where.with_name(f".{tool.name}.{os.getpid()}")
     command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {_stamp(tool)}", "-o", str(partial), tool.package]

@@ -1,4 +1,4 @@
-"""The objects of tests/kubestate/cases in a real API server, as near as it lets them in."""
+"""Create the objects of tests/kubestate/cases in a real API server, as far as it accepts them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.cluster.control_plane import ControlPlane, Object, Refused
 
 CASES = Path(__file__).parents[1] / "kubestate" / "cases"
 FIRST, LAST = ("namespaces", "nodes"), ("limitranges", "resourcequotas")
-"""Resources that others need, and that would keep others out."""
+"""Resources created first, since others need them, and last, since they would make the server refuse others."""
 GIVEN = ("name", "namespace", "labels", "annotations", "finalizers", "ownerReferences")
-"""Metadata that the client decides."""
+"""Metadata fields that the client sets."""
 VERDICTS = ("Approved", "Denied")
 GENERATED = ("selector", "template", "manualSelector")
-"""Of a Job's spec: holds the UID that the server gives it. No family reads them."""
+"""Fields of a Job's spec that contain the UID set by the server. No family reads them."""
 
 
 def settings(minor: int) -> list[str]:
-    """Return arguments of the API server, of a minor version of Kubernetes, with which it accepts odd objects."""
+    """Return arguments of the API server, of a minor version of Kubernetes, with which it accepts unusual objects."""
     ranges = "--service-cluster-ip-range=10.0.0.0/16,fd00:10:96::/108"
     # Older servers do not know the gate, and accept such addresses.
     return [ranges, *(["--feature-gates=StrictIPCIDRValidation=false"] if minor >= 33 else [])]
@@ -31,7 +31,7 @@ def settings(minor: int) -> list[str]:
 
 @dataclass
 class Made:
-    """An object of a case and what became of it in the server, None when the server refused it."""
+    """An object of a case and the stored object, None if the server refused it."""
 
     resource: str
     wanted: Object
@@ -40,18 +40,18 @@ class Made:
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """Path of the object in the API."""
         metadata = self.wanted["metadata"]
         return f"{RESOURCES[self.resource].path(metadata.get('namespace', ''))}/{metadata['name']}"
 
     @property
     def same(self) -> bool:
-        """Whether the server has all of it as the case has it, but for the metadata that only servers set."""
+        """Return True if the stored object equals the case, apart from metadata that only servers set."""
         return self.made is not None and given(self.made) == given(self.wanted)
 
 
 def given(obj: Object) -> Object:
-    """An object without what every server sets anew."""
+    """Return an object without the fields that each server sets itself."""
     metadata = {key: value for key, value in obj["metadata"].items() if key in GIVEN}
     rest = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
     if "completionMode" in obj.get("spec", {}):
@@ -68,11 +68,11 @@ def cases() -> Iterator[tuple[str, Object]]:
 
 
 def create_all(plane: ControlPlane) -> list[Made]:
-    """Create every object, and give it its status. Those that are to be going are deleted at the end."""
+    """Create every object, and set its status. Objects that are to be terminating are deleted at the end."""
     _create_classes(plane)
     found = [create(plane, resource, obj) for resource, obj in cases()]
     for one in found:
-        if one.made and is_going(one.wanted):
+        if one.made and is_terminating(one.wanted):
             plane.request("DELETE", one.path)
             one.made = plane.request("GET", one.path)
             if "status" in one.wanted:
@@ -80,17 +80,17 @@ def create_all(plane: ControlPlane) -> list[Made]:
     return found
 
 
-def is_going(obj: Object) -> bool:
-    """Whether an object is to be deleted once somebody takes its finalizers away."""
+def is_terminating(obj: Object) -> bool:
+    """Return True if an object is terminating: deleted, and kept by its finalizers."""
     return "deletionTimestamp" in obj["metadata"]
 
 
 def _create_classes(plane: ControlPlane) -> None:
-    """The classes that the pods of the cases name."""
+    """Create the priority and runtime classes that pods of the cases name."""
     pods = [obj["spec"] for resource, obj in cases() if resource == "pods"]
     for name, pod in {pod["priorityClassName"]: pod for pod in pods if "priorityClassName" in pod}.items():
         body = {"metadata": {"name": name}, "value": pod["priority"], "preemptionPolicy": pod["preemptionPolicy"]}
-        with contextlib.suppress(Refused):  # The system's own are there.
+        with contextlib.suppress(Refused):  # The system's own classes exist already.
             plane.request("POST", "/apis/scheduling.k8s.io/v1/priorityclasses", body)
     for name, pod in {pod["runtimeClassName"]: pod for pod in pods if "runtimeClassName" in pod}.items():
         overhead = {"overhead": {"podFixed": pod["overhead"]}} if "overhead" in pod else {}
@@ -98,7 +98,7 @@ def _create_classes(plane: ControlPlane) -> None:
 
 
 def create(plane: ControlPlane, resource: str, obj: Object) -> Made:
-    """Create one object, or put it in the place of one of that name that the server has made itself."""
+    """Create one object, or replace the one of that name that the server has created itself."""
     one = Made(resource, obj, None)
     body = {**given(obj), "kind": obj["kind"], "apiVersion": obj["apiVersion"]}
     body.pop("status", None)
@@ -112,7 +112,7 @@ def create(plane: ControlPlane, resource: str, obj: Object) -> Made:
             if " 409 " not in str(error):
                 raise
             one.made = plane.request("PUT", one.path, body)
-        if "status" in obj and not is_going(obj):
+        if "status" in obj and not is_terminating(obj):
             one.made = _with_status(plane, one)
     except Refused as error:
         one.refusal = str(error)
@@ -120,7 +120,7 @@ def create(plane: ControlPlane, resource: str, obj: Object) -> Made:
 
 
 def _with_status(plane: ControlPlane, one: Made) -> Object:
-    """Give an object its status, through the doors that the API has for it."""
+    """Set the status of an object through its subresources; return the stored object."""
     status: dict[str, Any] = one.wanted["status"]
     made: Object = one.made or {}
     if one.resource == "certificatesigningrequests":

@@ -41,28 +41,28 @@ def agent_token(control_plane: ControlPlane) -> str:
 
 @pytest.fixture(scope="module")
 def world(control_plane: ControlPlane) -> Iterator[None]:
-    """300 nodes with their pods, and more; gone at the end."""
+    """300 nodes with their pods and other objects; deleted at the end."""
     with populated(control_plane):
         yield
 
 
 @pytest.fixture(scope="module")
 def small_world(control_plane: ControlPlane) -> Iterator[None]:
-    """The same with no more nodes than have agents."""
+    """A cluster with one node per agent; its objects are deleted at the end."""
     with populated(control_plane, len(AGENTS)):
         yield
 
 
 @pytest.fixture
 def some(control_plane: ControlPlane, agent_token: str, world: None, tmp_path: Path) -> Iterator[Make]:
-    """Starts agents for the first nodes of many; their Leases are gone at the end."""
+    """Function that starts agents for the first of 300 nodes; their Leases are deleted at the end."""
     yield _maker(control_plane, agent_token, tmp_path)
     control_plane.request("DELETE", LEASES)
 
 
 @pytest.fixture
 def all_of_few(control_plane: ControlPlane, agent_token: str, small_world: None, tmp_path: Path) -> Iterator[Make]:
-    """Starts agents for all nodes of a small cluster; their Leases are gone at the end."""
+    """Function that starts agents for all nodes of a small cluster; their Leases are deleted at the end."""
     yield _maker(control_plane, agent_token, tmp_path)
     control_plane.request("DELETE", LEASES)
 

@@ -165,16 +165,16 @@ class ControlPlane:
 
     @property
     def certificate(self) -> bytes:
-        """What clients trust, PEM."""
+        """CA certificate of the API server, PEM."""
         return self._certificate.read_bytes()
 
     # --- writing, as the administrator
 
     def request(self, method: str, path: str, body: Object | None = None, kind: str = "application/json") -> Any:
-        """One request of the administrator; the JSON that comes back.
+        """Send one request as administrator; return the decoded JSON.
 
         Raises:
-            Refused: the answer was no success.
+            Refused: the status was 300 or higher.
         """
         answer = self._send(method, path, json.dumps(body).encode() if body else None, kind)
         if answer.status >= 300:
@@ -182,7 +182,7 @@ class ControlPlane:
         return json.loads(answer.data)
 
     def create(self, obj: Object) -> Object:
-        """Create an object, and then its status, which has a door of its own."""
+        """Create an object, then set its status through the subresource."""
         path = _collection(obj)
         made: Object = self.request("POST", path, obj)
         if "status" in obj:

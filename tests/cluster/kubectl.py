@@ -1,4 +1,4 @@
-"""kubectl, of the default version; it serves API servers of every version."""
+"""Run kubectl of the default version, against API servers of every version."""
 
 from __future__ import annotations
 
@@ -14,27 +14,31 @@ from tests.cluster.binaries import KUBECTL, need
 Object = dict[str, Any]
 MANIFESTS = Path(__file__).parents[2] / "k8s"
 VARIANTS = (MANIFESTS, *sorted(path.parent for path in MANIFESTS.glob("overlays/*/kustomization.yaml")))
-"""What one can apply."""
+"""Folders that users apply: the default one and the overlays."""
 COMPONENTS = tuple(sorted(path.parent for path in MANIFESTS.glob("components/*/kustomization.yaml")))
-"""What one can add to it."""
+"""Folders of components that users add to an overlay."""
 
 
 class Kubectl:
-    """The program, and the cluster that it speaks to, if any."""
+    """The program, and the kubeconfig of its cluster, if any."""
 
     def __init__(self, program: Path, kubeconfig: Path | None = None) -> None:
         self._program, self._kubeconfig = program, kubeconfig
 
     @classmethod
     def found(cls, kubeconfig: Path | None = None) -> Kubectl:
-        """The one that `make cluster-tools` has built; without it the test fails."""
+        """Return the one that `make cluster-tools` has built.
+
+        Raises:
+            Unavailable: it is not built.
+        """
         return cls(*need([KUBECTL], os.environ), kubeconfig)
 
     def run(self, *arguments: str, text: str = "") -> str:
-        """What it prints.
+        """Run it with `text` as standard input; return its standard output.
 
         Raises:
-            AssertionError: it failed; says what it complained of.
+            AssertionError: its exit status was not 0; the message has its output.
         """
         target = ["--kubeconfig", str(self._kubeconfig or os.devnull)]
         command = [str(self._program), *target, *arguments]
@@ -43,5 +47,5 @@ class Kubectl:
         return done.stdout
 
     def render(self, where: Path) -> list[Object]:
-        """The objects of a kustomization."""
+        """Return the objects of a kustomization."""
         return list(yaml.safe_load_all(self.run("kustomize", str(where))))

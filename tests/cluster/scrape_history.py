@@ -1,4 +1,4 @@
-"""What agents showed at every scrape, and whether two of them ever showed the same series at the same time."""
+"""Scrapes of several agents over time; finds series that two agents served at the same time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 NODE = 'kube_node_info{'
 KEPT = 64
-"""Pages that a reader remembers: most scrapes bring one that it has seen."""
+"""Number of parsed pages that a reader caches: most scrapes return one of the last pages again."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What one page says: its kube_* series without their values, and of how many nodes."""
+    """Content of one page: its kube_* series without values, and the number of nodes."""
 
     series: frozenset[str]
     nodes: int
@@ -24,8 +24,8 @@ NOTHING = Shown(frozenset(), 0)
 
 
 @dataclass(frozen=True)
-class Glance:
-    """One scrape: when it was sent, when its end had come, what it showed; None when it failed."""
+class Scrape:
+    """One scrape: time of the request, time of the complete response, content; `shown` is None if it failed."""
 
     sent: float
     done: float
@@ -34,19 +34,22 @@ class Glance:
 
 @dataclass(frozen=True)
 class Span:
-    """Scrapes in a row that showed a series: when the first of them had been answered, when the last of them was sent. The
-    series was served from one moment to the other; a lone scrape ends before it begins."""
+    """Consecutive scrapes with a series: end of the first response, start of the last request.
+
+    The page may have been assembled at any time during a scrape, so only between these two moments was the series certainly
+    served. A single scrape has a span that ends before it begins.
+    """
 
     begin: float
     end: float
 
     def overlaps(self, other: Span) -> bool:
-        """Whether both were certainly served at one moment, wherever within each scrape its page was put together."""
+        """Return True if both series were certainly served at one moment."""
         return self.end >= other.begin and other.end >= self.begin
 
 
 class Reader:
-    """Reads pages. Each series is one string, however many pages have it.
+    """Parses pages. A series of several pages is one string object, which saves memory.
 
     Attributes:
         twice: series that were on one page more than once.
@@ -58,10 +61,10 @@ class Reader:
         self._known: dict[str, str] = {}
 
     def read(self, body: bytes) -> Shown:
-        """Of a page as gzip.
+        """Return the content of a gzip page.
 
         Raises:
-            zlib.error: it is none, or not whole.
+            zlib.error: the body is not gzip, or truncated.
         """
         shown = self._pages.get(body)
         if shown is None:
@@ -70,7 +73,7 @@ class Reader:
             stream = zlib.decompressobj(31)
             text = (stream.decompress(body) + stream.flush()).decode()
             if not stream.eof:
-                raise zlib.error("the page is not whole")
+                raise zlib.error("the page is truncated")
             self._pages[body] = shown = self._shown(text)
         return shown
 
@@ -82,27 +85,27 @@ class Reader:
         return Shown(series, sum(name.startswith(NODE) for name in series))
 
 
-def spans(glances: Sequence[Glance]) -> Iterator[tuple[str, Span]]:
-    """Each series that an agent showed, with every span in which it did."""
+def spans(scrapes: Sequence[Scrape]) -> Iterator[tuple[str, Span]]:
+    """Yield each series of an agent with each of its spans."""
     began: dict[str, float] = {}
     before, last = NOTHING.series, 0.0
-    for glance in [*glances, Glance(0.0, 0.0, None)]:
-        now = (glance.shown or NOTHING).series
+    for scrape in [*scrapes, Scrape(0.0, 0.0, None)]:
+        now = (scrape.shown or NOTHING).series
         if now is not before:
             yield from ((name, Span(began.pop(name), last)) for name in before - now)
-            began.update((name, glance.done) for name in now - before)
-        before, last = now, glance.sent
+            began.update((name, scrape.done) for name in now - before)
+        before, last = now, scrape.sent
 
 
-def doubles(agents: Mapping[str, Sequence[Glance]]) -> list[str]:
-    """A line for each series that two agents served at one moment.
+def duplicates(agents: Mapping[str, Sequence[Scrape]]) -> list[str]:
+    """Return a line for each series that two agents served at one moment.
 
     Args:
-        agents: all that each of them has shown, by a name that is its own.
+        agents: scrapes by agent, in order of time; each agent has a unique name.
     """
     found: dict[str, list[tuple[str, Span]]] = defaultdict(list)
-    for name, glances in agents.items():
-        for series, span in spans(glances):
+    for name, scrapes in agents.items():
+        for series, span in spans(scrapes):
             found[series].append((name, span))
     return [line for series, shown in found.items() for line in _pairs(series, shown)]
 

@@ -35,7 +35,7 @@ def kubeconfig(control_plane: ControlPlane, agent_token: str, tmp_path: Path) ->
 
 @pytest.fixture
 def world(control_plane: ControlPlane) -> Iterator[list[Object]]:
-    """Nodes, deployments and pods; gone at the end."""
+    """Nodes, deployments and pods; deleted at the end."""
     made = control_plane.apply([node("node-1"), node("node-2"), deployment("shop"), *[pod(f"w{n}") for n in range(5)]])
     yield made
     for path in ("/api/v1/namespaces/default/pods", "/apis/apps/v1/namespaces/default/deployments", "/api/v1/nodes"):
@@ -48,7 +48,7 @@ def lines(text: str) -> list[str]:
 
 
 def rendered(plane: ControlPlane, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What `telegen render` says of everything there is."""
+    """Return the samples that `telegen render` prints for all objects of the server."""
     served = [table for name, table in RESOURCES.items() if table.default and not plane.lacks(name)]
     objects = [obj for resource in served for obj in plane.objects(resource.path())]
     (folder / "objects.json").write_text(json.dumps({"kind": "List", "items": objects}))
@@ -57,7 +57,7 @@ def rendered(plane: ControlPlane, folder: Path, capsys: pytest.CaptureFixture[st
 
 
 def settles(agent: Agent, plane: ControlPlane, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The page becomes what the objects say, line for line, and has no line twice."""
+    """Wait until the page equals `telegen render` for all objects, line for line; no line is there twice."""
     wanted = rendered(plane, folder, capsys)
     wait_for("the page", lambda: lines(agent.page_if_up()) == wanted, 20, 0.1)
     assert len(wanted) == len(set(wanted)) > 50
@@ -66,7 +66,7 @@ def settles(agent: Agent, plane: ControlPlane, folder: Path, capsys: pytest.Capt
 def test_page_equals_render_through_churn(
     control_plane: ControlPlane, kubeconfig: Path, world: list[Object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Creates, patches, status patches and deletes: when they have ended, the page is what the objects say."""
+    """After creates, patches, status patches and deletes the page equals `telegen render` for the objects."""
     with start_agent(CONFIG, kubeconfig=kubeconfig) as agent:
         agent.wait_ready()
         settles(agent, control_plane, tmp_path, capsys)

@@ -1,8 +1,6 @@
-"""People's hands on the Leases, against a real kube-apiserver: whatever somebody deletes or edits, no series is ever there twice, and
-all of them are soon there again.
+"""Users delete and edit Leases on a real kube-apiserver: no series is ever served twice, and all are soon served again.
 
-Everybody is scraped whole ten times a second. The times that are asserted are those that users are promised; what was measured is
-printed (pytest -s).
+Each agent is scraped ten times a second. The tests assert the documented times and print the measured ones (pytest -s).
 """
 
 from __future__ import annotations
@@ -19,16 +17,16 @@ from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 RENEWED = 5.0
-"""Seconds after which a holder has written its Lease anew, whatever was done to it."""
+"""Seconds until a holder has rewritten its Lease after any edit."""
 PROMISED = 20.0
-"""Seconds after which another one serves everything; a sync of 2 s included, as the next in line is robbed as well."""
+"""Seconds until another agent serves everything; includes a sync of 2 s, since the standby loses its Lease as well."""
 SHARD, STANDBY = f"{LEASES}/telegen-shard-0", f"{LEASES}/telegen-shard-0-standby"
 MERGE = "application/merge-patch+json"
 TOTAL, LAYOUT = "telegen.io/total-shards", "telegen.io/layout"
 HUGE, FUTURE = 2**31 - 1, "2999-01-01T00:00:00.000000Z"
 
 Owners = tuple[Member, str]
-"""The holder, and the node of the next in line."""
+"""The holder, and the node of the standby."""
 HARMLESS: dict[str, dict[str, Any]] = {
     "a duration of one second": {"spec": {"leaseDurationSeconds": 1}},
     "a huge duration, a renewal in the far future": {"spec": {"leaseDurationSeconds": HUGE, "renewTime": FUTURE}},
@@ -40,21 +38,21 @@ HARMLESS: dict[str, dict[str, Any]] = {
     "another number of shards": {"metadata": {"annotations": {TOTAL: "7"}}},
     "no labels, no annotations": {"metadata": {"labels": None, "annotations": None}},
 }
-"""What somebody may write into a Lease that its holder puts right, by what is in it then."""
+"""Edits of a Lease that its holder corrects, by description."""
 STOLEN = {
     "metadata": {"annotations": {TOTAL: "7"}},
     "spec": {"holderIdentity": "nobody_1", "acquireTime": None, "renewTime": None, "leaseTransitions": HUGE},
 }
-"""A Lease that nobody renews any more, and whose numbers are at their ends."""
+"""Edit that names a holder which does not exist, with numbers at their limits."""
 
 
 def unbroken(holder: Member, began: float) -> bool:
-    """Whether a holder has shown all nodes at every scrape since then."""
+    """Return True if each scrape of a holder since `began` had all nodes."""
     return all(one.shown and one.shown.nodes == len(AGENTS) for one in holder.glances if one.done >= began)
 
 
 def is_whole(plane: ControlPlane, path: str, holder: str) -> bool:
-    """Whether a Lease is as this holder writes it."""
+    """Return True if a Lease has the content that this holder writes."""
     try:
         lease = plane.request("GET", path)
     except Refused:
@@ -71,7 +69,7 @@ def is_whole(plane: ControlPlane, path: str, holder: str) -> bool:
 
 
 def put_right(plane: ControlPlane, agents: Fleet, what: str, owners: Owners, began: float) -> None:
-    """Until both Leases are again what those who hold them say; the holder has served everything all the time."""
+    """Wait until both owners have corrected their Leases; the holder has served everything without interruption."""
     holder, standby = owners
     places = ((SHARD, holder.node), (STANDBY, standby))
     wait_for(what, lambda: all(is_whole(plane, path, node) for path, node in places), PROMISED, 0.05)
@@ -82,12 +80,13 @@ def put_right(plane: ControlPlane, agents: Fleet, what: str, owners: Owners, beg
 
 
 def deleted(plane: ControlPlane, agents: Fleet, owners: Owners) -> None:
-    """One by one, both at once, again and again for 10 s."""
+    """Delete each Lease, then both at once, then both repeatedly for 10 s."""
     for path in (SHARD, STANDBY, LEASES):
         began = time.monotonic()
         plane.request("DELETE", path)
         put_right(plane, agents, f"DELETE {path.rpartition('/')[2]}", owners, began)
-    # Who waits has to have seen it alive again: what is gone at every look for 15 s is anybody's.
+    # A waiting agent must see the Lease once before it is deleted again: any agent may take a Lease that is absent from every list for
+    # 15 s.
     time.sleep(2)
     began = time.monotonic()
     while time.monotonic() < began + 10:
@@ -97,7 +96,7 @@ def deleted(plane: ControlPlane, agents: Fleet, owners: Owners) -> None:
 
 
 def edited(plane: ControlPlane, agents: Fleet, owners: Owners) -> None:
-    """What the API server takes; a duration that is none it does not."""
+    """Make all edits that the API server accepts; it refuses durations that are not positive."""
     for number in (0, -1):
         with pytest.raises(Refused):
             plane.request("PATCH", SHARD, {"spec": {"leaseDurationSeconds": number}}, MERGE)
@@ -109,7 +108,7 @@ def edited(plane: ControlPlane, agents: Fleet, owners: Owners) -> None:
 
 
 def stolen(plane: ControlPlane, agents: Fleet, holder: Member) -> None:
-    """By somebody who does not exist: the holder serves no more, and another one takes it when its time is over."""
+    """Name a holder that does not exist: the holder stops serving, and another agent takes the Lease when it has expired."""
     began = time.monotonic()
     for path in (SHARD, STANDBY):
         plane.request("PATCH", path, STOLEN, MERGE)
@@ -121,8 +120,8 @@ def stolen(plane: ControlPlane, agents: Fleet, holder: Member) -> None:
 
 
 def test_hands(control_plane: ControlPlane, all_of_few: Make) -> None:
-    """Leases are deleted and edited: who held them holds them still, has served all the time, and puts them right. One that a stranger's
-    name was written into is lost, and another agent's after its time."""
+    """After deletions and edits the same agents hold the Leases, have served without interruption, and correct them. A Lease that
+    names another holder is lost; another agent takes it when it has expired."""
     with all_of_few() as agents:
         agents.wait_series("everything", wanted_series(control_plane), 40)
         agents.wait_standby()

@@ -1,4 +1,4 @@
-"""Objects drawn from the API's own schema, through the agent's tables and through kube-state-metrics itself."""
+"""Random objects of the API's schema, rendered by the agent and by kube-state-metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 EACH = 60
-"""Objects that are drawn of each resource."""
+"""Number of random objects per resource."""
 OPT_IN = ",".join(family.name for table in RESOURCES.values() for family in table.families if family.opt_in)
 FLAGS: Mapping[str, Sequence[str]] = {
     "default": (),
@@ -43,9 +43,9 @@ FLAGS: Mapping[str, Sequence[str]] = {
     ),
     "shard": ("--shard=1", "--total-shards=3"),
 }
-"""Of both programs: each is given the same."""
+"""Sets of flags; both programs get the same ones."""
 USUAL = f"--resources={','.join(name for name in DEFAULT if name != 'endpoints')}"
-"""What kube-state-metrics watches by default."""
+"""Flag for the resources that kube-state-metrics watches by default."""
 RUNNING = (
     (USUAL, "--namespaces=ns-0,ns-2"),
     (USUAL, "--namespaces-denylist=ns-1"),
@@ -62,7 +62,7 @@ kube_metrics:
 
 
 def test_its_flags_are_ours() -> None:
-    """Every flag that kube-state-metrics tells of is one of the agent's, under the same name."""
+    """The agent accepts each flag that `kube-state-metrics --help` lists."""
     help = subprocess.run([*need([PEER], os.environ), "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
     theirs = set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", help, re.MULTILINE))
     assert len(theirs) > 50
@@ -70,7 +70,7 @@ def test_its_flags_are_ours() -> None:
 
 
 def drawn(seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Objects of all resources, each with a name and UID of its own."""
+    """Yield random objects of all resources, each with its own name and UID."""
     chance = random.Random(seed)
     for resource, table in RESOURCES.items():
         for number in range(EACH):
@@ -84,7 +84,7 @@ def drawn(seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def page_of(server: SimulatedServer, state: KubeState) -> str:
-    """What the agent would serve for all objects as the server has them."""
+    """Return the page that the agent would serve for the server's objects."""
     page = ObjectRenderer(RESOURCES.values(), Selection.of(state))
     for collection in server.state.collections.values():
         for obj in [stored.load() for stored in collection.objects.values()]:
@@ -96,7 +96,7 @@ def page_of(server: SimulatedServer, state: KubeState) -> str:
 
 @pytest.mark.parametrize("variant", FLAGS)
 def test_same_series_as_kube_state_metrics(variant: str, tmp_path: Path) -> None:
-    """For some 2,300 objects both programs, given the same flags, say the same: families, types, series, values."""
+    """For about 2,300 objects and the same flags both programs serve the same families, types, series and values."""
     flags = FLAGS[variant]
     state = parse_run_options(flags, {}).source.load().kube_metrics.kube_state
     resources = f"--resources={','.join(RESOURCES)}"
@@ -108,7 +108,7 @@ def test_same_series_as_kube_state_metrics(variant: str, tmp_path: Path) -> None
 
 
 def become_alike(theirs: Callable[[], str], ours: Callable[[], Parsed]) -> None:
-    """Wait until both pages say the same."""
+    """Wait until both pages have the same content."""
     left: list[str] = []
 
     def alike() -> bool:
@@ -123,7 +123,7 @@ def become_alike(theirs: Callable[[], str], ours: Callable[[], Parsed]) -> None:
 
 @pytest.mark.parametrize("flags", RUNNING, ids=lambda flags: " ".join(flags[1:]))
 def test_running_agent_takes_the_same_objects(flags: Sequence[str], tmp_path: Path) -> None:
-    """What is selected where the API server is asked: the agent, started with kube-state-metrics' flags, shows what it shows."""
+    """An agent with kube-state-metrics' flags serves the same page, where flags select objects in requests to the API server."""
     with serving(drawn(7)) as server, peer(tmp_path / "log", f"--apiserver={server.url}", *flags) as other:
         with start_agent(CONFIG, f"--apiserver={server.url}", *flags) as agent:
 

@@ -69,12 +69,12 @@ def made(plane: ControlPlane) -> list[Made]:
 
 @pytest.fixture
 def kubeconfig(plane: ControlPlane, tmp_path: Path) -> Path:
-    """A kubeconfig of the administrator: the account's rights do without the resources that are off by default."""
+    """A kubeconfig of the administrator: the agent's account has no rights to resources that are off by default."""
     return plane.kubeconfig(tmp_path / "kubeconfig", ADMIN)
 
 
 def by_identity(resource: str, page: Page) -> Samples:
-    """The samples of a resource's families, sorted by the object that they tell of."""
+    """Return the samples of a resource's families by object."""
     count = len(RESOURCES[resource].identity)
     found: Samples = defaultdict(lambda: defaultdict(dict))
     for family in RESOURCES[resource].families:
@@ -85,8 +85,10 @@ def by_identity(resource: str, page: Page) -> Samples:
 
 
 def wanted_of(one: Made, families: Iterable[str], recorded: Samples) -> dict[str, dict[str, float]]:
-    """What kube-state-metrics printed of an object, {} where it was silent, with the UID that the object has here;
-    without what the server decides."""
+    """Return the recorded samples of kube-state-metrics for an object by family, {} for a family without samples.
+
+    They get the UID that this server has set. Families whose values the server decides are left out.
+    """
     before, now = identity_of(one.resource, one.wanted), identity_of(one.resource, one.made or {})
     unscheduled = "lastScheduleTime" not in one.wanted.get("status", {})
     return {
@@ -97,7 +99,7 @@ def wanted_of(one: Made, families: Iterable[str], recorded: Samples) -> dict[str
 
 
 def identity_of(resource: str, obj: Object) -> str:
-    """The labels that samples of an object begin with."""
+    """Return the leading labels of an object's samples."""
     return identity_text(RESOURCES[resource].identity)(obj)
 
 
@@ -107,7 +109,7 @@ def lines(text: str) -> list[str]:
 
 
 def served(plane: ControlPlane) -> list[str]:
-    """Return the resources that the server has: older ones lack some."""
+    """Return the resources that the server has; older servers lack some."""
     return [name for name in RESOURCES if not plane.lacks(name)]
 
 
@@ -122,7 +124,7 @@ def rendered(plane: ControlPlane, agent: Agent, folder: Path, capsys: pytest.Cap
 
 
 def settles(plane: ControlPlane, agent: Agent, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The page becomes what `telegen render` says of the objects, line for line, each line once."""
+    """Wait until the page equals `telegen render` for the objects, line for line, each line once."""
     wait_for("the page", lambda: lines(agent.page_if_up()) == rendered(plane, agent, folder, capsys), 40, 0.5)
     assert repeated(agent.page()) == []
 

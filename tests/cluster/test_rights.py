@@ -1,7 +1,6 @@
-"""The right to write Leases is taken from agents and given back, by RBAC of a real kube-apiserver; each agent has an account of its own.
+"""RBAC of a real kube-apiserver takes the right to write Leases from agents and returns it; each agent has its own account.
 
-Everybody is scraped whole ten times a second. The times that are asserted are those that users are promised; what was measured is
-printed (pytest -s).
+Each agent is scraped ten times a second. The tests assert the documented times and print the measured ones (pytest -s).
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 PROMISED = 20.0
-"""Seconds after which another one serves everything, or he who held it before serves no more."""
+"""Seconds until another agent serves everything, or until the former holder has stopped serving."""
 RENEWED = 5.0
-"""Seconds after which a holder that may write again serves everything."""
+"""Seconds until a holder that has the right again serves everything."""
 RBAC = "rbac.authorization.k8s.io"
 
 
 def binding(kind: str, role: str, subjects: Iterable[Object], **metadata: str) -> Object:
-    """Gives a role to some."""
+    """Return a binding of the agents' role to these subjects."""
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": kind,
@@ -36,14 +35,14 @@ def binding(kind: str, role: str, subjects: Iterable[Object], **metadata: str) -
 
 
 def may_write(nodes: Iterable[str]) -> Object:
-    """The binding by which the agents of these nodes have the rights of k8s/base/leases.yaml."""
+    """Return the binding that gives the agents of these nodes the rights of k8s/base/leases.yaml."""
     accounts = [{"kind": "ServiceAccount", "name": name, "namespace": "telegen"} for name in nodes]
     return binding("RoleBinding", "Role", accounts, namespace="telegen")
 
 
 @pytest.fixture
 def tokens(control_plane: ControlPlane, agent_token: str) -> Iterator[dict[str, str]]:
-    """A token for each node's agent, of an account that may read all that agents read, and write Leases."""
+    """Token by node: each agent has an account with the agents' read rights and the right to write Leases."""
     names = [{"name": name, "namespace": "telegen"} for name in AGENTS]
     accounts = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata} for metadata in names]
     group = {"apiGroup": RBAC, "kind": "Group", "name": "system:serviceaccounts:telegen"}
@@ -54,14 +53,14 @@ def tokens(control_plane: ControlPlane, agent_token: str) -> Iterator[dict[str, 
 
 
 def let_write(plane: ControlPlane, nodes: Iterable[str]) -> float:
-    """Let only the agents of these nodes write Leases; when it was done."""
+    """Let only the agents of these nodes write Leases; return the time of the change."""
     change = may_write(nodes)
     plane.patch(change, {"subjects": change["subjects"]})
     return time.monotonic()
 
 
 def served_again(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: float) -> None:
-    """Until everybody together shows everything, within so many seconds after it began."""
+    """Wait until all agents together show everything; at most `bar` seconds after `began`."""
     agents.wait_series(f"everything after {what}", wanted_series(plane), 2 * PROMISED)
     seconds = time.monotonic() - began
     print(f"complete {seconds:.2f} s after {what}")
@@ -69,7 +68,7 @@ def served_again(plane: ControlPlane, agents: Fleet, what: str, began: float, ba
 
 
 def ended(holder: Member, what: str, began: float) -> None:
-    """Until a holder serves no more."""
+    """Wait until a holder has stopped serving."""
     wait_for("the end of its service", lambda: not holder.shows(), PROMISED)
     seconds = time.monotonic() - began
     print(f"served no more {seconds:.2f} s after {what}")
@@ -77,27 +76,27 @@ def ended(holder: Member, what: str, began: float) -> None:
 
 
 def told(member: Member) -> int:
-    """How often an agent's log has said what to apply."""
+    """Number of lines in an agent's log that name the manifest to apply."""
     return member.agent.log.read_text().count("apply k8s/base/leases.yaml")
 
 
 @pytest.mark.every_version
 def test_right_that_no_agent_has(control_plane: ControlPlane, all_of_few: Make, tokens: dict[str, str]) -> None:
-    """Without the right no agent serves the shard, and the log of each that has tried names once the manifest to apply. With it
-    everything is there again."""
+    """Without the right no agent serves the shard, and the log of each agent that has tried names the manifest to apply once. With
+    the right everything is served again."""
     with all_of_few(tokens=tokens) as agents:
         agents.wait_series("everything", wanted_series(control_plane), 40)
         agents.wait_standby()
         holder = agents.holder(0)
         ended(holder, "nobody might write", let_write(control_plane, ()))
-        # Its holder and the next in line, and then one of those who wait.
+        # The holder, the standby, and then a waiting agent.
         wait_for("three who have tried", lambda: sum(map(told, agents.members)) >= 3, PROMISED, 0.2)
         assert max(map(told, agents.members)) == 1 and not agents.holders()
         served_again(control_plane, agents, "all might write again", let_write(control_plane, AGENTS), RENEWED)
 
 
 def test_right_that_the_holder_lacks(control_plane: ControlPlane, all_of_few: Make, tokens: dict[str, str]) -> None:
-    """When only the holder has lost the right, another agent takes its place, and keeps it."""
+    """If only the holder loses the right, another agent takes the Lease and keeps it."""
     with all_of_few(tokens=tokens) as agents:
         agents.wait_series("everything", wanted_series(control_plane), 40)
         agents.wait_standby()

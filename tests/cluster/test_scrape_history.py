@@ -1,4 +1,4 @@
-"""What counts as a series that was there twice."""
+"""Detection of series that two agents served at the same time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import zlib
 
 import pytest
 
-from tests.cluster.scrape_history import NOTHING, Glance, Reader, Shown, doubles
+from tests.cluster.scrape_history import NOTHING, Reader, Scrape, Shown, duplicates
 
 
-def looks(*shown: str, at: float = 0.0, takes: float = 0.04) -> list[Glance]:
-    """A scrape every tenth of a second; the letters are the series that it showed, - that it failed."""
+def scrapes(*shown: str, at: float = 0.0, takes: float = 0.04) -> list[Scrape]:
+    """Return a scrape per argument, one every 0.1 s; each letter is a series of its page, "-" is a failed scrape."""
     return [
-        Glance(at + 0.1 * number, at + 0.1 * number + takes, None if letters == "-" else Shown(frozenset(letters), 0))
+        Scrape(at + 0.1 * number, at + 0.1 * number + takes, None if letters == "-" else Shown(frozenset(letters), 0))
         for number, letters in enumerate(shown)
     ]
 
@@ -21,22 +21,22 @@ def looks(*shown: str, at: float = 0.0, takes: float = 0.04) -> list[Glance]:
 @pytest.mark.parametrize(
     "one,other,found",
     [
-        (looks("ab", "ab", "ab", "a"), looks("", "b", "b", ""), "b"),
-        (looks("ab", "ab", "a"), looks("", "", "b"), ""),
-        (looks("a", "a", "a"), looks("", "a", ""), "a"),
-        (looks("a", "a", "a"), looks("a", at=0.05, takes=9.0), ""),
-        (looks("a", "", "a"), looks("", "a", ""), ""),
-        (looks("a", "-", "a"), looks("", "a", ""), ""),
-        (looks("a", ""), looks("", "a"), ""),
+        (scrapes("ab", "ab", "ab", "a"), scrapes("", "b", "b", ""), "b"),
+        (scrapes("ab", "ab", "a"), scrapes("", "", "b"), ""),
+        (scrapes("a", "a", "a"), scrapes("", "a", ""), "a"),
+        (scrapes("a", "a", "a"), scrapes("a", at=0.05, takes=9.0), ""),
+        (scrapes("a", "", "a"), scrapes("", "a", ""), ""),
+        (scrapes("a", "-", "a"), scrapes("", "a", ""), ""),
+        (scrapes("a", ""), scrapes("", "a"), ""),
     ],
 )
-def test_doubles(one: list[Glance], other: list[Glance], found: str) -> None:
-    """A series counts when both certainly had it at one moment; not when one may have got it after the other had lost it."""
-    assert "".join(line[0] for line in doubles({"one": one, "other": other})) == found
+def test_duplicates(one: list[Scrape], other: list[Scrape], found: str) -> None:
+    """A series is a duplicate if both agents certainly served it at one moment, not if one may have begun after the other ended."""
+    assert "".join(line[0] for line in duplicates({"one": one, "other": other})) == found
 
 
 def test_pages() -> None:
-    """Of a page the kube_* series count, by their labels; one that is there twice is noted, half a page is an error."""
+    """A reader keeps the kube_* series of a page, records those on it twice, and refuses a truncated page."""
     reader = Reader()
     body = gzip.compress(b'# TYPE kube_node_info gauge\nkube_node_info{node="a"} 1\nkube_a{b="c d"} 2\ntelegen_up 1\n')
     assert reader.read(body) == Shown(frozenset({'kube_node_info{node="a"}', 'kube_a{b="c d"}'}), 1)

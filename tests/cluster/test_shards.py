@@ -1,8 +1,6 @@
-"""More than one shard, against a real kube-apiserver: whatever happens to its agents, no series of any family is ever there twice, and
-all of them are soon there again.
+"""Three shards on a real kube-apiserver: after any fault of agents no series is ever served twice, and all are soon served again.
 
-Everybody is scraped whole ten times a second. The times that are asserted are those that users are promised; what was measured is
-printed (pytest -s).
+Each agent is scraped ten times a second. The tests assert the documented times and print the measured ones (pytest -s).
 """
 
 from __future__ import annotations
@@ -19,21 +17,21 @@ from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 NODES = [*AGENTS, "node-4", "node-5"]
-"""Nodes that have agents: a holder and one next in line for each of three shards."""
+"""Nodes with agents: a holder and a standby for each of three shards."""
 PROMISED = 20.0
-"""Seconds after which everything is served again when a holder is gone without a word."""
+"""Seconds until everything is served again after a holder was lost without releasing its Lease."""
 RELEASED = 2.0
-"""The same when it could say so."""
+"""Seconds until everything is served again after a holder released its Lease."""
 
 
 def settle(plane: ControlPlane, agents: Fleet) -> None:
-    """Until everything is served, and for each shard somebody is next in line."""
+    """Wait until everything is served and each shard has a standby."""
     agents.wait_series("everything", wanted_series(plane), 40)
     agents.wait_standby()
 
 
 def timed(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: float, but: Member | None = None) -> None:
-    """Until all agents, without `but`, show everything again; within so many seconds after it began."""
+    """Wait until all agents except `but` show everything again; at most `bar` seconds after `began`."""
     expected = wanted_series(plane)
     agents.wait_series(f"everything after {what}", expected, 2 * PROMISED, but)
     seconds = time.monotonic() - began
@@ -42,7 +40,7 @@ def timed(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: floa
 
 
 def killed(plane: ControlPlane, agents: Fleet, shard: int) -> None:
-    """kill -9, of the holder of the next shard as well; other agents come in their places."""
+    """Kill the holders of this shard and the next with SIGKILL, then start agents on their nodes."""
     victims = [agents.holder(shard), agents.holder((shard + 1) % agents.shards)]
     for victim in victims:
         agents.kill(victim)
@@ -52,8 +50,10 @@ def killed(plane: ControlPlane, agents: Fleet, shard: int) -> None:
 
 
 def frozen(plane: ControlPlane, agents: Fleet, shard: int) -> None:
-    """SIGSTOP of all its processes. Its web workers, woken later, first and alone, show nothing of what they served; and nobody is
-    aborted for having been stopped."""
+    """Stop all processes of the holder with SIGSTOP, then continue its web workers before the others.
+
+    The web workers no longer serve the shard, and no stopped process is aborted.
+    """
     victim = agents.holder(shard)
     victim.signal(signal.SIGSTOP)
     timed(plane, agents, f"SIGSTOP of the holder of shard {shard}", time.monotonic(), PROMISED, victim)
@@ -70,8 +70,10 @@ def frozen(plane: ControlPlane, agents: Fleet, shard: int) -> None:
 
 
 def cut_off(plane: ControlPlane, agents: Fleet, shard: int) -> None:
-    """The holder loses its API server, silently: it stops serving before another begins; when the network is whole again, and what was
-    sent before arrives late, that changes nothing."""
+    """Drop all packets between the holder and the API server, then deliver them late.
+
+    The holder stops serving before another agent begins; the late packets change nothing.
+    """
     victim = agents.holder(shard)
     victim.proxy.cut()
     cut = time.monotonic()
@@ -82,7 +84,7 @@ def cut_off(plane: ControlPlane, agents: Fleet, shard: int) -> None:
 
 
 def restarted(plane: ControlPlane, agents: Fleet, node: str) -> None:
-    """SIGTERM, and another one in its place."""
+    """End an agent with SIGTERM and start another on its node."""
     victim = next(member for member in agents.members if member.node == node)
     held, began = victim.shows() > 0, time.monotonic()
     agents.stop(victim)
@@ -91,7 +93,7 @@ def restarted(plane: ControlPlane, agents: Fleet, node: str) -> None:
 
 
 def test_three_shards(control_plane: ControlPlane, some: Make) -> None:
-    """Two holders are killed, another frozen and woken, one cut off, then all six agents are restarted in turn."""
+    """Two holders are killed, one is stopped and continued, one is cut off; then all six agents are restarted in turn."""
     with some(nodes=NODES, shards=3) as agents:
         for shard, happens in enumerate((killed, frozen, cut_off)):
             settle(control_plane, agents)

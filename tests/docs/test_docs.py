@@ -61,7 +61,7 @@ def test_settings_exist(path: Path) -> None:
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    """(document, YAML) of each configuration that a document shows, indented as code."""
+    """Yield (document, YAML) of each configuration that is indented as code."""
     for path in DOCUMENTS:
         for block in re.findall(r"(?:^    .*\n|^\n)+", path.read_text(), re.MULTILINE):
             text = textwrap.dedent(block).strip("\n")
@@ -71,7 +71,7 @@ def examples() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "text"), list(examples()), ids=lambda word: word[:40])
 def test_examples_are_valid(name: str, text: str, tmp_path: Path) -> None:
-    """What a document shows as a configuration can be copied."""
+    """Each configuration in a document is valid."""
     path = tmp_path / "config.yaml"
     path.write_text(text)
     config = load(str(path), {"POD_NAME": "telegen-0", "POD_NAMESPACE": "telegen"})
@@ -80,13 +80,13 @@ def test_examples_are_valid(name: str, text: str, tmp_path: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    """The documents still show configurations where the test above looks for them."""
+    """`examples` still finds the configurations in README.md and configuration.md."""
     assert {"README.md", "configuration.md"} <= {name for name, _ in examples()}
 
 
 @pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
-def test_flags_are_told(flag: Flag) -> None:
-    """docs/migration.md has a row for every flag of kube-state-metrics, with the setting that it is, or what becomes of it."""
+def test_flags_are_documented(flag: Flag) -> None:
+    """docs/migration.md has a row for each flag of kube-state-metrics, with its setting, "refused" or "no effect"."""
     section = (ROOT / "docs" / "migration.md").read_text().partition("## From kube-state-metrics\n")[2].partition("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| `--")]
     (row,) = [row for row in rows if f"`--{flag.name}`" in row.split("|")[1]]

@@ -24,7 +24,7 @@ TEXT = FAST.replace(
 
 @pytest.fixture
 def servers() -> Iterator[tuple[SimulatedServer, SimulatedServer]]:
-    """Two clusters with other objects under the same names."""
+    """Two clusters with different objects of the same names."""
     other = SimulatedServer(make_state(SyntheticCluster(30, 3))).start()
     server = small_cluster()
     yield server, other
@@ -38,13 +38,13 @@ def samples(agent: Agent) -> list[str]:
 
 
 def labelled(name: str, lines: list[str]) -> list[str]:
-    """The same lines with the label of a cluster."""
+    """Add the label of a cluster to each line."""
     return [line.replace("{", f'{{cluster="{name}",', 1) for line in lines]
 
 
 def test_two_clusters_on_one_page(servers: tuple[SimulatedServer, SimulatedServer], tmp_path: Path) -> None:
-    """The page has what an agent of each cluster shows, with its label and under one header per family; when one cluster is
-    lost its series stay and the other's go on."""
+    """The page equals the pages of one agent per cluster, with the cluster's label and one header per family. If one cluster is
+    unreachable its series stay, and the other's are updated."""
     wanted: list[str] = []
     for name, server in zip(("east", "west.2"), servers):
         text = FAST.replace("kube_state:", "kube_state:\n    namespaces_exclude: [shop-1]")

@@ -1,4 +1,4 @@
-"""What the agent answers over HTTP: pages that every parser takes, and plain refusals."""
+"""HTTP responses of the agent: pages that all parsers accept, and refusals with a reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.process_tree import wait_for
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 KUBE_PAGE = "/metrics/kubestate"
-"""The page that stands still: the containers' numbers change between two requests."""
+"""Page that does not change between two requests, unlike pages with container metrics."""
 
 
 class Response:
@@ -128,22 +128,22 @@ def test_resources_in_the_query_choose(calm: Agent) -> None:
         ("DELETE", "/readyz", 405, "405"),
     ],
 )
-def test_refusals_say_why(calm: Agent, method: str, path: str, status: int, reason: str) -> None:
-    """What is not there or not allowed is answered with its status and one line."""
+def test_refusals_give_the_reason(calm: Agent, method: str, path: str, status: int, reason: str) -> None:
+    """Unknown paths and methods get their status and one line of text."""
     answer = Response(calm, path, method)
     assert answer.status == status
     assert reason in answer.text and answer.text.count("\n") == 1
 
 
 def test_malformed_accept_header_is_a_400(calm: Agent) -> None:
-    """A header that cannot be read is refused with its name."""
+    """The refusal of a malformed header names the header."""
     answer = Response(calm, "/metrics", Accept="text/plain;q=high")
     assert answer.status == 400
     assert "Accept" in answer.text
 
 
-def test_probes_are_well(calm: Agent) -> None:
-    """/healthz, /livez and /readyz say 200 once everything has synced."""
+def test_probes_succeed(calm: Agent) -> None:
+    """/healthz, /livez and /readyz return 200 once all stores have synced."""
     assert [(Response(calm, path).status, Response(calm, path).text) for path in ("/healthz", "/livez", "/readyz")] == [
         (200, "ok\n")
     ] * 3

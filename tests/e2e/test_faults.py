@@ -1,4 +1,4 @@
-"""What happens when processes are killed and API servers go away: nothing that a scrape would notice."""
+"""Killed processes and unreachable API servers: scrapes go on without errors."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PODS = 60
 
 
 class Scrapes:
-    """Scrapes in a loop, and what was wrong with any of them."""
+    """Scrapes in a loop, with their number and their failures."""
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.between = threading.Lock()
-        """Held during a scrape: a process that is killed while it sends takes the connection with it, whoever supervises."""
+        """Held during a scrape. A process that is killed while it sends always breaks its connection, so tests kill between scrapes."""
         self.count = 0
         self.failures: list[str] = []
 
@@ -47,7 +47,7 @@ class Scrapes:
 
     @contextmanager
     def running(self) -> Iterator[Scrapes]:
-        """While the block runs."""
+        """Scrape while the block runs."""
         self._thread.start()
         try:
             yield self
@@ -57,18 +57,18 @@ class Scrapes:
 
 
 def restarts(page: str, value: int) -> bool:
-    """Whether some container shows this number of restarts."""
+    """Return True if a container has this number of restarts on the page."""
     return any(line.endswith(f" {value}") for line in page.split("\n") if line.startswith("kube_pod_container_status_restarts_total{"))
 
 
 def mark(server: SimulatedServer, value: int) -> None:
-    """Give a pod a number of restarts by which it is found."""
+    """Set a number of restarts in a pod, by which `restarts` finds the change on a page."""
     server.levers.pull("mark", {"value": str(value)})
 
 
 @pytest.mark.parametrize("name", ["telegen-watch-pods", "telegen-watch-cluster", "telegen-sample", "telegen-web", "telegen-web-0"])
-def test_killed_process_is_back_and_no_scrape_noticed(agent: Agent, server: SimulatedServer, name: str) -> None:
-    """kill -9 of each kind of process: no failed scrape, no missing series, fresh again within 5 s."""
+def test_killed_process_is_restarted_without_a_failed_scrape(agent: Agent, server: SimulatedServer, name: str) -> None:
+    """After kill -9 of any kind of process no scrape fails, no series is missing, and changes are shown again within 5 s."""
     (before,) = [process for process in agent.named(name) if process.pid]
     with Scrapes(agent).running() as scrapes:
         wait_for("scrapes", lambda: scrapes.count > 3, 10)
@@ -82,8 +82,8 @@ def test_killed_process_is_back_and_no_scrape_noticed(agent: Agent, server: Simu
     assert scrapes.failures == []
 
 
-def test_killed_supervisor_leaves_nobody_and_a_new_start_works_at_once(agent: Agent, server: SimulatedServer) -> None:
-    """kill -9 of the supervisor: every child is gone within 2 s, and the port can be had again."""
+def test_killed_supervisor_leaves_no_process_and_a_free_port(agent: Agent, server: SimulatedServer) -> None:
+    """After kill -9 of the supervisor all children end within 2 s, and the port is free."""
     processes = agent.tree.processes()
     os.kill(agent.process.pid, signal.SIGKILL)
     agent.process.wait(5)
@@ -94,7 +94,7 @@ def test_killed_supervisor_leaves_nobody_and_a_new_start_works_at_once(agent: Ag
 
 
 def test_hanging_worker_is_aborted_with_its_stacks(server: SimulatedServer) -> None:
-    """A stopped worker has no heartbeat: it gets SIGABRT, its stacks are logged, and a successor starts."""
+    """A stopped worker misses its heartbeat: it gets SIGABRT, its stacks are logged, and a new one starts."""
     with start_agent(FAST.replace("supervisor: {{", "supervisor: {{heartbeat_timeout: 3s, "), url=server.url) as agent:
         agent.wait_ready()
         (before,) = agent.named("telegen-watch-pods")
@@ -106,8 +106,8 @@ def test_hanging_worker_is_aborted_with_its_stacks(server: SimulatedServer) -> N
         assert "most recent call first" in agent.log.read_text()
 
 
-def test_all_stopped_and_woken(server: SimulatedServer) -> None:
-    """When all processes are stopped for long, as by a machine that sleeps, nobody is aborted for it, whoever wakes up first."""
+def test_all_stopped_and_continued(server: SimulatedServer) -> None:
+    """A long stop of all processes, as when a machine is suspended, aborts no worker, even if the web workers' arbiter continues first."""
     with start_agent(FAST.replace("supervisor: {{", "supervisor: {{heartbeat_timeout: 3s, "), url=server.url) as agent:
         agent.wait_ready()
         (arbiter,) = agent.named("telegen-web")
@@ -127,7 +127,7 @@ def test_all_stopped_and_woken(server: SimulatedServer) -> None:
 
 
 def test_api_server_that_is_not_there_at_start(server: SimulatedServer) -> None:
-    """Container metrics are served meanwhile, /readyz names what is missing, and everything comes once the server does."""
+    """Until the API server is reachable, container metrics are served and /readyz names the missing stores."""
     port = free_port()
     with start_agent(FAST, url=f"http://127.0.0.1:{port}") as agent:
         agent.wait_page("containers", lambda page: 'container_memory_usage_bytes{container="",id="/"' in page)
@@ -143,12 +143,12 @@ def test_api_server_that_is_not_there_at_start(server: SimulatedServer) -> None:
 
 
 def first_pod(state: State) -> tuple[str, str]:
-    """Namespace and name of some pod."""
+    """Namespace and name of a pod."""
     return next(iter(state.collections["pods"].objects))
 
 
 def test_api_server_restarted_with_an_empty_watch_cache(server: SimulatedServer) -> None:
-    """While it is away the last state is served; when it is back, what was deleted meanwhile goes, whole, and changes come again."""
+    """The last state is served while the server is away. Afterwards objects deleted meanwhile disappear, and changes are shown."""
     port = free_port()
     first = SimulatedServer(server.state, port=port).start()
     with start_agent(FAST, url=first.url) as agent:
@@ -172,7 +172,7 @@ def test_api_server_restarted_with_an_empty_watch_cache(server: SimulatedServer)
 
 
 def test_watches_that_end_and_history_that_is_gone(agent: Agent, server: SimulatedServer) -> None:
-    """Dropped watches go on from where they were; a compacted history leads to a relist; nothing is lost either way."""
+    """A dropped watch continues at its resourceVersion, a compacted history causes a relist, and no change is lost."""
     for number, lever in enumerate(("drop", "compact", "drop")):
         server.levers.pull(lever, {})
         mark(server, 9000 + number)
@@ -181,7 +181,7 @@ def test_watches_that_end_and_history_that_is_gone(agent: Agent, server: Simulat
 
 
 def test_forbidden_resource_harms_no_other(server: SimulatedServer) -> None:
-    """403 on one resource is counted and named; the others are served; it is tried again until it works."""
+    """A 403 for one resource is counted and logged and the list retried; other resources are served."""
     server.levers.pull("forbid", {"resource": "nodes"})
     with start_agent(FAST, url=server.url) as agent:
         agent.wait_page("the others", lambda page: page.count("\nkube_pod_info{") == PODS and "\nkube_namespace_created{" in page)
@@ -194,7 +194,7 @@ def test_forbidden_resource_harms_no_other(server: SimulatedServer) -> None:
 
 
 def test_malformed_objects_drop_their_families_only(agent: Agent, server: SimulatedServer) -> None:
-    """Wrong types and nulls in an object cost it the families that need them; errors are counted, all else is served."""
+    """Wrong types and nulls in an object drop only the families that read them; errors are counted."""
     pod = next(iter(server.state.collections["pods"].objects.values())).load()
     pod["metadata"].update({"name": "odd", "uid": "odd-1", "labels": {"a": 'x"\\\n' + "ü" * 100_000}})
     pod["status"]["containerStatuses"] = [{"name": 5, "restartCount": "many", "state": []}, None]

@@ -1,4 +1,4 @@
-"""The agent started with kube-state-metrics' own arguments, and asked as its manifests ask."""
+"""An agent with kube-state-metrics' arguments, and requests as in its manifests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def flagged() -> Iterator[tuple[Agent, str]]:
 
 
 def test_arguments_of_a_manifest(flagged: tuple[Agent, str]) -> None:
-    """What the flags select is what is served; one without meaning here is noted in the log."""
+    """The page has exactly the selection of the flags; the log names a flag without effect."""
     agent, _ = flagged
     page = get(f"{agent.url}/metrics?exclude_resources=").body.decode()
     assert "kube_pod_info{" in page and "kube_node_info{" in page
@@ -50,22 +50,22 @@ def test_arguments_of_a_manifest(flagged: tuple[Agent, str]) -> None:
 
 
 def test_second_address(flagged: tuple[Agent, str]) -> None:
-    """It has the agent's own metrics at /metrics, as kube-state-metrics' telemetry port has, and the probes."""
+    """The telemetry address serves the agent's own metrics at /metrics, as kube-state-metrics does, and the probes."""
     agent, second = flagged
     own = get(f"{second}/metrics").body.decode()
     assert "telegen_build_info{" in own and "kube_pod" not in own
     for path in ("readyz", "livez", "healthz", "telemetry"):
         assert get(f"{second}/{path}").status == 200
     for address in (agent.url, second):
-        # The readiness probe of kube-state-metrics' older manifests, and what a person tries first.
+        # The readiness probe of kube-state-metrics' older manifests, and the first page that users open.
         index = get(f"{address}/")
         assert index.status == 200 and {b"/metrics", b"/telemetry", b"/readyz"} <= set(index.body.split())
     refused = get(f"{second}/metrics/kubestate")
     assert refused.status == 404 and b"choose from /metrics, /telemetry" in refused.body
 
 
-def test_a_silent_client_is_let_go(flagged: tuple[Agent, str]) -> None:
-    """Whoever stops in the middle of a request loses the connection after the read time-out; others are served."""
+def test_silent_client_is_disconnected(flagged: tuple[Agent, str]) -> None:
+    """A client that stops in the middle of a request is disconnected after the read timeout; others are served."""
     agent, _ = flagged
     with socket.create_connection(("127.0.0.1", agent.port), timeout=20) as slow:
         slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")

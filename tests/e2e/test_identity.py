@@ -1,4 +1,4 @@
-"""Series labelled with the UID of the cluster: of its namespace kube-system."""
+"""Series labelled with the UID of the cluster, which is the UID of its namespace kube-system."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ UNKNOWN = b"kubernetes.cluster_uid: the UID of the namespace kube-system is not 
 
 
 def uid(server: SimulatedServer) -> str:
-    """Of its namespace kube-system."""
+    """UID of the namespace kube-system."""
     return str(server.state.collections["namespaces"].objects["", "kube-system"].load()["metadata"]["uid"])
 
 
 def others(agent: Agent, label: str) -> list[str]:
-    """Series of the page without a label; there are many with it."""
+    """Return the series of the page without a label; the page has over 1,000 series."""
     lines = [line for line in agent.page().split("\n") if line and line[0] != "#"]
     assert len(lines) > 1000
     return [line for line in lines if f"{{{label}" not in line]
@@ -32,8 +32,8 @@ def others(agent: Agent, label: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "wanted"), [("", "{uid}"), ("cluster_name: prod, ", "prod")])
 def test_label_of_every_series(server: SimulatedServer, name: str, wanted: str) -> None:
-    """All series, the containers' too, have the UID as label `cluster`, or the name where there is one; whoever found it out has
-    ended by then."""
+    """All series, the containers' too, have the UID as label `cluster`, or the cluster's name if one is set. The process that reads
+    the UID has ended by then."""
     with start_agent(TEXT.replace("{{", "{{" + name, 1), url=server.url) as agent:
         agent.wait_ready()
         assert others(agent, f'cluster="{wanted.format(uid=uid(server))}"') == []
@@ -51,8 +51,8 @@ def test_environment_switches_it_on(server: SimulatedServer) -> None:
 
 
 def test_api_server_that_comes_late_and_goes(server: SimulatedServer) -> None:
-    """Nothing is collected before the UID is known, not even containers; /readyz and one line of the log say why. Once it is
-    known no crash of a worker needs the API server again."""
+    """Until the UID is known nothing is collected, not even containers; /readyz and one line of the log give the reason. Once it is
+    known, workers restart without another request for it."""
     port = free_port()
     with start_agent(TEXT, url=f"http://127.0.0.1:{port}") as agent:
         wait_for("the reason", lambda: "before the cluster's UID is known" in agent.log.read_text(), 10)
@@ -78,13 +78,13 @@ def test_api_server_that_comes_late_and_goes(server: SimulatedServer) -> None:
 
 
 def _errors(agent: Agent) -> float:
-    """Failed requests for the namespace."""
+    """Number of failed requests for the namespace."""
     lines = [line for line in agent.page("/telemetry").split("\n") if line.startswith("telegen_api_errors_total{")]
     return sum(float(line.split()[-1]) for line in lines if 'store="cluster_uid"' in line)
 
 
-def test_told_to_stop_meanwhile() -> None:
-    """SIGTERM ends an agent that waits for an answer; nobody has to be killed."""
+def test_sigterm_before_the_uid_is_known() -> None:
+    """SIGTERM ends an agent that waits for the UID; no process has to be killed."""
     with start_agent(TEXT, url=f"http://127.0.0.1:{free_port()}") as agent:
         wait_for("the reason", lambda: "before the cluster's UID is known" in agent.log.read_text(), 10)
         agent.process.terminate()
@@ -93,7 +93,7 @@ def test_told_to_stop_meanwhile() -> None:
 
 
 def test_right_that_is_missing(server: SimulatedServer) -> None:
-    """403 is named with its cure, and tried again until the right is there."""
+    """A 403 is logged with its cure, and the request is retried until the right is granted."""
     server.levers.pull("forbid", {"resource": "namespaces"})
     with start_agent(TEXT, url=server.url) as agent:
         cure = "the agent's account needs the rights to list and watch namespaces (k8s/account)"
@@ -105,7 +105,7 @@ def test_right_that_is_missing(server: SimulatedServer) -> None:
 
 
 def test_namespace_that_is_not_there_yet(server: SimulatedServer) -> None:
-    """A cluster that has just been made gets its namespace kube-system in a moment: it is waited for."""
+    """The agent waits for the namespace kube-system, which a new cluster creates a moment after its start."""
     namespace = server.state.collections["namespaces"].objects["", "kube-system"].load()
     server.state.delete("namespaces", "", "kube-system")
     with start_agent(TEXT, url=server.url) as agent:
@@ -116,7 +116,7 @@ def test_namespace_that_is_not_there_yet(server: SimulatedServer) -> None:
 
 
 def test_reloads(server: SimulatedServer) -> None:
-    """The setting can be switched on and off without a restart, and another cluster has another UID."""
+    """Reloads switch the setting on and off; after a change of the cluster series have its UID."""
     other = SimulatedServer(make_state(SyntheticCluster(70, 7, seed=2))).start()
     assert uid(other) != uid(server)
     try:
@@ -140,7 +140,7 @@ def test_reloads(server: SimulatedServer) -> None:
 
 
 def test_kubeconfig_that_names_another_cluster(server: SimulatedServer, tmp_path: Path) -> None:
-    """At SIGHUP the cluster of a kubeconfig that has changed is asked who it is, of one that has not it is known."""
+    """SIGHUP reads the UID again if the kubeconfig has changed, and only then."""
     other = SimulatedServer(make_state(SyntheticCluster(30, 3, seed=2))).start()
     file = kubeconfig(tmp_path / "kubeconfig", here=server.url)
     try:

@@ -1,4 +1,4 @@
-"""The agent as a process: what it refuses, what signals do, how it takes a new configuration."""
+"""The agent as a process: exit statuses, signals, reloads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.process_tree import wait_for
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """The supervisor, until it ends by itself."""
+    """Run the supervisor until it exits."""
     return subprocess.run(
         [sys.executable, "-m", "telegen.supervisor", *arguments],
         env=clean_environ() | environ,
@@ -34,7 +34,7 @@ def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def written(folder: Path, text: str) -> str:
-    """Path of a configuration file with this text."""
+    """Write a configuration file; return its path."""
     path = folder / "config.yaml"
     path.write_text(text)
     return str(path)
@@ -52,7 +52,7 @@ def written(folder: Path, text: str) -> str:
     ],
 )
 def test_configuration_error_starts_nothing(tmp_path: Path, text: str, path: str) -> None:
-    """A configuration that cannot be used: one line with the path of the key, exit status 2, nobody left behind."""
+    """An invalid configuration gives one line with the path of the key and exit status 2, and leaves no process."""
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     ended = run("--config", written(tmp_path, text))
     assert ended.returncode == 2
@@ -62,14 +62,14 @@ def test_configuration_error_starts_nothing(tmp_path: Path, text: str, path: str
 
 
 def test_missing_configuration_file() -> None:
-    """A file that is not there is named."""
+    """The error names a missing file."""
     ended = run("--config", "/nowhere/config.yaml")
     assert ended.returncode == 2
     assert "/nowhere/config.yaml" in ended.stderr and ended.stderr.count("\n") == 1
 
 
 def test_taken_port(tmp_path: Path) -> None:
-    """A port that somebody listens on: one line with the cure, exit status 3."""
+    """A port in use gives one line with the cure and exit status 3."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = run("--config", written(tmp_path, f"kube_metrics: {{listen_address: '127.0.0.1:{port}'}}"))
@@ -79,8 +79,8 @@ def test_taken_port(tmp_path: Path) -> None:
     assert f"127.0.0.1:{port}" in errors[0] and "kube_metrics.listen_address" in errors[0]
 
 
-def test_check_says_what_has_no_effect_yet(tmp_path: Path) -> None:
-    """--check validates, names what is not effective yet, starts nothing and exits with 0."""
+def test_check_names_settings_without_effect(tmp_path: Path) -> None:
+    """--check validates, names settings without effect, starts no process and exits with 0."""
     ended = run("--check", "--config", written(tmp_path, "kube_metrics: {streaming: {enabled: true}}"))
     assert ended.returncode == 0
     assert "kube_metrics.streaming.enabled: not effective yet\n" in ended.stdout
@@ -88,7 +88,7 @@ def test_check_says_what_has_no_effect_yet(tmp_path: Path) -> None:
 
 
 def test_no_cluster_serves_containers_alone() -> None:
-    """Without a cluster to be found the agent says so in one line and serves the containers."""
+    """An agent that finds no cluster logs one line and serves the containers."""
     text = "kube_metrics: {{listen_address: '127.0.0.1:{port}', cadvisor: {{collect_interval: 1s}}}}"
     with start_agent(text) as agent:
         agent.wait_ready()
@@ -99,7 +99,7 @@ def test_no_cluster_serves_containers_alone() -> None:
 
 
 def test_term_ends_everything(server: SimulatedServer) -> None:
-    """SIGTERM: exit status 0, nobody left, the pidfile gone."""
+    """SIGTERM gives exit status 0, and leaves no process and no pidfile."""
     with start_agent(FAST.replace("supervisor: {{", "supervisor: {{pidfile: {pidfile}, "), url=server.url,
                      pidfile=f"/tmp/telegen-test-{os.getpid()}.pid") as agent:
         agent.wait_ready()
@@ -114,7 +114,7 @@ def test_term_ends_everything(server: SimulatedServer) -> None:
 
 
 def test_second_agent_of_one_pidfile(agent: Agent, tmp_path: Path) -> None:
-    """A pidfile whose process runs: one line that names it, and no second agent."""
+    """A pidfile of a running process gives one line with its pid, and no second agent starts."""
     pidfile = tmp_path / "pid"
     pidfile.write_text(f"{agent.process.pid}\n")
     text = f"kube_metrics: {{listen_address: '127.0.0.1:{free_port()}'}}\nsupervisor: {{pidfile: {pidfile}}}"
@@ -124,7 +124,7 @@ def test_second_agent_of_one_pidfile(agent: Agent, tmp_path: Path) -> None:
 
 
 def test_usr1_writes_the_state_of_every_worker(server: SimulatedServer) -> None:
-    """SIGUSR1: a line per worker with its pid and its last heartbeat."""
+    """SIGUSR1 logs a line per worker with its pid and its last heartbeat."""
     with start_agent(FAST + "log: {{level: info}}\n", url=server.url) as agent:
         agent.wait_ready()
         agent.process.send_signal(signal.SIGUSR1)
@@ -134,7 +134,7 @@ def test_usr1_writes_the_state_of_every_worker(server: SimulatedServer) -> None:
 
 
 def test_json_logs(server: SimulatedServer) -> None:
-    """log.format json: every line is an object with time, level, process and message."""
+    """With `log.format: json` each line is an object with time, level, process and message."""
     with start_agent(FAST + "log: {{level: info, format: json}}\n", url=server.url) as agent:
         agent.wait_ready()
         lines = [json.loads(line) for line in agent.log.read_text().splitlines()]
@@ -142,8 +142,8 @@ def test_json_logs(server: SimulatedServer) -> None:
     assert {"supervisor", "watch-pods"} <= {line["process"] for line in lines}
 
 
-def test_changed_file_is_taken_without_a_failed_scrape(agent: Agent) -> None:
-    """A new configuration is taken by itself; scrapes go on through it; an invalid one is named and changes nothing."""
+def test_changed_file_is_applied_without_a_failed_scrape(agent: Agent) -> None:
+    """A changed file is applied without a signal and without a failed scrape; an invalid one is logged and changes nothing."""
     with Scrapes(agent).running() as scrapes:
         wait_for("scrapes", lambda: scrapes.count > 3, 10)
         text = agent.config.read_text()
@@ -160,8 +160,8 @@ def test_changed_file_is_taken_without_a_failed_scrape(agent: Agent) -> None:
     assert "kube_pod_info{" in agent.page()
 
 
-def test_hup_takes_a_new_address(agent: Agent) -> None:
-    """SIGHUP with another listen_address: the agent answers there and no longer here."""
+def test_hup_applies_a_new_address(agent: Agent) -> None:
+    """After SIGHUP the agent listens on the new listen_address only."""
     port = free_port()
     agent.config.write_text(agent.config.read_text().replace(f":{agent.port}", f":{port}"))
     agent.process.send_signal(signal.SIGHUP)
@@ -170,7 +170,7 @@ def test_hup_takes_a_new_address(agent: Agent) -> None:
 
 
 def answers(url: str) -> bool:
-    """Whether somebody says 200 there."""
+    """Return True if a GET returns 200."""
     try:
         return get(url, timeout=2).status == 200
     except OSError:
@@ -178,8 +178,8 @@ def answers(url: str) -> bool:
 
 
 def test_pods_split_over_processes_and_stores_by_namespace(server: SimulatedServer) -> None:
-    """pod_processes: the processes' pods are all pods, each once; namespaces: a store each, also of one that is named twice, none
-    of one that is left out, and no others' objects."""
+    """pod_processes serve each pod once. Each namespace of `namespaces`, even if listed twice, has one store; excluded and other
+    namespaces have none."""
     selection = "pod_processes: 3\n    namespaces: [shop-0, shop-1, shop-0, shop-2]\n    namespaces_exclude: [shop-2, shop-3]"
     text = FAST.replace("kube_state:", f"kube_state:\n    {selection}")
     wanted = sum(1 for namespace, _ in server.state.collections["pods"].objects if namespace in ("shop-0", "shop-1"))
@@ -192,7 +192,7 @@ def test_pods_split_over_processes_and_stores_by_namespace(server: SimulatedServ
 
 
 def test_parts_of_a_store_add_up(server: SimulatedServer) -> None:
-    """With pod_processes the agent's own metrics count the pods of all processes, also after these have become more or fewer."""
+    """The agent's own metrics count the pods of all pod_processes, also after a change of their number."""
     text = FAST.replace("kube_state:", "kube_state:\n    pod_processes: {processes}")
     with start_agent(text, url=server.url, processes=3) as agent:
         agent.wait_ready()
@@ -204,7 +204,7 @@ def test_parts_of_a_store_add_up(server: SimulatedServer) -> None:
 
 @pytest.mark.parametrize("wait", [0.0, 0.02, 0.05, 0.1])
 def test_term_at_the_start(server: SimulatedServer, wait: float) -> None:
-    """SIGTERM to an agent whose processes have just been forked reaches every one of them: nobody has to be killed."""
+    """SIGTERM right after the processes were forked ends each of them; none has to be killed."""
     with start_agent(FAST, url=server.url) as agent:
         wait_for("its socket", lambda: "listens on" in agent.log.read_text(), 10, 0.002)
         time.sleep(wait)
@@ -213,9 +213,8 @@ def test_term_at_the_start(server: SimulatedServer, wait: float) -> None:
         assert "killed" not in agent.log.read_text()
 
 
-def test_shards_together_are_the_whole(server: SimulatedServer) -> None:
-    """Two agents with a shard each: no sample is on both pages, together they are the page of one agent; with the
-    pods divided among processes as well."""
+def test_union_of_shards_is_the_page_of_one_agent(server: SimulatedServer) -> None:
+    """The pages of two shards have no sample in common, and their union is the page of one agent, also with pod_processes."""
     def samples(extra: str) -> list[str]:
         text = FAST.replace("kube_state:", f"kube_state:{extra}")
         with start_agent(text, url=server.url) as agent:

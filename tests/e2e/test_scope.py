@@ -43,25 +43,25 @@ def server() -> Iterator[SimulatedServer]:
 
 
 def holds(agent: Agent) -> bool:
-    """Whether it serves the shard."""
+    """Return True if it serves the shard."""
     return "\nkube_node_info{" in agent.page_if_up()
 
 
 def lease(server: SimulatedServer, name: str = "telegen-shard-0") -> dict[str, object]:
-    """What a Lease says."""
+    """Spec of a Lease, {} if there is none."""
     stored = server.state.collections["leases"].objects.get(("telegen", name))
     return stored.load()["spec"] if stored else {}  # type: ignore[no-any-return]
 
 
 def without_node(number: int) -> dict[str, Any]:
-    """A pod that no node has yet."""
+    """Return a pod without a node."""
     pod = SyntheticCluster(100, 6).pod(number)
     del pod["spec"]["nodeName"]
     return pod
 
 
 def pair(stack: ExitStack, server: SimulatedServer, standby: str = "hot") -> tuple[Agent, Agent]:
-    """The holder and the next in line."""
+    """Start two agents: the holder and its standby."""
     first = stack.enter_context(start_agent(CONFIG, node="node-0", standby=standby, url=server.url))
     wait_for("the holder", lambda: holds(first), 20, 0.05)
     second = stack.enter_context(start_agent(CONFIG, node="node-1", standby=standby, url=server.url))
@@ -72,7 +72,7 @@ def pair(stack: ExitStack, server: SimulatedServer, standby: str = "hot") -> tup
 
 
 def test_holder_serves_all(server: SimulatedServer) -> None:
-    """One agent serves everything, pods of every node and pods without a node, from the moment they are bound; the other nothing."""
+    """The holder serves pods of all nodes and pods without a node, and a binding at once; the other agent serves none."""
     server.state.put("pods", unbound := without_node(70))
     with ExitStack() as stack:
         first, second = pair(stack, server)
@@ -90,8 +90,8 @@ def test_holder_serves_all(server: SimulatedServer) -> None:
 
 
 @pytest.mark.parametrize(("standby", "processes"), [("hot", 1), ("cold", 0)])
-def test_what_the_standby_keeps(server: SimulatedServer, standby: str, processes: int) -> None:
-    """Hot: it watches the shard's objects, unseen, and shows them the moment that the holder leaves; cold: it begins then."""
+def test_hot_and_cold_standby(server: SimulatedServer, standby: str, processes: int) -> None:
+    """A hot standby watches the shard's objects and serves them once the holder has released; a cold one starts to watch then."""
     with ExitStack() as stack:
         first, second = pair(stack, server, standby)
         wait_for("its processes", lambda: len(second.named(SHARD)) == processes, 10, 0.1)
@@ -103,7 +103,7 @@ def test_what_the_standby_keeps(server: SimulatedServer, standby: str, processes
 
 
 def test_a_reload_keeps_the_shard(server: SimulatedServer) -> None:
-    """SIGHUP, a new elector and new watch processes: the Lease does not change hands and the pages stay whole."""
+    """A reload starts a new elector and new watch processes; the Lease keeps its holder and the page stays complete."""
     with ExitStack() as stack:
         first, second = pair(stack, server)
         before = lease(server)
@@ -115,8 +115,8 @@ def test_a_reload_keeps_the_shard(server: SimulatedServer) -> None:
             assert lease(server)[key] == before[key]
 
 
-def test_a_killed_elector_goes_on(server: SimulatedServer) -> None:
-    """kill -9 of the elector alone: its successor renews what it held, before anybody notices."""
+def test_killed_elector_keeps_the_lease(server: SimulatedServer) -> None:
+    """After kill -9 of the elector its successor renews the Lease before it expires; the page stays complete."""
     with ExitStack() as stack:
         first, second = pair(stack, server)
         (elector,) = first.named("telegen-elect")
@@ -129,7 +129,7 @@ def test_a_killed_elector_goes_on(server: SimulatedServer) -> None:
 
 
 def test_another_group_gives_the_shard_back(server: SimulatedServer) -> None:
-    """A reload that leaves the group, for cluster scope here, gives the Lease to the next in line."""
+    """A reload that ends candidacy, here by cluster scope, gives the Lease to the standby."""
     with ExitStack() as stack:
         first, second = pair(stack, server)
         first.config.write_text(first.config.read_text().replace("scope: node", "scope: cluster"))
@@ -139,11 +139,12 @@ def test_another_group_gives_the_shard_back(server: SimulatedServer) -> None:
 
 
 def test_a_lost_shard_leaves_nothing(server: SimulatedServer) -> None:
-    """Who loses the Lease ends its processes and forgets their pages: won again, it shows nothing that has gone meanwhile."""
+    """An agent that loses the Lease ends its processes and drops their data. If it gets the Lease again, it serves no object that was
+    deleted meanwhile."""
     with ExitStack() as stack:
         first, second = pair(stack, server, "cold")
         stored = server.state.collections["leases"].objects["telegen", "telegen-shard-0"].load()
-        stored["spec"]["holderIdentity"] = "somebody"
+        stored["spec"]["holderIdentity"] = "stranger"
         server.state.put("leases", stored)
         wait_for("the loss", lambda: not holds(first), 10, 0.05)
         wait_for("the end of its processes", lambda: first.named(SHARD) == [], 10, 0.05)
@@ -162,12 +163,12 @@ def test_a_lost_shard_leaves_nothing(server: SimulatedServer) -> None:
             pages.append(first.page().count("\nkube_node_info{"))
             return pages[-1] == 5
 
-        wait_for("what there is now", is_whole, 60, 0.02)
+        wait_for("the five nodes left", is_whole, 60, 0.02)
         assert 6 not in pages
 
 
 def test_no_lease_before_the_cluster_is_known(server: SimulatedServer) -> None:
-    """Who cannot label series takes no Lease, and so does not keep another from serving the shard."""
+    """An agent that does not know the label of its series takes no Lease, so that another agent can serve the shard."""
     server.levers.forbidden.add("namespaces")
     with start_agent("kubernetes: {{cluster_uid: true}}\n" + CONFIG, node="node-0", standby="hot", url=server.url) as agent:
         wait_for("the refusal", lambda: "cannot list resource" in agent.log.read_text(), 10)
@@ -177,7 +178,7 @@ def test_no_lease_before_the_cluster_is_known(server: SimulatedServer) -> None:
 
 
 def readiness(agent: Agent) -> str:
-    """The text of /readyz; "" as long as the agent does not listen."""
+    """Text of /readyz, "" until the agent listens."""
     try:
         return get(f"{agent.url}/readyz").body.decode()
     except OSError:
@@ -243,7 +244,7 @@ def test_web_processes_follow_the_shard(server: SimulatedServer) -> None:
             wait_for("the shard", lambda: holds(agent), 20, 0.1)
             wait_for("two processes", lambda: web_processes(agent) == 2, 5, 0.1)
             stored = server.state.collections["leases"].objects["telegen", "telegen-shard-0"].load()
-            stored["spec"]["holderIdentity"] = "somebody"
+            stored["spec"]["holderIdentity"] = "stranger"
             server.state.put("leases", stored)
             wait_for("one process", lambda: web_processes(agent) == 1, 20, 0.1)
         finally:

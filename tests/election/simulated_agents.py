@@ -1,4 +1,4 @@
-"""Many agents of one election on a clock that a test turns, against a simulated API server at the wire."""
+"""Agents of one election on a simulated clock, with HTTP connections to a simulated API server."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from telegen.election.state import RANKS, ElectionSettings
 
 
 class FlakyClient(Client):
-    """A connection that can be cut, and one that loses answers."""
+    """Client whose requests can fail, lose their responses, or be refused."""
 
     cut = False
     lossy = False
     refused = False
 
     def get(self, path: str, params: Params, accept: str) -> Any:
-        """A GET, unless the line is cut."""
+        """Send a GET, unless the connection is cut."""
         if self.cut:
             raise Unreachable("the test has cut the line")
         return super().get(path, params, accept)
 
     def write(self, method: str, path: str, body: Any) -> Any:
-        """A write, unless the line is cut; on a lossy one it is done, but the answer never comes."""
+        """Send a write, unless the connection is cut; if it is lossy, the write is done and its response is lost."""
         if self.cut:
             raise Unreachable("the test has cut the line")
         if self.refused:
@@ -58,7 +58,7 @@ class Member:
         self._there: set[str] = set()
 
     def live(self) -> None:
-        """Do what is due, as the worker's loop does."""
+        """Do one pass of the worker's loop."""
         if self.frozen:
             return
         if self.election.watches and not self.line.cut:
@@ -78,7 +78,7 @@ class Member:
 
 
 class SimulatedAgents:
-    """All of them."""
+    """All agents, their API server and their clock."""
 
     def __init__(self, server: SimulatedServer, seed: int, shards: int = 1) -> None:
         self.server, self.shards, self.now = server, shards, 1000.0
@@ -94,7 +94,7 @@ class SimulatedAgents:
         return member
 
     def turn(self, seconds: float, tick: float = 0.25) -> None:
-        """Let time pass; at every moment no shard may be served twice."""
+        """Advance the clock, and check after each step of an agent that no shard is served twice."""
         end = self.now + seconds
         while self.now < end:
             self.now += tick
@@ -104,17 +104,17 @@ class SimulatedAgents:
                 self.check()
 
     def check(self) -> None:
-        """No shard is served by two, and all that are served are of one division."""
+        """Assert that no shard has two serving agents, and that all serving agents have the same layout and number of shards."""
         shown = [(shard, member) for member in self.members for shard in range(member.shards) if member.serves(shard)]
         assert len({shard for shard, _ in shown}) == len(shown), [(shard, member.identity) for shard, member in shown]
         assert len({member.division for _, member in shown}) <= 1, [(member.division, member.identity) for _, member in shown]
 
     def serving(self, shard: int = 0) -> list[Member]:
-        """Who serves a shard now, the frozen included: they may wake up at any moment."""
+        """Agents that serve a shard now, frozen ones included, since they may continue at any moment."""
         return [member for member in self.members if shard < member.shards and member.serves(shard)]
 
     def standby(self, shard: int = 0) -> Member | None:
-        """The standby of a shard."""
+        """Standby of a shard, None if there is none."""
         return next((member for member in self.members if member.election.stands_by(shard)), None)
 
     def waiting(self) -> list[Member]:
@@ -123,19 +123,19 @@ class SimulatedAgents:
         return [member for member in self.members if member.identity not in holders]
 
     def leases(self) -> dict[str, Lease]:
-        """The records as they are stored."""
+        """Stored Leases by name."""
         found = map(lambda stored: read_lease(stored.load()), self.server.state.collections["leases"].objects.values())
         return {lease.name: lease for lease in found}
 
     def holder(self, shard: int = 0, rank: int = 0) -> str:
-        """Identity in a Lease, "" for none."""
+        """Holder's identity in a Lease, "" for none."""
         lease = self.leases().get(f"telegen-shard-{shard}{RANKS[rank]}")
         return lease.holder if lease else ""
 
 
 @contextmanager
 def simulated_agents(members: int, seed: int = 1, shards: int = 1) -> Iterator[SimulatedAgents]:
-    """Agents that have not taken a step yet."""
+    """Start a server, and agents that have not taken a step yet."""
     state = State()
     state.define("leases", "Lease", "coordination.k8s.io/v1")
     server = SimulatedServer(state).start()

@@ -1,4 +1,4 @@
-"""Who holds which Lease: never two at once, always somebody again."""
+"""The election: no shard ever has two serving agents, and after each fault it has one again."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from tests.election.simulated_agents import Member, SimulatedAgents, simulated_a
 
 
 def the(members: list[Member]) -> Member:
-    """The only one."""
+    """Return the only member of a list."""
     (member,) = members
     return member
 
 
 def settled(some: SimulatedAgents) -> SimulatedAgents:
-    """After the first quarter of an hour of a day without events."""
+    """Advance the clock by 15 minutes, after which the election is stable."""
     some.turn(900, tick=1.0)
     return some
 
 
 def test_first_come() -> None:
-    """One takes the shard, another the place behind it; a third waits. Nobody serves before a deadline is over: the Lease may have been
-    deleted, and its holder be cut off."""
+    """One agent takes the shard, another becomes its standby, a third waits.
+
+    A Lease that does not exist may have been deleted while its holder was cut off, so no agent serves before renew_deadline.
+    """
     with simulated_agents(3) as some:
         some.turn(9.5)
         assert not some.serving()
@@ -42,7 +44,7 @@ def test_first_come() -> None:
 
 
 def test_killed_holder() -> None:
-    """The standby takes over as soon as the record has stood still for the lease's time, and somebody follows it."""
+    """The standby takes the Lease as soon as it has not changed for its duration, and another agent becomes standby."""
     with simulated_agents(3) as some:
         some.turn(60)
         old, standby = the(some.serving()), some.standby()
@@ -57,7 +59,7 @@ def test_killed_holder() -> None:
 
 
 def test_released() -> None:
-    """Who leaves gives its Lease back: holder empty, one second, as client-go does; the standby takes it at once."""
+    """An agent that ends releases its Lease: empty holder, duration of 1 s, as client-go does. The standby takes it at once."""
     with simulated_agents(3) as some:
         some.turn(60)
         old, standby = the(some.serving()), some.standby()
@@ -69,7 +71,7 @@ def test_released() -> None:
 
 
 def test_cut_off_holder() -> None:
-    """A holder that reaches nobody stops serving before another begins, and learns later that it has lost."""
+    """A holder that is cut off stops serving before another agent begins, and detects the loss when it is connected again."""
     with simulated_agents(3) as some:
         some.turn(60)
         old = the(some.serving())
@@ -84,7 +86,7 @@ def test_cut_off_holder() -> None:
 
 
 def test_api_server_away() -> None:
-    """While nobody reaches the API server nobody serves the shard; soon afterwards one does."""
+    """While the API server is unreachable no agent serves the shard; 10 s afterwards one does."""
     with simulated_agents(3) as some:
         some.turn(60)
         for member in some.members:
@@ -98,7 +100,7 @@ def test_api_server_away() -> None:
 
 
 def test_requests_while_unreachable() -> None:
-    """While the API server is out of reach, a waiting agent backs off to its usual interval."""
+    """While the API server is unreachable, a waiting agent sends requests at its usual interval."""
     with simulated_agents(4) as some:
         some.turn(60)
         waiting = the(some.waiting())
@@ -110,7 +112,7 @@ def test_requests_while_unreachable() -> None:
 
 
 def test_frozen_holder() -> None:
-    """A holder that was stopped for long serves nothing when it wakes up, not for a moment."""
+    """A holder that is stopped past its deadline never serves after it continues."""
     with simulated_agents(3) as some:
         some.turn(60)
         old = the(some.serving())
@@ -124,7 +126,7 @@ def test_frozen_holder() -> None:
 
 
 def test_lost_answers() -> None:
-    """A renewal whose answer is lost counts for nothing at first; the record shows that it is ours all the same."""
+    """A renewal whose response is lost does not extend the deadline; the stored Lease shows later that the holder still has it."""
     with simulated_agents(2) as some:
         some.turn(60)
         holder = the(some.serving())
@@ -136,7 +138,7 @@ def test_lost_answers() -> None:
 
 
 def test_one_each() -> None:
-    """With enough agents, each holds one Lease at most; when all have had time, agents that hold one fill the lines."""
+    """With enough agents each holds at most one Lease at first; later, holders take the remaining standby and reserve Leases."""
     with simulated_agents(8, shards=3) as some:
         some.turn(40)
         holders = [lease.holder for lease in some.leases().values()]
@@ -148,7 +150,7 @@ def test_one_each() -> None:
 
 
 def test_more_shards_than_agents() -> None:
-    """With too few agents, they take what nobody else has taken for a while; nobody stands by for itself."""
+    """Too few agents take several Leases each after a delay; no agent is its own standby."""
     with simulated_agents(2, shards=3) as some:
         settled(some)
         for shard in range(3):
@@ -156,7 +158,7 @@ def test_more_shards_than_agents() -> None:
 
 
 def test_alone() -> None:
-    """The only agent of a cluster holds the shard; there is nobody next in line."""
+    """The only agent of a cluster holds the shard; there is no standby."""
     with simulated_agents(1) as some:
         settled(some)
         assert some.serving() and not some.standby()
@@ -165,7 +167,7 @@ def test_alone() -> None:
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("age", [10, 60])
 def test_killed_pair(seed: int, age: int) -> None:
-    """When a holder and its standby are killed, the reserve serves as soon as their Leases end, also right after the start."""
+    """If holder and standby are killed, the reserve serves as soon as their Leases expire, also right after the start."""
     with simulated_agents(3, seed) as some:
         some.turn(age + 10)
         reserve = next(member for member in some.members if member.identity == some.holder(rank=2))
@@ -177,7 +179,8 @@ def test_killed_pair(seed: int, age: int) -> None:
 
 
 def test_killed_line() -> None:
-    """When the whole line is killed, one of many waiting agents lists soon; a single one within one and a half intervals."""
+    """If holder, standby and reserve are killed, one of many waiting agents soon lists and takes the shard; a single one needs at most one
+    and a half list intervals."""
     for members, seconds in ((20, 22), (4, 62)):
         with simulated_agents(members) as some:
             some.turn(60, tick=0.5)
@@ -187,7 +190,7 @@ def test_killed_line() -> None:
 
 
 def test_line_moves_up() -> None:
-    """Each loss is followed by all agents behind it; the last place goes to a waiting agent."""
+    """After a loss each agent of a lower rank moves up, and a waiting agent becomes reserve."""
     with simulated_agents(5) as some:
         some.turn(60)
         line = [some.holder(rank=rank) for rank in range(3)]
@@ -214,7 +217,7 @@ def test_waiting_agent_leaves_the_shard_to_the_standby() -> None:
 
 
 def test_last_of_three() -> None:
-    """Of three agents with a shard each two are killed: the third serves all shards within 20 s."""
+    """If two of three agents with a shard each are killed, the third serves all shards within 20 s."""
     with simulated_agents(3, shards=3) as some:
         settled(some)
         assert all(some.serving(shard) for shard in range(3))
@@ -224,7 +227,7 @@ def test_last_of_three() -> None:
 
 
 def test_requests_of_the_waiting() -> None:
-    """A waiting agent lists twice a minute, whatever the others do."""
+    """A waiting agent lists twice a minute."""
     with simulated_agents(6) as some:
         settled(some)
         waiting = some.waiting()
@@ -236,7 +239,7 @@ def test_requests_of_the_waiting() -> None:
 
 
 def test_requests_of_holder_and_standby() -> None:
-    """They renew every two seconds, and look around now and then."""
+    """Holder and standby renew every two seconds, and list all Leases at longer intervals."""
     with simulated_agents(3) as some:
         settled(some)
         pair = [the(some.serving()), some.standby()]
@@ -247,7 +250,7 @@ def test_requests_of_holder_and_standby() -> None:
 
 
 def test_another_number_of_shards() -> None:
-    """While an agent with another number of shards holds a shard, no other shard is taken: each series would be served twice."""
+    """An agent takes no shard while one with another number of shards holds a shard, since series would be served twice."""
     with simulated_agents(2) as some:
         some.turn(60)
         one = some.join(shards=2)
@@ -265,8 +268,8 @@ def test_another_number_of_shards() -> None:
 @pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 def test_update_from_another_layout(seed: int, killed: bool) -> None:
-    """In a rolling update no agent of the new layout serves while one of the old layout is there, even if it only waits; after the
-    last one the shard is served by the new ones."""
+    """In a rolling update no agent of the new layout serves while one of the old layout runs, even if that one only waits. When the
+    last one has ended, a new one serves the shard."""
     with simulated_agents(6, seed) as some:
         some.members.clear()
         for _ in range(6):
@@ -286,7 +289,7 @@ def test_update_from_another_layout(seed: int, killed: bool) -> None:
 
 
 def test_record_without_a_layout() -> None:
-    """A Lease of the release before layouts has the number of shards and no layout."""
+    """A Lease with a number of shards and no layout has the old layout."""
     def obj(**annotations: str) -> dict[str, object]:
         return {"metadata": {"name": "a", "annotations": annotations}, "spec": {}}
 
@@ -296,8 +299,8 @@ def test_record_without_a_layout() -> None:
 
 
 def test_two_divisions_at_once() -> None:
-    """Agents with another number of shards each take Leases of different names at the same moment: the one that wrote last sees it and
-    gives its own back, and has not served."""
+    """If agents with different numbers of shards take Leases of different names at the same moment, the last writer detects that,
+    releases its Lease and never serves."""
     with simulated_agents(1) as some:
         old = some.members[0]
         old.election._list_leases()
@@ -317,8 +320,8 @@ def test_two_divisions_at_once() -> None:
 
 
 def test_late_renewal() -> None:
-    """A holder that wakes up finds its Lease untouched, while an agent with another number of shards has begun to take others: it gives
-    its own back before it serves."""
+    """A holder that continues after a stop finds its Lease unchanged, and Leases of an agent with another number of shards. It releases
+    its Lease before it serves."""
     with simulated_agents(1) as some:
         some.turn(11)
         (old,) = some.members
@@ -337,8 +340,8 @@ def test_late_renewal() -> None:
         assert not old.serves(0) and some.holder() == ""
 
 
-def test_restarted_process_goes_on() -> None:
-    """A new process with the identity of the old one takes the Lease at once: it was never free."""
+def test_restarted_process_keeps_the_lease() -> None:
+    """A new process with the identity of the old one takes the Lease at once, without a transition."""
     with simulated_agents(2) as some:
         some.turn(60)
         old = the(some.serving())
@@ -351,7 +354,7 @@ def test_restarted_process_goes_on() -> None:
 
 
 def test_only_one_writes() -> None:
-    """An update of a version that is no longer the newest is refused, and so is a second creation."""
+    """An update with an old resourceVersion is refused, and so is a second creation."""
     with simulated_agents(1) as some:
         some.turn(1)
         held = some.leases()["telegen-shard-0"]
@@ -362,22 +365,22 @@ def test_only_one_writes() -> None:
                 leases.write(stale)
 
 
-def test_taken_by_hand(caplog: pytest.LogCaptureFixture) -> None:
-    """A Lease that somebody has overwritten is lost at the next renewal, with a word in the log; one deleted is made anew."""
+def test_overwritten_lease(caplog: pytest.LogCaptureFixture) -> None:
+    """A Lease that names another holder is lost at the next renewal and the loss is logged; a deleted one is created again."""
     with simulated_agents(1) as some, caplog.at_level(logging.WARNING):
         some.turn(11)
         leases = some.members[0].election._leases
-        leases.write(replace(some.leases()["telegen-shard-0"], holder="somebody"))
+        leases.write(replace(some.leases()["telegen-shard-0"], holder="stranger"))
         some.turn(2.5)
         assert not some.serving()
-        assert "telegen-shard-0: lost to somebody" in caplog.text
+        assert "telegen-shard-0: lost to stranger" in caplog.text
         some.server.state.delete("leases", "telegen", "telegen-shard-0")
         some.turn(60)
         assert some.serving()
 
 
 def test_deleted_by_hand(caplog: pytest.LogCaptureFixture) -> None:
-    """A Lease that is deleted while somebody holds it stays his: nobody else serves, and he makes it anew at his next renewal."""
+    """A deleted Lease stays its holder's: no other agent serves, and the holder creates it again at its next renewal."""
     with simulated_agents(4) as some, caplog.at_level(logging.WARNING):
         some.turn(60)
         holder = the(some.serving())
@@ -396,31 +399,33 @@ def test_deleted_by_hand(caplog: pytest.LogCaptureFixture) -> None:
         assert the(some.serving()) is not holder
 
 
-def by_hand(some: SimulatedAgents, change: Callable[[Lease], Lease]) -> None:
-    """Somebody changes both Leases."""
+def edit_leases(some: SimulatedAgents, change: Callable[[Lease], Lease]) -> None:
+    """Change all Leases, as a user may with kubectl."""
     for lease in some.leases().values():
         some.members[0].election._leases.write(change(lease))
 
 
 def test_emptied_by_hand() -> None:
-    """A Lease that somebody takes the holder's name out of is not given back: he writes his name anew, and serves all the time."""
+    """A Lease whose holder was removed by an edit is not free: its holder writes its identity again and serves without interruption."""
     with simulated_agents(4) as some:
         some.turn(60)
         holder = the(some.serving())
         for duration in (0, 1, 15):
-            by_hand(some, partial(lambda found, seconds: replace(found, holder="", duration=seconds), seconds=duration))
+            edit_leases(some, partial(lambda found, seconds: replace(found, holder="", duration=seconds), seconds=duration))
             some.turn(2.5)
             assert the(some.serving()) is holder
             assert (some.holder(), some.leases()["telegen-shard-0"].duration) == (holder.identity, 15)
 
 
 @pytest.mark.parametrize("duration,after", [(0, 16), (1, 16), (60, 61), (2**31 - 1, 151)])
-def test_stranger(duration: int, after: float) -> None:
-    """A Lease with the name of somebody who does not exist is taken when it has not changed for the duration that it says, for ours at
-    the least and for ten times ours at the most; its other numbers may be at their ends."""
+def test_unknown_holder(duration: int, after: float) -> None:
+    """A Lease that names an unknown holder is taken when it has not changed for the duration in it.
+
+    The duration counts as at least the configured one and at most ten times that. Other numbers may be at their limits.
+    """
     with simulated_agents(4) as some:
         some.turn(60)
-        by_hand(some, lambda found: replace(found, holder="nobody", duration=duration, transitions=2**31 - 1, total=7))
+        edit_leases(some, lambda found: replace(found, holder="stranger", duration=duration, transitions=2**31 - 1, total=7))
         some.turn(after - 3)
         assert not some.serving()
         some.turn(6)
@@ -428,12 +433,12 @@ def test_stranger(duration: int, after: float) -> None:
         assert some.leases()["telegen-shard-0"].transitions == 2**31 - 1
 
 
-def test_put_right() -> None:
-    """Whatever somebody writes beside the holder's name is put right at the next renewal."""
+def test_corrected() -> None:
+    """Edits of all fields but the holder are corrected at the next renewal."""
     with simulated_agents(3) as some:
         some.turn(60)
         holder, acquired = the(some.serving()), some.leases()["telegen-shard-0"].acquired
-        by_hand(some, lambda found: replace(found, duration=2**31 - 1, renewed="", total=7))
+        edit_leases(some, lambda found: replace(found, duration=2**31 - 1, renewed="", total=7))
         some.turn(2.5)
         found = some.leases()["telegen-shard-0"]
         assert (found.duration, found.acquired, found.total, found.layout) == (15, acquired, 1, LAYOUT)
@@ -441,7 +446,7 @@ def test_put_right() -> None:
 
 
 def test_no_label() -> None:
-    """A Lease whose label somebody takes away is found by its name: its holder puts it back, and when he is gone, another one does."""
+    """A Lease without its label is found by its name. The holder restores the label; if the holder is lost, the next one does."""
     with simulated_agents(3) as some:
         some.turn(60)
         holder = the(some.serving())
@@ -458,9 +463,9 @@ def test_no_label() -> None:
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_newcomer_to_the_deleted(cut: bool) -> None:
-    """An agent that starts while a Lease is deleted makes it its own, and serves when the old holder has seen that, or, if he is cut off at
-    that moment, has stopped."""
+def test_new_agent_takes_a_deleted_lease(cut: bool) -> None:
+    """An agent that starts while a Lease is deleted takes it. It serves when the old holder has seen that or, if that one is cut off,
+    has passed its deadline."""
     with simulated_agents(2) as some:
         some.turn(60)
         holder = the(some.serving())
@@ -475,7 +480,7 @@ def test_newcomer_to_the_deleted(cut: bool) -> None:
 
 
 def test_no_longer_allowed() -> None:
-    """A holder that may not write any more sees in a list that it has lost its Lease, and is one of those who wait."""
+    """A holder without the right to write sees in a list that it has lost its Lease, and becomes a waiting agent."""
     with simulated_agents(3) as some:
         some.turn(60)
         holder = the(some.serving())
@@ -486,7 +491,7 @@ def test_no_longer_allowed() -> None:
 
 
 def test_may_not_write(caplog: pytest.LogCaptureFixture) -> None:
-    """Without the right to write Leases nobody serves; each agent tries every 45 s or so, and says what to apply."""
+    """Without the right to write Leases no agent serves; each retries about every 45 s, and its log names the manifest to apply."""
     with simulated_agents(3) as some, caplog.at_level(logging.WARNING):
         for member in some.members:
             member.line.refused = True
@@ -501,28 +506,27 @@ def test_may_not_write(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_happens(seed: int) -> None:
-    """Agents are cut off, frozen, killed, restarted, in any order: no shard is ever served twice, and all of them are
-    served again when it is over."""
+def test_random_faults(seed: int) -> None:
+    """While agents are cut off, stopped, killed and restarted in random order, no shard is ever served twice. Afterwards all are served."""
     with simulated_agents(7, seed, shards=2) as some:
         for _ in range(40):
-            _happen(some, 2)
-        _mend(some)
+            _inject_fault(some, 2)
+        _end_faults(some)
         assert the(some.serving(0)) and the(some.serving(1))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_happens_to_divisions(seed: int) -> None:
-    """The same while agents come with other numbers of shards: there is never more than one division served, and one is when it is over."""
+def test_random_faults_and_numbers_of_shards(seed: int) -> None:
+    """Agents with random numbers of shards join as well: all serving agents have the same number. Afterwards all shards are served."""
     with simulated_agents(7, seed, shards=2) as some:
         for _ in range(40):
-            _happen(some, some.draw.randrange(1, 4))
-        _mend(some)
+            _inject_fault(some, some.draw.randrange(1, 4))
+        _end_faults(some)
         assert all(len(some.serving(shard)) == 1 for shard in range(some.serving()[0].shards))
 
 
-def _happen(some: SimulatedAgents, shards: int) -> None:
-    """Something to somebody, and some time after it. Who comes divides the cluster into so many shards."""
+def _inject_fault(some: SimulatedAgents, shards: int) -> None:
+    """Inject a random fault into a random agent, then advance the clock. An agent that joins has this number of shards."""
     victim, what = some.draw.choice(some.members), some.draw.randrange(6)
     if what == 0:
         victim.line.cut = not victim.line.cut
@@ -540,12 +544,12 @@ def _happen(some: SimulatedAgents, shards: int) -> None:
     some.turn(some.draw.uniform(1, 25), tick=0.5)
 
 
-def _mend(some: SimulatedAgents) -> None:
+def _end_faults(some: SimulatedAgents) -> None:
     for member in some.members:
         member.line.cut = member.line.lossy = member.frozen = False
     some.turn(150, tick=0.5)
 
 
 def test_clock_runs_through_suspension() -> None:
-    """The clock counts what CLOCK_MONOTONIC counts, and suspension besides."""
+    """The clock counts the time of CLOCK_MONOTONIC and of suspension."""
     assert boottime() >= time.monotonic() - 1

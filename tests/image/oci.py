@@ -83,7 +83,7 @@ def config(image: Stage, objs: list[Object], files: Mapping[str, Path], environ:
 
 
 def capabilities(context: Mapping[str, Any]) -> list[str]:
-    """What a container may do, by the names of the kernel."""
+    """Return a container's capabilities by their names in the kernel."""
     given = context.get("capabilities", {})
     kept = own_capabilities() if context.get("privileged") else set(DEFAULT)
     for name in given.get("drop", ()):
@@ -94,14 +94,14 @@ def capabilities(context: Mapping[str, Any]) -> list[str]:
 
 
 def own_capabilities() -> set[str]:
-    """What this process may do itself: a privileged container gets what its runtime has."""
+    """Return capabilities of this process: a privileged container has those of its runtime."""
     found = re.search(r"^CapPrm:\s+(\w+)", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert found
     return {name for number, name in enumerate(NAMES) if int(found[1], 16) >> number & 1}
 
 
 def _namespaces(spec: Mapping[str, Any], privileged: bool) -> list[dict[str, str]]:
-    """The container's own; the network is the pod's."""
+    """Return namespaces that the container has for itself; the network namespace is the pod's."""
     assert not spec.get("hostNetwork") and not spec.get("hostIPC")
     kinds = ["mount", "ipc", "uts"]
     if not spec.get("hostPID"):
@@ -132,13 +132,13 @@ def _resources(resources: Mapping[str, Any], privileged: bool) -> dict[str, Any]
 
 
 def size(quantity: str) -> int:
-    """Bytes of a quantity."""
-    number, unit = re.fullmatch(r"(\d+)(\w*)", quantity).enabled_groups()  # type: ignore[union-attr]
+    """Convert a quantity of Kubernetes to bytes."""
+    number, unit = re.fullmatch(r"(\d+)(\w*)", quantity).groups()  # type: ignore[union-attr]
     return int(number) * UNITS.get(unit, 1)
 
 
 def system_mounts(privileged: bool) -> list[dict[str, Any]]:
-    """What every container has; the kernel's own files can be written only by privileged ones."""
+    """Return mounts that each container has; only privileged ones may write to /sys."""
     options = ["nosuid", "noexec", "nodev"]
     rights = "rw" if privileged else "ro"
     shm = [*options, "mode=1777", "size=65536k"]
@@ -153,7 +153,7 @@ def system_mounts(privileged: bool) -> list[dict[str, Any]]:
 
 
 def volume_mounts(objs: list[Object], files: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """The pod's volumes where the container mounts them, and its account."""
+    """Return mounts of the pod's volumes and of its account's token."""
     volumes = {volume["name"]: volume for volume in pod_spec(objs)["volumes"]}
     mounts = [_volume_mount(mount, volumes[mount["name"]], files) for mount in container(objs)["volumeMounts"]]
     if pod_spec(objs).get("automountServiceAccountToken", True):
@@ -167,7 +167,7 @@ def _volume_mount(mount: Mapping[str, Any], volume: Mapping[str, Any], files: Ma
         assert volume["emptyDir"]["medium"] == "Memory"
         return _mount(where, "tmpfs", ["mode=0777", f"size={size(volume['emptyDir']['sizeLimit'])}", rights])
     source = Path(volume["hostPath"]["path"]) if "hostPath" in volume else files[mount["name"]]
-    # readOnly is of the mount alone, not of those below it: so the kubelet has it, unless it is asked for otherwise.
+    # As in the kubelet, readOnly applies to the mount and not to mounts below it (recursiveReadOnly is off by default).
     return bind(source, where, rights, PROPAGATION[mount.get("mountPropagation", "None")])
 
 

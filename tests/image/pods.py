@@ -99,7 +99,7 @@ class Pods:
         self._root, self._parts = image_root(folder / "root", image)
 
     def run(self, where: str) -> Ran:
-        """The pod of a folder of manifests."""
+        """Run the pod of a folder of manifests; return its results."""
         ran, id = Ran(Kubectl.found().render(MANIFESTS / where)), os.urandom(32).hex()
         place = self._folder / id
         files = Volume(place / "config", telegen_yaml=config_text(ran.objs))
@@ -123,7 +123,7 @@ class Pods:
         return ran
 
     def _watch(self, ran: Ran, files: Volume, log: Path) -> None:
-        """What it says while it runs."""
+        """Record its pages and probes while it runs."""
         wait_for("the pod to be ready", lambda: self._status("/readyz") == 200, READY / 3, 0.1)
         self._wait_page("the rest of the cluster", lambda text: "kube_deployment_created{" in text)
         ran.page = Page(self._text("/metrics"))
@@ -133,7 +133,7 @@ class Pods:
         ran.telemetry = self._text("/telemetry")
 
     def _everything(self, objs: list[Object], files: Volume, log: Path) -> Page:
-        """The page when the ConfigMap was changed: all groups are on, and passes follow each other quickly."""
+        """Return the page after a change of the ConfigMap that enables all groups and one pass per second."""
         settings = yaml.safe_load(config_text(objs))
         settings["kube_metrics"]["cadvisor"] |= {"enabled_metrics": sorted(OPTIONAL - {"percpu"}), "collect_interval": "1s"}
         files.write(telegen_yaml=yaml.safe_dump(settings))
@@ -142,7 +142,7 @@ class Pods:
         return Page(self._text("/metrics"))
 
     def _measured(self) -> bool:
-        """Whether the other pod's layer is shown."""
+        """Return True if the page has the size of the other pod's layer."""
         return bool(Page(self._text("/metrics")).rows("container_fs_usage_bytes", self._cgroup.id))
 
     def _spec(self, objs: list[Object], files: dict[str, Path]) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class Pods:
         return {**spec, "mounts": [*self._parts, *spec["mounts"]]}
 
     def _account(self, objs: list[Object], folder: Path) -> Path:
-        """The account's files, which are the pod's user's alone."""
+        """Write the files of the account, readable by the pod's user only; return their folder."""
         token = self._sandbox.inside(self._plane.token, "telegen", "telegen")
         files = {"token": token, "ca_crt": self._plane.certificate.decode(), "namespace": "telegen"}
         return Volume(folder, user(self._image, objs)[0], **files).folder
@@ -160,7 +160,7 @@ class Pods:
         wait_for(what, lambda: self._status("/metrics") == 200 and shows(self._text("/metrics")), 20, 0.2)
 
     def _status(self, path: str) -> int:
-        """Of a request to the port of the manifests; 0 when nobody listens."""
+        """Return the status of a request to the port of the manifests, 0 if no process listens."""
         try:
             return self._get(path).status
         except OSError:

@@ -84,20 +84,20 @@ class Sandbox:
         return process
 
     def log(self, id: str) -> Path:
-        """What a container has printed."""
+        """Return the file with a container's output."""
         return self._folder / f"{id}.log"
 
     def layer(self, id: str) -> Path:
-        """The folder, as the host has it, of a container's layer."""
+        """Return the folder of a container's layer, as a path of the host."""
         return Path("/run/layers") / id
 
     def written(self, id: str) -> set[str]:
-        """What is in a container's layer: what it has written, and where the runtime has mounted something."""
+        """Return paths in a container's layer: files that it has written, and mount points of the runtime."""
         upper = self._here(self.layer(id) / "upper")
         return {f"/{path.relative_to(upper)}" for path in upper.rglob("*")}
 
     def pid(self, id: str) -> int:
-        """A container's first process."""
+        """Return the pid of a container's first process."""
         return int(self._here(self._bundle(id) / "pid").read_text())
 
     def end(self) -> None:
@@ -108,7 +108,7 @@ class Sandbox:
         self._thread.shutdown()
 
     def _enter(self) -> None:
-        """In the thread that stays in the pod's network."""
+        """Move the calling thread, which serves `inside`, to the pod's network namespace."""
         namespace = os.open(f"/proc/{self._holder.pid}/ns/net", os.O_RDONLY)
         try:
             assert ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())

@@ -1,9 +1,8 @@
-"""What the runtimes' default seccomp profile (RuntimeDefault) refuses to a container without capabilities.
+"""Short equivalent of the runtimes' default seccomp profile (RuntimeDefault) for a container without capabilities.
 
-Theirs lists what is allowed; this one, short enough to be read, lists what of a kernel's calls is refused there and could
-matter to a program that looks at other processes: mounting, namespaces, modules, keys, tracing by the kernel, clocks. Left
-out is what only old kernels or other architectures have. As there, ptrace and process_vm_readv are allowed: since Linux 4.8
-they cannot be used to get around the filter.
+The runtimes' profile lists allowed system calls. This one lists refused calls that a program which reads other processes might
+make: mounts, namespaces, modules, keys, tracing, clocks. Calls of old kernels and other architectures are left out. ptrace and
+process_vm_readv are allowed in both: since Linux 4.8 they cannot bypass the filter.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ _REFUSED = """
 
 
 def default_profile() -> dict[str, Any]:
-    """The profile, as `linux.seccomp` of an OCI configuration."""
+    """Return the profile as `linux.seccomp` of an OCI configuration."""
     rules = [
         _refuse(_REFUSED.split(), EPERM),
-        # So that the C library takes clone(2), whose flags can be seen.
+        # ENOSYS makes the C library fall back to clone(2), whose flags the filter can read.
         _refuse(["clone3"], ENOSYS),
         _refuse(["socket"], EPERM, {"index": 0, "value": _AF_VSOCK, "op": "SCMP_CMP_EQ"}),
     ]

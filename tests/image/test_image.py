@@ -1,4 +1,4 @@
-"""The image: its steps work, and what they make runs without the tree."""
+"""The image: its build steps succeed, and the result runs without the source tree."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ pytestmark = pytest.mark.timeout(600)
 
 
 def run(image: Stage, *command: str) -> str:
-    """What a command prints in the image, in a folder that has nothing to do with the tree."""
+    """Run a command in the image, outside of the source tree; return its output."""
     done = subprocess.run(command, env=image.environment(), cwd=image.root, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_what_is_in_it(image: Stage) -> None:
-    """The wheel and what it needs at run time, each with its metadata for bills of materials; no tests, no linters, no
-    pip."""
+def test_contents(image: Stage) -> None:
+    """The image has the wheel and its runtime dependencies, each with metadata for bills of materials; no tests, linters or pip."""
     program = "import importlib.metadata as m; print(*sorted(d.name.lower() for d in m.distributions()))"
     names = run(image, "python", "-c", program).split()
     assert {"telegen", "falcon", "gunicorn", "msgspec", "orjson", "prometheus-client"} <= {name.replace("_", "-") for name in names}
@@ -34,8 +33,8 @@ def test_what_is_in_it(image: Stage) -> None:
     assert (Path(files.split()[0]).parent / "py.typed").exists()
 
 
-def test_what_it_says_of_itself(image: Stage) -> None:
-    """The labels tell the version; nobody in particular runs it; the command line is there as well."""
+def test_metadata(image: Stage) -> None:
+    """The labels have the version, the user is unprivileged, and the `telegen` command works."""
     assert image.labels["org.opencontainers.image.version"] == __version__
     assert image.labels["org.opencontainers.image.title"] == "telegen"
     assert image.user == "65532:65532" and image.ports == ["9443"]
@@ -43,7 +42,7 @@ def test_what_it_says_of_itself(image: Stage) -> None:
 
 
 def test_the_entry_point_serves(image: Stage) -> None:
-    """ENTRYPOINT with arguments starts the agent, and SIGTERM to it ends all of it."""
+    """ENTRYPOINT with arguments starts the agent, and SIGTERM ends all its processes."""
     assert image.entrypoint == ["python", "-m", "telegen.supervisor"]
     port = free_port()
     command = [*image.entrypoint, "--demo", "--demo-pods", "20", "--host", "127.0.0.1", "--port", str(port)]
@@ -54,10 +53,10 @@ def test_the_entry_point_serves(image: Stage) -> None:
     try:
         agent.wait_ready(60)
         assert "kube_pod_info{" in agent.page()
-        everybody = agent.tree.processes()
+        processes = agent.tree.processes()
         process.terminate()
         assert process.wait(20) == 0
-        assert psutil.wait_procs(everybody, 5)[1] == []
+        assert psutil.wait_procs(processes, 5)[1] == []
     finally:
         process.kill()
         process.wait(20)

@@ -1,5 +1,7 @@
-"""The pods of the manifests as a runtime starts them: their user, capabilities, mounts, seccomp profile, environment and
-command, on the image's root, with the account that `kubectl apply` makes on a real API server."""
+"""Run the pods of the manifests with runc on the image's file system, with the account of the manifests on a real API server.
+
+User, capabilities, mounts, seccomp profile, environment and command are those of the manifests.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,14 @@ SHARDS = "overlays/shards"
 EVERY = (*DAEMONSETS, "overlays/standalone", SHARDS)
 RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 ASKED = (("", "nodes", ""), ("coordination.k8s.io", "leases", "telegen"))
-"""Something of the cluster role and something of the role."""
+"""A resource of the ClusterRole and one of the Role."""
 LIMIT = 64 << 20
 WRITES = "/bin/busybox dd if=/dev/zero of=/written bs=1k count=256 && exec /bin/busybox sleep 1000"
 README = MANIFESTS / "README.md"
 
 
 def apply_shards(plane: ControlPlane, kubectl: Kubectl) -> None:
-    """The StatefulSet, and the first of the pods that its controller would make."""
+    """Apply the StatefulSet, and create the first of the pods that its controller would create."""
     kept = [obj for obj in kubectl.render(MANIFESTS / SHARDS) if obj["kind"] == "StatefulSet"]
     kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(kept))
     made = plane.request("GET", "/apis/apps/v1/namespaces/telegen/statefulsets/telegen")
@@ -54,7 +56,7 @@ def apply_shards(plane: ControlPlane, kubectl: Kubectl) -> None:
 
 
 def allowed(plane: ControlPlane, group: str, resource: str, namespace: str) -> bool:
-    """Whether the server lets the agent's account list something."""
+    """Return True if the agent's account may list a resource."""
     attributes = {"verb": "list", "group": group, "resource": resource, "namespace": namespace}
     spec = {"user": "system:serviceaccount:telegen:telegen", "resourceAttributes": attributes}
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
@@ -63,7 +65,7 @@ def allowed(plane: ControlPlane, group: str, resource: str, namespace: str) -> b
 
 @pytest.fixture(scope="module")
 def cgroup() -> Iterator[OwnCgroup]:
-    """A container's cgroup, with a limit."""
+    """A container's cgroup with a memory limit."""
     own = OwnCgroup()
     try:
         own.set("memory", ("memory.limit_in_bytes", LIMIT), ("memory.max", LIMIT))
@@ -74,7 +76,7 @@ def cgroup() -> Iterator[OwnCgroup]:
 
 @pytest.fixture(scope="module")
 def sandbox(cgroup: OwnCgroup, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A pod's sandbox; its containers end before the cgroups in which they are."""
+    """A pod's sandbox; its containers end before their cgroups are removed."""
     made = Sandbox(tmp_path_factory.mktemp("sandbox"))
     try:
         yield made
@@ -91,9 +93,9 @@ def plane(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         kubectl = Kubectl.found(plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig", ADMIN))
         kept = [obj for obj in kubectl.render(MANIFESTS / "base") if obj["kind"] in RIGHTS]
         sandbox.inside(kubectl.run, "apply", "-f", "-", text=yaml.safe_dump_all(kept))
-        # The server learns of rights a moment after it has them.
+        # The authorizer reads new rights a moment after they are stored.
         wait_for("the rights", lambda: all(sandbox.inside(allowed, plane, *asked) for asked in ASKED), 20, 0.1)
-        # So many that each of two shards has some.
+        # Enough deployments for both of two shards.
         sandbox.inside(plane.apply, [node("node-1"), *(deployment(f"shop-{number}") for number in range(20))])
         sandbox.inside(apply_shards, plane, kubectl)
         yield plane
@@ -103,14 +105,14 @@ def plane(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def view() -> Iterator[View]:
-    """What is seen outside of any container."""
+    """The node as seen outside of any container."""
     with closing(View()) as view:
         yield view
 
 
 @pytest.fixture(scope="module")
 def quiet(cgroup: OwnCgroup) -> str:
-    """The cgroup of a container, in a pod of its own, of which only its runtime tells."""
+    """The cgroup of a container in a pod of its own, known to the runtime only, not to the API."""
     return f"{cgroup.pod.rpartition('/')[0]}/pod{uuid.uuid4()}/{os.urandom(32).hex()}"
 
 
@@ -118,7 +120,7 @@ def quiet(cgroup: OwnCgroup) -> str:
 def neighbours(
     sandbox: Sandbox, plane: ControlPlane, cgroup: OwnCgroup, quiet: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Containers of two other pods, which have written 256 kB: one that the API knows, with a network, and `quiet`."""
+    """Containers of two other pods, which have written 256 kB: one with a pod in the API and a network, and `quiet`."""
     root, id = make_root(tmp_path_factory.mktemp("busybox") / "root"), cgroup.container_id
     status = {"name": "main", "containerID": f"containerd://{id}", "image": "shop:1", "imageID": "", "ready": True, "restartCount": 0}
     sandbox.inside(plane.create, pod("neighbour", containerStatuses=[status]))
@@ -131,7 +133,7 @@ def neighbours(
 
 
 def sleeper() -> dict[str, Any]:
-    """A container that writes something and does no more."""
+    """Return the configuration of a container that writes a file, then sleeps."""
     return {
         "ociVersion": "1.0.2",
         "process": {"user": {"uid": 0, "gid": 0}, "args": ["/bin/busybox", "sh", "-c", WRITES], "cwd": "/"},
@@ -145,15 +147,15 @@ def sleeper() -> dict[str, Any]:
 def run(
     image: Stage, sandbox: Sandbox, plane: ControlPlane, cgroup: OwnCgroup, neighbours: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Ran]:
-    """What was seen of the pod of some manifests; each runs once."""
+    """Function that runs the pod of a folder of manifests once and returns its results."""
     pods = Pods(image, tmp_path_factory.mktemp("pods"), sandbox, plane, cgroup)
     return functools.cache(pods.run)
 
 
 @pytest.mark.parametrize("where", EVERY)
-def test_it_runs(where: str, run: Callable[[str], Ran]) -> None:
-    """Probes are answered once the cluster's objects are there, nothing is written, the changed ConfigMap is taken, and
-    SIGTERM ends it long before it would be killed."""
+def test_pod_runs(where: str, run: Callable[[str], Ran]) -> None:
+    """Probes succeed after the sync, no file is written, a changed ConfigMap is applied, and SIGTERM ends the pod well within its
+    grace period."""
     ran = run(where)
     assert set(ran.answers.values()) == {200}
     assert where == SHARDS or {"kube_pod_info", "kube_node_info"} <= ran.page.families("")
@@ -164,14 +166,14 @@ def test_it_runs(where: str, run: Callable[[str], Ran]) -> None:
 
 
 @pytest.mark.parametrize("where", EVERY)
-def test_it_has_what_the_manifests_give_it(where: str, run: Callable[[str], Ran]) -> None:
-    """User, capabilities, seccomp filter and read-only mounts of the running process: all of root's, or nothing at all."""
+def test_process_has_the_rights_of_the_manifests(where: str, run: Callable[[str], Ran]) -> None:
+    """User, capabilities, seccomp filter and read-only mounts of the process are those of root, or of an unprivileged user."""
     ran = run(where)
     status = dict(re.findall(r"^(\w+):\s+(\w+)", ran.process, re.MULTILINE))
     own = dict(re.findall(r"^(\w+):\s+(\w+)", Path("/proc/self/status").read_text(), re.MULTILINE))
     root = {"Uid": "0", "Gid": "0", "CapEff": own["CapEff"], "NoNewPrivs": "0", "Seccomp": own["Seccomp"]}
-    nobody = {"Uid": "65532", "Gid": "65532", "CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
-    assert (root if where == "base" else nobody).items() <= status.items()
+    unprivileged = {"Uid": "65532", "Gid": "65532", "CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
+    assert (root if where == "base" else unprivileged).items() <= status.items()
     rights = {line.split()[4]: line.split()[5].split(",")[0] for line in ran.mounts.splitlines()}
     assert rights["/"] == "ro"
     for mount in container(ran.objs)["volumeMounts"]:
@@ -180,7 +182,7 @@ def test_it_has_what_the_manifests_give_it(where: str, run: Callable[[str], Ran]
 
 @pytest.mark.parametrize("where", DAEMONSETS)
 def test_the_containers_values_are_the_kernels(where: str, run: Callable[[str], Ran], cgroup: OwnCgroup) -> None:
-    """Of a container that does nothing any more: CPU time, memory limit, processes, and the labels of the API."""
+    """CPU time, memory limit, processes and labels of an idle container equal those of the kernel and the API."""
     page, id = run(where).page, cgroup.id
     if is_v2("cpuacct"):
         used = int(re.findall(r"usage_usec (\d+)", (cgroup.path("cpuacct") / "cpu.stat").read_text())[0]) / 1e6
@@ -196,7 +198,7 @@ def test_the_containers_values_are_the_kernels(where: str, run: Callable[[str], 
 
 
 def test_nothing_is_refused_to_the_privileged(run: Callable[[str], Ran], view: View) -> None:
-    """No file that the DaemonSet's agent wants to read is one that root could not read outside of a container as well."""
+    """The privileged agent gets no errors but those that root gets outside of a container as well."""
     view.all()
     ran = run("base")
     reasons = set(re.findall(r'^telegen_sample_errors_total\{reason="(\w+)"\} [^0]', ran.telemetry, re.MULTILINE))
@@ -205,8 +207,8 @@ def test_nothing_is_refused_to_the_privileged(run: Callable[[str], Ran], view: V
     assert " warning " not in ran.log and " error " not in ran.log
 
 
-def test_what_the_hardened_lose(run: Callable[[str], Ran], cgroup: OwnCgroup) -> None:
-    """With all groups on, a container lacks exactly the families that k8s/README.md lists; pods lack none, the node no others."""
+def test_families_that_the_hardened_agent_lacks(run: Callable[[str], Ran], cgroup: OwnCgroup) -> None:
+    """With all groups enabled a container lacks exactly the families listed in k8s/README.md; pods lack none, the node no others."""
     before, after = run("base").everything, run("overlays/hardened").everything
     rows = [line.split("|")[1:3] for line in README.read_text().partition("## Without privileges")[2].split("\n") if line.startswith("| ")]
     listed = {name for what, _ in rows for name in re.findall(r"`(container_\w+)`", what)}
@@ -219,8 +221,8 @@ def test_what_the_hardened_lose(run: Callable[[str], Ran], cgroup: OwnCgroup) ->
     assert before.families("/") - listed <= after.families("/") <= before.families("/")
 
 
-def test_being_refused_is_no_error(run: Callable[[str], Ran]) -> None:
-    """What the hardened agent may not read is counted and said once; no pass has failed for it."""
+def test_refused_files_fail_no_pass(run: Callable[[str], Ran]) -> None:
+    """Files that the hardened agent may not read are counted and logged once; no pass fails."""
     ran = run("overlays/hardened")
     assert set(re.findall(r'^telegen_sample_errors_total\{reason="(\w+)"\} [^0]', ran.telemetry, re.MULTILINE)) == {"EACCES"}
     assert ran.page.value("container_scrape_error") == ran.everything.value("container_scrape_error") == 0
@@ -228,7 +230,7 @@ def test_being_refused_is_no_error(run: Callable[[str], Ran]) -> None:
     assert [line.partition(": ")[2].partition(": ")[0] for line in warnings] == ["layers of containers may not be read"]
 
 
-def test_names_need_the_api_there(run: Callable[[str], Ran], quiet: str) -> None:
-    """What only the runtime's files tell is a name to the privileged alone."""
+def test_names_from_runtime_files_need_privileges(run: Callable[[str], Ran], quiet: str) -> None:
+    """Only the privileged agent has the names of a pod that is known from the runtime's files alone."""
     found = {where: run(where).page.rows("container_memory_working_set_bytes", quiet)[0][0]["pod"] for where in DAEMONSETS}
     assert found == {"base": "quiet-1", "overlays/hardened": ""}

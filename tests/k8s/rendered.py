@@ -1,4 +1,4 @@
-"""Where things are in rendered manifests."""
+"""Access to parts of rendered manifests."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from telegen.supervisor.run_options import parser
 from tests.cluster.kubectl import Object
 
 FIELDS = {"spec.nodeName": "node-1", "metadata.name": "telegen-0", "metadata.namespace": "telegen"}
-"""What the downward API gives a pod."""
+"""Values of the downward API for a pod."""
 
 
 def workload(objs: list[Object]) -> Object:
-    """The one object that makes pods."""
+    """Return the only object with a pod template."""
     found = [obj for obj in objs if "template" in obj.get("spec", {})]
     assert len(found) == 1
     return found[0]
 
 
 def pod_spec(objs: list[Object]) -> Any:
-    """The pod of that object."""
+    """Return the pod spec of that object."""
     return workload(objs)["spec"]["template"]["spec"]
 
 
 def container(objs: list[Object]) -> Any:
-    """Its only container."""
+    """Return the only container of that pod."""
     (only,) = pod_spec(objs)["containers"]
     return only
 
 
 def config_text(objs: list[Object]) -> str:
-    """The file that `--config` names, taken from the ConfigMap that is mounted there."""
+    """Return the file that `--config` names, from the ConfigMap mounted there."""
     path = Path(parser().parse_args(container(objs)["args"]).config)
     mount = next(mount for mount in container(objs)["volumeMounts"] if mount["mountPath"] == str(path.parent))
     volume = next(volume for volume in pod_spec(objs)["volumes"] if volume["name"] == mount["name"])
@@ -41,6 +41,6 @@ def config_text(objs: list[Object]) -> str:
 
 
 def environment(objs: list[Object]) -> dict[str, str]:
-    """The container's environment."""
+    """Return the container's environment, with the values of `FIELDS`."""
     given = container(objs).get("env", ())
     return {item["name"]: FIELDS[item["valueFrom"]["fieldRef"]["fieldPath"]] for item in given}

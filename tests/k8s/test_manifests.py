@@ -97,7 +97,7 @@ def test_image_and_account(variant: list[Object]) -> None:
 
 
 def test_nothing_writes_to_the_image(variant: list[Object]) -> None:
-    """Root file systems are read-only, requests are made, memory and logs are bounded and no share of a CPU is."""
+    """Root file systems are read-only; requests are set; memory and ephemeral storage have limits, CPU has none."""
     assert container(variant)["securityContext"]["readOnlyRootFilesystem"] is True
     resources = container(variant)["resources"]
     assert set(resources["requests"]) == {"cpu", "memory", "ephemeral-storage"}
@@ -105,7 +105,7 @@ def test_nothing_writes_to_the_image(variant: list[Object]) -> None:
 
 
 def host_paths(objs: list[Object]) -> dict[str, bool]:
-    """What of the node is mounted, and whether it is read-only."""
+    """Return the mounted paths of the node; True means read-only."""
     read_only = {mount["name"]: mount.get("readOnly", False) for mount in container(objs)["volumeMounts"]}
     return {
         volume["hostPath"]["path"]: read_only[volume["name"]]
@@ -115,8 +115,8 @@ def host_paths(objs: list[Object]) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize("name", ["standalone", "shards"])
-def test_who_only_asks_the_api_touches_no_node(name: str, kubectl: Kubectl, tmp_path: Path) -> None:
-    """Deployment and StatefulSet: kube_* alone, nothing of the host, a namespace that enforces `restricted`."""
+def test_cluster_part_mounts_nothing_of_the_node(name: str, kubectl: Kubectl, tmp_path: Path) -> None:
+    """Deployment and StatefulSet serve kube_* only, mount nothing of the host, and run in a namespace that enforces `restricted`."""
     objs = kubectl.render(MANIFESTS / "overlays" / name)
     assert not config(objs, tmp_path).kube_metrics.cadvisor.enabled
     assert host_paths(objs) == {} and "hostPID" not in pod_spec(objs)

@@ -1,5 +1,4 @@
-"""The agent as the manifests start it: their arguments, environment and configuration, their probes, and a real
-Prometheus with their scrape configuration."""
+"""Start the agent with arguments, environment and configuration of the manifests; test probes and Prometheus' scrape configuration."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ WAYS = {"daemonset": ".", "deployment": "overlays/standalone", "statefulset": "o
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[SimulatedServer]:
-    """A small cluster, in which the agent's own StatefulSet runs as well."""
+    """A small cluster with the agent's own StatefulSet."""
     state = make_state(SyntheticCluster(30, 4))
     own = {"namespace": "telegen", "uid": "00000000-0000-4000-8000-000000000000"}
     owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "telegen", "uid": own["uid"], "controller": True}
@@ -43,10 +42,10 @@ def server() -> Iterator[SimulatedServer]:
 
 @contextlib.contextmanager
 def started(objs: list[Object], url: str) -> Iterator[Agent]:
-    """The agent of some manifests, on loopback and with another cluster, and otherwise as they have it."""
+    """Start the agent of rendered manifests; only its listen address and its API server differ."""
     environ = environment(objs) | {"TELEGEN_KUBE_METRICS__KUBE_STATE__APISERVER": url}
     if "NODE_NAME" in environ:
-        # In a pod this goes without saying.
+        # In a pod the scope is detected.
         environ["TELEGEN_KUBE_METRICS__SCOPE"] = "node"
     flag, _, *more = container(objs)["args"]
     assert flag == "--config"
@@ -59,7 +58,7 @@ def started(objs: list[Object], url: str) -> Iterator[Agent]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_probes_are_answered(way: str, kubectl: Kubectl, server: SimulatedServer) -> None:
-    """Each probe's path says 200, /readyz once everything has synced, and so do the paths that are scraped."""
+    """Once the agent is ready, paths of probes and scrapes return 200, and the page has the pods of the manifests' scope."""
     objs = kubectl.render(MANIFESTS / WAYS[way])
     with started(objs, server.url) as agent:
         agent.wait_ready(30)
@@ -68,16 +67,16 @@ def test_probes_are_answered(way: str, kubectl: Kubectl, server: SimulatedServer
         for path in probes | scraped:
             assert get(f"{agent.url}{path}").status == 200, path
         if way == "daemonset":
-            # What waits is shown a moment after it has been taken, when it is known to be in step.
-            wait_for("what waits", lambda: ',node="",' in agent.page(), 10)
+            # An agent may be ready before it serves its shard: a Lease that does not exist is taken, and served after renew_deadline.
+            wait_for("the shard", lambda: ',node="",' in agent.page(), 30)
         nodes = set(re.findall(r'^kube_pod_info\{.*,node="([^"]*)"', agent.page(), re.MULTILINE))
         everywhere = {"", *(f"node-{number}" for number in range(4))}
-        assert nodes == {"daemonset": {"node-1", ""}, "deployment": everywhere, "statefulset": nodes & everywhere}[way]
+        assert nodes == (nodes & everywhere if way == "statefulset" else everywhere)
         assert ("container_cpu_usage_seconds_total{" in agent.page()) == (way == "daemonset")
 
 
 def scraped_paths(kubectl: Kubectl) -> set[str]:
-    """The paths of the PodMonitor and of the scrape configuration."""
+    """Return paths of the PodMonitor and of the scrape configurations."""
     objs = kubectl.render(MANIFESTS / "overlays" / "prometheus-operator")
     monitor = next(obj for obj in objs if obj["kind"] == "PodMonitor")
     jobs = [job for name in ("combined", "separate") for job in scrape_jobs(name)]
@@ -85,14 +84,14 @@ def scraped_paths(kubectl: Kubectl) -> set[str]:
 
 
 def scrape_jobs(name: str) -> list[Any]:
-    """The jobs of a scrape configuration."""
+    """Return the jobs of a scrape configuration."""
     text = (MANIFESTS / "overlays" / "prometheus" / f"{name}.yaml").read_text()
     return list(yaml.safe_load(text)["scrape_configs"])
 
 
 @contextlib.contextmanager
 def prometheus(jobs: list[Any], folder: Path) -> Iterator[str]:
-    """A real Prometheus; its URL."""
+    """Run Prometheus; yield its URL."""
     port = free_port()
     config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
@@ -107,7 +106,7 @@ def prometheus(jobs: list[Any], folder: Path) -> Iterator[str]:
 
 
 def query(url: str, expression: str) -> list[Any]:
-    """What Prometheus knows now; nothing while it does not listen."""
+    """Return the result of an instant query, [] while Prometheus does not listen."""
     try:
         answer = get(f"{url}/api/v1/query?query={quote(expression)}", timeout=10)
     except OSError:
@@ -116,8 +115,10 @@ def query(url: str, expression: str) -> list[Any]:
 
 
 def discovered(job: Any, port: int) -> Any:
-    """A job that finds our pod without a cluster: with the labels that discovery would give it. Neither other pods nor
-    those that have ended are scraped."""
+    """Return the job with static targets in place of discovery: the agent, another pod, and a pod that has ended.
+
+    Targets have the labels that discovery would set. Relabelling must keep the agent only.
+    """
     assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
     labels = {
         "__meta_kubernetes_pod_label_app": "telegen",
@@ -133,7 +134,7 @@ def discovered(job: Any, port: int) -> Any:
 @pytest.mark.prometheus
 @pytest.mark.parametrize("name", ["combined", "separate"])
 def test_prometheus_scrapes_it(name: str, kubectl: Kubectl, server: SimulatedServer, tmp_path: Path) -> None:
-    """With the shipped scrape configuration every target is up, objects' labels stay their own, nothing comes twice."""
+    """With the shipped scrape configuration each target is up, no label is renamed to exported_*, and no series is there twice."""
     with started(kubectl.render(MANIFESTS), server.url) as agent:
         agent.wait_ready(30)
         jobs = [discovered(job, agent.port) for job in scrape_jobs(name)]
@@ -153,6 +154,6 @@ def test_prometheus_scrapes_it(name: str, kubectl: Kubectl, server: SimulatedSer
 
 
 def namespaces(agent: Agent) -> set[str]:
-    """The namespaces of the pods on the agent's page."""
+    """Return the namespaces of the pods on the agent's page."""
     lines = [line for line in agent.page().split("\n") if line.startswith("kube_pod_info{")]
     return {line.partition('namespace="')[2].partition('"')[0] for line in lines}

@@ -1,4 +1,4 @@
-"""The SecurityContextConstraints of the OpenShift overlay against its pod: they allow what it asks for, and no more."""
+"""The SecurityContextConstraints of the OpenShift overlay grant exactly the rights that its pod requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NARROWER: dict[str, Any] = {
     "seccompProfiles": ["runtime/default"],
     "users": [],
 }
-"""What is granted, and less than it; volumes are looked at one by one."""
+"""Granted fields, each with a value that grants less; kinds of volumes have a test of their own."""
 WITHHELD: dict[str, Any] = {
     "allowHostIPC": False,
     "allowHostNetwork": False,
@@ -32,11 +32,11 @@ WITHHELD: dict[str, Any] = {
     "groups": [],
 }
 ANY = {"seLinuxContext", "fsGroup", "supplementalGroups"}
-"""Asked for by no pod of ours: RunAsAny leaves them as the runtime has them."""
+"""Fields that the pod does not request: RunAsAny keeps the runtime's defaults."""
 
 
 def refusals(constraints: Mapping[str, Any], objs: list[Object]) -> Iterator[str]:
-    """The fields of the constraints for which OpenShift would not admit the pod."""
+    """Yield fields of the constraints for which OpenShift would refuse the pod."""
     spec, only = pod_spec(objs), container(objs)
     context = {**spec.get("securityContext", {}), **only["securityContext"]}
     asked = {
@@ -64,49 +64,49 @@ def refusals(constraints: Mapping[str, Any], objs: list[Object]) -> Iterator[str
 
 
 def seccomp(context: Mapping[str, Any]) -> set[str]:
-    """How constraints may call the pod's profile; a privileged container has none."""
+    """Return names of the pod's seccomp profile in constraints; a privileged container is unconfined."""
     kind = context.get("seccompProfile", {}).get("type", "Unconfined")
     return {"*", {"RuntimeDefault": "runtime/default", "Unconfined": "unconfined"}[kind]}
 
 
 def kinds(spec: Mapping[str, Any]) -> set[str]:
-    """Kinds of the pod's volumes; the account's is a projected one."""
+    """Return kinds of the pod's volumes; the account's token is a projected one."""
     found = {next(key for key in volume if key != "name") for volume in spec["volumes"]}
     return found | ({"projected"} if spec["automountServiceAccountToken"] else set())
 
 
 @pytest.fixture(scope="module")
 def objs(kubectl: Kubectl) -> list[Object]:
-    """The overlay."""
+    """Objects of the overlay."""
     return kubectl.render(MANIFESTS / "overlays/openshift")
 
 
 @pytest.fixture(scope="module")
 def constraints(objs: list[Object]) -> Object:
-    """Its constraints."""
+    """SecurityContextConstraints of the overlay."""
     (only,) = [obj for obj in objs if obj["kind"] == "SecurityContextConstraints"]
     return only
 
 
 @pytest.mark.parametrize("name", ["overlays/openshift", "overlays/hardened"])
 def test_the_pod_is_allowed(name: str, kubectl: Kubectl, constraints: Object) -> None:
-    """The DaemonSet's pod is admitted, and so is the one without privileges, under the same constraints."""
+    """The constraints admit the DaemonSet's pod and the one without privileges."""
     assert list(refusals(constraints, kubectl.render(MANIFESTS / name))) == []
 
 
 @pytest.mark.parametrize("field", NARROWER)
-def test_what_is_granted_is_needed(field: str, objs: list[Object], constraints: Object) -> None:
-    """With less in any field the pod is not admitted, for that field's sake."""
+def test_granted_fields_are_needed(field: str, objs: list[Object], constraints: Object) -> None:
+    """With a narrower value in any field the pod is refused because of that field."""
     assert list(refusals({**constraints, field: NARROWER[field]}, objs)) == [field]
 
 
 def test_kinds_of_volumes_are_needed(objs: list[Object], constraints: Object) -> None:
-    """Each kind of volume is one that the pod has."""
+    """The pod uses each allowed kind of volume."""
     assert set(constraints["volumes"]) == kinds(pod_spec(objs))
 
 
 def test_nothing_else_is_granted(constraints: Object) -> None:
-    """Every other field withholds; a field that this test does not know is one to think about."""
+    """All other fields grant nothing; a field unknown to this test fails it."""
     assert {field: constraints[field] for field in WITHHELD} == WITHHELD
     assert {constraints[field]["type"] for field in ANY} == {"RunAsAny"}
     assert set(constraints) == {"apiVersion", "kind", "metadata", "volumes", *NARROWER, *WITHHELD, *ANY}

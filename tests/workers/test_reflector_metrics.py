@@ -1,4 +1,4 @@
-"""What is counted of a reflector."""
+"""Metrics of a reflector."""
 
 from __future__ import annotations
 
