@@ -1,4 +1,4 @@
-"""Names from the API server, for the sampler: threads that keep the node's pods in step, and namespaces where asked for."""
+"""Reflectors of the sampler: the pods of the node, and namespaces if their labels are configured, for the labels of containers."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from telegen.cadvisor.identity.label_resolver import LabelResolver
 from telegen.process.os_process import trim_memory
 from workers._base import Worker
 from workers._client_factory import make_client, reflector_settings
-from workers._reflector_metrics import Observer
+from workers._reflector_metrics import ReflectorMetrics
 from workers._threads import Threads
 
 PODS, NAMESPACES = "containers/names/pods", "containers/names/namespaces"
-"""What these collections are called among the stores in the agent's own metrics."""
+"""Values of the label `store` in the agent's own metrics."""
 
 
 class Index(Fed, Protocol):
-    """What is fed: names, in a form that is quick to ask."""
+    """Store of a reflector: an index of names."""
 
     synced: threading.Event
 
     def __len__(self) -> int:
-        """How many objects there are."""
+        """Return the number of objects."""
 
 
 class NameThreads:
-    """One thread per collection, none when there is no API server or the node's name is not known."""
+    """One thread per collection; none without an API server or the name of the node."""
 
     def __init__(self, worker: Worker, names: LabelResolver) -> None:
-        """Start them."""
+        """Start the threads."""
         self._worker, self._threads = worker, Threads(worker)
         self._indexes = [self._start(*followed) for followed in _followed(worker, names)]
         if not self._indexes:
             _explain(worker)
 
     def check(self) -> None:
-        """Make sure that they all live.
+        """Check that all threads run.
 
         Raises:
-            RuntimeError: one has ended.
+            RuntimeError: a thread has ended.
         """
         self._threads.check()
 
     @property
     def synced(self) -> bool:
-        """Whether each collection has come whole."""
+        """True if each index has taken a complete state."""
         return all(index.synced.is_set() for index in self._indexes)
 
     def _start(self, name: str, collection: Collection, index: Index) -> Index:
@@ -62,13 +62,13 @@ class NameThreads:
 
 
 def node_name(worker: Worker) -> str:
-    """The node whose cgroups these are, "" when nobody says."""
+    """Return the name of the node whose cgroups are sampled; "" if it is not configured."""
     kube = worker.config.kube_metrics
     return kube.node_name or kube.kube_state.node or worker.shared.environ.get("NODE_NAME", "")
 
 
 def _followed(worker: Worker, names: LabelResolver) -> Iterator[tuple[str, Collection, Index]]:
-    """(name, collection, what it fills) of what is to be followed."""
+    """Yield (store name, collection, index) of each collection to follow."""
     node = node_name(worker)
     if not worker.shared.cluster or not node:
         return
@@ -78,7 +78,7 @@ def _followed(worker: Worker, names: LabelResolver) -> Iterator[tuple[str, Colle
 
 
 def _explain(worker: Worker) -> None:
-    """Say why the API is not asked, if that may surprise."""
+    """Log the reason why no pods are watched; a warning if a setting needs them."""
     cadvisor = worker.config.kube_metrics.cadvisor
     asked = cadvisor.pod_labels or cadvisor.pod_annotations or cadvisor.namespace_labels or cadvisor.workload
     if worker.shared.cluster or asked:
@@ -87,15 +87,15 @@ def _explain(worker: Worker) -> None:
         worker.log.log(logging.WARNING if asked else logging.INFO, "%s: %s", why, effect)
 
 
-class _IndexObserver(Observer):
-    """Of an index."""
+class _IndexObserver(ReflectorMetrics):
+    """Metrics and log lines of the reflector of an index."""
 
     def __init__(self, worker: Worker, name: str, index: Index) -> None:
         super().__init__(worker.telemetry, worker.log, name)
         self._index = index
 
     def took(self, seconds: float) -> None:
-        """Say how much the index holds; parsing has left memory behind."""
+        """Note the size of the index, and return the memory that parsing has used."""
         self.telemetry.objects.labels(self.name).set(len(self._index))
         self.log.info("%s: synced %d objects in %.1f s", self.name, len(self._index), seconds)
         trim_memory()

@@ -1,4 +1,4 @@
-"""What a reflector does, as counters and lines of the log."""
+"""Metrics and log lines of a reflector."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ MALFORMED_INTERVAL = 60.0
 """Seconds between two log lines about malformed objects of a collection."""
 
 
-class Observer:
-    """Counts for one collection, and logs what is worth a line.
+class ReflectorMetrics:
+    """Counters and log lines of one collection; see `telegen.api.protocols.ReflectorObserver`.
 
-    A subclass says in `took` what a whole state was.
+    A subclass may note in `took` the size of a complete state.
     """
 
     def __init__(self, telemetry: Telemetry, log: logging.Logger, name: str) -> None:
         """Prepare the counters.
 
         Args:
-            name: what the collection is called among the stores in the agent's own metrics.
+            name: value of the label `store` in the agent's own metrics.
         """
         self.telemetry, self.log, self.name = telemetry, log, name
         self._events, self._received = telemetry.events.labels(name), telemetry.received.labels(name)
@@ -33,7 +33,7 @@ class Observer:
         self._count, self._bytes = 0, 0
 
     def took(self, seconds: float) -> None:
-        """A whole state is there, so many seconds after it was asked for."""
+        """Note a complete state; `seconds` is the time since its request."""
 
     def listing(self, by: str, again: bool) -> None:
         """Count lists."""
@@ -42,14 +42,14 @@ class Observer:
             self.telemetry.relists.labels(self.name).inc()
 
     def synced(self, seconds: float) -> None:
-        """Note a whole state."""
+        """Note a complete state."""
         self._note()
         self.telemetry.last_sync.labels(self.name).set(time.time())
         self._last_failure = ""
         self.took(seconds)
 
     def cut(self, left_out: int | None) -> None:
-        """Say what object_limit has left out."""
+        """Note the objects that object_limit left out."""
         self.telemetry.left_out.labels(self.name).set(NAN if left_out is None else left_out)
         if left_out != 0:
             count = "an unknown number of" if left_out is None else left_out

@@ -1,4 +1,4 @@
-"""Finds out which cluster this is, by the UID of its namespace kube-system."""
+"""Worker that identifies the cluster by the UID of its namespace kube-system."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from telegen.api.reflector import Reflector
 from telegen.kubestate.registry import RESOURCES
 from workers._base import BEAT, KUBE_SYSTEM, Worker
 from workers._client_factory import make_client, reflector_settings
-from workers._reflector_metrics import Observer
+from workers._reflector_metrics import ReflectorMetrics
 from workers._threads import Threads
 
 STORE = "cluster_uid"
-"""What the namespace is called among the stores in the agent's own metrics."""
+"""Value of the label `store` in the agent's own metrics."""
 
 
 class IdentifyWorker(Worker):
-    """Asks until it is told, writes the UID where all workers read it, and ends; the supervisor then starts those that
-    have waited for it.
+    """Writes the UID into shared memory, and ends. The supervisor starts the other workers after that.
 
-    Only `list` and `watch` are asked for, by name: the rights that the agent has anyway.
+    It lists and watches one namespace by name, so it needs no further rights.
     """
 
     def run(self) -> None:
-        """Beat while a thread asks: a request may take longer than SIGTERM may."""
+        """Beat while a thread sends the requests, which may take longer than the grace period."""
         collection = Collection(RESOURCES["namespaces"].path(), "metadata", {"fieldSelector": f"metadata.name={KUBE_SYSTEM}"})
         observer = _Observer(self.telemetry, self.log, STORE)
         settings = reflector_settings(self.config)
@@ -38,41 +37,41 @@ class IdentifyWorker(Worker):
             threads.check()
 
     def found(self, uid: str) -> None:
-        """Say it, and end."""
+        """Publish the UID, and end."""
         self.shared.uid.write(uid)
-        self.log.info("the cluster is %s, by its namespace %s", uid, KUBE_SYSTEM)
+        self.log.info("the cluster has the UID %s (namespace %s)", uid, KUBE_SYSTEM)
         self.stop.set()
 
 
 class _Finder:
-    """A reflector's store for the one namespace."""
+    """Store of the reflector: publishes the UID of the namespace."""
 
     def __init__(self, worker: IdentifyWorker) -> None:
         self._worker = worker
 
     def replace(self, events: Iterable[Event]) -> None:
-        """Take what is there."""
+        """Take the complete state."""
         found = [obj for kind, obj in events if kind != "DELETED"]
         if not found:
-            self._worker.log.warning("there is no namespace %s; waiting for it", KUBE_SYSTEM)
+            self._worker.log.warning("the cluster has no namespace %s; waiting for it", KUBE_SYSTEM)
         for obj in found:
             self.upsert(obj)
 
     def upsert(self, obj: dict[str, Any]) -> None:
-        """Here it is."""
+        """Publish the UID."""
         self._worker.found(obj["metadata"]["uid"])
 
     def delete(self, obj: dict[str, Any]) -> None:
-        """It had not been there to be found."""
+        """Ignore it: the UID is published with the first state."""
 
     def bookmark(self, resource_version: str) -> None:
-        """Nothing has changed."""
+        """Ignore it."""
 
 
-class _Observer(Observer):
-    """Says what failures mean for the agent, and what to do where only somebody else can."""
+class _Observer(ReflectorMetrics):
+    """Adds the consequence and the remedy to the log lines of failures."""
 
     def failed(self, reason: str, message: str, delay: float) -> None:
-        """Count it, and log it when it is another than before."""
+        """Count a failure; log it if it differs from the last one."""
         cure = ": the agent's account needs the rights to list and watch namespaces (k8s/account)" if reason == "403" else ""
         super().failed(reason, f"{message}{cure}; nothing is collected before the cluster's UID is known", delay)

@@ -20,7 +20,7 @@ from telegen.election.election import Election
 from telegen.election.lease import Lease, Leases, read_lease
 from telegen.election.state import ElectionSettings
 from workers._base import BEAT, Group, Worker
-from workers._reflector_metrics import Observer
+from workers._reflector_metrics import ReflectorMetrics
 
 STORE = "election"
 """Name of the Leases among the stores in the agent's own metrics."""
@@ -100,7 +100,7 @@ class ElectWorker(Worker):
         api, stop = self.config.api, threading.Event()
         client = Client(credentials(self.shared.cluster, self.shared.environ), Timeouts(api.connect_timeout, 30.0))
         collection = Collection(leases.path, params=leases.params)
-        return Reflector(client, collection, _Inbox(self._inbox), Observer(self.telemetry, self.log, STORE), stop), stop
+        return Reflector(client, collection, _Inbox(self._inbox), ReflectorMetrics(self.telemetry, self.log, STORE), stop), stop
 
     def _count(self, verb: str) -> None:
         """Count a request; beat before it, as it may take a while."""

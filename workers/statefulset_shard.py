@@ -1,4 +1,4 @@
-"""The follower of this agent's StatefulSet: which shard is ours follows from its replicas and our pod's ordinal."""
+"""Worker that derives the shard of this agent from the replicas of its StatefulSet and the ordinal of its pod."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from telegen.process.os_process import BootFailure, Exit
 from telegen.shm.shared_value import SharedShard
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client, reflector_settings
-from workers._reflector_metrics import Observer
+from workers._reflector_metrics import ReflectorMetrics
 
 STORE = "shard"
-"""What the StatefulSet is called among the stores in the agent's own metrics."""
+"""Value of the label `store` in the agent's own metrics."""
 
 
 class ShardWorker(Worker):
-    """Finds the StatefulSet of our pod, watches it, and notes the shard where the supervisor sees it.
+    """Watches the StatefulSet of the agent's pod, and writes the shard into shared memory for the supervisor.
 
-    Only `list` and `watch` are asked for, by name: the rights that the agent has anyway.
+    It lists and watches single objects by name, so it needs no further rights.
     """
 
     def run(self) -> None:
-        """Beat while a thread asks and watches. What cannot be right ends the agent, unless it has a shard already."""
+        """Beat while a thread sends the requests. A pod that cannot have a shard ends the agent, unless it has one already."""
         state = self.config.kube_metrics.kube_state
         self._pod, self._namespace = state.pod, state.pod_namespace
         self._problem = ""
@@ -47,7 +47,7 @@ class ShardWorker(Worker):
                 raise BootFailure(Exit.BOOT, self._problem) if self._problem else RuntimeError("the watch has ended")
 
     def _follow(self) -> None:
-        """Ask until the StatefulSet is known, then watch it for ever."""
+        """Find the StatefulSet, then watch it until the worker stops."""
         client, settings = make_client(self.shared), reflector_settings(self.config)
         backoff = Backoff(settings, random.random, time.monotonic)
         while not self.stop.is_set():
@@ -56,7 +56,7 @@ class ShardWorker(Worker):
                 path = RESOURCES["statefulsets"].path(self._namespace)
                 collection = Collection(path, params={"fieldSelector": f"metadata.name={name}"})
                 store = _Follower(self._pod, self.shared.shard, self.log)
-                Reflector(client, collection, store, Observer(self.telemetry, self.log, STORE), self.stop, settings).run()
+                Reflector(client, collection, store, ReflectorMetrics(self.telemetry, self.log, STORE), self.stop, settings).run()
             except (ApiError, Unreachable, ProtocolError) as error:
                 self.telemetry.errors.labels(STORE, label(error)).inc()
                 self.log.warning("pod %s/%s: %s", self._namespace, self._pod, error)
@@ -66,42 +66,42 @@ class ShardWorker(Worker):
             self.stop.wait(backoff.next())
 
     def _owner(self, client: Client) -> str:
-        """The name of our pod's StatefulSet."""
+        """Return the name of the StatefulSet that owns the agent's pod."""
         query = {"fieldSelector": f"metadata.name={self._pod}"}
         path = RESOURCES["pods"].path(self._namespace)
         found = client.get(path, query, REPRESENTATIONS["metadata"].list_accept)
         if not isinstance(found, dict):
-            raise ProtocolError("a list is no object")
+            raise ProtocolError("a list is not an object")
         if not found.get("items"):
             raise NoShard("there is no such pod")
         return owner_of(found["items"][0])
 
     def _is_hopeless(self, error: NoShard) -> bool:
-        """Note what cannot be right; whether the agent has no shard to go on with."""
+        """Note that the pod cannot have a shard; True if the agent has none to continue with."""
         problem = f"kube_metrics.kube_state.pod: {self._namespace}/{self._pod}: {error}"
         if self.shared.shard.read() is None:
             self._problem = problem
             return True
-        self.log.error("%s; the shard stays as it was", problem)
+        self.log.error("%s; keeping the shard", problem)
         return False
 
 
 class _Follower:
-    """A reflector's store for the one StatefulSet."""
+    """Store of the reflector: publishes the shard."""
 
     def __init__(self, pod: str, cell: SharedShard, log: logging.Logger) -> None:
         self._pod, self._cell, self._log = pod, cell, log
 
     def replace(self, events: Iterable[Event]) -> None:
-        """Take what is there."""
+        """Take the complete state."""
         found = [obj for kind, obj in events if kind != "DELETED"]
         if not found:
-            self._log.warning("the StatefulSet of %s is not there", self._pod)
+            self._log.warning("the StatefulSet of pod %s does not exist; waiting for it", self._pod)
         for obj in found:
             self.upsert(obj)
 
     def upsert(self, obj: dict[str, Any]) -> None:
-        """Note the shard, when it is another one."""
+        """Publish the shard if it has changed."""
         shard = shard_in(self._pod, obj)
         if shard == self._cell.read():
             return
@@ -110,11 +110,11 @@ class _Follower:
         if number < total:
             self._log.info("shard %d of %d, by StatefulSet %s", number, total, obj["metadata"]["name"])
         else:
-            self._log.warning("no shard: %s is beyond the %d replicas and about to go", self._pod, total)
+            self._log.warning("no shard: pod %s is beyond the %d replicas and will be deleted", self._pod, total)
 
     def delete(self, obj: dict[str, Any]) -> None:
-        """Pods that outlive their StatefulSet go on as they are."""
-        self._log.warning("the StatefulSet is gone; the shard stays as it was")
+        """Keep the shard: a pod may outlive its StatefulSet."""
+        self._log.warning("the StatefulSet was deleted; keeping the shard")
 
     def bookmark(self, resource_version: str) -> None:
-        """Nothing has changed."""
+        """Ignore it."""

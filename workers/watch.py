@@ -28,7 +28,7 @@ from telegen.shm.shared_value import SharedText
 from telegen.shm.writer import ArenaWriter
 from workers._base import BEAT, KUBE_SYSTEM, Assignment, Worker
 from workers._client_factory import make_client, reflector_settings
-from workers._reflector_metrics import Observer
+from workers._reflector_metrics import ReflectorMetrics
 from workers._threads import Threads
 
 CONNECTORS = 4
@@ -154,7 +154,7 @@ class _GenerateErrors:
             )
 
 
-class StoreObserver(Observer):
+class StoreObserver(ReflectorMetrics):
     """Metrics and log lines of a store's reflector."""
 
     def __init__(self, telemetry: Telemetry, log: logging.Logger, store: MetricsStore) -> None:

@@ -78,5 +78,5 @@ def test_nothing_can_be_written() -> None:
     environ = {**clean_environ(), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     (line,) = done.stderr.splitlines()
-    assert line.startswith("telegen: no folder for the agent's own metrics: No usable temporary directory found")
-    assert line.endswith("/dev/shm or /tmp has to be writable") and done.returncode == 4
+    assert line.startswith("telegen: cannot create a folder for the agent's own metrics: No usable temporary directory found")
+    assert line.endswith("make /dev/shm or /tmp writable") and done.returncode == 4

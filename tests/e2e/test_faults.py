@@ -108,7 +108,8 @@ def test_hanging_worker_is_aborted_with_its_stacks(server: SimulatedServer) -> N
 
 def test_all_stopped_and_continued(server: SimulatedServer) -> None:
     """A long stop of all processes, as when a machine is suspended, aborts no worker, even if the web workers' arbiter continues first."""
-    with start_agent(FAST.replace("supervisor: {{", "supervisor: {{heartbeat_timeout: 3s, "), url=server.url) as agent:
+    config = FAST.replace("supervisor: {{", "supervisor: {{heartbeat_timeout: 3s, ") + "web: {{workers: 2}}\n"
+    with start_agent(config, url=server.url) as agent:
         agent.wait_ready()
         (arbiter,) = agent.named("telegen-web")
         wait_for("both that serve", lambda: bool(agent.named("telegen-web-1")), 10)

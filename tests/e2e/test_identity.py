@@ -74,7 +74,7 @@ def test_api_server_that_comes_late_and_goes(server: SimulatedServer) -> None:
             wait_for(f"another {name}", lambda: bool(agent.named(name)) and agent.named(name) != before, 10)
         wait_for("a pass", lambda: get(f"{agent.url}/metrics/cadvisor").body.count(label.encode()) > 100, 10)
         assert others(agent, label) == []
-        assert agent.log.read_text().count("the cluster is ") == 1
+        assert agent.log.read_text().count("the cluster has the UID ") == 1
 
 
 def _errors(agent: Agent) -> float:
@@ -109,7 +109,7 @@ def test_namespace_that_is_not_there_yet(server: SimulatedServer) -> None:
     namespace = server.state.collections["namespaces"].objects["", "kube-system"].load()
     server.state.delete("namespaces", "", "kube-system")
     with start_agent(TEXT, url=server.url) as agent:
-        wait_for("a word", lambda: "there is no namespace kube-system" in agent.log.read_text(), 10)
+        wait_for("a word", lambda: "the cluster has no namespace kube-system" in agent.log.read_text(), 10)
         server.state.put("namespaces", namespace)
         agent.wait_ready()
         assert others(agent, f'cluster="{uid(server)}"') == []
@@ -149,7 +149,7 @@ def test_kubeconfig_that_names_another_cluster(server: SimulatedServer, tmp_path
             agent.process.send_signal(signal.SIGHUP)
             wait_for("the reload", lambda: agent.log.read_text().count("configuration reloaded") == 1, 10)
             agent.wait_ready()
-            assert agent.log.read_text().count("the cluster is ") == 1
+            assert agent.log.read_text().count("the cluster has the UID ") == 1
             kubeconfig(file, there=other.url)
             agent.process.send_signal(signal.SIGHUP)
             agent.wait_page("the other one", lambda page: f'\nkube_pod_created{{cluster="{uid(other)}"' in page, 15)

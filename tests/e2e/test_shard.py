@@ -45,7 +45,7 @@ def test_shard_follows_the_replicas(server: SimulatedServer) -> None:
     beyond the replicas shows nothing; all of it without a failed scrape and with the rights that list and watch give."""
     server.state.put("pods", pod("telegen-6", OWNER))
     with start_agent(TEXT, url=server.url, pod="telegen-6") as agent:
-        wait_for("the warning", lambda: "the StatefulSet of telegen-6 is not there" in agent.log.read_text(), 10)
+        wait_for("the warning", lambda: "the StatefulSet of pod telegen-6 does not exist" in agent.log.read_text(), 10)
         assert b"watch-pods: pods: not synced yet" in get(f"{agent.url}/readyz").body
         assert shown(agent) == set()
         for replicas, start, shard in [(2, 5, (1, 2)), (3, 5, (1, 3)), (1, 6, (0, 1)), (1, 5, (1, 1)), (4, 3, (3, 4))]:
@@ -55,7 +55,7 @@ def test_shard_follows_the_replicas(server: SimulatedServer) -> None:
             own = agent.page("/telemetry")
             assert f"telegen_shard_ordinal {shard[0]}.0" in own and f"telegen_total_shards {shard[1]}.0" in own
         server.state.delete("statefulsets", "watching", "telegen")
-        wait_for("the loss", lambda: "the shard stays as it was" in agent.log.read_text(), 10)
+        wait_for("the loss", lambda: "keeping the shard" in agent.log.read_text(), 10)
         assert shown(agent) == wanted(server, 3, 4) != set()
         agent.config.write_text(agent.config.read_text().replace("    pod: telegen-6\n    pod_namespace: watching\n", ""))
         wait_for("everything", lambda: shown(agent) == wanted(server, 0, 1), 15)

@@ -12,13 +12,13 @@ import pytest
 
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.shm.heartbeats import Heartbeats
-from workers._reflector_metrics import Observer
+from workers._reflector_metrics import ReflectorMetrics
 
 
-def last_event(folder: Path, act: Callable[[Observer], None]) -> float | None:
+def last_event(folder: Path, act: Callable[[ReflectorMetrics], None]) -> float | None:
     """Time of the last event of a store, as a scrape shows it, after a process has reported something."""
     if (pid := os.fork()) == 0:
-        act(Observer(Telemetry("watch-cluster"), logging.getLogger("test"), "pods"))
+        act(ReflectorMetrics(Telemetry("watch-cluster"), logging.getLogger("test"), "pods"))
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     return reading_registry(Heartbeats(1), {}).get_sample_value("telegen_store_last_event_timestamp_seconds", {"store": "pods"})
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_answered_watch_is_a_sign_of_life(folder: Path) -> None:
     """A source that answers watches is not silent, though they deliver nothing."""
     before = time.time()
-    value = last_event(folder, Observer.answered)
+    value = last_event(folder, ReflectorMetrics.answered)
     assert value is not None and before <= value <= time.time()
 
 
@@ -47,11 +47,11 @@ def test_resource_that_the_server_lacks(folder: Path) -> None:
 def test_resource_that_is_removed_and_returns(folder: Path) -> None:
     """The time of the last event ends when a resource is removed, and begins anew when it is served again."""
 
-    def removed(observer: Observer) -> None:
+    def removed(observer: ReflectorMetrics) -> None:
         observer.answered()
         observer.absent(30.0)
 
-    def returned(observer: Observer) -> None:
+    def returned(observer: ReflectorMetrics) -> None:
         removed(observer)
         observer.answered()
 
@@ -61,7 +61,7 @@ def test_resource_that_is_removed_and_returns(folder: Path) -> None:
 
 def test_log_of_a_resource_that_the_server_lacks(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The first 404 is one line at info, the next ones are debug, as are watches that deliver nothing."""
-    observer = Observer(Telemetry("watch-cluster"), logging.getLogger("test"), "pods")
+    observer = ReflectorMetrics(Telemetry("watch-cluster"), logging.getLogger("test"), "pods")
     with caplog.at_level(logging.DEBUG):
         for report in (lambda: observer.absent(30.0), lambda: observer.absent(40.0), observer.quiet):
             report()

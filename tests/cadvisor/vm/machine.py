@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tests.cadvisor.vm.image import HERE, MISSING, TREE, Unavailable, folder, missing, site
+from tests.cadvisor.vm.image import HERE, LOCKS, MISSING, TREE, Unavailable, folder, missing, site
 
 MEMORY_MIB = 1536
-TREE_PARTS = ("telegen", "workers", "tests", "k8s", "setup.cfg")
+TREE_PARTS = ("telegen", "workers", "tests", "k8s", "setup.cfg", *LOCKS)
 """Paths of this tree that are visible in the machine, in /tree."""
 KERNEL = "console=ttyS0 quiet loglevel=4 psi=1 swapaccount=1 hugepages=8 panic=-1 nokaslr mitigations=off tsc=reliable"
 
