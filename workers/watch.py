@@ -31,7 +31,7 @@ from workers._client_factory import make_client, reflector_settings
 from workers._reflector_metrics import ReflectorMetrics
 from workers._threads import Threads
 
-CONNECTORS = 4
+CONNECTORS = 2
 """Threads that take complete states and open watches: a resource that the API server does not answer occupies one of them."""
 COLLECT = 60.0
 """Seconds between two runs of the garbage collector. Automatic collection is off, as it makes parsing four times slower."""

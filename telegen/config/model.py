@@ -29,7 +29,6 @@ GROUPS: Mapping[str, Names] = {
         "replicationcontrollers",
         "statefulsets",
     ),
-    "network": ("endpoints", "endpointslices", "ingressclasses", "ingresses", "networkpolicies", "services"),
 }
 """Resources that share a process; resources in no group share one called `cluster`."""
 

@@ -19,11 +19,11 @@ def plan(folder: Path, state: str) -> Plan:
 
 def test_processes_of_node_scope(tmp_path: Path) -> None:
     """All resources, pods too, belong to the holder of the only shard."""
-    made = plan(tmp_path, "resources: [pods, nodes, services]")
+    made = plan(tmp_path, "resources: [pods, nodes, deployments]")
     shown = [(one.name, one.stores, one.agent_shard, one.lease_shard) for one in made.assignments]
     assert shown == [
         ("watch-pods", ("pods",), (0, 1), 0),
-        ("watch-network", ("services",), (0, 1), 0),
+        ("watch-workloads", ("deployments",), (0, 1), 0),
         ("watch-cluster", ("nodes",), (0, 1), 0),
         ("elect", (), (0, 1), None),
         ("web", (), (0, 1), None),
