@@ -181,6 +181,16 @@ class ControlPlane:
             raise Refused(f"{method} {path}: {answer.status} {answer.data.decode()[:500]}")
         return json.loads(answer.data)
 
+    def request_raw(self, method: str, path: str, body: bytes) -> None:
+        """Send one request of the administrator, whose body is JSON that Python need not be able to decode.
+
+        Raises:
+            Refused: the answer was no success.
+        """
+        answer = self._send(method, path, body, "application/json")
+        if answer.status >= 300:
+            raise Refused(f"{method} {path}: {answer.status} {answer.data.decode()[:500]}")
+
     def create(self, obj: Object) -> Object:
         """Create an object, then set its status through the subresource."""
         path = _collection(obj)
