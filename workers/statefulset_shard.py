@@ -96,7 +96,8 @@ class _Follower:
         """Take the complete state."""
         found = [obj for kind, obj in events if kind != "DELETED"]
         if not found:
-            self._log.warning("the StatefulSet of pod %s does not exist; waiting for it", self._pod)
+            action = "waiting for it" if self._cell.read() is None else "keeping the shard"
+            self._log.warning("the StatefulSet of pod %s does not exist; %s", self._pod, action)
         for obj in found:
             self.upsert(obj)
 

@@ -82,6 +82,8 @@ class _Server(http.server.ThreadingHTTPServer):
     """Server whose threads end with the process."""
 
     daemon_threads = True
+    # An agent connects for all its resources at once; Linux delays what does not fit into the queue by a second.
+    request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print a traceback, except when a client has closed the connection."""

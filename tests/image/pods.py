@@ -138,7 +138,7 @@ class Pods:
         settings["kube_metrics"]["cadvisor"] |= {"enabled_metrics": sorted(OPTIONAL - {"percpu"}), "collect_interval": "1s"}
         files.write(telegen_yaml=yaml.safe_dump(settings))
         self._wait_page("all groups", lambda text: "container_network_tcp_usage_total{" in text)
-        wait_for("layers", lambda: self._measured() or "layers of containers may not be read" in log.read_text(), 20, 0.2)
+        wait_for("layers", lambda: self._measured() or "disk usage of containers: " in log.read_text(), 20, 0.2)
         return Page(self._text("/metrics"))
 
     def _measured(self) -> bool:
