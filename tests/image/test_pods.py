@@ -227,7 +227,7 @@ def test_refused_files_fail_no_pass(run: Callable[[str], Ran]) -> None:
     assert set(re.findall(r'^telegen_sample_errors_total\{reason="(\w+)"\} [^0]', ran.telemetry, re.MULTILINE)) == {"EACCES"}
     assert ran.page.value("container_scrape_error") == ran.everything.value("container_scrape_error") == 0
     warnings = [line for line in ran.log.splitlines() if " warning " in line]
-    assert [line.partition(": ")[2].partition(": ")[0] for line in warnings] == ["layers of containers may not be read"]
+    assert [line.partition(": ")[2].partition(": ")[0] for line in warnings] == ["disk usage of containers"]
 
 
 def test_names_from_runtime_files_need_privileges(run: Callable[[str], Ran], quiet: str) -> None:
