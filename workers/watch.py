@@ -31,8 +31,6 @@ from workers._client_factory import make_client, reflector_settings
 from workers._reflector_metrics import ReflectorMetrics
 from workers._threads import Threads
 
-CONNECTORS = 2
-"""Threads that take complete states and open watches: a resource that the API server does not answer occupies one of them."""
 COLLECT = 60.0
 """Seconds between two runs of the garbage collector. Automatic collection is off, as it makes parsing four times slower."""
 FLUSH_SHARE = 0.2
@@ -54,10 +52,7 @@ class WatchWorker(Worker):
         self._stores = [self._make_store(name, arena) for name in self.assignment.stores]
         threads = Threads(self)
         threads.start("flush", self._flush)
-        loop = WatchLoop([self._make_reflector(store) for store in self._stores], self.stop)
-        threads.start("watch", loop.run)
-        for number in range(min(CONNECTORS, len(self._stores))):
-            threads.start(f"connect-{number}", loop.connect)
+        WatchLoop([self._make_reflector(store) for store in self._stores], self.stop, threads.start).start()
         collected = time.monotonic()
         while not self.stop.wait(BEAT):
             threads.check()

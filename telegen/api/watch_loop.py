@@ -1,7 +1,7 @@
 """One thread that follows the watches of many reflectors.
 
-An open watch is silent nearly all the time, so a thread for each would cost memory and do nothing. `run` follows all open
-watches; `connect` takes complete states and opens watches, which blocks, and runs in a few threads of its own.
+An open watch is silent nearly all the time, so a thread for each would cost memory and do nothing. One thread follows all
+open watches. Complete states are taken and watches opened by a few others, because that blocks.
 """
 
 from __future__ import annotations
@@ -13,20 +13,32 @@ import queue
 import selectors
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from telegen.api.reflector import Reflector
 
 TICK = 1.0
 """Longest time in seconds between two checks of `stop` and of the deadlines of watches."""
+CONNECTORS = 2
+"""Threads that connect. Another one starts when a reflector has waited for one for a tick: requests that the API server does
+not answer must not delay those of other resources."""
+
+StartThread = Callable[[str, Callable[[], None]], None]
+"""Function that starts a thread with a name and a target."""
 
 
 class WatchLoop:
-    """The reflectors of one process. `run` needs one thread; `connect` one or more."""
+    """The reflectors of one process."""
 
-    def __init__(self, reflectors: Sequence[Reflector], stop: threading.Event) -> None:
-        """Start with all reflectors waiting to connect, the first ones first."""
-        self._stop = stop
+    def __init__(self, reflectors: Sequence[Reflector], stop: threading.Event, start_thread: StartThread) -> None:
+        """Prepare to connect all reflectors, the first ones first.
+
+        Args:
+            start_thread: starts the threads of the loop; they end when `stop` is set.
+        """
+        self._stop, self._start_thread = stop, start_thread
+        self._connectors, self._most_connectors = 0, len(reflectors)
+        self._starved_since = float("inf")
         self._selector = selectors.DefaultSelector()
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._selector.register(self._wakeup, selectors.EVENT_READ)
@@ -38,7 +50,17 @@ class WatchLoop:
         for reflector in reflectors:
             self._to_connect.put(reflector)
 
-    def connect(self) -> None:
+    def start(self) -> None:
+        """Start the threads."""
+        self._start_thread("watch", self._run)
+        for _ in range(min(CONNECTORS, self._most_connectors)):
+            self._add_connector()
+
+    def _add_connector(self) -> None:
+        self._start_thread(f"connect-{self._connectors}", self._connect)
+        self._connectors += 1
+
+    def _connect(self) -> None:
         """Connect one reflector after the other until `stop` is set."""
         while not self._stop.is_set():
             try:
@@ -50,7 +72,7 @@ class WatchLoop:
             self._connected.put((reflector, reflector.connect()))
             os.eventfd_write(self._wakeup, 1)
 
-    def run(self) -> None:
+    def _run(self) -> None:
         """Follow all watches until `stop` is set."""
         try:
             while not self._stop.is_set():
@@ -59,6 +81,7 @@ class WatchLoop:
                 for reflector in ready:
                     self._follow(reflector)
                 self._retry_waiting()
+                self._relieve_connectors()
         finally:
             for reflector in list(self._following):
                 self._forget(reflector)
@@ -66,7 +89,7 @@ class WatchLoop:
             self._selector.close()
 
     def close(self) -> None:
-        """Free the descriptor that wakes `run`, when all threads have ended."""
+        """Free the descriptor that wakes the loop, when all threads have ended."""
         os.close(self._wakeup)
 
     def _wait(self) -> list[Reflector]:
@@ -123,6 +146,17 @@ class WatchLoop:
             heapq.heappush(self._waiting, (time.monotonic() + delay, next(self._order), reflector))
         else:
             self._to_connect.put(reflector)
+
+    def _relieve_connectors(self) -> None:
+        """Start one more connector if all have been busy for a tick while a reflector waits."""
+        now = time.monotonic()
+        if self._to_connect.empty():
+            self._starved_since = float("inf")
+        elif now - self._starved_since > TICK and self._connectors < self._most_connectors:
+            self._add_connector()
+            self._starved_since = now
+        else:
+            self._starved_since = min(self._starved_since, now)
 
     def _retry_waiting(self) -> None:
         """Connect what has waited for its delay."""
