@@ -11,6 +11,7 @@ from telegen.api.collection import Collection
 from telegen.api.protocols import ReflectorStore as Fed
 from telegen.api.reflector import Reflector
 from telegen.cadvisor.identity.label_resolver import LabelResolver
+from telegen.cadvisor.identity.pods import READS
 from telegen.process.os_process import trim_memory
 from workers._base import Worker
 from workers._client_factory import make_client, reflector_settings
@@ -72,7 +73,7 @@ def _followed(worker: Worker, names: LabelResolver) -> Iterator[tuple[str, Colle
     node = node_name(worker)
     if not worker.shared.cluster or not node:
         return
-    yield PODS, Collection("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"}), names.pods
+    yield PODS, Collection("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"}, reads=READS), names.pods
     if worker.config.kube_metrics.cadvisor.namespace_labels:
         yield NAMESPACES, Collection("/api/v1/namespaces", "metadata"), names.namespaces
 

@@ -25,9 +25,10 @@ import orjson
 from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
 from telegen.api.credentials import Cluster
-from telegen.api.decoding import event_decoder
+from telegen.api.decoding import event_decoder, list_decoder
 from telegen.api.events import INITIAL_END
 from telegen.api.reflector import Reflector
+from telegen.cadvisor.identity.pods import READS
 from telegen.kubemetrics.app import View, make_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubestate.registry import RESOURCES
@@ -76,6 +77,9 @@ def warm_up(resources: Iterable[str], selection: Selection, folder: str) -> None
         for resource, answer in answers:
             _fill(_store(resource, selection, writer), resource, answer)
         _scrape(arena, telemetry)
+        # The decoders of the sampler's reflector; those of the resources exist by now.
+        event_decoder(READS)
+        list_decoder(READS)
     except OSError as error:
         log.error("warm-up failed: %s; every process takes about 1 MB more memory", error)
     finally:

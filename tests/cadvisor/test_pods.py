@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
 import pytest
 
 from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
 from telegen.api.credentials import credentials
+from telegen.api.decoding import event_decoder
 from telegen.api.reflector import Reflector
-from telegen.cadvisor.identity.pods import NamespaceIndex, PodIndex, read_pod
+from telegen.cadvisor.identity.pods import READS, NamespaceIndex, PodIndex, read_pod
 from telegen.cadvisor.identity.workloads import workload
 from tests.api.wire import FAST, Noted, ScriptedServer, Step, bookmark, event, stream
+from tests.kubestate.schema_objects import Variation, random_object
 from tests.process_tree import wait_for
 
 UID = "3ac62ab9-3627-488b-a3ab-0898998b88ca"
@@ -203,3 +206,24 @@ def test_workloads(owner: tuple[str, str] | None, wanted: tuple[str, str]) -> No
         owners.append({"kind": owner[0], "name": owner[1], "controller": True})  # type: ignore[dict-item]
     metadata = {"labels": {"pod-template-hash": "5d4f"}, "creationTimestamp": MADE, "ownerReferences": owners}
     assert workload(pod_object(metadata=metadata)) == wanted
+
+
+def test_reads_are_sufficient() -> None:
+    """Random pods give the same entry of the index complete and decoded by `READS`; every path of it exists in some pod."""
+    decode, found = event_decoder(READS), set()
+    for seed in range(300):
+        pod = random_object("pods", "v1", "Pod", Variation(seed, 0.95, seed % 3 / 2, 1 + seed % 4))
+        pod["metadata"] = {**pod["metadata"], "uid": f"uid-{seed}", "labels": {"app": "shop"}, "annotations": {"note": "x"}}
+        kind, decoded = decode(orjson.dumps({"type": "ADDED", "object": pod}))
+        complete = read_pod(pod, lambda key: True, lambda key: True)
+        assert read_pod(decoded, lambda key: True, lambda key: True) == complete
+        found |= {path for path in READS if exists(pod, path.split("."))}
+    assert found == set(READS)
+
+
+def exists(value: Any, names: list[str]) -> bool:
+    """Return true if there is a value at a path."""
+    if not names or value is None:
+        return value is not None
+    inner = value.get(names[0].removesuffix("[]")) if isinstance(value, dict) else None
+    return any(exists(item, names[1:]) for item in inner or ()) if names[0].endswith("[]") else exists(inner, names[1:])

@@ -22,6 +22,15 @@ KeyFilter = Callable[[str], bool]
 
 _STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
 _SPECS = ("containers", "initContainers", "ephemeralContainers")
+READS = (
+    *(f"metadata.{key}" for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")),
+    *(f"metadata.{key}" for key in ("labels", "annotations", "ownerReferences")),
+    "spec.hostNetwork",
+    *(f"spec.{key}[].name" for key in _SPECS),
+    *(f"status.{key}[].{field}" for key in _STATUSES for field in ("name", "image", "restartCount", "containerID")),
+    *(f"status.{key}[].lastState.terminated.containerID" for key in _STATUSES),
+)
+"""Paths of all fields that `read_pod` reads; the rest of a pod need not be decoded."""
 
 
 @dataclass(frozen=True)
