@@ -17,6 +17,8 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
 from telegen.config import Config
@@ -32,6 +34,13 @@ CADVISOR = "/cadvisor"
 STOPPED = 3.0
 """The arbiter makes a round each second. After a longer pause than this it was stopped, and gives its processes as long to send a
 heartbeat."""
+
+
+HEADERS = 64 << 10
+"""Bytes of the headers of a request. Proxies add large cookies and tokens."""
+HEADER_FIELDS = 1000
+REQUEST_LINE = 8190
+"""Bytes of the request line; the largest limit that gunicorn has."""
 
 
 class WebWorker(Worker):
@@ -84,10 +93,30 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         super().manage_workers()
 
 
+class _Request(Request):  # type: ignore[misc]
+    """A request with a limit of all headers together; gunicorn's own limit is the product of its two settings."""
+
+    def parse(self, unreader: Any) -> Any:
+        """Parse the request line and the headers."""
+        self.max_buffer_headers = HEADERS
+        return super().parse(unreader)
+
+
+class _Parser(RequestParser):  # type: ignore[misc]
+    """Parser of the requests of a connection."""
+
+    mesg_class = _Request
+
+
 class _Worker(ThreadWorker):  # type: ignore[misc]
     """A process that serves; it returns memory to the system when it is idle."""
 
     _served = _trimmed = _quiet = 0
+
+    def handle(self, conn: Any) -> Any:
+        """Read a request with our limits."""
+        conn.parser = conn.parser or _Parser(self.cfg, conn.sock, conn.client)
+        return super().handle(conn)
 
     def handle_request(self, *args: Any) -> Any:
         """Count requests."""
@@ -135,6 +164,9 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
             "graceful_timeout": max(1, round(supervisor.grace_period) - 1),
             "keepalive": max(1, round(web.idle_timeout)),
+            "limit_request_line": REQUEST_LINE,
+            "limit_request_fields": HEADER_FIELDS,
+            "limit_request_field_size": HEADERS,
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
             "control_socket_disable": True,
             "logger_class": _Logger,

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, StoreFilter, assemble, published_stores
-from telegen.kubemetrics.negotiation import BadHeader, accepts_gzip, wants_openmetrics
+from telegen.kubemetrics.negotiation import accepts_gzip, wants_openmetrics
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.reader import ArenaReader, TornSnapshot
@@ -68,11 +68,8 @@ class Metrics:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Send the page; HEAD gets its headers."""
         started = time.perf_counter()
-        try:
-            openmetrics = wants_openmetrics(req.get_header("Accept") or "")
-            gzip = accepts_gzip(req.get_header("Accept-Encoding") or "")
-        except BadHeader as error:
-            raise falcon.HTTPBadRequest(title="Bad header", description=str(error)) from error
+        openmetrics = wants_openmetrics(req.get_header("Accept") or "")
+        gzip = accepts_gzip(req.get_header("Accept-Encoding") or "")
         try:
             page, still_open = self._assemble(openmetrics, self._wanted(req))
         except TornSnapshot as error:
@@ -107,7 +104,8 @@ class Metrics:
     def _wanted(self, req: falcon.Request) -> StoreFilter | None:
         """Return the filter of the query, None for all stores."""
         keep, drop = _names(req, "resources"), _names(req, "exclude_resources")
-        unknown = sorted(((keep or set()) | (drop or set())) - self._known)
+        # Excluding a resource that is not watched leaves nothing out, as one target list may serve several agents.
+        unknown = sorted((keep or set()) - self._known)
         if unknown:
             raise falcon.HTTPBadRequest(
                 title="Unknown resource",
@@ -122,7 +120,7 @@ def _names(req: falcon.Request, parameter: str) -> set[str] | None:
     """Return the resource names of a query parameter (comma lists, repeatable), None if it is absent."""
     if not req.has_param(parameter):
         return None
-    return {name for value in req.get_param_as_list(parameter) or [] for name in value.split(",") if name}
+    return {name for value in req.get_param_as_list(parameter) or [] for name in map(str.strip, value.split(",")) if name}
 
 
 def _answer(resp: falcon.Response, page: Page, gzip: bool, head: bool, still_open: Callable[[], bool]) -> int:
