@@ -167,7 +167,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "limit_request_line": REQUEST_LINE,
             "limit_request_fields": HEADER_FIELDS,
             "limit_request_field_size": HEADERS,
-            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
+            # The supervisor has made sure that this folder is writable.
+            "worker_tmp_dir": os.environ["PROMETHEUS_MULTIPROC_DIR"],
             "control_socket_disable": True,
             "logger_class": _Logger,
             "proc_name": "telegen-web",
