@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,7 +23,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
 from telegen.config import Config
-from telegen.kubemetrics.app import View, by_port, make_app, make_telemetry_app
+from telegen.kubemetrics.app import Closed, View, by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.process.logs import configure
 from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
@@ -140,6 +141,15 @@ class _Logger(Logger):  # type: ignore[misc]
         self.error_log = logging.getLogger("telegen.web")
         self.access_log = logging.getLogger("telegen.web.access")
         self.error_log.setLevel(max(logging.getLogger().level, logging.WARNING))
+
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log an exception. A connection that fails is no defect of the agent and gets one line without a traceback."""
+        error = sys.exc_info()[1]
+        if isinstance(error, (OSError, Closed)):
+            text = str(msg) % args if args else str(msg)
+            self.error_log.warning("%s: %s: %s", text.rstrip("."), type(error).__name__, error)
+        else:
+            super().exception(msg, *args, **kwargs)
 
 
 class _Application(BaseApplication):  # type: ignore[misc]

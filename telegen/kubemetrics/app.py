@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.reader import ArenaReader, TornSnapshot
 
+log = logging.getLogger("telegen.web")
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 LOOP_TIMEOUT = 10.0
@@ -256,6 +258,7 @@ def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
 def _routed(routes: Mapping[str, object]) -> falcon.App:  # type: ignore[type-arg]
     app: falcon.App = falcon.App(media_type=falcon.MEDIA_TEXT)  # type: ignore[type-arg]
     app.set_error_serializer(_plain_error)
+    app.add_error_handler(Exception, _unexpected)
     for path, resource in {**routes, "/": Index(routes)}.items():
         app.add_route(path, resource)
     paths = ", ".join(routes)
@@ -265,6 +268,12 @@ def _routed(routes: Mapping[str, object]) -> falcon.App:  # type: ignore[type-ar
 
     app.add_sink(not_found)
     return app
+
+
+def _unexpected(req: falcon.Request, resp: falcon.Response, error: Exception, params: object) -> None:
+    """Answer a request that met a defect. The log limits repeated tracebacks; Falcon would write each to standard error."""
+    log.error("%s %s: the answer failed: please report this", req.method, req.path, exc_info=error)
+    raise falcon.HTTPInternalServerError(description="the answer failed; the log has the cause")
 
 
 def _plain_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:

@@ -15,7 +15,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from tests.harness import Agent, free_port, get
+from telegen.demo.server import SimulatedServer
+from tests.harness import FAST, Agent, free_port, get, start_agent
 from tests.process_tree import wait_for
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -165,6 +166,22 @@ def test_size_of_headers(headers: dict[str, str], status: int, calm: Agent) -> N
         except ConnectionError:
             # The server closes the connection before it has read everything, and the kernel may drop the answer.
             assert status == 431
+
+
+def test_clients_that_fail_leave_no_traceback(server: SimulatedServer) -> None:
+    """A client that is too slow gets one line in the log; a flood of malformed requests is limited."""
+    with start_agent(FAST + "web: {{read_timeout: 1s}}\n", url=server.url) as agent:
+        agent.wait_ready()
+        with socket.create_connection(("127.0.0.1", agent.port), timeout=10) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\n")
+            assert connection.recv(1) == b""
+        for _ in range(150):
+            with socket.create_connection(("127.0.0.1", agent.port), timeout=10) as connection:
+                connection.sendall(b"\x1b[2J\nsupervisor: forged\r\n\r\n")
+                assert connection.recv(12) == b"HTTP/1.1 400"
+        log = agent.log.read_text()
+        assert "Traceback" not in log and "\x1b" not in log
+        assert log.count("Socket error processing request: ") == 1 and 1 <= log.count("Invalid request") <= 10
 
 
 def test_probes_succeed(calm: Agent) -> None:
