@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,10 +18,12 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
 from telegen.config import Config
-from telegen.kubemetrics.app import View, by_port, make_app, make_telemetry_app
+from telegen.kubemetrics.app import Closed, View, by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.process.logs import configure
 from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
@@ -32,6 +35,13 @@ CADVISOR = "/cadvisor"
 STOPPED = 3.0
 """The arbiter makes a round each second. After a longer pause than this it was stopped, and gives its processes as long to send a
 heartbeat."""
+
+
+HEADERS = 64 << 10
+"""Bytes of the headers of a request. Proxies add large cookies and tokens."""
+HEADER_FIELDS = 1000
+REQUEST_LINE = 8190
+"""Bytes of the request line; the largest limit that gunicorn has."""
 
 
 class WebWorker(Worker):
@@ -84,10 +94,30 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         super().manage_workers()
 
 
+class _Request(Request):  # type: ignore[misc]
+    """A request with a limit of all headers together; gunicorn's own limit is the product of its two settings."""
+
+    def parse(self, unreader: Any) -> Any:
+        """Parse the request line and the headers."""
+        self.max_buffer_headers = HEADERS
+        return super().parse(unreader)
+
+
+class _Parser(RequestParser):  # type: ignore[misc]
+    """Parser of the requests of a connection."""
+
+    mesg_class = _Request
+
+
 class _Worker(ThreadWorker):  # type: ignore[misc]
     """A process that serves; it returns memory to the system when it is idle."""
 
     _served = _trimmed = _quiet = 0
+
+    def handle(self, conn: Any) -> Any:
+        """Read a request with our limits."""
+        conn.parser = conn.parser or _Parser(self.cfg, conn.sock, conn.client)
+        return super().handle(conn)
 
     def handle_request(self, *args: Any) -> Any:
         """Count requests."""
@@ -112,6 +142,15 @@ class _Logger(Logger):  # type: ignore[misc]
         self.access_log = logging.getLogger("telegen.web.access")
         self.error_log.setLevel(max(logging.getLogger().level, logging.WARNING))
 
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """Log an exception. A connection that fails is no defect of the agent and gets one line without a traceback."""
+        error = sys.exc_info()[1]
+        if isinstance(error, (OSError, Closed)):
+            text = str(msg) % args if args else str(msg)
+            self.error_log.warning("%s: %s: %s", text.rstrip("."), type(error).__name__, error)
+        else:
+            super().exception(msg, *args, **kwargs)
+
 
 class _Application(BaseApplication):  # type: ignore[misc]
     """Gunicorn's settings and our WSGI application."""
@@ -135,7 +174,11 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
             "graceful_timeout": max(1, round(supervisor.grace_period) - 1),
             "keepalive": max(1, round(web.idle_timeout)),
-            "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
+            "limit_request_line": REQUEST_LINE,
+            "limit_request_fields": HEADER_FIELDS,
+            "limit_request_field_size": HEADERS,
+            # The supervisor has made sure that this folder is writable.
+            "worker_tmp_dir": os.environ["PROMETHEUS_MULTIPROC_DIR"],
             "control_socket_disable": True,
             "logger_class": _Logger,
             "proc_name": "telegen-web",

@@ -30,6 +30,14 @@ _MAX_DIGITS = 300
 """Digits of an integer; longer ones are no float either."""
 
 
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits[:_MAX_DIGITS]) * float("inf")
+
+
+DECODER = json.JSONDecoder(strict=False, parse_int=_integer, parse_constant=lambda name: None)
+"""Decoder that accepts control characters in strings and integers of any size."""
+
+
 class Malformed(Exception):
     """The bytes cannot be decoded at all."""
 
@@ -52,6 +60,11 @@ def prune(data: bytes, depth: int = DEPTH) -> bytes:
     return b"".join([*kept, data[copied:]])
 
 
+def replace_surrogates(data: bytes) -> bytes:
+    """Replace escapes of half a character, which UTF-8 cannot represent, by U+FFFD; the length stays the same."""
+    return _LONE_SURROGATE.sub(rb"\\ufffd", data)
+
+
 def decode(data: bytes) -> Any:
     """Decode JSON with all tolerance: deep values become null, integers of any size are numbers, surrogates are replaced.
 
@@ -62,9 +75,9 @@ def decode(data: bytes) -> Any:
     try:
         return orjson.loads(pruned)
     except orjson.JSONDecodeError:
-        text = _LONE_SURROGATE.sub(rb"\\ufffd", pruned).decode("utf-8", "replace")
+        text = replace_surrogates(pruned).decode("utf-8", "replace")
     try:
-        return json.loads(text, strict=False, parse_int=_integer, parse_constant=lambda name: None)
+        return DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise Malformed(str(error)) from error
 
@@ -103,10 +116,6 @@ def metadata(data: bytes, *path: str) -> dict[str, str]:
         except orjson.JSONDecodeError:
             continue
     return found
-
-
-def _integer(digits: str) -> float:
-    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits[:_MAX_DIGITS]) * float("inf")
 
 
 def _split(data: bytes) -> tuple[str, int, list[bytes], int]:

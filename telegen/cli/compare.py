@@ -72,8 +72,8 @@ class Difference:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `telegen compare`."""
-    parser.add_argument("old", help="URL or file, also compressed; - is standard input")
-    parser.add_argument("new", help="URL or file of the other page")
+    parser.add_argument("old", help="URL, host:port (path /metrics) or file, also compressed; - is standard input")
+    parser.add_argument("new", help="the other page")
     several: Any = {"action": "append", "default": [], "type": _expression, "metavar": "REGEXP"}
     parser.add_argument("--family", **several, help="only metrics whose names match, not anchored; may be repeated")
     parser.add_argument(

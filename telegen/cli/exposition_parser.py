@@ -17,6 +17,8 @@ ACCEPT = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=
 CONNECT, SILENCE = 5.0, 60.0
 """Timeouts in seconds: to connect, and between two reads of an answer."""
 
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}(/.*)?", re.ASCII)
+"""Address with a port and perhaps a path, as in targets of Prometheus."""
 _STRING = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _SAMPLE = re.compile(
     r"([a-zA-Z_:][a-zA-Z0-9_:]*)"  # name
@@ -54,14 +56,17 @@ class Scrape:
 
 
 def read(where: str) -> bytes:
-    """Read a page from a URL, from a file (compressed or not), or from standard input (`-`).
+    """Read a page from a URL, from `host:port`, from a file (compressed or not), or from standard input (`-`).
 
     Raises:
         InvalidExposition: the page cannot be read, or the server's status is not 200.
     """
     try:
-        if where.startswith(("http://", "https://")):
+        if where.lower().startswith(("http://", "https://")):
             return _fetched(where)
+        address = _ADDRESS.fullmatch(where)
+        if address and not Path(where).exists():
+            return _fetched(f"http://{where}" if address[2] else f"http://{where}/metrics")
         data = sys.stdin.buffer.read() if where == "-" else Path(where).read_bytes()
         return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     except (OSError, EOFError, zlib.error) as error:

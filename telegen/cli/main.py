@@ -20,7 +20,8 @@ from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
 from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
-from telegen.cli.render import InvalidInput, ObjectRenderer, read_objects, resources_named
+from telegen.cli.object_reader import InvalidInput, read_objects
+from telegen.cli.render import ObjectRenderer, resources_named
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubestate.selectors import Selection
 from telegen.supervisor.configuration import load_checked, print_check
@@ -58,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         description="kubectl get pods -A -o json | telegen render",
     )
     rendering.add_argument(
-        "file", nargs="?", default="-", help="JSON or YAML: an object, a List, or a stream of them (default: -, standard input)"
+        "file", nargs="?", default="-",
+        help="JSON or YAML, also compressed: objects, Lists, arrays or events of a watch (default: -, standard input)",
     )
     rendering.add_argument("--resources", default="", metavar="A,B", help="resources to render (default: as configured, else all)")
     rendering.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")

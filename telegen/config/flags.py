@@ -238,6 +238,13 @@ def ignored_flags(flags: FlagValues) -> Iterator[str]:
     return (f"--{flag.name}: {flag.help}" for flag in FLAGS if flag.ignored and flag.name in flags)
 
 
+def flag_warnings(flags: FlagValues) -> Iterator[str]:
+    """Yield a line for each flag of the command line whose value has no effect and probably was meant to have one."""
+    for flag in FLAGS:
+        if flag.read is _allowlist and flags.get(flag.name, [""])[-1].strip() == "*":
+            yield f"--{flag.name}: * without names allows nothing, as in kube-state-metrics; *=[*] allows everything"
+
+
 def flags_that_set(path: str, flags: FlagValues) -> list[str]:
     """Return the flags of the command line that set this key or one above it: `["--port"]`."""
     key = path.partition("[")[0] + "."
@@ -260,6 +267,9 @@ def read_allowlist(text: str) -> dict[str, list[str]]:
         ValueError: the text is malformed; the message gives the character, from 1, and the expected text.
     """
     allowed: dict[str, list[str]] = {}
+    if text.strip() == "*":
+        # Manifests of kube-state-metrics have it, where it has no effect: `flag_warnings` reports it.
+        return allowed
     start = 0
     while text.strip():
         equals = text.find("=", start)

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-HISTORY = 32768
-"""Changes per collection that are kept for watches."""
+HISTORY = 10_000
+"""Changes per collection that are kept for watches. A change of a pod takes 17 kB; etcd forgets changes after 5 minutes."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, StoreFilter, assemble, published_stores
-from telegen.kubemetrics.negotiation import BadHeader, accepts_gzip, wants_openmetrics
+from telegen.kubemetrics.negotiation import accepts_gzip, wants_openmetrics
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.reader import ArenaReader, TornSnapshot
 
+log = logging.getLogger("telegen.web")
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 LOOP_TIMEOUT = 10.0
@@ -68,11 +70,8 @@ class Metrics:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Send the page; HEAD gets its headers."""
         started = time.perf_counter()
-        try:
-            openmetrics = wants_openmetrics(req.get_header("Accept") or "")
-            gzip = accepts_gzip(req.get_header("Accept-Encoding") or "")
-        except BadHeader as error:
-            raise falcon.HTTPBadRequest(title="Bad header", description=str(error)) from error
+        openmetrics = wants_openmetrics(req.get_header("Accept") or "")
+        gzip = accepts_gzip(req.get_header("Accept-Encoding") or "")
         try:
             page, still_open = self._assemble(openmetrics, self._wanted(req))
         except TornSnapshot as error:
@@ -107,7 +106,8 @@ class Metrics:
     def _wanted(self, req: falcon.Request) -> StoreFilter | None:
         """Return the filter of the query, None for all stores."""
         keep, drop = _names(req, "resources"), _names(req, "exclude_resources")
-        unknown = sorted(((keep or set()) | (drop or set())) - self._known)
+        # Excluding a resource that is not watched leaves nothing out, as one target list may serve several agents.
+        unknown = sorted((keep or set()) - self._known)
         if unknown:
             raise falcon.HTTPBadRequest(
                 title="Unknown resource",
@@ -122,7 +122,7 @@ def _names(req: falcon.Request, parameter: str) -> set[str] | None:
     """Return the resource names of a query parameter (comma lists, repeatable), None if it is absent."""
     if not req.has_param(parameter):
         return None
-    return {name for value in req.get_param_as_list(parameter) or [] for name in value.split(",") if name}
+    return {name for value in req.get_param_as_list(parameter) or [] for name in map(str.strip, value.split(",")) if name}
 
 
 def _answer(resp: falcon.Response, page: Page, gzip: bool, head: bool, still_open: Callable[[], bool]) -> int:
@@ -258,6 +258,7 @@ def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
 def _routed(routes: Mapping[str, object]) -> falcon.App:  # type: ignore[type-arg]
     app: falcon.App = falcon.App(media_type=falcon.MEDIA_TEXT)  # type: ignore[type-arg]
     app.set_error_serializer(_plain_error)
+    app.add_error_handler(Exception, _unexpected)
     for path, resource in {**routes, "/": Index(routes)}.items():
         app.add_route(path, resource)
     paths = ", ".join(routes)
@@ -267,6 +268,12 @@ def _routed(routes: Mapping[str, object]) -> falcon.App:  # type: ignore[type-ar
 
     app.add_sink(not_found)
     return app
+
+
+def _unexpected(req: falcon.Request, resp: falcon.Response, error: Exception, params: object) -> None:
+    """Answer a request that met a defect. The log limits repeated tracebacks; Falcon would write each to standard error."""
+    log.error("%s %s: the answer failed: please report this", req.method, req.path, exc_info=error)
+    raise falcon.HTTPInternalServerError(description="the answer failed; the log has the cause")
 
 
 def _plain_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:

@@ -5,27 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 
-class BadHeader(ValueError):
-    """A malformed header."""
-
-
-def _items(header: str, name: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """Yield (value, parameters, quality) of each element of a header.
-
-    Raises:
-        BadHeader: a quality is not a number between 0 and 1.
-    """
+def _items(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Yield (value, parameters, quality) of each element of a header; a quality that is not between 0 and 1 is ignored."""
     for element in header.split(","):
         value, *parameters = [part.strip() for part in element.split(";")]
         pairs = dict(part.partition("=")[::2] for part in parameters)
-        try:
-            quality = float(pairs.pop("q", "1"))
-        except ValueError:
-            quality = -1.0
-        if not 0 <= quality <= 1:
-            raise BadHeader(f"{name}: {element.strip()!r} has no quality between 0 and 1")
         if value:
-            yield value.lower(), pairs, quality
+            yield value.lower(), pairs, _quality(pairs.pop("q", "1"))
+
+
+def _quality(text: str) -> float:
+    # A scrape with an odd header is better than none; kube-state-metrics serves such clients too.
+    try:
+        quality = float(text)
+    except ValueError:
+        return 1.0
+    return quality if 0 <= quality <= 1 else 1.0
 
 
 def wants_openmetrics(accept: str) -> bool:
@@ -34,7 +29,7 @@ def wants_openmetrics(accept: str) -> bool:
     Formats that are not served (protobuf) are ignored, so that a client which prefers one of them gets its next choice.
     """
     best = (0.0, False)
-    for value, parameters, quality in _items(accept, "Accept"):
+    for value, parameters, quality in _items(accept):
         if value == "application/openmetrics-text":
             served = parameters.get("version", "1.0.0").strip('"') in ("1.0.0", "0.0.1")
         else:
@@ -47,5 +42,5 @@ def wants_openmetrics(accept: str) -> bool:
 def accepts_gzip(accept_encoding: str) -> bool:
     """Return True if the header names gzip with a quality above 0."""
     return any(
-        value in ("gzip", "x-gzip") and quality > 0 for value, _, quality in _items(accept_encoding, "Accept-Encoding")
+        value in ("gzip", "x-gzip") and quality > 0 for value, _, quality in _items(accept_encoding)
     )

@@ -6,11 +6,8 @@ a restart neither loses counters nor adds files. Heartbeats and memory of the pr
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -22,49 +19,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from telegen import __version__
+from telegen.kubemetrics.value_files import ValueFile
 from telegen.shm.heartbeats import Heartbeats
 
 Mode = Literal["livemostrecent", "livesum", "livemin"]
 """Aggregation of the values of several processes; processes that were dropped by `forget` do not count."""
 LAST_EVENT = "telegen_store_last_event_timestamp_seconds"
-_PREFIX = "telegen-telemetry-"
-_LOCK = "lock"
-
-
-def make_folder() -> str:
-    """Create a folder for the value files, on a tmpfs if there is one, and remove folders of agents that were killed.
-
-    Returns:
-        The path, which is also put into the environment for prometheus_client.
-
-    Raises:
-        OSError: no folder is writable.
-    """
-    base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
-    for left in base.glob(f"{_PREFIX}*"):
-        if _is_abandoned(left):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base)
-    # All processes of the agent inherit the lock, so it is held until the last of them has ended. A pid would not do: in a
-    # container the pid is always 1, and files outlive a restart of the container.
-    fcntl.flock(os.open(f"{folder}/{_LOCK}", os.O_CREAT | os.O_RDWR, 0o600), fcntl.LOCK_EX)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    return folder
-
-
-def _is_abandoned(folder: Path) -> bool:
-    """Return True if no process uses a folder. A folder without a readable lock is new or another user's: return False."""
-    try:
-        lock = os.open(folder / _LOCK, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(lock)
-    return True
 
 
 class Telemetry:
@@ -76,6 +36,8 @@ class Telemetry:
         Args:
             process: the worker's name; its successor continues the counters.
         """
+        # prometheus_client allocates its files page by page; it has no other way to replace them.
+        values.MmapedDict = ValueFile  # type: ignore[attr-defined]
         # prometheus_client names value files by pid unless it is given another identifier; it has no other way to set one.
         values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
         registry = CollectorRegistry(auto_describe=False)

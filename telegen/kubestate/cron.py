@@ -3,15 +3,15 @@
 A schedule is five fields (minute, hour, day of month, month, day of week) of numbers or names, lists, ranges and steps; or
 a word such as `@hourly`; or `@every 90m`.
 
-kube-state-metrics reads schedules by a fork of robfig/cron (github.com/netresearch/go-cron) that differs from the CronJob
-controller. This module gives the fork's results:
+The times are those of the CronJob controller, which reads schedules by github.com/robfig/cron 3.0.1:
 
-- A day matches only if both day fields match.
-- A step must be smaller than its range.
-- Days of the week go to 7, which is Sunday: 1/2 includes Sunday.
-- A time that an advance of the clock skips is due in the hour after it.
+- If both day fields are restricted, a day matches if one of them matches. `*`, `?` and `*/1` do not restrict; `*/2` does.
+- A step that is larger than its range gives the first value: `*/60` in the minutes is hourly.
+- Days of the week are 0 to 6. A range does not wrap around.
 
-The search takes the same steps as the fork, so that days on which the clock changes have the same result.
+The search takes the same steps as that library, so that days on which the clock changes have the same result. One step is that of
+kube-state-metrics: a time that an advance of the clock skips is due in the hour after it. The controller leaves it out.
+kube-state-metrics uses another library, which differs from the controller in the three points of the list as well.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BOUNDS: tuple[tuple[int, int, dict[str, int]], ...] = (
     (0, 23, {}),
     (1, 31, {}),
     (1, 12, {name: number for number, name in enumerate(_MONTHS, 1)}),
-    (0, 7, {name: number for number, name in enumerate(_DAYS)}),
+    (0, 6, {name: number for number, name in enumerate(_DAYS)}),
 )
 _WORDS = {
     "@yearly": "0 0 1 1 *",
@@ -46,11 +46,13 @@ _WORDS = {
     "@hourly": "0 * * * *",
 }
 _NUMBER = re.compile(r"\+?\d+", re.ASCII)
+_ANY = re.compile(r"[*?][^/]*(/\+?0*1)?", re.ASCII)
+"""Part of a day field that does not restrict the days."""
 _DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST = (1 << 63) // 10**9
 _LONGEST_TEXT = 1024
-"""Limit of kube-state-metrics in bytes, including the zone as `CRON_TZ=... ` before the schedule."""
+"""Limit in bytes, including the zone as `CRON_TZ=... ` before the schedule; it bounds the cache. kube-state-metrics has the same."""
 _CYCLE = 146097 * 86400
 """Seconds of 400 years, after which the calendar repeats."""
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -63,6 +65,30 @@ Zone = Optional[tzinfo]
 
 class Malformed(ValueError):
     """A schedule or time zone that cannot be parsed."""
+
+
+@dataclass(frozen=True)
+class _Times:
+    """Values of the five fields."""
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    """Days of the week; Sunday is 0."""
+    either: bool
+    """True if a day matches by one of its two fields; False if both must match."""
+
+    def include_day(self, day: int, weekday: int) -> bool:
+        """Return True if the day fields match."""
+        fits, fits_week = day in self.days, weekday in self.weekdays
+        return fits or fits_week if self.either else fits and fits_week
+
+    def never(self) -> bool:
+        """Return True if a field has no value, as `,` has none."""
+        days = self.days or self.weekdays if self.either else self.days and self.weekdays
+        return not (self.minutes and self.hours and self.months and days)
 
 
 @dataclass(frozen=True)
@@ -101,12 +127,12 @@ def _read(text: str, zone_name: str | None) -> Schedule:
     prefixed = text if zone_name is None else f"CRON_TZ={zone_name} {text}"
     if len(prefixed.encode()) > _LONGEST_TEXT:
         raise Malformed(f"{text[:80]!r}... is longer than {_LONGEST_TEXT} bytes")
-    # With spec.timeZone the peer adds the zone itself, and a second one in the text is malformed.
+    # The API server refuses a zone in the text beside spec.timeZone.
     if zone_name is None and text.startswith(("TZ=", "CRON_TZ=")):
         prefix, _, text = text.partition(" ")
         zone_name = prefix.partition("=")[2]
     zone = None if zone_name is None else _zone(zone_name)
-    # The peer trims a schedule behind a zone, but not a schedule alone: "@hourly " is malformed.
+    # The controller trims a schedule behind a zone, but not a schedule alone: "@hourly " is malformed.
     text = text if zone_name is None else text.strip()
     if text.startswith("@every "):
         delay = _delay(text[len("@every ") :])
@@ -114,10 +140,11 @@ def _read(text: str, zone_name: str | None) -> Schedule:
     fields = _WORDS.get(text, text).split()
     if len(fields) != len(_BOUNDS):
         raise Malformed(f"{text[:80]!r} has {len(fields)} fields, not {len(_BOUNDS)}")
-    *sets, weekdays = [_field(field, *bounds) for field, bounds in zip(fields, _BOUNDS)]
-    sets.append(frozenset(day % 7 for day in weekdays))
+    minutes, hours, days, months, weekdays = [_field(field, *bounds) for field, bounds in zip(fields, _BOUNDS)]
+    either = not _is_any(fields[2]) and not _is_any(fields[4])
+    times = _Times(minutes, hours, days, months, weekdays, either)
     # A CronJob is rendered several times between two runs, from the same last schedule time.
-    return Schedule(lru_cache(maxsize=1)(lambda after: _next_of_any_year(sets, zone, after)))
+    return Schedule(lru_cache(maxsize=1)(lambda after: _next_of_any_year(times, zone, after)))
 
 
 def _zone(name: str) -> Zone:
@@ -130,24 +157,29 @@ def _zone(name: str) -> Zone:
 
 
 def _delay(text: str) -> int:
-    """Parse a duration of Go (`1h30m`) and return whole seconds."""
-    parts = _DURATION.findall(text.removeprefix("+"))
-    if "".join(number + unit for number, unit in parts) != text.removeprefix("+"):
+    """Parse a duration of Go (`1h30m`) and return whole seconds, at least one."""
+    sign, digits = (text[:1], text[1:]) if text[:1] in ("+", "-") else ("", text)
+    parts = _DURATION.findall(digits)
+    if digits != "0" and (not digits or "".join(number + unit for number, unit in parts) != digits):
         raise Malformed(f"{text[:80]!r} is not a duration such as 1h30m")
     seconds = int(sum(float(number) * _UNITS[unit] for number, unit in parts))
     if seconds > _LONGEST:
         raise Malformed(f"{text[:80]!r} is longer than 292 years")
-    if seconds < 1:
-        raise Malformed(f"{text[:80]!r} is shorter than a second")
-    return seconds
+    # The controller rounds a shorter delay up to a second, also a negative one.
+    return 1 if sign == "-" else max(1, seconds)
 
 
 def _field(text: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:
     return frozenset(value for part in text.split(",") if part for value in _span(part, low, high, names))
 
 
+def _is_any(field: str) -> bool:
+    """Return True for a day field that does not restrict the days: one of its parts is `*` or `?` without a step."""
+    return any(_ANY.fullmatch(part) for part in field.split(","))
+
+
 def _span(text: str, low: int, high: int, names: dict[str, int]) -> Iterable[int]:
-    """Return the values of one range with its step. A range that ends before it begins wraps around: 22-2."""
+    """Return the values of one range with its step."""
     span, *steps = text.split("/")
     first, *rest = span.split("-")
     star = first in ("*", "?")
@@ -159,15 +191,9 @@ def _span(text: str, low: int, high: int, names: dict[str, int]) -> Iterable[int
         start = _value(first, names)
         end = _value(rest[0], names) if rest else high if steps else start
     step = _value(steps[0], {}) if steps else 1
-    if start < low or end > high or step == 0:
+    if not low <= start <= end <= high or step == 0:
         raise Malformed(f"{text[:80]!r} is not within {low}-{high}")
-    size = high - low + 1
-    if start > end:
-        end += size
-    # The peer computes the size of the range without a sign, so a negative size is a large one.
-    if 1 < step >= (end - start + 1) % (1 << 64):
-        raise Malformed(f"{text[:80]!r} has a step that is not smaller than its range")
-    return [value if value <= high else (value - low) % size + low for value in range(start, end + 1, step)]
+    return range(start, end + 1, step)
 
 
 def _value(text: str, names: dict[str, int]) -> int:
@@ -179,27 +205,26 @@ def _value(text: str, names: dict[str, int]) -> int:
     return int(text)
 
 
-def _next_of_any_year(sets: list[frozenset[int]], zone: Zone, after: int) -> int | None:
+def _next_of_any_year(times: _Times, zone: Zone, after: int) -> int | None:
     """Call `_next`, for years near the ends of Python's calendar with a time 400 years away, when the calendar repeats."""
     # The year of the API's times may be 0 or 9999, where a search would leave Python's calendar.
     shift = _CYCLE if after < _FIRST else -_CYCLE if after > _LAST else 0
-    # An empty field, as in ",", has no value and so no time: a search would not end.
-    due = _next(sets, zone, after + shift) if all(sets) else None
+    # PERF: without this check, the search would try each minute of five years.
+    due = None if times.never() else _next(times, zone, after + shift)
     return None if due is None else due - shift
 
 
-def _next(sets: list[frozenset[int]], zone: Zone, after: int) -> int | None:
-    """Return the first matching whole minute after a time, searched in the peer's steps on the clock of the zone.
+def _next(times: _Times, zone: Zone, after: int) -> int | None:
+    """Return the first matching whole minute after a time, searched in the controller's steps on the clock of the zone.
 
     An hour that the clock repeats is due twice. An hour that the clock skips is due as the hour after it.
     """
-    minutes, hours, days, months, weekdays = sets
     clock = _Clock(zone, after + 1)
     last = clock.now.year + YEARS
     while clock.now.year <= last:
-        if not clock.find_month(months) or not clock.find_day(days, weekdays) or not clock.find_hour(hours):
+        if not clock.find_month(times.months) or not clock.find_day(times) or not clock.find_hour(times.hours):
             continue
-        if not clock.find_minute(minutes):
+        if not clock.find_minute(times.minutes):
             continue
         if clock.now.second == 0:
             return clock.moment
@@ -237,9 +262,9 @@ class _Clock:
                 return False
         return True
 
-    def find_day(self, days: frozenset[int], weekdays: frozenset[int]) -> bool:
-        """Move to the beginning of a day that matches both day fields."""
-        while self.now.day not in days or self.now.isoweekday() % 7 not in weekdays:
+    def find_day(self, times: _Times) -> bool:
+        """Move to the beginning of a day that matches the day fields."""
+        while not times.include_day(self.now.day, self.now.isoweekday() % 7):
             self._begin(self.now.replace(hour=0, minute=0, second=0))
             before = self.moment
             self._write(self.now.year, self.now.month, self.now.day + 1, self.now)
@@ -248,7 +273,7 @@ class _Clock:
                 # The clock skipped midnight (Brazil until 2018), so the day began at another hour.
                 self.go((24 - hour if hour > 12 else -hour) * 3600)
             if self.moment <= before:
-                # The clock skipped a whole day (Samoa, 30 December 2011). The peer loops for ever here; go on instead.
+                # The clock skipped a whole day (Samoa, 30 December 2011). The controller's library loops for ever here; go on instead.
                 self.go_to(before + 86400)
             if self.now.day == 1:
                 return False
@@ -260,7 +285,7 @@ class _Clock:
             self._begin(self.now.replace(minute=0, second=0))
             before = self.now.hour
             self.go(3600)
-            # The clock skipped a matching hour: the hour after it counts.
+            # The clock skipped a matching hour: the hour after it counts, as in kube-state-metrics.
             if self.now.hour - before == 2 and self.now.hour - 1 in hours:
                 return True
             if self.now.hour == 0:

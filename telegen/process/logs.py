@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from datetime import datetime, timezone
 
 import orjson
 
+from telegen.process.log_repeats import RepeatFilter
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+# Control characters of ASCII and Latin-1, separators of lines, and marks that change the direction of text.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _escaped(text: str) -> str:
+    """Escape characters by which a name from the API could forge a line or control a terminal."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class _Text(logging.Formatter):
@@ -19,8 +30,11 @@ class _Text(logging.Formatter):
         self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_time(record)} {record.levelname.lower():<7} {self._process}: {record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = f"{_time(record)} {record.levelname.lower():<7} {self._process}: {_escaped(record.getMessage())}"
+        if not record.exc_info:
+            return line
+        # Indented, because the text of an exception may have lines of its own.
+        return "\n  ".join([line, *map(_escaped, self.formatException(record.exc_info).split("\n"))])
 
 
 class _Json(_Text):
@@ -36,7 +50,8 @@ class _Json(_Text):
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(fields).decode()
+        # Names of files may have bytes that are not UTF-8, which JSON cannot represent.
+        return orjson.dumps({key: value.encode(errors="backslashreplace").decode() for key, value in fields.items()}).decode()
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -55,6 +70,7 @@ def configure(process: str, level: str, format: str) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json(process) if format == "json" else _Text(process))
+    handler.addFilter(RepeatFilter(handler.emit))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])

@@ -15,6 +15,7 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_OOM_STEP, _OOM_MAX = 300, 1000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 log = logging.getLogger("telegen.supervisor")
@@ -81,6 +82,19 @@ def die_with_parent(parent: int, how: signal.Signals) -> None:
     # The parent may have ended before the call; the kernel sends no signal for that.
     if os.getppid() != parent:
         os._exit(Exit.CRASH)
+
+
+def offer_to_oom_killer() -> None:
+    """Raise this process's oom_score_adj (proc(5)), so that the kernel kills it before its parent when memory runs out.
+
+    The parent maps the memory of all its children and would often be the largest, but its end is the end of the agent.
+    """
+    path = Path("/proc/self/oom_score_adj")
+    try:
+        path.write_text(str(min(_OOM_MAX, int(path.read_text()) + _OOM_STEP)))
+    except (OSError, ValueError) as error:
+        # /proc may be read-only. The agent works without it.
+        log.debug("%s: the kernel may kill the supervisor first when memory runs out: %s", path, error)
 
 
 @contextmanager

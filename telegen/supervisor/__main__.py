@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from telegen.config import Config, ConfigError, not_effective
-from telegen.config.flags import ignored_flags
+from telegen.config.flags import flag_warnings, ignored_flags
 from telegen.kubestate.checks import notes
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit
@@ -59,6 +59,8 @@ def _run(options: RunOptions) -> int:
         plan = make_plan(config, options.source.environ, url)
         for line in [*ignored_flags(options.source.flags), *notes(config)]:
             log.info(line)
+        for line in flag_warnings(options.source.flags):
+            log.warning(line)
         for path in not_effective(config):
             log.warning("%s: not effective yet", path)
         return run_with_pidfile(Supervisor(config, plan, options.source, url), config.supervisor.pidfile)

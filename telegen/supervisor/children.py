@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry, forget
-from telegen.process.os_process import Exit, describe, end_at_term, ended, hold_term, kill
+from telegen.process.os_process import Exit, describe, end_at_term, ended, hold_term, kill, offer_to_oom_killer
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.plan import Plan
 from telegen.supervisor.signals import Signals
@@ -167,6 +167,7 @@ class Children:
         try:
             self._signals.forsake()
             end_at_term()
+            offer_to_oom_killer()
             code = WORKERS[assignment.kind](assignment, shared).main(parent)
         except BaseException:
             log.exception("%s: the process crashed outside its worker; the supervisor restarts it", assignment.name)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from errno import ENOSPC
 
 from telegen import __version__
 from telegen.api.credentials import prepare
 from telegen.config import Config, ConfigError, ConfigSource
-from telegen.kubemetrics.telemetry import Telemetry, make_folder
+from telegen.kubemetrics.telemetry import Telemetry
+from telegen.kubemetrics.value_files import ROOM, make_folder
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
 from telegen.process.logs import configure
@@ -195,12 +197,13 @@ def _make_folder() -> str:
     """Create the folder for the value files of the agent's own metrics.
 
     Raises:
-        BootFailure: no folder is writable.
+        BootFailure: no folder is writable, or none has room.
     """
     try:
         return make_folder()
     except OSError as error:
-        message = f"cannot create a folder for the agent's own metrics: {error.strerror}; make /dev/shm or /tmp writable"
+        cure = f"free {ROOM >> 20} MiB in /dev/shm or /tmp" if error.errno == ENOSPC else "make /dev/shm or /tmp writable"
+        message = f"cannot create a folder for the agent's own metrics: {error.strerror}; {cure}"
         raise BootFailure(Exit.BOOT, message) from error
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,17 +46,37 @@ FORMS = {
     "yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, creationTimestamp: 2026-01-05T08:00:00Z}\n",
     "yaml stream": "---\n---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n"
     '  creationTimestamp: "2026-01-05T08:00:00Z"\n---\n',
+    "array": json.dumps([NAMESPACE, None, {"kind": "List", "items": [named("other")]}]),
+    "events": "".join(
+        json.dumps({"type": kind, "object": obj}) + "\n"
+        for kind, obj in (
+            ("ADDED", {**NAMESPACE, "status": None}), ("ADDED", named("gone")), ("MODIFIED", NAMESPACE), ("DELETED", named("gone")),
+            ("BOOKMARK", {"kind": "Namespace", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}}), ("ADDED", named("other")),
+        )
+    ),
+    "events as yaml": "".join(f"type: {kind}\nobject: {json.dumps(NAMESPACE)}\n---\n" for kind in ("ADDED", "MODIFIED")),
+    "states of a watch": json.dumps({**NAMESPACE, "status": None}) + json.dumps(NAMESPACE),
+    "null lists": json.dumps({"kind": "PodList", "apiVersion": "v1", "items": None}) + json.dumps(NAMESPACE) + "null",
+    "deep": json.dumps(NAMESPACE)[:-1] + ', "deep": ' + "[" * 60_000 + "]" * 60_000 + "}",
+    "half a character": json.dumps({**NAMESPACE, "spec": {"finalizers": ["\ud800"]}}),
+}
+ENCODINGS: dict[str, Callable[[str], bytes]] = {
+    "utf-8": str.encode,
+    "gzip": lambda text: gzip.compress(text.encode()),
+    "bom": lambda text: text.encode("utf-8-sig"),
+    "windows": lambda text: text.encode("utf-16"),
 }
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_forms_of_input(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An object, a List or a stream of them, as JSON or YAML, give equal pages."""
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_forms_of_input(form: str, encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Objects, Lists, arrays and events, as JSON or YAML in any encoding, give equal pages with each object once."""
     path = tmp_path / "objects"
-    path.write_text(FORMS[form])
+    path.write_bytes(ENCODINGS[encoding](FORMS[form]))
     status, text, complaints = render(capsys, path)
     assert (status, complaints) == (0, "")
-    assert CREATED % "shop" in text
+    assert text.count(CREATED % "shop") == 1 and "gone" not in text
     assert (CREATED % "other" in text) == ("other" in FORMS[form])
     assert "kube_pod" not in text
 
@@ -67,7 +89,15 @@ def test_forms_of_input(form: str, tmp_path: Path, capsys: pytest.CaptureFixture
         ("a: [", "line 2, column 1"),
         ("5", "expected a Kubernetes object, got int"),
         ("text", "expected a Kubernetes object, got str"),
+        ("[[]]", "expected a Kubernetes object, got list"),
+        ('{"type": "ADDED", "object": 1}', "expected a Kubernetes object, got int"),
+        ('{"a": ' + "[" * 5000, "line 1 column"),
+        ("a: " + "[" * 100_000 + "]" * 100_000, "line 1, column 203: nested deeper than 200 levels"),
+        ("".join(" " * level + "a:\n" for level in range(1000)), "line 201, column 201: nested deeper than 200 levels"),
+        ("a: !!int x", "invalid literal"),
+        ("a: !!bool x", "x"),
     ],
+    ids=lambda text: text[:30],
 )
 def test_unreadable_input(text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Malformed input: one line with file and place on standard error, exit status 2, no output."""
@@ -77,6 +107,14 @@ def test_unreadable_input(text: str, message: str, tmp_path: Path, capsys: pytes
     assert (status, out) == (2, "")
     assert complaints.startswith(f"telegen: {path}: ") and message in complaints
     assert complaints.count("\n") == 1
+
+
+def test_broken_gzip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A download that was cut is an error."""
+    path = tmp_path / "objects"
+    path.write_bytes(gzip.compress(json.dumps(NAMESPACE).encode())[:-9])
+    status, out, complaints = render(capsys, path)
+    assert (status, out) == (2, "") and complaints.startswith(f"telegen: {path}: gzip: ") and complaints.count("\n") == 1
 
 
 def test_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

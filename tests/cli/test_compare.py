@@ -205,6 +205,11 @@ def test_over_the_wire(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
     capsys.readouterr()
     assert main(["compare", str(tmp_path / "page"), f"{url}/busy"]) == 2
     assert capsys.readouterr().err == f"telegen: {url}/busy: 503 Busy: come again\n"
+    host = url.removeprefix("http://")
+    for where in (host, f"{host}/metrics", f"HTTP://{host}/metrics"):
+        assert main(["compare", where, str(tmp_path / "page")]) == 0
+    assert main(["compare", f"{host}/busy", str(tmp_path / "page")]) == 2
+    capsys.readouterr()
     assert main(["compare", "http://127.0.0.1:1/metrics", f"{url}/metrics"]) == 2
     assert capsys.readouterr().err.startswith("telegen: http://127.0.0.1:1/metrics: ")
 

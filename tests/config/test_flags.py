@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from telegen.config import Config, ConfigError
-from telegen.config.flags import FLAGS, Flag, ignored_flags, read_allowlist
+from telegen.config.flags import FLAGS, Flag, flag_warnings, ignored_flags, read_allowlist
 from telegen.config.settings import settings, value_at
 from telegen.supervisor.__main__ import main
 from telegen.supervisor.run_options import parse_run_options, parser
@@ -111,6 +111,16 @@ BAD = [
     ("--server-read-timeout=60", "web.read_timeout: expected a duration"),
     ("-v=x", "--v: expected a whole number, got 'x'"),
 ]
+
+
+@pytest.mark.parametrize("name", ["metric-labels-allowlist", "metric-annotations-allowlist"])
+def test_star_without_names(name: str) -> None:
+    """`*` alone allows nothing, as in kube-state-metrics, and gives a warning."""
+    assert read(f"--{name}=*") == Config()
+    assert list(flag_warnings({name: ["*"]})) == [
+        f"--{name}: * without names allows nothing, as in kube-state-metrics; *=[*] allows everything"
+    ]
+    assert list(flag_warnings({name: ["*=[*]"]})) == []
 
 
 @pytest.mark.parametrize(("flag", "message"), BAD, ids=[flag for flag, _ in BAD])

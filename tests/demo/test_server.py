@@ -117,6 +117,19 @@ def test_two_watchers_see_the_same(server: SimulatedServer) -> None:
         assert [next(streams[0]) for _ in range(5)] == [next(streams[1]) for _ in range(5)]
 
 
+def test_bounded_history(server: SimulatedServer) -> None:
+    """The server keeps the last 10,000 changes of a collection. A watch from an earlier version gets 410, a later one continues."""
+    state = server.state
+    (namespace, *_) = state.collections["namespaces"].objects.values()
+    versions = [state.put("namespaces", namespace.load()).version for _ in range(12_000)]
+    assert len(state.collections["namespaces"].history) == 10_000
+    status, answer = get(server, "/api/v1/namespaces", watch="1", resourceVersion=str(versions[1998]))
+    assert (status, answer["reason"]) == (410, "Expired")
+    with asked(server, "/api/v1/namespaces", watch="1", resourceVersion=str(versions[1999])) as response:
+        found = events(response)
+        assert [int(next(found)["object"]["metadata"]["resourceVersion"]) for _ in range(10_000)] == versions[2000:]
+
+
 def test_compacted_history(server: SimulatedServer) -> None:
     """A watch from a version before a compaction gets 410."""
     _, listed = get(server, PODS)

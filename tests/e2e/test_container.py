@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.harness import Agent, clean_environ, free_port, running
 from tests.process_tree import wait_for
@@ -69,6 +70,28 @@ def test_agents_side_by_side(tmp_path: Path) -> None:
             other.wait_ready()
             assert len(list(shm.iterdir())) == 2
             assert "telegen_sample_duration_seconds" in one.page("/telemetry")
+
+
+@pytest.mark.parametrize("size", ["size=100k", "size=6m", "nr_inodes=1"])
+def test_memory_folder_is_full(size: str, tmp_path: Path) -> None:
+    """A /dev/shm that is too small, or is filled later, ends no process; the log has the reason."""
+    shm = tmp_path / "shm"
+    shm.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(shm)], check=True)
+    try:
+        with contained(shm) as agent:
+            agent.wait_ready()
+            with contextlib.suppress(OSError), open(shm / "filler", "wb") as filler:
+                filler.write(bytes(8 << 20))
+            pids = sorted(process.pid for process in agent.tree.processes())
+            for _ in range(5):
+                assert "container_cpu_usage_seconds_total" in agent.page("/metrics")
+                assert "telegen_build_info" in agent.page("/telemetry")
+            assert sorted(process.pid for process in agent.tree.processes()) == pids
+            log = agent.log.read_text()
+            assert "No space left on device" in log and "SIGBUS" not in log
+    finally:
+        subprocess.run(["umount", "--lazy", str(shm)], check=True)
 
 
 def test_nothing_can_be_written() -> None:

@@ -235,3 +235,15 @@ def test_demo_shows_series_that_move(tmp_path: Path) -> None:
         first = agent.page("/metrics?resources=pods,deployments")
         assert first.count("\nkube_pod_info{") >= 20
         agent.wait_page("a change", lambda page: page and agent.page("/metrics?resources=pods,deployments") != first, 20)
+
+
+def test_children_are_killed_first_when_memory_runs_out(agent: Agent) -> None:
+    """The kernel prefers every process of the agent to the supervisor: their oom_score_adj is higher."""
+
+    def score(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+    own = score(agent.process.pid)
+    assert own == score(os.getpid())
+    children = psutil.Process(agent.process.pid).children(recursive=True)
+    assert len(children) > 2 and {score(child.pid) for child in children} == {min(1000, own + 300)}

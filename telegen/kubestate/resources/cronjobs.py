@@ -31,7 +31,7 @@ def next_time(obj: Object) -> int | None:
         due = parse(_schedule(obj), _zone(obj)).next(after)
     except Malformed:
         return None
-    # The peer prints the zero time of its search for a schedule such as 30 February.
+    # kube-state-metrics prints the zero time of its search for a schedule such as 30 February.
     return ZERO_TIME if due is None else due
 
 

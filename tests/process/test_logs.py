@@ -1,0 +1,90 @@
+"""Log lines: text from the API, repeated warnings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import orjson
+import pytest
+
+from telegen.process import log_repeats
+from telegen.process.log_repeats import RepeatFilter
+from telegen.process.logs import configure
+
+FORGED = "pod\n2026-11-28T09:30:00.120Z error   supervisor: forged\x1b[2J\x9b\u2028\u202e\udcff"
+
+
+@pytest.fixture
+def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """A function that returns standard error; the configuration of the root logger is restored after the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield lambda: capsys.readouterr().err
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+def test_text_has_one_line_per_record(written: Callable[[], str]) -> None:
+    """Control characters are escaped, so that a name cannot forge a line or control the terminal."""
+    configure("watch", "info", "text")
+    logging.getLogger("a").warning("%s: left out", FORGED)
+    (line,) = written().splitlines()
+    assert line.endswith(
+        r"watch: pod\n2026-11-28T09:30:00.120Z error   supervisor: forged\x1b[2J\x9b\u2028\u202e\udcff: left out"
+    )
+
+
+def test_lines_of_a_traceback_are_indented(written: Callable[[], str]) -> None:
+    """The text of an exception cannot forge a line either."""
+    configure("watch", "info", "text")
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        logging.getLogger("a").exception("failed")
+    text = written()
+    first, *others = text.splitlines()
+    assert first.endswith("error   watch: failed") and all(line.startswith("  ") for line in others)
+    assert "Traceback" in others[0] and r"\x1b[2J" in text
+
+
+def test_json_has_the_text_itself(written: Callable[[], str]) -> None:
+    """JSON escapes characters itself; bytes that are not UTF-8 do not stop the log."""
+    configure("watch", "info", "json")
+    logging.getLogger("a").warning("%s", FORGED)
+    (line,) = written().split("\n")[:-1]
+    assert orjson.loads(line)["message"] == FORGED.replace("\udcff", "\\udcff")
+
+
+def test_repeated_warnings_are_limited(written: Callable[[], str]) -> None:
+    """Of one text the first ones are logged. Messages that inform are all logged."""
+    configure("watch", "info", "text")
+    log = logging.getLogger("a")
+    for _ in range(50):
+        log.warning("%s: gone", "pods")
+        log.info("%s: synced", "pods")
+    text = written()
+    assert text.count("gone") == log_repeats.SAME and text.count("synced") == 50
+
+
+def test_count_of_warnings_left_out() -> None:
+    """After the period the number of warnings left out is logged before the next record, also for changing texts."""
+    lines: list[str] = []
+    now = [0.0]
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    handler.addFilter(RepeatFilter(handler.emit, lambda: now[0]))
+    log = logging.Logger("a")
+    log.addHandler(handler)
+    for number in range(250):
+        log.error("client %d: broken", number)
+    for _ in range(20):
+        log.error("pods: gone")
+    assert len(lines) == log_repeats.ALIKE + log_repeats.SAME
+    now[0] = 60.0
+    del lines[:]
+    log.info("fine")
+    assert lines == ["client 249: broken (150 more like this in 60 s)", "pods: gone (15 more like this in 60 s)", "fine"]
+    log.error("pods: gone")
+    assert lines[-1] == "pods: gone"
