@@ -168,7 +168,7 @@ def _group(config: Config, environ: Mapping[str, str], node: str) -> Group:
 def _groups(config: Config) -> Iterator[tuple[str, list[str]]]:
     """(name, wanted resources) of each group that has any."""
     state = config.kube_metrics.kube_state
-    wanted = list(dict.fromkeys(state.resources)) or list(DEFAULT)
+    wanted = [name for name in dict.fromkeys(state.resources or DEFAULT) if name not in state.resources_exclude]
     grouped = {name for names in state.groups.values() for name in names}
     groups = {**state.groups, UNGROUPED: tuple(name for name in wanted if name not in grouped)}
     for group, names in groups.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 
 from telegen import __version__
 from telegen.api.credentials import prepare
@@ -31,6 +32,8 @@ log = logging.getLogger("telegen.supervisor")
 
 TURN = 1.0
 """Seconds between two turns of the loop if no signal arrives."""
+RELOAD_INTERVAL = 1.0
+"""Minimum of seconds between two reloads: a burst of signals leads to one."""
 
 
 class Supervisor:
@@ -48,7 +51,8 @@ class Supervisor:
         self._file = WatchedFile(source.path)
         self._kubeconfig = _kubeconfig(plan)
         self._signals = Signals()
-        self._stopping = False
+        self._stopping = self._reload_wanted = self._replace_all = False
+        self._next_reload = 0.0
         self._status = Exit.OK
 
     def run(self) -> Exit:
@@ -107,9 +111,7 @@ class Supervisor:
         self._children.end_unwanted()
         self._follow_shard()
         self._children.spawn_due()
-        if self._file.changed():
-            log.info("%s has changed: reloading", self._source.path)
-            self.handle_hup()
+        self._reload_if_due()
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
@@ -130,17 +132,49 @@ class Supervisor:
         self._children.log_status()
 
     def handle_hup(self) -> None:
-        """SIGHUP, or the file has changed: apply the new configuration, or keep the old one if the new one is invalid."""
-        # Everything that can fail comes first, so that a failed reload changes nothing.
-        try:
-            config = load_checked(self._source)
-            plan = make_plan(config, self._source.environ, self._demo)
-            listeners = rebind(self._inherited.listeners, self._config, config)
-        except (ConfigError, BootFailure) as error:
-            for line in str(error).splitlines():
-                log.error("reload failed: %s; the old configuration stays in force", line)
-            self._telemetry.reloads.labels("error").inc()
+        """SIGHUP: request a reload that replaces all workers."""
+        self._reload_wanted = self._replace_all = True
+
+    def _reload_if_due(self) -> None:
+        """Reload once for all signals and changes of the file in `RELOAD_INTERVAL`."""
+        if self._file.changed():
+            log.info("%s has changed: reloading", self._source.path)
+            self._reload_wanted = True
+        now = time.monotonic()
+        if not self._reload_wanted or now < self._next_reload:
             return
+        replace_all, self._reload_wanted, self._replace_all = self._replace_all, False, False
+        try:
+            self._reload(replace_all)
+        except (ConfigError, BootFailure, OSError) as error:
+            self._reject(str(error))
+        except Exception as error:
+            # No content of a file may end a running agent, even if it meets a fault of this program.
+            log.exception("reload failed by a fault of this program")
+            self._reject(repr(error))
+        self._next_reload = time.monotonic() + RELOAD_INTERVAL
+
+    def _reject(self, error: str) -> None:
+        for line in error.splitlines():
+            log.error("reload failed: %s; the old configuration stays in force", line)
+        self._telemetry.reloads.labels("error").inc()
+
+    def _reload(self, replace_all: bool) -> None:
+        """Apply the new configuration.
+
+        Args:
+            replace_all: also replace the workers that the changes do not concern.
+
+        Raises:
+            ConfigError: the new configuration is invalid.
+            BootFailure: a new address cannot be opened.
+        """
+        # Everything that can fail comes first, so that a failed reload changes nothing.
+        config = load_checked(self._source)
+        plan = make_plan(config, self._source.environ, self._demo)
+        prepare(plan.clusters)
+        self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
+        listeners = rebind(self._inherited.listeners, self._config, config)
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))
         self._inherited.listeners = listeners
@@ -148,7 +182,6 @@ class Supervisor:
         if _pod(config) != _pod(self._config):
             self._inherited.shard.clear()
         self._config = config
-        prepare(plan.clusters)
         configure("supervisor", config.log.level, config.log.format)
         self._telemetry.reloads.labels("success").inc()
         log.info("configuration reloaded; %s", plan.reason)

@@ -136,7 +136,7 @@ def test_check_config_and_version(tmp_path: Path) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
     assert checked.stdout == "kube_metrics.streaming.enabled: not effective yet\nthe configuration is valid\n"
     refused = run("check-config", str(bad))
-    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", "telegen: gophers: unknown key\n")
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"telegen: gophers: unknown key ({bad}:1)\n")
     assert run("version").stdout == f"telegen {__version__}\n"
     for command in ([], ["run"], ["render"]):
         assert "usage: telegen" in run(*command, "--help").stdout

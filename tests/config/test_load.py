@@ -17,8 +17,7 @@ from telegen.config.reference import reference
 from telegen.config.settings import is_effective, least, settings, value_at
 from telegen.config.text_formats import FORMATS, describe_mismatch
 from telegen.config.types import Size
-from telegen.config.validation import check_resource_names
-from telegen.kubestate.registry import RESOURCES
+from telegen.kubestate.checks import selection_problems
 
 HERE = Path(__file__).parent
 STATE = "kube_metrics.kube_state"
@@ -84,7 +83,7 @@ BAD = [
     ("log: {level: info, level: debug}", "level: the key appears 2 times"),
     ("log: ${NOT_SET}", "log: the variable NOT_SET is not set; set it, or write ${NOT_SET:-default}, or ${NOT_SET:-} for an empty value"),
     ("- a list", "expected a mapping of settings, got list"),
-    ("a: [", "config.yaml: "),
+    ("a: [", "config.yaml:1: "),
     ("\x00", "config.yaml: "),
 ]
 
@@ -93,9 +92,7 @@ def read(folder: Path, text: str, **environ: str) -> Config:
     """Load a file with this text, and check its names."""
     path = folder / "config.yaml"
     path.write_text(text)
-    config = load(str(path), environ)
-    check_resource_names(config, RESOURCES)
-    return config
+    return load(str(path), environ, checks=[selection_problems])
 
 
 @pytest.mark.parametrize(("text", "message"), BAD, ids=[message for _, message in BAD])
@@ -210,9 +207,9 @@ def test_key_in_the_wrong_block(tmp_path: Path) -> None:
         ("kube_metrics: {standby: hot}", "kube_metrics.election.standby"),
         ("kube_metrics: {workload: true}", "kube_metrics.cadvisor.workload"),
     ):
-        with pytest.raises(ConfigError, match=f": unknown key, did you mean {wanted}\\?$"):
+        with pytest.raises(ConfigError, match=f": unknown key, did you mean {wanted}\\? \\(.*config.yaml:1\\)$"):
             read(tmp_path, lines)
-    with pytest.raises(ConfigError, match=": unknown key$"):
+    with pytest.raises(ConfigError, match=r": unknown key \(.*config.yaml:1\)$"):
         read(tmp_path, "enabled: true")
 
 
