@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from telegen.config import Config, ConfigError, not_effective
 from telegen.config.flags import ignored_flags
+from telegen.config.variables import service_variables
 from telegen.kubestate.checks import notes
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit
@@ -59,6 +60,9 @@ def _run(options: RunOptions) -> int:
         plan = make_plan(config, options.source.environ, url)
         for line in [*ignored_flags(options.source.flags), *notes(config)]:
             log.info(line)
+        ignored = service_variables(options.source.environ)
+        if ignored:
+            log.warning("%s belong to a Service and set nothing; enableServiceLinks: false in the pod removes them", ", ".join(ignored))
         for path in not_effective(config):
             log.warning("%s: not effective yet", path)
         return run_with_pidfile(Supervisor(config, plan, options.source, url), config.supervisor.pidfile)
