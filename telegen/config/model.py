@@ -86,7 +86,8 @@ class KubeState(Section, frozen=True):
     resources: Annotated[Names, text("Resources to watch; empty: the default ones.")] = ()
     resources_exclude: Annotated[Names, text("Resources not to watch, also if `resources` or the default has them.")] = ()
     groups: Annotated[
-        Mapping[str, Names], text("Resources that share a process, by name of the group; the others share a process called cluster.")
+        Mapping[str, Names],
+        text("Resources that share a process, by name of the group; the others share a process called cluster.", max_length=64),
     ] = field(default_factory=lambda: GROUPS)
     pod_processes: Annotated[int, text("Number of processes that divide the pods by UID.", ge=1, le=64)] = 1
     namespaces: Annotated[Names, text("Namespaces to watch; empty: all.")] = ()

@@ -18,6 +18,7 @@ from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubemetrics.telemetry import Telemetry, make_folder
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
+from telegen.process.log_settings import log_text
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
 from telegen.supervisor.children import Children
@@ -49,9 +50,9 @@ class Supervisor:
         """
         self._config, self._plan, self._source, self._demo = config, plan, source, demo
         self._file = WatchedFile(source.path)
-        self._kubeconfig = _kubeconfig(plan)
+        self._kubeconfigs = _kubeconfigs(plan)
         self._signals = Signals()
-        self._stopping = self._reload_wanted = self._replace_all = False
+        self._stopping = self._reload_wanted = False
         self._next_reload = 0.0
         self._status = Exit.OK
 
@@ -132,8 +133,8 @@ class Supervisor:
         self._children.log_status()
 
     def handle_hup(self) -> None:
-        """SIGHUP: request a reload that replaces all workers."""
-        self._reload_wanted = self._replace_all = True
+        """SIGHUP: request a reload."""
+        self._reload_wanted = True
 
     def _reload_if_due(self) -> None:
         """Reload once for all signals and changes of the file in `RELOAD_INTERVAL`."""
@@ -143,9 +144,9 @@ class Supervisor:
         now = time.monotonic()
         if not self._reload_wanted or now < self._next_reload:
             return
-        replace_all, self._reload_wanted, self._replace_all = self._replace_all, False, False
+        self._reload_wanted = False
         try:
-            self._reload(replace_all)
+            self._reload()
         except (ConfigError, BootFailure, OSError) as error:
             self._reject(str(error))
         except Exception as error:
@@ -159,11 +160,8 @@ class Supervisor:
             log.error("reload failed: %s; the old configuration stays in force", line)
         self._telemetry.reloads.labels("error").inc()
 
-    def _reload(self, replace_all: bool) -> None:
+    def _reload(self) -> None:
         """Apply the new configuration.
-
-        Args:
-            replace_all: also replace the workers that the changes do not concern.
 
         Raises:
             ConfigError: the new configuration is invalid.
@@ -183,10 +181,11 @@ class Supervisor:
             self._inherited.shard.clear()
         self._config = config
         configure("supervisor", config.log.level, config.log.format)
+        self._inherited.log.write(log_text(config.log))
         self._telemetry.reloads.labels("success").inc()
         log.info("configuration reloaded; %s", plan.reason)
-        cluster_changed = plan.cluster != self._plan.cluster or self._kubeconfig.changed()
-        self._kubeconfig = _kubeconfig(plan)
+        cluster_changed = plan.cluster != self._plan.cluster or any([file.changed() for file in self._kubeconfigs])
+        self._kubeconfigs = _kubeconfigs(plan)
         self._apply_plan(plan.with_shard(self._inherited.shard.read()), cluster_changed)
 
     def _follow_shard(self) -> None:
@@ -237,10 +236,10 @@ def _make_folder() -> str:
         raise BootFailure(Exit.BOOT, message) from error
 
 
-def _kubeconfig(plan: Plan) -> WatchedFile:
-    """Watch the kubeconfig of the agent's own cluster, if it has one: new content may name another cluster."""
-    kind, _, path = plan.cluster.partition(":")
-    return WatchedFile(os.path.expanduser(path) if kind == "kubeconfig" else None)
+def _kubeconfigs(plan: Plan) -> list[WatchedFile]:
+    """Watch the kubeconfigs of all clusters: new content may name another server."""
+    sources = (source.partition(":") for source in sorted(plan.clusters))
+    return [WatchedFile(os.path.expanduser(path)) for kind, _, path in sources if kind == "kubeconfig"]
 
 
 def _pod(config: Config) -> tuple[str, str]:

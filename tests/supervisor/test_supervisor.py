@@ -129,14 +129,21 @@ def test_killed_worker_is_restarted(tmp_path: Path) -> None:
         assert running.children()["web"] == before["web"]
 
 
-def test_reload_replaces_the_workers(tmp_path: Path) -> None:
-    """SIGHUP with a valid file."""
+def test_reload_replaces_the_workers_it_concerns(tmp_path: Path) -> None:
+    """Settings of logs and SIGHUP without a change replace none; settings of the sampler replace the sampler."""
     with supervisor(tmp_path) as running:
         running.wait_log("listens on")
         before = running.children()
+        running.config.write_text(TEXT + "log: {level: debug}\n")
+        running.wait_log("configuration reloaded")
+        assert running.children() == before
         os.kill(running.pid, signal.SIGHUP)
         running.wait_log("configuration reloaded")
-        assert not set(running.children().values()) & set(before.values())
+        assert running.children() == before
+        running.config.write_text(TEXT.replace("kube_metrics: {", "kube_metrics: {cadvisor: {collect_interval: 5s}, "))
+        running.wait_log("configuration reloaded")
+        after = running.children()
+        assert after["web"] == before["web"] and after["sample"] != before["sample"]
 
 
 def test_changed_file_is_reloaded(tmp_path: Path) -> None:
