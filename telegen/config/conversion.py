@@ -26,17 +26,22 @@ def convert(data: Any, report: Report) -> Config:
     return config
 
 
-def bad_text(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (path, message) of every text with characters that no setting can have: NUL would end a path, and a lone surrogate
-    cannot be written to a log."""
+def checked_text(value: Any, report: Report, path: str = "") -> Any:
+    """Return data in which `INVALID` replaces every text with characters that no setting can have: NUL would end a path, and a
+    lone surrogate cannot be written to a log."""
     if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from bad_text(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, (list, tuple)):
-        for at, inner in enumerate(value):
-            yield from bad_text(inner, f"{path}[{at}]")
-    elif isinstance(value, str) and any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
-        yield path, f"{value[:50]!a}: NUL and lone surrogates are not allowed"
+        pairs = [(key, f"{path}.{key}" if path else str(key), inner) for key, inner in value.items()]
+        return {key: checked_text(inner, report, at) for key, at, inner in pairs if not _is_bad(key, report, at)}
+    if isinstance(value, (list, tuple, set)):
+        return [checked_text(inner, report, f"{path}[{at}]") for at, inner in enumerate(value)]
+    return INVALID if _is_bad(value, report, path) else value
+
+
+def _is_bad(value: Any, report: Report, path: str) -> bool:
+    if not isinstance(value, str) or not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
+        return False
+    report(path, f"{value[:50]!a}: NUL and lone surrogates are not allowed")
+    return True
 
 
 def _section(kind: type[Any], data: Any, path: str, report: Report) -> Any:
@@ -55,11 +60,11 @@ def _section(kind: type[Any], data: Any, path: str, report: Report) -> Any:
             report(where, explain_unknown_key(path, str(key)))
         elif isinstance(hint, type) and issubclass(hint, Section):
             values[key] = _section(hint, value, where, report)
-        elif value is not INVALID:
+        else:
             errors = list(_errors(hint, value, where))
             for at, message in errors:
                 report(at, message)
-            if not errors:
+            if not errors and not _has_invalid(value):
                 values[key] = msgspec.convert(value, hint, dec_hook=_read_value)
     return kind(**values)
 
@@ -83,12 +88,18 @@ def _errors(hint: Any, value: Any, path: str) -> Iterator[tuple[str, str]]:
             for error in _errors(inner[1], element, f"{path}.{key}"):
                 found = True
                 yield error
-    if found or value is INVALID:
+    if found or _has_invalid(value):
         return
     try:
         msgspec.convert(value, hint, dec_hook=_read_value)
     except msgspec.ValidationError as error:
         yield explain(str(error), path)
+
+
+def _has_invalid(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_invalid, value.values()))
+    return any(map(_has_invalid, value)) if isinstance(value, list) else value is INVALID
 
 
 def _form(origin: Any, value: Any) -> str:

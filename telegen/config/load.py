@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from telegen.config.conversion import bad_text, convert
+from telegen.config.conversion import checked_text, convert
 from telegen.config.document import Document, read_document
 from telegen.config.errors import ConfigError
 from telegen.config.flags import FlagValues, apply_flags
@@ -54,9 +54,7 @@ def load_with_origins(
         data = expand(document.data, environ, is_text, problems.report)
         override(data, environ, is_text, problems.report)
         apply_flags(data, flags, lambda key: value_at(Config(), key), problems.report)
-        for where, message in bad_text(data):
-            problems.report(where, message)
-        config = convert(data, problems.report)
+        config = convert(checked_text(data, problems.report), problems.report)
         for check in (validate, *checks):
             problems.add_unrelated(check(config))
     except _TooManyProblems:

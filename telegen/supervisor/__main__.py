@@ -62,7 +62,7 @@ def _run(options: RunOptions) -> int:
             log.info(line)
         ignored = service_variables(options.source.environ)
         if ignored:
-            log.warning("%s belong to a Service and set nothing; enableServiceLinks: false in the pod removes them", ", ".join(ignored))
+            log.warning("variables of a Service set nothing: %s; enableServiceLinks: false removes them", ", ".join(ignored))
         for path in not_effective(config):
             log.warning("%s: not effective yet", path)
         return run_with_pidfile(Supervisor(config, plan, options.source, url), config.supervisor.pidfile)

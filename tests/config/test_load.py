@@ -256,6 +256,14 @@ def test_variables_of_a_service(tmp_path: Path) -> None:
             read(tmp_path, "", **{name: "1"})
 
 
+def test_unset_variable_in_a_list(tmp_path: Path) -> None:
+    """The variable and the wrong element are reported, each once."""
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, "kube_metrics: {kube_state: {namespaces: ['${NONE}', 5], clusters: [{name: '${NONE}'}]}}")
+    found = [line.partition(":")[0] for line in str(raised.value).splitlines()]
+    assert found == [f"{STATE}.namespaces[0]", f"{STATE}.clusters[0].name", f"{STATE}.namespaces[1]"]
+
+
 def test_all_errors_at_once(tmp_path: Path) -> None:
     """Errors of every kind, each with its line; a check that would compare a setting with an invalid one is left out."""
     file = "gophers: 1\nweb: {threads: many}\nkube_metrics:\n  kube_state:\n    resources:\n    - pod\n    - nodes\n    namespaces: a,b"
