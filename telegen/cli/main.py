@@ -106,7 +106,8 @@ def render(options: argparse.Namespace) -> int:
     config = _load(options.config)
     try:
         wanted = [name for name in options.resources.split(",") if name] or config.kube_metrics.kube_state.resources
-        resources = resources_named(wanted)
+        excluded = () if options.resources else config.kube_metrics.kube_state.resources_exclude
+        resources = [resource for resource in resources_named(wanted) if resource.name not in excluded]
         name = config.kubernetes.cluster_name
         page = ObjectRenderer(resources, Selection.of(config.kube_metrics.kube_state), {"cluster": name} if name else {})
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()

@@ -189,6 +189,7 @@ def _stores(resources: list[str], config: Config) -> Iterator[str]:
 
 
 def _sampler(config: Config) -> Iterator[Assignment]:
-    """The process of the node part; it has a store per collector."""
+    """The process of the node part; it has a store per collector. There is none if the settings select no family."""
     names = tuple(f"containers/{collector.name}" for collector in enabled_collectors(config.kube_metrics.cadvisor))
-    yield Assignment("sample", "sample", names)
+    if names:
+        yield Assignment("sample", "sample", names)
