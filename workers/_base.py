@@ -16,7 +16,7 @@ from typing import NoReturn
 from telegen.config import Config, NamedCluster
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.process.listeners import Listeners
-from telegen.process.logs import configure
+from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import BootFailure, Exit, die_with_parent, set_name
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
@@ -88,6 +88,7 @@ class Shared:
         deadlines: until when each shard may be served.
         lease_problem: why Leases cannot be read or written, "" if they can.
         group: the agents that divide the cluster by Leases; None for an agent that takes no part.
+        log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
     """
@@ -102,6 +103,7 @@ class Shared:
     listeners: Listeners
     deadlines: ServingDeadlines
     lease_problem: SharedText
+    log: SharedText
     group: Group | None
     shard: SharedShard
     uid: SharedText
@@ -131,7 +133,7 @@ class Worker:
         """
         die_with_parent(parent, self.death_signal)
         set_name(f"telegen-{self.assignment.name}")
-        configure(self.assignment.name, self.config.log.level, self.config.log.format)
+        self._log_settings = LogSettings(self.assignment.name, self.config.log, self.shared.log)
         faulthandler.enable()
         # SIGABRT, which the supervisor sends to a worker that hangs, prints the stacks of all threads.
         gc.enable()
@@ -173,8 +175,9 @@ class Worker:
         return {"cluster": name} if name else {}
 
     def beat(self) -> None:
-        """Write a heartbeat."""
+        """Write a heartbeat, and adopt the settings of logs of the last reload."""
         self.shared.heartbeats.beat(self.shared.rows[self.assignment.name])
+        self._log_settings.follow()
 
     def _handle_term(self, number: int, frame: FrameType | None) -> None:
         self.stop.set()

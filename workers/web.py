@@ -25,7 +25,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from telegen.config import Config
 from telegen.kubemetrics.app import Closed, View, by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
-from telegen.process.logs import configure
+from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
 from telegen.shm.reader import ArenaReader
 from workers._base import Shared, Worker
@@ -112,6 +112,7 @@ class _Parser(RequestParser):  # type: ignore[misc]
 class _Worker(ThreadWorker):  # type: ignore[misc]
     """A process that serves; it returns memory to the system when it is idle."""
 
+    log_settings: LogSettings
     _served = _trimmed = _quiet = 0
 
     def handle(self, conn: Any) -> Any:
@@ -127,6 +128,8 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
     def notify(self) -> None:
         """Return the memory of the last pages, if there was no request since the last call (one second, or an event)."""
         super().notify()
+        if self.log_settings.follow():
+            _limit_gunicorn()
         if self._trimmed != self._served and self._quiet == self._served:
             trim_memory()
             self._trimmed = self._served
@@ -140,7 +143,12 @@ class _Logger(Logger):  # type: ignore[misc]
         """Use our handlers, from severity warning on."""
         self.error_log = logging.getLogger("telegen.web")
         self.access_log = logging.getLogger("telegen.web.access")
-        self.error_log.setLevel(max(logging.getLogger().level, logging.WARNING))
+        _limit_gunicorn()
+
+
+def _limit_gunicorn() -> None:
+    """Drop gunicorn's messages below severity warning."""
+    logging.getLogger("telegen.web").setLevel(max(logging.getLogger().level, logging.WARNING))
 
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log an exception. A connection that fails is no defect of the agent and gets one line without a traceback."""
@@ -206,7 +214,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         # A request under way is finished: the next arbiter's workers take the rest from the queue of the socket.
         die_with_parent(worker.ppid, signal.SIGTERM)
         set_name(f"telegen-{self._process}")
-        configure(self._process, self._shared.config.log.level, self._shared.config.log.format)
+        worker.log_settings = LogSettings(self._process, self._shared.config.log, self._shared.log)
         gc.freeze()
 
 

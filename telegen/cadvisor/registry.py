@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 from telegen.cadvisor.collector import AnyCollector
 from telegen.config import ConfigError
 from telegen.config.model import Cadvisor
+from telegen.config.patterns import compile_pattern
 
 MODULES = (
     "cpu",
@@ -78,12 +80,27 @@ def enabled_groups(settings: Cadvisor) -> frozenset[str]:
 
 
 def enabled_collectors(settings: Cadvisor) -> tuple[AnyCollector, ...]:
-    """Collectors of the enabled groups, in the order of the page.
+    """Collectors of the enabled groups with the selected families, in the order of the page.
 
     Raises:
         ConfigError: see `enabled_groups`.
     """
-    return collectors_of(enabled_groups(settings), settings)
+    collectors = (_selected(one, settings) for one in collectors_of(enabled_groups(settings), settings))
+    return tuple(one for one in collectors if one.families)
+
+
+def _selected(collector: AnyCollector, settings: Cadvisor) -> AnyCollector:
+    """Return the collector with the families that `metric_allowlist` or `metric_denylist` keeps."""
+    allow, deny = ([compile_pattern(text) for text in texts] for texts in (settings.metric_allowlist, settings.metric_denylist))
+    if not allow and not deny:
+        return collector
+
+    def is_kept(name: str) -> bool:
+        if not name.startswith(("container_", "machine_")):
+            return True
+        return not any(one.search(name) for one in deny) and (not allow or any(one.search(name) for one in allow))
+
+    return replace(collector, families=tuple(family for family in collector.families if is_kept(family.name)))
 
 
 def collectors_of(groups: frozenset[str], settings: Cadvisor = Cadvisor()) -> tuple[AnyCollector, ...]:

@@ -18,13 +18,15 @@ from telegen.cadvisor.registry import NAMES, enabled_collectors
 from telegen.cadvisor.text_sampler import TextSampler
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
+from telegen.cli.effective_config import effective_lines
 from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
 from telegen.cli.object_reader import InvalidInput, read_objects
 from telegen.cli.render import ObjectRenderer, resources_named
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubestate.selectors import Selection
-from telegen.supervisor.configuration import load_checked, print_check
+from telegen.supervisor.configuration import CHECKS, load_checked, print_check
+from telegen.supervisor.run_options import parse_run_options
 
 OK, DIFFERENT, UNUSABLE = 0, 1, 2
 """Exit statuses; 1 is for `telegen compare` alone."""
@@ -37,9 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         from telegen.supervisor.__main__ import main as run
 
         return run(arguments[1:])
+    if arguments[:1] == ["config"]:
+        return _guarded(lambda: print_config(arguments[1:]))
     options = _parser().parse_args(arguments)
+    return _guarded(lambda: COMMANDS[options.command](options))
+
+
+def _guarded(command: Callable[[], int]) -> int:
+    """Run a subcommand; print its errors."""
     try:
-        return COMMANDS[options.command](options)
+        return command()
     except ConfigError as error:
         return _fail(str(error))
     except BrokenPipeError:
@@ -85,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 the pages agree, 1 they differ, 2 one of them cannot be read.",
     )
     add_compare_arguments(comparing)
+    commands.add_parser(
+        "config", help="print the configuration in force and the origin of each value (options as of telegen run)", add_help=False
+    )
     checking = commands.add_parser("check-config", help="check a configuration file")
     checking.add_argument("file", help="YAML configuration")
     commands.add_parser("version", help="print the version")
@@ -96,7 +108,8 @@ def render(options: argparse.Namespace) -> int:
     config = _load(options.config)
     try:
         wanted = [name for name in options.resources.split(",") if name] or config.kube_metrics.kube_state.resources
-        resources = resources_named(wanted)
+        excluded = () if options.resources else config.kube_metrics.kube_state.resources_exclude
+        resources = [resource for resource in resources_named(wanted) if resource.name not in excluded]
         name = config.kubernetes.cluster_name
         page = ObjectRenderer(resources, Selection.of(config.kube_metrics.kube_state), {"cluster": name} if name else {})
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
@@ -176,6 +189,16 @@ def check_config(options: argparse.Namespace) -> int:
     return OK
 
 
+def print_config(arguments: Sequence[str]) -> int:
+    """`telegen config`."""
+    config, origins = parse_run_options(arguments, program="telegen config").source.load_with_origins(CHECKS)
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    for line in effective_lines(config, origins):
+        print(line)
+    sys.stdout.flush()
+    return OK
+
+
 def version(options: argparse.Namespace) -> int:
     """`telegen version`."""
     print(f"telegen {__version__}")
@@ -190,7 +213,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "check-config": check_config,
     "version": version,
 }
-"""Function by subcommand, except `run`, which parses its own arguments."""
+"""Function by subcommand, except `run` and `config`, which parse their own arguments."""
 
 
 def _load(path: str | None) -> Config:

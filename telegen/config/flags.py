@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from telegen.config.errors import ConfigError
+from telegen.config.errors import INVALID, ConfigError
 from telegen.config.types import ListenAddress
 
 FlagValues = Mapping[str, Sequence[str]]
@@ -191,32 +191,31 @@ FLAGS: tuple[Flag, ...] = (
 BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
 
 
-def apply_flags(data: dict[str, Any], flags: FlagValues, default: Callable[[str], Any]) -> None:
+def apply_flags(
+    data: dict[str, Any], flags: FlagValues, default: Callable[[str], Any], report: Callable[[str, str], None]
+) -> None:
     """Override settings by flags.
 
     Args:
         data: the configuration as plain YAML-like data, changed in place.
         default: returns a setting's default by its path.
-
-    Raises:
-        ConfigError: one line per flag whose value is invalid or that is refused.
+        report: called with the flag and the cause for each flag whose value is invalid or that is refused.
     """
-    problems = []
     for flag in FLAGS:
         texts = flags.get(flag.name)
         if not texts:
             continue
         # Manifests often set `--flag=false` explicitly, which asks for nothing.
         if flag.refused and texts[-1] not in _FALSE:
-            problems.append(f"--{flag.name}: {flag.refused}")
+            report(f"--{flag.name}", flag.refused)
         if flag.read is None:
             continue
         try:
             _set(data, flag, texts, default)
+        except ConfigError as error:
+            report(*str(error).split(": ", 1))
         except ValueError as error:
-            problems.append(f"--{flag.name}: {error}")
-    if problems:
-        raise ConfigError("\n".join(problems))
+            report(f"--{flag.name}", str(error))
 
 
 def _set(data: dict[str, Any], flag: Flag, texts: Sequence[str], default: Callable[[str], Any]) -> None:
@@ -226,6 +225,7 @@ def _set(data: dict[str, Any], flag: Flag, texts: Sequence[str], default: Callab
         # YAML reads a block without settings as null.
         inner = block[parent] = block.get(parent) or {}
         if not isinstance(inner, dict):
+            block[parent] = INVALID
             raise ConfigError(f"{'.'.join(parents[: at + 1])}: --{flag.name} needs a block of settings here, not a value")
         block = inner
     assert flag.read is not None

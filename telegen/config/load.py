@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import msgspec
-import yaml
-
+from telegen.config.conversion import checked_text, convert
+from telegen.config.document import Document, read_document
 from telegen.config.errors import ConfigError
-from telegen.config.flags import FlagValues, apply_flags, flags_that_set
-from telegen.config.messages import explain
+from telegen.config.flags import FlagValues, apply_flags
 from telegen.config.model import Config
+from telegen.config.origins import Origins
 from telegen.config.settings import is_text, value_at
-from telegen.config.types import READERS
-from telegen.config.validation import problems
-from telegen.config.variables import expand, override, variables_that_set
+from telegen.config.validation import problems as validate
+from telegen.config.variables import expand, override
 
-MAX_BYTES = 1 << 20
+MAX_PROBLEMS = 100
+MAX_LINE = 2000
+"""Maximum of characters of an error."""
+
+Check = Callable[[Config], Iterable[str]]
+"""Function that yields one line per problem, each beginning with the path of the setting."""
 
 
-def load(path: str | None, environ: Mapping[str, str], flags: FlagValues = {}) -> Config:
+def load(path: str | None, environ: Mapping[str, str], flags: FlagValues = {}, checks: Sequence[Check] = ()) -> Config:
     """Read and validate the configuration. A flag wins over the environment, which wins over the file.
 
     Args:
@@ -31,22 +33,74 @@ def load(path: str | None, environ: Mapping[str, str], flags: FlagValues = {}) -
         environ: source of `${NAME}` in the file, and of overrides: `TELEGEN_KUBE_METRICS__LISTEN_ADDRESS` sets
             kube_metrics.listen_address.
         flags: flags of kube-state-metrics (see `telegen.config.flags`).
+        checks: of the names in the configuration, whose tables this package does not know.
 
     Raises:
         ConfigError: the file cannot be read, or a setting is unknown, of the wrong type or invalid. One line per problem.
     """
-    data = expand(_read(path), environ, is_text) if path else {}
-    override(data, environ, is_text)
-    apply_flags(data, flags, lambda key: value_at(Config(), key))
-    try:
-        config = msgspec.convert(data, Config, dec_hook=_read_value)
-    except msgspec.ValidationError as error:
-        raise ConfigError(_with_origin(explain(str(error)), flags, environ)) from error
-    # msgspec stops at the first error; the checks of valid types are independent, so all of them are reported at once.
-    lines = [_with_origin(line, flags, environ) for line in problems(config)]
-    if lines:
-        raise ConfigError("\n".join(lines))
+    config, _ = load_with_origins(path, environ, flags, checks)
     return config
+
+
+def load_with_origins(
+    path: str | None, environ: Mapping[str, str], flags: FlagValues = {}, checks: Sequence[Check] = ()
+) -> tuple[Config, Origins]:
+    """Load as `load` does, and return the origin of each setting as well."""
+    document = read_document(path) if path else Document()
+    origins = Origins(document, environ, flags)
+    problems = _Problems()
+    config = Config()
+    try:
+        data = expand(document.data, environ, is_text, problems.report)
+        override(data, environ, is_text, problems.report)
+        apply_flags(data, flags, lambda key: value_at(Config(), key), problems.report)
+        config = convert(checked_text(data, problems.report), problems.report)
+        for check in (validate, *checks):
+            problems.add_unrelated(check(config))
+    except _TooManyProblems:
+        problems.lines["and more problems"] = None
+    if problems.lines:
+        raise ConfigError("\n".join(f"{_printable(line)}{origins.note(line.partition(':')[0])}" for line in problems.lines))
+    return config, origins
+
+
+class _TooManyProblems(Exception):
+    """The limit of problems is reached."""
+
+
+class _Problems:
+    """The problems of a configuration.
+
+    Attributes:
+        lines: the problems in order, each once.
+    """
+
+    def __init__(self) -> None:
+        self.lines: dict[str, None] = {}
+        self._names: set[str] = set()
+
+    def report(self, where: str, message: str) -> None:
+        """Add a problem of the setting at a path."""
+        if len(self.lines) >= MAX_PROBLEMS:
+            raise _TooManyProblems
+        self.lines[f"{where or 'configuration'}: {message}"] = None
+        self._names.add(where.partition("[")[0].rpartition(".")[2])
+
+    def add_unrelated(self, lines: Iterable[str]) -> None:
+        """Add the problems that a check has found, except those that name a setting with a problem.
+
+        Such a setting has its default in the configuration that was checked, so the result would mislead.
+        """
+        names = set(self._names)
+        for line in lines:
+            if not names.intersection(re.findall(r"\w+", line.partition(";")[0])):
+                self.report(*line.split(": ", 1))
+
+
+def _printable(line: str) -> str:
+    """Shorten a line, and escape control characters: a value must not forge a line of the log."""
+    short = line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}..."
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in short)
 
 
 @dataclass(frozen=True)
@@ -63,59 +117,11 @@ class ConfigSource:
     flags: FlagValues = field(default_factory=dict)
     optional: bool = False
 
-    def load(self) -> Config:
+    def load(self, checks: Sequence[Check] = ()) -> Config:
         """See `load`."""
+        return self.load_with_origins(checks)[0]
+
+    def load_with_origins(self, checks: Sequence[Check] = ()) -> tuple[Config, Origins]:
+        """See `load_with_origins`."""
         missing = self.path is not None and self.optional and not os.path.exists(self.path)
-        return load(None if missing else self.path, self.environ, self.flags)
-
-
-def _with_origin(line: str, flags: FlagValues, environ: Mapping[str, str]) -> str:
-    """Append ` (set by NAME)` if a flag or a variable, not the file, set the key that a line begins with."""
-    path = line.partition(":")[0]
-    origins = flags_that_set(path, flags) or variables_that_set(path, environ)
-    return f"{line} (set by {' and '.join(origins)})" if origins else line
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML loader that rejects duplicate keys, of which PyYAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Check the keys, then build the mapping.
-
-        Raises:
-            yaml.constructor.ConstructorError: a key is repeated.
-        """
-        # `<<` may be repeated: it merges several mappings.
-        keys = Counter(key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge")
-        for key, count in keys.items():
-            if count > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key}: the key appears {count} times", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-def _read(path: str) -> dict[str, Any]:
-    """Parse a YAML file; an empty one is an empty mapping."""
-    try:
-        with open(path, "rb") as file:
-            # One byte more than allowed shows that the file is too large, without reading all of it.
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes")
-    try:
-        data = yaml.load(content, _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected a mapping of settings, got {type(data).__name__}")
-    return data
-
-
-def _read_value(kind: type, value: Any) -> Any:
-    """Convert a value to a type that YAML does not have: msgspec's `dec_hook`."""
-    return READERS[kind](value)
+        return load_with_origins(None if missing else self.path, self.environ, self.flags, checks)

@@ -10,7 +10,7 @@ from telegen.config.flags import foreign_key
 from telegen.config.settings import choices, settings
 from telegen.config.text_formats import describe_mismatch
 
-_AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$\.?(.*)`")
+_AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 _YAML_TERMS = {
     "object": "a block of settings",
@@ -22,21 +22,25 @@ _YAML_TERMS = {
 """Terms for YAML users, by msgspec's name of the type."""
 
 
-def explain(message: str) -> str:
-    """Turn a message of `msgspec.ValidationError` into `path: cause`."""
+def explain(message: str, path: str) -> tuple[str, str]:
+    """Return the path and the cause of a message of `msgspec.ValidationError`.
+
+    Args:
+        path: of the value that was converted.
+    """
     # msgspec has no structured errors; a test for each kind of message notices a changed wording.
     found = _AT.fullmatch(message)
-    cause, path = (found[1], found[2]) if found else (message, "")
+    cause, path = (found[1], f"{path}{found[2]}") if found else (message, path)
     unknown = _UNKNOWN.fullmatch(cause)
     if unknown:
-        return _explain_unknown_key(path, unknown[1])
+        return f"{path}.{unknown[1]}", "unknown key"
     for theirs, ours in _YAML_TERMS.items():
         cause = cause.replace(f"`{theirs}`", ours)
     cause = describe_mismatch(cause.replace("`", ""))
     if cause.startswith("Invalid enum value"):
         *others, last = choices(path)
         cause = f"expected {', '.join(others)} or {last}, got {cause.rpartition(' ')[2]}"
-    return f"{path or 'configuration'}: {cause[0].lower()}{cause[1:]}"
+    return path, f"{cause[0].lower()}{cause[1:]}"
 
 
 def suggest(name: str, known: Collection[str]) -> str:
@@ -45,14 +49,14 @@ def suggest(name: str, known: Collection[str]) -> str:
     return f", did you mean {close[0]}?" if close else ""
 
 
-def _explain_unknown_key(block: str, name: str) -> str:
-    path = f"{block}.{name}" if block else name
+def explain_unknown_key(block: str, name: str) -> str:
+    """Return the message for a key that a block does not have, with the nearest known key."""
     foreign = "" if block else foreign_key(name)
     if foreign:
-        return f"{path}: unknown key: {foreign}"
+        return f"unknown key: {foreign}"
     start = f"{block}." if block else ""
     siblings = [known.removeprefix(start).split(".")[0] for known, _, _ in settings() if known.startswith(start)]
-    return f"{path}: unknown key{suggest(name, siblings) or _suggest_block(name)}"
+    return f"unknown key{suggest(name, siblings) or _suggest_block(name)}"
 
 
 def _suggest_block(name: str) -> str:

@@ -84,8 +84,10 @@ class KubeState(Section, frozen=True):
         ),
     ] = ()
     resources: Annotated[Names, text("Resources to watch; empty: the default ones.")] = ()
+    resources_exclude: Annotated[Names, text("Resources not to watch, also if `resources` or the default has them.")] = ()
     groups: Annotated[
-        Mapping[str, Names], text("Resources that share a process, by name of the group; the others share a process called cluster.")
+        Mapping[str, Names],
+        text("Resources that share a process, by name of the group; the others share a process called cluster.", max_length=64),
     ] = field(default_factory=lambda: GROUPS)
     pod_processes: Annotated[int, text("Number of processes that divide the pods by UID.", ge=1, le=64)] = 1
     namespaces: Annotated[Names, text("Namespaces to watch; empty: all.")] = ()
@@ -110,6 +112,7 @@ class KubeState(Section, frozen=True):
             "Maximum of objects in a list, per resource, and per namespace if `namespaces` is set; 0: all. Objects that are "
             "created later are not limited.",
             ge=0,
+            le=2**31 - 1,
         ),
     ] = 0
     resync_period: Annotated[
@@ -154,6 +157,12 @@ class Cadvisor(Section, frozen=True):
     per_cpu_enabled: Annotated[bool, text("Collect CPU time of each CPU instead of the sum; on cgroup v1 only.")] = False
     enabled_metrics: Annotated[Names, text("Groups of metrics to collect in addition to the default ones (docs/containers.md).")] = ()
     disabled_metrics: Annotated[Names, text("Groups of metrics not to collect.")] = ()
+    metric_allowlist: Annotated[
+        Patterns, text("Families container_* and machine_* to keep; regular expressions, not anchored.")
+    ] = ()
+    metric_denylist: Annotated[
+        Patterns, text("Families container_* and machine_* to drop; regular expressions, not anchored.")
+    ] = ()
     namespaces: Annotated[
         Names, text("Namespaces whose pods and containers are served; empty: all, and cgroups outside pods as well.")
     ] = ()
@@ -174,7 +183,7 @@ class Streaming(Section, frozen=True):
 
     enabled: Annotated[bool, later("Push metrics to an OTLP receiver.")] = False
     interval: Annotated[Duration, later("Time between two pushes.", least=1.0)] = Duration(15)
-    batch_size: Annotated[int, later("Data points per request.", ge=1)] = 1000
+    batch_size: Annotated[int, later("Data points per request.", ge=1, le=100_000)] = 1000
     flush_timeout: Annotated[Duration, later("Timeout of one push.")] = Duration(5)
     use_otlp: Annotated[bool, later("Push by OTLP.")] = True
 
@@ -183,7 +192,7 @@ class LogsStreaming(Section, frozen=True):
     """Kubernetes events as OTLP logs."""
 
     enabled: Annotated[bool, later("Send Kubernetes events as OTLP logs.")] = False
-    buffer_size: Annotated[int, later("Events that are kept while the receiver is unavailable.", ge=1)] = 1000
+    buffer_size: Annotated[int, later("Events that are kept while the receiver is unavailable.", ge=1, le=1_000_000)] = 1000
     flush_interval: Annotated[Duration, later("Time after which a partial batch is sent.")] = Duration(5)
     event_types: Annotated[Names, later("Types of events to send.")] = ("Normal", "Warning")
     namespaces: Annotated[Names, later("Namespaces whose events are sent; empty: all.")] = ()

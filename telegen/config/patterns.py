@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from types import FrameType
+
+SEARCH_TIME = 1.0
+"""CPU seconds that one expression may take over the names of all families. Usual ones take 0.2 ms."""
 
 _NAMED_GROUP = re.compile(r"(\\.)|\(\?<(?![=!])")
 
@@ -45,3 +48,22 @@ def cpu_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+
+
+def slow_patterns(patterns: Sequence[str], names: Sequence[str], path: str) -> Iterator[str]:
+    """Yield an error for each expression that backtracks for longer than `SEARCH_TIME`. For the main thread only.
+
+    Args:
+        names: of the families that the expressions select from.
+        path: of the setting.
+    """
+    # Python's expressions have no time limit of their own, and a worker that hangs in one is restarted for ever.
+    for at, pattern in enumerate(patterns):
+        search = compile_pattern(pattern).search
+        try:
+            with cpu_limit(SEARCH_TIME):
+                for name in names:
+                    search(name)
+        except TimeoutError as error:
+            cure = "avoid repetitions inside repetitions, as in (a+)+"
+            yield f"{path}[{at}]: {pattern[:100]!r} takes {error} on the names of the families; {cure}"

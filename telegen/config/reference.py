@@ -15,9 +15,10 @@ Generated from `telegen/config/model.py` by `python -m telegen.config.reference`
 
 The configuration is a YAML file: `telegen run --config FILE`. Environment variables override it: `TELEGEN_WEB__WORKERS=4` sets
 `web.workers`. Flags override both: [migration.md](migration.md#from-kube-state-metrics). The agent reloads a changed file, and
-`telegen check-config FILE` checks one.
+`telegen check-config FILE` checks one. `telegen config --config FILE` prints every setting with its value and its origin.
+A file has at most 1 MiB, 20,000 values and 32 levels of nesting.
 
-Durations are written `10s`, `1m30s` or `100ms`, sizes `512MiB`.
+Durations are written `10s`, `1m30s` or `100ms`, up to `576h`; sizes `512MiB`, up to `1TiB`.
 `${NAME}` in a string is the value of an environment variable, which must be set and not empty. `${NAME:-default}` has a default for
 both cases, which may be empty: `${NAME:-}`. `$$` is a dollar sign.
 Settings marked *later* are accepted and checked but have no effect yet.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -37,16 +38,21 @@ def value_at(config: Config, path: str) -> Any:
     return value
 
 
+@cache
+def _kinds() -> Mapping[str, Any]:
+    """Types by path. Cached, as a file can have thousands of variables."""
+    return {known: typing.get_args(member.type)[0] for known, member, _ in settings()}
+
+
 def is_text(path: str) -> bool:
     """Return True if the setting at `path` is a string, or if `path` is an element of a list of strings."""
-    kinds = {known: typing.get_args(member.type)[0] for known, member, _ in settings()}
     name, element, _ = path.partition("[")
-    return kinds.get(name) == (tuple[str, ...] if element else str)
+    return _kinds().get(name) == (tuple[str, ...] if element else str)
 
 
 def choices(path: str) -> list[str]:
     """Return the words that a setting of type Literal accepts, and "a number" if it accepts numbers as well."""
-    (kind,) = [typing.get_args(member.type)[0] for known, member, _ in settings() if known == path]
+    kind = _kinds()[path]
     words: list[str] = []
     for choice in typing.get_args(kind):
         if isinstance(choice, str):

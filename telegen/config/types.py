@@ -9,9 +9,15 @@ from typing import Any
 
 from telegen.config.patterns import compile_pattern
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SIZE = re.compile(r"(\d+)\s*([KMGT]i?)?B?")
+_SIZE = re.compile(r"([0-9]{1,16})\s*([KMGT]i?)?B?")
+_LONGEST = 576
+"""Hours of the longest duration, 24 days: the kernel counts the milliseconds of a timeout in 31 bits."""
+_LARGEST = 2**40
+"""Bytes of the largest size, 1 TiB."""
+_HOST = re.compile(r"(?=.{0,253}$)([A-Za-z0-9_-]{1,63}(\.|$))*")
+_PORT = re.compile("[0-9]{1,9}")
 _FACTORS = {
     None: 1,
     "K": 10**3,
@@ -25,6 +31,12 @@ _FACTORS = {
 }
 
 
+def _shown(value: object) -> str:
+    """Return a value as Python writes it, shortened for a message."""
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
 class Duration(float):
     """Seconds; written as in Go: `10s`, `1m30s`, `100ms`."""
 
@@ -35,8 +47,11 @@ class Duration(float):
             # findall skips what does not match, so the parts must add up to the whole text.
             parts = _DURATION.findall(text)
             if parts and "".join(number + unit for number, unit in parts) == text:
-                return cls(sum(float(number) * _SECONDS[unit] for number, unit in parts))
-        raise ValueError(f"expected a duration like 10s or 1m30s, got {text!r}")
+                value = cls(sum(float(number) * _SECONDS[unit] for number, unit in parts))
+                if value > _LONGEST * 3600:
+                    raise ValueError(f"must be at most {_LONGEST}h, not {_shown(text)}")
+                return value
+        raise ValueError(f"expected a duration like 10s or 1m30s, got {_shown(text)}")
 
     def __str__(self) -> str:
         for unit in ("h", "m", "s"):
@@ -53,11 +68,15 @@ class Size(int):
         """Parse `512MiB` or a number of bytes."""
         # bool is a subclass of int, and YAML has both.
         if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
-            return cls(text)
-        found = _SIZE.fullmatch(text) if isinstance(text, str) else None
-        if not found:
-            raise ValueError(f"expected a size like 512MiB, got {text!r}")
-        return cls(int(found[1]) * _FACTORS[found[2]])
+            value = text
+        else:
+            found = _SIZE.fullmatch(text) if isinstance(text, str) else None
+            if not found:
+                raise ValueError(f"expected a size like 512MiB, got {_shown(text)}")
+            value = int(found[1]) * _FACTORS[found[2]]
+        if value > _LARGEST:
+            raise ValueError(f"must be at most {cls(_LARGEST)}, not {_shown(text)}")
+        return cls(value)
 
     def __str__(self) -> str:
         for unit in ("Ti", "Gi", "Mi", "Ki"):
@@ -83,8 +102,9 @@ class ListenAddress(str):
         host, colon, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
         bracketed = host.startswith("[") and host.endswith("]") and _is_ipv6(host[1:-1])
         # Without brackets `::1:80` would be ambiguous.
-        if not colon or not port.isdecimal() or int(port) > 65535 or (":" in host and not bracketed):
-            raise ValueError(f"expected an address like :9443, 127.0.0.1:9443 or [::1]:9443, got {text!r}")
+        valid = bracketed or _HOST.fullmatch(host)
+        if not colon or not valid or not _PORT.fullmatch(port) or int(port) > 65535:
+            raise ValueError(f"expected an address like :9443, 127.0.0.1:9443 or [::1]:9443, got {_shown(text)}")
         return cls(text)
 
     @property
@@ -105,7 +125,7 @@ class Pattern(str):
     def read(cls, text: object) -> Pattern:
         """Check that the text compiles and keep it."""
         if not isinstance(text, str):
-            raise ValueError(f"expected a regular expression, got {text!r}")
+            raise ValueError(f"expected a regular expression, got {_shown(text)}")
         compile_pattern(text)
         return cls(text)
 

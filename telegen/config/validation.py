@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from telegen.config.errors import ConfigError
 from telegen.config.messages import suggest
 from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, Names
 from telegen.config.settings import least, settings, value_at
@@ -37,35 +36,30 @@ def problems(config: Config) -> Iterator[str]:
     yield from _cluster_problems(config)
     yield from scope_problems(kube)
     yield from _extra_label_problems(kube.cadvisor)
+    if kube.cadvisor.metric_allowlist and kube.cadvisor.metric_denylist:
+        yield "kube_metrics.cadvisor.metric_allowlist: cannot be used with metric_denylist"
     if config.api.watch_timeout_min > config.api.watch_timeout_max:
         yield "api.watch_timeout_min: must not exceed watch_timeout_max"
 
 
-def check_resource_names(config: Config, known: Collection[str]) -> None:
-    """Check that every resource named by the configuration exists.
+def resource_problems(config: Config, known: Collection[str]) -> Iterator[str]:
+    """Yield one line per name of a resource that does not exist.
 
     Args:
         known: names of all resources.
-
-    Raises:
-        ConfigError: one line per unknown name.
     """
     state = config.kube_metrics.kube_state
     usual = {name for names in GROUPS.values() for name in names}
     grouped = tuple(name for names in state.groups.values() for name in names if name not in usual)
-    named = [("resources", state.resources), ("groups", grouped)]
+    named = [("resources", state.resources), ("resources_exclude", state.resources_exclude), ("groups", grouped)]
     named += [
         (key, tuple(name for name in getattr(state, key) if name != "*"))
         for key in ("labels_allowlist", "annotations_allowlist")
     ]
-    lines = [
-        f"{_STATE}.{key}: unknown resource {name}{suggest(name, known)}"
-        for key, names in named
-        for name in names
-        if name not in known
-    ]
-    if lines:
-        raise ConfigError("\n".join(lines))
+    for key, names in named:
+        for name in names:
+            if name not in known:
+                yield f"{_STATE}.{key}: unknown resource {name[:100]}{suggest(name, known)}; the resources are {', '.join(sorted(known))}"
 
 
 def _bound_problems(config: Config) -> Iterator[str]:
@@ -94,6 +88,8 @@ def _selection_problems(state: KubeState) -> Iterator[str]:
                 yield f"{_STATE}.{key}: {name!r} is not a valid name of a namespace"
     if state.namespaces and set(state.namespaces) <= set(state.namespaces_exclude):
         yield f"{_STATE}.namespaces: namespaces_exclude excludes all of them"
+    if state.resources and set(state.resources) <= set(state.resources_exclude):
+        yield f"{_STATE}.resources: resources_exclude excludes all of them"
     if state.node and not _SUBDOMAIN.fullmatch(state.node):
         yield f"{_STATE}.node: {state.node!r} is not a valid name of a node"
     if state.node and state.track_unscheduled_pods:

@@ -4,44 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from telegen.config import Config, ConfigError
-from telegen.config.model import KubeState
-from telegen.config.patterns import compile_pattern, cpu_limit
-from telegen.config.validation import check_resource_names
+from telegen.config import Config
+from telegen.config.patterns import slow_patterns
+from telegen.config.validation import resource_problems
 from telegen.kubestate.registry import RESOURCES
 
-SEARCH_TIME = 1.0
-"""CPU seconds that one expression may take over the names of all families. Usual ones take 0.2 ms."""
 
-
-def check_selection(config: Config) -> None:
-    """Refuse a selection with which the workers cannot start. Call it in the main thread: the time limit is a signal.
-
-    Raises:
-        ConfigError: a resource is unknown, or an expression takes too long.
-    """
-    check_resource_names(config, RESOURCES)
-    problems = list(_endless(config.kube_metrics.kube_state))
-    if problems:
-        raise ConfigError("\n".join(problems))
-
-
-def _endless(state: KubeState) -> Iterator[str]:
-    """Yield an error for each expression that backtracks for longer than `SEARCH_TIME`."""
-    # Python's expressions have no time limit of their own, and a worker that hangs in one is restarted for ever.
+def selection_problems(config: Config) -> Iterator[str]:
+    """Yield one line per part of the selection with which the workers cannot start: an unknown resource, or an expression that
+    takes too long. For the main thread only: the time limit is a signal."""
+    yield from resource_problems(config, RESOURCES)
+    state = config.kube_metrics.kube_state
     names = [family.name for resource in RESOURCES.values() for family in resource.families]
     for key in ("metric_allowlist", "metric_denylist", "metric_opt_in_list"):
-        for at, pattern in enumerate(getattr(state, key)):
-            search = compile_pattern(pattern).search
-            try:
-                with cpu_limit(SEARCH_TIME):
-                    for name in names:
-                        search(name)
-            except TimeoutError as error:
-                yield (
-                    f"kube_metrics.kube_state.{key}[{at}]: {pattern[:100]!r} takes {error} on the names of the families; "
-                    "avoid repetitions inside repetitions, as in (a+)+"
-                )
+        yield from slow_patterns(getattr(state, key), names, f"kube_metrics.kube_state.{key}")
 
 
 def notes(config: Config) -> Iterator[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from telegen.config import Config, ConfigError, not_effective
 from telegen.config.flags import flag_warnings, ignored_flags
+from telegen.config.variables import service_variables
 from telegen.kubestate.checks import notes
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit
@@ -61,6 +62,9 @@ def _run(options: RunOptions) -> int:
             log.info(line)
         for line in flag_warnings(options.source.flags):
             log.warning(line)
+        ignored = service_variables(options.source.environ)
+        if ignored:
+            log.warning("variables of a Service set nothing: %s; enableServiceLinks: false removes them", ", ".join(ignored))
         for path in not_effective(config):
             log.warning("%s: not effective yet", path)
         return run_with_pidfile(Supervisor(config, plan, options.source, url), config.supervisor.pidfile)

@@ -14,6 +14,7 @@ from telegen.kubemetrics.telemetry import Telemetry, forget
 from telegen.process.os_process import Exit, describe, end_at_term, ended, hold_term, kill, offer_to_oom_killer
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.plan import Plan
+from telegen.supervisor.relevance import relevant
 from telegen.supervisor.signals import Signals
 from workers import WORKERS
 from workers._base import Assignment, Shared, exit_now
@@ -68,21 +69,25 @@ class Children:
     # --- replacement at a new plan
 
     def apply_plan(self, config: Config, plan: Plan, cluster_changed: bool = False) -> None:
-        """Replace all children by those of `plan`.
+        """Replace the children that a new plan or a new configuration concerns.
 
         Args:
-            cluster_changed: the API server may belong to another cluster than before.
+            cluster_changed: the API server may belong to another cluster than before; all children are replaced.
         """
         leave = plan.group != self.plan.group
+        kept = {} if cluster_changed else self._unconcerned(config, plan)
         self.plan, self._config = plan, config
         self._telemetry.note_shard(plan.shard)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
-        before, self._children = list(self._children.values()), {}
+        before, self._children = [child for name, child in self._children.items() if name not in kept], {}
         self._dismiss_watchers(before, leave)
         if cluster_changed:
             self._inherited.uid.clear()
         # New web workers start before the old ones end, so that a process always accepts connections.
         for assignment in sorted(plan.assignments, key=lambda assignment: assignment.kind == "web"):
+            if assignment.name in kept:
+                self._children[assignment.name] = kept[assignment.name]
+                continue
             self._children[assignment.name] = child = Child(assignment)
             if self._is_wanted(child):
                 self._spawn(child)
@@ -92,6 +97,21 @@ class Children:
             if child.assignment.kind == "web":
                 self._dismiss(child)
         self._inherited.keep_arenas(self._children)
+
+    def _unconcerned(self, config: Config, plan: Plan) -> dict[str, Child]:
+        """Return the running children that a new configuration and its plan do not concern, by name."""
+        if (plan.cluster, plan.group) != (self.plan.cluster, self.plan.group):
+            return {}
+        # The pages show what the others publish.
+        same_assignments = plan.assignments == self.plan.assignments
+        return {
+            child.assignment.name: child
+            for child in self._children.values()
+            if child.pid
+            and child.assignment in plan.assignments
+            and (same_assignments or child.assignment.kind != "web")
+            and relevant(child.assignment.kind, config) == relevant(child.assignment.kind, self._config)
+        }
 
     def _dismiss_watchers(self, children: list[Child], leave: bool) -> None:
         """End all children but the web workers; release the Leases if the agent leaves its group."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from telegen.cadvisor.registry import enabled_groups
-from telegen.config import Config, ConfigSource, not_effective
-from telegen.kubestate.checks import check_selection, notes
+from collections.abc import Iterator
+
+from telegen.cadvisor.registry import NAMES, collectors_of, enabled_groups
+from telegen.config import Config, ConfigError, ConfigSource, not_effective
+from telegen.config.patterns import slow_patterns
+from telegen.kubestate.checks import notes, selection_problems
 
 
 def load_checked(source: ConfigSource) -> Config:
@@ -15,10 +18,22 @@ def load_checked(source: ConfigSource) -> Config:
     Raises:
         ConfigError: one line per problem, each beginning with the path of the setting.
     """
-    config = source.load()
-    check_selection(config)
-    enabled_groups(config.kube_metrics.cadvisor)
-    return config
+    return source.load(CHECKS)
+
+
+def _container_problems(config: Config) -> Iterator[str]:
+    try:
+        enabled_groups(config.kube_metrics.cadvisor)
+    except ConfigError as error:
+        yield from str(error).splitlines()
+        return
+    names = [family.name for collector in collectors_of(NAMES) for family in collector.families]
+    for key in ("metric_allowlist", "metric_denylist"):
+        yield from slow_patterns(getattr(config.kube_metrics.cadvisor, key), names, f"kube_metrics.cadvisor.{key}")
+
+
+CHECKS = (selection_problems, _container_problems)
+"""Checks of the names in a configuration."""
 
 
 def print_check(config: Config) -> None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 
+from telegen.config.document import read_regular
+
+MAX_BYTES = 16 << 20
+"""Maximum of bytes that are compared; a file above it counts as unreadable."""
+
 
 class WatchedFile:
     """A file that may be replaced at any time by a rename or through a symbolic link, as in ConfigMap volumes.
@@ -34,7 +39,7 @@ class WatchedFile:
             return None
         try:
             stat = os.stat(self._path)
-        except OSError:
+        except (OSError, ValueError):
             return None
         return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
@@ -42,7 +47,7 @@ class WatchedFile:
         if self._path is None:
             return b""
         try:
-            with open(self._path, "rb") as file:
-                return hashlib.sha256(file.read()).digest()
-        except OSError:
-            return b""
+            return hashlib.sha256(read_regular(self._path, MAX_BYTES)).digest()
+        except (OSError, ValueError) as error:
+            # Unreadable in another way is a change as well; the reload reports it.
+            return str(error).encode()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from telegen.config import Config
 from telegen.config.validation import MOST_SHARDS
 from telegen.process.listeners import Listeners
+from telegen.process.os_process import BootFailure, Exit
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
@@ -26,6 +27,7 @@ class Inherited:
         heartbeats: time of the last heartbeat of each process.
         deadlines: until when each shard may be served.
         lease_problem: why Leases cannot be read or written, "" if they can.
+        log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
         listeners: the listening sockets by setting.
@@ -39,6 +41,7 @@ class Inherited:
         self.shard = SharedShard()
         self.uid = SharedText()
         self.lease_problem = SharedText()
+        self.log = SharedText()
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
         self._rows = {"supervisor": 0}
@@ -48,7 +51,13 @@ class Inherited:
 
         Args:
             limit: bytes of a new arena.
+
+        Raises:
+            BootFailure: there are no rows left.
         """
+        fresh = {assignment.name for assignment in plan.assignments}.difference(self._rows)
+        if len(self._rows) + len(fresh) > ROWS:
+            raise BootFailure(Exit.BOOT, f"more than {ROWS} names of processes; configure fewer groups, clusters or pod_processes")
         for assignment in plan.assignments:
             if assignment.stores and assignment.name not in self._arenas:
                 self._arenas[assignment.name] = Arena.create(assignment.name, limit)
@@ -83,6 +92,7 @@ class Inherited:
             listeners=self.listeners,
             deadlines=self.deadlines,
             lease_problem=self.lease_problem,
+            log=self.log,
             shard=self.shard,
             uid=self.uid,
             group=plan.group,

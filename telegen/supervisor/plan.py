@@ -168,7 +168,7 @@ def _group(config: Config, environ: Mapping[str, str], node: str) -> Group:
 def _groups(config: Config) -> Iterator[tuple[str, list[str]]]:
     """(name, wanted resources) of each group that has any."""
     state = config.kube_metrics.kube_state
-    wanted = list(dict.fromkeys(state.resources)) or list(DEFAULT)
+    wanted = [name for name in dict.fromkeys(state.resources or DEFAULT) if name not in state.resources_exclude]
     grouped = {name for names in state.groups.values() for name in names}
     groups = {**state.groups, UNGROUPED: tuple(name for name in wanted if name not in grouped)}
     for group, names in groups.items():
@@ -189,6 +189,7 @@ def _stores(resources: list[str], config: Config) -> Iterator[str]:
 
 
 def _sampler(config: Config) -> Iterator[Assignment]:
-    """The process of the node part; it has a store per collector."""
+    """The process of the node part; it has a store per collector. There is none if the settings select no family."""
     names = tuple(f"containers/{collector.name}" for collector in enabled_collectors(config.kube_metrics.cadvisor))
-    yield Assignment("sample", "sample", names)
+    if names:
+        yield Assignment("sample", "sample", names)

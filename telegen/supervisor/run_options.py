@@ -29,27 +29,30 @@ class RunOptions:
     demo_rate: float
 
 
-def parse_run_options(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> RunOptions:
+def parse_run_options(
+    argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ, program: str = "telegen run"
+) -> RunOptions:
     """Parse the command line of `telegen run` and `python -m telegen.supervisor`.
 
     Args:
         argv: arguments without the program's name; None for those of this process.
         environ: the variables to load the configuration with.
+        program: name in the help.
 
     Raises:
         SystemExit: the arguments are invalid, or --help or --version is among them.
     """
-    options = parser().parse_args(argv)
+    options = parser(program).parse_args(argv)
     values = vars(options)
     flags = {flag.name: values[flag.name] for flag in FLAGS if values[flag.name]}
     source = ConfigSource(options.config, dict(environ), flags, options.continue_without_config)
     return RunOptions(source, options.check, options.demo, options.demo_pods, options.demo_rate)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(program: str = "telegen run") -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     made = argparse.ArgumentParser(
-        prog="telegen run",
+        prog=program,
         description="Serve metrics of Kubernetes objects and of containers.",
         epilog="A flag wins over TELEGEN_* variables, which win over the file.",
         allow_abbrev=False,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from errno import ENOSPC
 
 from telegen import __version__
@@ -19,6 +20,7 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
+from telegen.process.log_settings import log_text
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
 from telegen.supervisor.children import Children
@@ -33,6 +35,8 @@ log = logging.getLogger("telegen.supervisor")
 
 TURN = 1.0
 """Seconds between two turns of the loop if no signal arrives."""
+RELOAD_INTERVAL = 1.0
+"""Minimum of seconds between two reloads: a burst of signals leads to one."""
 
 
 class Supervisor:
@@ -48,9 +52,10 @@ class Supervisor:
         """
         self._config, self._plan, self._source, self._demo = config, plan, source, demo
         self._file = WatchedFile(source.path)
-        self._kubeconfig = _kubeconfig(plan)
+        self._kubeconfigs = _kubeconfigs(plan)
         self._signals = Signals()
-        self._stopping = False
+        self._stopping = self._reload_wanted = False
+        self._next_reload = 0.0
         self._status = Exit.OK
 
     def run(self) -> Exit:
@@ -109,9 +114,7 @@ class Supervisor:
         self._children.end_unwanted()
         self._follow_shard()
         self._children.spawn_due()
-        if self._file.changed():
-            log.info("%s has changed: reloading", self._source.path)
-            self.handle_hup()
+        self._reload_if_due()
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
@@ -132,17 +135,46 @@ class Supervisor:
         self._children.log_status()
 
     def handle_hup(self) -> None:
-        """SIGHUP, or the file has changed: apply the new configuration, or keep the old one if the new one is invalid."""
-        # Everything that can fail comes first, so that a failed reload changes nothing.
-        try:
-            config = load_checked(self._source)
-            plan = make_plan(config, self._source.environ, self._demo)
-            listeners = rebind(self._inherited.listeners, self._config, config)
-        except (ConfigError, BootFailure) as error:
-            for line in str(error).splitlines():
-                log.error("reload failed: %s; the old configuration stays in force", line)
-            self._telemetry.reloads.labels("error").inc()
+        """SIGHUP: request a reload."""
+        self._reload_wanted = True
+
+    def _reload_if_due(self) -> None:
+        """Reload once for all signals and changes of the file in `RELOAD_INTERVAL`."""
+        if self._file.changed():
+            log.info("%s has changed: reloading", self._source.path)
+            self._reload_wanted = True
+        now = time.monotonic()
+        if not self._reload_wanted or now < self._next_reload:
             return
+        self._reload_wanted = False
+        try:
+            self._reload()
+        except (ConfigError, BootFailure, OSError) as error:
+            self._reject(str(error))
+        except Exception as error:
+            # No content of a file may end a running agent, even if it meets a fault of this program.
+            log.exception("reload failed by a fault of this program")
+            self._reject(repr(error))
+        self._next_reload = time.monotonic() + RELOAD_INTERVAL
+
+    def _reject(self, error: str) -> None:
+        for line in error.splitlines():
+            log.error("reload failed: %s; the old configuration stays in force", line)
+        self._telemetry.reloads.labels("error").inc()
+
+    def _reload(self) -> None:
+        """Apply the new configuration.
+
+        Raises:
+            ConfigError: the new configuration is invalid.
+            BootFailure: a new address cannot be opened.
+        """
+        # Everything that can fail comes first, so that a failed reload changes nothing.
+        config = load_checked(self._source)
+        plan = make_plan(config, self._source.environ, self._demo)
+        prepare(plan.clusters)
+        self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
+        listeners = rebind(self._inherited.listeners, self._config, config)
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))
         self._inherited.listeners = listeners
@@ -150,12 +182,12 @@ class Supervisor:
         if _pod(config) != _pod(self._config):
             self._inherited.shard.clear()
         self._config = config
-        prepare(plan.clusters)
         configure("supervisor", config.log.level, config.log.format)
+        self._inherited.log.write(log_text(config.log))
         self._telemetry.reloads.labels("success").inc()
         log.info("configuration reloaded; %s", plan.reason)
-        cluster_changed = plan.cluster != self._plan.cluster or self._kubeconfig.changed()
-        self._kubeconfig = _kubeconfig(plan)
+        cluster_changed = plan.cluster != self._plan.cluster or any([file.changed() for file in self._kubeconfigs])
+        self._kubeconfigs = _kubeconfigs(plan)
         self._apply_plan(plan.with_shard(self._inherited.shard.read()), cluster_changed)
 
     def _follow_shard(self) -> None:
@@ -207,10 +239,10 @@ def _make_folder() -> str:
         raise BootFailure(Exit.BOOT, message) from error
 
 
-def _kubeconfig(plan: Plan) -> WatchedFile:
-    """Watch the kubeconfig of the agent's own cluster, if it has one: new content may name another cluster."""
-    kind, _, path = plan.cluster.partition(":")
-    return WatchedFile(os.path.expanduser(path) if kind == "kubeconfig" else None)
+def _kubeconfigs(plan: Plan) -> list[WatchedFile]:
+    """Watch the kubeconfigs of all clusters: new content may name another server."""
+    sources = (source.partition(":") for source in sorted(plan.clusters))
+    return [WatchedFile(os.path.expanduser(path)) for kind, _, path in sources if kind == "kubeconfig"]
 
 
 def _pod(config: Config) -> tuple[str, str]:

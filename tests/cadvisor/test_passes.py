@@ -19,6 +19,7 @@ from telegen.cadvisor.registry import DEFAULT, NAMES, collectors_of, enabled_col
 from telegen.cadvisor.sampler import KEEP_SECONDS, Sampler
 from telegen.config import ConfigError
 from telegen.config.model import Cadvisor
+from telegen.config.types import Pattern
 from telegen.metrics.family import Object
 from tests.cadvisor.page import Pages, v2_tree, write
 from tests.cadvisor.test_collectors import ID, POD, samples
@@ -184,6 +185,19 @@ def test_groups_are_switched() -> None:
     assert "tcp" not in enabled_groups(Cadvisor(enabled_metrics=("tcp",), disabled_metrics=("tcp",)))
     with pytest.raises(ConfigError, match="disabled_metrics: unknown group of metrics: cpus, disc"):
         enabled_groups(Cadvisor(disabled_metrics=("disc", "cpus", "cpu")))
+
+
+def test_families_are_selected() -> None:
+    """The lists select families container_* and machine_*; those of the agent itself stay."""
+
+    def names(settings: Cadvisor) -> set[str]:
+        return {family.name for collector in enabled_collectors(settings) for family in collector.families}
+
+    everything = names(Cadvisor())
+    others = {name for name in everything if not name.startswith(("container_", "machine_"))}
+    kept = names(Cadvisor(metric_allowlist=(Pattern("^container_cpu_"),)))
+    assert kept == others | {name for name in everything if name.startswith("container_cpu_")} and kept != others
+    assert names(Cadvisor(metric_denylist=(Pattern("^machine_"),))) == {name for name in everything if not name.startswith("machine_")}
 
 
 @pytest.mark.parametrize("group", sorted(DEFAULT))

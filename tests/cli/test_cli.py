@@ -165,6 +165,15 @@ def test_pipes() -> None:
     assert piped.stdout.startswith("# HELP") and piped.stderr == ""
 
 
+def test_excluded_resources_are_not_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """resources_exclude applies unless the command line names the resources."""
+    (tmp_path / "objects").write_text(json.dumps(NAMESPACE))
+    config = tmp_path / "config.yaml"
+    config.write_text("kube_metrics: {kube_state: {resources_exclude: [namespaces]}}")
+    assert "kube_namespace" not in render(capsys, tmp_path / "objects", "--config", str(config))[1]
+    assert "kube_namespace" in render(capsys, tmp_path / "objects", "--config", str(config), "--resources", "namespaces")[1]
+
+
 def test_check_config_and_version(tmp_path: Path) -> None:
     """check-config accepts or refuses a file; version and help print to standard output."""
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
@@ -174,7 +183,7 @@ def test_check_config_and_version(tmp_path: Path) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
     assert checked.stdout == "kube_metrics.streaming.enabled: not effective yet\nthe configuration is valid\n"
     refused = run("check-config", str(bad))
-    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", "telegen: gophers: unknown key\n")
+    assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"telegen: gophers: unknown key ({bad}:1)\n")
     assert run("version").stdout == f"telegen {__version__}\n"
     for command in ([], ["run"], ["render"]):
         assert "usage: telegen" in run(*command, "--help").stdout

@@ -172,7 +172,7 @@ def test_flag_below_what_is_no_block(tmp_path: Path) -> None:
     """A file with a number where the flag needs a block of settings is an error."""
     path = tmp_path / "config.yaml"
     path.write_text("kube_metrics: 5")
-    with pytest.raises(ConfigError, match="^kube_metrics: --port needs a block of settings here, not a value$"):
+    with pytest.raises(ConfigError, match="^kube_metrics: --port needs a block of settings here, not a value \\(.*config.yaml:1\\)$"):
         read("--port=1", config=str(path))
 
 
@@ -182,7 +182,7 @@ def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         read(config=missing)
     assert read("--continue-without-config", config=missing) == Config()
-    with pytest.raises(ConfigError, match="directory"):
+    with pytest.raises(ConfigError, match="not a regular file"):
         read("--continue-without-config=true", config=str(tmp_path))
     with pytest.raises(SystemExit):
         read("--continue-without-config=maybe", config=missing)

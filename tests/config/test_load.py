@@ -17,8 +17,8 @@ from telegen.config.reference import reference
 from telegen.config.settings import is_effective, least, settings, value_at
 from telegen.config.text_formats import FORMATS, describe_mismatch
 from telegen.config.types import Size
-from telegen.config.validation import check_resource_names
-from telegen.kubestate.registry import RESOURCES
+from telegen.config.variables import service_variables
+from telegen.kubestate.checks import selection_problems
 
 HERE = Path(__file__).parent
 STATE = "kube_metrics.kube_state"
@@ -84,7 +84,7 @@ BAD = [
     ("log: {level: info, level: debug}", "level: the key appears 2 times"),
     ("log: ${NOT_SET}", "log: the variable NOT_SET is not set; set it, or write ${NOT_SET:-default}, or ${NOT_SET:-} for an empty value"),
     ("- a list", "expected a mapping of settings, got list"),
-    ("a: [", "config.yaml: "),
+    ("a: [", "config.yaml:1: "),
     ("\x00", "config.yaml: "),
 ]
 
@@ -93,9 +93,7 @@ def read(folder: Path, text: str, **environ: str) -> Config:
     """Load a file with this text, and check its names."""
     path = folder / "config.yaml"
     path.write_text(text)
-    config = load(str(path), environ)
-    check_resource_names(config, RESOURCES)
-    return config
+    return load(str(path), environ, checks=[selection_problems])
 
 
 @pytest.mark.parametrize(("text", "message"), BAD, ids=[message for _, message in BAD])
@@ -210,9 +208,9 @@ def test_key_in_the_wrong_block(tmp_path: Path) -> None:
         ("kube_metrics: {standby: hot}", "kube_metrics.election.standby"),
         ("kube_metrics: {workload: true}", "kube_metrics.cadvisor.workload"),
     ):
-        with pytest.raises(ConfigError, match=f": unknown key, did you mean {wanted}\\?$"):
+        with pytest.raises(ConfigError, match=f": unknown key, did you mean {wanted}\\? \\(.*config.yaml:1\\)$"):
             read(tmp_path, lines)
-    with pytest.raises(ConfigError, match=": unknown key$"):
+    with pytest.raises(ConfigError, match=r": unknown key \(.*config.yaml:1\)$"):
         read(tmp_path, "enabled: true")
 
 
@@ -239,6 +237,51 @@ def test_bad_environment(tmp_path: Path, name: str, value: str, message: str) ->
     """The error for an invalid variable begins with the path of the setting."""
     with pytest.raises(ConfigError, match=f"^{message}[^\n]*$"):
         read(tmp_path, "web: {workers: 2}", **{name: value})
+
+
+def test_variables_of_a_service(tmp_path: Path) -> None:
+    """Kubernetes sets them for a Service called telegen, or telegen-state; any other variable that sets nothing is an error."""
+    injected = {
+        "TELEGEN_SERVICE_HOST": "10.0.0.1",
+        "TELEGEN_SERVICE_PORT_METRICS": "9443",
+        "TELEGEN_PORT": "tcp://10.0.0.1:9443",
+        "TELEGEN_PORT_9443_TCP_ADDR": "10.0.0.1",
+        "TELEGEN_STATE_SERVICE_HOST": "10.0.0.2",
+        "TELEGEN_STATE_PORT_9443_TCP": "tcp://10.0.0.2:9443",
+    }
+    assert read(tmp_path, "", **injected) == Config()
+    assert service_variables({**injected, "TELEGEN_WEB__WORKERS": "1", "HOME": "/"}) == sorted(injected)
+    for name in ("TELEGEN_WORKERS", "TELEGEN_", "TELEGEN_WEB", "TELEGEN_WEB_WORKERS"):
+        with pytest.raises(ConfigError, match=f"^{name}: the variable names no setting; "):
+            read(tmp_path, "", **{name: "1"})
+
+
+def test_unset_variable_in_a_list(tmp_path: Path) -> None:
+    """The variable and the wrong element are reported, each once."""
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, "kube_metrics: {kube_state: {namespaces: ['${NONE}', 5], clusters: [{name: '${NONE}'}]}}")
+    found = [line.partition(":")[0] for line in str(raised.value).splitlines()]
+    assert found == [f"{STATE}.namespaces[0]", f"{STATE}.clusters[0].name", f"{STATE}.namespaces[1]"]
+
+
+def test_all_errors_at_once(tmp_path: Path) -> None:
+    """Errors of every kind, each with its line; a check that would compare a setting with an invalid one is left out."""
+    file = "gophers: 1\nweb: {threads: many}\nkube_metrics:\n  kube_state:\n    resources:\n    - pod\n    - nodes\n    namespaces: a,b"
+    more = "\n    shard: 3\n    total_shards: many\n    metric_denylist: ['(', '[']\nlog: {level: '${NONE}'}"
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, file + more, TELEGEN_WEB__WORKERS="0")
+    found = [(line.split(":")[0], line.rsplit("(", 1)[1].rsplit(":", 1)[-1]) for line in str(raised.value).splitlines()]
+    assert sorted(found) == [
+        ("gophers", "1)"),
+        (f"{STATE}.metric_denylist[0]", "11)"),
+        (f"{STATE}.metric_denylist[1]", "11)"),
+        (f"{STATE}.namespaces", "8)"),
+        (f"{STATE}.resources", "5)"),
+        (f"{STATE}.total_shards", "10)"),
+        ("log.level", "12)"),
+        ("web.threads", "2)"),
+        ("web.workers", "set by TELEGEN_WEB__WORKERS)"),
+    ]
 
 
 def test_list_of_settings_without_effect_only_shrinks() -> None:

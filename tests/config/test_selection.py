@@ -10,7 +10,7 @@ import pytest
 from telegen.config import Config, ConfigError, load
 from telegen.config.patterns import compile_pattern, cpu_limit
 from telegen.config.settings import is_effective, settings
-from telegen.kubestate.checks import check_selection, notes
+from telegen.kubestate.checks import notes, selection_problems
 
 STATE = "kube_metrics.kube_state"
 
@@ -19,9 +19,7 @@ def read(folder: Path, text: str) -> Config:
     """A configuration with this kube_state section, checked as at the start of the agent."""
     path = folder / "config.yaml"
     path.write_text(f"kube_metrics: {{kube_state: {{{text}}}}}")
-    config = load(str(path), {})
-    check_selection(config)
-    return config
+    return load(str(path), {}, checks=[selection_problems])
 
 
 BAD = [
@@ -70,7 +68,7 @@ BAD = [
     ("labels_allowlist: {pods: ['**']}", "labels_allowlist.pods[0]: **: at most one * is allowed"),
     ("annotations_allowlist: {'*': ['*a*']}", "annotations_allowlist.*[0]: *a*: at most one * is allowed"),
     ("labels_allowlist: {pod: [a]}", "labels_allowlist: unknown resource pod, did you mean pods?"),
-    ("annotations_allowlist: {pods: a}", "annotations_allowlist[...]: expected a list"),
+    ("annotations_allowlist: {pods: a}", "annotations_allowlist.pods: expected a list"),
 ]
 
 

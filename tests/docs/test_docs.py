@@ -13,7 +13,7 @@ from telegen.config import load, not_effective
 from telegen.config.flags import FLAGS, Flag
 from telegen.config.settings import settings
 from telegen.kubemetrics.telemetry import Telemetry
-from telegen.kubestate.checks import check_selection
+from telegen.kubestate.checks import selection_problems
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md") for path in ROOT.glob(pattern))
@@ -75,7 +75,7 @@ def test_examples_are_valid(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
     config = load(str(path), {"POD_NAME": "telegen-0", "POD_NAMESPACE": "telegen"})
-    check_selection(config)
+    assert not list(selection_problems(config))
     assert not_effective(config) == []
 
 

@@ -13,7 +13,7 @@ import yaml
 from telegen import __version__
 from telegen.config import Config, load, not_effective
 from telegen.config.detect import detect
-from telegen.kubestate.checks import check_selection
+from telegen.kubestate.checks import selection_problems
 from telegen.supervisor.plan import Plan, make_plan
 from tests.cluster.kubectl import COMPONENTS, MANIFESTS, VARIANTS, Kubectl, Object
 from tests.k8s.rendered import config_text, container, environment, pod_spec, workload
@@ -44,7 +44,7 @@ def config(objs: list[Object], folder: Path) -> Config:
 def test_the_configuration_is_valid(variant: list[Object], tmp_path: Path) -> None:
     """The ConfigMap holds a file that the agent takes: no unknown key, nothing without effect."""
     settings = config(variant, tmp_path)
-    check_selection(settings)
+    assert not list(selection_problems(settings))
     assert not_effective(settings) == []
 
 

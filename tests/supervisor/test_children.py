@@ -7,7 +7,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
@@ -127,17 +129,60 @@ def test_no_child_is_aborted_after_a_pause_of_the_supervisor(make_children: Make
     assert not children._children["sample"].aborted
 
 
-def test_new_plan_replaces_every_process(make_children: Make) -> None:
+def test_new_plan_replaces_what_it_concerns(make_children: Make) -> None:
     """The writer of an arena has ended before its successor starts; the old web process ends after the new one has started."""
     children = make_children(WATCH, SAMPLE, WEB)
     before = {name: pid_of(children, name) for name in ("watch-pods", "sample", "web")}
-    children.apply_plan(FAST, plan_of(WATCH, WEB))
+    api = msgspec.structs.replace(FAST, api=msgspec.structs.replace(FAST.api, list_page_size=7))
+    children.apply_plan(api, plan_of(WATCH, WEB))
     assert not running(before["watch-pods"]) and not running(before["sample"])
     assert {"watch-pods", "web"} == set(children._children)
     assert pid_of(children, "web") not in (0, before["web"])
     ends(before["web"])
     children.reap()
     assert running(pid_of(children, "web")) and running(pid_of(children, "watch-pods"))
+
+
+STATE, CADVISOR = "kube_metrics.kube_state", "kube_metrics.cadvisor"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "replaced"),
+    [
+        ("log.level", "debug", set()),
+        ("log.format", "json", set()),
+        ("supervisor.backoff_max", 7.0, {"web"}),
+        ("web.threads", 2, {"web"}),
+        ("kube_metrics.metrics_path", "/other", {"web"}),
+        (f"{CADVISOR}.collect_interval", 5.0, {"sample"}),
+        (f"{CADVISOR}.metric_denylist", ("x",), {"sample"}),
+        (f"{STATE}.metric_denylist", ("x",), {"watch-pods"}),
+        (f"{STATE}.use_apiserver_cache", True, {"sample", "watch-pods"}),
+        ("kube_metrics.election.retry_period", 1.0, {"watch-pods"}),
+        ("kubernetes.cluster_name", "east", {"sample", "watch-pods", "web"}),
+    ],
+)
+def test_new_settings_replace_what_they_concern(make_children: Make, path: str, value: object, replaced: set[str]) -> None:
+    """The other processes go on."""
+    children = make_children(WATCH, SAMPLE, WEB)
+    before = {name: pid_of(children, name) for name in ("watch-pods", "sample", "web")}
+    children.apply_plan(changed(FAST, path, value), plan_of(WATCH, SAMPLE, WEB))
+    assert {name for name in before if pid_of(children, name) != before[name]} == replaced
+    assert all(running(pid_of(children, name)) for name in before)
+
+
+def test_changed_cluster_replaces_every_process(make_children: Make) -> None:
+    """A kubeconfig that names another server concerns all."""
+    children = make_children(WATCH, SAMPLE, WEB)
+    before = {name: pid_of(children, name) for name in ("watch-pods", "sample", "web")}
+    children.apply_plan(FAST, plan_of(WATCH, SAMPLE, WEB), cluster_changed=True)
+    assert all(pid_of(children, name) not in (0, before[name]) for name in before)
+
+
+def changed(section: Any, path: str, value: object) -> Any:
+    """Return a configuration with another value at a path."""
+    name, _, rest = path.partition(".")
+    return msgspec.structs.replace(section, **{name: changed(getattr(section, name), rest, value) if rest else value})
 
 
 def test_process_of_a_lease_shard_follows_the_deadlines(make_children: Make, inherited: Inherited) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from telegen.config import ConfigError
-from telegen.supervisor.plan import Plan, make_plan
+from telegen.supervisor.plan import Plan, make_plan, watched_resources
 from tests.config.test_scope import POD, read
 
 
@@ -74,3 +74,10 @@ def test_dynamic_shard(tmp_path: Path) -> None:
     made = make_plan(read(tmp_path, text), {})
     assert made.has_dynamic_shard and made.shard == (0, 0)
     assert made.with_shard((2, 5)).shard == (2, 5) and made.with_shard(None) is made
+
+
+def test_excluded_resources(tmp_path: Path) -> None:
+    """resources_exclude wins over resources and over the default."""
+    assert watched_resources(plan(tmp_path, "resources: [pods, nodes], resources_exclude: [pods, jobs]")) == ["nodes"]
+    everything = watched_resources(plan(tmp_path, ""))
+    assert set(watched_resources(plan(tmp_path, "resources_exclude: [secrets]"))) == set(everything) - {"secrets"}

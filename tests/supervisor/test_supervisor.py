@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from telegen.config import ConfigSource
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit
 from telegen.supervisor import children
+from telegen.supervisor import supervisor as module
 from telegen.supervisor.configuration import load_checked
 from telegen.supervisor.plan import make_plan
 from telegen.supervisor.supervisor import Supervisor, run_with_pidfile
@@ -127,14 +129,21 @@ def test_killed_worker_is_restarted(tmp_path: Path) -> None:
         assert running.children()["web"] == before["web"]
 
 
-def test_reload_replaces_the_workers(tmp_path: Path) -> None:
-    """SIGHUP with a valid file."""
+def test_reload_replaces_the_workers_it_concerns(tmp_path: Path) -> None:
+    """Settings of logs and SIGHUP without a change replace none; settings of the sampler replace the sampler."""
     with supervisor(tmp_path) as running:
         running.wait_log("listens on")
         before = running.children()
+        running.config.write_text(TEXT + "log: {level: debug}\n")
+        running.wait_log("configuration reloaded")
+        assert running.children() == before
         os.kill(running.pid, signal.SIGHUP)
         running.wait_log("configuration reloaded")
-        assert not set(running.children().values()) & set(before.values())
+        assert running.children() == before
+        running.config.write_text(TEXT.replace("kube_metrics: {", "kube_metrics: {cadvisor: {collect_interval: 5s}, "))
+        running.wait_log("configuration reloaded")
+        after = running.children()
+        assert after["web"] == before["web"] and after["sample"] != before["sample"]
 
 
 def test_changed_file_is_reloaded(tmp_path: Path) -> None:
@@ -160,6 +169,50 @@ def test_invalid_reload_keeps_the_old_configuration(tmp_path: Path, text: str) -
         assert "reload failed: " in running.log.read_text()
         assert running.children() == before
         assert running.end() == Exit.OK
+
+
+FILES = sorted(Path(__file__).parents[1].glob("config/invalid/*.yaml"))
+
+
+def test_invalid_files_end_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file of tests/config/invalid, and a pipe: the reload fails, and the same processes go on."""
+    monkeypatch.setattr(module, "TURN", 0.05)
+    monkeypatch.setattr(module, "RELOAD_INTERVAL", 0.0)
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on")
+        before = running.children()
+        for path in FILES:
+            running.log.write_text("")
+            _replace(running.config, path.read_text())
+            running.wait_log("the old configuration stays in force")
+            assert "Traceback" not in running.log.read_text(), path
+        assert running.children() == before
+        running.log.write_text("")
+        running.config.unlink()
+        os.mkfifo(running.config)
+        running.wait_log("not a regular file; the old configuration stays in force")
+        running.config.unlink()
+        running.config.write_text(TEXT + "log: {level: debug}\n")
+        running.wait_log("configuration reloaded")
+        assert running.end() == Exit.OK
+
+
+def test_burst_of_signals_is_one_reload(tmp_path: Path) -> None:
+    """Fifty SIGHUPs within half a second lead to two reloads at most: the first at once, the others together."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on")
+        for _ in range(50):
+            os.kill(running.pid, signal.SIGHUP)
+            time.sleep(0.01)
+        time.sleep(3)
+        assert 1 <= running.log.read_text().count("configuration reloaded") <= 2
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replace a file at once, as an editor or a ConfigMap volume does."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.rename(path)
 
 
 def test_taken_pidfile(tmp_path: Path) -> None:

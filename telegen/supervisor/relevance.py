@@ -1,0 +1,36 @@
+"""Settings that each kind of worker reads: a reload replaces only the workers that a change concerns."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from telegen.config import Config
+from telegen.config.model import Api, Cadvisor, Election, KubeMetrics, KubeState, Log, Supervising, Web
+
+
+def relevant(kind: str, config: Config) -> Config:
+    """Return the configuration with the default of every setting that a kind of worker does not read.
+
+    A running worker adopts the settings of logs; see `telegen.process.log_settings`.
+
+    Args:
+        kind: a key of WORKERS.
+    """
+    kube = config.kube_metrics
+    if kind == "web":
+        pages = replace(kube, cadvisor=Cadvisor(), election=Election(), kube_state=KubeState())
+        return replace(config, log=Log(), api=Api(), kube_metrics=pages)
+    collected = _without_pages(kube)
+    if kind == "sample":
+        # The sampler asks the API server for the pods of its node.
+        state = KubeState(node=kube.kube_state.node, use_apiserver_cache=kube.kube_state.use_apiserver_cache)
+        collected = replace(collected, election=Election(), kube_state=state)
+    else:
+        collected = replace(collected, cadvisor=Cadvisor())
+    return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
+
+
+def _without_pages(kube: KubeMetrics) -> KubeMetrics:
+    default = KubeMetrics()
+    names = ("listen_address", "telemetry_address", "metrics_path", "separate_endpoints")
+    return replace(kube, **{name: getattr(default, name) for name in names})
