@@ -22,6 +22,7 @@ from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_value import SharedShard, SharedText
+from telegen.shm.store_status import StoreStatuses
 
 BEAT = 1.0
 """Seconds between two heartbeats."""
@@ -90,6 +91,7 @@ class Shared:
         group: the agents that divide the cluster by Leases; None for an agent that takes no part.
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        statuses: sync status of the stores of each watch worker, by its name.
     """
 
     config: Config
@@ -105,6 +107,7 @@ class Shared:
     group: Group | None
     shard: SharedShard
     uid: SharedText
+    statuses: Mapping[str, StoreStatuses]
 
 
 class Worker:

@@ -28,7 +28,8 @@ from telegen.api.credentials import Cluster
 from telegen.api.decoding import event_decoder
 from telegen.api.events import INITIAL_END
 from telegen.api.reflector import Reflector
-from telegen.kubemetrics.app import View, make_app
+from telegen.kubemetrics.app import make_app
+from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource

@@ -77,7 +77,7 @@ def test_cluster_that_was_never_reached(servers: tuple[SimulatedServer, Simulate
         agent.wait_page("one cluster", lambda text: text.count('kube_pod_info{cluster="east"') == 50, 30)
         wait_for("the complaint", lambda: "west" in agent.log.read_text(), 10)
         wait_for("the others", lambda: b"@east" not in get(f"{agent.url}/readyz").body, 20)
-        assert b"watch-pods@west.2: pods/@west.2: not synced yet" in get(f"{agent.url}/readyz").body
+        assert b"pods/@west.2: not synced yet" in get(f"{agent.url}/readyz").body
 
 
 def test_cluster_name_labels_everything(server: SimulatedServer) -> None:
