@@ -14,8 +14,8 @@ from telegen import __version__
 from telegen.cadvisor.cgroups.devices import Devices
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.node import Node, Roots
-from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.registry import NAMES, enabled_collectors
+from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.text_sampler import TextSampler
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
