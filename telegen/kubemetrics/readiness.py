@@ -14,6 +14,10 @@ LOOP_TIMEOUT = 10.0
 """Seconds without a heartbeat after which the supervisor counts as hanging."""
 
 
+CONFIRMED = 0.1
+"""Seconds after the first answer of a cluster from which a refusal is no longer that of a server that has yet to load its rules."""
+
+
 @dataclass(frozen=True)
 class View:
     """State shared by the web workers.
@@ -91,6 +95,7 @@ def _stores(view: View) -> Report:
     report = Report([])
     # By cluster: True if all of its resources are refused.
     refused: dict[str, bool] = {}
+    accepted = _accepted(view)
     for worker, store in ((worker, store) for worker, stores in view.expected.items() for store in stores):
         if not view.is_served(worker):
             continue
@@ -101,6 +106,9 @@ def _stores(view: View) -> Report:
         status = view.statuses[worker][store].read()
         is_complete = was_complete and status.seconds <= view.grace
         if status.kind == Kind.REFUSED:
+            if not was_complete and status.refused < accepted.get(store.partition("@")[2], 0.0) + CONFIRMED:
+                # The server may only just have loaded its RBAC rules: the next request shows whether the right is missing.
+                report.problems.append(f"{store}: {status.cause}")
             report.notes.append(f"{store}: {status.cause}")
         elif not is_complete:
             report.problems.append(f"{store}: {_cause(status, was_complete)}")
@@ -110,6 +118,18 @@ def _stores(view: View) -> Report:
         refused[cluster] = refused.get(cluster, True) and counts
     report.problems += [_nothing_listed(cluster) for cluster, all_refused in refused.items() if all_refused]
     return report
+
+
+def _accepted(view: View) -> dict[str, float]:
+    """Return the time of the first answer of each cluster."""
+    found: dict[str, float] = {}
+    for worker, statuses in view.statuses.items():
+        for store in statuses if view.is_served(worker) else ():
+            time = statuses[store].read().accepted
+            cluster = store.partition("@")[2]
+            if time:
+                found[cluster] = min(time, found.get(cluster, time))
+    return found
 
 
 def _cause(status: Status, was_complete: bool) -> str:

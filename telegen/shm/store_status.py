@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 ROW = 256
-"""Bytes of a store: since when it is out of sync, kind, length of the cause, cause."""
-CAUSE_BYTES = 240
+"""Bytes of a store: since when it is out of sync, times of the first answer and of the last refusal, kind, length of the cause, cause."""
+CAUSE_BYTES = 224
 """The longest cause, in bytes of UTF-8; a longer one is cut."""
 _SINCE = struct.Struct("<Q")
-_KIND, _LENGTH, _CAUSE = 8, 9, 10
+_ACCEPTED, _REFUSED, _KIND, _LENGTH, _CAUSE = 8, 16, 24, 25, 26
 
 
 class Kind(IntEnum):
@@ -38,11 +38,14 @@ class Status:
         kind: outcome of the last request.
         seconds: time since the last answer or event; 0 while the store is in sync.
         cause: reason of a failure or refusal, else "".
+        accepted: time of the first answer, refused: of the last refusal, in seconds of CLOCK_MONOTONIC; 0 for none.
     """
 
     kind: Kind = Kind.UNKNOWN
     seconds: float = 0.0
     cause: str = ""
+    accepted: float = 0.0
+    refused: float = 0.0
 
 
 class StoreStatus:
@@ -58,6 +61,8 @@ class StoreStatus:
 
     def note_synced(self) -> None:
         """Note an answer or an event. PERF: 1 us; called at most once a second while events arrive."""
+        if not _SINCE.unpack_from(self._memory, self._start + _ACCEPTED)[0]:
+            self._put(_ACCEPTED, _SINCE.pack(time.monotonic_ns()))
         self._put(_KIND, bytes((Kind.SYNCED, 0)))
         self._put(0, _SINCE.pack(0))
 
@@ -72,6 +77,7 @@ class StoreStatus:
 
     def note_refused(self, cause: str) -> None:
         """Note that the collection may not be listed, or does not exist."""
+        self._put(_REFUSED, _SINCE.pack(time.monotonic_ns()))
         self._begin(Kind.REFUSED, cause)
 
     def clear(self) -> None:
@@ -83,7 +89,9 @@ class StoreStatus:
         row = self._memory[self._start : self._start + ROW]
         since = int(_SINCE.unpack_from(row)[0])
         seconds = max(0.0, (time.monotonic_ns() - since) / 1e9) if since else 0.0
-        return Status(Kind(row[_KIND]), seconds, row[_CAUSE : _CAUSE + row[_LENGTH]].decode("utf-8", "ignore"))
+        accepted, refused = (_SINCE.unpack_from(row, offset)[0] / 1e9 for offset in (_ACCEPTED, _REFUSED))
+        cause = row[_CAUSE : _CAUSE + row[_LENGTH]].decode("utf-8", "ignore")
+        return Status(Kind(row[_KIND]), seconds, cause, accepted, refused)
 
     def _begin(self, kind: Kind, cause: str) -> None:
         """Note that the store is out of sync; the time of the first such note since the last success stays."""

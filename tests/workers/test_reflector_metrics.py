@@ -12,7 +12,7 @@ import pytest
 
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.shm.heartbeats import Heartbeats
-from telegen.shm.store_status import Kind, Status, StoreStatus
+from telegen.shm.store_status import Kind, StoreStatus
 from workers._reflector_metrics import ReflectorMetrics
 
 
@@ -93,4 +93,4 @@ def test_cause_for_readiness(folder: Path, act: Callable[[ReflectorMetrics], Non
     assert status.read().cause == cause
     observer.watching()
     observer.answered()
-    assert status.read() == Status(Kind.SYNCED)
+    assert (status.read().kind, status.read().cause) == (Kind.SYNCED, "")
