@@ -22,6 +22,7 @@ from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_value import SharedShard, SharedText
+from telegen.shm.store_status import StoreStatuses
 
 BEAT = 1.0
 """Seconds between two heartbeats."""
@@ -91,6 +92,7 @@ class Shared:
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        statuses: sync status of the stores of each watch worker, by its name.
     """
 
     config: Config
@@ -107,6 +109,7 @@ class Shared:
     group: Group | None
     shard: SharedShard
     uid: SharedText
+    statuses: Mapping[str, StoreStatuses]
 
 
 class Worker:

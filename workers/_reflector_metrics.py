@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 
 from telegen.kubemetrics.telemetry import Telemetry
+from telegen.shm.store_status import StoreStatus
 
 NAN = float("nan")
 MALFORMED_INTERVAL = 60.0
 """Seconds between two log lines about malformed objects of a collection."""
+_VERB = re.compile(r"cannot (\w+) resource")
+"""The verb in the message of a 403 by RBAC."""
 
 
 class ReflectorMetrics:
-    """Counters and log lines of one collection; see `telegen.api.protocols.ReflectorObserver`.
+    """Counters, sync status and log lines of one collection; see `telegen.api.protocols.ReflectorObserver`.
 
     A subclass may note in `took` the size of a complete state.
     """
 
-    def __init__(self, telemetry: Telemetry, log: logging.Logger, name: str) -> None:
+    def __init__(self, telemetry: Telemetry, log: logging.Logger, name: str, status: StoreStatus | None = None) -> None:
         """Prepare the counters.
 
         Args:
             name: value of the label `store` in the agent's own metrics.
+            status: row that /readyz reads; by default one that no process reads.
         """
+        self._status = status or StoreStatus()
         self.telemetry, self.log, self.name = telemetry, log, name
         self._events, self._received = telemetry.events.labels(name), telemetry.received.labels(name)
         self._noted = 0.0
@@ -37,6 +43,7 @@ class ReflectorMetrics:
 
     def listing(self, by: str, again: bool) -> None:
         """Count lists."""
+        self._status.note_waiting()
         self.telemetry.lists.labels(self.name, by).inc()
         if again:
             self.telemetry.relists.labels(self.name).inc()
@@ -57,6 +64,7 @@ class ReflectorMetrics:
 
     def watching(self) -> None:
         """Count watches."""
+        self._status.note_waiting()
         self.telemetry.watches.labels(self.name).inc()
 
     def answered(self) -> None:
@@ -70,6 +78,7 @@ class ReflectorMetrics:
     def absent(self, delay: float) -> None:
         """Drop the time of the last event: nothing is expected of a collection that the API server lacks."""
         message = f"{self.name}: the API server does not serve this resource (404); requesting it again in {delay:.0f} s"
+        self._status.note_refused("404 Not Found: the API server does not serve this resource")
         self.log.log(logging.DEBUG if self._absent else logging.INFO, message)
         if self._heard:
             self.telemetry.last_event.labels(self.name).set(NAN)
@@ -93,12 +102,26 @@ class ReflectorMetrics:
     def failed(self, reason: str, message: str, delay: float) -> None:
         """Count a failure; log it when it is not the same as before."""
         self.telemetry.errors.labels(self.name, reason).inc()
+        self._note_failure(reason, message, delay)
         if message != self._last_failure:
             self._last_failure = message
             again = f"; retrying in {delay:.1f} s" if delay else ""
             self.log.warning("%s: %s%s", self.name, message, again)
 
+    def _note_failure(self, reason: str, message: str, delay: float) -> None:
+        if reason == "403":
+            verb = _VERB.search(message)
+            resource = self.name.partition("/")[0]
+            right = f"no right to {verb[1] if verb else 'list and watch'} {resource}"
+            self._status.note_refused(f"403 Forbidden: {right}; apply k8s/account/rbac.yaml")
+        elif reason != "unknown_event":
+            # An unknown event is ignored, and its watch goes on.
+            # The cause precedes the message, unless the message of an HTTP error begins with it.
+            text = message if message.startswith(reason) else f"{reason}: {message}"
+            self._status.note_failed(f"{text[:160]}; retrying in {delay:.0f} s" if delay else text)
+
     def _note(self) -> None:
+        self._status.note_synced()
         # The series begins with the first answer: one of 0 would look like a source that has been silent since 1970.
         self._absent, self._heard = False, True
         self._noted = time.monotonic()

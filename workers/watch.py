@@ -25,6 +25,7 @@ from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import MetricsStore
 from telegen.process.os_process import trim_memory
 from telegen.shm.shared_value import SharedText
+from telegen.shm.store_status import StoreStatus
 from telegen.shm.writer import ArenaWriter
 from workers._base import BEAT, KUBE_SYSTEM, Assignment, Worker
 from workers._client_factory import make_client, reflector_settings
@@ -75,7 +76,8 @@ class WatchWorker(Worker):
     def _make_reflector(self, store: MetricsStore) -> Reflector:
         state = self.config.kube_metrics.kube_state
         settings = replace(reflector_settings(self.config), limit=state.object_limit, resync=state.resync_period)
-        client, observer = make_client(self.shared, self.assignment.cluster), StoreObserver(self.telemetry, self.log, store)
+        status = self.shared.statuses[self.assignment.name][store.name]
+        client, observer = make_client(self.shared, self.assignment.cluster), StoreObserver(self.telemetry, self.log, store, status)
         collection = _collection(store.name, self.config, self.assignment)
         return Reflector(client, collection, store, observer, self.stop, settings)
 
@@ -152,8 +154,8 @@ class _GenerateErrors:
 class StoreObserver(ReflectorMetrics):
     """Metrics and log lines of a store's reflector."""
 
-    def __init__(self, telemetry: Telemetry, log: logging.Logger, store: MetricsStore) -> None:
-        super().__init__(telemetry, log, store.name)
+    def __init__(self, telemetry: Telemetry, log: logging.Logger, store: MetricsStore, status: StoreStatus | None = None) -> None:
+        super().__init__(telemetry, log, store.name, status)
         self._store = store
 
     def took(self, seconds: float) -> None:

@@ -22,8 +22,12 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
+from telegen.cadvisor.node import Roots
+from telegen.cadvisor.root_checks import wrong_roots
 from telegen.config import Config
-from telegen.kubemetrics.app import Closed, View, by_port, make_app, make_telemetry_app
+from telegen.kubemetrics.app import Closed, by_port, make_app, make_telemetry_app
+from telegen.kubemetrics.readiness import View
+from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
@@ -145,11 +149,6 @@ class _Logger(Logger):  # type: ignore[misc]
         self.access_log = logging.getLogger("telegen.web.access")
         _limit_gunicorn()
 
-
-def _limit_gunicorn() -> None:
-    """Drop gunicorn's messages below severity warning."""
-    logging.getLogger("telegen.web").setLevel(max(logging.getLogger().level, logging.WARNING))
-
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log an exception. A connection that fails is no defect of the agent and gets one line without a traceback."""
         error = sys.exc_info()[1]
@@ -158,6 +157,11 @@ def _limit_gunicorn() -> None:
             self.error_log.warning("%s: %s: %s", text.rstrip("."), type(error).__name__, error)
         else:
             super().exception(msg, *args, **kwargs)
+
+
+def _limit_gunicorn() -> None:
+    """Drop gunicorn's messages below severity warning."""
+    logging.getLogger("telegen.web").setLevel(max(logging.getLogger().level, logging.WARNING))
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
@@ -202,6 +206,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         telemetry = Telemetry(self._process)
         view = make_view(shared)
         registry = reading_registry(shared.heartbeats, shared.rows, _served_shards(shared), shared.uid.read)
+        registry.register(StoreAges(view))
         app = make_app(view, registry, telemetry)
         if self._second_port is None:
             return app
@@ -247,7 +252,8 @@ def make_view(shared: Shared) -> View:
         grace=shared.config.supervisor.worker_grace,
         is_served=_is_served(shared),
         pending_reason=_pending_reason(shared),
-        problem=shared.lease_problem.read if shared.group else str,
+        problems=_problems(shared),
+        statuses=shared.statuses,
     )
 
 
@@ -263,6 +269,19 @@ def _pending_reason(shared: Shared) -> Callable[[], str]:
     needs_uid = any(assignment.kind == "identify" for assignment in shared.assignments)
     reason = "kubernetes.cluster_uid: the UID of the namespace kube-system is not known yet; the log has the cause"
     return lambda: reason if needs_uid and not shared.uid.read() else ""
+
+
+def _problems(shared: Shared) -> Callable[[], list[str]]:
+    """Return a function that gives the problems of Leases and of the paths of the node's file systems."""
+    settings = shared.config.kube_metrics.cadvisor
+    roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
+    samples = any(assignment.kind == "sample" for assignment in shared.assignments)
+
+    def problems() -> list[str]:
+        lease_problem = shared.lease_problem.read() if shared.group else ""
+        return ([lease_problem] if lease_problem else []) + (wrong_roots(roots) if samples else [])
+
+    return problems
 
 
 def _served_shards(shared: Shared) -> Callable[[], Mapping[str, bool]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from telegen.api.cluster import Cluster, NoCredentials, authorization, read_bytes, read_certificates
 from telegen.api.kubeconfig import Kubeconfig
 
-__all__ = ["Cluster", "Credentials", "NoCredentials", "credentials", "prepare"]
+__all__ = ["Cluster", "Credentials", "NoCredentials", "check", "credentials", "prepare"]
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -37,6 +37,20 @@ def credentials(
     if kind == "kubeconfig":
         return Kubeconfig(rest, context, environ)
     return lambda again: Cluster(source)
+
+
+def check(source: str, environ: Mapping[str, str], account: Path = ACCOUNT, context: str = "") -> None:
+    """Check what needs no request; see `credentials` for the arguments.
+
+    Raises:
+        NoCredentials: names the file that is missing or malformed, and the remedy.
+    """
+    provider = credentials(source, environ, account, context)
+    if isinstance(provider, Kubeconfig):
+        # Reading it may run an exec plugin, which may need the network.
+        provider.check()
+    else:
+        provider(False)
 
 
 def prepare(sources: Iterable[str]) -> None:

@@ -23,9 +23,11 @@ The kubernetes package merges the files, runs exec plugins and stores embedded c
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -56,29 +58,59 @@ class Kubeconfig:
             self._read_at = time.monotonic()
         return self._cluster
 
-    def _read(self) -> Cluster:
-        # Imported here: see `telegen.api.credentials.prepare`.
-        import yaml
-        from kubernetes.client import Configuration
-        from kubernetes.config import ConfigException
-        from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+    def check(self) -> None:
+        """Check what needs no request: the file can be parsed, the files that it names exist, the exec plugin is found.
 
-        if not any(map(os.path.exists, self._path.split(os.pathsep))):
-            raise NoCredentials(f"{self._path}: no such file")
-        found: Any = Configuration()
+        Raises:
+            NoCredentials: names the file, the field and the remedy.
+        """
+        with _READING, self._errors():
+            loader, cluster, user = self._entries()
+            base, user_base = _folder(loader._cluster), _folder(loader._user)
+            for field, path in _named_files(cluster, user, base, user_base):
+                if not path.is_file():
+                    raise NoCredentials(f"{self._path}: {field}: {path}: no such file; correct the path, or mount the file")
+            if cluster.get("certificate-authority") and not cluster.get("certificate-authority-data"):
+                read_certificates(base / str(cluster["certificate-authority"]))
+            command = str((user.get("exec") or {}).get("command") or "")
+            if command and not _is_found(command, base, user["exec"].get("env") or ()):
+                raise NoCredentials(f"{self._path}: user.exec.command: {command}: no such command; install it, or correct PATH")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn the errors of malformed content into NoCredentials."""
+        import yaml
+        from kubernetes.config import ConfigException
+
         try:
-            merged = KubeConfigMerger(self._path).config  # type: ignore[no-untyped-call]
-            loader: Any = KubeConfigLoader(merged, active_context=self._context, config_base_path=None)  # type: ignore[no-untyped-call]
-            cluster, user = loader._cluster.value, loader._user.value if loader._user else {}
-            base = Path(loader._user.path or "").parent if loader._user else Path()
-            cluster["server"] = _server(str(cluster.get("server") or ""))
-            _refuse(cluster, user)
-            loader.load_and_set(found)
+            yield
         except (ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise NoCredentials(f"{self._path}: {' '.join(str(error).split())}; check it with kubectl") from error
+
+    def _entries(self) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        """Parse the files; return the loader and the entries of the cluster and of the user."""
+        # Imported here: see `telegen.api.credentials.prepare`.
+        from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+
+        if not any(os.path.exists(os.path.expanduser(path)) for path in self._path.split(os.pathsep)):
+            raise NoCredentials(f"{self._path}: no such file; correct the path, or mount the file")
+        merged = KubeConfigMerger(self._path).config  # type: ignore[no-untyped-call]
+        loader: Any = KubeConfigLoader(merged, active_context=self._context, config_base_path=None)  # type: ignore[no-untyped-call]
+        cluster, user = loader._cluster.value, loader._user.value if loader._user else {}
+        cluster["server"] = _server(str(cluster.get("server") or ""))
+        _refuse(cluster, user)
+        return loader, cluster, user
+
+    def _read(self) -> Cluster:
+        from kubernetes.client import Configuration
+
+        found: Any = Configuration()
+        with self._errors():
+            loader, cluster, user = self._entries()
+            loader.load_and_set(found)
         return Cluster(
             url=cluster["server"],
-            headers=self._headers(found, user, base),
+            headers=self._headers(found, user, _folder(loader._user)),
             ca=read_certificates(Path(found.ssl_ca_cert)) if found.ssl_ca_cert else "",
             certificate=found.cert_file or "",
             key=found.key_file or "",
@@ -112,6 +144,31 @@ class Kubeconfig:
         if should_bypass_proxies(server, variables.get("no_proxy", "")):
             return ""
         return variables.get(f"{urlsplit(server).scheme}_proxy", "")
+
+
+def _folder(entry: Any) -> Path:
+    """Folder of the file that an entry comes from: its relative paths begin there."""
+    return Path(entry.path or "").absolute().parent if entry else Path()
+
+
+def _named_files(cluster: Mapping[str, Any], user: Mapping[str, Any], base: Path, user_base: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (field, path) of each file that is read; embedded data takes the place of a file."""
+    entries = (
+        ("cluster", cluster, ("certificate-authority",), base),
+        # The kubernetes package resolves the paths of client certificates against the folder of the cluster's file.
+        ("user", user, ("client-certificate", "client-key"), base),
+        ("user", user, ("tokenFile",), user_base),
+    )
+    for kind, entry, names, folder in entries:
+        for name in names:
+            if entry.get(name) and not entry.get(f"{name}-data"):
+                yield f"{kind}.{name}", folder / str(entry[name])
+
+
+def _is_found(command: str, base: Path, variables: Iterable[Mapping[str, str]]) -> bool:
+    """True if an exec plugin can be started. A command with a slash is relative to the folder of the kubeconfig."""
+    paths = [item["value"] for item in variables if item.get("name") == "PATH"]
+    return shutil.which(str(base / command) if os.sep in command else command, path=paths[-1] if paths else None) is not None
 
 
 def _server(address: str) -> str:

@@ -15,6 +15,7 @@ from telegen.cadvisor.cgroups.devices import Devices
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES, enabled_collectors
+from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.text_sampler import TextSampler
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
@@ -28,8 +29,8 @@ from telegen.kubestate.selectors import Selection
 from telegen.supervisor.configuration import CHECKS, load_checked, print_check
 from telegen.supervisor.run_options import parse_run_options
 
-OK, DIFFERENT, UNUSABLE = 0, 1, 2
-"""Exit statuses; 1 is for `telegen compare` alone."""
+OK, DIFFERENT, FAILED, UNUSABLE = 0, 1, 1, 2
+"""Exit statuses: `telegen compare` returns 1 for pages that differ, `telegen sample` for wrong paths."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,9 +139,14 @@ def sample(options: argparse.Namespace) -> int:
     more = tuple(sorted(NAMES)) if options.groups == "all" else tuple(filter(None, options.groups.split(",")))
     settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
     names = ("cgroup", "proc", "sys")
-    roots = {name: getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in names}
+    paths = {name: getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in names}
+    roots = Roots(**paths, host=settings.root)
+    wrong = wrong_roots(roots)
+    if wrong:
+        print("\n".join(f"telegen: {line}" for line in wrong), file=sys.stderr)
+        return FAILED
     labels = make_label_resolver(settings)
-    node = Node(Roots(**roots, host=settings.root), device=Devices(roots["proc"], roots["sys"]), is_sandbox=labels.is_sandbox)
+    node = Node(roots, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)

@@ -331,7 +331,7 @@ class Supervising(Section, frozen=True):
 
     grace_period: Annotated[Duration, text("Time for processes to end before they are killed.", least=1.0)] = Duration(10)
     heartbeat_timeout: Annotated[Duration, text("Time without a heartbeat after which a process is aborted.", least=3.0)] = Duration(10)
-    worker_grace: Annotated[Duration, text("Time without a heartbeat after which /readyz fails.")] = Duration(30)
+    worker_grace: Annotated[Duration, text("Time without a heartbeat, or out of sync, after which /readyz fails.")] = Duration(30)
     backoff_initial: Annotated[Duration, text("Delay before a process is restarted; doubles with each restart.", least=0.01)] = Duration(
         0.5
     )

@@ -5,49 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import falcon
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, StoreFilter, assemble, published_stores
+from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, StoreFilter, assemble
 from telegen.kubemetrics.negotiation import accepts_gzip, wants_openmetrics
+from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.telemetry import Telemetry
-from telegen.shm.heartbeats import Heartbeats
-from telegen.shm.reader import ArenaReader, TornSnapshot
+from telegen.shm.reader import TornSnapshot
 
 log = logging.getLogger("telegen.web")
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-LOOP_TIMEOUT = 10.0
-"""Seconds without a heartbeat after which the supervisor counts as hanging."""
-
-
-@dataclass(frozen=True)
-class View:
-    """State shared by the web workers.
-
-    Attributes:
-        pages: path to the arenas whose stores it shows.
-        expected: store names that must have been published once, by worker.
-        heartbeats: time of the last heartbeat of each process.
-        rows: worker name to its row of the heartbeats; `supervisor` is one of them.
-        grace: seconds without a heartbeat after which the agent is not ready.
-        is_served: true for a worker whose stores may be served now; another agent may serve them instead.
-        pending_reason: why collection has not started, "" when it has.
-        problem: a problem that makes the agent not ready, with its cure; "" for none.
-    """
-
-    pages: Mapping[str, Sequence[ArenaReader]]
-    expected: Mapping[str, Sequence[str]]
-    heartbeats: Heartbeats
-    rows: Mapping[str, int]
-    grace: float
-    is_served: Callable[[str], bool] = lambda worker: True
-    pending_reason: Callable[[], str] = str
-    problem: Callable[[], str] = str
 
 
 class Closed(Exception):
@@ -167,17 +138,17 @@ class OwnMetrics:
 
 
 class Probe:
-    """A probe: 200 with `ok`, or 503 with one line per problem."""
+    """A probe: 200 with `ok` and notes, or 503 with one line per problem."""
 
-    def __init__(self, problems: Callable[[], list[str]]) -> None:
-        self._problems = problems
+    def __init__(self, check: Callable[[], Report]) -> None:
+        self._check = check
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Send the result of the probe."""
-        problems = self._problems()
+        report = self._check()
         resp.content_type = falcon.MEDIA_TEXT
-        resp.status = falcon.HTTP_503 if problems else falcon.HTTP_200
-        resp.text = "".join(f"{line}\n" for line in problems or ["ok"])
+        resp.status = falcon.HTTP_503 if report.problems else falcon.HTTP_200
+        resp.text = report.text
 
     on_head = on_get
 
@@ -194,37 +165,6 @@ class Index:
         resp.text = self._text
 
     on_head = on_get
-
-
-def not_alive(view: View) -> list[str]:
-    """Return a problem if the supervisor's loop hangs. The answer itself shows that the web worker is alive."""
-    age = view.heartbeats.age(view.rows["supervisor"])
-    return [f"supervisor: no heartbeat for {age:.0f} s"] if age > LOOP_TIMEOUT else []
-
-
-def not_ready(view: View) -> list[str]:
-    """Return the problems that make the agent not ready: stores that have never synced, workers without a heartbeat, or
-    the reason why collection has not started."""
-    pending = view.pending_reason()
-    if pending:
-        return [pending, *not_alive(view)]
-    published = published_stores([reader for readers in view.pages.values() for reader in readers])
-    missing = [
-        f"{worker}: {store}: not synced yet"
-        for worker, stores in view.expected.items()
-        for store in stores
-        if (worker, store) not in published and view.is_served(worker)
-    ]
-    for worker, row in view.rows.items():
-        if not view.is_served(worker):
-            continue
-        age = view.heartbeats.age(row)
-        if age > view.grace:
-            missing.append(
-                f"{worker}: no heartbeat for {age:.0f} s" if age < float("inf") else f"{worker}: never started"
-            )
-    problem = view.problem()
-    return missing + ([problem] if problem else []) + not_alive(view)
 
 
 def make_app(view: View, registry: CollectorRegistry, telemetry: Telemetry) -> falcon.App:  # type: ignore[type-arg]
@@ -251,7 +191,7 @@ def by_port(app: Wsgi, port: int, other: Wsgi) -> Wsgi:
 
 def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
     """Return the handlers of the agent's own metrics and of its probes, by path."""
-    alive, ready = Probe(lambda: not_alive(view)), Probe(lambda: not_ready(view))
+    alive, ready = Probe(lambda: liveness(view)), Probe(lambda: readiness(view))
     return {"/telemetry": OwnMetrics(registry), "/healthz": alive, "/livez": alive, "/readyz": ready}
 
 

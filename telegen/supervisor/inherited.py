@@ -13,6 +13,7 @@ from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_value import SharedShard, SharedText
+from telegen.shm.store_status import StoreStatuses
 from telegen.supervisor.plan import Plan
 from workers._base import Shared
 
@@ -44,10 +45,11 @@ class Inherited:
         self.log = SharedText()
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
+        self._statuses: dict[str, StoreStatuses] = {}
         self._rows = {"supervisor": 0}
 
     def make_room(self, plan: Plan, limit: int) -> None:
-        """Give each worker of a plan a row and, if it publishes, an arena.
+        """Give each worker of a plan a row and, if it publishes, an arena. Statuses begin anew with each plan.
 
         Args:
             limit: bytes of a new arena.
@@ -63,6 +65,7 @@ class Inherited:
                 self._arenas[assignment.name] = Arena.create(assignment.name, limit)
             if assignment.name not in self._rows:
                 self._rows[assignment.name] = len(self._rows)
+        self._statuses = {one.name: StoreStatuses(one.stores) for one in plan.assignments if one.kind == "watch"}
 
     def keep_arenas(self, names: Iterable[str]) -> None:
         """Close the arenas of all other workers."""
@@ -74,9 +77,11 @@ class Inherited:
         return self._rows[name]
 
     def clear_arena(self, name: str) -> None:
-        """Remove all that a worker has published."""
+        """Remove all that a worker has published, and the statuses of its stores."""
         if name in self._arenas:
             self._arenas[name].clear()
+        if name in self._statuses:
+            self._statuses[name].clear()
 
     def shared(self, config: Config, plan: Plan) -> Shared:
         """State for a worker of this plan."""
@@ -95,5 +100,6 @@ class Inherited:
             log=self.log,
             shard=self.shard,
             uid=self.uid,
+            statuses=self._statuses,
             group=plan.group,
         )

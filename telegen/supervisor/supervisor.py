@@ -25,6 +25,7 @@ from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
 from telegen.supervisor.children import Children
 from telegen.supervisor.configuration import load_checked
+from telegen.supervisor.credential_check import check_credentials
 from telegen.supervisor.file_watch import WatchedFile
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
@@ -63,6 +64,7 @@ class Supervisor:
 
         Raises:
             BootFailure: an address is taken, or no folder is writable.
+            ConfigError: a file with credentials is missing or malformed.
         """
         listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         self._inherited = Inherited(self._source.environ, listeners)
@@ -73,6 +75,7 @@ class Supervisor:
             # warm-up's are deleted.
             warm_up(watched_resources(self._plan), Selection.of(self._config.kube_metrics.kube_state), folder)
             prepare(self._plan.clusters)
+            check_credentials(self._plan, self._source.environ)
             self._supervise()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -172,6 +175,7 @@ class Supervisor:
         # Everything that can fail comes first, so that a failed reload changes nothing.
         config = load_checked(self._source)
         plan = make_plan(config, self._source.environ, self._demo)
+        check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         listeners = rebind(self._inherited.listeners, self._config, config)

@@ -29,7 +29,8 @@ from telegen.api.decoding import event_decoder, list_decoder
 from telegen.api.events import INITIAL_END
 from telegen.api.reflector import Reflector
 from telegen.cadvisor.identity.pods import READS
-from telegen.kubemetrics.app import View, make_app
+from telegen.kubemetrics.app import make_app
+from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource

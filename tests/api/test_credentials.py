@@ -87,7 +87,7 @@ def test_kubeconfig_that_cannot_be_used(tmp_path: Path, text: str) -> None:
 def test_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
     """The path, and that there is nothing; of several, as KUBECONFIG may name them, one is enough."""
     path = tmp_path / "kubeconfig"
-    with pytest.raises(NoCredentials, match=f"^{path}: no such file$"):
+    with pytest.raises(NoCredentials, match=f"^{path}: no such file; correct the path, or mount the file$"):
         credentials(f"kubeconfig:{path}", {})(False)
     path.write_text("clusters: 5")
     with pytest.raises(NoCredentials, match="check it with kubectl"):

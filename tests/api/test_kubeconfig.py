@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from telegen.api.client import Client, Timeouts
-from telegen.api.credentials import NoCredentials, credentials
+from telegen.api.credentials import NoCredentials, check, credentials
 from telegen.api.errors import Unreachable
 from tests.api.wire import Request, ScriptedServer, answer
 
@@ -196,3 +196,48 @@ def test_several_files(tmp_path: Path) -> None:
         second = write(tmp_path / "second", {"server": server.url}, {"token": "second"})
         ask(f"{first}:{second}")
         assert asked(server).headers["authorization"] == "Bearer first"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "problem"),
+    [
+        ({"certificate-authority": "gone.crt"}, {}, "cluster.certificate-authority: {folder}/gone.crt: no such file"),
+        ({}, {"client-certificate": "/gone.crt"}, "user.client-certificate: /gone.crt: no such file"),
+        ({}, {"client-certificate": "here", "client-key": "gone.key"}, "user.client-key: {folder}/gone.key: no such file"),
+        ({}, {"tokenFile": "gone"}, "user.tokenFile: {folder}/gone: no such file"),
+        ({}, {"exec": {"apiVersion": "v1", "command": "no-such-plugin"}}, "user.exec.command: no-such-plugin: no such command"),
+        ({}, {"exec": {"apiVersion": "v1", "command": "./gone"}}, "user.exec.command: ./gone: no such command"),
+        ({"server": "10.0.0.1"}, {}, "cluster.server: '10.0.0.1' is not the URL of a server"),
+    ],
+)
+def test_check_before_the_start(tmp_path: Path, cluster: dict[str, Any], user: dict[str, Any], problem: str) -> None:
+    """A missing file or command is named with its kubeconfig, its field and the remedy, without a request and without running a plugin."""
+    (tmp_path / "here").write_text("x")
+    path = write(tmp_path / "config", {"server": "https://127.0.0.1:1", **cluster}, user or None)
+    with pytest.raises(NoCredentials) as found:
+        check(f"kubeconfig:{path}", {})
+    assert str(found.value).startswith(f"{path}: {problem.format(folder=tmp_path)}")
+    assert "; " in str(found.value)
+
+
+def test_check_of_complete_kubeconfigs(tmp_path: Path) -> None:
+    """Files, embedded data and plugins that exist are no problem; the plugin does not run."""
+    (tmp_path / "token").write_text("abc")
+    (tmp_path / "plugin").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    (tmp_path / "plugin").chmod(0o755)
+    users: tuple[dict[str, Any], ...] = (
+        {"tokenFile": "token"},
+        {"exec": {"apiVersion": "v1", "command": "./plugin"}},
+        {"exec": {"apiVersion": "v1", "command": "plugin", "env": [{"name": "PATH", "value": str(tmp_path)}]}},
+    )
+    for user in users:
+        cluster = {"server": "https://127.0.0.1:1", "certificate-authority": "gone", "certificate-authority-data": "eA=="}
+        check(f"kubeconfig:{write(tmp_path / 'config', cluster, user)}", {})
+    assert not (tmp_path / "ran").exists()
+
+
+def test_check_of_a_pods_account(tmp_path: Path) -> None:
+    """A CA that is not mounted is named."""
+    (tmp_path / "token").write_text("abc")
+    with pytest.raises(NoCredentials, match="ca.crt.*does the pod mount its service account"):
+        check("in-cluster", {"KUBERNETES_SERVICE_HOST": "h", "KUBERNETES_SERVICE_PORT": "1"}, tmp_path)

@@ -125,6 +125,7 @@ class Node:
     def _system(self) -> None:
         proc = self.root / "proc"
         proc.mkdir(parents=True, exist_ok=True)
-        (self.root / "sys").mkdir(exist_ok=True)
+        (self.root / "sys" / "devices").mkdir(parents=True, exist_ok=True)
+        (self.root / "host" / "etc").mkdir(parents=True, exist_ok=True)
         (proc / "stat").write_text("cpu 1 2 3\nbtime 1700000000\n")
         (proc / "meminfo").write_text("MemTotal: 16000000 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n")

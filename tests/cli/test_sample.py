@@ -14,11 +14,18 @@ from tests.cadvisor.page import v2_tree, write
 ID = "ab" * 32
 
 
+def other_roots(root: Path) -> list[str]:
+    """Options with a /proc and a /sys that have the least files."""
+    (root / "sys" / "devices").mkdir(parents=True)
+    write(root / "proc", stat="btime 1\n")
+    return [f"--{name}-root={root / name}" for name in ("proc", "sys")]
+
+
 def test_page_of_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--*-root options set the roots; both formats can be parsed; --groups adds groups by name."""
     write(v2_tree(tmp_path / "cgroup") / "docker" / ID, cpu_stat="usage_usec 2000000\n", memory_numa_stat="x\n")
     (tmp_path / "cgroup" / "docker" / ID / "memory.numa_stat").write_text("anon N0=4096\n")
-    roots = [f"--{name}-root={tmp_path / name}" for name in ("cgroup", "proc", "sys")]
+    roots = [f"--cgroup-root={tmp_path / 'cgroup'}", *other_roots(tmp_path)]
     assert main(["sample", *roots]) == 0
     text = capsys.readouterr().out
     families = {family.name: family for family in text_string_to_metric_families(text)}
@@ -31,8 +38,24 @@ def test_page_of_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_malformed_files_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Malformed files are counted on standard error; an unknown group is an error."""
-    write(v2_tree(tmp_path) / "docker" / ID, memory_current="many\n")
-    assert main(["sample", f"--cgroup-root={tmp_path}", f"--proc-root={tmp_path}"]) == 0
+    write(v2_tree(tmp_path / "cgroup") / "docker" / ID, memory_current="many\n")
+    assert main(["sample", f"--cgroup-root={tmp_path / 'cgroup'}", *other_roots(tmp_path)]) == 0
     assert "skipped 1 readings: malformed" in capsys.readouterr().err
     assert main(["sample", "--groups", "disks"]) == 2
     assert "unknown group of metrics: disks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["cgroup_root", "proc_root", "sys_root", "root"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_wrong_path(tmp_path: Path, capsys: pytest.CaptureFixture[str], setting: str, exists: bool) -> None:
+    """A path that is missing, or is not what its setting says, is an error with the path, the setting and the remedy."""
+    wrong = tmp_path / "wrong"
+    if exists:
+        wrong.mkdir()
+    (tmp_path / "telegen.yaml").write_text(f"kube_metrics: {{cadvisor: {{{setting}: {wrong}}}}}\n")
+    assert main(["sample", "--config", str(tmp_path / "telegen.yaml")]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"telegen: kube_metrics.cadvisor.{setting}: {wrong}: ")
+    assert ("no such file" in printed.err) is not exists and "; set it to the mount of the host's /" in printed.err
+    assert printed.err.count("\n") == 1

@@ -12,6 +12,7 @@ import pytest
 from telegen.config import load, not_effective
 from telegen.config.flags import FLAGS, Flag
 from telegen.config.settings import settings
+from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.checks import selection_problems
 
@@ -22,8 +23,8 @@ _OWN = re.compile(r"\btelegen_[a-z_]+")
 
 def own_metrics() -> set[str]:
     """Names of the agent's own metrics, from the code that makes them."""
-    text = Path(str(Telemetry.__init__.__code__.co_filename)).read_text()
-    return set(_OWN.findall(text))
+    files = (Path(str(made.__code__.co_filename)) for made in (Telemetry.__init__, StoreAges.__init__))
+    return {name for file in files for name in _OWN.findall(file.read_text())}
 
 
 def links(path: Path) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from telegen.demo.objects import SyntheticCluster
 from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
 from tests.e2e.conftest import kubeconfig, small_cluster
-from tests.harness import FAST, Agent, get, start_agent
+from tests.harness import FAST, Agent, free_port, get, start_agent
 from tests.process_tree import wait_for
 
 TEXT = FAST.replace(
@@ -70,14 +72,29 @@ def test_two_clusters_on_one_page(servers: tuple[SimulatedServer, SimulatedServe
 
 
 def test_cluster_that_was_never_reached(servers: tuple[SimulatedServer, SimulatedServer], tmp_path: Path) -> None:
-    """The others are served; /readyz names it; a context that does not exist is named in the log."""
+    """The others are served; /readyz names it with the cause."""
     east = kubeconfig(tmp_path / "east", only=servers[0].url)
-    both = kubeconfig(tmp_path / "both", east=servers[0].url)
+    both = kubeconfig(tmp_path / "both", east=servers[0].url, west=f"http://127.0.0.1:{free_port()}")
     with start_agent(TEXT, east=east, both=both) as agent:
         agent.wait_page("one cluster", lambda text: text.count('kube_pod_info{cluster="east"') == 50, 30)
         wait_for("the complaint", lambda: "west" in agent.log.read_text(), 10)
         wait_for("the others", lambda: b"@east" not in get(f"{agent.url}/readyz").body, 20)
-        assert b"watch-pods@west.2: pods/@west.2: not synced yet" in get(f"{agent.url}/readyz").body
+        assert b"pods/@west.2: not synced yet: unreachable: http://127.0.0.1:" in get(f"{agent.url}/readyz").body
+
+
+def test_credentials_are_checked_before_the_start(servers: tuple[SimulatedServer, SimulatedServer], tmp_path: Path) -> None:
+    """A kubeconfig that is missing, or lacks the context, ends the agent with status 2 and one line per cluster."""
+    both = kubeconfig(tmp_path / "both", east=servers[0].url)
+    path = tmp_path / "telegen.yaml"
+    path.write_text(TEXT.format(port=free_port(), east=tmp_path / "east", both=both))
+    ended = subprocess.run(
+        [sys.executable, "-m", "telegen.supervisor", "--config", str(path)], capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 2
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("telegen: ")]
+    assert len(lines) == 2
+    assert lines[0].startswith(f"telegen: {both}: ") and "west" in lines[0]
+    assert lines[1] == f"telegen: {tmp_path / 'east'}: no such file; correct the path, or mount the file"
 
 
 def test_cluster_name_labels_everything(server: SimulatedServer) -> None:

@@ -134,7 +134,7 @@ def test_api_server_that_is_not_there_at_start(server: SimulatedServer) -> None:
         agent.wait_page("containers", lambda page: 'container_memory_usage_bytes{container="",id="/"' in page)
         answer = get(f"{agent.url}/readyz")
         assert answer.status == 503
-        assert b"watch-pods: pods: not synced yet" in answer.body
+        assert b"pods: not synced yet" in answer.body
         late = SimulatedServer(server.state, port=port).start()
         try:
             agent.wait_ready()
@@ -182,16 +182,49 @@ def test_watches_that_end_and_history_that_is_gone(agent: Agent, server: Simulat
 
 
 def test_forbidden_resource_harms_no_other(server: SimulatedServer) -> None:
-    """A 403 for one resource is counted and logged and the list retried; other resources are served."""
+    """A 403 for one resource is counted, logged, named by /readyz and retried; the agent is ready and serves the others."""
     server.levers.pull("forbid", {"resource": "nodes"})
     with start_agent(FAST, url=server.url) as agent:
         agent.wait_page("the others", lambda page: page.count("\nkube_pod_info{") == PODS and "\nkube_namespace_created{" in page)
         wait_for("the count", lambda: 'telegen_api_errors_total{reason="403",store="nodes"}' in agent.page("/telemetry"), 10)
-        assert b"nodes: not synced yet" in get(f"{agent.url}/readyz").body
+        agent.wait_ready()
+        cause = b"ok\nnodes: 403 Forbidden: no right to watch nodes; apply k8s/account/rbac.yaml\n"
+        wait_for("its cause", lambda: get(f"{agent.url}/readyz").body in (cause, cause.replace(b"watch", b"list")), 10)
         assert "is forbidden" in agent.log.read_text()
         server.levers.pull("allow", {"resource": "nodes"})
-        agent.wait_ready()
+        wait_for("all", lambda: get(f"{agent.url}/readyz").body == b"ok\n", 20)
         assert "\nkube_node_info{" in agent.page()
+
+
+def test_nothing_may_be_listed(server: SimulatedServer) -> None:
+    """An agent whose account may list nothing is not ready until it may."""
+    server.levers.pull("starting", {"on": "true"})
+    with start_agent(FAST, url=server.url) as agent:
+        cause = b"the API server: no resource may be listed\n"
+        agent.wait_page("the agent", bool)
+        wait_for("the cause", lambda: get(f"{agent.url}/readyz").body.startswith(cause), 10)
+        assert get(f"{agent.url}/readyz").status == 503
+        assert b"\npods: 403 Forbidden: no right to " in get(f"{agent.url}/readyz").body
+        server.levers.pull("starting", {"on": "false"})
+        agent.wait_ready()
+
+
+def test_unreachable_server_ends_readiness_after_the_grace_time(server: SimulatedServer) -> None:
+    """A store that is out of sync for longer than worker_grace makes the agent unready, with its cause, until it is in sync."""
+    port = free_port()
+    first = SimulatedServer(server.state, port=port).start()
+    with start_agent(FAST.replace("supervisor: {{", "supervisor: {{worker_grace: 2s, "), url=first.url) as agent:
+        agent.wait_ready()
+        first.stop()
+        wait_for("the end", lambda: get(f"{agent.url}/readyz").status == 503, 10)
+        lines = get(f"{agent.url}/readyz").body.decode()
+        assert "pods: unreachable: " in lines and "Connection refused; retrying in " in lines and "out of sync for " in lines
+        assert 'telegen_store_out_of_sync_seconds{store="pods"}' in agent.page("/telemetry")
+        late = SimulatedServer(server.state, port=port).start()
+        try:
+            agent.wait_ready()
+        finally:
+            late.stop()
 
 
 def test_malformed_objects_drop_their_families_only(agent: Agent, server: SimulatedServer) -> None:

@@ -46,7 +46,7 @@ def test_shard_follows_the_replicas(server: SimulatedServer) -> None:
     server.state.put("pods", pod("telegen-6", OWNER))
     with start_agent(TEXT, url=server.url, pod="telegen-6") as agent:
         wait_for("the warning", lambda: "the StatefulSet of pod telegen-6 does not exist" in agent.log.read_text(), 10)
-        assert b"watch-pods: pods: not synced yet" in get(f"{agent.url}/readyz").body
+        assert b"pods: not synced yet" in get(f"{agent.url}/readyz").body
         assert shown(agent) == set()
         for replicas, start, shard in [(2, 5, (1, 2)), (3, 5, (1, 3)), (1, 6, (0, 1)), (1, 5, (1, 1)), (4, 3, (3, 4))]:
             scale(server, replicas, start)

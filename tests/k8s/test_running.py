@@ -42,8 +42,8 @@ def server() -> Iterator[SimulatedServer]:
 
 @contextlib.contextmanager
 def started(objs: list[Object], url: str) -> Iterator[Agent]:
-    """Start the agent of rendered manifests; only its listen address and its API server differ."""
-    environ = environment(objs) | {"TELEGEN_KUBE_METRICS__KUBE_STATE__APISERVER": url}
+    """Start the agent of rendered manifests; only its listen address, its API server and the mount of the host's / differ."""
+    environ = environment(objs) | {"TELEGEN_KUBE_METRICS__KUBE_STATE__APISERVER": url, "TELEGEN_KUBE_METRICS__CADVISOR__ROOT": "/"}
     if "NODE_NAME" in environ:
         # In a pod the scope is detected.
         environ["TELEGEN_KUBE_METRICS__SCOPE"] = "node"

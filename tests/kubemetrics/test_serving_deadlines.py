@@ -8,7 +8,8 @@ import falcon.testing
 import pytest
 from prometheus_client import CollectorRegistry
 
-from telegen.kubemetrics.app import Closed, View, make_app
+from telegen.kubemetrics.app import Closed, make_app
+from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.metrics.family import ALPHA, gauge
 from telegen.metrics.render import renderer
@@ -90,4 +91,4 @@ def test_ready_without_what_others_serve(make: Callable[..., falcon.testing.Test
     assert make(False, expected=("never",)).simulate_get("/readyz").status_code == 200
     answer = make(True, expected=("never",)).simulate_get("/readyz")
     assert answer.status_code == 503
-    assert answer.text == "watch-cluster: never: not synced yet\nwatch-cluster: never started\n"
+    assert answer.text == "never: not synced yet\nwatch-cluster: never started\n"

@@ -12,6 +12,7 @@ import pytest
 
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.shm.heartbeats import Heartbeats
+from telegen.shm.store_status import Kind, StoreStatus
 from workers._reflector_metrics import ReflectorMetrics
 
 
@@ -67,3 +68,29 @@ def test_log_of_a_resource_that_the_server_lacks(folder: Path, caplog: pytest.Lo
             report()
     assert [record.levelname for record in caplog.records] == ["INFO", "DEBUG", "DEBUG"]
     assert "does not serve this resource (404)" in caplog.records[0].message
+
+
+@pytest.mark.parametrize(
+    ("act", "cause"),
+    [
+        (lambda observer: observer.absent(30.0), "404 Not Found: the API server does not serve this resource"),
+        (
+            lambda observer: observer.failed("403", '403 Forbidden: User "a" cannot watch resource "pods"', 30.0),
+            "403 Forbidden: no right to watch pods; apply k8s/account/rbac.yaml",
+        ),
+        (lambda observer: observer.failed("unreachable", "http://x: refused", 8.2), "unreachable: http://x: refused; retrying in 8 s"),
+        (lambda observer: observer.failed("500", "500 InternalError: etcd", 1.0), "500 InternalError: etcd; retrying in 1 s"),
+        (lambda observer: observer.failed("unknown_event", "ignored an event", 0.0), ""),
+    ],
+)
+def test_cause_for_readiness(folder: Path, act: Callable[[ReflectorMetrics], None], cause: str) -> None:
+    """The cause of a refusal or failure is kept until the next answer."""
+    status = StoreStatus()
+    observer = ReflectorMetrics(Telemetry("watch-cluster"), logging.getLogger("test"), "pods/shop", status)
+    observer.listing("list", False)
+    observer.synced(0.1)
+    act(observer)
+    assert status.read().cause == cause
+    observer.watching()
+    observer.answered()
+    assert (status.read().kind, status.read().cause) == (Kind.SYNCED, "")
