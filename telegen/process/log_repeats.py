@@ -12,6 +12,8 @@ PERIOD = 60.0
 """Seconds for which warnings are counted."""
 SAME = 5
 """Warnings of one text per period."""
+UNLIMITED = "unlimited"
+"""Attribute of records that are never left out: `log.error(..., extra={UNLIMITED: True})`. For answers to what a person has done."""
 ALIKE = 100
 """Warnings of one statement per period, with any text. Texts contain names that a client or a tenant chooses."""
 
@@ -45,7 +47,8 @@ class RepeatFilter(logging.Filter):
         now = self._clock()
         with self._lock:
             reports = self._take_ended(now)
-            passes = record.levelno < logging.WARNING or self._passes(record, now)
+            is_exempt = record.levelno < logging.WARNING or getattr(record, UNLIMITED, False)
+            passes = is_exempt or self._passes(record, now)
         for report in reports:
             self._emit(report)
         return passes

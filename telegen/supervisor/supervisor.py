@@ -20,6 +20,7 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
+from telegen.process.log_repeats import UNLIMITED
 from telegen.process.log_settings import log_text
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
@@ -162,7 +163,7 @@ class Supervisor:
 
     def _reject(self, error: str) -> None:
         for line in error.splitlines():
-            log.error("reload failed: %s; the old configuration stays in force", line)
+            log.error("reload failed: %s; the old configuration stays in force", line, extra={UNLIMITED: True})
         self._telemetry.reloads.labels("error").inc()
 
     def _reload(self) -> None:

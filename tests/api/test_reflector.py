@@ -351,8 +351,9 @@ def test_server_that_is_not_there() -> None:
         running.wait_requests(1)
     with reflecting(settings=FAST) as gone:
         gone.server.stop()
-        wait_for("failures", lambda: len(gone.noted.failures) > 2, 5)
-        assert set(gone.noted.reasons) == {"unreachable"}
+        # A request that the server had accepted when it was stopped gets an empty answer.
+        wait_for("failures", lambda: gone.noted.reasons.count("unreachable") > 2, 5)
+        assert set(gone.noted.reasons) <= {"unreachable", "protocol"}
 
 
 def test_stop_ends_a_reflector_that_waits_for_the_server() -> None:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from telegen.process import log_repeats
-from telegen.process.log_repeats import RepeatFilter
+from telegen.process.log_repeats import UNLIMITED, RepeatFilter
 from telegen.process.logs import configure
 
 FORGED = "pod\n2026-11-28T09:30:00.120Z error   supervisor: forged\x1b[2J\x9b\u2028\u202e\udcff"
@@ -88,3 +88,10 @@ def test_count_of_warnings_left_out() -> None:
     assert lines == ["client 249: broken (150 more like this in 60 s)", "pods: gone (15 more like this in 60 s)", "fine"]
     log.error("pods: gone")
     assert lines[-1] == "pods: gone"
+
+
+def test_answers_to_a_person_are_never_left_out(written: Callable[[], str]) -> None:
+    """Records that are marked as unlimited are all written."""
+    for _ in range(20):
+        logging.getLogger("test").error("reload failed", extra={UNLIMITED: True})
+    assert written().count("reload failed") == 20
