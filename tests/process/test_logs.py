@@ -92,6 +92,7 @@ def test_count_of_warnings_left_out() -> None:
 
 def test_answers_to_a_person_are_never_left_out(written: Callable[[], str]) -> None:
     """Records that are marked as unlimited are all written."""
+    configure("supervisor", "info", "text")
     for _ in range(20):
         logging.getLogger("test").error("reload failed", extra={UNLIMITED: True})
     assert written().count("reload failed") == 20
