@@ -144,17 +144,25 @@ class Lister:
     def _list(self) -> State:
         """Take the state in pages."""
         started, version = self._begin("list"), [""]
-        self._store.replace(self._pages(version))
+        try:
+            self._store.replace(self._pages(version, self._settings.page))
+        except Gone:
+            if not version[0]:
+                raise
+            # The pages took longer than the server keeps history. The token in its answer would continue with a newer state, in
+            # which objects of earlier pages may be deleted: they would stay in the store. One list without pages is consistent.
+            self._store.replace(self._pages(version, sys.maxsize))
         self._end(started, version[0])
         return State(version[0])
 
-    def _pages(self, version: list[str]) -> Iterator[Event]:
-        """Every object of every page; the list's resourceVersion becomes `version[0]`."""
+    def _pages(self, version: list[str], size: int) -> Iterator[Event]:
+        """Every object of every page of `size` objects; the list's resourceVersion becomes `version[0]`."""
         left = self._settings.limit or sys.maxsize
         params = {"resourceVersion": "0"} if self._settings.cached else {}
         reader = EventReader(self._collection, self._observer)
         while True:
-            page = self._page(reader, {"limit": str(min(left, self._settings.page)), **params})
+            most = min(left, size)
+            page = self._page(reader, {**({"limit": str(most)} if most < sys.maxsize else {}), **params})
             # A list from the server's cache comes as a whole, whatever limit was requested.
             objects, count = reader.objects(page, left)
             yield from (("ADDED", obj) for obj in objects)

@@ -100,13 +100,14 @@ def test_history_that_is_gone_on_connect() -> None:
 
 
 def test_continue_token_that_expired() -> None:
-    """410 for a page of a list: the list begins anew, and nothing of the first is kept."""
+    """410 for a page of a list: one list without pages follows at once, and nothing of the first is kept."""
     gone = refusal(410, "Expired", "The provided continue parameter is too old")
     with reflecting(
-        refusal(422, "Invalid", NO_WATCHLIST), answer(page("a", more="next")), gone, answer(page("b"))
+        refusal(422, "Invalid", NO_WATCHLIST), answer(page("a", more="next")), gone, answer(page("b")), stream(added("c", 11))
     ) as running:
-        running.wait_held("b")
-        assert running.store.replaced == 1
+        running.wait_held("b", "c")
+        assert "limit" not in running.server.requests[3].params
+        assert (running.store.replaced, running.noted.reasons) == (1, [])
 
 
 @pytest.mark.parametrize(
