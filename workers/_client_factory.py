@@ -17,7 +17,7 @@ def make_client(shared: Shared, cluster: NamedCluster | None = None) -> Client:
     """
     api, one = shared.config.api, cluster or NamedCluster("", shared.cluster)
     known = credentials(one.source, shared.environ, context=one.context)
-    return Client(known, Timeouts(api.connect_timeout, api.read_timeout))
+    return Client(known, Timeouts(api.connect_timeout, api.read_timeout), api.max_response_size)
 
 
 def reflector_settings(config: Config) -> Settings:

@@ -10,6 +10,8 @@ from telegen.api.errors import ProtocolError
 
 MAX_LINE = 64 << 20
 """Bytes of the longest line; etcd stores objects of 1.5 MB at most."""
+MAX_PIECE = 1 << 20
+"""Bytes that are decompressed at once: a few bytes of gzip may stand for a thousand times as many."""
 MAX_CHUNK_HEAD = 1024
 """Bytes of the line before a chunk, extensions included."""
 _SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(;.*)?")
@@ -31,15 +33,18 @@ class Gunzip:
         Raises:
             ProtocolError: the bytes are not gzip; pieces before the fault have been yielded.
         """
-        while data:
+        is_full = False
+        while data or is_full:
             self._member = self._member or zlib.decompressobj(31)
             try:
-                piece = self._member.decompress(data)
+                piece = self._member.decompress(data, MAX_PIECE)
             except zlib.error as error:
                 raise ProtocolError(f"gzip: {error}") from error
             if piece:
                 yield piece
-            data = self._member.unused_data
+            # A full piece may leave more output in zlib, although all input is consumed.
+            is_full = len(piece) == MAX_PIECE and not self._member.eof
+            data = self._member.unused_data or self._member.unconsumed_tail
             if self._member.eof:
                 self._member = None
 

@@ -26,6 +26,7 @@ from telegen.api.errors import ApiError, Gone, ProtocolError, Silent, Unreachabl
 from telegen.api.stream import READ, Stream
 
 USER_AGENT = f"telegen/{__version__}"
+MAX_SIZE = 1 << 30
 MAX_ERROR = 64 * 1024
 """Bytes read of the body of an error."""
 MAX_RETRY_AFTER = 60.0
@@ -55,10 +56,15 @@ class Timeouts:
 class Client:
     """Requests to one API server. Use one per thread: it holds one connection at a time."""
 
-    def __init__(self, credentials: Credentials, timeouts: Timeouts = Timeouts()) -> None:
+    def __init__(self, credentials: Credentials, timeouts: Timeouts = Timeouts(), max_size: int = MAX_SIZE) -> None:
+        """Prepare requests.
+
+        Args:
+            max_size: bytes of the largest answer, decompressed, that is not a stream.
+        """
         self._credentials = credentials
         self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read)
-        self._read = timeouts.read
+        self._read, self._max_size = timeouts.read, max_size
         self._pool: urllib3.PoolManager | None = None
         self._connection: object = None
         self._url = ""
@@ -92,7 +98,7 @@ class Client:
         decode: Callable[[bytes], Any] = orjson.loads,
     ) -> Any:
         with closing(self._open(path, params, accept, method, body)) as response:
-            answer = b"".join(pieces(response))
+            answer = b"".join(_bounded(pieces(response), self._max_size))
         try:
             return decode(answer)
         except orjson.JSONDecodeError as error:
@@ -281,3 +287,16 @@ def pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         raise Unreachable(cause(error)) from error
     if gunzip and not gunzip.is_complete:
         raise Unreachable("the connection ended inside a gzip member")
+
+
+def _bounded(parts: Iterator[bytes], most: int) -> Iterator[bytes]:
+    """Pass on at most so many bytes.
+
+    Raises:
+        ProtocolError: there are more.
+    """
+    for piece in parts:
+        most -= len(piece)
+        if most < 0:
+            raise ProtocolError("the answer is larger than api.max_response_size; raise that setting or lower api.list_page_size")
+        yield piece

@@ -303,6 +303,9 @@ class Api(Section, frozen=True):
         Duration, text("Time without data after which a connection is closed; bookmarks arrive every one or two minutes.", least=0.1)
     ] = Duration(150)
     list_page_size: Annotated[int, text("Objects per page of a list.", ge=1, le=10000)] = 500
+    max_response_size: Annotated[
+        Size, text("Bytes of the largest list, decompressed. A list from the API server's cache is not divided into pages.", least=1 << 20)
+    ] = Size(1 << 30)
     initial_events_timeout: Annotated[
         Duration, text("Timeout of a streamed list; after it the agent requests a paged list.")
     ] = Duration(120)

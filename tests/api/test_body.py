@@ -8,8 +8,24 @@ import json
 import pytest
 
 from telegen.api.body import Chunks, Gunzip, Lines
+from telegen.api.client import Client, Timeouts
+from telegen.api.credentials import credentials
 from telegen.api.errors import ProtocolError
-from tests.api.wire import Step, added, event, lines, members, page, pod, raw, reflecting, stream, whole, zipped
+from tests.api.wire import (
+    ScriptedServer,
+    Step,
+    added,
+    event,
+    lines,
+    members,
+    page,
+    pod,
+    raw,
+    reflecting,
+    stream,
+    whole,
+    zipped,
+)
 
 STATE = [lines([one]) for one in whole("a", "b")]
 """One part per flush of the server."""
@@ -20,6 +36,30 @@ def test_members_in_one_read() -> None:
     with reflecting(members(*STATE, lines([added("c", 11)]), lines([added("d", 12)]))) as running:
         running.wait_held("a", "b", "c", "d")
         assert running.noted.reasons == []
+
+
+def test_little_gzip_that_is_large() -> None:
+    """A member that decompresses to a thousand times its size comes in pieces of at most 1 MiB, and none of it is lost."""
+    gunzip = Gunzip()
+    parts = list(gunzip.decompress(gzip.compress(b"x" * (5 << 20)) + gzip.compress(b"y" * (1 << 20))))
+    assert max(map(len, parts)) == 1 << 20
+    assert b"".join(parts) == b"x" * (5 << 20) + b"y" * (1 << 20)
+    assert gunzip.is_complete
+
+
+def test_answer_that_is_too_large() -> None:
+    """An answer beyond the limit is an error that names the setting, whatever its compressed size."""
+    server = ScriptedServer([zipped(gzip.compress(b" " * (3 << 20) + b"{}"), stay=False)] * 2).start()
+    try:
+        for most, fails in ((2 << 20, True), (4 << 20, False)):
+            client = Client(credentials(server.url, {}), Timeouts(1, 5), most)
+            if fails:
+                with pytest.raises(ProtocolError, match="api.max_response_size"):
+                    client.get("/a", {}, "application/json")
+            else:
+                assert client.get("/a", {}, "application/json") == {}
+    finally:
+        server.stop()
 
 
 def test_members_cut_at_every_byte() -> None:
