@@ -78,7 +78,7 @@ def place(tool: Tool, environ: Mapping[str, str]) -> Path:
 
 def _cache(environ: Mapping[str, str]) -> Path:
     cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "telegen"
-    return Path(environ.get("TELEGEN_CACHE") or cache) / "cluster-tools"
+    return cache / "cluster-tools"
 
 
 def missing(environ: Mapping[str, str], tools: Iterable[Tool]) -> list[Tool]:

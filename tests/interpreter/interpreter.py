@@ -69,4 +69,4 @@ def _place(environ: Mapping[str, str]) -> Path:
     match = re.search(r"go-embed-python v0\.0\.0-(\S+)", (HERE / "go.mod").read_text())
     assert match, "go.mod names no go-embed-python"
     cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "telegen"
-    return Path(environ.get("TELEGEN_CACHE") or cache) / "python" / match[1]
+    return cache / "python" / match[1]

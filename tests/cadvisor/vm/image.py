@@ -40,7 +40,7 @@ def folder(environ: Mapping[str, str]) -> Path:
     """Folder of the kernel and root filesystem, named after the digest of their inputs."""
     cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "telegen"
     recipe = hashlib.sha256("".join((SUITE, PACKAGES, *MODULES, (HERE / "init").read_text())).encode())
-    return Path(environ.get("TELEGEN_CACHE") or cache) / "vm" / f"{SUITE}-{recipe.hexdigest()[:12]}"
+    return cache / "vm" / f"{SUITE}-{recipe.hexdigest()[:12]}"
 
 
 def site(environ: Mapping[str, str]) -> Path:
