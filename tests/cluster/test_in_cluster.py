@@ -61,6 +61,8 @@ def in_pod(objs: list[Object], plane: ControlPlane, folder: Path, **environ: str
         "KUBERNETES_SERVICE_HOST": host,
         "KUBERNETES_SERVICE_PORT": api_port,
         "TELEGEN_KUBE_METRICS__LISTEN_ADDRESS": f"127.0.0.1:{port}",
+        # The mounts of the manifests are not made here.
+        "TELEGEN_KUBE_METRICS__CADVISOR__ROOT": "/",
     }
     arguments = [str(config) if word == "/etc/telegen/telegen.yaml" else word for word in container(objs)["args"]]
     agent = [sys.executable, "-m", "telegen.supervisor", *arguments]

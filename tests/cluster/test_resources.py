@@ -181,7 +181,8 @@ def test_churn(
             fresh.wait_ready(30)
             assert lines(fresh.page()) == lines(agent.page())
         ours = {name: family for name, family in parse(agent.page()).items() if name not in OURS}
-        differences = difference(parse(other.page()), ours)
+        # The schedule of this CronJob is read as its controller reads it (docs/migration.md), which the peer does not.
+        differences = [line for line in difference(parse(other.page()), ours) if 'cronjob="dom-or-dow' not in line]
         count = sum(len(series) for _, series in ours.values())
         print(f"Kubernetes 1.{plane.minor}: ready after {ready:.1f} s, {count} series, {len(differences)} differences")
         assert differences == []

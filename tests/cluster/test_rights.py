@@ -18,7 +18,7 @@ from tests.process_tree import wait_for
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 PROMISED = 20.0
 """Seconds until another agent serves everything, or until the former holder has stopped serving."""
-RENEWED = 5.0
+RENEWED = 10.0
 """Seconds until a holder that has the right again serves everything."""
 RBAC = "rbac.authorization.k8s.io"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -41,7 +42,8 @@ def test_pipe_device_and_folder(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/null")):
         assert refuse(path) == f"{path}: not a regular file"
-    assert "embedded null byte" in refuse("/tmp/a\0b")
+    # The wording differs between versions of Python.
+    assert re.search("embedded null (byte|character)", refuse("/tmp/a\0b"))
 
 
 @pytest.mark.parametrize("name", ["template-value", "nul-in-a-path", "alias-bomb"])
