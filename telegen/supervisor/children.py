@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry, forget
 from telegen.process.os_process import Exit, describe, end_at_term, ended, hold_term, kill, offer_to_oom_killer
@@ -89,6 +91,7 @@ class Children:
                 self._children[assignment.name] = kept[assignment.name]
                 continue
             self._children[assignment.name] = child = Child(assignment)
+            self._inherited.clear_statuses(assignment.name)
             if self._is_wanted(child):
                 self._spawn(child)
             elif assignment.lease_shard is not None or not assignment.agent_shard[1]:
@@ -169,7 +172,9 @@ class Children:
     def _spawn(self, child: Child) -> None:
         """Fork a worker from the warm parent."""
         name, parent = child.assignment.name, os.getpid()
-        shared = self._inherited.shared(self._config, self.plan)
+        # A setting that is missing in `relevant` is at its default in the worker, so that its tests fail.
+        settings = replace(relevant(child.assignment.kind, self._config), log=self._config.log)
+        shared = self._inherited.shared(settings, self.plan)
         # Creates the counter at 0, so that increase() sees the first restart.
         self._telemetry.restarts.labels(name)
         # SIGTERM between the fork and the child's own handlers would be lost; see `hold_term`.

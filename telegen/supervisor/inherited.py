@@ -15,7 +15,7 @@ from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 from telegen.supervisor.plan import Plan
-from workers._base import Shared
+from workers._base import Assignment, Shared
 
 ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
@@ -49,7 +49,9 @@ class Inherited:
         self._rows = {"supervisor": 0}
 
     def make_room(self, plan: Plan, limit: int) -> None:
-        """Give each worker of a plan a row and, if it publishes, an arena. Statuses begin anew with each plan.
+        """Give each worker of a plan a row, statuses of its stores and, if it publishes, an arena.
+
+        What a worker of the same name has stays: processes that a new plan does not concern go on using it.
 
         Args:
             limit: bytes of a new arena.
@@ -65,7 +67,11 @@ class Inherited:
                 self._arenas[assignment.name] = Arena.create(assignment.name, limit)
             if assignment.name not in self._rows:
                 self._rows[assignment.name] = len(self._rows)
-        self._statuses = {one.name: StoreStatuses(one.stores) for one in plan.assignments if one.kind == "watch"}
+        self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind == "watch"}
+
+    def _statuses_of(self, assignment: Assignment) -> StoreStatuses:
+        known = self._statuses.get(assignment.name)
+        return known if known and tuple(known) == assignment.stores else StoreStatuses(assignment.stores)
 
     def keep_arenas(self, names: Iterable[str]) -> None:
         """Close the arenas of all other workers."""
@@ -80,6 +86,10 @@ class Inherited:
         """Remove all that a worker has published, and the statuses of its stores."""
         if name in self._arenas:
             self._arenas[name].clear()
+        self.clear_statuses(name)
+
+    def clear_statuses(self, name: str) -> None:
+        """Forget the statuses of a worker's stores: its next process knows nothing of them."""
         if name in self._statuses:
             self._statuses[name].clear()
 

@@ -181,6 +181,21 @@ def test_watches_that_end_and_history_that_is_gone(agent: Agent, server: Simulat
         assert agent.page().count("\nkube_pod_info{") == PODS
 
 
+def test_readiness_after_a_reload(server: SimulatedServer) -> None:
+    """Web processes that a reload replaces know of the stores of the processes that go on, and of their changes."""
+    server.levers.pull("forbid", {"resource": "nodes"})
+    with start_agent(FAST, url=server.url) as agent:
+        agent.wait_ready()
+        (before,) = agent.named("telegen-watch-cluster")
+        agent.config.write_text(agent.config.read_text() + "web: {threads: 3}\n")
+        wait_for("the reload", lambda: "configuration reloaded" in agent.log.read_text(), 10)
+        wait_for("new web processes", lambda: b"nodes: 403 Forbidden" in get(f"{agent.url}/readyz").body, 10)
+        assert get(f"{agent.url}/readyz").status == 200
+        assert agent.named("telegen-watch-cluster") == [before]
+        server.levers.pull("allow", {"resource": "nodes"})
+        wait_for("nodes", lambda: get(f"{agent.url}/readyz").body == b"ok\n", 20)
+
+
 def test_forbidden_resource_harms_no_other(server: SimulatedServer) -> None:
     """A 403 for one resource is counted, logged, named by /readyz and retried; the agent is ready and serves the others."""
     server.levers.pull("forbid", {"resource": "nodes"})

@@ -28,3 +28,12 @@ def test_wrong_path_is_named(tmp_path: Path, setting: str) -> None:
         assert get(f"{agent.url}/readyz").status == 503
         path.symlink_to("/sys/fs/cgroup" if setting == "cgroup_root" else "/")
         agent.wait_ready()
+
+
+def test_path_that_a_reload_corrects(tmp_path: Path) -> None:
+    """The web processes check the paths of the configuration in force."""
+    with start_agent(CONFIG, setting="root", path=tmp_path / "wrong") as agent:
+        wait_for("a pass", lambda: "telegen_sample_duration_seconds" in agent.page_if_up("/telemetry"), 20)
+        wait_for("the line", lambda: b"kube_metrics.cadvisor.root" in get(f"{agent.url}/readyz").body, 20)
+        agent.config.write_text(agent.config.read_text().replace(str(tmp_path / "wrong"), "/"))
+        agent.wait_ready()

@@ -42,6 +42,19 @@ def test_rows_and_arenas_stay_over_a_new_plan(inherited: Inherited) -> None:
     assert set(shared.rows) == {"supervisor", "watch-nodes"}
 
 
+def test_statuses_stay_over_a_new_plan(inherited: Inherited) -> None:
+    """A worker that a new plan does not concern, and the web processes of either plan, use the same rows; other stores get new ones."""
+    inherited.make_room(PLAN, LIMIT)
+    before = inherited.shared(Config(), PLAN).statuses
+    before["watch-pods"]["pods"].note_refused("403 Forbidden")
+    inherited.make_room(plan_of(PODS, Assignment("watch-nodes", "watch", ("nodes", "leases"))), LIMIT)
+    after = inherited.shared(Config(), PLAN).statuses
+    assert after["watch-pods"]["pods"].read().cause == "403 Forbidden"
+    assert set(after["watch-nodes"]) == {"nodes", "leases"}
+    inherited.clear_statuses("watch-pods")
+    assert before["watch-pods"]["pods"].read().cause == ""
+
+
 def test_arenas_of_ended_workers_are_closed(inherited: Inherited) -> None:
     """A worker that is no longer in the plan loses its arena; its row is never reused."""
     inherited.make_room(PLAN, LIMIT)
