@@ -27,6 +27,7 @@ from telegen.api.stream import READ, Stream
 
 USER_AGENT = f"telegen/{__version__}"
 MAX_SIZE = 1 << 30
+"""Bytes of the largest answer; the agent uses `api.max_response_size`."""
 MAX_ERROR = 64 * 1024
 """Bytes read of the body of an error."""
 MAX_RETRY_AFTER = 60.0
