@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import itertools
 import os
+import re
 import secrets
 import signal
 import socket
@@ -43,6 +44,8 @@ supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
 """
 """Configuration for tests, with shorter intervals than in production."""
 
+TOKENS = re.compile(r"eyJ[\w-]{16,}\.[\w-]{16,}|-token-of-a-test|(?i:bearer )\S")
+"""Tokens of service accounts (JWT), the administrator's token of tests, and the value of any Authorization header."""
 PORTS_FROM, PORTS, PORT_RANGES = 12000, 2500, 8
 """First port of tests, ports of one worker, and how many workers have ports of their own."""
 
@@ -179,7 +182,10 @@ def start_agent(
 
 @contextlib.contextmanager
 def running(command: list[str], environ: Mapping[str, str], port: int, config: Path) -> Iterator[Agent]:
-    """Run an agent; print its log, a file beside the configuration, if the test fails."""
+    """Run an agent; print its log, a file beside the configuration, if the test fails.
+
+    No log of any test may contain a token.
+    """
     log = config.with_name("log")
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environ, stderr=output)
@@ -191,6 +197,7 @@ def running(command: list[str], environ: Mapping[str, str], port: int, config: P
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+    assert not TOKENS.search(log.read_text()), "the log contains a token"
 
 
 def clean_environ() -> dict[str, str]:
