@@ -218,6 +218,14 @@ class ContainerKind(NamedTuple):
     alpha: frozenset[str] = frozenset()
     info_labels: tuple[str, ...] = ()
 
+    def family(
+        self, ending: str, help: str, generate: Generate, *labels: str,
+        input: Projection | None = None, make: Callable[..., FamilyGenerator] = gauge, alpha: bool = False,
+    ) -> FamilyGenerator:
+        """Make a family of this kind; `alpha` if it is ALPHA for both kinds."""
+        stability = ALPHA if alpha or ending in self.alpha else STABLE
+        return make(f"{self.prefix}_{ending}", help, stability, generate, "container", *labels, input=input)
+
 
 REGULAR = ContainerKind("kube_pod_container", "container", "spec.containers", "status.containerStatuses")
 INIT = ContainerKind(
@@ -226,69 +234,101 @@ INIT = ContainerKind(
     info_labels=("restart_policy",),
 )
 
-_AMOUNT_LABELS = ("node", "resource", "unit")
-
 
 def container_families(kind: ContainerKind) -> tuple[FamilyGenerator, ...]:
     """Make the families of one kind of containers, in the order of exposition."""
-    noun, specs, statuses = kind.noun, kind.specs, kind.statuses
-    resources, state = demand(specs), states(statuses)
-
-    def entry(
-        ending: str, help: str, generate: Generate, *labels: str,
-        input: Projection | None = None, make: Callable[..., FamilyGenerator] = gauge, alpha: bool = False,
-    ) -> FamilyGenerator:
-        stability = ALPHA if alpha or ending in kind.alpha else STABLE
-        return make(f"{kind.prefix}_{ending}", help, stability, generate, "container", *labels, input=input)
-
+    state = states(kind.statuses)
     return (
-        entry(
-            "info", f"One series per {noun} with a status, always 1; images and ID ({specs}[].image, {statuses}[].containerID).",
-            info(specs, statuses, bool(kind.info_labels)), "image_spec", "image", "image_id", "container_id", *kind.info_labels,
-        ),
-        entry(
+        _info_family(kind),
+        *_resource_families(kind),
+        _started_family(kind),
+        *_last_termination_families(kind, state),
+        *_state_families(kind, state),
+        *_waiting_families(kind, state),
+    )
+
+
+def _info_family(kind: ContainerKind) -> FamilyGenerator:
+    specs, statuses = kind.specs, kind.statuses
+    return kind.family(
+        "info", f"One series per {kind.noun} with a status, always 1; images and ID ({specs}[].image, {statuses}[].containerID).",
+        info(specs, statuses, bool(kind.info_labels)), "image_spec", "image", "image_id", "container_id", *kind.info_labels,
+    )
+
+
+def _resource_families(kind: ContainerKind) -> tuple[FamilyGenerator, ...]:
+    noun, specs, resources = kind.noun, kind.specs, demand(kind.specs)
+    labels = ("node", "resource", "unit")
+    return (
+        kind.family(
             "resource_limits", f"Limit of each resource of the {noun}, in the unit of the label unit ({specs}[].resources.limits).",
-            limits, *_AMOUNT_LABELS, input=resources,
+            limits, *labels, input=resources,
         ),
-        entry(
+        kind.family(
             "resource_requests", f"Request of each resource of the {noun}, in the unit of the label unit ({specs}[].resources.requests).",
-            requests, *_AMOUNT_LABELS, input=resources,
+            requests, *labels, input=resources,
         ),
-        entry(
-            "state_started",
-            f"Start of the running or terminated {noun} in Unix seconds "
-            f"({statuses}[].state.running.startedAt, {statuses}[].state.terminated.startedAt).",
-            started(statuses),
-        ),
-        entry(
+    )
+
+
+def _started_family(kind: ContainerKind) -> FamilyGenerator:
+    noun, statuses = kind.noun, kind.statuses
+    return kind.family(
+        "state_started",
+        f"Start of the running or terminated {noun} in Unix seconds "
+        f"({statuses}[].state.running.startedAt, {statuses}[].state.terminated.startedAt).",
+        started(statuses),
+    )
+
+
+def _last_termination_families(kind: ContainerKind, state: Projection) -> tuple[FamilyGenerator, ...]:
+    noun, statuses = kind.noun, kind.statuses
+    return (
+        kind.family(
             "status_last_terminated_reason",
             f"One series per restarted {noun}, always 1; reason of its last termination ({statuses}[].lastState.terminated.reason).",
             last_reason, "reason", input=state, alpha=True,
         ),
-        entry(
+        kind.family(
             "status_last_terminated_exitcode",
             f"Exit code of the last termination of the {noun} ({statuses}[].lastState.terminated.exitCode).",
             last_exit_code, input=state, alpha=True,
         ),
-        entry(
+        kind.family(
             "status_last_terminated_timestamp",
             f"Time of the last termination of the {noun} in Unix seconds ({statuses}[].lastState.terminated.finishedAt).",
             last_finished(statuses), alpha=True,
         ),
-        entry("status_ready", f"1 if the {noun} is ready, 0 if not ({statuses}[].ready).", ready, input=state),
-        entry(
+    )
+
+
+def _state_families(kind: ContainerKind, state: Projection) -> tuple[FamilyGenerator, ...]:
+    noun, statuses = kind.noun, kind.statuses
+    return (
+        kind.family("status_ready", f"1 if the {noun} is ready, 0 if not ({statuses}[].ready).", ready, input=state),
+        kind.family(
             "status_restarts_total", f"Number of restarts of the {noun} ({statuses}[].restartCount).", restarts,
             input=state, make=counter,
         ),
-        entry("status_running", f"1 if the {noun} is running, 0 if not ({statuses}[].state.running).", running, input=state),
-        entry("status_terminated", f"1 if the {noun} has terminated, 0 if not ({statuses}[].state.terminated).", terminated, input=state),
-        entry(
+        kind.family("status_running", f"1 if the {noun} is running, 0 if not ({statuses}[].state.running).", running, input=state),
+        kind.family(
+            "status_terminated", f"1 if the {noun} has terminated, 0 if not ({statuses}[].state.terminated).", terminated, input=state,
+        ),
+        kind.family(
             "status_terminated_reason",
             f"One series per terminated {noun}, always 1; reason of the termination ({statuses}[].state.terminated.reason).",
             terminated_reason, "reason", input=state, alpha=True,
         ),
-        entry("status_waiting", f"1 if the {noun} is waiting to start, 0 if not ({statuses}[].state.waiting).", waiting, input=state),
-        entry(
+    )
+
+
+def _waiting_families(kind: ContainerKind, state: Projection) -> tuple[FamilyGenerator, ...]:
+    noun, statuses = kind.noun, kind.statuses
+    return (
+        kind.family(
+            "status_waiting", f"1 if the {noun} is waiting to start, 0 if not ({statuses}[].state.waiting).", waiting, input=state,
+        ),
+        kind.family(
             "status_waiting_reason",
             f"One series per waiting {noun}, always 1; reason of the waiting state ({statuses}[].state.waiting.reason).",
             waiting_reason, "reason", input=state,
