@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from typing import Any, Generic, Literal, Optional, TypeVar
@@ -10,6 +11,9 @@ from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.node import Node
 
 T = TypeVar("T")
+
+ENDED = frozenset((errno.ENOENT, errno.ESRCH))
+"""errno of a file of a process that has ended."""
 
 
 class Context:

@@ -13,15 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.context import Context, PerCgroup
-from telegen.cadvisor.cgroups.discovery import Cgroup, classify
+from telegen.cadvisor.cgroups.context import ENDED, Context, PerCgroup
+from telegen.cadvisor.cgroups.discovery import Cgroup, Kind, classify
+
+KINDS: frozenset[Kind] = frozenset(("root", "pod", "container"))
+"""Kinds of cgroups that can show a network namespace."""
 
 TRIES = 8
 """Maximum number of processes of a container that are tried in one pass."""
 
 CHUNK = 1 << 16
 
-ENDED = frozenset((errno.ESRCH, errno.ENOENT, errno.EINVAL, None))
+PROCESS_ENDED = frozenset((*ENDED, errno.EINVAL, None))
 """errno of reads from the folder of an ended process. None: ProcessLookupError of this module, without an errno."""
 
 
@@ -136,7 +139,7 @@ def read_network(context: Context, name: str, limit: int) -> bytes | None:
         try:
             return process.read(name, limit)
         except OSError as error:
-            if error.errno not in ENDED:
+            if error.errno not in PROCESS_ENDED:
                 context.node.count_error(error)
                 return None
             _state(context).drop_process()

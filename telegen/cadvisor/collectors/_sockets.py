@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.discovery import Kind
 from telegen.cadvisor.collectors._netns_process import read_network
 
 LIMIT = 32 << 20
 """Maximum size of a table in bytes, about 200,000 sockets. A longer table is not shown, since a part of it is a wrong count."""
-
-KINDS: frozenset[Kind] = frozenset(("root", "pod", "container"))
 
 
 class SocketsReading(NamedTuple):
@@ -24,13 +21,17 @@ class SocketsReading(NamedTuple):
     v6: Optional[tuple[int, ...]]
 
 
-def read_tables(context: Context, v4: str, v6: str, count: Callable[[bytes], tuple[int, ...]]) -> Optional[SocketsReading]:
-    """Read and count two tables of /proc/PID/net.
+def tables(v4: str, v6: str, count: Callable[[bytes], tuple[int, ...]]) -> Callable[[Context], Optional[SocketsReading]]:
+    """Return a read function that counts two tables of /proc/PID/net.
 
-    Counted here rather than by `parse`: a table can be long and is never equal to the last one, so it is not kept.
+    Counted there rather than by `parse`: a table can be long and is never equal to the last one, so it is not kept.
     """
-    reading = SocketsReading(*[_read_table(context, name, count) for name in (v4, v6)])
-    return None if reading == (None, None) else reading
+
+    def read(context: Context) -> Optional[SocketsReading]:
+        reading = SocketsReading(*[_read_table(context, name, count) for name in (v4, v6)])
+        return None if reading == (None, None) else reading
+
+    return read
 
 
 def table_rows(content: bytes, minimum: int) -> Iterator[list[bytes]]:

@@ -7,8 +7,8 @@ from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.collector import Collector, Families
-from telegen.cadvisor.collectors._netns_process import read_network
-from telegen.cadvisor.collectors._sockets import KINDS, LIMIT
+from telegen.cadvisor.collectors._netns_process import KINDS, read_network
+from telegen.cadvisor.collectors._sockets import LIMIT
 
 
 class TcpFiles(NamedTuple):

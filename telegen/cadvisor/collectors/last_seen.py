@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.collector import Collector, Families
+from telegen.cadvisor.collector import Collector, Families, already_parsed
 
 
 class LastSeenReading(NamedTuple):
@@ -30,8 +30,4 @@ def read(context: Context) -> Optional[LastSeenReading]:
     return LastSeenReading(int(context.node.now)) if context.exists else None
 
 
-def parse(raw: LastSeenReading, context: Context) -> LastSeenReading:
-    return raw
-
-
-COLLECTOR = Collector("seen", "", FAMILIES, read, parse)
+COLLECTOR = Collector("seen", "", FAMILIES, read, already_parsed)

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from glob import glob
 from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.collector import ROOT, AnyCollector, Collector, Families
+from telegen.cadvisor.collector import ROOT, AnyCollector, Collector, Families, already_parsed
 from telegen.cadvisor.collectors._machine_files import (
     MachineFamilies,
     MachineId,
@@ -79,11 +78,7 @@ FAMILIES = (
 
 def make(settings: Cadvisor, groups: frozenset[str]) -> AnyCollector:
     read = cached(settings.housekeeping_interval, read_machine)
-    return Collector("machine", "machine", FAMILIES, read, parse, ROOT, labelled=False)
-
-
-def parse(raw: MachineReading, context: Context) -> MachineReading:
-    return raw
+    return Collector("machine", "machine", FAMILIES, read, already_parsed, ROOT, labelled=False)
 
 
 def read_machine(node: Node) -> MachineReading:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.discovery import Kind
 from telegen.cadvisor.collector import Collector, Families
-from telegen.cadvisor.collectors._netns_process import read_network
+from telegen.cadvisor.collectors._netns_process import KINDS, read_network
 
 LIMIT = 1 << 20
 """Maximum size of net/dev in bytes; a node with a thousand interfaces has 130 kB."""
-
-KINDS: frozenset[Kind] = frozenset(("root", "pod", "container"))
 
 SKIPPED = ("veth", "docker", "nerdctl")
 """Prefixes of interfaces that forward traffic which other interfaces count."""

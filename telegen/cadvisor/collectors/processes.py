@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.context import Context, PerCgroup
-from telegen.cadvisor.collector import Collector, Families
-
-ENDED = frozenset((errno.ENOENT, errno.ESRCH))
+from telegen.cadvisor.cgroups.context import ENDED, Context, PerCgroup
+from telegen.cadvisor.collector import Collector, Families, already_parsed
 
 RECOUNT_SECONDS = 60.0
 """Minimum age of a count of sockets whose process still has as many descriptors; up to twice as long, spread by process id.
@@ -100,11 +97,7 @@ def read(context: Context) -> Optional[ProcessesReading]:
     return ProcessesReading(len(pids), descriptors, sockets, limit)
 
 
-def parse(raw: ProcessesReading, context: Context) -> ProcessesReading:
-    return raw
-
-
-COLLECTOR = Collector("processes", "process", FAMILIES, read, parse)
+COLLECTOR = Collector("processes", "process", FAMILIES, read, already_parsed)
 
 
 def _count_open(context: Context, pids: Sequence[int]) -> tuple[Optional[int], Optional[int]]:

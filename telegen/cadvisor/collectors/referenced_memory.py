@@ -6,13 +6,10 @@ here, which is cAdvisor's default as well. Opt-in: the kernel walks the page tab
 
 from __future__ import annotations
 
-import errno
 from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.collector import CONTAINERS, Collector, Families
-
-ENDED = frozenset((errno.ENOENT, errno.ESRCH))
+from telegen.cadvisor.cgroups.context import ENDED, Context
+from telegen.cadvisor.collector import CONTAINERS, Collector, Families, already_parsed
 
 
 class ReferencedReading(NamedTuple):
@@ -42,11 +39,7 @@ def read(context: Context) -> Optional[ReferencedReading]:
     return ReferencedReading(sum(found)) if found else None
 
 
-def parse(raw: ReferencedReading, context: Context) -> ReferencedReading:
-    return raw
-
-
-COLLECTOR = Collector("referenced", "referenced_memory", FAMILIES, read, parse, CONTAINERS, opt_in=True)
+COLLECTOR = Collector("referenced", "referenced_memory", FAMILIES, read, already_parsed, CONTAINERS, opt_in=True)
 
 
 def _of_process(folder: str) -> Optional[int]:

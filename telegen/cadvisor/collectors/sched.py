@@ -6,16 +6,13 @@ Opt-in: one file per thread.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.context import Context, PerCgroup
-from telegen.cadvisor.collector import CONTAINERS, Collector, Families
-
-ENDED = frozenset((errno.ENOENT, errno.ESRCH))
+from telegen.cadvisor.cgroups.context import ENDED, Context, PerCgroup
+from telegen.cadvisor.collector import CONTAINERS, Collector, Families, already_parsed
 
 
 class Times(NamedTuple):
@@ -82,11 +79,7 @@ def read(context: Context) -> Optional[Times]:
     return total
 
 
-def parse(raw: Times, context: Context) -> Times:
-    return raw
-
-
-COLLECTOR = Collector("sched", "sched", FAMILIES, read, parse, CONTAINERS, opt_in=True)
+COLLECTOR = Collector("sched", "sched", FAMILIES, read, already_parsed, CONTAINERS, opt_in=True)
 
 
 def _threads(context: Context) -> Iterator[str]:

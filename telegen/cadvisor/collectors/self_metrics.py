@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from telegen.cadvisor.cgroups.context import Context, PerCgroup
-from telegen.cadvisor.collector import ROOT, Collector, Families
+from telegen.cadvisor.collector import ROOT, Collector, Families, already_parsed
 
 
 class SelfReading(NamedTuple):
@@ -50,11 +50,7 @@ def read(context: Context) -> SelfReading:
     return SelfReading(context.node.failed, kernel, system)
 
 
-def parse(raw: SelfReading, context: Context) -> SelfReading:
-    return raw
-
-
-COLLECTOR = Collector("own", "", FAMILIES, read, parse, ROOT, labelled=False)
+COLLECTOR = Collector("own", "", FAMILIES, read, already_parsed, ROOT, labelled=False)
 
 
 def _system(context: Context) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context, PerCgroup
-from telegen.cadvisor.collector import Collector, Families
+from telegen.cadvisor.collector import Collector, Families, already_parsed
 
 
 class StartReading(NamedTuple):
@@ -66,11 +66,7 @@ def read(context: Context) -> Optional[StartReading]:
     return state.known
 
 
-def parse(raw: StartReading, context: Context) -> StartReading:
-    return raw
-
-
-COLLECTOR = Collector("start", "", FAMILIES, read, parse)
+COLLECTOR = Collector("start", "", FAMILIES, read, already_parsed)
 
 
 def _inode(folder: str) -> int | None:

@@ -5,11 +5,9 @@ Opt-in: the kernel walks all sockets for these files.
 
 from __future__ import annotations
 
-from typing import Optional
-
-from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.collector import Collector, Families
-from telegen.cadvisor.collectors._sockets import KINDS, SocketsReading, labelled, read_tables, table_rows
+from telegen.cadvisor.collector import Collector, Families, already_parsed
+from telegen.cadvisor.collectors._netns_process import KINDS
+from telegen.cadvisor.collectors._sockets import SocketsReading, labelled, table_rows, tables
 
 STATES = (
     "established",
@@ -44,17 +42,6 @@ FAMILIES = (
 )
 
 
-def read(context: Context) -> Optional[SocketsReading]:
-    return read_tables(context, "tcp", "tcp6", count_states)
-
-
-def parse(raw: SocketsReading, context: Context) -> SocketsReading:
-    return raw
-
-
-COLLECTOR = Collector("tcp", "tcp", FAMILIES, read, parse, KINDS, opt_in=True)
-
-
 def count_states(content: bytes) -> tuple[int, ...]:
     """Count the sockets in each of STATES."""
     counts = [0] * len(STATES)
@@ -63,3 +50,6 @@ def count_states(content: bytes) -> tuple[int, ...]:
         if 1 <= state <= len(STATES):
             counts[state - 1] += 1
     return tuple(counts)
+
+
+COLLECTOR = Collector("tcp", "tcp", FAMILIES, tables("tcp", "tcp6", count_states), already_parsed, KINDS, opt_in=True)

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from glob import glob
 from typing import NamedTuple
 
-from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.collector import ROOT, AnyCollector, Collector
+from telegen.cadvisor.collector import ROOT, AnyCollector, Collector, already_parsed
 from telegen.cadvisor.collectors._machine_files import (
     MachineFamilies,
     MachineId,
@@ -82,11 +81,7 @@ FAMILIES = (
 
 def make(settings: Cadvisor, groups: frozenset[str]) -> AnyCollector:
     read = cached(settings.housekeeping_interval, read_topology)
-    return Collector("topology", "cpu_topology", FAMILIES, read, parse, ROOT, opt_in=True, labelled=False)
-
-
-def parse(raw: TopologyReading, context: Context) -> TopologyReading:
-    return raw
+    return Collector("topology", "cpu_topology", FAMILIES, read, already_parsed, ROOT, opt_in=True, labelled=False)
 
 
 def read_topology(node: Node) -> TopologyReading:

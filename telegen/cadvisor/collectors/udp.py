@@ -5,11 +5,9 @@ Opt-in: the kernel walks all sockets for these files.
 
 from __future__ import annotations
 
-from typing import Optional
-
-from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.collector import Collector, Families
-from telegen.cadvisor.collectors._sockets import KINDS, SocketsReading, labelled, read_tables, table_rows
+from telegen.cadvisor.collector import Collector, Families, already_parsed
+from telegen.cadvisor.collectors._netns_process import KINDS
+from telegen.cadvisor.collectors._sockets import SocketsReading, labelled, table_rows, tables
 
 STATES = ("listen", "dropped", "rxqueued", "txqueued")
 
@@ -31,17 +29,6 @@ FAMILIES = (
 )
 
 
-def read(context: Context) -> Optional[SocketsReading]:
-    return read_tables(context, "udp", "udp6", sum_sockets)
-
-
-def parse(raw: SocketsReading, context: Context) -> SocketsReading:
-    return raw
-
-
-COLLECTOR = Collector("udp", "udp", FAMILIES, read, parse, KINDS, opt_in=True)
-
-
 def sum_sockets(content: bytes) -> tuple[int, ...]:
     """Sum up a table to (sockets, dropped packets, bytes to be received, bytes to be sent)."""
     count = drops = receive = transmit = 0
@@ -53,3 +40,6 @@ def sum_sockets(content: bytes) -> tuple[int, ...]:
         receive += int(to_receive, 16)
         transmit += int(to_send, 16)
     return count, drops, receive, transmit
+
+
+COLLECTOR = Collector("udp", "udp", FAMILIES, tables("udp", "udp6", sum_sockets), already_parsed, KINDS, opt_in=True)
