@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,6 +116,18 @@ def test_container_that_comes_goes_and_comes_again(tmp_path: Path) -> None:
     assert of(pages.page()) == {}
     write(folder, **{**GOOD, "memory_current": "8192\n"})
     assert of(pages.page())["container_memory_usage_bytes"] == "8192"
+    pages.sampler.close()
+
+
+def test_file_longer_than_one_read(tmp_path: Path) -> None:
+    """io.stat of a node with a thousand devices is read to its end, when it is new and when it is kept open."""
+    v2_tree(tmp_path)
+    pages = Pages(Node(Roots(cgroup=str(tmp_path))))
+    for size in (123_456_789, 223_456_789):
+        lines = [f"8:{number} rbytes={size} wbytes={size} rios=1 wios=1 dbytes=0 dios=0\n" for number in range(1000)]
+        write(tmp_path, io_stat="".join(lines))
+        found = re.findall(r"^container_fs_writes_bytes_total\{.* (\d+)$", pages.page(), re.MULTILINE)
+        assert found == [str(size)] * 1000
     pages.sampler.close()
 
 

@@ -64,6 +64,20 @@ def test_counts(host: Host) -> None:
     assert not shown(host, POD)
 
 
+def test_more_processes_than_one_read_returns(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel returns cgroup.procs in pieces of a page; all processes count, in a file that is new or kept open."""
+    pread = os.pread
+
+    def lines_of_a_page(fd: int, size: int, offset: int) -> bytes:
+        piece = pread(fd, 4096, offset)
+        return piece[: piece.rfind(b"\n") + 1]
+
+    monkeypatch.setattr("telegen.cadvisor.cgroups.control_files.os.pread", lines_of_a_page)
+    for number in (2000, 1999, 585, 584, 500):
+        host.container(PATH, *range(100_000, 100_000 + number))
+        assert shown(host)["processes"] == str(number)
+
+
 def test_no_limit(host: Host) -> None:
     """No limit is -1, as in cAdvisor."""
     (host.proc / "10/limits").write_text(LIMITS.format("unlimited"))

@@ -53,11 +53,7 @@ class Context:
 
     def read_path(self, path: str) -> bytes | None:
         """Content of a small file, kept open between passes; None as for `read`."""
-        try:
-            return self.node.files.read(path)
-        except OSError as error:
-            self.node.count_error(error)
-            return None
+        return self._counted(self.node.files.read, path)
 
     def pids(self) -> list[int]:
         """Process ids of the cgroup in the agent's pid namespace, read once per pass.
@@ -80,7 +76,7 @@ class Context:
         pending = [folder] if folder else []
         while pending:
             path = pending.pop()
-            content = self.read_path(f"{path}/cgroup.procs")
+            content = self._counted(self.node.files.read_list, f"{path}/cgroup.procs")
             # The kernel writes 0 for a process that is outside the reader's pid namespace (pid_namespaces(7)).
             pids += [int(word) for word in (content or b"").split() if word.isdigit() and word != b"0"]
             if recursive:
@@ -99,6 +95,13 @@ class Context:
         except OSError as error:
             self.node.count_error(error)
             return []
+
+    def _counted(self, read: Callable[[str], Optional[bytes]], path: str) -> bytes | None:
+        try:
+            return read(path)
+        except OSError as error:
+            self.node.count_error(error)
+            return None
 
 
 class PerCgroup(Generic[T]):
