@@ -30,7 +30,7 @@ def make_state(cluster: SyntheticCluster) -> State:
     """Create a state with the objects of a cluster; resources without objects are defined as well."""
     state = State()
     for resource in RESOURCES.values():
-        state.define(resource.name, resource.kind, "/".join(filter(None, (resource.group, resource.version))))
+        state.define(resource.name, resource.kind, resource.api_version)
     state.fill(cluster.objects())
     return state
 

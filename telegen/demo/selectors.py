@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from telegen.demo.errors import Refusal
 from telegen.demo.state import Change, Stored
-from telegen.demo.writes import has_labels
 
 Selector = Callable[[Stored], bool]
 """Predicate: True if an object belongs to a list or watch."""
@@ -38,7 +37,7 @@ def make_selector(namespace: str, fields: str, labels: str) -> Selector:
         values = {"metadata.namespace": stored.namespace, "metadata.name": stored.name, "spec.nodeName": stored.node}
         if not all((values[field] == value) == equal for field, equal, value in tests):
             return False
-        return not labels or has_labels(stored, labels)
+        return not labels or _has_labels(stored, labels)
 
     return selects if tests or namespace or labels else lambda stored: True
 
@@ -54,6 +53,13 @@ def _terms(fields: str) -> Iterator[tuple[str, bool, str]]:
         if field not in ("metadata.namespace", "metadata.name", "spec.nodeName"):
             raise Refusal(400, "BadRequest", f"field label not supported: {field}")
         yield field, sign == "=", value.lstrip("=")
+
+
+def _has_labels(stored: Stored, selector: str) -> bool:
+    """Return True if an object has all labels of a selector of the form `a=b,c=d`."""
+    wanted = [term.partition("=") for term in selector.split(",") if term]
+    labels = (stored.load()["metadata"].get("labels") or {}) if wanted else {}
+    return all(labels.get(key) == value for key, _, value in wanted)
 
 
 def parse_continue(token: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from telegen.demo.errors import Refusal
-from telegen.demo.state import State, Stored
+from telegen.demo.state import State
 
 WRITABLE = ("leases",)
 """Resources that clients may write."""
@@ -44,10 +44,3 @@ def write(state: State, path: tuple[str, str, str], body: bytes) -> bytes:
         metadata["uid"] = known.load()["metadata"]["uid"] if known else str(uuid.uuid4())
         metadata["namespace"] = namespace
         return state.put(resource, obj).data
-
-
-def has_labels(stored: Stored, selector: str) -> bool:
-    """Return True if an object has all labels of a selector of the form `a=b,c=d`."""
-    wanted = [term.partition("=") for term in selector.split(",") if term]
-    labels = (stored.load()["metadata"].get("labels") or {}) if wanted else {}
-    return all(labels.get(key) == value for key, _, value in wanted)

@@ -10,7 +10,7 @@ import orjson
 from telegen.demo.objects import SyntheticCluster
 
 PODS = 2000
-"""Bytes of text, more than the processor's cache."""
+"""Pods whose text, 20 MB, is larger than the processor's cache."""
 
 
 def measure_machine() -> dict[str, float]:

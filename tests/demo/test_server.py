@@ -17,7 +17,6 @@ from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
 
 PODS = "/api/v1/pods"
-META = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 META_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
