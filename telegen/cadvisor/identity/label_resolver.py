@@ -72,12 +72,7 @@ class LabelResolver:
 
     def labels(self, cgroup: Cgroup) -> tuple[str, ...]:
         """Return a value for each of `names`; the identical tuple as long as no value has changed."""
-        entry = self._entries.get(cgroup.id)
-        if entry is None:
-            entry = self._entries[cgroup.id] = _Entry(cgroup)
-            self._find_bundle(entry)
-            self._resolve(entry)
-        return entry.values
+        return self._entries[cgroup.id].values
 
     def is_sandbox(self, cgroup: Cgroup) -> bool:
         """True for a container that is known to be the sandbox of its pod, which owns the pod's network namespace."""
