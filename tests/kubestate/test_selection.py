@@ -132,22 +132,6 @@ def test_jump_hash_vectors(key: int, buckets: int, wanted: int) -> None:
     assert jump_hash(key, buckets) == wanted
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("", 0xCBF29CE484222325),
-        ("a", 0xAF63DC4C8601EC8C),
-        ("b", 0xAF63DF4C8601F1A5),
-        ("foo", 0xDCB27518FED9D577),
-        ("foobar", 0x85944171F73967E8),
-        ("chongo was here!\n", 0x46810940EFF5F915),
-    ],
-)
-def test_fnv_vectors(text: str, wanted: int) -> None:
-    """Published test vectors of FNV-1a, 64 bits."""
-    assert fnv1a64(text) == wanted
-
-
 def jump_as_specified(key: int, buckets: int) -> int:
     """Compute the specification's algorithm step by step with 64-bit integers and floats."""
     b, j = -1, 0

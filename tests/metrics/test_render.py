@@ -197,11 +197,19 @@ def test_headers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("", 0xCBF29CE484222325), ("a", 0xAF63DC4C8601EC8C), ("foobar", 0x85944171F73967E8)]
+    ("text", "wanted"),
+    [
+        ("", 0xCBF29CE484222325),
+        ("a", 0xAF63DC4C8601EC8C),
+        ("b", 0xAF63DF4C8601F1A5),
+        ("foo", 0xDCB27518FED9D577),
+        ("foobar", 0x85944171F73967E8),
+        ("chongo was here!\n", 0x46810940EFF5F915),
+    ],
 )
-def test_fnv1a64(text: str, value: int) -> None:
-    """The published test vectors of FNV-1a."""
-    assert fnv1a64(text) == value
+def test_fnv_vectors(text: str, wanted: int) -> None:
+    """Published test vectors of FNV-1a, 64 bits."""
+    assert fnv1a64(text) == wanted
 
 
 def test_constant_labels_come_first() -> None:
