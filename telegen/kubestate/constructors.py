@@ -162,6 +162,18 @@ def conditions(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
     )
 
 
+def role_binding(prefix: str) -> FamilyGenerator:
+    """Make the info family of a binding of a role."""
+    return gauge(
+        f"{prefix}_info",
+        f"One series per {_kind(prefix)}, always 1; kind and name of the role that is granted (roleRef.kind, roleRef.name).",
+        ALPHA,
+        labelled("roleRef.kind", "roleRef.name"),
+        "roleref_kind",
+        "roleref_name",
+    )
+
+
 def policy_binding(prefix: str) -> FamilyGenerator:
     """Make the info family of a binding of an admission policy."""
     return gauge(

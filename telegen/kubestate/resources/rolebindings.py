@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, resource_version
-from telegen.kubestate.fields import labelled
+from telegen.kubestate.constructors import allowed_annotations, allowed_labels, created, resource_version, role_binding
 from telegen.kubestate.resource import NAMESPACE, Resource, name_label
-from telegen.metrics.family import ALPHA, gauge
+from telegen.metrics.family import ALPHA
 
 FAMILIES = (
     allowed_annotations("kube_rolebinding"),
     allowed_labels("kube_rolebinding", ALPHA),
-    gauge(
-        "kube_rolebinding_info",
-        "One series per rolebinding, always 1; kind and name of the role that is granted (roleRef.kind, roleRef.name).", ALPHA,
-        labelled("roleRef.kind", "roleRef.name"), "roleref_kind", "roleref_name",
-    ),
+    role_binding("kube_rolebinding"),
     created("kube_rolebinding", ALPHA),
     resource_version("kube_rolebinding"),
 )
