@@ -14,7 +14,7 @@ import pytest
 
 from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.cgroups.discovery import Cgroup
-from telegen.cadvisor.collectors._netns_process import ENDED, NetnsProcess
+from telegen.cadvisor.collectors._netns_process import PROCESS_ENDED, NetnsProcess
 from telegen.cadvisor.collectors.network import parse
 from telegen.cadvisor.collectors.tcp import count_states
 from telegen.cadvisor.collectors.udp import sum_sockets
@@ -102,6 +102,19 @@ def test_pod_until_the_sandbox_is_known(host: Host) -> None:
     host.sandboxes.add(SANDBOX)
     assert host.shown() == {f"{POD}/{SANDBOX}": "500"}
     assert host.shown() == {f"{POD}/{SANDBOX}": "500"}
+
+
+@pytest.mark.parametrize(("sandboxes", "shown"), [({SANDBOX}, f"{POD}/{SANDBOX}"), (set(), POD)])
+def test_container_that_was_mistaken_for_the_sandbox(host: Host, sandboxes: set[str], shown: str) -> None:
+    """Once a container is known not to be the sandbox, it no longer shows the pod's network; the sandbox or the pod does."""
+    host.container(f"{POD}/{SANDBOX}", 10)
+    host.container(f"{POD}/{APP}", 11)
+    for pid, container in ((10, SANDBOX), (11, APP)):
+        process(host.proc, pid, f"{POD}/{container}", interface("eth0", 5))
+    host.sandboxes = {APP}
+    assert host.shown() == {f"{POD}/{APP}": "500"}
+    host.sandboxes = sandboxes
+    assert host.shown() == host.shown() == {shown: "500"}
 
 
 def test_pod_without_a_sandbox(host: Host) -> None:
@@ -258,7 +271,7 @@ def test_real_process() -> None:
         child.wait()
     with pytest.raises(OSError) as refused:
         opened.read("net/dev", 1 << 20)
-    assert refused.value.errno in ENDED
+    assert refused.value.errno in PROCESS_ENDED
     opened.close()
 
 

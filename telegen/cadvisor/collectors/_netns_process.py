@@ -153,26 +153,36 @@ def _find_process(context: Context) -> NetnsProcess | None:
     if no sandbox is known. A container outside pods has its own.
     """
     state = _state(context)
-    if context.cgroup.kind == "pod":
-        if state.process is None and not _has_running_sandbox(context, state):
-            # Containers may have been created since they were last listed.
-            state.containers = _containers(context)
-        # The sandbox shows the same namespace. Shown on both, a sum over the pod would count it twice.
-        if _has_running_sandbox(context, state):
-            state.drop_process()
-            return None
+    if not _is_shown(context, state):
+        state.drop_process()
+        return None
     if state.process is None:
         state.process = next(_candidates(context, state), None)
     return state.process
 
 
+def _is_shown(context: Context, state: _State) -> bool:
+    """Decide anew in each pass: a container may be mistaken for the sandbox until the pod's status lists it.
+
+    Pod and sandbox have the same namespace. Shown on both, a sum over the pod would count it twice.
+    """
+    cgroup = context.cgroup
+    if cgroup.kind == "container":
+        return not cgroup.pod_uid or context.node.is_sandbox(cgroup)
+    if cgroup.kind == "pod":
+        if state.process is None and not _has_running_sandbox(context, state):
+            # Containers may have been created since they were last listed.
+            state.containers = _containers(context)
+        return not _has_running_sandbox(context, state)
+    return True
+
+
 def _candidates(context: Context, state: _State) -> Iterator[NetnsProcess]:
-    cgroup, node = context.cgroup, context.node
+    cgroup = context.cgroup
     if cgroup.kind == "root":
         yield from _open_processes(context, cgroup, [1])
     elif cgroup.kind == "container":
-        if not cgroup.pod_uid or node.is_sandbox(cgroup):
-            yield from _open_processes(context, cgroup, context.pids())
+        yield from _open_processes(context, cgroup, context.pids())
     elif cgroup.kind == "pod":
         for container, folder in state.containers:
             yield from _open_processes(context, container, context.pids_below(folder, recursive=True))
