@@ -138,6 +138,17 @@ def test_layer_that_is_not_there(tmp_path: Path, upper: str) -> None:
     assert not host.pages.sampler.errors
 
 
+def test_layer_that_is_mounted_later(tmp_path: Path) -> None:
+    """The first process of a starting container has the runtime's root: the layer is looked for again."""
+    host = Host(tmp_path, "/upper", interval=1e-6)
+    (tmp_path / "host/upper").mkdir()
+    mounted = (tmp_path / "proc/10/mountinfo").read_text()
+    (tmp_path / "proc/10/mountinfo").write_text(f"22 1 {host.device} / / rw - ext4 /dev/vdx1 rw\n")
+    assert not host.measured()
+    (tmp_path / "proc/10/mountinfo").write_text(mounted)
+    assert host.measured()
+
+
 def test_layer_that_may_not_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

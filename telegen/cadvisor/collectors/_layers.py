@@ -54,9 +54,10 @@ class Layer(NamedTuple):
 
 @dataclass
 class _State:
-    """Folders to measure, () for a root that is not an overlay; None until they are known."""
+    """Folders to measure, and the monotonic time from which they are looked for again if there are none."""
 
-    folders: Optional[tuple[str, ...]] = None
+    folders: tuple[str, ...] = ()
+    due: float = 0.0
 
 
 _state = PerCgroup(lambda context: _State())
@@ -100,12 +101,21 @@ class LayerScanner:
         if not self._interval:
             return None
         state = _state(context)
-        if state.folders is None:
-            state.folders = _folders(context)
-        if not state.folders:
+        if not state.folders and not self._find(context, state):
             return None
         self._wanted[context.cgroup.id] = state.folders
         return self._found.get(context.cgroup.id)
+
+    def _find(self, context: Context, state: _State) -> bool:
+        """Find the folders of a container, if that is due; return True if there are any."""
+        now = time.monotonic()
+        if now < state.due:
+            return False
+        found = _folders(context)
+        state.folders = found or ()
+        # Until its root is mounted, a container's first process has the root of the runtime, which may be no overlay.
+        state.due = 0.0 if found is None else now + self._interval
+        return bool(found)
 
     def wait(self, seconds: float) -> None:
         """Wait for the end of the round."""
