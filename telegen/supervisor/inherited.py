@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from telegen.config import Config
 from telegen.config.validation import MOST_SHARDS
-from telegen.process.listeners import Listeners
+from telegen.process.listeners import Listeners, close_all
 from telegen.process.os_process import BootFailure, Exit
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
@@ -77,6 +77,13 @@ class Inherited:
         """Close the arenas of all other workers."""
         for name in set(self._arenas).difference(names):
             self._arenas.pop(name).close()
+
+    def close_unused(self, assignment: Assignment) -> None:
+        """Close in a worker's process what only others use: a worker that a reload keeps would hold an old port or the memory of an
+        old arena."""
+        if assignment.kind != "web":
+            close_all(self.listeners)
+            self.keep_arenas([assignment.name])
 
     def row(self, name: str) -> int:
         """Row of a worker's heartbeats; it never changes."""

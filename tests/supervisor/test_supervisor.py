@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -153,6 +154,23 @@ def test_changed_file_is_reloaded(tmp_path: Path) -> None:
         running.config.write_text(TEXT + "log: {level: debug}\n")
         running.wait_log(f"{running.config} has changed: reloading")
         running.wait_log("configuration reloaded")
+
+
+def test_old_address_is_free_after_a_reload(tmp_path: Path) -> None:
+    """No worker that goes on keeps it open: connections are refused, and another reload can use it again."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on 127.0.0.1 port ")
+        found = re.search(r"listens on 127.0.0.1 port (\d+)", running.log.read_text())
+        assert found
+        before, port = running.children(), int(found[1])
+        running.config.write_text(TEXT.replace("127.0.0.1:0", "127.0.0.2:0"))
+        running.wait_log("configuration reloaded")
+        assert running.children()["sample"] == before["sample"]
+        wait_for("the old web process", lambda: not psutil.pid_exists(before["web"]), 10)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 5).close()
+        running.config.write_text(TEXT.replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+        running.wait_log(f"listening on 127.0.0.1 port {port} now")
 
 
 INVALID = ("gophers: 1", "kube_metrics: {kube_state: {resources: [gophers]}}", "kube_metrics: {listen_address: '192.0.2.1:1'}")
