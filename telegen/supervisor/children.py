@@ -81,6 +81,7 @@ class Children:
         self.plan, self._config = plan, config
         self._telemetry.note_shard(plan.shard)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
+        self._inherited.adopt_statuses(plan)
         before, self._children = [child for name, child in self._children.items() if name not in kept], {}
         self._dismiss_watchers(before, leave)
         if cluster_changed:
