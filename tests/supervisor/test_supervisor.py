@@ -13,7 +13,9 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -215,15 +217,30 @@ def test_invalid_files_end_no_process(tmp_path: Path, monkeypatch: pytest.Monkey
         assert running.end() == Exit.OK
 
 
-def test_burst_of_signals_is_one_reload(tmp_path: Path) -> None:
-    """Fifty SIGHUPs within half a second lead to two reloads at most: the first at once, the others together."""
+def test_burst_of_signals_is_one_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty SIGHUPs lead to two reloads: the first at once, the others together when `RELOAD_INTERVAL` is over."""
+    clock = RawValue("d", 0.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.value))
+    monkeypatch.setattr(module, "TURN", 0.05)
     with supervisor(tmp_path) as running:
         running.wait_log("listens on")
-        for _ in range(50):
+
+        def reloads(seconds: float) -> int:
+            """Number of reloads when the clock has advanced by `seconds` and some turns have passed."""
+            clock.value += seconds
+            for _ in range(3):
+                asked = running.log.read_text().count("sample: process ")
+                os.kill(running.pid, signal.SIGUSR1)
+                wait_for("a turn", lambda: running.log.read_text().count("sample: process ") > asked, 10, 0.01)
+            return running.log.read_text().count("configuration reloaded")
+
+        os.kill(running.pid, signal.SIGHUP)
+        running.wait_log("configuration reloaded")
+        for _ in range(49):
             os.kill(running.pid, signal.SIGHUP)
             time.sleep(0.01)
-        time.sleep(3)
-        assert 1 <= running.log.read_text().count("configuration reloaded") <= 2
+        assert reloads(0.0) == reloads(0.9 * module.RELOAD_INTERVAL) == 1
+        assert reloads(0.2 * module.RELOAD_INTERVAL) == reloads(10 * module.RELOAD_INTERVAL) == 2
 
 
 def _replace(path: Path, text: str) -> None:
