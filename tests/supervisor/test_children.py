@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,6 +38,16 @@ def running(pid: int) -> bool:
         return False
 
 
+def ignores_signals(pid: int) -> None:
+    """Wait until a stubborn process ignores SIGABRT and SIGTERM."""
+    bits = 1 << signal.SIGABRT - 1 | 1 << signal.SIGTERM - 1
+
+    def ignored() -> int:
+        return int(Path(f"/proc/{pid}/status").read_text().partition("SigIgn:")[2].split()[0], 16)
+
+    wait_for("a process that ignores signals", lambda: ignored() & bits == bits, 5)
+
+
 def ends(pid: int) -> None:
     """Wait for the end of a process."""
     wait_for("the end", lambda: not running(pid), 5)
@@ -65,7 +76,7 @@ def test_crashed_child_restarts_with_backoff(make_children: Make, caplog: pytest
         child.due = 0.0
         children.spawn_due()
         assert child.pid
-    assert delays == pytest.approx([0.1, 0.2, 0.3, 0.3])
+    assert delays == pytest.approx([10.0, 20.0, 30.0, 30.0])
     assert "sample: exit status 1 (CRASH)" in caplog.text
 
 
@@ -103,14 +114,16 @@ def test_orphans_are_reaped(make_children: Make) -> None:
     assert running(pid_of(children, "sample"))
 
 
-def test_hanging_child_is_aborted_then_killed(make_children: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_child_is_aborted_then_killed(make_children: Make, inherited: Inherited, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a heartbeat for heartbeat_timeout a child gets SIGABRT, which prints its stacks, and later SIGKILL."""
     monkeypatch.setattr(module, "ABORT_TIME", 0.1)
     children = make_children(Assignment("sample", "stubborn"))
-    child = children._children["sample"]
+    child, age = children._children["sample"], 0.9 * FAST.supervisor.heartbeat_timeout
+    ignores_signals(child.pid)
+    monkeypatch.setattr(inherited.heartbeats, "age", lambda row: age if row else 0.0)
     children.murder_late()
     assert not child.aborted, "not before heartbeat_timeout"
-    time.sleep(0.3)
+    age = FAST.supervisor.heartbeat_timeout
     children.murder_late()
     assert child.aborted
     time.sleep(0.2)
@@ -225,7 +238,7 @@ def test_nothing_is_collected_before_the_uid_is_known(make_children: Make, inher
 def test_stop_kills_after_the_grace_period(make_children: Make, caplog: pytest.LogCaptureFixture) -> None:
     """SIGTERM goes to all children; those that have not ended in grace_period are killed."""
     children = make_children(SAMPLE, Assignment("watch-pods", "stubborn"))
-    time.sleep(0.3)
+    ignores_signals(pid_of(children, "watch-pods"))
     pids = [pid_of(children, name) for name in ("sample", "watch-pods")]
     started = time.monotonic()
     children.stop_all()
