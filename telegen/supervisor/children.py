@@ -82,20 +82,21 @@ class Children:
         self._telemetry.note_shard(plan.shard)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         self._inherited.adopt_statuses(plan)
-        before, self._children = [child for name, child in self._children.items() if name not in kept], {}
+        before = [child for name, child in self._children.items() if name not in kept]
+        self._children = {one.name: kept.get(one.name) or Child(one) for one in plan.assignments}
         self._dismiss_watchers(before, leave)
         if cluster_changed:
             self._inherited.uid.clear()
         # New web workers start before the old ones end, so that a process always accepts connections.
         for assignment in sorted(plan.assignments, key=lambda assignment: assignment.kind == "web"):
             if assignment.name in kept:
-                self._children[assignment.name] = kept[assignment.name]
                 continue
-            self._children[assignment.name] = child = Child(assignment)
+            child = self._children[assignment.name]
             self._inherited.clear_statuses(assignment.name)
             if self._is_wanted(child):
                 self._spawn(child)
-            elif assignment.lease_shard is not None or not assignment.agent_shard[1]:
+                continue
+            if assignment.lease_shard is not None or not assignment.agent_shard[1]:
                 self._inherited.clear_arena(assignment.name)
         for child in before:
             if child.assignment.kind == "web":
@@ -179,11 +180,17 @@ class Children:
         # Creates the counter at 0, so that increase() sees the first restart.
         self._telemetry.restarts.labels(name)
         # SIGTERM between the fork and the child's own handlers would be lost; see `hold_term`.
-        with hold_term():
-            pid = os.fork()
-            if pid == 0:
-                self._live(child.assignment, shared, parent)
-        child.pid, child.started, child.aborted = pid, time.monotonic(), 0.0
+        child.started, child.aborted = time.monotonic(), 0.0
+        try:
+            with hold_term():
+                pid = os.fork()
+                if pid == 0:
+                    self._live(child.assignment, shared, parent)
+        except OSError as error:
+            # The limit of processes or of memory may have been reached for a moment.
+            self._postpone(child, f"cannot start a process: {error.strerror}")
+            return
+        child.pid = pid
         self._inherited.heartbeats.enter(self._inherited.row(name), pid)
         log.debug("%s: process %d", name, pid)
 
@@ -224,7 +231,7 @@ class Children:
         if child is None:
             log.debug("reaped orphan process %d", pid)
             return
-        name, now = child.assignment.name, time.monotonic()
+        name = child.assignment.name
         self._inherited.heartbeats.leave(self._inherited.row(name))
         child.pid = 0
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == Exit.BOOT:
@@ -234,12 +241,16 @@ class Children:
         # The process that reads the cluster's UID ends by itself when it is done.
         if status == Exit.OK and not self._is_wanted(child):
             return
-        settings = self._config.supervisor
+        self._postpone(child, describe(status))
+
+    def _postpone(self, child: Child, cause: str) -> None:
+        """Set the time of the next start of a child that has ended or could not be started."""
+        settings, now = self._config.supervisor, time.monotonic()
         quiet = now - child.started > HEALTHY
         child.delay = 0.0 if quiet else min(settings.backoff_max, child.delay * 2 or settings.backoff_initial)
-        child.due = now + (0.0 if quiet else child.delay)
+        child.due = now + child.delay
         if not self.boot_failed:
-            log.warning("%s: %s; restarting in %.1f s", name, describe(status), child.due - now)
+            log.warning("%s: %s; restarting in %.1f s", child.assignment.name, cause, child.delay)
 
     def murder_late(self) -> None:
         """Abort children without a heartbeat, and kill them if that does not end them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -140,6 +141,24 @@ def test_no_child_is_aborted_after_a_pause_of_the_supervisor(make_children: Make
     time.sleep(0.3)
     children.murder_late()
     assert not children._children["sample"].aborted
+
+
+def test_failed_fork_is_repeated(make_children: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """At the limit of processes a reload loses no child: those that go on stay known, the others are started later."""
+    children = make_children(WATCH, SAMPLE, WEB)
+    before = {name: pid_of(children, name) for name in ("watch-pods", "sample", "web")}
+
+    def refuse() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fork", refuse)
+        children.apply_plan(changed(FAST, f"{STATE}.metric_denylist", ("x",)), plan_of(WATCH, SAMPLE, WEB))
+    assert (pid_of(children, "watch-pods"), pid_of(children, "sample"), pid_of(children, "web")) == (0, before["sample"], before["web"])
+    assert "watch-pods: cannot start a process: Resource temporarily unavailable; restarting in 10.0 s" in caplog.text
+    children._children["watch-pods"].due = 0.0
+    children.spawn_due()
+    assert running(pid_of(children, "watch-pods"))
 
 
 def test_new_plan_replaces_what_it_concerns(make_children: Make) -> None:
