@@ -76,7 +76,7 @@ class Children:
         Args:
             cluster_changed: the API server may belong to another cluster than before; all children are replaced.
         """
-        leave = plan.group != self.plan.group
+        leave = (plan.cluster, plan.group) != (self.plan.cluster, self.plan.group)
         kept = {} if cluster_changed else self._unconcerned(config, plan)
         self.plan, self._config = plan, config
         self._telemetry.note_shard(plan.shard)
@@ -96,6 +96,7 @@ class Children:
             if self._is_wanted(child):
                 self._spawn(child)
                 continue
+            self._inherited.heartbeats.clear(self._inherited.row(assignment.name))
             if assignment.lease_shard is not None or not assignment.agent_shard[1]:
                 self._inherited.clear_arena(assignment.name)
         for child in before:
@@ -119,13 +120,15 @@ class Children:
         }
 
     def _dismiss_watchers(self, children: list[Child], leave: bool) -> None:
-        """End all children but the web workers; release the Leases if the agent leaves its group."""
+        """End all children but the web workers; release the Leases if the agent leaves its group or its cluster."""
         self._inherited.deadlines.set_leaving(leave)
         for child in children:
             if child.assignment.kind != "web":
                 self._dismiss(child)
                 forget(child.assignment.name)
         self._inherited.deadlines.set_leaving(False)
+        if leave:
+            self._inherited.lease_problem.clear()
 
     def _dismiss(self, child: Child) -> None:
         """End a child. A web worker may finish its responses; any other has ended when this returns."""

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from telegen.supervisor import children as module
-from telegen.supervisor.children import Children
+from telegen.supervisor.children import Child, Children
 from telegen.supervisor.inherited import Inherited
 from tests.process_tree import wait_for
 from tests.supervisor.conftest import FAST, plan_of
@@ -159,6 +160,34 @@ def test_failed_fork_is_repeated(make_children: Make, monkeypatch: pytest.Monkey
     children._children["watch-pods"].due = 0.0
     children.spawn_due()
     assert running(pid_of(children, "watch-pods"))
+
+
+def test_agent_leaves_another_cluster(make_children: Make, inherited: Inherited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The elector of a group in another cluster releases its Leases, and their problem is not that of the new ones."""
+    elected = Assignment("watch-pods", "watch", ("pods",), lease_shard=0)
+    inherited.deadlines.set(0, 0.0, True)
+    children = make_children(elected, WEB)
+    inherited.lease_problem.write("no right to list Leases")
+    noted: list[bool] = []
+    dismiss = children._dismiss
+
+    def note(child: Child) -> None:
+        noted.append(inherited.deadlines.leaving)
+        dismiss(child)
+
+    monkeypatch.setattr(children, "_dismiss", note)
+    children.apply_plan(FAST, replace(children.plan, cluster="https://192.0.2.1"), cluster_changed=True)
+    assert noted[0] and not inherited.deadlines.leaving
+    assert inherited.lease_problem.read() == ""
+
+
+def test_process_that_has_to_wait_has_no_heartbeat(make_children: Make, inherited: Inherited) -> None:
+    """A reload ends it, and its shard is not known yet: its row shows neither the old process nor its age."""
+    children = make_children(WATCH, WEB)
+    children.apply_plan(FAST, plan_of(replace(WATCH, agent_shard=(0, 0)), WEB))
+    assert not pid_of(children, "watch-pods")
+    assert inherited.heartbeats.age(inherited.row("watch-pods")) == float("inf")
+    assert not inherited.heartbeats.pid(inherited.row("watch-pods"))
 
 
 def test_new_plan_replaces_what_it_concerns(make_children: Make) -> None:
