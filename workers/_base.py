@@ -82,10 +82,10 @@ class Shared:
         cluster: where the API server is (see `telegen.api.credentials`), "" for none.
         environ: the environment that the supervisor was started in.
         assignments: of all workers.
-        arenas: by worker name; each is written by that worker alone.
+        arenas: by worker name; each is written by that worker alone. Only web workers have those of others.
         heartbeats: last sign of life of each process.
         rows: worker name to its row of the heartbeats.
-        listeners: the bound, listening sockets by setting (see `telegen.process.listeners`).
+        listeners: the bound, listening sockets by setting (see `telegen.process.listeners`); closed in all but web workers.
         deadlines: until when each shard may be served.
         lease_problem: why Leases cannot be read or written, "" if they can.
         group: the agents that divide the cluster by Leases; None for an agent that takes no part.

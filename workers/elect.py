@@ -82,9 +82,10 @@ class ElectWorker(Worker):
             os.kill(os.getppid(), signal.SIGUSR2)
         if election.problem != self._problem:
             self._problem = election.problem
-            self.shared.lease_problem.clear()
             if self._problem:
                 self.shared.lease_problem.write(self._problem)
+            else:
+                self.shared.lease_problem.clear()
 
     def _client(self) -> Client:
         """Client with timeouts short enough for a second try before the renew_deadline."""

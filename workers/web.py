@@ -132,8 +132,7 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
     def notify(self) -> None:
         """Return the memory of the last pages, if there was no request since the last call (one second, or an event)."""
         super().notify()
-        if self.log_settings.follow():
-            _limit_gunicorn()
+        self.log_settings.follow()
         if self._trimmed != self._served and self._quiet == self._served:
             trim_memory()
             self._trimmed = self._served
@@ -144,10 +143,9 @@ class _Logger(Logger):  # type: ignore[misc]
     """Gunicorn's messages in the agent's log."""
 
     def setup(self, cfg: Any) -> None:
-        """Use our handlers, from severity warning on."""
+        """Use our handlers, from severity warning on (see `telegen.process.logs`)."""
         self.error_log = logging.getLogger("telegen.web")
         self.access_log = logging.getLogger("telegen.web.access")
-        _limit_gunicorn()
 
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log an exception. A connection that fails is no defect of the agent and gets one line without a traceback."""
@@ -157,11 +155,6 @@ class _Logger(Logger):  # type: ignore[misc]
             self.error_log.warning("%s: %s: %s", text.rstrip("."), type(error).__name__, error)
         else:
             super().exception(msg, *args, **kwargs)
-
-
-def _limit_gunicorn() -> None:
-    """Drop gunicorn's messages below severity warning."""
-    logging.getLogger("telegen.web").setLevel(max(logging.getLogger().level, logging.WARNING))
 
 
 class _Application(BaseApplication):  # type: ignore[misc]

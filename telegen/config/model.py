@@ -136,7 +136,9 @@ class KubeState(Section, frozen=True):
     pod_namespace: Annotated[str, text("Namespace of that pod, as ${POD_NAMESPACE}.")] = ""
     page_objects: Annotated[int, text("Objects per block of a store.", ge=1, le=4096)] = 64
     flush_interval: Annotated[Duration, text("Time for which changes are collected before a publication.", least=0.01)] = Duration(0.1)
-    arena_limit: Annotated[Size, text("Maximum of shared memory of one worker.", least=16 << 20)] = Size(4 << 30)
+    arena_limit: Annotated[
+        Size, text("Maximum of shared memory of one worker; a change needs a restart of the agent.", least=16 << 20)
+    ] = Size(4 << 30)
 
 
 class Cadvisor(Section, frozen=True):
@@ -339,7 +341,7 @@ class Supervising(Section, frozen=True):
         0.5
     )
     backoff_max: Annotated[Duration, text("Maximum of this delay.")] = Duration(30)
-    pidfile: Annotated[str, text("File with the pid of the agent; empty: none.")] = ""
+    pidfile: Annotated[str, text("File with the pid of the agent; empty: none. A change needs a restart of the agent.")] = ""
 
 
 class Log(Section, frozen=True):

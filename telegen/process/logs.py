@@ -13,6 +13,9 @@ from telegen.process.log_repeats import RepeatFilter
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
+NOISY = ("urllib3", "kubernetes", "telegen.web")
+"""Loggers of libraries that write from severity warning on; gunicorn uses `telegen.web`."""
+
 # Control characters of ASCII and Latin-1, separators of lines, and marks that change the direction of text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -75,5 +78,5 @@ def configure(process: str, level: str, format: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
     logging.captureWarnings(True)
-    for noisy in ("urllib3", "kubernetes"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(max(_LEVELS[level], logging.WARNING))

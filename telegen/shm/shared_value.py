@@ -38,7 +38,8 @@ class SharedShard:
 class SharedText:
     """A short text, or "" for none.
 
-    The bytes are written first and their count last, so a reader takes a text that is written in part for none.
+    The text before is removed first, then the bytes are written, and their count last: a reader takes a text that is written in
+    part for none.
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class SharedText:
         data = text.encode()
         if not 0 < len(data) <= TEXT_BYTES:
             raise ValueError(f"a shared text has 1 to {TEXT_BYTES} bytes, not {len(data)}")
+        self.clear()
         self._memory[1 : 1 + len(data)] = data
         self._memory[0] = len(data)
 

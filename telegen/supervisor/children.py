@@ -76,25 +76,28 @@ class Children:
         Args:
             cluster_changed: the API server may belong to another cluster than before; all children are replaced.
         """
-        leave = plan.group != self.plan.group
+        leave = (plan.cluster, plan.group) != (self.plan.cluster, self.plan.group)
         kept = {} if cluster_changed else self._unconcerned(config, plan)
         self.plan, self._config = plan, config
         self._telemetry.note_shard(plan.shard)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
-        before, self._children = [child for name, child in self._children.items() if name not in kept], {}
+        self._inherited.adopt_statuses(plan)
+        before = [child for name, child in self._children.items() if name not in kept]
+        self._children = {one.name: kept.get(one.name) or Child(one) for one in plan.assignments}
         self._dismiss_watchers(before, leave)
         if cluster_changed:
             self._inherited.uid.clear()
         # New web workers start before the old ones end, so that a process always accepts connections.
         for assignment in sorted(plan.assignments, key=lambda assignment: assignment.kind == "web"):
             if assignment.name in kept:
-                self._children[assignment.name] = kept[assignment.name]
                 continue
-            self._children[assignment.name] = child = Child(assignment)
+            child = self._children[assignment.name]
             self._inherited.clear_statuses(assignment.name)
             if self._is_wanted(child):
                 self._spawn(child)
-            elif assignment.lease_shard is not None or not assignment.agent_shard[1]:
+                continue
+            self._inherited.heartbeats.clear(self._inherited.row(assignment.name))
+            if assignment.lease_shard is not None or not assignment.agent_shard[1]:
                 self._inherited.clear_arena(assignment.name)
         for child in before:
             if child.assignment.kind == "web":
@@ -117,13 +120,15 @@ class Children:
         }
 
     def _dismiss_watchers(self, children: list[Child], leave: bool) -> None:
-        """End all children but the web workers; release the Leases if the agent leaves its group."""
+        """End all children but the web workers; release the Leases if the agent leaves its group or its cluster."""
         self._inherited.deadlines.set_leaving(leave)
         for child in children:
             if child.assignment.kind != "web":
                 self._dismiss(child)
                 forget(child.assignment.name)
         self._inherited.deadlines.set_leaving(False)
+        if leave:
+            self._inherited.lease_problem.clear()
 
     def _dismiss(self, child: Child) -> None:
         """End a child. A web worker may finish its responses; any other has ended when this returns."""
@@ -178,11 +183,17 @@ class Children:
         # Creates the counter at 0, so that increase() sees the first restart.
         self._telemetry.restarts.labels(name)
         # SIGTERM between the fork and the child's own handlers would be lost; see `hold_term`.
-        with hold_term():
-            pid = os.fork()
-            if pid == 0:
-                self._live(child.assignment, shared, parent)
-        child.pid, child.started, child.aborted = pid, time.monotonic(), 0.0
+        child.started, child.aborted = time.monotonic(), 0.0
+        try:
+            with hold_term():
+                pid = os.fork()
+                if pid == 0:
+                    self._live(child.assignment, shared, parent)
+        except OSError as error:
+            # The limit of processes or of memory may have been reached for a moment.
+            self._postpone(child, f"cannot start a process: {error.strerror}")
+            return
+        child.pid = pid
         self._inherited.heartbeats.enter(self._inherited.row(name), pid)
         log.debug("%s: process %d", name, pid)
 
@@ -193,6 +204,7 @@ class Children:
             self._signals.forsake()
             end_at_term()
             offer_to_oom_killer()
+            self._inherited.close_unused(assignment)
             code = WORKERS[assignment.kind](assignment, shared).main(parent)
         except BaseException:
             log.exception("%s: the process crashed outside its worker; the supervisor restarts it", assignment.name)
@@ -222,7 +234,7 @@ class Children:
         if child is None:
             log.debug("reaped orphan process %d", pid)
             return
-        name, now = child.assignment.name, time.monotonic()
+        name = child.assignment.name
         self._inherited.heartbeats.leave(self._inherited.row(name))
         child.pid = 0
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == Exit.BOOT:
@@ -232,12 +244,16 @@ class Children:
         # The process that reads the cluster's UID ends by itself when it is done.
         if status == Exit.OK and not self._is_wanted(child):
             return
-        settings = self._config.supervisor
+        self._postpone(child, describe(status))
+
+    def _postpone(self, child: Child, cause: str) -> None:
+        """Set the time of the next start of a child that has ended or could not be started."""
+        settings, now = self._config.supervisor, time.monotonic()
         quiet = now - child.started > HEALTHY
         child.delay = 0.0 if quiet else min(settings.backoff_max, child.delay * 2 or settings.backoff_initial)
-        child.due = now + (0.0 if quiet else child.delay)
+        child.due = now + child.delay
         if not self.boot_failed:
-            log.warning("%s: %s; restarting in %.1f s", name, describe(status), child.due - now)
+            log.warning("%s: %s; restarting in %.1f s", child.assignment.name, cause, child.delay)
 
     def murder_late(self) -> None:
         """Abort children without a heartbeat, and kill them if that does not end them."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from telegen.config import Config
 from telegen.config.validation import MOST_SHARDS
-from telegen.process.listeners import Listeners
+from telegen.process.listeners import Listeners, close_all
 from telegen.process.os_process import BootFailure, Exit
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
@@ -49,9 +49,10 @@ class Inherited:
         self._rows = {"supervisor": 0}
 
     def make_room(self, plan: Plan, limit: int) -> None:
-        """Give each worker of a plan a row, statuses of its stores and, if it publishes, an arena.
+        """Give each worker of a plan a row and, if it publishes, an arena.
 
-        What a worker of the same name has stays: processes that a new plan does not concern go on using it.
+        Everything that exists stays: the plan before remains in force if its successor fails, and processes that a new plan does
+        not concern go on using what they have.
 
         Args:
             limit: bytes of a new arena.
@@ -67,6 +68,9 @@ class Inherited:
                 self._arenas[assignment.name] = Arena.create(assignment.name, limit)
             if assignment.name not in self._rows:
                 self._rows[assignment.name] = len(self._rows)
+
+    def adopt_statuses(self, plan: Plan) -> None:
+        """Give each watch worker of a plan statuses of its stores, and drop all others. Those of the same stores stay."""
         self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind == "watch"}
 
     def _statuses_of(self, assignment: Assignment) -> StoreStatuses:
@@ -77,6 +81,13 @@ class Inherited:
         """Close the arenas of all other workers."""
         for name in set(self._arenas).difference(names):
             self._arenas.pop(name).close()
+
+    def close_unused(self, assignment: Assignment) -> None:
+        """Close in a worker's process what only others use: a worker that a reload keeps would hold an old port or the memory of an
+        old arena."""
+        if assignment.kind != "web":
+            close_all(self.listeners)
+            self.keep_arenas([assignment.name])
 
     def row(self, name: str) -> int:
         """Row of a worker's heartbeats; it never changes."""

@@ -26,6 +26,20 @@ def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     logging.captureWarnings(False)
 
 
+def test_libraries_follow_the_level(written: Callable[[], str]) -> None:
+    """A process that adopts another level limits its libraries by it, gunicorn too: to warnings, or to errors."""
+    configure("web", "info", "text")
+    gunicorn = logging.getLogger("telegen.web.access")
+    gunicorn.info("request")
+    assert written() == ""
+    configure("web", "error", "text")
+    gunicorn.warning("slow")
+    assert written() == ""
+    configure("web", "warning", "text")
+    gunicorn.warning("slow")
+    assert written().endswith("web: slow\n")
+
+
 def test_text_has_one_line_per_record(written: Callable[[], str]) -> None:
     """Control characters are escaped, so that a name cannot forge a line or control the terminal."""
     configure("watch", "info", "text")

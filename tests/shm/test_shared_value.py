@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+from typing import Any, cast
 
 import pytest
 
@@ -39,6 +41,24 @@ def test_text_written_by_a_child(text: str) -> None:
     assert cell.read() == text
     cell.clear()
     assert cell.read() == ""
+
+
+@pytest.mark.parametrize(("before", "after"), [("error text", "warning json"), ("warning json", "error text")])
+def test_text_is_never_mixed(before: str, after: str) -> None:
+    """While a text replaces another, a reader finds one of the two or none."""
+    cell, seen = SharedText(), set()
+
+    class Memory(bytearray):
+        """Memory that is read after each assignment."""
+
+        def __setitem__(self, place: Any, value: Any) -> None:
+            super().__setitem__(place, value)
+            seen.add(cell.read())
+
+    cell.write(before)
+    cell._memory = cast(mmap.mmap, Memory(cell._memory[:]))
+    cell.write(after)
+    assert seen == {"", after} and cell.read() == after
 
 
 @pytest.mark.parametrize("text", ["", "x" * 256])

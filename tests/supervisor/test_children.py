@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +17,7 @@ import psutil
 import pytest
 
 from telegen.supervisor import children as module
-from telegen.supervisor.children import Children
+from telegen.supervisor.children import Child, Children
 from telegen.supervisor.inherited import Inherited
 from tests.process_tree import wait_for
 from tests.supervisor.conftest import FAST, plan_of
@@ -35,6 +38,16 @@ def running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def ignores_signals(pid: int) -> None:
+    """Wait until a stubborn process ignores SIGABRT and SIGTERM."""
+    bits = 1 << signal.SIGABRT - 1 | 1 << signal.SIGTERM - 1
+
+    def ignored() -> int:
+        return int(Path(f"/proc/{pid}/status").read_text().partition("SigIgn:")[2].split()[0], 16)
+
+    wait_for("a process that ignores signals", lambda: ignored() & bits == bits, 5)
 
 
 def ends(pid: int) -> None:
@@ -65,7 +78,7 @@ def test_crashed_child_restarts_with_backoff(make_children: Make, caplog: pytest
         child.due = 0.0
         children.spawn_due()
         assert child.pid
-    assert delays == pytest.approx([0.1, 0.2, 0.3, 0.3])
+    assert delays == pytest.approx([10.0, 20.0, 30.0, 30.0])
     assert "sample: exit status 1 (CRASH)" in caplog.text
 
 
@@ -103,14 +116,16 @@ def test_orphans_are_reaped(make_children: Make) -> None:
     assert running(pid_of(children, "sample"))
 
 
-def test_hanging_child_is_aborted_then_killed(make_children: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hanging_child_is_aborted_then_killed(make_children: Make, inherited: Inherited, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a heartbeat for heartbeat_timeout a child gets SIGABRT, which prints its stacks, and later SIGKILL."""
     monkeypatch.setattr(module, "ABORT_TIME", 0.1)
     children = make_children(Assignment("sample", "stubborn"))
-    child = children._children["sample"]
+    child, age = children._children["sample"], 0.9 * FAST.supervisor.heartbeat_timeout
+    ignores_signals(child.pid)
+    monkeypatch.setattr(inherited.heartbeats, "age", lambda row: age if row else 0.0)
     children.murder_late()
     assert not child.aborted, "not before heartbeat_timeout"
-    time.sleep(0.3)
+    age = FAST.supervisor.heartbeat_timeout
     children.murder_late()
     assert child.aborted
     time.sleep(0.2)
@@ -127,6 +142,52 @@ def test_no_child_is_aborted_after_a_pause_of_the_supervisor(make_children: Make
     time.sleep(0.3)
     children.murder_late()
     assert not children._children["sample"].aborted
+
+
+def test_failed_fork_is_repeated(make_children: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """At the limit of processes a reload loses no child: those that go on stay known, the others are started later."""
+    children = make_children(WATCH, SAMPLE, WEB)
+    before = {name: pid_of(children, name) for name in ("watch-pods", "sample", "web")}
+
+    def refuse() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fork", refuse)
+        children.apply_plan(changed(FAST, f"{STATE}.metric_denylist", ("x",)), plan_of(WATCH, SAMPLE, WEB))
+    assert (pid_of(children, "watch-pods"), pid_of(children, "sample"), pid_of(children, "web")) == (0, before["sample"], before["web"])
+    assert "watch-pods: cannot start a process: Resource temporarily unavailable; restarting in 10.0 s" in caplog.text
+    children._children["watch-pods"].due = 0.0
+    children.spawn_due()
+    assert running(pid_of(children, "watch-pods"))
+
+
+def test_agent_leaves_another_cluster(make_children: Make, inherited: Inherited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The elector of a group in another cluster releases its Leases, and their problem is not that of the new ones."""
+    elected = Assignment("watch-pods", "watch", ("pods",), lease_shard=0)
+    inherited.deadlines.set(0, 0.0, True)
+    children = make_children(elected, WEB)
+    inherited.lease_problem.write("no right to list Leases")
+    noted: list[bool] = []
+    dismiss = children._dismiss
+
+    def note(child: Child) -> None:
+        noted.append(inherited.deadlines.leaving)
+        dismiss(child)
+
+    monkeypatch.setattr(children, "_dismiss", note)
+    children.apply_plan(FAST, replace(children.plan, cluster="https://192.0.2.1"), cluster_changed=True)
+    assert noted[0] and not inherited.deadlines.leaving
+    assert inherited.lease_problem.read() == ""
+
+
+def test_process_that_has_to_wait_has_no_heartbeat(make_children: Make, inherited: Inherited) -> None:
+    """A reload ends it, and its shard is not known yet: its row shows neither the old process nor its age."""
+    children = make_children(WATCH, WEB)
+    children.apply_plan(FAST, plan_of(replace(WATCH, agent_shard=(0, 0)), WEB))
+    assert not pid_of(children, "watch-pods")
+    assert inherited.heartbeats.age(inherited.row("watch-pods")) == float("inf")
+    assert not inherited.heartbeats.pid(inherited.row("watch-pods"))
 
 
 def test_new_plan_replaces_what_it_concerns(make_children: Make) -> None:
@@ -172,6 +233,18 @@ def test_new_settings_replace_what_they_concern(make_children: Make, path: str, 
     assert all(running(pid_of(children, name)) for name in before)
 
 
+def test_processes_map_no_arena_of_another(make_children: Make) -> None:
+    """The memory of an arena is free when a reload removes its writer, also while other workers go on."""
+    children = make_children(WATCH, Assignment("sample", "sample", ("containers/memory",)), WEB)
+
+    def arenas(name: str) -> set[str]:
+        maps = psutil.Process(pid_of(children, name)).memory_maps(grouped=False)
+        return {found.path.removeprefix("/memfd:telegen-").split()[0] for found in maps if found.path.startswith("/memfd:telegen-")}
+
+    for name, expected in (("watch-pods", {"watch-pods"}), ("sample", {"sample"}), ("web", {"watch-pods", "sample"})):
+        wait_for(f"the arenas of {name}", lambda: arenas(name) == expected, 10)
+
+
 def test_changed_cluster_replaces_every_process(make_children: Make) -> None:
     """A kubeconfig that names another server concerns all."""
     children = make_children(WATCH, SAMPLE, WEB)
@@ -213,7 +286,7 @@ def test_nothing_is_collected_before_the_uid_is_known(make_children: Make, inher
 def test_stop_kills_after_the_grace_period(make_children: Make, caplog: pytest.LogCaptureFixture) -> None:
     """SIGTERM goes to all children; those that have not ended in grace_period are killed."""
     children = make_children(SAMPLE, Assignment("watch-pods", "stubborn"))
-    time.sleep(0.3)
+    ignores_signals(pid_of(children, "watch-pods"))
     pids = [pid_of(children, name) for name in ("sample", "watch-pods")]
     started = time.monotonic()
     children.stop_all()

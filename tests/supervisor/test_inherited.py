@@ -45,14 +45,26 @@ def test_rows_and_arenas_stay_over_a_new_plan(inherited: Inherited) -> None:
 def test_statuses_stay_over_a_new_plan(inherited: Inherited) -> None:
     """A worker that a new plan does not concern, and the web processes of either plan, use the same rows; other stores get new ones."""
     inherited.make_room(PLAN, LIMIT)
+    inherited.adopt_statuses(PLAN)
     before = inherited.shared(Config(), PLAN).statuses
     before["watch-pods"]["pods"].note_refused("403 Forbidden")
-    inherited.make_room(plan_of(PODS, Assignment("watch-nodes", "watch", ("nodes", "leases"))), LIMIT)
+    inherited.adopt_statuses(plan_of(PODS, Assignment("watch-nodes", "watch", ("nodes", "leases"))))
     after = inherited.shared(Config(), PLAN).statuses
     assert after["watch-pods"]["pods"].read().cause == "403 Forbidden"
     assert set(after["watch-nodes"]) == {"nodes", "leases"}
     inherited.clear_statuses("watch-pods")
     assert before["watch-pods"]["pods"].read().cause == ""
+
+
+def test_plan_that_fails_changes_nothing(inherited: Inherited) -> None:
+    """Room for a plan that is not applied, as its address is taken, leaves the workers of the plan before all that they need."""
+    inherited.make_room(PLAN, LIMIT)
+    inherited.adopt_statuses(PLAN)
+    inherited.make_room(plan_of(Assignment("watch-nodes", "watch", ("leases",))), LIMIT)
+    shared = inherited.shared(Config(), PLAN)
+    for worker in (PODS, NODES):
+        assert set(shared.statuses[worker.name]) == set(worker.stores)
+        assert worker.name in shared.arenas and worker.name in shared.rows
 
 
 def test_arenas_of_ended_workers_are_closed(inherited: Inherited) -> None:

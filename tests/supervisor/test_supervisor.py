@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,9 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -155,6 +158,23 @@ def test_changed_file_is_reloaded(tmp_path: Path) -> None:
         running.wait_log("configuration reloaded")
 
 
+def test_old_address_is_free_after_a_reload(tmp_path: Path) -> None:
+    """No worker that goes on keeps it open: connections are refused, and another reload can use it again."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on 127.0.0.1 port ")
+        found = re.search(r"listens on 127.0.0.1 port (\d+)", running.log.read_text())
+        assert found
+        before, port = running.children(), int(found[1])
+        running.config.write_text(TEXT.replace("127.0.0.1:0", "127.0.0.2:0"))
+        running.wait_log("configuration reloaded")
+        assert running.children()["sample"] == before["sample"]
+        wait_for("the old web process", lambda: not psutil.pid_exists(before["web"]), 10)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 5).close()
+        running.config.write_text(TEXT.replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+        running.wait_log(f"listening on 127.0.0.1 port {port} now")
+
+
 INVALID = ("gophers: 1", "kube_metrics: {kube_state: {resources: [gophers]}}", "kube_metrics: {listen_address: '192.0.2.1:1'}")
 
 
@@ -197,15 +217,30 @@ def test_invalid_files_end_no_process(tmp_path: Path, monkeypatch: pytest.Monkey
         assert running.end() == Exit.OK
 
 
-def test_burst_of_signals_is_one_reload(tmp_path: Path) -> None:
-    """Fifty SIGHUPs within half a second lead to two reloads at most: the first at once, the others together."""
+def test_burst_of_signals_is_one_reload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty SIGHUPs lead to two reloads: the first at once, the others together when `RELOAD_INTERVAL` is over."""
+    clock = RawValue("d", 0.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.value))
+    monkeypatch.setattr(module, "TURN", 0.05)
     with supervisor(tmp_path) as running:
         running.wait_log("listens on")
-        for _ in range(50):
+
+        def reloads(seconds: float) -> int:
+            """Number of reloads when the clock has advanced by `seconds` and some turns have passed."""
+            clock.value += seconds
+            for _ in range(3):
+                asked = running.log.read_text().count("sample: process ")
+                os.kill(running.pid, signal.SIGUSR1)
+                wait_for("a turn", lambda: running.log.read_text().count("sample: process ") > asked, 10, 0.01)
+            return running.log.read_text().count("configuration reloaded")
+
+        os.kill(running.pid, signal.SIGHUP)
+        running.wait_log("configuration reloaded")
+        for _ in range(49):
             os.kill(running.pid, signal.SIGHUP)
             time.sleep(0.01)
-        time.sleep(3)
-        assert 1 <= running.log.read_text().count("configuration reloaded") <= 2
+        assert reloads(0.0) == reloads(0.9 * module.RELOAD_INTERVAL) == 1
+        assert reloads(0.2 * module.RELOAD_INTERVAL) == reloads(10 * module.RELOAD_INTERVAL) == 2
 
 
 def _replace(path: Path, text: str) -> None:
