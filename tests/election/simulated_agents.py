@@ -23,11 +23,14 @@ class FlakyClient(Client):
     cut = False
     lossy = False
     refused = False
+    blind = False
 
     def get(self, path: str, params: Params, accept: str) -> Any:
         """Send a GET, unless the connection is cut."""
         if self.cut:
             raise Unreachable("the test has cut the line")
+        if self.blind:
+            raise Forbidden(403, "Forbidden", "the test allows no reads")
         return super().get(path, params, accept)
 
     def write(self, method: str, path: str, body: Any) -> Any:

@@ -505,6 +505,46 @@ def test_may_not_write(caplog: pytest.LogCaptureFixture) -> None:
         assert the(some.serving())
 
 
+def test_problem_without_a_right() -> None:
+    """An agent that may not list Leases is not ready from its first request on, and is ready when the right is back."""
+    with simulated_agents(1) as some:
+        (member,) = some.members
+        member.line.blind = True
+        some.turn(1)
+        assert "apply the Role and RoleBinding of k8s/base/leases.yaml" in member.election.problem
+        member.line.blind = False
+        some.turn(10)
+        assert member.election.problem == ""
+
+
+def test_problem_while_the_server_restarts() -> None:
+    """A server that restarts refuses valid requests: a holder has a problem only when that lasts longer."""
+    with simulated_agents(1) as some:
+        some.turn(60)
+        holder = the(some.serving())
+        holder.line.refused = holder.line.blind = True
+        some.turn(25)
+        assert holder.election.problem == ""
+        some.turn(15)
+        assert holder.election.problem
+        holder.line.refused = holder.line.blind = False
+        some.turn(5)
+        assert holder.election.problem == ""
+
+
+def test_problem_ends_with_the_lease() -> None:
+    """An agent that has lost its Lease because it was refused to renew it has no problem afterwards."""
+    with simulated_agents(3) as some:
+        some.turn(60)
+        holder = the(some.serving())
+        holder.line.refused = True
+        some.turn(60)
+        holder.line.refused = False
+        some.turn(60)
+        assert the(some.serving()) is not holder
+        assert holder.election.problem == ""
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_random_faults(seed: int) -> None:
     """While agents are cut off, stopped, killed and restarted in random order, no shard is ever served twice. Afterwards all are served."""
