@@ -96,6 +96,16 @@ class SimulatedAgents:
         self.members.append(member)
         return member
 
+    def end(self, member: Member) -> None:
+        """Let an agent end, which releases its Leases."""
+        self.members.remove(member)
+        member.election.resign()
+
+    def delete(self, *names: str) -> None:
+        """Delete Leases, as a user may with kubectl."""
+        for name in names:
+            self.server.state.delete("leases", "telegen", name)
+
     def turn(self, seconds: float, tick: float = 0.25) -> None:
         """Advance the clock, and check after each step of an agent that no shard is served twice."""
         end = self.now + seconds
