@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from telegen.kubemetrics.readiness import Report, View, readiness
+from telegen.kubemetrics.store_ages import StoreAges
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
-from telegen.shm.store_status import StoreStatus, StoreStatuses
+from telegen.shm.store_status import Kind, StoreStatus, StoreStatuses
 from telegen.shm.writer import ArenaWriter
 
 FORBIDDEN = "403 Forbidden: no right to list pods; apply k8s/account/rbac.yaml"
@@ -94,6 +95,22 @@ def test_never_complete() -> None:
         "pods: not synced yet: unreachable: connection refused; retrying in 8 s",
         "nodes: not synced yet",
     ]
+
+
+def test_resource_that_the_server_lacks_does_not_count() -> None:
+    """A 404 is a note for as long as it lasts."""
+    found = report(StoreStatus.note_synced, lambda status: status.note_refused("404 Not Found", Kind.ABSENT), grace=SHORT)
+    assert found.text == "ok\nnodes: 404 Not Found\n"
+
+
+def test_resource_that_the_server_lacks_has_no_age() -> None:
+    """A 404 is no fault, so an alert on the time out of sync must not fire; a 403 has its time."""
+    statuses = StoreStatuses(STORES)
+    statuses["pods"].note_refused(FORBIDDEN)
+    statuses["nodes"].note_refused("404 Not Found", Kind.ABSENT)
+    view = View({}, {"watch": STORES}, Heartbeats(1), {}, 30.0, statuses={"watch": statuses})
+    samples = [sample for family in StoreAges(view).collect() for sample in family.samples]
+    assert [sample.labels["store"] for sample in samples] == ["pods"]
 
 
 def test_out_of_sync() -> None:
