@@ -7,7 +7,7 @@ import re
 import time
 
 from telegen.kubemetrics.telemetry import Telemetry
-from telegen.shm.store_status import StoreStatus
+from telegen.shm.store_status import Kind, StoreStatus
 
 NAN = float("nan")
 MALFORMED_INTERVAL = 60.0
@@ -78,11 +78,16 @@ class ReflectorMetrics:
     def absent(self, delay: float) -> None:
         """Drop the time of the last event: nothing is expected of a collection that the API server lacks."""
         message = f"{self.name}: the API server does not serve this resource (404); requesting it again in {delay:.0f} s"
-        self._status.note_refused("404 Not Found: the API server does not serve this resource")
+        self._status.note_refused("404 Not Found: the API server does not serve this resource", Kind.ABSENT)
         self.log.log(logging.DEBUG if self._absent else logging.INFO, message)
+        self.ended()
+        self._absent = True
+
+    def ended(self) -> None:
+        """Drop the time of the last event: none is expected any more."""
         if self._heard:
             self.telemetry.last_event.labels(self.name).set(NAN)
-        self._absent, self._heard = True, False
+        self._heard = False
 
     def event(self, size: int) -> None:
         """Count events. PERF: the counters in shared files are written once a second, not once an event (3 us each)."""

@@ -38,7 +38,7 @@ class ElectWorker(Worker):
         leases = Leases(self._client(), group.namespace, self.config.kube_metrics.election.name, self._count)
         failed = self.telemetry.errors.labels
         election = Election(leases, self._settings(group), random.random, failed=lambda reason: failed(STORE, reason).inc())
-        watch = LeaseWatch(self._inbox, election, lambda: self._reflector(leases))
+        watch = LeaseWatch(self._inbox, election, lambda: self._watch(leases))
         while not self.stop.is_set():
             pause = election.step()
             self._publish(election)
@@ -96,12 +96,19 @@ class ElectWorker(Worker):
             Timeouts(min(self.config.api.connect_timeout, patience), patience),
         )
 
-    def _reflector(self, leases: Leases) -> tuple[Reflector, threading.Event]:
-        """Reflector of the Leases, and the event that ends it."""
+    def _watch(self, leases: Leases) -> tuple[Callable[[], None], threading.Event]:
+        """Function that watches the Leases, and the event that ends it."""
         api, stop = self.config.api, threading.Event()
         client = Client(credentials(self.shared.cluster, self.shared.environ), Timeouts(api.connect_timeout, 30.0))
         collection = Collection(leases.path, params=leases.params)
-        return Reflector(client, collection, _Inbox(self._inbox), ReflectorMetrics(self.telemetry, self.log, STORE), stop), stop
+        metrics = ReflectorMetrics(self.telemetry, self.log, STORE)
+        reflector = Reflector(client, collection, _Inbox(self._inbox), metrics, stop)
+
+        def run() -> None:
+            reflector.run()
+            metrics.ended()
+
+        return run, stop
 
     def _count(self, verb: str) -> None:
         """Count a request; beat before it, as it may take a while."""
@@ -116,13 +123,13 @@ class LeaseWatch:
         self,
         inbox: queue.SimpleQueue[Lease | None],
         election: Election,
-        make: Callable[[], tuple[Reflector, threading.Event]],
+        make: Callable[[], tuple[Callable[[], None], threading.Event]],
     ) -> None:
         """Prepare.
 
         Args:
             inbox: receives records from the watch; None ends a wait.
-            make: returns a reflector that feeds the inbox, and the event that ends it.
+            make: returns a function that feeds the inbox, and the event that ends it.
         """
         self._inbox, self._election, self._make = inbox, election, make
         self._stop = threading.Event()
@@ -131,8 +138,8 @@ class LeaseWatch:
     def start_or_stop(self) -> None:
         """Start or stop the watch, as the election asks."""
         if self._election.watches and not (self._thread and self._thread.is_alive()):
-            reflector, self._stop = self._make()
-            self._thread = threading.Thread(target=reflector.run, name="leases", daemon=True)
+            run, self._stop = self._make()
+            self._thread = threading.Thread(target=run, name="leases", daemon=True)
             self._thread.start()
         elif not self._election.watches and self._thread:
             # The thread ends at the next event, or with its connection.

@@ -36,11 +36,13 @@ from dataclasses import replace
 
 from telegen.api.errors import ApiError, Conflict, Forbidden, NotFound, ProtocolError, Unreachable, label
 from telegen.election.lease import RELEASED, Lease, Leases, now_text
-from telegen.election.state import NEVER, RANKS, ElectionSettings, Held, Observed, Slot
+from telegen.election.state import NEVER, RANKS, ElectionSettings, Failure, Held, Observed, Slot
 from telegen.shm.serving_deadlines import boottime
 
 FAILURES = (ApiError, Unreachable, ProtocolError)
 ROLE = "k8s/base/leases.yaml"
+RESTART = 30.0
+"""Seconds for which a restarting API server may refuse valid requests."""
 
 log = logging.getLogger("telegen.election")
 
@@ -68,7 +70,7 @@ class Election:
         self._held: dict[str, Held] = {}
         self._list_at, self._listed, self._list_backoff = clock(), 0.0, 0.0
         self._not_before = 0.0
-        self._failures: dict[tuple[str, ...], Exception] = {}
+        self._failures: dict[tuple[str, ...], Failure] = {}
 
     # --- state
 
@@ -88,8 +90,12 @@ class Election:
 
     @property
     def problem(self) -> str:
-        """The right that is missing, with its cure; "" for none."""
-        if not any(isinstance(error, Forbidden) for error in self._failures.values()):
+        """The right that is missing, with its cure; "" for none.
+
+        A restarting API server refuses valid requests, so after the first list only a refusal that lasts counts.
+        """
+        refusals = [failure for failure in self._failures.values() if isinstance(failure.error, Forbidden)]
+        if not any(not self._listed or failure.last - failure.since >= RESTART for failure in refusals):
             return ""
         return f"election: no right to list and write Leases ({self._leases.path}): apply the Role and RoleBinding of {ROLE}"
 
@@ -118,7 +124,7 @@ class Election:
         # In random order within a rank, so that agents do not all race for the same one.
         for slot in sorted(self._slots.values(), key=lambda slot: (slot.rank, self._draw())):
             if self._eligible_at(slot) > self._clock():
-                self._failures.pop((self._take.__name__, slot.name), None)
+                self._forget_failure(self._take, slot.name)
             elif self._clock() >= self._not_before and not self._guarded(self._take, slot.name):
                 self._list_soon()
         return max(0.0, self._next() - self._clock())
@@ -130,10 +136,9 @@ class Election:
 
     def _guarded(self, action: Callable[..., None], *arguments: str) -> bool:
         """Run an action; return false if it failed, and note why."""
-        key = (action.__name__, *arguments)
         try:
             action(*arguments)
-            self._failures.pop(key, None)
+            self._forget_failure(action, *arguments)
             return True
         except FAILURES as error:
             # A missing right takes a person to cure: thousands of agents that retry every few seconds would load the API server.
@@ -143,16 +148,21 @@ class Election:
             if isinstance(error, Conflict):
                 log.debug("%s: another agent was faster: %s", self._leases.path, error)
             else:
-                self._complain(key, error)
+                self._complain((action.__name__, *arguments), error)
             return False
 
     def _complain(self, key: tuple[str, ...], error: Exception) -> None:
         """Count a failure; log the first of each kind."""
         self._failed(label(error))
-        before = self._failures.get(key)
-        self._failures[key] = error
-        if before is None or label(before) != label(error):
+        before, now = self._failures.get(key), self._clock()
+        is_new = before is None or label(before.error) != label(error)
+        self._failures[key] = Failure(error, now if before is None or is_new else before.since, now)
+        if is_new:
             log.warning("%s: %s%s", self._leases.path, error, f": apply {ROLE}" if isinstance(error, Forbidden) else "")
+
+    def _forget_failure(self, action: Callable[..., None], *arguments: str) -> None:
+        """Forget the failure of an action that has succeeded or is no longer due."""
+        self._failures.pop((action.__name__, *arguments), None)
 
     def _list_soon(self) -> None:
         """List after a failure: outdated records may be its cause."""
@@ -191,6 +201,7 @@ class Election:
     def _lose(self, name: str, current: Lease) -> None:
         log.warning("%s: lost to %s", name, current.holder or "no agent")
         del self._held[name]
+        self._forget_failure(self._renew, name)
 
     def _list_leases(self) -> None:
         """List all Leases, and schedule the next list."""
@@ -260,6 +271,7 @@ class Election:
     def _release(self, name: str) -> None:
         """Give a Lease back, so that no agent has to wait for its end."""
         held, now = self._held.pop(name), now_text()
+        self._forget_failure(self._renew, name)
         self.record(self._leases.write(replace(held.lease, holder="", duration=RELEASED, acquired=now, renewed=now)))
         log.info("%s: released", name)
 

@@ -110,3 +110,12 @@ class Held:
         If it was deleted, its former holder may not know that yet. By then it has seen the new record, or, cut off, has stopped.
         """
         return cls(lease, sent - settings.renew_deadline, sent + settings.renew_deadline - settings.retry_period)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last error of an action, and the times of the first and the last of its kind in a row."""
+
+    error: Exception
+    since: float
+    last: float

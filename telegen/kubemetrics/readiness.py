@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from telegen.kubemetrics.exposition import published_stores
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.reader import ArenaReader
-from telegen.shm.store_status import Kind, Status, StoreStatuses
+from telegen.shm.store_status import REFUSALS, Kind, Status, StoreStatuses
 
 LOOP_TIMEOUT = 10.0
 """Seconds without a heartbeat after which the supervisor counts as hanging."""
@@ -105,7 +105,7 @@ def _stores(view: View) -> Report:
             continue
         status = view.statuses[worker][store].read()
         is_complete = was_complete and status.seconds <= view.grace
-        if status.kind == Kind.REFUSED:
+        if status.kind in REFUSALS:
             if not was_complete and status.refused < accepted.get(store.partition("@")[2], 0.0) + CONFIRMED:
                 # The server may only just have loaded its RBAC rules: the next request shows whether the right is missing.
                 report.problems.append(f"{store}: {status.cause}")
@@ -113,7 +113,7 @@ def _stores(view: View) -> Report:
         elif not is_complete:
             report.problems.append(f"{store}: {_cause(status, was_complete)}")
         # The refusals of a server that restarts count only when they last.
-        counts = status.kind == Kind.REFUSED and not is_complete
+        counts = status.kind in REFUSALS and not is_complete
         cluster = store.partition("@")[2]
         refused[cluster] = refused.get(cluster, True) and counts
     report.problems += [_nothing_listed(cluster) for cluster, all_refused in refused.items() if all_refused]

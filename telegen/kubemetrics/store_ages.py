@@ -18,7 +18,7 @@ class StoreAges(Collector):
         self._view = view
 
     def collect(self) -> Iterable[Metric]:
-        """Read the status of each store that this agent serves and has requested."""
+        """Read the status of each store that this agent serves and has requested, unless the API server lacks its resource."""
         family = GaugeMetricFamily(
             "telegen_store_out_of_sync_seconds",
             "Time since the last answer or event of the source; 0 while the store is in sync.",
@@ -28,7 +28,7 @@ class StoreAges(Collector):
         for worker, statuses in self._view.statuses.items():
             for store in statuses if self._view.is_served(worker) else ():
                 status = statuses[store].read()
-                if status.kind != Kind.UNKNOWN:
+                if status.kind not in (Kind.UNKNOWN, Kind.ABSENT):
                     ages[store] = max(ages.get(store, 0.0), status.seconds)
         for store, age in ages.items():
             family.add_metric([store], age)

@@ -27,7 +27,12 @@ class Kind(IntEnum):
     """The API server has not answered yet."""
     FAILED = 3
     REFUSED = 4
-    """The account lacks the right (403), or the API server lacks the resource (404)."""
+    """The account lacks the right (403)."""
+    ABSENT = 5
+    """The API server lacks the resource (404), which is normal for one of another version."""
+
+
+REFUSALS = (Kind.REFUSED, Kind.ABSENT)
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,10 @@ class StoreStatus:
         """Note that a request or a stream failed."""
         self._begin(Kind.FAILED, cause)
 
-    def note_refused(self, cause: str) -> None:
-        """Note that the collection may not be listed, or does not exist."""
+    def note_refused(self, cause: str, kind: Kind = Kind.REFUSED) -> None:
+        """Note that the collection may not be listed or, as `Kind.ABSENT`, that it does not exist."""
         self._put(_REFUSED, _SINCE.pack(time.monotonic_ns()))
-        self._begin(Kind.REFUSED, cause)
+        self._begin(kind, cause)
 
     def clear(self) -> None:
         """Return to "unknown"."""

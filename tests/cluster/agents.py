@@ -158,17 +158,6 @@ class Fleet:
         """Agents with nodes on their last page."""
         return [member for member in self.members if member.shows()]
 
-    def wait_holder(self, nodes: int, timeout: float, but: Member | None = None) -> Member:
-        """Wait until an agent other than `but` shows this number of nodes; return it."""
-        found: list[Member] = []
-
-        def is_there() -> bool:
-            found[:] = [member for member in self.holders() if member is not but and member.shows() == nodes]
-            return bool(found)
-
-        wait_for(f"a holder with {nodes} nodes", is_there, timeout, 0.02)
-        return found[0]
-
     def wait_series(self, what: str, series: frozenset[str], timeout: float, but: Member | None = None) -> None:
         """Wait until all agents except `but` show exactly these series together."""
         wait_for(what, lambda: self.series(but) == series, timeout, 0.02)

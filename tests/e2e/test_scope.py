@@ -30,6 +30,7 @@ api: {{backoff_initial: 50ms, backoff_max: 500ms, read_timeout: 10s}}
 supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
 log: {{level: info}}
 """
+LAST_EVENT_OF_LEASES = 'telegen_store_last_event_timestamp_seconds{store="election"}'
 SHARD = "telegen-watch-c"
 """Name of the process that watches nodes and namespaces."""
 
@@ -100,6 +101,16 @@ def test_hot_and_cold_standby(server: SimulatedServer, standby: str, processes: 
         print(f"{standby}: {seconds:.2f} s after SIGTERM")
         assert lease(server)["leaseTransitions"] == 1
         assert lease(server)["leaseDurationSeconds"] == 15
+
+
+def test_holder_expects_no_events_of_leases(server: SimulatedServer) -> None:
+    """A standby watches the Leases. When it has become the holder, the time of their last event ends: no alert fires for it."""
+    with ExitStack() as stack:
+        first, second = pair(stack, server)
+        wait_for("events", lambda: LAST_EVENT_OF_LEASES in second.page("/telemetry"), 10, 0.1)
+        first.process.send_signal(signal.SIGTERM)
+        wait_for("the hand-over", lambda: holds(second), 10, 0.05)
+        wait_for("the end of the watch", lambda: LAST_EVENT_OF_LEASES not in second.page("/telemetry"), 15, 0.1)
 
 
 def test_a_reload_keeps_the_shard(server: SimulatedServer) -> None:

@@ -23,11 +23,14 @@ class FlakyClient(Client):
     cut = False
     lossy = False
     refused = False
+    blind = False
 
     def get(self, path: str, params: Params, accept: str) -> Any:
         """Send a GET, unless the connection is cut."""
         if self.cut:
             raise Unreachable("the test has cut the line")
+        if self.blind:
+            raise Forbidden(403, "Forbidden", "the test allows no reads")
         return super().get(path, params, accept)
 
     def write(self, method: str, path: str, body: Any) -> Any:
@@ -92,6 +95,16 @@ class SimulatedAgents:
         member = Member(self, f"agent-{self._joined}", shards or self.shards, layout)
         self.members.append(member)
         return member
+
+    def end(self, member: Member) -> None:
+        """Let an agent end, which releases its Leases."""
+        self.members.remove(member)
+        member.election.resign()
+
+    def delete(self, *names: str) -> None:
+        """Delete Leases, as a user may with kubectl."""
+        for name in names:
+            self.server.state.delete("leases", "telegen", name)
 
     def turn(self, seconds: float, tick: float = 0.25) -> None:
         """Advance the clock, and check after each step of an agent that no shard is served twice."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +21,14 @@ def the(members: list[Member]) -> Member:
     """Return the only member of a list."""
     (member,) = members
     return member
+
+
+@contextmanager
+def elected(members: int) -> Iterator[tuple[SimulatedAgents, Member]]:
+    """Start agents and advance the clock by a minute, after which one holds the shard; yield them and the holder."""
+    with simulated_agents(members) as some:
+        some.turn(60)
+        yield some, the(some.serving())
 
 
 def settled(some: SimulatedAgents) -> SimulatedAgents:
@@ -45,9 +54,8 @@ def test_first_come() -> None:
 
 def test_killed_holder() -> None:
     """The standby takes the Lease as soon as it has not changed for its duration, and another agent becomes standby."""
-    with simulated_agents(3) as some:
-        some.turn(60)
-        old, standby = the(some.serving()), some.standby()
+    with elected(3) as (some, old):
+        standby = some.standby()
         some.members.remove(old)
         some.turn(13)
         assert not some.serving()
@@ -60,11 +68,9 @@ def test_killed_holder() -> None:
 
 def test_released() -> None:
     """An agent that ends releases its Lease: empty holder, duration of 1 s, as client-go does. The standby takes it at once."""
-    with simulated_agents(3) as some:
-        some.turn(60)
-        old, standby = the(some.serving()), some.standby()
-        some.members.remove(old)
-        old.election.resign()
+    with elected(3) as (some, old):
+        standby = some.standby()
+        some.end(old)
         assert (some.leases()["telegen-shard-0"].holder, some.leases()["telegen-shard-0"].duration) == ("", 1)
         some.turn(0.25)
         assert the(some.serving()) is standby
@@ -72,9 +78,7 @@ def test_released() -> None:
 
 def test_cut_off_holder() -> None:
     """A holder that is cut off stops serving before another agent begins, and detects the loss when it is connected again."""
-    with simulated_agents(3) as some:
-        some.turn(60)
-        old = the(some.serving())
+    with elected(3) as (some, old):
         old.line.cut = True
         some.turn(12.5)
         assert not some.serving()
@@ -113,9 +117,7 @@ def test_requests_while_unreachable() -> None:
 
 def test_frozen_holder() -> None:
     """A holder that is stopped past its deadline never serves after it continues."""
-    with simulated_agents(3) as some:
-        some.turn(60)
-        old = the(some.serving())
+    with elected(3) as (some, old):
         old.frozen = True
         some.turn(40)
         new = the(some.serving())
@@ -127,9 +129,7 @@ def test_frozen_holder() -> None:
 
 def test_lost_answers() -> None:
     """A renewal whose response is lost does not extend the deadline; the stored Lease shows later that the holder still has it."""
-    with simulated_agents(2) as some:
-        some.turn(60)
-        holder = the(some.serving())
+    with elected(2) as (some, holder):
         holder.line.lossy = True
         some.turn(5)
         holder.line.lossy = False
@@ -204,11 +204,9 @@ def test_line_moves_up() -> None:
 
 def test_waiting_agent_leaves_the_shard_to_the_standby() -> None:
     """A waiting agent that lists at the moment of a release does not overtake the standby."""
-    with simulated_agents(5) as some:
-        some.turn(60)
-        old, standby, waiting = the(some.serving()), some.standby(), some.waiting()[0]
-        some.members.remove(old)
-        old.election.resign()
+    with elected(5) as (some, old):
+        standby, waiting = some.standby(), some.waiting()[0]
+        some.end(old)
         waiting.election._list_leases()
         waiting.live()
         assert some.holder() == ""
@@ -257,8 +255,7 @@ def test_another_number_of_shards() -> None:
         some.turn(120)
         assert not one.serves(0) and not one.serves(1)
         for old in [member for member in some.members if member is not one]:
-            some.members.remove(old)
-            old.election.resign()
+            some.end(old)
         some.shards = 2
         some.join()
         some.turn(70)
@@ -342,9 +339,7 @@ def test_late_renewal() -> None:
 
 def test_restarted_process_keeps_the_lease() -> None:
     """A new process with the identity of the old one takes the Lease at once, without a transition."""
-    with simulated_agents(2) as some:
-        some.turn(60)
-        old = the(some.serving())
+    with elected(2) as (some, old):
         some.members.remove(old)
         new = Member(some, old.identity, 1)
         some.members.append(new)
@@ -374,25 +369,22 @@ def test_overwritten_lease(caplog: pytest.LogCaptureFixture) -> None:
         some.turn(2.5)
         assert not some.serving()
         assert "telegen-shard-0: lost to stranger" in caplog.text
-        some.server.state.delete("leases", "telegen", "telegen-shard-0")
+        some.delete("telegen-shard-0")
         some.turn(60)
         assert some.serving()
 
 
 def test_deleted_by_hand(caplog: pytest.LogCaptureFixture) -> None:
     """A deleted Lease stays its holder's: no other agent serves, and the holder creates it again at its next renewal."""
-    with simulated_agents(4) as some, caplog.at_level(logging.WARNING):
-        some.turn(60)
-        holder = the(some.serving())
+    with elected(4) as (some, holder), caplog.at_level(logging.WARNING):
         for _ in range(3):
-            for name in list(some.leases()):
-                some.server.state.delete("leases", "telegen", name)
+            some.delete(*some.leases())
             some.turn(3)
             assert the(some.serving()) is holder
             assert some.holder() == holder.identity
         assert "telegen-shard-0: deleted" in caplog.text
         holder.frozen = True
-        some.server.state.delete("leases", "telegen", "telegen-shard-0")
+        some.delete("telegen-shard-0")
         some.turn(7)
         assert the(some.serving()) is holder
         some.turn(20)
@@ -407,9 +399,7 @@ def edit_leases(some: SimulatedAgents, change: Callable[[Lease], Lease]) -> None
 
 def test_emptied_by_hand() -> None:
     """A Lease whose holder was removed by an edit is not free: its holder writes its identity again and serves without interruption."""
-    with simulated_agents(4) as some:
-        some.turn(60)
-        holder = the(some.serving())
+    with elected(4) as (some, holder):
         for duration in (0, 1, 15):
             edit_leases(some, partial(lambda found, seconds: replace(found, holder="", duration=seconds), seconds=duration))
             some.turn(2.5)
@@ -435,9 +425,8 @@ def test_unknown_holder(duration: int, after: float) -> None:
 
 def test_corrected() -> None:
     """Edits of all fields but the holder are corrected at the next renewal."""
-    with simulated_agents(3) as some:
-        some.turn(60)
-        holder, acquired = the(some.serving()), some.leases()["telegen-shard-0"].acquired
+    with elected(3) as (some, holder):
+        acquired = some.leases()["telegen-shard-0"].acquired
         edit_leases(some, lambda found: replace(found, duration=2**31 - 1, renewed="", total=7))
         some.turn(2.5)
         found = some.leases()["telegen-shard-0"]
@@ -447,9 +436,7 @@ def test_corrected() -> None:
 
 def test_no_label() -> None:
     """A Lease without its label is found by its name. The holder restores the label; if the holder is lost, the next one does."""
-    with simulated_agents(3) as some:
-        some.turn(60)
-        holder = the(some.serving())
+    with elected(3) as (some, holder):
         stored = some.server.state.collections["leases"].objects
         for there in (True, False):
             if not there:
@@ -466,11 +453,8 @@ def test_no_label() -> None:
 def test_new_agent_takes_a_deleted_lease(cut: bool) -> None:
     """An agent that starts while a Lease is deleted takes it. It serves when the old holder has seen that or, if that one is cut off,
     has passed its deadline."""
-    with simulated_agents(2) as some:
-        some.turn(60)
-        holder = the(some.serving())
-        for name in list(some.leases()):
-            some.server.state.delete("leases", "telegen", name)
+    with elected(2) as (some, holder):
+        some.delete(*some.leases())
         holder.line.cut = cut
         new = some.join()
         new.live()
@@ -481,9 +465,7 @@ def test_new_agent_takes_a_deleted_lease(cut: bool) -> None:
 
 def test_no_longer_allowed() -> None:
     """A holder without the right to write sees in a list that it has lost its Lease, and becomes a waiting agent."""
-    with simulated_agents(3) as some:
-        some.turn(60)
-        holder = the(some.serving())
+    with elected(3) as (some, holder):
         holder.line.refused = True
         some.turn(60)
         assert the(some.serving()) is not holder
@@ -503,6 +485,42 @@ def test_may_not_write(caplog: pytest.LogCaptureFixture) -> None:
             member.line.refused = False
         some.turn(70)
         assert the(some.serving())
+
+
+def test_problem_without_a_right() -> None:
+    """An agent that may not list Leases is not ready from its first request on, and is ready when the right is back."""
+    with simulated_agents(1) as some:
+        (member,) = some.members
+        member.line.blind = True
+        some.turn(1)
+        assert "apply the Role and RoleBinding of k8s/base/leases.yaml" in member.election.problem
+        member.line.blind = False
+        some.turn(10)
+        assert member.election.problem == ""
+
+
+def test_problem_while_the_server_restarts() -> None:
+    """A server that restarts refuses valid requests: a holder has a problem only when that lasts longer."""
+    with elected(1) as (some, holder):
+        holder.line.refused = holder.line.blind = True
+        some.turn(25)
+        assert holder.election.problem == ""
+        some.turn(15)
+        assert holder.election.problem
+        holder.line.refused = holder.line.blind = False
+        some.turn(5)
+        assert holder.election.problem == ""
+
+
+def test_problem_ends_with_the_lease() -> None:
+    """An agent that has lost its Lease because it was refused to renew it has no problem afterwards."""
+    with elected(3) as (some, holder):
+        holder.line.refused = True
+        some.turn(60)
+        holder.line.refused = False
+        some.turn(60)
+        assert the(some.serving()) is not holder
+        assert holder.election.problem == ""
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -537,8 +555,7 @@ def _inject_fault(some: SimulatedAgents, shards: int) -> None:
     elif what == 3 and len(some.members) > 4:
         some.members.remove(victim)
     elif what == 4 and not victim.frozen and len(some.members) > 4:
-        some.members.remove(victim)
-        victim.election.resign()
+        some.end(victim)
     else:
         some.join(shards)
     some.turn(some.draw.uniform(1, 25), tick=0.5)

@@ -104,6 +104,17 @@ def test_nothing_writes_to_the_image(variant: list[Object]) -> None:
     assert set(resources["limits"]) == {"memory", "ephemeral-storage"}
 
 
+@pytest.mark.parametrize("name", ["flow-control", "flow-control-v1beta2"])
+def test_flow_control_applies_to_the_account(name: str, variant: list[Object]) -> None:
+    """The FlowSchema applies to the requests of the account that the agents of each variant have."""
+    text = (MANIFESTS / "components" / name / "flowschema.yaml").read_text()
+    (schema,) = [obj for obj in yaml.safe_load_all(text) if obj["kind"] == "FlowSchema"]
+    account = next(obj for obj in variant if obj["kind"] == "ServiceAccount")["metadata"]
+    users = {"kind": "ServiceAccount", "serviceAccount": {"namespace": account["namespace"], "name": account["name"]}}
+    groups = {"kind": "Group", "group": {"name": f"system:serviceaccounts:{account['namespace']}"}}
+    assert any(subject in (users, groups) for rule in schema["spec"]["rules"] for subject in rule["subjects"])
+
+
 def host_paths(objs: list[Object]) -> dict[str, bool]:
     """Return the mounted paths of the node; True means read-only."""
     read_only = {mount["name"]: mount.get("readOnly", False) for mount in container(objs)["volumeMounts"]}

@@ -81,7 +81,7 @@ def test_closed_before_the_first_byte(make: Callable[..., falcon.testing.TestCli
         make(True, True, False).simulate_get("/metrics", headers={"Accept-Encoding": coding})
 
 
-def test_head_needs_no_gate_to_stay_open(make: Callable[..., falcon.testing.TestClient]) -> None:
+def test_head_is_not_broken_off(make: Callable[..., falcon.testing.TestClient]) -> None:
     """A HEAD sends no series, so it is not broken off."""
     assert make(True, True, False).simulate_head("/metrics").status_code == 200
 
