@@ -129,6 +129,11 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         self._served += 1
         return super().handle_request(*args)
 
+    def _cap_keepalive(self, deadline: float) -> None:
+        """At SIGTERM, close connections without a request at once; requests under way have until the grace period."""
+        for conn in (*self.keepalived_conns, *self.pending_conns):
+            conn.timeout = 0.0
+
     def notify(self) -> None:
         """Return the memory of the last pages, if there was no request since the last call (one second, or an event)."""
         super().notify()
@@ -211,6 +216,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
         self._process = f"web-{worker.number}"
         # A request under way is finished: the next arbiter's workers take the rest from the queue of the socket.
         die_with_parent(worker.ppid, signal.SIGTERM)
+        # If the supervisor ends, nothing is left to serve, and its successor needs the port.
+        self._shared.lifeline.follow()
         set_name(f"telegen-{self._process}")
         worker.log_settings = LogSettings(self._process, self._shared.config.log, self._shared.log)
         gc.freeze()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from telegen.config import Config
 from telegen.config.validation import MOST_SHARDS
 from telegen.process.listeners import Listeners, close_all
-from telegen.process.os_process import BootFailure, Exit
+from telegen.process.os_process import BootFailure, Exit, Lifeline
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
@@ -28,6 +28,7 @@ class Inherited:
         heartbeats: time of the last heartbeat of each process.
         deadlines: until when each shard may be served.
         lease_problem: why Leases cannot be read or written, "" if they can.
+        lifeline: ends processes below the web worker together with the supervisor.
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
@@ -43,6 +44,7 @@ class Inherited:
         self.uid = SharedText()
         self.lease_problem = SharedText()
         self.log = SharedText()
+        self.lifeline = Lifeline()
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
         self._statuses: dict[str, StoreStatuses] = {}
@@ -85,6 +87,7 @@ class Inherited:
     def close_unused(self, assignment: Assignment) -> None:
         """Close in a worker's process what only others use: a worker that a reload keeps would hold an old port or the memory of an
         old arena."""
+        self.lifeline.leave()
         if assignment.kind != "web":
             close_all(self.listeners)
             self.keep_arenas([assignment.name])
@@ -119,6 +122,7 @@ class Inherited:
             deadlines=self.deadlines,
             lease_problem=self.lease_problem,
             log=self.log,
+            lifeline=self.lifeline,
             shard=self.shard,
             uid=self.uid,
             statuses=self._statuses,
