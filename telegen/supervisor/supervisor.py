@@ -29,6 +29,7 @@ from telegen.supervisor.configuration import load_checked
 from telegen.supervisor.credential_check import check_credentials
 from telegen.supervisor.file_watch import WatchedFile
 from telegen.supervisor.inherited import Inherited
+from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
 from telegen.supervisor.signals import Signals
 from telegen.supervisor.warmup import warm_up
@@ -176,6 +177,7 @@ class Supervisor:
         # Everything that can fail comes first, so that a failed reload changes nothing.
         config = load_checked(self._source)
         plan = make_plan(config, self._source.environ, self._demo)
+        check_limits(plan, config.kube_metrics.kube_state.arena_limit)
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
