@@ -169,6 +169,9 @@ class Cadvisor(Section, frozen=True):
         Names, text("Namespaces whose pods and containers are served; empty: all, and cgroups outside pods as well.")
     ] = ()
     namespaces_exclude: Annotated[Names, text("Namespaces whose pods and containers are not served.")] = ()
+    raw_cgroups: Annotated[
+        bool, text("Serve every cgroup, not only containers, pods and the system's (docs/containers.md#which-cgroups-are-shown).")
+    ] = False
     root: Annotated[str, text("Mount point of the host's /, for names and layers of containers and for file systems.")] = "/"
     pod_labels: Annotated[
         Names, text("Pod labels to add to every series of a container, as label_NAME; each may have one `*`.")

@@ -13,16 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
+from telegen.cadvisor.cgroups.classification import Cgroup, Kind, classify
 from telegen.cadvisor.cgroups.context import ENDED, Context, PerCgroup
-from telegen.cadvisor.cgroups.discovery import Cgroup, Kind, classify
+from telegen.cadvisor.cgroups.reading import read_file
 
 KINDS: frozenset[Kind] = frozenset(("root", "pod", "container"))
 """Kinds of cgroups that can show a network namespace."""
 
 TRIES = 8
 """Maximum number of processes of a container that are tried in one pass."""
-
-CHUNK = 1 << 16
 
 PROCESS_ENDED = frozenset((*ENDED, errno.EINVAL, None))
 """errno of reads from the folder of an ended process. None: ProcessLookupError of this module, without an errno."""
@@ -59,14 +58,10 @@ class NetnsProcess:
             limit: maximum number of bytes.
 
         Raises:
-            OSError: the process has ended, or the file cannot be read.
+            OSError: the process has ended, or the file cannot be read; EFBIG: it is longer than the limit.
             ProcessLookupError: the process has changed its network namespace.
         """
-        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        try:
-            content = _read_all(file, limit)
-        finally:
-            os.close(file)
+        content = read_file(name, limit, self._folder)
         # Checked after the read: a process that calls setns(2) meanwhile shows the counters of its new namespace.
         if self._namespace_inode() != self._namespace:
             raise ProcessLookupError(f"{name}: another network namespace")
@@ -87,11 +82,7 @@ class NetnsProcess:
         """True if one of the process's cgroups is the container's or nested in it."""
         # Paths are relative to the reader's cgroup namespace (cgroup_namespaces(7)), so only the container's name is compared.
         name = self.container.id.rpartition("/")[2]
-        file = os.open("cgroup", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        try:
-            lines = os.read(file, 65536).decode("utf-8", "surrogateescape").split("\n")
-        finally:
-            os.close(file)
+        lines = read_file("cgroup", folder=self._folder).decode("utf-8", "surrogateescape").split("\n")
         return any(name in line.split("/") for line in lines)
 
     def _namespace_inode(self) -> int | None:
@@ -219,12 +210,3 @@ def _open_processes(context: Context, container: Cgroup, pids: list[int]) -> Ite
             continue
         except OSError as error:
             context.node.count_error(error)
-
-
-def _read_all(file: int, limit: int) -> bytes:
-    """Read a file of /proc, which returns about a page per call."""
-    parts, size = [], 0
-    while size < limit and (part := os.read(file, min(CHUNK, limit - size))):
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts)
