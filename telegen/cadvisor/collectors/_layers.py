@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context, PerCgroup
-from telegen.cadvisor.collectors._mountinfo import mounts, option
-from telegen.cadvisor.collectors._netns_process import NetnsProcess
+from telegen.cadvisor.cgroups.mountinfo import mounts, option
+from telegen.cadvisor.cgroups.process import Process
 from telegen.cadvisor.node import Node
 
 log = logging.getLogger(__name__)
@@ -223,7 +223,7 @@ def _folders(context: Context) -> tuple[str, ...] | None:
     """
     for pid in sorted(context.pids()):
         try:
-            process = NetnsProcess(f"{context.node.roots.proc}/{pid}", context.cgroup)
+            process = Process(f"{context.node.roots.proc}/{pid}", context.cgroup)
         except OSError:
             # Ended, or its id belongs to another process: try the next.
             continue
