@@ -71,7 +71,12 @@ class Inherited:
 
     def adopt_statuses(self, plan: Plan) -> None:
         """Give each watch worker of a plan statuses of its stores, and drop all others. Those of the same stores stay."""
+        before = self._statuses
         self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind == "watch"}
+        kept = set(map(id, self._statuses.values()))
+        for statuses in before.values():
+            if id(statuses) not in kept:
+                statuses.close()
 
     def _statuses_of(self, assignment: Assignment) -> StoreStatuses:
         known = self._statuses.get(assignment.name)
