@@ -69,7 +69,6 @@ class WebFile(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
-
 def read_web_file(path: str) -> tuple[WebFile, tuple[str, ...]]:
     """Read and check a file and the files that it names; relative paths begin at its folder.
 
@@ -160,7 +159,7 @@ class _Reader:
         client_ca = self._pem(tls, "client_ca")
         enabled = any(tls.get(name) for name in _BLOCKS[_TLS] if name.startswith(("cert", "key", "client_")))
         for name, pem in (("cert", certificate), ("key", key)):
-            if enabled and not pem and not tls.get(f"{name}_file"):
+            if enabled and not (pem or tls.get(name) or tls.get(f"{name}_file")):
                 self._report(f"{_TLS}.{name}_file", f"is missing: TLS needs {name}_file or {name}")
         sans = self._texts(tls.get("client_allowed_sans"), f"{_TLS}.client_allowed_sans")
         ciphers, only_tls13 = self._ciphers(tls)
@@ -194,14 +193,15 @@ class _Reader:
         where = f"{_TLS}.client_auth_type"
         name = self._text(tls.get("client_auth_type"), where)
         if name in UNVERIFIED:
-            self._report(where, f"{name} accepts any certificate and proves nothing; use RequireAndVerifyClientCert with client_ca_file")
+            self._report(where, f"{name} would accept any certificate; use RequireAndVerifyClientCert with client_ca_file")
         elif name not in CLIENT_AUTH:
-            self._report(where, f"unknown type {_shown(name)}{suggest(name, CLIENT_AUTH)}; the types are {', '.join(filter(None, CLIENT_AUTH))}")
+            types = ", ".join(filter(None, CLIENT_AUTH))
+            self._report(where, f"unknown type {_shown(name)}{suggest(name, CLIENT_AUTH)}; the types are {types}")
         kind = CLIENT_AUTH.get(name, "required")
         has_ca = client_ca or tls.get("client_ca_file")
         if has_ca and name in ("", "NoClientCert"):
             self._report(where, "is missing: client_ca has no effect without it; set RequireAndVerifyClientCert")
-        if kind != "none" and not has_ca and name not in UNVERIFIED:
+        if kind != "none" and not has_ca and name in CLIENT_AUTH:
             self._report(f"{_TLS}.client_ca_file", f"is missing: {name} needs client_ca_file or client_ca")
         if sans and kind != "required":
             self._report(f"{_TLS}.client_allowed_sans", "needs client_auth_type RequireAndVerifyClientCert")
@@ -231,8 +231,10 @@ class _Reader:
 
     def _check_ignored(self, tls: Mapping[str, Any], http: Mapping[str, Any]) -> None:
         """Check the settings that have no effect here."""
-        self._texts(tls.get("curve_preferences"), f"{_TLS}.curve_preferences", CURVES.__contains__, f"; the curves are {', '.join(CURVES)}")
-        for where, value in ((f"{_TLS}.prefer_server_cipher_suites", tls.get("prefer_server_cipher_suites")), (f"{_HTTP}.http2", http.get("http2"))):
+        curves = f"; the curves are {', '.join(CURVES)}"
+        self._texts(tls.get("curve_preferences"), f"{_TLS}.curve_preferences", CURVES.__contains__, curves)
+        preference = tls.get("prefer_server_cipher_suites")
+        for where, value in ((f"{_TLS}.prefer_server_cipher_suites", preference), (f"{_HTTP}.http2", http.get("http2"))):
             if value is not None and not isinstance(value, bool):
                 self._report(where, f"expected true or false, got {_shown(value)}")
 

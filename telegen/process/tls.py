@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,8 +29,9 @@ def server_context(web: WebFile) -> ssl.SSLContext | None:
     if not web.certificate:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion[web.min_version]
-    context.maximum_version = ssl.TLSVersion[web.max_version]
+    with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):
+        context.minimum_version = ssl.TLSVersion[web.min_version]
+        context.maximum_version = ssl.TLSVersion[web.max_version]
     # The protocol of connections is HTTP/1.1; without ALPN a client that offers only HTTP/2 would wait for an answer.
     context.set_alpn_protocols(["http/1.1"])
     with _setting("cipher_suites"):
@@ -90,21 +92,22 @@ def _setting(name: str) -> Iterator[None]:
     try:
         yield
     except (ssl.SSLError, OSError, ValueError) as error:
-        raise InvalidCertificate(f"tls_server_config.{name}: {_cause(error)}") from None
+        raise InvalidCertificate(f"tls_server_config.{name}: {_cause(error, name)}") from None
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: Exception, name: str) -> str:
     """Return OpenSSL's reason in words."""
+    if isinstance(error, ssl.SSLError) and "no cipher" in str(error).lower():
+        return "OpenSSL has none of these cipher suites"
     reason = getattr(error, "reason", None)
     causes = {
         "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
-        "NO_CERTIFICATE_OR_CRL_FOUND": "no certificate in it",
-        "NO_CIPHER_MATCH": "OpenSSL has none of these cipher suites",
         "CA_MD_TOO_WEAK": "the certificate is signed with a weak hash",
         "EE_KEY_TOO_SMALL": "the key is too small",
     }
     if reason is None and isinstance(error, ssl.SSLError):
-        return "it is not a certificate and a key in PEM, or the file is incomplete"
+        what = "a certificate" if name == "client_ca" else "a certificate and a key"
+        return f"it is not {what} in PEM, or the file is incomplete"
     return causes.get(str(reason), str(reason or error).lower().replace("_", " "))
 
 

@@ -9,9 +9,11 @@ from telegen.config import Config
 from telegen.config.validation import MOST_SHARDS
 from telegen.process.listeners import Listeners, close_all
 from telegen.process.os_process import BootFailure, Exit
+from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_bytes import SharedBytes
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 from telegen.supervisor.plan import Plan
@@ -31,6 +33,7 @@ class Inherited:
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        web_file: content of the web configuration file.
         listeners: the listening sockets by setting.
     """
 
@@ -43,6 +46,8 @@ class Inherited:
         self.uid = SharedText()
         self.lease_problem = SharedText()
         self.log = SharedText()
+        self.web_file = SharedBytes("web-file")
+        self._reviews: ReviewQueue | None = None
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
         self._statuses: dict[str, StoreStatuses] = {}
@@ -63,6 +68,8 @@ class Inherited:
         fresh = {assignment.name for assignment in plan.assignments}.difference(self._rows)
         if len(self._rows) + len(fresh) > ROWS:
             raise BootFailure(Exit.BOOT, f"more than {ROWS} names of processes; configure fewer groups, clusters or pod_processes")
+        if plan.reviews_tokens and not self._reviews:
+            self._reviews = ReviewQueue()
         for assignment in plan.assignments:
             if assignment.stores and assignment.name not in self._arenas:
                 self._arenas[assignment.name] = Arena.create(assignment.name, limit)
@@ -126,6 +133,8 @@ class Inherited:
             log=self.log,
             shard=self.shard,
             uid=self.uid,
+            web_file=self.web_file,
+            reviews=self._reviews if plan.reviews_tokens else None,
             statuses=self._statuses,
             group=plan.group,
         )
