@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from workers._base import Worker
 from workers.cluster_uid import IdentifyWorker
+from workers.custom import CustomWorker
 from workers.elect import ElectWorker
 from workers.sample import SampleWorker
 from workers.statefulset_shard import ShardWorker
@@ -14,6 +15,7 @@ from workers.web import WebWorker
 
 WORKERS: Mapping[str, type[Worker]] = {
     "watch": WatchWorker,
+    "custom": CustomWorker,
     "elect": ElectWorker,
     "identify": IdentifyWorker,
     "sample": SampleWorker,

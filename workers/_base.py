@@ -21,6 +21,7 @@ from telegen.process.os_process import BootFailure, Exit, die_with_parent, set_n
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 
@@ -93,6 +94,8 @@ class Shared:
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
         statuses: sync status of the stores of each watch worker, by its name.
+        custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
+        notes: lines for the status page of each worker that writes some, by its name.
     """
 
     config: Config
@@ -110,6 +113,8 @@ class Shared:
     shard: SharedShard
     uid: SharedText
     statuses: Mapping[str, StoreStatuses]
+    custom: SharedDocument
+    notes: Mapping[str, SharedDocument]
 
 
 class Worker:

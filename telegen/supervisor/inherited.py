@@ -12,13 +12,18 @@ from telegen.process.os_process import BootFailure, Exit
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
-from telegen.supervisor.plan import Plan
+from telegen.supervisor.plan import WATCHERS, Plan
 from workers._base import Assignment, Shared
 
 ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
+CUSTOM_BYTES = 16 << 20
+"""Maximum of bytes of the configuration of custom resources as JSON."""
+NOTES_BYTES = 256 << 10
+"""Maximum of bytes of one worker's lines for the status page."""
 
 
 class Inherited:
@@ -31,6 +36,7 @@ class Inherited:
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        custom: the configuration of custom resources in force.
         listeners: the listening sockets by setting.
     """
 
@@ -43,6 +49,8 @@ class Inherited:
         self.uid = SharedText()
         self.lease_problem = SharedText()
         self.log = SharedText()
+        self.custom = SharedDocument(CUSTOM_BYTES)
+        self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
         self._statuses: dict[str, StoreStatuses] = {}
@@ -71,7 +79,10 @@ class Inherited:
 
     def adopt_statuses(self, plan: Plan) -> None:
         """Give each watch worker of a plan statuses of its stores, and drop all others. Those of the same stores stay."""
-        self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind == "watch"}
+        self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind in WATCHERS}
+        self._notes = {
+            one.name: self._notes.get(one.name) or SharedDocument(NOTES_BYTES) for one in plan.assignments if one.kind == "custom"
+        }
 
     def _statuses_of(self, assignment: Assignment) -> StoreStatuses:
         known = self._statuses.get(assignment.name)
@@ -103,6 +114,8 @@ class Inherited:
         """Forget the statuses of a worker's stores: its next process knows nothing of them."""
         if name in self._statuses:
             self._statuses[name].clear()
+        if name in self._notes:
+            self._notes[name].write(b"")
 
     def shared(self, config: Config, plan: Plan) -> Shared:
         """State for a worker of this plan."""
@@ -123,4 +136,6 @@ class Inherited:
             uid=self.uid,
             statuses=self._statuses,
             group=plan.group,
+            custom=self.custom,
+            notes=self._notes,
         )
