@@ -25,7 +25,17 @@ from telegen.api.body import Gunzip
 from telegen.api.bounded import bounded
 from telegen.api.cluster import Cluster, NoCredentials
 from telegen.api.credentials import Credentials
-from telegen.api.errors import ApiError, Dropped, Gone, ProtocolError, Silent, Unreachable, api_error, cause, content_coding
+from telegen.api.errors import (
+    ApiError,
+    Dropped,
+    Gone,
+    ProtocolError,
+    Silent,
+    Unreachable,
+    api_error,
+    cause,
+    content_coding,
+)
 from telegen.api.stream import READ, Stream
 
 USER_AGENT = f"telegen/{__version__}"
