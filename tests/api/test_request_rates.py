@@ -143,7 +143,7 @@ def test_requests_in_ten_minutes(mode: str, draw: float) -> None:
 
 @pytest.mark.parametrize("draw", [0.0, 1.0])
 def test_refused_connections_in_ten_minutes(draw: float) -> None:
-    """Where no server listens, the number of attempts stays between its bounds."""
+    """Without a server the number of attempts stays between its bounds, too."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     tried, noted = attempts(url, draw, None, 0.0)
