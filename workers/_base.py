@@ -18,9 +18,11 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.process.listeners import Listeners
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import BootFailure, Exit, Lifeline, die_with_parent, set_name
+from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_bytes import SharedBytes
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 
@@ -94,6 +96,8 @@ class Shared:
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
         statuses: sync status of the stores of each watch worker, by its name.
+        web_file: content of the web configuration file, `telegen.config.web_file.WebFile` as MessagePack.
+        reviews: questions about tokens, for the process that reviews them; None without `web.auth`.
     """
 
     config: Config
@@ -112,6 +116,8 @@ class Shared:
     shard: SharedShard
     uid: SharedText
     statuses: Mapping[str, StoreStatuses]
+    web_file: SharedBytes
+    reviews: ReviewQueue | None
 
 
 class Worker:

@@ -12,6 +12,7 @@ import msgspec
 
 from telegen import __version__
 from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.cgroups.hierarchy import find_mounts
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES, enabled_collectors
@@ -147,16 +148,18 @@ def sample(options: argparse.Namespace) -> int:
     wrong = wrong_roots(roots)
     if wrong:
         print("\n".join(f"telegen: {line}" for line in wrong), file=sys.stderr)
+    # A copy of control files without /sys still has a page, but the status shows that it lacks something.
+    if not find_mounts(roots.cgroup):
         return FAILED
     labels = make_label_resolver(settings)
-    node = Node(roots, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
+    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
     printed.sampler.close()
     for reason, count in sorted(printed.sampler.errors.items()):
         print(f"telegen: skipped {count} readings: {reason}", file=sys.stderr)
-    return OK
+    return FAILED if wrong else OK
 
 
 def metrics(options: argparse.Namespace) -> int:

@@ -34,6 +34,7 @@ from telegen.supervisor.plan import Plan, make_plan, watched_resources
 from telegen.supervisor.signals import Signals
 from telegen.supervisor.trial import try_aside
 from telegen.supervisor.warmup import warm_up
+from telegen.supervisor.web_files import WebFiles
 from workers.statefulset_shard import shard_problem
 
 log = logging.getLogger("telegen.supervisor")
@@ -92,6 +93,8 @@ class Supervisor:
         for result in ("success", "error"):
             # Created at 0: increase() in PromQL does not see the first step of a counter that begins at 1.
             self._telemetry.reloads.labels(result)
+        self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
+        self._web_files.adopt(self._config.web)
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
         try:
             self._signals.install()
@@ -122,6 +125,7 @@ class Supervisor:
         self._follow_shard()
         self._children.spawn_due()
         self._reload_if_due()
+        self._web_files.follow()
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
@@ -184,6 +188,7 @@ class Supervisor:
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         self._check_pod(config, plan)
+        self._web_files.adopt(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))
