@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context, PerCgroup
+from telegen.cadvisor.cgroups.mountinfo import mounts, option
+from telegen.cadvisor.cgroups.process import PROCESS_ENDED, Process
 from telegen.cadvisor.cgroups.reading import MAX_BYTES
-from telegen.cadvisor.collectors._mountinfo import mounts, option
-from telegen.cadvisor.collectors._netns_process import PROCESS_ENDED, NetnsProcess
 from telegen.cadvisor.node import Node
 
 log = logging.getLogger(__name__)
@@ -221,7 +221,7 @@ def _folders(context: Context) -> tuple[str, ...] | None:
     """
     for pid in sorted(context.pids()):
         try:
-            process = NetnsProcess(f"{context.node.roots.proc}/{pid}", context.cgroup)
+            process = Process(f"{context.node.roots.proc}/{pid}", context.cgroup)
         except OSError:
             # Ended, or its id belongs to another process: try the next.
             continue

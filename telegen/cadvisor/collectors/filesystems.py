@@ -11,10 +11,10 @@ from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.classification import Kind
 from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.mountinfo import FileSystem, mounts
 from telegen.cadvisor.cgroups.reading import read_file
 from telegen.cadvisor.collector import AnyCollector, Collector, Families
 from telegen.cadvisor.collectors._layers import LayerScanner, Usage
-from telegen.cadvisor.collectors._mountinfo import FileSystem, mounts
 from telegen.cadvisor.node import Node
 from telegen.config.model import Cadvisor
 
