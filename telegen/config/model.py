@@ -328,6 +328,17 @@ class Web(Section, frozen=True):
         Union[Annotated[int, Meta(ge=1, le=32)], Literal["auto"]],
         text("Number of web processes; auto: one, and two while this agent holds the Lease of a shard."),
     ] = "auto"
+    web_config_file: Annotated[
+        str,
+        text(
+            "File with TLS, passwords and headers of listen_address, in the format of Prometheus' exporter-toolkit (docs/security.md); "
+            "empty: none. The agent follows changes of it and of the files that it names."
+        ),
+    ] = ""
+    auth: Annotated[
+        Literal["none", "kubernetes"],
+        text("kubernetes: the API server authenticates the bearer token of each request (TokenReview) and authorizes its path."),
+    ] = "none"
     threads: Annotated[int, text("Threads per web process.", ge=1, le=64)] = 4
     read_timeout: Annotated[Duration, text("Timeout of a client that sends a request.", least=1.0)] = Duration(60)
     write_timeout: Annotated[Duration, text("Timeout of a client that reads no data of a response.", least=1.0)] = Duration(60)
