@@ -8,6 +8,7 @@ from workers._base import Worker
 from workers.cluster_uid import IdentifyWorker
 from workers.custom import CustomWorker
 from workers.elect import ElectWorker
+from workers.review import ReviewWorker
 from workers.sample import SampleWorker
 from workers.statefulset_shard import ShardWorker
 from workers.watch import WatchWorker
@@ -18,6 +19,7 @@ WORKERS: Mapping[str, type[Worker]] = {
     "custom": CustomWorker,
     "elect": ElectWorker,
     "identify": IdentifyWorker,
+    "review": ReviewWorker,
     "sample": SampleWorker,
     "shard": ShardWorker,
     "web": WebWorker,

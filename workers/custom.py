@@ -91,7 +91,7 @@ class CustomWorker(StoresWorker):
         lines += [f"{STORE}: {cause}; new kinds are found within {INTERVAL:.0f} s"] if cause else []
         notes = self.shared.notes[self.assignment.name]
         text = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
-        if text != notes.read():
+        if text != notes.read()[1]:
             notes.write(text)
 
     def _discover(self) -> None:
@@ -115,9 +115,9 @@ class CustomWorker(StoresWorker):
         Raises:
             ApiError, Unreachable, ProtocolError: discovery failed, and nothing has changed.
         """
-        number = self.shared.custom.number
+        number, document = self.shared.custom.read()
         if number != self._number:
-            self._entries = Sources.decode(self.shared.custom.read()).entries
+            self._entries = Sources.decode(document).entries
         groups = {entry.pattern.group for entry in self._entries}
         kinds = self._served.update(discover(self._client, groups)) if groups else set()
         self._kinds.apply(resolve(self._entries, kinds))

@@ -181,6 +181,9 @@ class Cadvisor(Section, frozen=True):
         Names, text("Namespaces whose pods and containers are served; empty: all, and cgroups outside pods as well.")
     ] = ()
     namespaces_exclude: Annotated[Names, text("Namespaces whose pods and containers are not served.")] = ()
+    raw_cgroups: Annotated[
+        bool, text("Serve every cgroup, not only containers, pods and the system's (docs/containers.md#which-cgroups-are-shown).")
+    ] = False
     root: Annotated[str, text("Mount point of the host's /, for names and layers of containers and for file systems.")] = "/"
     pod_labels: Annotated[
         Names, text("Pod labels to add to every series of a container, as label_NAME; each may have one `*`.")
@@ -337,6 +340,17 @@ class Web(Section, frozen=True):
         Union[Annotated[int, Meta(ge=1, le=32)], Literal["auto"]],
         text("Number of web processes; auto: one, and two while this agent holds the Lease of a shard."),
     ] = "auto"
+    web_config_file: Annotated[
+        str,
+        text(
+            "File with TLS, passwords and headers of listen_address, in the format of Prometheus' exporter-toolkit (docs/security.md); "
+            "empty: none. The agent follows changes of it and of the files that it names."
+        ),
+    ] = ""
+    auth: Annotated[
+        Literal["none", "kubernetes"],
+        text("kubernetes: the API server authenticates the bearer token of each request (TokenReview) and authorizes its path."),
+    ] = "none"
     threads: Annotated[int, text("Threads per web process.", ge=1, le=64)] = 4
     read_timeout: Annotated[Duration, text("Timeout of a client that sends a request.", least=1.0)] = Duration(60)
     write_timeout: Annotated[Duration, text("Timeout of a client that reads no data of a response.", least=1.0)] = Duration(60)

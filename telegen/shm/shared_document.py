@@ -1,34 +1,40 @@
-"""A document of any length in memory that is inherited over fork: one writer at a time, any number of readers, no locks."""
+"""A document of any length that one process replaces as a whole and others read."""
 
 from __future__ import annotations
 
 import mmap
 import struct
+import time
 
 from telegen.shm.deflate import crc32
+from telegen.shm.region import Region
 
 _HEADER = struct.Struct("<QII")
 _PAGE = mmap.PAGESIZE
-TRIES = 8
-"""Reads of a document that is replaced meanwhile; two replacements within one copy are needed for one failure."""
+TRIES = 100
+"""Reads of a document that is replaced meanwhile, a millisecond apart. A failure needs two replacements during every one of them."""
 
 
-class SharedDocument:
-    """The last complete document that was written, and its number.
+class SharedDocument(Region):
+    """The last complete document that was written, and its number, 0 before the first. One writer at a time; readers without locks.
 
     The memory has a header (number, length, crc32) and two halves. The writer fills the half that is not in use, then writes the
     header by one assignment. The checksum replaces the memory fences that Python does not have.
     """
 
-    def __init__(self, limit: int) -> None:
-        """Reserve memory for documents of up to `limit` bytes. The kernel allocates pages when they are written."""
+    def __init__(self, name: str, limit: int) -> None:
+        """Reserve memory for documents of up to `limit` bytes. The kernel allocates pages when they are written.
+
+        Raises:
+            OSError: the system has no memory or no file descriptors left.
+        """
         self._limit = -(-limit // _PAGE) * _PAGE
-        self._memory = mmap.mmap(-1, _PAGE + 2 * self._limit)
+        super().__init__(name, _PAGE + 2 * self._limit)
 
     @property
     def number(self) -> int:
-        """Number of documents that were written; 0 for none."""
-        return int(_HEADER.unpack_from(self._memory)[0])
+        """Number of the document; it changes with each write."""
+        return int.from_bytes(self._memory[:8], "little")
 
     def write(self, data: bytes) -> None:
         """Replace the document.
@@ -41,16 +47,23 @@ class SharedDocument:
         number = self.number + 1
         start = self._start(number)
         self._memory[start : start + len(data)] = data
+        # One assignment: struct.pack_into fills with zeros first, which a reader could see.
         self._memory[: _HEADER.size] = _HEADER.pack(number, len(data), crc32(data))
 
-    def read(self) -> bytes:
-        """Return the document; b"" for none, or if it was replaced during every read."""
+    def read(self) -> tuple[int, bytes]:
+        """Return number and document.
+
+        Raises:
+            TimeoutError: the document changed during every try.
+        """
         for _ in range(TRIES):
-            number, length, checksum = _HEADER.unpack_from(self._memory)
-            data = self._memory[self._start(number) : self._start(number) + length]
+            number, length, checksum = _HEADER.unpack(self._memory[: _HEADER.size])
+            start = self._start(number)
+            data = self._memory[start : start + length]
             if crc32(data) == checksum:
-                return data
-        return b""
+                return number, data
+            time.sleep(0.001)
+        raise TimeoutError("a shared document changes faster than it can be read")
 
     def _start(self, number: int) -> int:
         return _PAGE + (number & 1) * self._limit

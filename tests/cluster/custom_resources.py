@@ -11,7 +11,9 @@ from tests.cluster.control_plane import ControlPlane, Object, Refused
 from tests.process_tree import wait_for
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-SET_BY_SERVER = tuple("uid resourceVersion creationTimestamp generation managedFields deletionTimestamp deletionGracePeriodSeconds".split())
+SET_BY_SERVER = frozenset(
+    ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds")
+)
 
 
 def definition(group: str, kind: str, versions: Iterable[str] = ("v1",), scope: str = "Namespaced") -> Object:

@@ -16,7 +16,7 @@ from telegen.kubestate.custom.reading import Read, read_entries
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """What the settings select, as text.
+    """Configuration that the settings select, as text.
 
     Attributes:
         name: name of the file or of the setting.
