@@ -34,6 +34,7 @@ class Inherited:
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
         web_file: content of the web configuration file.
+        root_problems: what is wrong with the paths of the node's file systems, one line each.
         listeners: the listening sockets by setting.
     """
 
@@ -46,6 +47,7 @@ class Inherited:
         self.uid = SharedText()
         self.lease_problem = SharedText()
         self.log = SharedText()
+        self.root_problems = SharedBytes("root-problems")
         self.web_file = SharedBytes("web-file")
         self._reviews: ReviewQueue | None = None
         self._environ = environ
@@ -134,6 +136,7 @@ class Inherited:
             shard=self.shard,
             uid=self.uid,
             web_file=self.web_file,
+            root_problems=self.root_problems,
             reviews=self._reviews if plan.reviews_tokens else None,
             statuses=self._statuses,
             group=plan.group,

@@ -216,7 +216,7 @@ STATE, CADVISOR = "kube_metrics.kube_state", "kube_metrics.cadvisor"
         ("web.threads", 2, {"web"}),
         ("kube_metrics.metrics_path", "/other", {"web"}),
         (f"{CADVISOR}.collect_interval", 5.0, {"sample"}),
-        (f"{CADVISOR}.root", "/host", {"sample", "web"}),
+        (f"{CADVISOR}.root", "/host", {"sample"}),
         (f"{CADVISOR}.metric_denylist", ("x",), {"sample"}),
         (f"{STATE}.metric_denylist", ("x",), {"watch-pods"}),
         (f"{STATE}.use_apiserver_cache", True, {"sample", "watch-pods"}),
