@@ -242,7 +242,7 @@ def test_questions_of_other_processes(shared: Shared) -> None:
     ],
 )
 def test_gaps_of_older_kernels(version: int, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a kernel cannot restrict has a line in the log."""
+    """A gap of the kernel has a line in the log."""
     monkeypatch.setattr(landlock, "version", lambda: version)
     assert landlock.missing() == line
 
