@@ -34,8 +34,8 @@ def protect_memory(shared: Shared) -> None:
     """
     for arena in shared.arenas.values():
         arena.protect()
-    regions = (shared.deadlines, shared.lease_problem, shared.log, shared.shard, shared.uid, shared.web_file, shared.root_problems)
-    for region in (*regions, *shared.statuses.values()):
+    regions = (shared.deadlines, shared.lease_problem, shared.log, shared.shard, shared.uid, shared.web_file)
+    for region in (*regions, shared.root_problems, shared.custom, *shared.notes.values(), *shared.statuses.values()):
         region.protect()
     shared.heartbeats.prepare_protection()
     if shared.reviews:

@@ -63,7 +63,7 @@ def test_list(representation: Any, reads: tuple[str, ...]) -> None:
 def test_objects_without_annotations() -> None:
     """Null or malformed annotations are left as they are."""
     reader = EventReader(Collection("/x"), Noted())
-    for annotations in (None, [], "x"):
-        obj = {"metadata": {"name": "a", "uid": "u", "annotations": annotations}}
+    for value in (None, [], "x"):
+        obj = {"metadata": {"name": "a", "uid": "u", "annotations": value}}
         (event,) = reader.events([json.dumps({"type": "ADDED", "object": obj}).encode()])
-        assert event[1]["metadata"]["annotations"] == annotations
+        assert event[1]["metadata"]["annotations"] == value
