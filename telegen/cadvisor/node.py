@@ -13,6 +13,7 @@ from functools import cached_property
 from telegen.cadvisor.cgroups.control_files import ABSENT, ControlFiles
 from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.cgroups.hierarchy import Mount
+from telegen.cadvisor.rooted import resolve_below
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,13 @@ class Roots:
     def host_path(self, path: str) -> str:
         """Path of a host's file as this process sees it; `path` begins with a slash."""
         return self.host.rstrip("/") + path
+
+    def resolved_path(self, path: str) -> str:
+        """Path as of `host_path`, with links resolved below the host's `/`; unresolved if there is no such file."""
+        try:
+            return resolve_below(self.host, path)
+        except OSError:
+            return self.host_path(path)
 
 
 @dataclass

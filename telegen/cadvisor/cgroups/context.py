@@ -12,8 +12,22 @@ from telegen.cadvisor.node import Node
 
 T = TypeVar("T")
 
+_STARTTIME = 22 - 3
+"""Index of the field starttime behind the name."""
+
 ENDED = frozenset((errno.ENOENT, errno.ESRCH))
 """errno of a file of a process that has ended."""
+
+
+def start_ticks(proc: str, pid: int) -> int | None:
+    """Start of a process in ticks since the boot (starttime of proc_pid_stat(5)); None if it cannot be read."""
+    try:
+        with open(f"{proc}/{pid}/stat", "rb") as file:
+            # Field 2, the name in parentheses, may contain blanks and parentheses.
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return int(fields[_STARTTIME]) if len(fields) > _STARTTIME else None
 
 
 class Context:
@@ -64,6 +78,21 @@ class Context:
         if self._pids is None:
             self._pids = self.pids_below(self.processes_folder(), self.cgroup.kind == "container")
         return self._pids
+
+    def first_pids(self) -> list[int]:
+        """Process ids as `pids`, those of the cgroup itself before those of nested ones, the oldest first.
+
+        The first process of a container decides its mounts and its network: processes in nested cgroups may belong to
+        containers inside it (Docker in Docker).
+        """
+        folder = self.processes_folder()
+        return self.oldest_first(folder, self.pids())
+
+    def oldest_first(self, folder: str, pids: list[int]) -> list[int]:
+        """Sort process ids: those in the cgroup's folder itself before all others, then by start time."""
+        # PERF: 10 us for each process; called only when a process is chosen, which is then kept.
+        own, proc = set(self.pids_below(folder, recursive=False)), self.node.roots.proc
+        return sorted(pids, key=lambda pid: (pid not in own, start_ticks(proc, pid) or 0, pid))
 
     def processes_folder(self) -> str:
         """The cgroup's folder in the first hierarchy that is mounted of those with a usable cgroup.procs; "" if none is."""

@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Optional
 
+from telegen.cadvisor.cgroups.container_mounts import MountReader
 from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.identity.bundles import Bundles
 from telegen.cadvisor.identity.extra_labels import ExtraLabels, allowlist_filter
 from telegen.cadvisor.identity.labels import BASE
 from telegen.cadvisor.identity.oci import CONTAINERD, CRIO, DOCKER, SANDBOX, Bundle
 from telegen.cadvisor.identity.pods import Container, NamespaceIndex, Pod, PodIndex
+from telegen.cadvisor.node import Roots
 from telegen.config.model import Cadvisor
 
 _NO_BUNDLE = Bundle("", "")
@@ -111,7 +113,7 @@ class LabelResolver:
         """Search for the runtime's file of a container; True if this call has found it."""
         if entry.bundle is not _NO_BUNDLE or not entry.cgroup.container_id:
             return False
-        found = self._bundles.find(entry.cgroup.container_id)
+        found = self._bundles.find(entry.cgroup.container_id, entry.cgroup)
         if found is None:
             return False
         entry.bundle = found
@@ -166,7 +168,9 @@ def make_label_resolver(settings: Cadvisor) -> LabelResolver:
     """Return a resolver for these settings, with empty indexes of pods and namespaces."""
     pods = PodIndex(allowlist_filter(settings.pod_labels), allowlist_filter(settings.pod_annotations))
     namespaces = NamespaceIndex(allowlist_filter(settings.namespace_labels))
-    return LabelResolver(Bundles(settings.root), pods, namespaces, ExtraLabels(settings))
+    roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
+    bundles = Bundles(settings.root, proc=settings.proc_root, mounts=MountReader(roots))
+    return LabelResolver(bundles, pods, namespaces, ExtraLabels(settings))
 
 
 def _is_sandbox(bundle: Bundle, pod: Optional[Pod], container: Optional[Container]) -> bool:
