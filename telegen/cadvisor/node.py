@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from telegen.cadvisor.cgroups.control_files import ABSENT, ControlFiles
 from telegen.cadvisor.cgroups.discovery import Cgroup
@@ -37,6 +38,22 @@ class Roots:
             return self.host_path(path)
 
 
+class ContainerFacts:
+    """Facts of containers that control files do not have. This source knows none; subclasses know some."""
+
+    def is_sandbox(self, cgroup: Cgroup) -> bool:
+        """True for a container that is known to be the sandbox (pause container) of its pod, which owns the pod's network."""
+        return False
+
+    def host_network(self, cgroup: Cgroup) -> bool:
+        """True for a container or pod that is known to use the node's network."""
+        return False
+
+    def joins_network(self, cgroup: Cgroup) -> bool:
+        """True for a container that is known to use the network of another container, or of the node."""
+        return False
+
+
 @dataclass
 class Node:
     """Files, errors and hardware facts of one node.
@@ -45,9 +62,11 @@ class Node:
         roots: mount points of the host's file systems.
         files: control files that stay open between passes.
         device: maps a device number to a name: `8:0` to `/dev/sda`, or to `8:0` if it has no name.
-        is_sandbox: True for a container that is known to be the sandbox (pause container) of its pod.
+        facts: facts of containers from their runtimes and the API.
         errors: errors since the start by reason: `malformed`, or the name of an errno.
         mounts: controller to its mount (see `hierarchy`), refreshed by each pass. Contexts are discarded when it changes.
+        contexts: contexts of all cgroups that this pass shows.
+        per_pass: values of `PerPass`, by their accessor; only `PerPass` uses it.
         now: Unix time of the pass.
         passes: number of completed passes.
         failed: True if this pass has counted an error.
@@ -56,9 +75,11 @@ class Node:
     roots: Roots = Roots()
     files: ControlFiles = field(default_factory=ControlFiles)
     device: Callable[[str], str] = str
-    is_sandbox: Callable[[Cgroup], bool] = lambda cgroup: False
+    facts: ContainerFacts = field(default_factory=ContainerFacts)
     errors: Counter[str] = field(default_factory=Counter)
     mounts: Mapping[str, Mount] = field(default_factory=dict)
+    contexts: Collection[Any] = ()
+    per_pass: dict[Any, Any] = field(default_factory=dict)
     now: float = 0.0
     passes: int = 0
     failed: bool = False

@@ -129,13 +129,18 @@ class Sampler:
         # Labels are resolved for all cgroups before the first is read: a pod takes its name from its containers.
         cgroups = list(_all_cgroups(node.mounts))
         self._labels.begin_pass(cgroups)
+        shown: list[tuple[Context, tuple[str, ...]]] = []
         for cgroup in cgroups:
             values = self._labels.labels(cgroup)
             if self._is_shown(cgroup, values):
                 contexts[cgroup.id] = context = known.get(cgroup.id) or Context(cgroup, node)
                 context.begin_pass()
-                for run in self._per_cgroup:
-                    run.visit(context, values)
+                shown.append((context, values))
+        # Complete before the first read: a network that several containers share is shown on one of them.
+        node.contexts, node.per_pass = contexts.values(), {}
+        for context, values in shown:
+            for run in self._per_cgroup:
+                run.visit(context, values)
         has_ended = self._end_missing(contexts)
         # Without a mount nothing is read, so no read would report an error.
         node.failed = node.failed or not node.mounts

@@ -145,7 +145,7 @@ def sample(options: argparse.Namespace) -> int:
         print("\n".join(f"telegen: {line}" for line in wrong), file=sys.stderr)
         return FAILED
     labels = make_label_resolver(settings)
-    node = Node(roots, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
+    node = Node(roots, device=Devices(roots.proc, roots.sys), facts=labels)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)

@@ -38,7 +38,7 @@ def make(host: Path, root: Path) -> Pages:
     settings = settings_of(host, root)
     names = make_label_resolver(settings)
     roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
-    return Pages(Node(roots, is_sandbox=names.is_sandbox, errors=names.errors), settings, names)
+    return Pages(Node(roots, facts=names, errors=names.errors), settings, names)
 
 
 def samples(page: str) -> Iterator[tuple[str, str]]:

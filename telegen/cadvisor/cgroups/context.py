@@ -23,10 +23,15 @@ def start_ticks(proc: str, pid: int) -> int | None:
     """Start of a process in ticks since the boot (starttime of proc_pid_stat(5)); None if it cannot be read."""
     try:
         with open(f"{proc}/{pid}/stat", "rb") as file:
-            # Field 2, the name in parentheses, may contain blanks and parentheses.
-            fields = file.read().rpartition(b")")[2].split()
+            return parse_start(file.read())
     except OSError:
         return None
+
+
+def parse_start(stat: bytes) -> int | None:
+    """Parse the field starttime of /proc/PID/stat; None if it is absent."""
+    # Field 2, the name in parentheses, may contain blanks and parentheses.
+    fields = stat.rpartition(b")")[2].split()
     return int(fields[_STARTTIME]) if len(fields) > _STARTTIME else None
 
 
@@ -148,4 +153,18 @@ class PerCgroup(Generic[T]):
             value: T = context.state[self]
         except KeyError:
             value = context.state[self] = self._create(context)
+        return value
+
+
+class PerPass(Generic[T]):
+    """Typed accessor of a value that is computed once per pass, from all cgroups: `owners = _owners(node)`."""
+
+    def __init__(self, create: Callable[[Node], T]) -> None:
+        self._create = create
+
+    def __call__(self, node: Node) -> T:
+        try:
+            value: T = node.per_pass[self]
+        except KeyError:
+            value = node.per_pass[self] = self._create(node)
         return value

@@ -15,7 +15,7 @@ from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.cgroups.mountinfo import FileSystem
 from telegen.cadvisor.identity.host_files import HostFiles
 from telegen.cadvisor.identity.mount_locations import find_mount_locations
-from telegen.cadvisor.identity.oci import PODMAN, Bundle, parse_docker, parse_oci
+from telegen.cadvisor.identity.oci import DOCKER, PODMAN, Bundle, parse_docker, parse_network_mode, parse_oci
 from telegen.cadvisor.identity.runtime_arguments import Arguments, read_arguments
 from telegen.cadvisor.identity.runtime_folders import Location, find_locations
 from telegen.cadvisor.identity.storage_lists import StorageLists
@@ -133,16 +133,23 @@ class Bundles:
             if content is None:
                 continue
             try:
-                bundle = parse(content, id)
+                return self._completed(parse(content, id), id, location)
             except ValueError:
                 # Possibly half-written: tried again after the delay.
                 self.errors["malformed"] += 1
-                continue
-            return self._with_storage(bundle, id, location) if bundle.runtime == PODMAN else bundle
         return None
 
-    def _with_storage(self, bundle: Bundle, id: str, location: Location) -> Bundle:
-        """Add podman's name and image, which only the lists of containers/storage have."""
+    def _completed(self, bundle: Bundle, id: str, location: Location) -> Bundle:
+        """Add what other files of the runtime have.
+
+        Raises:
+            ValueError: a file is malformed.
+        """
+        if bundle.runtime == DOCKER:
+            content = self._files.read(f"{location.folder}/{id}/hostconfig.json", location.user)
+            return replace(bundle, joins_network=content is not None and parse_network_mode(content))
+        if bundle.runtime != PODMAN:
+            return bundle
         uid = location.user.uid if location.user else None
         name, image = self._storage.find(id, location.storage, uid) or (id, "")
         return replace(bundle, name=name, image=image)

@@ -18,7 +18,7 @@ from telegen.cadvisor.identity.extra_labels import ExtraLabels, allowlist_filter
 from telegen.cadvisor.identity.labels import BASE
 from telegen.cadvisor.identity.oci import CONTAINERD, CRIO, DOCKER, SANDBOX, Bundle
 from telegen.cadvisor.identity.pods import Container, NamespaceIndex, Pod, PodIndex
-from telegen.cadvisor.node import Roots
+from telegen.cadvisor.node import ContainerFacts, Roots
 from telegen.config.model import Cadvisor
 
 _NO_BUNDLE = Bundle("", "")
@@ -26,8 +26,8 @@ _NAMING_RUNTIMES = (CRIO, DOCKER)
 """Runtimes that give containers full names, and sandboxes the container name POD."""
 
 
-class LabelResolver:
-    """A `LabelSource`. Not safe for threads, except that other threads may fill the indexes."""
+class LabelResolver(ContainerFacts):
+    """A `LabelSource` with facts of containers. Not safe for threads, except that other threads may fill the indexes."""
 
     def __init__(self, bundles: Bundles, pods: PodIndex, namespaces: NamespaceIndex, extra: ExtraLabels) -> None:
         """Create a resolver.
@@ -77,18 +77,20 @@ class LabelResolver:
         return self._entries[cgroup.id].values
 
     def is_sandbox(self, cgroup: Cgroup) -> bool:
-        """True for a container that is known to be the sandbox of its pod, which owns the pod's network namespace."""
         entry = self._entries.get(cgroup.id)
         return entry is not None and entry.is_sandbox
 
     def host_network(self, cgroup: Cgroup) -> bool:
-        """True for a container or pod that is known to use the node's network."""
         entry = self._entries.get(cgroup.id)
         if entry is None:
             return False
         if entry.pod:
             return entry.pod.host_network
         return bool(self._by_uid.get(cgroup.pod_uid, entry.bundle).host_network)
+
+    def joins_network(self, cgroup: Cgroup) -> bool:
+        entry = self._entries.get(cgroup.id)
+        return entry is not None and entry.bundle.joins_network
 
     @property
     def unknown(self) -> int:

@@ -30,6 +30,7 @@ class Bundle:
         namespace, pod, pod_uid, container: names in Kubernetes; "" outside pods, or if the file does not have them.
         is_sandbox: True for the pause container, which holds the pod's namespaces.
         host_network: True if it uses the node's network; None if the file does not show it.
+        joins_network: True if it uses the network of another container, or of the node.
     """
 
     runtime: str
@@ -41,6 +42,7 @@ class Bundle:
     container: str = ""
     is_sandbox: bool = False
     host_network: Optional[bool] = None
+    joins_network: bool = False
 
 
 def parse_oci(content: bytes, id: str) -> Bundle:
@@ -111,6 +113,15 @@ def parse_docker(content: bytes, id: str) -> Bundle:
         is_sandbox,
         "host" in mapping(mapping(state, "NetworkSettings"), "Networks") if is_sandbox or not pod else None,
     )
+
+
+def parse_network_mode(content: bytes) -> bool:
+    """Parse Docker's hostconfig.json; True for `--network container:NAME` and `--network host`.
+
+    Raises:
+        ValueError: the content is not a JSON object.
+    """
+    return text(_object(content), "NetworkMode").partition(":")[0] in ("container", "host")
 
 
 def parse_storage(content: bytes) -> dict[str, tuple[str, str]]:
