@@ -154,6 +154,13 @@ class Cadvisor(Section, frozen=True):
         Duration,
         text("Time between two measurements of the disk usage of containers, which take at most 5 % of a CPU; 0s: none."),
     ] = Duration(60)
+    linger: Annotated[
+        Duration,
+        text(
+            "Time for which the last series of a container that has ended are kept, with their last container_last_seen; a container "
+            "of the same name ends it; 0s: none."
+        ),
+    ] = Duration(0)
     disk_io_enabled: Annotated[bool, text("Collect disk I/O.")] = True
     network_enabled: Annotated[bool, text("Collect network counters.")] = True
     per_cpu_enabled: Annotated[bool, text("Collect CPU time of each CPU instead of the sum; on cgroup v1 only.")] = False

@@ -40,18 +40,20 @@ class Context:
 
     Attributes:
         exists: True once a collector has read something in this pass.
+        labels: values of the cgroup's labels in this pass.
         state: values of `PerCgroup`, by their accessor; only `PerCgroup` uses it.
     """
 
-    __slots__ = ("cgroup", "node", "exists", "state", "_pids")
+    __slots__ = ("cgroup", "node", "exists", "labels", "state", "_pids")
 
     def __init__(self, cgroup: Cgroup, node: Node) -> None:
         self.cgroup, self.node = cgroup, node
         self.state: dict[PerCgroup[Any], Any] = {}
         self.begin_pass()
 
-    def begin_pass(self) -> None:
+    def begin_pass(self, labels: tuple[str, ...] = ()) -> None:
         """Discard the results of the previous pass."""
+        self.labels = labels
         self.exists = False
         self._pids: Optional[list[int]] = None
 
@@ -64,6 +66,10 @@ class Context:
         """Path of the cgroup in the controller's hierarchy; "" without the controller. The folder need not exist."""
         mount, id = self.node.mounts.get(controller), self.cgroup.id
         return "" if mount is None else mount.path if id == "/" else mount.path + id
+
+    def has_ended(self) -> bool:
+        """True if the cgroup has been removed since the pass began."""
+        return not os.path.isdir(self.processes_folder())
 
     def read(self, controller: str, name: str) -> bytes | None:
         """Content of a control file; None if it is absent or unreadable. The latter is counted."""
