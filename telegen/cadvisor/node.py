@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.control_files import ABSENT, ControlFiles
 from telegen.cadvisor.cgroups.discovery import Cgroup
@@ -38,6 +38,18 @@ class Roots:
             return self.host_path(path)
 
 
+class RuntimeState(NamedTuple):
+    """State of a container that its runtime keeps.
+
+    Attributes:
+        health: 1 healthy, 0 starting or unhealthy, -1 without a health check; None if unknown.
+        restarts: restarts by the restart policy; None if unknown.
+    """
+
+    health: Optional[int]
+    restarts: Optional[int]
+
+
 class ContainerFacts:
     """Facts of containers that control files do not have. This source knows none; subclasses know some."""
 
@@ -52,6 +64,14 @@ class ContainerFacts:
     def joins_network(self, cgroup: Cgroup) -> bool:
         """True for a container that is known to use the network of another container, or of the node."""
         return False
+
+    def state(self, cgroup: Cgroup) -> Optional[RuntimeState]:
+        """State of a container; None if its runtime keeps none."""
+        return None
+
+    def folder(self, cgroup: Cgroup) -> str:
+        """Folder of the files of a container of Docker, with its log, as this process sees it; "" for any other."""
+        return ""
 
 
 @dataclass

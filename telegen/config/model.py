@@ -182,6 +182,13 @@ class Cadvisor(Section, frozen=True):
     ] = ()
     pod_annotations: Annotated[Names, text("Pod annotations to add in the same way, as annotation_NAME.")] = ()
     namespace_labels: Annotated[Names, text("Namespace labels to add in the same way, as namespace_label_NAME.")] = ()
+    container_labels: Annotated[
+        Names,
+        text("Labels of containers of Docker, podman and CRI-O to add as container_label_NAME; each may have one `*`."),
+    ] = ()
+    container_env: Annotated[
+        Names, text("Environment variables of containers to add as container_env_NAME; each may have one `*`.")
+    ] = ()
     workload: Annotated[
         bool, text("Add the owner of the pod to every series of a container, as workload and workload_kind.")
     ] = False

@@ -224,9 +224,13 @@ def _folders(context: Context) -> tuple[str, ...] | None:
     found = [mount for mount in mounted if mount.point == "/"]
     # The last mount on / hides the ones below it.
     upper = option(found[-1].options, "upperdir") if found and found[-1].type == "overlay" else ""
+    path, log = context.node.roots.resolved_path, context.node.facts.folder(context.cgroup)
+    if upper and not upper.startswith("/") and log:
+        # Docker names many layers below its own folder, since the options of a mount are limited to a page.
+        return (f"{log.rpartition('/containers/')[0]}/overlay2/{upper}", log)
     if not upper.startswith("/"):
         return ()
-    path = context.node.roots.resolved_path
     docker = _docker(upper)
-    logs = (path(f"{docker[1]}/containers/{context.cgroup.container_id}"),) if docker else ()
-    return (path(upper), *logs)
+    if docker and not log:
+        log = path(f"{docker[1]}/containers/{context.cgroup.container_id}")
+    return (path(upper), log) if log else (path(upper),)

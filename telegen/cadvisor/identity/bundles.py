@@ -8,17 +8,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Optional, Protocol
 
 from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.cgroups.mountinfo import FileSystem
 from telegen.cadvisor.identity.host_files import HostFiles
 from telegen.cadvisor.identity.mount_locations import find_mount_locations
-from telegen.cadvisor.identity.oci import DOCKER, PODMAN, Bundle, parse_docker, parse_network_mode, parse_oci
+from telegen.cadvisor.identity.oci import Bundle
+from telegen.cadvisor.identity.pods import KeyFilter
 from telegen.cadvisor.identity.runtime_arguments import Arguments, read_arguments
+from telegen.cadvisor.identity.runtime_files import Found, RuntimeFiles
 from telegen.cadvisor.identity.runtime_folders import Location, find_locations
-from telegen.cadvisor.identity.storage_lists import StorageLists
 
 BACKOFF = (5.0, 300.0)
 """First and last delay in seconds until an unknown container is looked up again; the delay doubles in between."""
@@ -28,13 +29,6 @@ REFRESH = 5.0
 
 SCAN = 60.0
 """Minimum seconds between two reads of all command lines."""
-
-_FILES = {
-    "oci": ("config.json", parse_oci),
-    "docker": ("config.v2.json", parse_docker),
-    "storage": ("userdata/config.json", parse_oci),
-}
-"""Name of the file in a container's folder, and its parser, by kind of the location."""
 
 
 class Mounts(Protocol):
@@ -48,7 +42,7 @@ class Mounts(Protocol):
 
 
 class Bundles:
-    """Cache of the runtimes' files; each file is read once. Not safe for threads."""
+    """Cache of the runtimes' files. Each is read once; those of Docker and podman again when they change. Not safe for threads."""
 
     def __init__(
         self,
@@ -56,6 +50,8 @@ class Bundles:
         clock: Callable[[], float] = time.monotonic,
         proc: str = "",
         mounts: Optional[Mounts] = None,
+        labels: KeyFilter = lambda key: False,
+        env: KeyFilter = lambda key: False,
     ) -> None:
         """Create an empty cache.
 
@@ -63,10 +59,11 @@ class Bundles:
             root: the host's `/` as this process sees it.
             proc: the host's /proc, for the options of the runtimes; "": not read.
             mounts: reader of the mounts that lead to a runtime without a known folder; None: not used.
+            labels, env: filters of the labels and environment variables that are kept.
         """
         self._files, self._clock, self._proc, self._mounts = HostFiles(root), clock, proc, mounts
-        self._storage = StorageLists(self._files)
-        self._found: dict[str, Bundle] = {}
+        self._runtime = RuntimeFiles(self._files, labels, env)
+        self._found: dict[str, Found] = {}
         self._missing: dict[str, _Missing] = {}
         self._locations: list[Location] = []
         self._locations_until = self._arguments_until = float("-inf")
@@ -84,9 +81,9 @@ class Bundles:
             id: 64 hexadecimal digits, as in the name of the cgroup.
             cgroup: the container's cgroup, by which its mounts are found.
         """
-        found = self._found.get(id)
-        if found:
-            return found
+        known = self._found.get(id)
+        if known:
+            return known.bundle
         missing = self._missing.get(id)
         if missing and self._clock() < missing.retry_at:
             return None
@@ -98,7 +95,24 @@ class Bundles:
             delay = min(missing.delay * 2, BACKOFF[1]) if missing else BACKOFF[0]
             # The delay doubles, since a container that stays unknown usually belongs to a runtime without such files.
             self._missing[id] = _Missing(delay, self._clock() + delay)
-        return found
+        return found.bundle if found else None
+
+    def refreshed(self, id: str) -> Optional[Bundle]:
+        """Return the new bundle of a container whose files have changed; None if nothing has changed."""
+        known = self._found.get(id)
+        if known is None or not known.has_changed():
+            return None
+        # A file that is malformed or gone at the moment leaves the known bundle, and is read again in the next pass.
+        found = self._runtime.read(id, known.location)
+        if found is None:
+            return None
+        self._found[id] = found
+        return found.bundle if found.bundle != known.bundle else None
+
+    def folder(self, id: str) -> str:
+        """Return the folder of a container's files as this process sees it; "" if none is known."""
+        known = self._found.get(id)
+        return known.folder if known else ""
 
     def keep(self, ids: Set[str]) -> None:
         """Drop all other containers."""
@@ -107,8 +121,8 @@ class Bundles:
         for id in self._missing.keys() - ids:
             del self._missing[id]
 
-    def _look_up(self, id: str, cgroup: Optional[Cgroup]) -> Optional[Bundle]:
-        """Read the file of a container in the known folders, then in those that exist by now, then where its mounts lead."""
+    def _look_up(self, id: str, cgroup: Optional[Cgroup]) -> Optional[Found]:
+        """Read the files of a container in the known folders, then in those that exist by now, then where its mounts lead."""
         found = self._first(id, self._locations)
         if found is None and self._clock() >= self._locations_until:
             self._locations_until = self._clock() + REFRESH
@@ -124,35 +138,10 @@ class Bundles:
             self._arguments = read_arguments(self._proc)
         return find_locations(self._files, self._arguments)
 
-    def _first(self, id: str, locations: Iterable[Location]) -> Optional[Bundle]:
-        """Read the first file that exists and is well-formed."""
+    def _first(self, id: str, locations: Iterable[Location]) -> Optional[Found]:
+        """Read the first location that has the container."""
         # PERF: 40 us for each location without the container.
-        for location in locations:
-            name, parse = _FILES[location.kind]
-            content = self._files.read(f"{location.folder}/{id}/{name}", location.user)
-            if content is None:
-                continue
-            try:
-                return self._completed(parse(content, id), id, location)
-            except ValueError:
-                # Possibly half-written: tried again after the delay.
-                self.errors["malformed"] += 1
-        return None
-
-    def _completed(self, bundle: Bundle, id: str, location: Location) -> Bundle:
-        """Add what other files of the runtime have.
-
-        Raises:
-            ValueError: a file is malformed.
-        """
-        if bundle.runtime == DOCKER:
-            content = self._files.read(f"{location.folder}/{id}/hostconfig.json", location.user)
-            return replace(bundle, joins_network=content is not None and parse_network_mode(content))
-        if bundle.runtime != PODMAN:
-            return bundle
-        uid = location.user.uid if location.user else None
-        name, image = self._storage.find(id, location.storage, uid) or (id, "")
-        return replace(bundle, name=name, image=image)
+        return next((found for location in locations if (found := self._runtime.read(id, location))), None)
 
 
 @dataclass(frozen=True)

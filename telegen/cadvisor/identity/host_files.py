@@ -32,12 +32,13 @@ class HostFiles:
     """Reader of the host's files by their path on the host. Not safe for threads.
 
     Attributes:
+        root: the host's `/` as this process sees it.
         errors: errors by reason: `malformed`, `too_large`, `foreign`, or the name of an errno.
     """
 
     def __init__(self, root: str) -> None:
         """`root`: the host's `/` as this process sees it."""
-        self._root = root
+        self.root = root
         self.errors: Counter[str] = Counter()
 
     def read(self, path: str, user: Optional[UserFolder] = None) -> Optional[bytes]:
@@ -48,7 +49,7 @@ class HostFiles:
         """
         try:
             # Not blocking: the file may be a pipe.
-            file, real = open_below(self._root, path, os.O_RDONLY | os.O_NONBLOCK)
+            file, real = open_below(self.root, path, os.O_RDONLY | os.O_NONBLOCK)
             with open(file, "rb") as opened:
                 status = os.fstat(file)
                 if user and status.st_uid != user.uid and not self._is_inside(real, user.path):
@@ -58,7 +59,7 @@ class HostFiles:
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
                 content = opened.read(MAX_BYTES + 1)
         except OSError as error:
-            self._count(error)
+            self.count(error)
             return None
         if len(content) > MAX_BYTES:
             self.errors["too_large"] += 1
@@ -68,28 +69,29 @@ class HostFiles:
     def names(self, path: str) -> list[str]:
         """Return the names in a folder, sorted; none if it is absent or unreadable."""
         try:
-            return sorted(os.listdir(resolve_below(self._root, path)))
+            return sorted(os.listdir(resolve_below(self.root, path)))
         except OSError as error:
-            self._count(error)
+            self.count(error)
             return []
 
     def is_folder(self, path: str) -> bool:
         try:
-            return os.path.isdir(resolve_below(self._root, path))
+            return os.path.isdir(resolve_below(self.root, path))
         except OSError:
             return False
 
     def real_path(self, path: str) -> Optional[str]:
         """Return the path of an existing file as this process sees it, without links; None for any other."""
         try:
-            return resolve_below(self._root, path)
+            return resolve_below(self.root, path)
         except OSError:
             return None
 
     def _is_inside(self, real: str, folder: str) -> bool:
-        found, root = self.real_path(folder), self._root.rstrip("/")
+        found, root = self.real_path(folder), self.root.rstrip("/")
         return found is not None and f"{root}{real}".startswith(f"{found}/")
 
-    def _count(self, error: OSError) -> None:
+    def count(self, error: OSError) -> None:
+        """Count an error, unless the file is absent."""
         if error.errno not in _ABSENT:
             self.errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1

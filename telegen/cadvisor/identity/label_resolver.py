@@ -18,7 +18,7 @@ from telegen.cadvisor.identity.extra_labels import ExtraLabels, allowlist_filter
 from telegen.cadvisor.identity.labels import BASE
 from telegen.cadvisor.identity.oci import CONTAINERD, CRIO, DOCKER, SANDBOX, Bundle
 from telegen.cadvisor.identity.pods import Container, NamespaceIndex, Pod, PodIndex
-from telegen.cadvisor.node import ContainerFacts, Roots
+from telegen.cadvisor.node import ContainerFacts, Roots, RuntimeState
 from telegen.config.model import Cadvisor
 
 _NO_BUNDLE = Bundle("", "")
@@ -60,15 +60,23 @@ class LabelResolver(ContainerFacts):
             if len(self._extra.names) + len(BASE) != len(self.names):
                 self.names = (*BASE, *self._extra.names)
             self._revisions = revisions
-        before, self._entries, others = self._entries, {}, []
+        before, self._entries = self._entries, {}
+        found: set[str] = set()
         for cgroup in cgroups:
             entry = before.get(cgroup.id)
             if entry is None or entry.cgroup != cgroup:
                 entry = _Entry(cgroup)
             self._entries[cgroup.id] = entry
-            if cgroup.kind != "container":
+            if cgroup.kind == "container" and self._find_bundle(entry):
+                found.add(cgroup.id)
+        if found and self._extra.add_container_keys(self._entries[id].bundle for id in found):
+            self.names = (*BASE, *self._extra.names)
+            has_changed = True
+        others = []
+        for id, entry in self._entries.items():
+            if entry.cgroup.kind != "container":
                 others.append(entry)
-            elif self._find_bundle(entry) or has_changed or not entry.values:
+            elif has_changed or not entry.values or id in found:
                 self._resolve(entry)
         self._resolve_others(others, has_changed)
 
@@ -90,7 +98,17 @@ class LabelResolver(ContainerFacts):
 
     def joins_network(self, cgroup: Cgroup) -> bool:
         entry = self._entries.get(cgroup.id)
-        return entry is not None and entry.bundle.joins_network
+        return entry is not None and (entry.bundle.joins_network or entry.bundle.host_network is True)
+
+    def state(self, cgroup: Cgroup) -> Optional[RuntimeState]:
+        entry = self._entries.get(cgroup.id)
+        if entry is None or (entry.bundle.health is None and entry.bundle.restarts is None):
+            return None
+        return RuntimeState(entry.bundle.health, entry.bundle.restarts)
+
+    def folder(self, cgroup: Cgroup) -> str:
+        entry = self._entries.get(cgroup.id)
+        return self._bundles.folder(cgroup.container_id) if entry and entry.bundle.runtime == DOCKER else ""
 
     @property
     def unknown(self) -> int:
@@ -112,10 +130,12 @@ class LabelResolver(ContainerFacts):
         self._bundles.keep({entry.cgroup.container_id for entry in self._entries.values()})
 
     def _find_bundle(self, entry: _Entry) -> bool:
-        """Search for the runtime's file of a container; True if this call has found it."""
-        if entry.bundle is not _NO_BUNDLE or not entry.cgroup.container_id:
+        """Search for the runtime's files of a container; True if this call has found them, or found them changed."""
+        id = entry.cgroup.container_id
+        if not id:
             return False
-        found = self._bundles.find(entry.cgroup.container_id, entry.cgroup)
+        known = entry.bundle is not _NO_BUNDLE
+        found = self._bundles.refreshed(id) if known else self._bundles.find(id, entry.cgroup)
         if found is None:
             return False
         entry.bundle = found
@@ -137,7 +157,7 @@ class LabelResolver(ContainerFacts):
         if cgroup.kind == "container":
             entry.is_sandbox = _is_sandbox(bundle, pod, entry.container)
             container, image, name = _container_labels(cgroup, bundle, pod, entry.container, entry.is_sandbox)
-        extra = self._extra.values(pod, self.namespaces.labels(namespace) if namespace else {})
+        extra = self._extra.values(pod, self.namespaces.labels(namespace) if namespace else {}, bundle)
         pod_name = bundle.pod or (pod.name if pod else "")
         values = (container, cgroup.id, image, name, namespace, pod_name, *extra)
         # The sampler compares tuples of values: an equal one stays the identical object.
@@ -171,7 +191,13 @@ def make_label_resolver(settings: Cadvisor) -> LabelResolver:
     pods = PodIndex(allowlist_filter(settings.pod_labels), allowlist_filter(settings.pod_annotations))
     namespaces = NamespaceIndex(allowlist_filter(settings.namespace_labels))
     roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
-    bundles = Bundles(settings.root, proc=settings.proc_root, mounts=MountReader(roots))
+    bundles = Bundles(
+        settings.root,
+        proc=settings.proc_root,
+        mounts=MountReader(roots),
+        labels=allowlist_filter(settings.container_labels),
+        env=allowlist_filter(settings.container_env),
+    )
     return LabelResolver(bundles, pods, namespaces, ExtraLabels(settings))
 
 
