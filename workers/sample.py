@@ -41,7 +41,13 @@ class SampleWorker(Worker):
         self._stores: list[MetricsStore] = []
         self._names = make_label_resolver(settings)
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
-        node = Node(roots, device=Devices(roots.proc, roots.sys), facts=self._names, errors=self._names.errors)
+        node = Node(
+            roots,
+            settings.raw_cgroups,
+            device=Devices(roots.proc, roots.sys),
+            facts=self._names,
+            errors=self._names.errors,
+        )
         sampler = Sampler(
             node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings), settings.linger
         )

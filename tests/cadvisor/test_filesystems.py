@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.mountinfo import mounts, option
 from telegen.cadvisor.collectors._layers import BATCH, LayerScanner, disk_usage, make_rest
 from telegen.cadvisor.collectors.filesystems import make_with, select

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.cgroups.control_files import ControlFiles
-from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.collector import Collector, Families
 from telegen.cadvisor.identity.labels import BASE
 from telegen.cadvisor.node import Node, Roots
@@ -49,7 +49,7 @@ class Host:
     def __init__(self, root: Path, linger: float) -> None:
         self.root, self.names = v2_tree(root), Named()
         # No file stays open: one that is removed here could still be read, unlike a control file.
-        self.pages = Pages(Node(Roots(str(root)), ControlFiles(limit=0)), Cadvisor(linger=Duration(linger)), self.names)
+        self.pages = Pages(Node(Roots(str(root)), files=ControlFiles(limit=0)), Cadvisor(linger=Duration(linger)), self.names)
 
     def start(self, id: str, name: str, **files: str) -> Path:
         """Start a container."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.cgroups.process import PROCESS_ENDED, Process
 from telegen.cadvisor.collectors.network import parse
 from telegen.cadvisor.collectors.tcp import count_states

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Optional
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.cgroups.hierarchy import find_mounts
 from telegen.cadvisor.cgroups.mountinfo import FileSystem, mounts
-from telegen.cadvisor.cgroups.process import Process
+from telegen.cadvisor.cgroups.process import PROCESS_ENDED, Process
+from telegen.cadvisor.cgroups.reading import MAX_BYTES, read_file
 from telegen.cadvisor.node import Node, Roots
-
-LIMIT = 1 << 20
-"""Maximum size of mountinfo in bytes."""
 
 
 def container_mounts(context: Context) -> Optional[list[FileSystem]]:
@@ -24,8 +22,10 @@ def container_mounts(context: Context) -> Optional[list[FileSystem]]:
             # Ended, or its id belongs to another process: try the next.
             continue
         try:
-            return list(mounts(process.read("mountinfo", LIMIT)))
-        except OSError:
+            return list(mounts(process.read("mountinfo", MAX_BYTES)))
+        except OSError as error:
+            if error.errno not in PROCESS_ENDED:
+                context.node.count_error(error)
             continue
         finally:
             process.close()
@@ -49,7 +49,6 @@ class MountReader:
     def of_host(self) -> list[FileSystem]:
         """Mounts of the host's first process; none if they cannot be read."""
         try:
-            with open(f"{self._roots.proc}/1/mountinfo", "rb") as file:
-                return list(mounts(file.read()))
+            return list(mounts(read_file(f"{self._roots.proc}/1/mountinfo")))
         except OSError:
             return []

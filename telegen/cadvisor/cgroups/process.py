@@ -11,10 +11,9 @@ import errno
 import os
 from functools import cached_property
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.context import ENDED, parse_start
-from telegen.cadvisor.cgroups.discovery import Cgroup
-
-CHUNK = 1 << 16
+from telegen.cadvisor.cgroups.reading import MAX_BYTES, read_file
 
 PROCESS_ENDED = frozenset((*ENDED, errno.EINVAL, None))
 """errno of reads from the folder of an ended process. None: ProcessLookupError of this module, without an errno."""
@@ -55,14 +54,10 @@ class Process:
             limit: maximum number of bytes.
 
         Raises:
-            OSError: the process has ended, or the file cannot be read.
+            OSError: the process has ended, or the file cannot be read; EFBIG: it is longer than the limit.
             ProcessLookupError: the process has changed its network namespace.
         """
-        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        try:
-            content = _read_all(file, limit)
-        finally:
-            os.close(file)
+        content = read_file(name, limit, self._folder)
         # Checked after the read: a process that calls setns(2) meanwhile shows the counters of its new namespace.
         if not self.is_current():
             raise ProcessLookupError(f"{name}: another network namespace")
@@ -76,7 +71,7 @@ class Process:
     def start(self) -> int:
         """Start in ticks since the boot; 0 if it cannot be read."""
         try:
-            return parse_start(self.read("stat", CHUNK)) or 0
+            return parse_start(self.read("stat", MAX_BYTES)) or 0
         except OSError:
             return 0
 
@@ -95,11 +90,7 @@ class Process:
         """True if one of the process's cgroups is the container's or nested in it."""
         # Paths are relative to the reader's cgroup namespace (cgroup_namespaces(7)), so only the container's name is compared.
         name = self.container.id.rpartition("/")[2]
-        file = os.open("cgroup", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        try:
-            lines = os.read(file, 65536).decode("utf-8", "surrogateescape").split("\n")
-        finally:
-            os.close(file)
+        lines = read_file("cgroup", folder=self._folder).decode("utf-8", "surrogateescape").split("\n")
         return any(name in line.split("/") for line in lines)
 
     def _namespace_inode(self) -> int | None:
@@ -108,12 +99,3 @@ class Process:
             return os.stat("ns/net", dir_fd=self._folder).st_ino
         except (PermissionError, FileNotFoundError):
             return None
-
-
-def _read_all(file: int, limit: int) -> bytes:
-    """Read a file of /proc, which returns about a page per call."""
-    parts, size = [], 0
-    while size < limit and (part := os.read(file, min(CHUNK, limit - size))):
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts)

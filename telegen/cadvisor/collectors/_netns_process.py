@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
+from telegen.cadvisor.cgroups.classification import Cgroup, Kind, classify
 from telegen.cadvisor.cgroups.context import Context, PerCgroup, PerPass
-from telegen.cadvisor.cgroups.discovery import Cgroup, Kind, classify
 from telegen.cadvisor.cgroups.process import PROCESS_ENDED, Process
 from telegen.cadvisor.node import Node
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Optional, Protocol
 
-from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.mountinfo import FileSystem
 from telegen.cadvisor.identity.host_files import HostFiles
 from telegen.cadvisor.identity.mount_locations import find_mount_locations
