@@ -98,5 +98,5 @@ def _oldest_process(context: Context) -> float | None:
 
 
 def _process_start(context: Context, pid: int) -> float | None:
-    ticks = start_ticks(context.node.roots.proc, pid)
-    return None if ticks is None else context.node.boot_time + ticks / os.sysconf("SC_CLK_TCK")
+    ticks, boot = start_ticks(context.node.roots.proc, pid), context.node.boot_time
+    return boot + ticks / os.sysconf("SC_CLK_TCK") if boot and ticks is not None else None
