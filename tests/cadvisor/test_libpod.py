@@ -137,7 +137,13 @@ def test_circle_of_pages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("log", "health"),
-    [('{"status":"healthy","failingStreak":0}', 1), ('{"status":"unhealthy"}', 0), ('{"status":"stopped"}', 0), ("{}", 0)],
+    [
+        ('{"Status":"healthy","FailingStreak":0,"Log":[]}', 1),
+        ('{"status":"healthy"}', 1),
+        ('{"Status":"unhealthy"}', 0),
+        ('{"Status":"stopped"}', 0),
+        ("{}", 0),
+    ],
 )
 def test_health_changes(tmp_path: Path, log: str, health: int) -> None:
     """A health check starts, then has the result of podman's log, as soon as the log changes; a half-written log changes nothing."""

@@ -63,10 +63,11 @@ def parse_oci(content: bytes, id: str) -> Bundle:
     """
     spec = _object(content)
     notes, env = mapping(spec, "annotations"), _environment(mapping(spec, "process").get("env"))
-    if text(notes, "io.container.manager") == "cri-o" or text(notes, _CRIO + "ContainerType"):
-        return _crio(notes, id, spec, env)
+    # First: podman writes annotations of CRI-O into the containers of its pods.
     if text(notes, "io.container.manager") == "libpod":
         return Bundle(PODMAN, id, host_network=_host_network(spec, True), env=env)
+    if text(notes, "io.container.manager") == "cri-o" or text(notes, _CRIO + "ContainerType"):
+        return _crio(notes, id, spec, env)
     is_sandbox = text(notes, _CRI + "container-type") == "sandbox"
     return Bundle(
         CONTAINERD,
@@ -141,7 +142,9 @@ def parse_health_log(content: bytes) -> int:
     Raises:
         ValueError: the content is not a JSON object.
     """
-    return health_number(text(_object(content), "status") or "starting")
+    log = _object(content)
+    # Versions differ in the spelling of the key.
+    return health_number(_first(log, "Status", "status") or "starting")
 
 
 def has_check(config: Values) -> bool:
