@@ -46,15 +46,6 @@ def test_list_in_pieces(tmp_path: Path, pieces: list[int]) -> None:
     files.close()
 
 
-@pytest.mark.usefixtures("pieces")
-def test_processes_of_a_container(tmp_path: Path) -> None:
-    """1,500 processes with ids of seven digits, 512 a page: all are counted."""
-    write(v2_tree(tmp_path) / "docker" / ID, cgroup_procs=PIDS)
-    pages = Pages(Node(Roots(str(tmp_path), str(tmp_path / "proc"))))
-    assert [samples(pages.page(), f"/docker/{ID}")["container_processes"] for _ in range(2)] == ["1500", "1500"]
-    pages.sampler.close()
-
-
 @pytest.mark.parametrize("length", [0, 1, SIZE - 1, SIZE, SIZE + 1, 3 * SIZE])
 def test_file_of_any_length(tmp_path: Path, length: int) -> None:
     """A file with one record is whole, shorter than the first read, as long, and longer; kept open or not."""
