@@ -112,6 +112,7 @@ SETS = (
         ("tests/cadvisor/runtime",),
         (*HOST, _program("containerd", "containerd"), _program("crun", "crun")),
     ),
+    TestSet("podman", "run podman", ("tests/cadvisor/podman",), (*HOST, _program("podman", "podman"), _program("nsenter", "util-linux"))),
     TestSet(
         "interpreter",
         "run the tests of `make check` on other versions of Python",

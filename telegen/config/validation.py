@@ -142,8 +142,8 @@ def _cluster_problems(config: Config) -> Iterator[str]:
 
 
 def _extra_label_problems(cadvisor: Cadvisor) -> Iterator[str]:
-    """Check the pod and namespace labels that are added to series of containers."""
-    for key in ("pod_labels", "pod_annotations", "namespace_labels"):
+    """Check the labels that are added to series of containers."""
+    for key in ("pod_labels", "pod_annotations", "namespace_labels", "container_labels", "container_env"):
         yield from _wildcard_problems(getattr(cadvisor, key), f"kube_metrics.cadvisor.{key}")
 
 
