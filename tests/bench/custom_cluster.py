@@ -41,11 +41,19 @@ def definition(number: int) -> Object:
 def thing(kind: int, number: int) -> Object:
     """Return an object."""
     conditions = [
-        {"type": f"Condition{one}", "status": "True" if (number + one) % 7 else "False", "reason": "Checked",
-         "message": "The check of this condition has ended without a finding.", "lastTransitionTime": "2026-03-04T05:06:07Z"}
+        {
+            "type": f"Condition{one}",
+            "status": "True" if (number + one) % 7 else "False",
+            "reason": "Checked",
+            "message": "The check of this condition has ended without a finding.",
+            "lastTransitionTime": "2026-03-04T05:06:07Z",
+        }
         for one in range(CONDITIONS)
     ]
-    zones = {f"zone-{one}": {"replicas": number % 9 + one, "ready": bool((number + one) % 5), "cost": f"{one}.25"} for one in range(ZONES)}
+    zones = {
+        f"zone-{one}": {"replicas": number % 9 + one, "ready": bool((number + one) % 5), "cost": f"{one}.25"} for one in range(ZONES)
+    }
+    environment = [{"name": f"VARIABLE_{one}", "value": "x" * 24} for one in range(32)]
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": f"Thing{kind}",
@@ -61,18 +69,23 @@ def thing(kind: int, number: int) -> Object:
         "spec": {
             "numbers": {f"n{one}": number * 31 + one for one in range(SCALARS)},
             "size": f"{number % 64 + 1}Gi",
-            "template": {"command": ["serve", "--all"] * 6, "environment": [{"name": f"VARIABLE_{one}", "value": "x" * 24} for one in range(32)]},
+            "template": {"command": ["serve", "--all"] * 6, "environment": environment},
         },
-        "status": {"phase": STATES[number % 3], "conditions": conditions, "zones": zones, "ports": [80, 443, 8080, 9090, *range(3000, 3007)]},
+        "status": {"phase": STATES[number % 3], "conditions": conditions, "zones": zones, "ports": [80, 443, *range(3000, 3009)]},
     }
 
 
+def _family(name: str, type_: str, key: str, **body: Any) -> Object:
+    return {"name": name, "help": f"Value of {name}", "each": {"type": type_, key: body}}
+
+
 def _gauge(name: str, *path: str, **more: Any) -> Object:
-    return {"name": name, "help": f"Number of {name}", "each": {"type": "Gauge", "gauge": {"path": list(path), **more}}}
+    return _family(name, "Gauge", "gauge", path=list(path), **more)
 
 
 def metrics() -> list[Object]:
     """Return the 30 families of an entry."""
+    reasons = {"type": ["type"], "message": ["message"]}
     zone, condition = {"labelFromKey": "zone"}, {"labelsFromPath": {"type": ["type"], "reason": ["reason"]}}
     return [
         *[_gauge(f"number_{one}", "spec", "numbers", f"n{one}") for one in range(SCALARS)],
@@ -84,8 +97,8 @@ def metrics() -> list[Object]:
         _gauge("condition", "status", "conditions", valueFrom=["status"], **condition),
         _gauge("condition_time", "status", "conditions", valueFrom=["lastTransitionTime"], **condition),
         _gauge("port", "status", "ports", labelsFromPath={"port": []}),
-        {"name": "phase", "help": "Phase", "each": {"type": "StateSet", "stateSet": {"labelName": "phase", "path": ["status", "phase"], "list": list(STATES)}}},
-        {"name": "condition_info", "help": "Reasons", "each": {"type": "Info", "info": {"path": ["status", "conditions"], "labelsFromPath": {"type": ["type"], "message": ["message"]}}}},
+        _family("phase", "StateSet", "stateSet", path=["status", "phase"], labelName="phase", list=list(STATES)),
+        _family("condition_info", "Info", "info", path=["status", "conditions"], labelsFromPath=reasons),
     ]
 
 

@@ -222,7 +222,7 @@ class ControlPlane:
 
     def agent_token(self) -> str:
         """A token with exactly the rights of k8s/account/rbac.yaml and, on Leases, of k8s/base/leases.yaml."""
-        for path in (ACCOUNT / "namespace.yaml", RBAC, LEASES):
+        for path in (ACCOUNT.parent / "components" / "namespace" / "namespace.yaml", RBAC, LEASES):
             for obj in yaml.safe_load_all(path.read_text()):
                 with contextlib.suppress(Refused):
                     self.create(obj)

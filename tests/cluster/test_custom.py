@@ -140,7 +140,7 @@ def test_kinds_come_and_go(control_plane: ControlPlane, tmp_path: Path) -> None:
         put_sizes(control_plane, "Steady", 3)
         with start_agent(CONFIG, kubeconfig=kubeconfig, file=file) as agent:
             agent.wait_ready(20)
-            assert "churn.example/* Ghost: the API server does not serve this kind" in agent.page("/readyz")
+            assert "churn.example/* Ghost: the API server does not serve it" in agent.page("/readyz")
             with Scrapes.running(agent, f'steady_size{{{LABELS.format("Steady")},name="n2",namespace="churn"}} 2') as scrapes:
                 for _ in range(2):
                     install(control_plane, [definition(GROUP, "Fickle")])

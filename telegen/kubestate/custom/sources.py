@@ -13,6 +13,7 @@ from telegen.config.document import first_node, read_regular
 from telegen.kubestate.custom.model import Entry
 from telegen.kubestate.custom.nodes import MAX_VALUES
 from telegen.kubestate.custom.reading import Read, read_entries
+from telegen.kubestate.packs.registry import AUTO, PACKS
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -21,10 +22,12 @@ class Sources(msgspec.Struct, frozen=True):
     Attributes:
         name: name of the file or of the setting.
         text: the configuration; "" for none.
+        packs: names of packs.
     """
 
     name: str = ""
     text: str = ""
+    packs: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)
@@ -53,14 +56,18 @@ def load_sources(config: Config) -> Sources:
     Raises:
         ConfigError: the file cannot be read; one line with the path of the setting.
     """
-    return Sources(*configured_text(config.kube_metrics.kube_state.custom_resource_state))
+    settings = config.kube_metrics.kube_state.custom_resource_state
+    return Sources(*configured_text(settings), settings.packs)
 
 
 def custom_problems(config: Config) -> Iterator[str]:
     """Yield one line per problem of the settings and of the configuration that they name."""
     settings = config.kube_metrics.kube_state.custom_resource_state
     if settings.only and not is_used(settings):
-        yield f"{SETTING}.only: nothing else is configured; set config or config_file"
+        yield f"{SETTING}.only: nothing else is configured; set config, config_file or packs"
+    for name in settings.packs:
+        if name != AUTO and name not in PACKS:
+            yield f"{SETTING}.packs: unknown pack {name[:100]}; the packs are {', '.join([AUTO, *PACKS])}"
     key = "config" if settings.config else "config_file"
     try:
         load_sources(config).read()

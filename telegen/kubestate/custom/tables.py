@@ -37,16 +37,28 @@ def make_resource(entry: Entry, kind: Kind, constant: Mapping[str, str] = {}) ->
     )
 
 
+def constant_of(resource: Resource, constant: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the constant labels that the renderer has to write: tables of entries have them among their own, sorted by name."""
+    return {} if any(family.prepared for family in resource.families) else constant
+
+
+def joined_reads(resources: Iterable[Resource]) -> tuple[str, ...]:
+    """Return the paths that must be decoded for several tables of one kind; empty for all."""
+    needs = [resource.needs for resource in resources]
+    return _without_children(set(chain.from_iterable(needs))) if all(needs) else ()
+
+
 def decoded_paths(entry: Entry) -> tuple[str, ...]:
     """Return the paths that an entry reads besides those decoded of every object; empty if all must be decoded."""
     paths = {decoded_path(path) for path in chain.from_iterable(map(_object_paths, entry.families))}
     if paths.intersection(WHOLE):
         return ()
-    # A path below one that is decoded whole adds nothing.
-    parents = {path for path in paths if "." not in path}
-    return tuple(sorted(path for path in paths.difference(METADATA) if path in parents or path.partition(".")[0] not in parents)) or (
-        "metadata.name",
-    )
+    return _without_children(paths.difference(METADATA)) or ("metadata.name",)
+
+
+def _without_children(paths: set[str]) -> tuple[str, ...]:
+    """Return paths without those below another one, which is decoded whole."""
+    return tuple(sorted(path for path in paths if not any(path.startswith(f"{parent}.") for parent in paths)))
 
 
 def _object_paths(family: Family) -> Iterable[tuple[str, ...]]:
