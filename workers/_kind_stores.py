@@ -158,6 +158,7 @@ class KindObserver(StoreObserver):
     def __init__(self, worker: StoresWorker, store: MetricsStore, status: StoreStatus, kind: Kind, on_sync: Callable[[], None]) -> None:
         super().__init__(worker.telemetry, worker.log, store, status)
         self._kind, self._on_sync, self._is_forbidden = kind, on_sync, False
+        self.resource = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
 
     def took(self, seconds: float) -> None:
         """End the reflectors of the stores that this one replaces."""

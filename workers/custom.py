@@ -14,7 +14,7 @@ from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
 from telegen.kubestate.custom.kinds import absent, resolve
 from telegen.kubestate.custom.model import Entry, Kind
-from telegen.kubestate.custom.sources import Sources
+from telegen.kubestate.custom.sources import CustomTables
 from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import chosen_packs
 from telegen.metrics.store import MetricsStore
@@ -64,7 +64,7 @@ class CustomWorker(StoresWorker):
 
     def _definitions_reflector(self) -> Reflector:
         metrics = ReflectorMetrics(self.telemetry, self.log, STORE, self._definitions_status)
-        metrics.cure = RIGHTS
+        metrics.cure, metrics.resource = RIGHTS, "customresourcedefinitions"
         client = make_client(self.shared, self.assignment.cluster)
         return Reflector(client, COLLECTION, self._definitions, metrics, self.stop, reflector_settings(self.config))
 
@@ -121,8 +121,8 @@ class CustomWorker(StoresWorker):
         """
         number, document = self.shared.custom.read()
         if number != self._number:
-            sources = Sources.decode(document)
-            self._entries, self._packs, self._named = sources.entries, chosen_packs(sources.packs), sources.packs
+            tables = CustomTables.decode(document)
+            self._entries, self._packs, self._named = tables.entries, chosen_packs(tables.packs), tables.packs
         groups = {entry.pattern.group for entry in self._entries}.union(*[pack.groups for pack in self._packs])
         kinds = self._served.update(discover(self._client, groups)) if groups else set()
         self._kinds.apply(resolve(self._entries, kinds, self._packs))

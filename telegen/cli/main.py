@@ -31,7 +31,7 @@ from telegen.cli.object_reader import InvalidInput, read_objects
 from telegen.cli.render import ObjectRenderer, resources_named
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubestate.custom.definitions import DEFINITION
-from telegen.kubestate.custom.sources import is_custom_configuration, load_sources
+from telegen.kubestate.custom.sources import is_custom_configuration, load_custom
 from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.selectors import Selection
 from telegen.supervisor.configuration import CHECKS, load_checked, print_check
@@ -130,7 +130,7 @@ def render(options: argparse.Namespace) -> int:
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         objects = list(read_objects(data, plurals))
         packs = chosen_packs(state.custom_resource_state.packs)
-        custom = custom_resources(load_sources(config).entries, objects, plurals, constant, packs)
+        custom = custom_resources(load_custom(config).entries, objects, plurals, constant, packs)
         only = state.custom_resource_state.only
         page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom)
         for obj in in_served_versions(objects):

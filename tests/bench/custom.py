@@ -42,8 +42,8 @@ BARS = {
     "kinds_pss_mb": ("<=", 40),
     "kinds_cpu_percent": ("<=", 0.5),
 }
-"""`kinds_*` are those of 200 kinds with 50 objects each over an agent with one kind of one object."""
-KINDS, EACH = 200, 50
+"""`kinds_*` are those of 200 kinds with 50 objects and 6 families each, over an agent with one kind of one object."""
+KINDS, EACH, FAMILIES = 200, 50, 6
 REST = 60.0
 """Seconds of the measurement at rest."""
 
@@ -62,11 +62,11 @@ def cluster(kinds: int, objects: int) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def agent(url: str, kinds: int) -> Iterator[Agent]:
+def agent(url: str, kinds: int, families: int = 30) -> Iterator[Agent]:
     """Run an agent with a configuration for some kinds, and wait until it is ready."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "custom.yaml"
-        file.write_text(json.dumps(configuration(kinds)))
+        file.write_text(json.dumps(configuration(kinds, families)))
         with start_agent(CONFIG, url=url, file=file) as running:
             running.wait_ready(120)
             yield running
@@ -132,7 +132,7 @@ def measure_kinds() -> Figures:
     """Measure many kinds at rest, over an agent with one."""
     pss, cpu = [], []
     for kinds, objects in ((1, 1), (KINDS, EACH)):
-        with cluster(kinds, objects) as url, agent(url, kinds) as running:
+        with cluster(kinds, objects) as url, agent(url, kinds, FAMILIES) as running:
             # Discovery slows down and memory is trimmed within the first minute.
             time.sleep(REST)
             before = running.tree.cpu()

@@ -102,8 +102,8 @@ def metrics() -> list[Object]:
     ]
 
 
-def configuration(kinds: int) -> Object:
-    """Return a configuration with an entry per kind."""
+def configuration(kinds: int, families: int = 30) -> Object:
+    """Return a configuration with an entry per kind, each with the last of the families."""
     labels = {"name": ["metadata", "name"], "namespace": ["metadata", "namespace"]}
     return {
         "kind": "CustomResourceStateMetrics",
@@ -113,7 +113,7 @@ def configuration(kinds: int) -> Object:
                     "groupVersionKind": {"group": GROUP, "version": "v1", "kind": f"Thing{kind}"},
                     "metricNamePrefix": f"thing{kind}",
                     "labelsFromPath": labels,
-                    "metrics": metrics(),
+                    "metrics": metrics()[-families:],
                 }
                 for kind in range(kinds)
             ]
