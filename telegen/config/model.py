@@ -70,6 +70,9 @@ class CustomResourceState(Section, frozen=True):
         bool, text("Start while config_file does not exist, and load it when it appears.")
     ] = False
     only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
+    packs: Annotated[
+        Names, text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served.")
+    ] = ()
 
 
 class KubeState(Section, frozen=True):

@@ -42,11 +42,12 @@ def problems(config: Config) -> Iterator[str]:
         yield "api.watch_timeout_min: must not exceed watch_timeout_max"
 
 
-def resource_problems(config: Config, known: Collection[str]) -> Iterator[str]:
+def resource_problems(config: Config, known: Collection[str], further: Collection[str] = ()) -> Iterator[str]:
     """Yield one line per name of a resource that does not exist.
 
     Args:
         known: names of all resources.
+        further: names of resources that only allowlists of labels and annotations may name.
     """
     state = config.kube_metrics.kube_state
     usual = {name for names in GROUPS.values() for name in names}
@@ -58,7 +59,7 @@ def resource_problems(config: Config, known: Collection[str]) -> Iterator[str]:
     ]
     for key, names in named:
         for name in names:
-            if name not in known:
+            if name not in known and not (key.endswith("_allowlist") and name in further):
                 yield f"{_STATE}.{key}: unknown resource {name[:100]}{suggest(name, known)}; the resources are {', '.join(sorted(known))}"
 
 
