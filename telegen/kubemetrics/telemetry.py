@@ -106,6 +106,13 @@ class Telemetry:
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
         )
         self.scrape_bytes = counter("telegen_scrape_bytes_total", "Bytes of pages before transfer.", "path", "coding")
+        self.dropped_clients = counter(
+            "telegen_http_clients_dropped_total", "Connections that the agent ended because of their clients, by reason.", "reason"
+        )
+
+    def note_dropped_client(self, reason: str) -> None:
+        """Count a connection that the agent ended."""
+        self.dropped_clients.labels(reason).inc()
 
     def note_shard(self, shard: tuple[int, int] | None) -> None:
         """Set the shard (number, total) of this agent; None if there is none."""
