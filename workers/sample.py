@@ -42,7 +42,11 @@ class SampleWorker(Worker):
         self._names = make_label_resolver(settings)
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
         node = Node(
-            roots, device=Devices(roots.proc, roots.sys), is_sandbox=self._names.is_sandbox, errors=self._names.errors
+            roots,
+            settings.raw_cgroups,
+            device=Devices(roots.proc, roots.sys),
+            is_sandbox=self._names.is_sandbox,
+            errors=self._names.errors,
         )
         sampler = Sampler(node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings))
         alarms = OomEvents()

@@ -29,6 +29,7 @@ from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubemetrics.web_process import WebProcess
+from telegen.kubemetrics.web_security import AccessControl, WebSecurity
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name
 from telegen.shm.reader import ArenaReader
@@ -160,10 +161,12 @@ class _Application(BaseApplication):  # type: ignore[misc]
         view = make_view(shared)
         registry = reading_registry(shared.heartbeats, shared.rows, _served_shards(shared), shared.uid.read)
         registry.register(StoreAges(view))
-        app = make_app(view, registry, telemetry, shared.config.web.body_memory)
+        security = WebSecurity(shared.web_file, shared.reviews)
+        self._worker.security = security
+        app = make_app(view, registry, telemetry, AccessControl(security, telemetry), shared.config.web.body_memory)
         if self._second_port is None:
             return app
-        return by_port(app, self._second_port, make_telemetry_app(view, registry))
+        return by_port(app, self._second_port, make_telemetry_app(view, registry, AccessControl(security, telemetry, is_plain=True)))
 
     def _settle(self, arbiter: Any, worker: Any) -> None:
         """Set name, log and parent-death signal of a new process."""
@@ -171,12 +174,16 @@ class _Application(BaseApplication):  # type: ignore[misc]
         self._process = f"web-{worker.number}"
         # A request under way is finished: the next arbiter's workers take the rest from the queue of the socket.
         die_with_parent(worker.ppid, signal.SIGTERM)
+        # If the supervisor ends, nothing is left to serve, and its successor needs the port.
+        self._shared.lifeline.follow()
         set_name(f"telegen-{self._process}")
         worker.log_settings = LogSettings(self._process, self._shared.config.log, self._shared.log)
         self._telemetry = Telemetry(self._process)
         for reason in REASONS:
             # Created at 0, so that increase() sees the first client.
             self._telemetry.dropped_clients.labels(reason)
+        self._worker = worker
+        worker.plain_port = self._second_port
         worker.clients = Clients(_limits(self._shared.config.web), self._telemetry.note_dropped_client)
         gc.freeze()
 

@@ -12,6 +12,7 @@ import msgspec
 
 from telegen import __version__
 from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.cgroups.hierarchy import find_mounts
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES, enabled_collectors
@@ -19,7 +20,7 @@ from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.text_sampler import TextSampler
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
-from telegen.cli.effective_config import effective_lines
+from telegen.cli.effective_config import effective_lines, full_lines
 from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
 from telegen.cli.object_reader import InvalidInput, read_objects
@@ -27,7 +28,7 @@ from telegen.cli.render import ObjectRenderer, resources_named
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubestate.selectors import Selection
 from telegen.supervisor.configuration import CHECKS, load_checked, print_check
-from telegen.supervisor.run_options import parse_run_options
+from telegen.supervisor.run_options import CONFIG, parse_run_options
 
 OK, DIFFERENT, FAILED, UNUSABLE = 0, 1, 1, 2
 """Exit statuses: `telegen compare` returns 1 for pages that differ, `telegen sample` for wrong paths."""
@@ -96,7 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_compare_arguments(comparing)
     commands.add_parser(
-        "config", help="print the configuration in force and the origin of each value (options as of telegen run)", add_help=False
+        "config",
+        help="print the configuration in force and the origin of each value (options as of telegen run); --full: every setting with "
+        "its default and its help",
+        add_help=False,
     )
     checking = commands.add_parser("check-config", help="check a configuration file")
     checking.add_argument("file", help="YAML configuration")
@@ -144,16 +148,18 @@ def sample(options: argparse.Namespace) -> int:
     wrong = wrong_roots(roots)
     if wrong:
         print("\n".join(f"telegen: {line}" for line in wrong), file=sys.stderr)
+    # A copy of control files without /sys still has a page, but the status shows that it lacks something.
+    if not find_mounts(roots.cgroup):
         return FAILED
     labels = make_label_resolver(settings)
-    node = Node(roots, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
+    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
     printed.sampler.close()
     for reason, count in sorted(printed.sampler.errors.items()):
         print(f"telegen: skipped {count} readings: {reason}", file=sys.stderr)
-    return OK
+    return FAILED if wrong else OK
 
 
 def metrics(options: argparse.Namespace) -> int:
@@ -197,9 +203,14 @@ def check_config(options: argparse.Namespace) -> int:
 
 def print_config(arguments: Sequence[str]) -> int:
     """`telegen config`."""
-    config, origins = parse_run_options(arguments, program="telegen config").source.load_with_origins(CHECKS)
+    if "--full" in arguments and not {"-h", "--help"} & set(arguments):
+        if len(arguments) > 1:
+            return _fail("telegen config --full prints the defaults and takes no other option")
+        lines = full_lines()
+    else:
+        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(CHECKS))
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-    for line in effective_lines(config, origins):
+    for line in lines:
         print(line)
     sys.stdout.flush()
     return OK

@@ -77,6 +77,10 @@ def _switch(current: Any, texts: Sequence[str]) -> bool:
     return read_switch(texts[-1])
 
 
+def _auth(current: Any, texts: Sequence[str]) -> str:
+    return "kubernetes" if read_switch(texts[-1]) else "none"
+
+
 def _names(current: Any, texts: Sequence[str]) -> list[str]:
     """Parse comma lists; those of a repeated flag add up."""
     return [name.strip() for text in texts for name in text.split(",") if name.strip()]
@@ -120,11 +124,7 @@ _CUSTOM = "custom resources are not supported yet; run kube-state-metrics with -
 
 FLAGS: tuple[Flag, ...] = (
     Flag("apiserver", f"{_STATE}.apiserver", _last),
-    Flag(
-        "auth-filter",
-        refused="TokenReview is not supported; listen on 127.0.0.1 behind an authenticating proxy",
-        switch=True,
-    ),
+    Flag("auth-filter", "web.auth", _auth, switch=True),
     Flag("auto-gomemlimit", ignored=_NO_GO, switch=True),
     Flag("auto-gomemlimit-ratio", ignored=_NO_GO),
     Flag("custom-resource-state-config", refused=_CUSTOM, file_key="custom_resource_config"),
@@ -161,7 +161,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("server-read-header-timeout", ignored="web.read_timeout applies to headers as well"),
     Flag("shard", f"{_STATE}.shard", _number),
     Flag("total-shards", f"{_STATE}.total_shards", _number),
-    Flag("tls-config", refused="TLS is not supported; listen on 127.0.0.1 behind a TLS proxy"),
+    Flag("tls-config", "web.web_config_file", _last),
     Flag(
         "use-apiserver-cache",
         f"{_STATE}.use_apiserver_cache",

@@ -169,6 +169,9 @@ class Cadvisor(Section, frozen=True):
         Names, text("Namespaces whose pods and containers are served; empty: all, and cgroups outside pods as well.")
     ] = ()
     namespaces_exclude: Annotated[Names, text("Namespaces whose pods and containers are not served.")] = ()
+    raw_cgroups: Annotated[
+        bool, text("Serve every cgroup, not only containers, pods and the system's (docs/containers.md#which-cgroups-are-shown).")
+    ] = False
     root: Annotated[str, text("Mount point of the host's /, for names and layers of containers and for file systems.")] = "/"
     pod_labels: Annotated[
         Names, text("Pod labels to add to every series of a container, as label_NAME; each may have one `*`.")
@@ -325,6 +328,17 @@ class Web(Section, frozen=True):
         Union[Annotated[int, Meta(ge=1, le=32)], Literal["auto"]],
         text("Number of web processes; auto: one, and two while this agent holds the Lease of a shard."),
     ] = "auto"
+    web_config_file: Annotated[
+        str,
+        text(
+            "File with TLS, passwords and headers of listen_address, in the format of Prometheus' exporter-toolkit (docs/security.md); "
+            "empty: none. The agent follows changes of it and of the files that it names."
+        ),
+    ] = ""
+    auth: Annotated[
+        Literal["none", "kubernetes"],
+        text("kubernetes: the API server authenticates the bearer token of each request (TokenReview) and authorizes its path."),
+    ] = "none"
     threads: Annotated[int, later("Accepted for compatibility: a web process needs no thread for a client.", ge=1, le=64)] = 4
     read_timeout: Annotated[
         Duration, text("Time for a request to arrive, from the connection or its first byte on.", least=1.0)

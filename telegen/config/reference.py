@@ -15,7 +15,8 @@ Generated from `telegen/config/model.py` by `python -m telegen.config.reference`
 
 The configuration is a YAML file: `telegen run --config FILE`. Environment variables override it: `TELEGEN_WEB__WORKERS=4` sets
 `web.workers`. Flags override both: [migration.md](migration.md#from-kube-state-metrics). The agent reloads a changed file, and
-`telegen check-config FILE` checks one. `telegen config --config FILE` prints every setting with its value and its origin.
+`telegen check-config FILE` checks one. `telegen config --config FILE` prints every setting with its value and its origin, and
+`telegen config --full > telegen-full.yaml` writes a file with every setting, its default and its help.
 A file has at most 1 MiB, 20,000 values and 32 levels of nesting.
 
 Durations are written `10s`, `1m30s` or `100ms`, up to `576h`; sizes `512MiB`, up to `1TiB`.

@@ -12,11 +12,14 @@ from ssl import SSLContext
 from typing import Any, Optional
 
 from telegen.kubemetrics.clients import Clients
+from telegen.kubemetrics.web_security import wrong_protocol
 
 TURN = 16
 """Connections accepted in one turn of the loop: another process that shares the socket gets its part of a burst."""
 PAUSE = 0.2
 """Seconds without accepting after the process has run out of file descriptors or memory."""
+DISCARDED = 1 << 16
+"""Bytes read from a client that speaks the wrong protocol."""
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 SHUTDOWN = 1.0
 """Seconds for a client to end its TLS session."""
@@ -106,15 +109,32 @@ class Acceptor:
     def _begin(self, sock: socket.socket) -> None:
         """Hand a connection with its first byte over to its protocol."""
         self._forget(sock)
-        task = self._loop.create_task(self._connect(sock))
+        context = self._tls()
+        first = self._first_byte(sock)
+        answer = wrong_protocol(first[0], context is not None) if first else b""
+        if not first or answer:
+            if answer:
+                self._clients.count("handshake")
+                # Closing with unread bytes would reset the connection, and the client would not see the answer.
+                sock.recv(DISCARDED)
+                sock.send(answer)
+            sock.close()
+            return
+        task = self._loop.create_task(self._connect(sock, context))
         self._beginning[task] = sock
         task.add_done_callback(self._beginning.pop)
         if len(self._beginning) > self._clients.limits.max_spoken:
             next(iter(self._beginning)).cancel()
             self._clients.count("crowded")
 
-    async def _connect(self, sock: socket.socket) -> None:
-        context = self._tls()
+    def _first_byte(self, sock: socket.socket) -> bytes:
+        """Return the first byte, which stays unread; b"" if the client has gone."""
+        try:
+            return sock.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return b""
+
+    async def _connect(self, sock: socket.socket, context: SSLContext | None) -> None:
         limits: dict[str, Any] = {}
         if context:
             limits = {"ssl": context, "ssl_handshake_timeout": self._clients.limits.read_timeout, "ssl_shutdown_timeout": SHUTDOWN}

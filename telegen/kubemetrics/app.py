@@ -18,6 +18,7 @@ from telegen.kubemetrics.negotiation import accepts_gzip, wants_openmetrics
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.selection import Impossible, Selection, selection
 from telegen.kubemetrics.telemetry import Telemetry
+from telegen.kubemetrics.web_security import AccessControl
 from telegen.shm.reader import TornSnapshot
 
 log = logging.getLogger("telegen.web")
@@ -135,23 +136,26 @@ class Index:
 
 
 def make_app(
-    view: View, registry: CollectorRegistry, telemetry: Telemetry, body_memory: int = 48 << 20, middleware: Sequence[Any] = ()
+    view: View,
+    registry: CollectorRegistry,
+    telemetry: Telemetry,
+    access: AccessControl | None = None,
+    body_memory: int = 48 << 20,
 ) -> Asgi:
     """Create the ASGI application of one web process.
 
     Args:
         body_memory: bytes of the bodies that are being sent; see `Bodies`.
-        middleware: falcon's, called before each request, as for an authorization.
     """
     known = sorted({store.partition("/")[0] for stores in view.expected.values() for store in stores})
     bodies = Bodies(body_memory)
     pages = {path: Metrics(path, view, known, telemetry, bodies) for path in view.pages}
-    return _routed({**pages, **_own(view, registry)}, middleware)
+    return _routed({**pages, **_own(view, registry)}, access)
 
 
-def make_telemetry_app(view: View, registry: CollectorRegistry) -> Asgi:
+def make_telemetry_app(view: View, registry: CollectorRegistry, access: AccessControl | None = None) -> Asgi:
     """Create the application of `telemetry_address`, where /metrics are the agent's own metrics."""
-    return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry)})
+    return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry)}, access)
 
 
 def by_port(app: Asgi, port: int, other: Asgi) -> Asgi:
@@ -170,8 +174,8 @@ def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
     return {"/telemetry": OwnMetrics(registry), "/healthz": alive, "/livez": alive, "/readyz": ready}
 
 
-def _routed(routes: Mapping[str, object], middleware: Sequence[Any] = ()) -> Asgi:
-    app: Any = falcon.asgi.App(media_type=falcon.MEDIA_TEXT, middleware=list(middleware))
+def _routed(routes: Mapping[str, object], access: AccessControl | None) -> Asgi:
+    app: Any = falcon.asgi.App(media_type=falcon.MEDIA_TEXT, middleware=[access] if access else [])
     app.set_error_serializer(_plain_error)
     app.add_error_handler(Exception, _unexpected)
     for path, resource in {**routes, "/": Index(routes)}.items():

@@ -26,9 +26,15 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
     gunicorn waits for room in the socket before it takes the next part of a response, and knows no other limit of a client.
     """
 
-    def __init__(self, worker: Any, clients: Clients) -> None:
+    def __init__(self, worker: Any) -> None:
+        """Make a connection.
+
+        Args:
+            worker: a `telegen.kubemetrics.web_process.WebProcess`.
+        """
         super().__init__(worker)
-        self._clients, self._limits = clients, clients.limits
+        self._clients: Clients = worker.clients
+        self._limits, self._security = self._clients.limits, worker.security
         self._application, self.app = worker.asgi, self._answer
         self._max_buffer_size = UNREAD
         self._answers = 0
@@ -46,9 +52,11 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
     # --- events of asyncio and gunicorn
 
     def connection_made(self, transport: Any) -> None:
-        """Note a new connection."""
+        """Note a new connection; drop it if the name in the client's certificate is not allowed."""
         super().connection_made(transport)
         self._clients.add(self)
+        if self._is_ssl and not self._security.accepts(transport.get_extra_info("ssl_object")):
+            self.drop("handshake")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end of the connection."""

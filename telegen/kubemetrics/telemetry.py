@@ -105,6 +105,9 @@ class Telemetry:
             registry=registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
         )
+        self.refused = counter(
+            "telegen_http_refused_total", "Requests without permission, by status: 401, 403, or 503 for one that was not decided.", "status"
+        )
         self.scrape_bytes = counter("telegen_scrape_bytes_total", "Bytes of pages before transfer.", "path", "coding")
         self.dropped_clients = counter(
             "telegen_http_clients_dropped_total", "Connections that the agent ended because of their clients, by reason.", "reason"

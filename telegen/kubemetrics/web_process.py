@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 
 from gunicorn.workers.gasgi import ASGIWorker
 
 from telegen.kubemetrics.acceptor import Acceptor, Tls
 from telegen.kubemetrics.clients import Clients
 from telegen.kubemetrics.connection import Connection
+from telegen.kubemetrics.web_security import WebSecurity
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import trim_memory
 
@@ -29,12 +31,14 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
     Attributes:
         log_settings: adopted from the supervisor.
         clients: set after the fork, with the limits of the configuration.
-        tls: context of new connections.
+        security: TLS of the listening sockets; set before the process serves.
+        plain_port: port without TLS.
     """
 
     log_settings: LogSettings
     clients: Clients
-    tls: Tls = staticmethod(lambda: None)
+    security: WebSecurity
+    plain_port: int | None
     alive: bool
     _trimmed = _quiet = 0
 
@@ -65,7 +69,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
     async def _serve(self) -> None:
         """Serve until the process is told to end or its arbiter has gone."""
         acceptors = [
-            Acceptor(self.loop, listener.sock, self.clients, lambda: Connection(self, self.clients), self.tls)
+            Acceptor(self.loop, listener.sock, self.clients, lambda: Connection(self), self._tls(listener.sock))
             for listener in self.sockets
         ]
         while self.alive and self.ppid == os.getppid():
@@ -79,6 +83,11 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
                 continue
         self.alive = False
         await self._finish(acceptors)
+
+    def _tls(self, listener: socket.socket) -> Tls:
+        if listener.getsockname()[1] == self.plain_port:
+            return lambda: None
+        return lambda: self.security.context
 
     async def _finish(self, acceptors: list[Acceptor]) -> None:
         """Let the responses under way end, except those whose clients do not take them."""

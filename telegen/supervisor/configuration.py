@@ -8,6 +8,7 @@ from telegen.cadvisor.registry import NAMES, collectors_of, enabled_groups
 from telegen.config import Config, ConfigError, ConfigSource, not_effective
 from telegen.config.patterns import slow_patterns
 from telegen.kubestate.checks import notes, selection_problems
+from telegen.supervisor.web_files import web_file_problems
 
 
 def load_checked(source: ConfigSource) -> Config:
@@ -32,7 +33,7 @@ def _container_problems(config: Config) -> Iterator[str]:
         yield from slow_patterns(getattr(config.kube_metrics.cadvisor, key), names, f"kube_metrics.cadvisor.{key}")
 
 
-CHECKS = (selection_problems, _container_problems)
+CHECKS = (selection_problems, _container_problems, web_file_problems)
 """Checks of the names in a configuration."""
 
 

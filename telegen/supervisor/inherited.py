@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from telegen.config import Config
 from telegen.config.validation import MOST_SHARDS
 from telegen.process.listeners import Listeners, close_all
-from telegen.process.os_process import BootFailure, Exit
+from telegen.process.os_process import BootFailure, Exit, Lifeline
+from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_bytes import SharedBytes
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 from telegen.supervisor.plan import Plan
@@ -28,9 +30,11 @@ class Inherited:
         heartbeats: time of the last heartbeat of each process.
         deadlines: until when each shard may be served.
         lease_problem: why Leases cannot be read or written, "" if they can.
+        lifeline: ends processes below the web worker together with the supervisor.
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        web_file: content of the web configuration file.
         listeners: the listening sockets by setting.
     """
 
@@ -43,6 +47,9 @@ class Inherited:
         self.uid = SharedText()
         self.lease_problem = SharedText()
         self.log = SharedText()
+        self.lifeline = Lifeline()
+        self.web_file = SharedBytes("web-file")
+        self._reviews: ReviewQueue | None = None
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
         self._statuses: dict[str, StoreStatuses] = {}
@@ -63,6 +70,8 @@ class Inherited:
         fresh = {assignment.name for assignment in plan.assignments}.difference(self._rows)
         if len(self._rows) + len(fresh) > ROWS:
             raise BootFailure(Exit.BOOT, f"more than {ROWS} names of processes; configure fewer groups, clusters or pod_processes")
+        if plan.reviews_tokens and not self._reviews:
+            self._reviews = ReviewQueue()
         for assignment in plan.assignments:
             if assignment.stores and assignment.name not in self._arenas:
                 self._arenas[assignment.name] = Arena.create(assignment.name, limit)
@@ -71,7 +80,12 @@ class Inherited:
 
     def adopt_statuses(self, plan: Plan) -> None:
         """Give each watch worker of a plan statuses of its stores, and drop all others. Those of the same stores stay."""
+        before = self._statuses
         self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind == "watch"}
+        kept = set(map(id, self._statuses.values()))
+        for statuses in before.values():
+            if id(statuses) not in kept:
+                statuses.close()
 
     def _statuses_of(self, assignment: Assignment) -> StoreStatuses:
         known = self._statuses.get(assignment.name)
@@ -85,6 +99,7 @@ class Inherited:
     def close_unused(self, assignment: Assignment) -> None:
         """Close in a worker's process what only others use: a worker that a reload keeps would hold an old port or the memory of an
         old arena."""
+        self.lifeline.leave()
         if assignment.kind != "web":
             close_all(self.listeners)
             self.keep_arenas([assignment.name])
@@ -119,8 +134,11 @@ class Inherited:
             deadlines=self.deadlines,
             lease_problem=self.lease_problem,
             log=self.log,
+            lifeline=self.lifeline,
             shard=self.shard,
             uid=self.uid,
+            web_file=self.web_file,
+            reviews=self._reviews if plan.reviews_tokens else None,
             statuses=self._statuses,
             group=plan.group,
         )

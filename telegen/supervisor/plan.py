@@ -52,6 +52,11 @@ class Plan:
         return any(assignment.kind == "identify" for assignment in self.assignments)
 
     @property
+    def reviews_tokens(self) -> bool:
+        """True if the API server authenticates the clients of the web processes."""
+        return any(assignment.kind == "review" for assignment in self.assignments)
+
+    @property
     def shard(self) -> Shard | None:
         """(number, total) by the configuration or the pod's ordinal; None in node scope, or if nothing is watched."""
         shards = [one.agent_shard for one in self.assignments if one.kind == "watch" and one.lease_shard is None]
@@ -96,6 +101,7 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     assignments += _identifier(config, cluster, reason)
     if not assignments:
         raise ConfigError(f"kube_metrics: nothing to collect: {_missing(config, reason)}")
+    assignments += _reviewer(config, cluster, reason)
     return Plan(cluster, (*assignments, Assignment("web", "web")), reason, group)
 
 
@@ -156,6 +162,14 @@ def _identifier(config: Config, cluster: str, reason: str) -> Iterator[Assignmen
         if not cluster:
             raise ConfigError(f"kubernetes.cluster_uid: there is no API server to ask: {reason}")
         yield Assignment("identify", "identify")
+
+
+def _reviewer(config: Config, cluster: str, reason: str) -> Iterator[Assignment]:
+    """The process that asks the API server about the tokens of clients."""
+    if config.web.auth == "kubernetes":
+        if not cluster:
+            raise ConfigError(f"web.auth: there is no API server to ask: {reason}")
+        yield Assignment("review", "review")
 
 
 def _group(config: Config, environ: Mapping[str, str], node: str) -> Group:

@@ -29,9 +29,11 @@ from telegen.supervisor.configuration import load_checked
 from telegen.supervisor.credential_check import check_credentials
 from telegen.supervisor.file_watch import WatchedFile
 from telegen.supervisor.inherited import Inherited
+from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
 from telegen.supervisor.signals import Signals
 from telegen.supervisor.warmup import warm_up
+from telegen.supervisor.web_files import WebFiles
 
 log = logging.getLogger("telegen.supervisor")
 
@@ -89,6 +91,8 @@ class Supervisor:
         for result in ("success", "error"):
             # Created at 0: increase() in PromQL does not see the first step of a counter that begins at 1.
             self._telemetry.reloads.labels(result)
+        self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
+        self._web_files.adopt(self._config.web)
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
         try:
             self._signals.install()
@@ -119,6 +123,7 @@ class Supervisor:
         self._follow_shard()
         self._children.spawn_due()
         self._reload_if_due()
+        self._web_files.follow()
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
@@ -176,9 +181,11 @@ class Supervisor:
         # Everything that can fail comes first, so that a failed reload changes nothing.
         config = load_checked(self._source)
         plan = make_plan(config, self._source.environ, self._demo)
+        check_limits(plan, config.kube_metrics.kube_state.arena_limit)
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
+        self._web_files.adopt(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))

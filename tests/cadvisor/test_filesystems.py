@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from telegen.cadvisor.cgroups.mountinfo import mounts, option
 from telegen.cadvisor.collectors._layers import BATCH, LayerScanner, disk_usage, make_rest
-from telegen.cadvisor.collectors._mountinfo import mounts, option
 from telegen.cadvisor.collectors.filesystems import make_with, select
 from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor

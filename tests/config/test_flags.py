@@ -37,6 +37,9 @@ SET: list[tuple[list[str], str, Any]] = [
     (["--resources=pods, nodes,,", "--resources", "jobs"], f"{STATE}.resources", ("pods", "nodes", "jobs")),
     (["--resources="], f"{STATE}.resources", ()),
     (["--namespaces=a,b", "--namespaces=a"], f"{STATE}.namespaces", ("a", "b", "a")),
+    (["--auth-filter"], "web.auth", "kubernetes"),
+    (["--auth-filter=false"], "web.auth", "none"),
+    (["--tls-config=web.yml"], "web.web_config_file", "web.yml"),
     (["--namespaces-denylist", "kube-system"], f"{STATE}.namespaces_exclude", ("kube-system",)),
     (["--metric-allowlist=kube_pod_.*,kube_node"], f"{STATE}.metric_allowlist", ("kube_pod_.*", "kube_node")),
     (["--metric-denylist", "^kube_.+_created$"], f"{STATE}.metric_denylist", ("^kube_.+_created$",)),
@@ -150,8 +153,8 @@ def test_flags_without_effect_are_logged(flag: Flag) -> None:
 
 def test_all_bad_flags_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """One line per flag."""
-    assert main(["--auth-filter", "--shard=x", "--tls-config=y"]) == 2
-    assert [line.split(":")[1] for line in capsys.readouterr().err.splitlines()] == [" --auth-filter", " --shard", " --tls-config"]
+    assert main(["--log_dir=x", "--shard=x", "--log_file=y"]) == 2
+    assert [line.split(":")[1] for line in capsys.readouterr().err.splitlines()] == [" --shard", " --log_dir", " --log_file"]
 
 
 def test_flag_over_environment_over_file(tmp_path: Path) -> None:
@@ -197,7 +200,7 @@ def test_missing_file(tmp_path: Path) -> None:
         ("use_api_server_cache: true", f"use_api_server_cache: unknown key: .*use {STATE}.use_apiserver_cache"),
         ("auto-gomemlimit: true", "auto-gomemlimit: unknown key: .*no effect"),
         ("custom_resource_config: {}", "custom_resource_config: unknown key: .*refused"),
-        ("tls_config: x", "tls_config: unknown key: .*refused"),
+        ("tls_config: x", "tls_config: unknown key: .*use web.web_config_file"),
     ],
 )
 def test_file_of_kube_state_metrics(tmp_path: Path, text: str, message: str) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Generic, Literal, Optional, TypeVar
 
-from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.node import Node
 
 T = TypeVar("T")
@@ -80,7 +80,8 @@ class Context:
             # The kernel writes 0 for a process that is outside the reader's pid namespace (pid_namespaces(7)).
             pids += [int(word) for word in (content or b"").split() if word.isdigit() and word != b"0"]
             if recursive:
-                pending += self.folders_in(path)
+                # The supervisor of systemd-nspawn runs outside the container's namespaces, beside `payload`.
+                pending += [inner for inner in self.folders_in(path) if not inner.endswith("/supervisor")]
         return pids
 
     def folders_in(self, path: str) -> list[str]:

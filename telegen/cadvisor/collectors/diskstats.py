@@ -10,6 +10,7 @@ import re
 from typing import Optional
 
 from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.reading import read_file
 from telegen.cadvisor.collector import ROOT, Collector
 from telegen.cadvisor.collectors.disk_io import OPERATIONS, DeviceReading, family
 
@@ -43,10 +44,9 @@ _virtual = re.compile(r"(loop|ram|fd|sr|zram|nbd)\d+").fullmatch
 
 
 def read(context: Context) -> Optional[bytes]:
-    # Not with read_path: the file can be longer than the limit for control files.
+    # Not kept open: only the root is read. The file comes in pieces.
     try:
-        with open(f"{context.node.roots.proc}/diskstats", "rb") as file:
-            return file.read() or None
+        return read_file(f"{context.node.roots.proc}/diskstats") or None
     except FileNotFoundError:
         return None
 

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple, Optional
 
+from telegen.cadvisor.cgroups.classification import Kind
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.discovery import Kind
+from telegen.cadvisor.cgroups.mountinfo import FileSystem, mounts
+from telegen.cadvisor.cgroups.reading import read_file
 from telegen.cadvisor.collector import AnyCollector, Collector, Families
 from telegen.cadvisor.collectors._layers import LayerScanner, Usage
-from telegen.cadvisor.collectors._mountinfo import FileSystem, mounts
 from telegen.cadvisor.node import Node
 from telegen.config.model import Cadvisor
 
@@ -97,8 +98,7 @@ class NodeFileSystems:
             return
         self._due = now + self._interval
         try:
-            with open(f"{node.roots.proc}/1/mountinfo", "rb") as file:
-                found = list(mounts(file.read()))
+            found = list(mounts(read_file(f"{node.roots.proc}/1/mountinfo")))
         except OSError as error:
             node.count_error(error)
             found = []
