@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from workers._base import Worker
 from workers.cluster_uid import IdentifyWorker
+from workers.custom import CustomWorker
 from workers.elect import ElectWorker
 from workers.review import ReviewWorker
 from workers.sample import SampleWorker
@@ -15,6 +16,7 @@ from workers.web import WebWorker
 
 WORKERS: Mapping[str, type[Worker]] = {
     "watch": WatchWorker,
+    "custom": CustomWorker,
     "elect": ElectWorker,
     "identify": IdentifyWorker,
     "review": ReviewWorker,

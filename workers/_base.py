@@ -22,7 +22,7 @@ from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
-from telegen.shm.shared_bytes import SharedBytes
+from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 
@@ -98,6 +98,8 @@ class Shared:
         statuses: sync status of the stores of each watch worker, by its name.
         web_file: content of the web configuration file, `telegen.config.web_file.WebFile` as MessagePack.
         reviews: questions about tokens, for the process that reviews them; None without `web.auth`.
+        custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
+        notes: lines for the status page of each worker that writes some, by its name.
     """
 
     config: Config
@@ -116,8 +118,10 @@ class Shared:
     shard: SharedShard
     uid: SharedText
     statuses: Mapping[str, StoreStatuses]
-    web_file: SharedBytes
+    web_file: SharedDocument
     reviews: ReviewQueue | None
+    custom: SharedDocument
+    notes: Mapping[str, SharedDocument]
 
 
 class Worker:

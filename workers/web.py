@@ -229,6 +229,7 @@ def make_view(shared: Shared) -> View:
         is_served=_is_served(shared),
         pending_reason=_pending_reason(shared),
         problems=_problems(shared),
+        notes=_notes(shared),
         statuses=shared.statuses,
     )
 
@@ -260,6 +261,16 @@ def _problems(shared: Shared) -> Callable[[], list[str]]:
     return problems
 
 
+def _notes(shared: Shared) -> Callable[[], list[str]]:
+    """Return a function that gives the lines that the workers of custom resources have written."""
+
+    def notes() -> list[str]:
+        served = _is_served(shared)
+        return [line for name, document in shared.notes.items() if served(name) for line in document.read()[1].decode().splitlines()]
+
+    return notes
+
+
 def _served_shards(shared: Shared) -> Callable[[], Mapping[str, bool]]:
     """Return a function that tells, by Lease, whether this agent serves the shard now."""
     names = shared.group.names if shared.group else ()
@@ -274,8 +285,8 @@ def _pages(shared: Shared, config: Config) -> dict[str, list[ArenaReader]]:
         return [ArenaReader(shared.arenas[name]) for name in names if name in shared.arenas]
 
     path = config.kube_metrics.metrics_path
-    pages = {path: readers("watch", "sample")}
+    pages = {path: readers("watch", "custom", "sample")}
     if config.kube_metrics.separate_endpoints:
-        pages[path + KUBESTATE] = readers("watch")
+        pages[path + KUBESTATE] = readers("watch", "custom")
         pages[path + CADVISOR] = readers("sample")
     return pages

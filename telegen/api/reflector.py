@@ -59,6 +59,7 @@ class Reflector:
     """Feeds one store from one collection.
 
     Attributes:
+        stop: ends the reflector.
         watch: the open watch while following.
     """
 
@@ -74,7 +75,7 @@ class Reflector:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._collection, self._store = client, collection, store
-        self._observer, self._stop, self._settings = observer, stop, settings
+        self._observer, self.stop, self._settings = observer, stop, settings
         self._draw, self._clock = draw, clock
         self._lister = Lister(client, collection, store, observer, settings, clock)
         self._backoff = Backoff(settings, draw, clock)
@@ -89,12 +90,12 @@ class Reflector:
 
     def run(self) -> None:
         """Feed the store until `stop` is set. Errors of the API are reported and retried, never raised."""
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             delay = self.connect()
-            while delay is None and self.watch and not self._stop.is_set():
+            while delay is None and self.watch and not self.stop.is_set():
                 self.watch.stream.wait()
                 delay = self.follow()
-            self._stop.wait(delay or 0.0)
+            self.stop.wait(delay or 0.0)
         self.close()
 
     def close(self) -> None:
@@ -212,7 +213,7 @@ class Reflector:
 
     def _is_over(self) -> bool:
         """True if the reflector itself ends the watch."""
-        return self._stop.is_set() or self._clock() >= self._resync_at
+        return self.stop.is_set() or self._clock() >= self._resync_at
 
     def _assess(self, watch: Watch) -> None:
         """Distinguish a watch that works from one that a server or a proxy ends again and again.

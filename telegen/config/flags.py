@@ -120,17 +120,17 @@ _LISTEN, _TELEMETRY = "kube_metrics.listen_address", "kube_metrics.telemetry_add
 _STDERR = "logs go to standard error, as text or JSON (log.format)"
 _NO_FILES = f"{_STDERR}; redirect standard error to a file instead"
 _NO_GO = "it tunes Go's garbage collector; kube_metrics.kube_state.arena_limit limits memory here"
-_CUSTOM = "custom resources are not supported yet; run kube-state-metrics with --custom-resource-state-only beside this agent"
+_CUSTOM = f"{_STATE}.custom_resource_state"
 
 FLAGS: tuple[Flag, ...] = (
     Flag("apiserver", f"{_STATE}.apiserver", _last),
     Flag("auth-filter", "web.auth", _auth, switch=True),
     Flag("auto-gomemlimit", ignored=_NO_GO, switch=True),
     Flag("auto-gomemlimit-ratio", ignored=_NO_GO),
-    Flag("custom-resource-state-config", refused=_CUSTOM, file_key="custom_resource_config"),
-    Flag("custom-resource-state-config-file", refused=_CUSTOM),
-    Flag("continue-without-custom-resource-state-config-file", ignored="no file of custom resources is read", switch=True),
-    Flag("custom-resource-state-only", refused=_CUSTOM, switch=True),
+    Flag("custom-resource-state-config", f"{_CUSTOM}.config", _last, file_key="custom_resource_config"),
+    Flag("custom-resource-state-config-file", f"{_CUSTOM}.config_file", _last),
+    Flag("continue-without-custom-resource-state-config-file", f"{_CUSTOM}.continue_without_config_file", _switch, switch=True),
+    Flag("custom-resource-state-only", f"{_CUSTOM}.only", _switch, switch=True),
     Flag("enable-gzip-encoding", ignored="pages are stored compressed and sent so to clients that accept gzip", switch=True),
     Flag("host", _LISTEN, _host),
     Flag("port", _LISTEN, _port),

@@ -61,6 +61,17 @@ class ClusterEntry(Section, frozen=True):
     context: Annotated[str, text("Context of the kubeconfig; empty: the current one.")] = ""
 
 
+class CustomResourceState(Section, frozen=True):
+    """Metrics of custom resources, by files of the format of kube-state-metrics (docs/custom.md)."""
+
+    config: Annotated[str, text("Text of a CustomResourceStateMetrics configuration; wins over config_file.")] = ""
+    config_file: Annotated[str, text("File with a CustomResourceStateMetrics configuration; a change is applied without a restart.")] = ""
+    continue_without_config_file: Annotated[
+        bool, text("Start while config_file does not exist, and load it when it appears.")
+    ] = False
+    only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
+
+
 class KubeState(Section, frozen=True):
     """Metrics of Kubernetes objects."""
 
@@ -103,6 +114,7 @@ class KubeState(Section, frozen=True):
     annotations_allowlist: Annotated[Allowlist, text("Annotations in kube_*_annotations, by resource; `*` stands for all.")] = field(
         default_factory=dict
     )
+    custom_resource_state: CustomResourceState = field(default_factory=CustomResourceState)
     node: Annotated[str, text("Watch only the pods of this node; other resources are watched whole.")] = ""
     track_unscheduled_pods: Annotated[bool, text("Watch only pods without a node; other resources are watched whole.")] = False
     use_apiserver_cache: Annotated[bool, text("Ask the API server to answer lists from its cache (resourceVersion=0).")] = False

@@ -82,6 +82,12 @@ class Telemetry:
             "store",
             "family",
         )
+        self.forbidden = gauge(
+            "telegen_customresource_forbidden",
+            "1 while the API server refuses to list or watch a custom resource (403), else 0.",
+            "group",
+            "resource",
+        )
         self._open_more(registry, gauge, counter)
 
     def _open_more(self, registry: CollectorRegistry, gauge: Callable[..., Gauge], counter: Callable[..., Counter]) -> None:

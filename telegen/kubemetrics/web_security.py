@@ -17,7 +17,7 @@ from telegen.kubemetrics.authentication import Authentication, Passwords, Tokens
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.process.reviews import Review, ReviewQueue
 from telegen.process.tls import InvalidCertificate, is_allowed, server_context
-from telegen.shm.shared_bytes import SharedBytes
+from telegen.shm.shared_document import SharedDocument
 
 log = logging.getLogger("telegen.web")
 
@@ -45,7 +45,7 @@ class _InForce:
 class WebSecurity:
     """The web configuration in force; a changed file is adopted with the next connection or request."""
 
-    def __init__(self, shared: SharedBytes, reviews: ReviewQueue | None) -> None:
+    def __init__(self, shared: SharedDocument, reviews: ReviewQueue | None) -> None:
         """Adopt the content of now.
 
         Args:

@@ -53,6 +53,7 @@ class MetricsStore:
         on_change: Callable[[], None] = lambda: None,
         key: Callable[[Object], str] = uid,
         version: Callable[[Object], str] = resource_version,
+        predecessor: MetricsStore | None = None,
     ) -> None:
         """Make an empty, unpublished store.
 
@@ -64,6 +65,7 @@ class MetricsStore:
             on_change: called, from the caller's thread, when a flush has become due.
             key: reads the identity of an object.
             version: reads the version of an object; an object in a known version is not rendered again.
+            predecessor: published store of the same name; it stays on the page until this one is complete.
         """
         self.name = name
         self._schema = encode_schema(families)
@@ -72,6 +74,7 @@ class MetricsStore:
         self._on_change, self._key, self._version = on_change, key, version
         self._lock = threading.Lock()
         self._blocks = self._new_blocks()
+        self._withdrawn, self._predecessor = False, predecessor
         self.synced = False
 
     def __len__(self) -> int:
@@ -104,10 +107,18 @@ class MetricsStore:
             blocks.release(self._arena.discard)
             raise
         with self._lock:
+            if self._withdrawn:
+                blocks.release(self._arena.discard)
+                return
+            if self._predecessor:
+                self._predecessor._freeze()
             self._blocks.release(self._arena.free)
             self._blocks = blocks
             self.synced = True
             self._publish()
+            if self._predecessor:
+                self._predecessor._release()
+                self._predecessor = None
 
     def begin(self) -> None:
         """Publish the objects upserted so far as the whole state: for a source without a list, such as the sampler."""
@@ -143,11 +154,32 @@ class MetricsStore:
     def flush(self) -> bool:
         """Publish the changes since the last flush. Return False if there are none."""
         with self._lock:
-            if not (self.synced and self._blocks.dirty):
+            if not (self.synced and self._blocks.dirty) or self._withdrawn:
                 return False
             self._blocks.flush()
             self._publish()
             return True
+
+    def withdraw(self) -> None:
+        """Remove the store from the page; what arrives from now on is ignored."""
+        self._freeze()
+        self._arena.withdraw(self.name)
+        self._release()
+
+    def _freeze(self) -> None:
+        """Publish nothing from now on."""
+        if self._predecessor:
+            self._predecessor._freeze()
+        with self._lock:
+            self._withdrawn = True
+
+    def _release(self) -> None:
+        """Free all cells of a frozen store."""
+        if self._predecessor:
+            self._predecessor._release()
+        with self._lock:
+            self._blocks.release(self._arena.free)
+            self._blocks = self._new_blocks()
 
     def _fill(self, blocks: Blocks, events: Iterable[tuple[str, Object]]) -> None:
         """Put a whole state into empty blocks: new objects a block at a time, changes of known ones singly."""

@@ -63,8 +63,9 @@ class StoreStatus:
     """
 
     def __init__(self, memory: mmap.mmap | None = None, number: int = 0) -> None:
-        """Use a row of shared memory; without `memory` a row of its own."""
-        self._memory, self._start = memory or mmap.mmap(-1, mmap.PAGESIZE), number * ROW
+        """Use a row of shared memory; without `memory` a row that only this process sees."""
+        self._memory: mmap.mmap | bytearray = memory or bytearray(ROW)
+        self._start = number * ROW
 
     def note_synced(self) -> None:
         """Note an answer or an event. PERF: 1 us; called at most once a second while events arrive."""

@@ -11,6 +11,7 @@ from telegen.config import Config, ConfigError, not_effective
 from telegen.config.flags import flag_warnings, ignored_flags
 from telegen.config.variables import service_variables
 from telegen.kubestate.checks import notes
+from telegen.kubestate.custom.sources import custom_warnings
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit
 from telegen.supervisor.configuration import load_checked, print_check
@@ -65,8 +66,8 @@ def _run(options: RunOptions) -> int:
         check_limits(plan, config.kube_metrics.kube_state.arena_limit)
         for line in [*ignored_flags(options.source.flags), *notes(config)]:
             log.info(line)
-        for line in flag_warnings(options.source.flags):
-            log.warning(line)
+        for line in [*flag_warnings(options.source.flags), *custom_warnings(config)]:
+            log.warning("%s", line)
         ignored = service_variables(options.source.environ)
         if ignored:
             log.warning("variables of a Service set nothing: %s; enableServiceLinks: false removes them", ", ".join(ignored))

@@ -13,14 +13,20 @@ from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
-from telegen.shm.shared_bytes import SharedBytes
+from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
-from telegen.supervisor.plan import Plan
+from telegen.supervisor.plan import WATCHERS, Plan
 from workers._base import Assignment, Shared
 
 ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
+CUSTOM_BYTES = 16 << 20
+"""Maximum of bytes of the configuration of custom resources as JSON."""
+WEB_FILE_BYTES = 2 << 20
+"""Maximum of bytes of the content of the web configuration's files."""
+NOTES_BYTES = 256 << 10
+"""Maximum of bytes of one worker's lines for the status page."""
 
 
 class Inherited:
@@ -34,6 +40,7 @@ class Inherited:
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        custom: the configuration of custom resources in force.
         web_file: content of the web configuration file.
         listeners: the listening sockets by setting.
     """
@@ -48,8 +55,10 @@ class Inherited:
         self.lease_problem = SharedText()
         self.log = SharedText()
         self.lifeline = Lifeline()
-        self.web_file = SharedBytes("web-file")
+        self.web_file = SharedDocument("web-file", WEB_FILE_BYTES)
         self._reviews: ReviewQueue | None = None
+        self.custom = SharedDocument("custom", CUSTOM_BYTES)
+        self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
         self._statuses: dict[str, StoreStatuses] = {}
@@ -81,11 +90,14 @@ class Inherited:
     def adopt_statuses(self, plan: Plan) -> None:
         """Give each watch worker of a plan statuses of its stores, and drop all others. Those of the same stores stay."""
         before = self._statuses
-        self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind == "watch"}
+        self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind in WATCHERS}
         kept = set(map(id, self._statuses.values()))
         for statuses in before.values():
             if id(statuses) not in kept:
                 statuses.close()
+        self._notes = {
+            one.name: self._notes.get(one.name) or SharedDocument("notes", NOTES_BYTES) for one in plan.assignments if one.kind == "custom"
+        }
 
     def _statuses_of(self, assignment: Assignment) -> StoreStatuses:
         known = self._statuses.get(assignment.name)
@@ -118,6 +130,8 @@ class Inherited:
         """Forget the statuses of a worker's stores: its next process knows nothing of them."""
         if name in self._statuses:
             self._statuses[name].clear()
+        if name in self._notes:
+            self._notes[name].write(b"")
 
     def shared(self, config: Config, plan: Plan) -> Shared:
         """State for a worker of this plan."""
@@ -141,4 +155,6 @@ class Inherited:
             reviews=self._reviews if plan.reviews_tokens else None,
             statuses=self._statuses,
             group=plan.group,
+            custom=self.custom,
+            notes=self._notes,
         )

@@ -18,6 +18,7 @@ from telegen.api.credentials import prepare
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
+from telegen.kubestate.custom.sources import load_sources
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
 from telegen.process.log_repeats import UNLIMITED
@@ -56,6 +57,7 @@ class Supervisor:
         """
         self._config, self._plan, self._source, self._demo = config, plan, source, demo
         self._file = WatchedFile(source.path)
+        self._custom_file = _custom_file(config)
         self._kubeconfigs = _kubeconfigs(plan)
         self._signals = Signals()
         self._stopping = self._reload_wanted = False
@@ -72,6 +74,7 @@ class Supervisor:
         listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         self._inherited = Inherited(self._source.environ, listeners)
         folder = _make_folder()
+        self._inherited.custom.write(load_sources(self._config).encode())
         try:
             share_memory()
             # Before the agent's own Telemetry is created: prometheus_client writes to the value files opened last, and the
@@ -152,6 +155,9 @@ class Supervisor:
         if self._file.changed():
             log.info("%s has changed: reloading", self._source.path)
             self._reload_wanted = True
+        if self._custom_file.changed():
+            log.info("the configuration of custom resources has changed: reloading")
+            self._reload_wanted = True
         now = time.monotonic()
         if not self._reload_wanted or now < self._next_reload:
             return
@@ -180,6 +186,9 @@ class Supervisor:
         """
         # Everything that can fail comes first, so that a failed reload changes nothing.
         config = load_checked(self._source)
+        # Read again: what is checked here is what the workers get.
+        sources = load_sources(config)
+        sources.read()
         plan = make_plan(config, self._source.environ, self._demo)
         check_limits(plan, config.kube_metrics.kube_state.arena_limit)
         check_credentials(plan, self._source.environ)
@@ -193,6 +202,10 @@ class Supervisor:
         # Another pod has another ordinal: the shard is unknown until it is read from the StatefulSet again.
         if _pod(config) != _pod(self._config):
             self._inherited.shard.clear()
+        if _custom_path(config) != _custom_path(self._config):
+            self._custom_file = _custom_file(config)
+        if sources.encode() != self._inherited.custom.read()[1]:
+            self._inherited.custom.write(sources.encode())
         self._config = config
         configure("supervisor", config.log.level, config.log.format)
         self._inherited.log.write(log_text(config.log))
@@ -255,6 +268,15 @@ def _kubeconfigs(plan: Plan) -> list[WatchedFile]:
     """Watch the kubeconfigs of all clusters: new content may name another server."""
     sources = (source.partition(":") for source in sorted(plan.clusters))
     return [WatchedFile(os.path.expanduser(path)) for kind, _, path in sources if kind == "kubeconfig"]
+
+
+def _custom_path(config: Config) -> str | None:
+    """Return the path of the configuration of custom resources, None for none."""
+    return config.kube_metrics.kube_state.custom_resource_state.config_file or None
+
+
+def _custom_file(config: Config) -> WatchedFile:
+    return WatchedFile(_custom_path(config))
 
 
 def _pod(config: Config) -> tuple[str, str]:

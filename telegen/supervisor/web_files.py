@@ -16,7 +16,7 @@ from telegen.config.web_file import WebFile, read_web_file
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.process.log_repeats import UNLIMITED
 from telegen.process.tls import InvalidCertificate, server_context
-from telegen.shm.shared_bytes import SharedBytes
+from telegen.shm.shared_document import SharedDocument
 from telegen.supervisor.file_watch import WatchedFile
 
 log = logging.getLogger("telegen.supervisor")
@@ -55,7 +55,7 @@ class WebFiles:
         shared: the content for web processes.
     """
 
-    def __init__(self, shared: SharedBytes, telemetry: Telemetry) -> None:
+    def __init__(self, shared: SharedDocument, telemetry: Telemetry) -> None:
         self._shared, self._telemetry = shared, telemetry
         self._web = Web()
         self._files: list[WatchedFile] = []

@@ -23,7 +23,7 @@ from telegen.kubemetrics.credential_checks import Checks
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.web_security import AccessControl, WebSecurity, wrong_protocol
 from telegen.process.reviews import Question, Review, ReviewQueue, answer
-from telegen.shm.shared_bytes import SharedBytes
+from telegen.shm.shared_document import SharedDocument
 
 GOOD = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 SLOW = bcrypt.hashpw(b"secret", bcrypt.gensalt(10)).decode()
@@ -46,7 +46,7 @@ class Site:
     """An application whose web configuration a test changes."""
 
     def __init__(self, queue: ReviewQueue, auth: Any, is_plain: bool) -> None:
-        self.shared, self.queue = SharedBytes("web-file"), queue
+        self.shared, self.queue = SharedDocument("web-file", 1 << 20), queue
         self.security = WebSecurity(self.shared, queue if auth == "kubernetes" else None)
         app = falcon.App(middleware=[AccessControl(self.security, Telemetry("web-0"), is_plain)])
         for path in ("/metrics", "/livez"):

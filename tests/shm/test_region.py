@@ -11,7 +11,7 @@ import pytest
 
 from telegen.shm.layout import Arena
 from telegen.shm.region import Region
-from telegen.shm.shared_bytes import CAPACITY, SharedBytes
+from telegen.shm.shared_document import SharedDocument
 from telegen.shm.store_status import StoreStatuses
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -91,18 +91,18 @@ def test_memory_of_another_user() -> None:
     region.close()
 
 
-def test_shared_bytes() -> None:
-    """A content is replaced as a whole and numbered; one that is too large is refused, and the content before stays."""
-    shared = SharedBytes("test")
+def test_shared_document() -> None:
+    """A document is replaced as a whole and numbered; one that is too large is refused, and the document before stays."""
+    shared = SharedDocument("test", mmap.PAGESIZE)
     assert shared.read() == (0, b"")
     shared.write(b"one")
     shared.write(b"three")
     assert (shared.number, shared.read()) == (2, (2, b"three"))
     with pytest.raises(ValueError):
-        shared.write(bytes(CAPACITY + 1))
+        shared.write(bytes(mmap.PAGESIZE + 1))
     assert shared.read() == (2, b"three")
     # A write that is not complete.
-    shared._memory[64:65] = b"T"
+    shared._memory[mmap.PAGESIZE : mmap.PAGESIZE + 1] = b"T"
     with pytest.raises(TimeoutError):
         shared.read()
     shared.close()

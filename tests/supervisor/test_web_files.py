@@ -13,7 +13,7 @@ from telegen.config import Config, ConfigError, ConfigSource
 from telegen.config.model import Web
 from telegen.config.web_file import WebFile
 from telegen.kubemetrics.telemetry import Telemetry
-from telegen.shm.shared_bytes import SharedBytes
+from telegen.shm.shared_document import SharedDocument
 from telegen.supervisor.configuration import load_checked
 from telegen.supervisor.web_files import WebFiles
 from tests.certificates import self_signed
@@ -22,18 +22,18 @@ HASH = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
 
 
 @pytest.fixture
-def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SharedBytes:
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SharedDocument:
     """Bytes that web processes would read."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    return SharedBytes("web-file")
+    return SharedDocument("web-file", 1 << 20)
 
 
-def published(shared: SharedBytes) -> WebFile:
+def published(shared: SharedDocument) -> WebFile:
     """The content that web processes find."""
     return msgspec.msgpack.decode(shared.read()[1], type=WebFile)
 
 
-def test_rotation_of_a_certificate(tmp_path: Path, shared: SharedBytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_rotation_of_a_certificate(tmp_path: Path, shared: SharedDocument, caplog: pytest.LogCaptureFixture) -> None:
     """A new certificate without its key is one line in the log and changes nothing; with its key both are handed over."""
     certificate, key = self_signed(tmp_path)
     (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}")
@@ -63,7 +63,7 @@ def replace(source: Path, target: Path) -> None:
     os.replace(copy, target)
 
 
-def test_change_of_users_and_a_missing_file(tmp_path: Path, shared: SharedBytes) -> None:
+def test_change_of_users_and_a_missing_file(tmp_path: Path, shared: SharedDocument) -> None:
     """A changed file is handed over; while it is missing, as in the middle of a replacement, the old content stays."""
     path = tmp_path / "web.yml"
     path.write_text("")
