@@ -13,8 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from telegen.kubemetrics.bodies import Bodies, Body, NoConnection, Variant
-from telegen.kubemetrics.exposition import OPENMETRICS, TEXT
-from telegen.kubemetrics.negotiation import accepts_gzip, wants_openmetrics
+from telegen.kubemetrics.negotiation import accepts_gzip, choose_format
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.selection import Impossible, Selection, selection
 from telegen.kubemetrics.telemetry import Telemetry
@@ -42,15 +41,15 @@ class Metrics:
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send the page; HEAD gets its headers."""
         started = time.perf_counter()
-        openmetrics = wants_openmetrics(req.get_header("Accept") or "")
+        chosen = choose_format(req.get_header("Accept") or "")
         gzip = accepts_gzip(req.get_header("Accept-Encoding") or "")
         try:
-            body = self._assemble(openmetrics, self._selection(req))
+            body = self._assemble(chosen.openmetrics, self._selection(req))
         except TornSnapshot as error:
             raise falcon.HTTPServiceUnavailable(
                 title="Busy", description=f"{error}: pages change faster than they can be copied; retry the scrape"
             ) from error
-        resp.content_type = OPENMETRICS if openmetrics else TEXT
+        resp.content_type = chosen.content_type
         resp.set_header("Vary", "Accept, Accept-Encoding")
         if gzip:
             resp.set_header("Content-Encoding", "gzip")

@@ -16,8 +16,6 @@ from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, combine, compress, cr
 from telegen.shm.layout import FamilyEntry
 from telegen.shm.reader import TRIES, ArenaReader, Snapshot, StoreSnapshot, TornSnapshot
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 EOF = b"# EOF\n"
 
 SLICE = 24 * 1024
