@@ -231,6 +231,7 @@ def make_view(shared: Shared) -> View:
         problems=_problems(shared),
         notes=_notes(shared),
         statuses=shared.statuses,
+        max_staleness=shared.config.kube_metrics.max_staleness,
     )
 
 

@@ -281,6 +281,13 @@ class KubeMetrics(Section, frozen=True):
     ] = None
     metrics_path: Annotated[str, text("Path of the page.", pattern=text_formats.PAGE_PATH)] = "/metrics"
     separate_endpoints: Annotated[bool, text("Also serve each source by itself: metrics_path/kubestate, metrics_path/cadvisor.")] = False
+    max_staleness: Annotated[
+        Duration,
+        text(
+            "Time without an answer or event of the API server, a 403 not counted, after which a store is withheld: its series are "
+            "absent instead of old. 0s: never; else at least 10s, as watches end and begin again."
+        ),
+    ] = Duration(0)
     scope: Annotated[
         Literal["auto", "node", "cluster"],
         text(

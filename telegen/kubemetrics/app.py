@@ -10,12 +10,14 @@ from typing import Any
 import falcon
 import falcon.asgi
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from telegen.kubemetrics.bodies import Bodies, Body, NoConnection, Variant
 from telegen.kubemetrics.negotiation import accepts_gzip, choose_format
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.selection import Impossible, Selection, selection
+from telegen.kubemetrics.staleness import withheld
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.web_security import AccessControl
 from telegen.shm.reader import TornSnapshot
@@ -36,7 +38,7 @@ class Metrics:
             known: resource names that `?resources=` may name.
         """
         self._path, self._known, self._telemetry, self._bodies = path, frozenset(known), telemetry, bodies
-        self._readers, self._is_served = view.pages[path], view.is_served
+        self._view, self._readers, self._is_served = view, view.pages[path], view.is_served
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send the page; HEAD gets its headers."""
@@ -75,7 +77,9 @@ class Metrics:
             def is_served(names: tuple[str, ...] = names) -> bool:
                 return all(map(self._is_served, names))
 
-            body = self._bodies.take(Variant(self._path, openmetrics, selected), readers, None, is_served)
+            old = withheld(self._view)
+            variant = Variant(self._path, openmetrics, selected, old)
+            body = self._bodies.take(variant, readers, lambda worker, store: (worker, store) not in old, is_served)
             # A shard was lost during the assembly: assemble again without its stores.
             if is_served():
                 return body
@@ -97,9 +101,11 @@ class OwnMetrics:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send them in the format that the client prefers."""
-        encode, content_type = choose_encoder(req.get_header("Accept") or "")
-        resp.content_type = content_type
-        resp.data = encode(self._registry)
+        # prometheus_client's own negotiation raises for some malformed versions.
+        chosen = choose_format(req.get_header("Accept") or "")
+        resp.content_type = chosen.content_type
+        generate: Any = generate_openmetrics if chosen.openmetrics else generate_latest
+        resp.data = generate(self._registry)
 
     on_head = on_get
 

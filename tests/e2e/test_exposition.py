@@ -266,3 +266,22 @@ def _value(port: int, query: str, wanted: float) -> float:
         result = json.loads(answer.body).get("data", {}).get("result") if answer.status == 200 else None
         found = float(result[0]["value"][1]) if result else found
     return found
+
+
+def test_series_that_grow_old_are_withheld(server: SimulatedServer) -> None:
+    """With max_staleness the kube_* series end some time after the API server, those of containers go on; without it all stay."""
+    with start_agent(FAST, url=server.url) as other:
+        with start_agent(FAST.replace("kube_state:", "max_staleness: 10s\n  kube_state:", 1), url=server.url) as agent:
+            agent.wait_ready()
+            other.wait_ready()
+            assert "kube_pod_info{" in agent.page()
+            server.stop()
+            agent.wait_page("no kube_* series", lambda page: "kube_" not in page and "container_" in page, 20)
+            assert 'telegen_store_withheld{store="pods"} 1.0' in agent.page("/telemetry")
+        assert "kube_pod_info{" in other.page()
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text;version=a", "text/plain;version=:", "text/plain;version=1.0.0;escaping=x"])
+def test_odd_versions_of_own_metrics(calm: Agent, accept: str) -> None:
+    """A malformed version in Accept is no error."""
+    assert Response(calm, "/telemetry", Accept=accept).status == 200
