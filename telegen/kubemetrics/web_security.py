@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import falcon
+import falcon.asgi
 import msgspec
 
 from telegen.config.web_file import WebFile
@@ -113,26 +114,19 @@ class AccessControl:
         """
         self._security, self._telemetry, self._is_plain = security, telemetry, is_plain
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+    async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Raise a falcon.HTTPError for a request that may not pass."""
-        decision = self._decide(req)
-        self._check(req, decision.result() if isinstance(decision, Future) else decision)
-
-    async def process_request_async(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """See `process_request`."""
         decision = self._decide(req)
         self._check(req, await asyncio.wrap_future(decision) if isinstance(decision, Future) else decision)
 
-    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool) -> None:
+    async def process_response(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, resource: object, req_succeeded: bool
+    ) -> None:
         """Add headers."""
         for name, value in self._security.headers.items():
             resp.set_header(name, value)
 
-    async def process_response_async(self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool) -> None:
-        """See `process_response`."""
-        self.process_response(req, resp, resource, req_succeeded)
-
-    def _decide(self, req: falcon.Request) -> Review | Future[Review]:
+    def _decide(self, req: falcon.asgi.Request) -> Review | Future[Review]:
         if self._is_plain and req.path in PROBES:
             return Review(200)
         authentication = self._security.authentication
@@ -143,7 +137,7 @@ class AccessControl:
             return Review(403, "needs a client certificate; only probes are open here, use listen_address")
         return Review(200)
 
-    def _check(self, req: falcon.Request, review: Review) -> None:
+    def _check(self, req: falcon.asgi.Request, review: Review) -> None:
         if review.status == 200:
             return
         self._telemetry.refused.labels(str(review.status)).inc()
