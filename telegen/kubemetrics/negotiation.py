@@ -44,3 +44,9 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return any(
         value in ("gzip", "x-gzip") and quality > 0 for value, _, quality in _items(accept_encoding)
     )
+
+
+def prefers_html(accept: str) -> bool:
+    """Return True if the header names HTML with a quality that text does not exceed, as those of browsers do."""
+    quality = {value: quality for value, _, quality in _items(accept)}
+    return quality.get("text/html", 0.0) > 0 and quality["text/html"] >= quality.get("text/plain", 0.0)
