@@ -115,6 +115,12 @@ class KindStores:
         keep = shard_filter(assignment.agent_shard)
         return Collection(resource.path(namespace), "object", params, assignment.process_shard, keep, resource.needs)
 
+    def complete(self) -> None:
+        """Request a new state of the stores that lack series which another object has left."""
+        for one in self._followed.values():
+            if one.store.is_incomplete:
+                one.reflector.request_state()
+
     def pending(self) -> list[str]:
         """Return the stores that are neither complete nor refused."""
         return [name for name, one in self._followed.items() if not one.store.synced and one.status.read().kind not in REFUSALS]

@@ -35,7 +35,7 @@ def protect_memory(shared: Shared) -> None:
     for arena in shared.arenas.values():
         arena.protect()
     values = (shared.deadlines, shared.lease_problem, shared.log, shared.shard, shared.uid)
-    documents = (shared.web_file, shared.root_problems, shared.state, shared.holders, shared.custom, *shared.notes.values())
+    documents = (shared.web_file, shared.root_problems, shared.state, shared.holders, *shared.notes.values())
     for region in (*values, *documents, *shared.statuses.values()):
         region.protect()
     shared.heartbeats.prepare_protection()

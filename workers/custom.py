@@ -73,6 +73,7 @@ class CustomWorker(StoresWorker):
         """Notice a new configuration, and publish the status."""
         if self.shared.custom.number != self._number:
             self._wake.set()
+        self._kinds.complete()
         problem = self._failure or self._kinds.problem()
         status = self.shared.statuses[self.assignment.name][self.assignment.stores[0]]
         if problem:

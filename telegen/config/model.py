@@ -317,7 +317,12 @@ class Api(Section, frozen=True):
 
     connect_timeout: Annotated[Duration, text("Timeout of a connection attempt.", least=0.1)] = Duration(5)
     read_timeout: Annotated[
-        Duration, text("Time without data after which a connection is closed; bookmarks arrive every one or two minutes.", least=0.1)
+        Duration,
+        text(
+            "Time without data after which a connection is closed, and time for all headers of an answer; bookmarks arrive every one "
+            "or two minutes.",
+            least=0.1,
+        ),
     ] = Duration(150)
     list_page_size: Annotated[int, text("Objects per page of a list.", ge=1, le=10000)] = 500
     max_response_size: Annotated[

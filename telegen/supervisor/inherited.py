@@ -125,9 +125,14 @@ class Inherited:
         """Close in a worker's process what only others use: a worker that a reload keeps would hold an old port or the memory of an
         old arena."""
         self.lifeline.leave()
+        if assignment.kind != "custom":
+            self.custom.close()
         if assignment.kind != "web":
             close_all(self.listeners)
             self.keep_arenas([assignment.name])
+            self.web_file.close()
+            for name in set(self._notes).difference([assignment.name]):
+                self._notes.pop(name).close()
 
     def row(self, name: str) -> int:
         """Row of a worker's heartbeats; it never changes."""

@@ -34,8 +34,10 @@ from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
 from telegen.supervisor.published_state import PublishedState
 from telegen.supervisor.signals import Signals
+from telegen.supervisor.trial import try_aside
 from telegen.supervisor.warmup import warm_up
 from telegen.supervisor.web_files import WebFiles
+from workers.statefulset_shard import shard_problem
 
 log = logging.getLogger("telegen.supervisor")
 
@@ -200,6 +202,7 @@ class Supervisor:
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
+        self._check_pod(config, plan)
         self._web_files.adopt(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         if listeners != self._inherited.listeners:
@@ -221,6 +224,18 @@ class Supervisor:
         cluster_changed = plan.cluster != self._plan.cluster or any([file.changed() for file in self._kubeconfigs])
         self._kubeconfigs = _kubeconfigs(plan)
         self._apply_plan(plan.with_shard(self._inherited.shard.read()), cluster_changed)
+
+    def _check_pod(self, config: Config, plan: Plan) -> None:
+        """Check that a pod that is new in the configuration can have a shard; its worker would end the agent otherwise.
+
+        Raises:
+            BootFailure: it cannot, or the API server does not answer.
+        """
+        if plan.has_dynamic_shard and (_pod(config), plan.cluster) != (_pod(self._config), self._plan.cluster):
+            shared = self._inherited.shared(config, plan)
+            problem = try_aside(lambda: shard_problem(shared), self._signals.forsake)
+            if problem:
+                raise BootFailure(Exit.BOOT, problem)
 
     def _follow_shard(self) -> None:
         """Apply the plan of another shard when the StatefulSet gives the agent another one."""

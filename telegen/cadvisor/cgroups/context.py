@@ -55,6 +55,10 @@ class Context:
         """Content of a small file, kept open between passes; None as for `read`."""
         return self._counted(self.node.files.read, path)
 
+    def read_list(self, path: str) -> bytes | None:
+        """Content of a list that the kernel returns in pieces, kept open between passes; None as for `read`."""
+        return self._counted(self.node.files.read_list, path)
+
     def pids(self) -> list[int]:
         """Process ids of the cgroup in the agent's pid namespace, read once per pass.
 
@@ -76,7 +80,7 @@ class Context:
         pending = [folder] if folder else []
         while pending:
             path = pending.pop()
-            content = self._counted(self.node.files.read_list, f"{path}/cgroup.procs")
+            content = self.read_list(f"{path}/cgroup.procs")
             # The kernel writes 0 for a process that is outside the reader's pid namespace (pid_namespaces(7)).
             pids += [int(word) for word in (content or b"").split() if word.isdigit() and word != b"0"]
             if recursive:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+import yaml
 
 from telegen.config import Config, ConfigError
-from telegen.config.custom_resources import SETTING, configured_text, is_used
+from telegen.config.custom_resources import MAX_BYTES, SETTING, configured_text, is_used
+from telegen.config.document import first_node, read_regular
 from telegen.kubestate.custom.model import Entry
+from telegen.kubestate.custom.nodes import MAX_VALUES
 from telegen.kubestate.custom.reading import Read, read_entries
 
 
@@ -68,3 +71,13 @@ def custom_problems(config: Config) -> Iterator[str]:
 def custom_warnings(config: Config) -> Iterator[str]:
     """Yield one line per warning about a configuration without problems."""
     yield from load_sources(config).read().warnings
+
+
+def is_custom_configuration(path: str) -> bool:
+    """Return True for a file of the format of kube-state-metrics, False for one that is none or cannot be read."""
+    try:
+        node = first_node(read_regular(path, MAX_BYTES), path, MAX_VALUES)
+    except (OSError, ValueError, ConfigError):
+        return False
+    keys = {key.value: value.value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+    return keys.get("kind") in ("CustomResourceStateMetrics", "ConfigMap") or bool({"spec", "resources"}.intersection(keys))

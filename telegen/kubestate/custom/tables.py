@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any
 
-from telegen.kubestate.custom.labels import Labels, compile_labels
+from telegen.kubestate.custom.labels import Labels, compile_labels, is_star
 from telegen.kubestate.custom.model import Entry, Family, Kind
 from telegen.kubestate.custom.paths import compile_path, decoded_path
 from telegen.kubestate.custom.samples import COMPILERS
 from telegen.kubestate.resource import METADATA, Resource
 from telegen.metrics.family import ALPHA, FamilyGenerator, Generate, Object, Row
+from telegen.metrics.label_keys import sanitize
 from telegen.metrics.lines import labels_text
 
 Base = tuple[Labels, str]
@@ -75,11 +76,15 @@ def _families(entry: Entry, kind: Kind, constant: Mapping[str, str]) -> tuple[Fa
     named: dict[str, list[Family]] = {}
     for family in entry.families:
         named.setdefault(family.name, []).append(family)
-    return tuple(_generator(families, base, constant, readers) for families in named.values())
+    return tuple(_generator(families, base, constant, readers, kind) for families in named.values())
 
 
 def _generator(
-    families: list[Family], base: Labels, constant: Mapping[str, str], readers: dict[Any, Callable[[Object], Base]]
+    families: list[Family],
+    base: Labels,
+    constant: Mapping[str, str],
+    readers: dict[Any, Callable[[Object], Base]],
+    kind: Kind,
 ) -> FamilyGenerator:
     first = families[0]
     generates = []
@@ -91,7 +96,19 @@ def _generator(
             readers[key] = _once_per_object(_base_reader(labels, family, constant))
         generates.append(_generate(family, readers[key], constant))
     generate = generates[0] if len(generates) == 1 else _chained(generates)
-    return FamilyGenerator(first.name, first.help, first.type, ALPHA, generate, prepared=True)
+    ambiguous = not all(_is_distinct(family, kind.namespaced) for family in families)
+    return FamilyGenerator(first.name, first.help, first.type, ALPHA, generate, prepared=True, ambiguous=ambiguous)
+
+
+def _is_distinct(family: Family, namespaced: bool) -> bool:
+    """Return True if labels name the object of each sample: by its UID, or by name and namespace."""
+    if any(map(is_star, family.element_labels)):
+        return False
+    own = {family.label_name, family.label_from_key, *map(sanitize, family.element_labels)}
+    labels = {sanitize(name): tuple(path) for name, path in sorted(family.labels_from_path.items()) if not is_star(name)}
+    paths = {path for name, path in labels.items() if name not in own}
+    names = {("metadata", "name"), *([("metadata", "namespace")] if namespaced else ())}
+    return ("metadata", "uid") in paths or names <= paths
 
 
 def _renamed(labels: Mapping[str, str], constant: Mapping[str, str]) -> Labels:
