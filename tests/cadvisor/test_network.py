@@ -94,6 +94,14 @@ def test_columns() -> None:
     }
 
 
+def test_wrapped_counter() -> None:
+    """A counter below 0 or from 2^63 on is absent; the others of the interface are shown."""
+    line = f"  eth0: {2**64 - 1} 2 3 4 0 0 0 0 9 {2**63} 11 12 0 0 0 0\n"
+    reading = parse((HEADING + line).encode(), Context(Cgroup("/", "root"), Node()))
+    assert reading.receive_bytes == [] and reading.transmit_packets == []
+    assert reading.receive_packets == [("eth0", 2)] and reading.transmit_bytes == [("eth0", 9)]
+
+
 def test_root_is_the_first_process(host: Host) -> None:
     """The node's own interfaces are those of its first process."""
     process(host.proc, 1, "/init.scope", interface("eth0", 3))

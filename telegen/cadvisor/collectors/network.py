@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.parsing import count
 from telegen.cadvisor.cgroups.reading import MAX_BYTES
 from telegen.cadvisor.collector import Collector, Families
 from telegen.cadvisor.collectors._netns_process import KINDS, is_node_network, read_network
@@ -85,19 +86,19 @@ def read(context: Context) -> bytes | None:
 
 
 def parse(content: bytes, context: Context) -> NetworkReading:
-    """Parse the lines after the two headings. Lines that are truncated or malformed are skipped."""
+    """Parse the lines after the two headings. Lines that are truncated or malformed are skipped, and single wrapped numbers."""
     # A container may give its own interface any name.
     skipped = SKIPPED if is_node_network(context) else ()
-    interfaces: dict[str, list[int]] = {}
+    interfaces: dict[str, list[Optional[int]]] = {}
     for line in content.decode("utf-8", "replace").split("\n")[2:]:
         # A name may contain colons (`eth0:1`), the numbers do not.
         name, _, numbers = line.rpartition(":")
         name, words = name.strip(), numbers.split()
-        if len(words) == COLUMNS and all(map(str.isdigit, words)) and _is_shown(name, skipped):
-            interfaces[name] = [int(word) for word in words]
+        if len(words) == COLUMNS and all(map(str.isdecimal, words)) and _is_shown(name, skipped):
+            interfaces[name] = [count(word) for word in words]
 
     def column(number: int) -> Rows:
-        return [(name, numbers[number]) for name, numbers in interfaces.items()]
+        return [(name, value) for name, numbers in interfaces.items() if (value := numbers[number]) is not None]
 
     return NetworkReading(column(0), column(1), column(2), column(3), column(8), column(9), column(10), column(11))
 
