@@ -14,6 +14,7 @@ from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.identity.labels import namespace_filter
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import enabled_collectors
+from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.metrics.render import OnError
 from telegen.metrics.store import MetricsStore
@@ -55,12 +56,14 @@ class SampleWorker(Worker):
             node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings), settings.linger
         )
         alarms = OomEvents()
+        self._wrong_roots = [""]
         threads = NameThreads(self, self._names)
         self._wait_for_names(threads)
         gc.disable()
         due, collected = time.monotonic(), float("-inf")
         while not self.stop.is_set():
             threads.check()
+            self._check_roots(roots)
             self._pass(sampler)
             # First after the first pass, which leaves 1.5 MB of freed memory.
             if time.monotonic() - collected > COLLECT:
@@ -123,6 +126,13 @@ class SampleWorker(Worker):
         self.telemetry.unnamed.set(self._names.unknown)
         self.telemetry.sample_seconds.set(time.perf_counter() - started)
         self.beat()
+
+    def _check_roots(self, roots: Roots) -> None:
+        """Publish what is wrong with the paths of the node's file systems, for /readyz."""
+        wrong = wrong_roots(roots)
+        if wrong != self._wrong_roots:
+            self.shared.root_problems.write("\n".join(wrong).encode("utf-8", "replace"))
+            self._wrong_roots = wrong
 
     def _counter(self, store: str) -> OnError:
         def count(family: str, error: Exception) -> None:

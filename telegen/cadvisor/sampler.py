@@ -144,14 +144,14 @@ class Sampler:
         for context in contexts.values():
             for run in self._per_cgroup:
                 run.visit(context, context.labels)
-        has_ended = self._end_missing(contexts)
+        self._end_missing(contexts)
         # Without a mount nothing is read, so no read would report an error.
         node.failed = node.failed or not node.mounts
         # Last, since self_metrics reports node.failed of this pass.
         self._root.begin_pass()
         for run in self._per_node:
             run.visit(self._root, ())
-        node.files.sweep(has_ended)
+        node.files.sweep()
         node.passes += 1
 
     def close(self) -> None:
@@ -159,8 +159,8 @@ class Sampler:
         self._contexts = {}
         self._node.files.close()
 
-    def _end_missing(self, contexts: dict[str, Context]) -> bool:
-        """Replace the contexts of the last pass; return True if a cgroup has ended."""
+    def _end_missing(self, contexts: dict[str, Context]) -> None:
+        """Replace the contexts of the last pass."""
         ended = self._contexts.keys() - contexts.keys()
         for id in ended:
             lingers = self._lingering.add(self._contexts[id])
@@ -170,7 +170,6 @@ class Sampler:
         over = self._lingering.expire(contexts.values(), self._node.now)
         for run in self._per_cgroup:
             run.expire(contexts.keys(), over, self._node.now)
-        return bool(ended)
 
 
 class _CollectorRun:

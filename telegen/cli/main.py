@@ -31,7 +31,8 @@ from telegen.cli.object_reader import InvalidInput, read_objects
 from telegen.cli.render import ObjectRenderer, resources_named
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubestate.custom.definitions import DEFINITION
-from telegen.kubestate.custom.sources import is_custom_configuration, load_sources
+from telegen.kubestate.custom.sources import is_custom_configuration, load_custom
+from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.selectors import Selection
 from telegen.supervisor.configuration import CHECKS, load_checked, print_check
 from telegen.supervisor.run_options import CONFIG, parse_run_options
@@ -128,7 +129,8 @@ def render(options: argparse.Namespace) -> int:
         resources = [resource for resource in resources_named(wanted) if resource.name not in excluded]
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         objects = list(read_objects(data, plurals))
-        custom = custom_resources(load_sources(config).entries, objects, plurals, constant)
+        packs = chosen_packs(state.custom_resource_state.packs)
+        custom = custom_resources(load_custom(config).entries, objects, plurals, constant, packs)
         only = state.custom_resource_state.only
         page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom)
         for obj in in_served_versions(objects):
