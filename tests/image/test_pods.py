@@ -195,7 +195,7 @@ def test_the_containers_values_are_the_kernels(where: Variant, run: Callable[[Va
     ((labels, _),) = page.rows("container_memory_working_set_bytes", id)
     assert {"container": "main", "pod": "neighbour", "namespace": "default"}.items() <= labels.items()
     network = page.rows("container_network_receive_packets_total", cgroup.pod)
-    assert {labels["interface"] for labels, _ in network} == {"eth0"}
+    assert {labels["interface"] for labels, _ in network} == {"eth0", "veth1"}
 
 
 def test_nothing_is_refused_to_the_privileged(run: Callable[[Variant], Ran], view: View) -> None:

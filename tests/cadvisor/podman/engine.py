@@ -8,6 +8,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import psutil
+
 from tests.cadvisor.real.cgroups import ROOT, is_v2
 from tests.process_tree import wait_for
 
@@ -32,7 +34,9 @@ class Podman:
         self._environ = {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf"), "TMPDIR": str(folder)}
         # crun refuses hosts that have both versions of cgroups.
         runtime = "crun" if is_v2() else "runc"
-        storage = ("--root", str(self.graph), "--runroot", str(self.run_root), "--tmpdir", str(folder / "tmp"))
+        # The storage driver would mount its folder on itself, and clean-ups after the end of a container again.
+        driver = ("--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true")
+        storage = ("--root", str(self.graph), "--runroot", str(self.run_root), "--tmpdir", str(folder / "tmp"), *driver)
         self._command = ("podman", *storage, "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--runtime", runtime)
         self("import", str(_archive(folder)), IMAGE)
 
@@ -47,13 +51,18 @@ class Podman:
         return self("run", "-d", "--name", name, *options, IMAGE, *SLEEP)
 
     def stop(self) -> None:
-        """Remove all containers, the storage's mounts, and podman's top cgroups if there were none before."""
+        """Remove all containers, and podman's top cgroups if there were none before."""
         self("pod", "rm", "-a", "-f", "-t", "0")
         self("rm", "-a", "-f", "-t", "0")
-        subprocess.run(["umount", self.graph / "overlay"], capture_output=True)
+        wait_for("podman's helpers to end", lambda: not self._helpers(), 20, 0.1)
         for folder in [] if self._had_parent else _parents():
             for path in (*sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True), folder):
                 wait_for(f"{path} to be removed", lambda: _removed(path), 20)
+
+    def _helpers(self) -> list[int]:
+        """Processes with this storage: monitors of containers, and clean-ups after their end."""
+        found = psutil.process_iter(["cmdline"])
+        return [process.pid for process in found if str(self.graph) in " ".join(process.info["cmdline"] or ())]
 
 
 def _parents() -> list[Path]:

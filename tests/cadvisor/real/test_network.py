@@ -49,7 +49,7 @@ def network(samples: dict[Key, float], name: str) -> dict[str, float]:
 
 
 def test_traffic_over_a_veth_pair(view: View) -> None:
-    """Bytes sent by one pod equal bytes received by the other; forwarding interfaces are not shown."""
+    """Bytes sent by one pod equal bytes received by the other."""
     with ExitStack() as stack:
         one, two = OwnCgroup(), OwnCgroup()
         stack.callback(one.end)
