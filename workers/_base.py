@@ -17,10 +17,13 @@ from telegen.config import Config, NamedCluster
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.process.listeners import Listeners
 from telegen.process.log_settings import LogSettings
-from telegen.process.os_process import BootFailure, Exit, die_with_parent, set_name
+from telegen.process.os_process import BootFailure, Exit, Lifeline, die_with_parent, set_name
+from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
+from telegen.shm.notices import Notices
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 
@@ -89,10 +92,19 @@ class Shared:
         deadlines: until when each shard may be served.
         lease_problem: why Leases cannot be read or written, "" if they can.
         group: the agents that divide the cluster by Leases; None for an agent that takes no part.
+        lifeline: ends processes below a worker together with the supervisor.
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
         statuses: sync status of the stores of each watch worker, by its name.
+        root_problems: what is wrong with the paths of the node's file systems, by the sampler, one line each.
+        state: of the supervisor, for the status page.
+        holders: holder of each Lease of a shard, by the elector.
+        notices: last warning of each process.
+        web_file: content of the web configuration file, `telegen.config.web_file.WebFile` as MessagePack.
+        reviews: questions about tokens, for the process that reviews them; None without `web.auth`.
+        custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
+        notes: lines for the status page of each worker that writes some, by its name.
     """
 
     config: Config
@@ -106,10 +118,19 @@ class Shared:
     deadlines: ServingDeadlines
     lease_problem: SharedText
     log: SharedText
+    lifeline: Lifeline
     group: Group | None
     shard: SharedShard
     uid: SharedText
     statuses: Mapping[str, StoreStatuses]
+    web_file: SharedDocument
+    root_problems: SharedDocument
+    state: SharedDocument
+    holders: SharedDocument
+    notices: Notices
+    reviews: ReviewQueue | None
+    custom: SharedDocument
+    notes: Mapping[str, SharedDocument]
 
 
 class Worker:
@@ -136,13 +157,14 @@ class Worker:
         """
         die_with_parent(parent, self.death_signal)
         set_name(f"telegen-{self.assignment.name}")
-        self._log_settings = LogSettings(self.assignment.name, self.config.log, self.shared.log)
+        self._log_settings = LogSettings(self.assignment.name, self.config.log, self.shared.log, self._note)
         faulthandler.enable()
         # SIGABRT, which the supervisor sends to a worker that hangs, prints the stacks of all threads.
         gc.enable()
         self.install_signals()
         self.beat()
         try:
+            self.prepare(parent)
             self.telemetry = self.make_telemetry()
             self.run()
         except BootFailure as error:
@@ -160,6 +182,13 @@ class Worker:
             signal.signal(other, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
+    def prepare(self, parent: int) -> None:
+        """Prepare the process before it opens its own files.
+
+        Args:
+            parent: pid of the supervisor.
+        """
+
     def make_telemetry(self) -> Telemetry:
         """Make the metrics of this process."""
         return Telemetry(self.assignment.name)
@@ -176,6 +205,10 @@ class Worker:
         if kubernetes.cluster_uid and not name:
             name = self.shared.uid.read()
         return {"cluster": name} if name else {}
+
+    def _note(self, text: str) -> None:
+        """Keep a warning for the status page."""
+        self.shared.notices.write(self.shared.rows[self.assignment.name], text)
 
     def beat(self) -> None:
         """Write a heartbeat, and adopt the settings of logs of the last reload."""

@@ -20,7 +20,14 @@ class ReflectorMetrics:
     """Counters, sync status and log lines of one collection; see `telegen.api.protocols.ReflectorObserver`.
 
     A subclass may note in `took` the size of a complete state.
+
+    Attributes:
+        cure: of a refusal (403), for messages.
+        resource: name in messages about rights; "" for the beginning of the store's name.
     """
+
+    resource = ""
+    cure = "apply k8s/account/rbac.yaml"
 
     def __init__(self, telemetry: Telemetry, log: logging.Logger, name: str, status: StoreStatus | None = None) -> None:
         """Prepare the counters.
@@ -116,9 +123,9 @@ class ReflectorMetrics:
     def _note_failure(self, reason: str, message: str, delay: float) -> None:
         if reason == "403":
             verb = _VERB.search(message)
-            resource = self.name.partition("/")[0]
+            resource = self.resource or self.name.partition("/")[0]
             right = f"no right to {verb[1] if verb else 'list and watch'} {resource}"
-            self._status.note_refused(f"403 Forbidden: {right}; apply k8s/account/rbac.yaml")
+            self._status.note_refused(f"403 Forbidden: {right}; {self.cure}")
         elif reason != "unknown_event":
             # An unknown event is ignored, and its watch goes on.
             # The cause precedes the message, unless the message of an HTTP error begins with it.

@@ -32,6 +32,8 @@ class View:
         pending_reason: why collection has not started, "" when it has.
         problems: further problems that make the agent not ready, each with its cure.
         statuses: sync status of the stores of the API, by worker.
+        notes: further facts that do not fail the probe, one line each.
+        max_staleness: seconds without contact to the API server after which a store is withheld; 0 for never.
     """
 
     pages: Mapping[str, Sequence[ArenaReader]]
@@ -43,6 +45,8 @@ class View:
     pending_reason: Callable[[], str] = str
     problems: Callable[[], list[str]] = list
     statuses: Mapping[str, StoreStatuses] = field(default_factory=dict)
+    notes: Callable[[], list[str]] = list
+    max_staleness: float = 0.0
 
 
 @dataclass
@@ -78,6 +82,7 @@ def readiness(view: View) -> Report:
         return Report([pending, *alive])
     report = _stores(view)
     report.problems += [*_workers(view), *view.problems(), *alive]
+    report.notes += view.notes()
     return report
 
 

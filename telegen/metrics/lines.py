@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from telegen.metrics.family import FamilyGenerator
@@ -88,6 +89,8 @@ def sample_writer(family: FamilyGenerator, identified: bool) -> Write:
     """
     if family.dynamic:
         return _dynamic_writer(family.name)
+    if family.prepared:
+        return _prepared_writer(family.name)
     return _compiled(family.name, family.labels, identified, family.input.excluded_label if family.input else "")
 
 
@@ -130,5 +133,95 @@ def _dynamic_writer(name: str) -> Write:
             joined = ",".join([labels, *own] if labels else own)
             lines.setdefault(f"{name}{{{joined}}} " if joined else f"{name} ", number_text(number))
         return "".join([f"{line}{number}\n" for line, number in lines.items()])
+
+    return write
+
+
+Template = tuple[str, Callable[[tuple[str, ...]], Any]]
+"""Text with a gap per own label, and the function that brings their values into the order of the gaps."""
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Return the text between the braces of a sample, sorted by label name: `kind="Pod",name="web"`.
+
+    Raises:
+        TypeError, AttributeError: a value is no string.
+    """
+    # PERF: 0.9 us for 7 labels; sorting and joining them took 2.4.
+    values = tuple(labels.values())
+    if needs_escape("".join(values)):
+        values = tuple([escape(value) for value in values])
+    template, order = _layout(tuple(labels))
+    text: str = template % order(values)
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _layout(names: tuple[str, ...]) -> Template:
+    """Return the template of sorted label names, and the function that brings values into that order."""
+    ordered = sorted(range(len(names)), key=lambda place: names[place])
+    template = ",".join([f'{names[place]}="%s"' for place in ordered])
+    return template, itemgetter(*ordered) if ordered else tuple
+
+
+class BaseLabels:
+    """Labels that the samples of an object share, and the texts of them together with a sample's own labels.
+
+    Attributes:
+        text: of the shared labels alone.
+    """
+
+    __slots__ = ("text", "_labels", "_escaped", "_templates")
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self.text = labels_text(labels)
+        self._labels = labels
+        self._escaped: Mapping[str, str] = {}
+        self._templates: dict[tuple[str, ...], Template] = {}
+
+    def rows(self, elements: Iterable[tuple[Mapping[str, str] | None, Any]]) -> list[tuple[str, Any]]:
+        """Return (text of all labels, number) of each sample, given as (own labels or None, number); own labels replace shared ones.
+
+        Raises:
+            TypeError, AttributeError: the value of a label is no string.
+        """
+        # PERF: 0.7 us for two own labels beside five shared ones; writing all labels anew took 1.5.
+        rows, last = [], None
+        for own, number in elements:
+            if not own:
+                rows.append((self.text, number))
+                continue
+            names, values = tuple(own), tuple(own.values())
+            if names != last:
+                last, (template, order) = names, self._templates.get(names) or self._template(names)
+            if needs_escape(values[0] if len(values) == 1 else "".join(values)):
+                values = tuple([escape(value) for value in values])
+            rows.append((template % order(values), number))
+        return rows
+
+    def _template(self, names: tuple[str, ...]) -> Template:
+        """Return the template for own labels of some names."""
+        if not self._escaped:
+            self._escaped = {name: escape(value).replace("%", "%%") for name, value in self._labels.items()}
+        merged = {**self._escaped, **dict.fromkeys(names, "%s")}
+        ordered = sorted(range(len(names)), key=lambda place: names[place])
+        text = ",".join([f'{name}="{merged[name]}"' for name in sorted(merged)])
+        made = self._templates[names] = text, itemgetter(*ordered)
+        return made
+
+
+def _prepared_writer(name: str) -> Write:
+    """Make a writer for rows of (text of all labels, number)."""
+
+    def write(labels: str, samples: Sequence[tuple[str, Any]]) -> str:
+        # PERF: 0.2 us a sample.
+        lines = [
+            f"{name}{{{own}}} {number if number.__class__ is int else _SMALL.get(number) or number_text(number)}\n"
+            for own, number in samples
+        ]
+        if len(samples) > 1 and len({own for own, _ in samples}) < len(samples):
+            # Repeated series keep their first value.
+            lines = list({own: line for (own, _), line in zip(reversed(samples), reversed(lines))}.values())[::-1]
+        return "".join(lines)
 
     return write

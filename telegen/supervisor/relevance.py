@@ -5,7 +5,17 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from telegen.config import Config
-from telegen.config.model import Api, Cadvisor, Election, KubeMetrics, KubeState, Log, Supervising, Web
+from telegen.config.model import (
+    Api,
+    Cadvisor,
+    CustomResourceState,
+    Election,
+    KubeMetrics,
+    KubeState,
+    Log,
+    Supervising,
+    Web,
+)
 
 
 def relevant(kind: str, config: Config) -> Config:
@@ -18,7 +28,7 @@ def relevant(kind: str, config: Config) -> Config:
     """
     kube = config.kube_metrics
     if kind == "web":
-        pages = replace(kube, cadvisor=_roots(kube.cadvisor), election=Election(), kube_state=KubeState())
+        pages = replace(kube, cadvisor=Cadvisor(), election=Election(), kube_state=KubeState())
         return replace(config, log=Log(), api=Api(), kube_metrics=pages)
     collected = _without_pages(kube)
     if kind == "sample":
@@ -26,17 +36,15 @@ def relevant(kind: str, config: Config) -> Config:
         state = KubeState(node=kube.kube_state.node, use_apiserver_cache=kube.kube_state.use_apiserver_cache)
         collected = replace(collected, election=Election(), kube_state=state)
     else:
-        collected = replace(collected, cadvisor=Cadvisor())
+        # The worker of custom resources takes their configuration from shared memory, and applies what has changed.
+        state = replace(kube.kube_state, custom_resource_state=CustomResourceState())
+        if kind == "custom":
+            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
+        collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
-
-
-def _roots(cadvisor: Cadvisor) -> Cadvisor:
-    """The paths of the node's file systems, which /readyz checks."""
-    names = ("cgroup_root", "proc_root", "sys_root", "root")
-    return replace(Cadvisor(), **{name: getattr(cadvisor, name) for name in names})
 
 
 def _without_pages(kube: KubeMetrics) -> KubeMetrics:
     default = KubeMetrics()
-    names = ("listen_address", "telemetry_address", "metrics_path", "separate_endpoints")
+    names = ("listen_address", "telemetry_address", "metrics_path", "separate_endpoints", "max_staleness")
     return replace(kube, **{name: getattr(default, name) for name in names})

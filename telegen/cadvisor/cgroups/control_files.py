@@ -6,11 +6,7 @@ import errno
 import os
 import resource
 
-SIZE = 16384
-"""Bytes per read; few files are longer: io.stat of more than 200 devices. PERF: 65536 would cost 1 MB, since it fragments the heap."""
-
-PIECE = 4000
-"""Length in bytes from which a list may go on: the kernel returns cgroup.procs in pieces of whole lines, a page (4096) at most."""
+from telegen.cadvisor.cgroups.reading import SIZE, read_file, read_rest
 
 ABSENT = frozenset((errno.ENOENT, errno.ENODEV, errno.ENOTDIR, errno.EOPNOTSUPP))
 """errno of a file that the kernel does not have for this cgroup: not compiled in, the cgroup has ended (ENODEV), or not supported
@@ -37,8 +33,98 @@ def raise_open_files_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+class OpenFolder:
+    """The control files of one folder, by name. They stay open from pass to pass; `ControlFiles` makes and closes it.
+
+    PERF: a path for each file would cost 1.7 MB more for 200 containers; names are shared by all folders.
+    """
+
+    __slots__ = ("path", "is_used", "_files", "_fds", "_absent")
+
+    def __init__(self, path: str, files: ControlFiles) -> None:
+        self.path, self.is_used, self._files = path, False, files
+        self._fds: dict[str, int] = {}
+        self._absent: dict[str, int] = {}
+
+    def read(self, name: str, whole_below: int = SIZE) -> bytes | None:
+        """Return the current content of a file; None for an absent one.
+
+        Args:
+            whole_below: length of the first read below which it is the whole file. The default holds for files with one record.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        # PERF: pread of an open memory.stat takes 5 us of our own time, open + read + close 14 us; to find that a file is
+        # absent takes 5 us, to remember it 0.2 us. A second read to see the end of every file would cost 0.5 us each, 2 ms of a
+        # pass over 200 containers.
+        self.is_used = True
+        fd = self._fds.get(name)
+        if fd is not None:
+            try:
+                # pread at offset 0 makes the kernel generate the content anew.
+                content = os.pread(fd, SIZE, 0)
+                return content if len(content) < whole_below else read_rest(fd, content, f"{self.path}/{name}")
+            except OSError as error:
+                # The cgroup was removed (ENODEV); another one of the same name may exist by now.
+                self._close(name)
+                if error.errno not in ABSENT:
+                    raise
+        elif self._absent.get(name, 0) > self._files.passes:
+            return None
+        return self._open_and_read(name, whole_below)
+
+    def read_once(self, name: str) -> bytes | None:
+        """Read as `read` does, without keeping the file open: for files that are read rarely."""
+        try:
+            return read_file(f"{self.path}/{name}")
+        except OSError as error:
+            if error.errno not in ABSENT:
+                raise
+            return None
+
+    def close(self) -> None:
+        """Close all files."""
+        for name in list(self._fds):
+            self._close(name)
+        self._absent = {}
+
+    def _open_and_read(self, name: str, whole_below: int) -> bytes | None:
+        path = f"{self.path}/{name}"
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                content = os.pread(fd, SIZE, 0)
+                if len(content) >= whole_below:
+                    content = read_rest(fd, content, path)
+            # A cgroup can end between open and read (ENODEV); its descriptor must not leak.
+            except BaseException:
+                os.close(fd)
+                raise
+        except OSError as error:
+            if error.errno not in ABSENT:
+                raise
+            self._absent[name] = self._files.passes + RETRY_PASSES
+            return None
+        self._absent.pop(name, None)
+        if self._files.admit(self):
+            self._fds[name] = fd
+        else:
+            os.close(fd)
+        return content
+
+    def _close(self, name: str) -> None:
+        os.close(self._fds.pop(name))
+        self._files.count -= 1
+
+
 class ControlFiles:
-    """Reads small files repeatedly and keeps them open. Not safe for threads."""
+    """Reads small files repeatedly and keeps them open. Not safe for threads.
+
+    Attributes:
+        count: number of open files.
+        passes: number of ended passes.
+    """
 
     def __init__(self, limit: int | None = None) -> None:
         """Create an empty cache.
@@ -48,113 +134,47 @@ class ControlFiles:
         """
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._limit = max(0, min(MAX_OPEN, soft - RESERVED)) if limit is None else limit
-        self._open: dict[str, int] = {}
-        self._absent: dict[str, int] = {}
-        self._used: set[str] = set()
-        self._passes = 0
+        self._folders: dict[str, OpenFolder] = {}
+        self.count = self.passes = 0
+
+    def folder(self, path: str) -> OpenFolder:
+        """Return the control files of a folder, which need not exist."""
+        known = self._folders.get(path)
+        if known is None:
+            known = self._folders[path] = OpenFolder(path, self)
+        return known
 
     def read(self, path: str) -> bytes | None:
-        """Return the current content; None for an absent file.
-
-        Raises:
-            OSError: the file cannot be read.
-        """
-        # PERF: pread of an open memory.stat takes 5 us of our own time, open + read + close 14 us; to find that a file is
-        # absent takes 5 us, to remember it 0.2 us.
-        # Paths of this pass; `sweep` closes all others.
-        self._used.add(path)
-        fd = self._open.get(path)
-        if fd is not None:
-            try:
-                # pread at offset 0 makes the kernel generate the content anew.
-                content = os.pread(fd, SIZE, 0)
-                return content if len(content) < SIZE else _read_on(fd, content)
-            except OSError as error:
-                # The cgroup was removed (ENODEV); another one of the same name may exist by now.
-                self._close(path)
-                if error.errno not in ABSENT:
-                    raise
-        elif self._absent.get(path, 0) > self._passes:
-            return None
-        return self._open_and_read(path)
-
-    def read_once(self, path: str) -> bytes | None:
-        """Read as `read` does, without keeping the file open: for files that are read rarely."""
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return os.pread(fd, SIZE, 0)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            if error.errno not in ABSENT:
-                raise
-            return None
+        """Read a file with one record, see `OpenFolder.read`."""
+        folder, _, name = path.rpartition("/")
+        return self.folder(folder).read(name)
 
     def read_list(self, path: str) -> bytes | None:
-        """Read a list of lines as `read` does, but to its end, however long it is."""
-        content = self.read(path)
-        if content is None or len(content) < PIECE:
-            return content
-        # Opened again: only a cgroup with hundreds of processes has such a list.
-        try:
-            with open(path, "rb", buffering=0) as file:
-                return file.read()
-        except OSError as error:
-            if error.errno not in ABSENT:
-                raise
-            return None
+        """Read a list of lines as `read` does. Every read returns a piece of it, so that only an empty read is the end."""
+        folder, _, name = path.rpartition("/")
+        return self.folder(folder).read(name, 1)
 
-    def sweep(self, has_ended: bool = True) -> None:
-        """End a pass: close the files that were not read in it.
+    def admit(self, folder: OpenFolder) -> bool:
+        """Count one more open file of a folder; False if the limit is reached: then it is opened in each pass, slower, but complete."""
+        if self.count >= self._limit:
+            return False
+        # A folder that was swept is in use again.
+        self._folders[folder.path] = folder
+        self.count += 1
+        return True
 
-        Args:
-            has_ended: True if a cgroup has ended; otherwise the search is done only every RETRY_PASSES passes.
-        """
-        # PERF: searching 4,000 files takes 1 ms, more with cold caches.
-        if has_ended or self._passes % RETRY_PASSES == 0:
-            for path in [path for path in self._open if path not in self._used]:
-                self._close(path)
-            for path in [path for path in self._absent if path not in self._used]:
-                del self._absent[path]
-        self._used = set()
-        self._passes += 1
+    def sweep(self) -> None:
+        """End a pass: close the folders in which nothing was read."""
+        for path, folder in list(self._folders.items()):
+            if folder.is_used:
+                folder.is_used = False
+            else:
+                folder.close()
+                del self._folders[path]
+        self.passes += 1
 
     def close(self) -> None:
         """Close all files."""
-        for path in list(self._open):
-            self._close(path)
-
-    def _open_and_read(self, path: str) -> bytes | None:
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                content = os.pread(fd, SIZE, 0)
-                if len(content) == SIZE:
-                    content = _read_on(fd, content)
-            # A cgroup can end between open and read (ENODEV); its descriptor must not leak.
-            except BaseException:
-                os.close(fd)
-                raise
-        except OSError as error:
-            if error.errno not in ABSENT:
-                raise
-            self._absent[path] = self._passes + RETRY_PASSES
-            return None
-        self._absent.pop(path, None)
-        # Beyond the limit a file is opened in each pass: slower, but complete.
-        if len(self._open) < self._limit:
-            self._open[path] = fd
-        else:
-            os.close(fd)
-        return content
-
-    def _close(self, path: str) -> None:
-        os.close(self._open.pop(path))
-
-
-def _read_on(fd: int, content: bytes) -> bytes:
-    """Read a file to its end, after its beginning has been read."""
-    while part := os.pread(fd, SIZE, len(content)):
-        content += part
-    return content
+        for folder in self._folders.values():
+            folder.close()
+        self._folders = {}
