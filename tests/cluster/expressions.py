@@ -12,6 +12,8 @@ Object = dict[str, Any]
 INTERVALS = {"$__rate_interval": "1m", "$__interval": "1m", "$__range": "1h"}
 """Variables of Grafana that have a value in every dashboard."""
 _VARIABLE = re.compile(r"\$\{?[A-Za-z]")
+CONTAINERS = ("items", "spec", "groups", "rules")
+"""Keys of rule files and PrometheusRules that lead to rules."""
 STRUCTURED = (".json", ".yaml", ".yml")
 
 
@@ -60,14 +62,13 @@ def read_expressions(path: Path) -> list[Expression]:
 
 
 def _entries(content: Any) -> list[Any]:
-    """Return the entries of a list, or the rules of groups at any depth."""
-    if isinstance(content, dict):
-        if "groups" in content:
-            return [rule for group in content["groups"] or () for rule in group.get("rules") or ()]
-        return _entries(content.get("spec") or content.get("items") or [])
+    """Return the entries of lists, or the rules of groups, at any depth."""
+    if content is None:
+        return []
     if isinstance(content, list):
-        return [entry for one in content for entry in (_entries(one) if isinstance(one, dict) and "expr" not in one else [one])]
-    return []
+        return [entry for one in content for entry in _entries(one)]
+    inner = [content[key] for key in CONTAINERS if key in content] if isinstance(content, dict) else []
+    return _entries(inner) if inner else [content]
 
 
 def _expression(path: Path, number: int, entry: Any) -> Expression:
