@@ -36,13 +36,14 @@ _TOPICS = """
           namespace_labels: [cost-center]
           workload: true
 
-Every series of a pod then has `label_app`, `label_team`, `namespace_label_cost_center`, `workload` and `workload_kind`, as far as the object has the
-values; names are made as in `kube_*_labels`. `labels` and `annotations` name resources; the lists of `*` and of the resource add up. The workload is the
-controlling owner; of a pod it is the Deployment or CronJob behind its owner, and the pod itself if it has none. `kube_*_labels` and
-`kube_*_annotations` are left alone. More labels mean larger pages, and a changed value ends all series of the object and begins new ones.
+Every series of a pod then has `label_app`, `label_team`, `namespace_label_cost_center`, `workload` and `workload_kind`, as far as the
+object has the values; names are made as in `kube_*_labels`. `labels` and `annotations` name resources; the lists of `*` and of the
+resource add up. The workload is the controlling owner; of a pod it is the Deployment or CronJob behind its owner, and the pod itself if it
+has none. `kube_*_labels` and `kube_*_annotations` are left alone. More labels mean larger pages, and a changed value ends all series of
+the object and begins new ones.
 
-With `namespace_labels` or `namespace_annotations` each watch process watches namespaces first; without that right it goes on after 5 s. When such
-a label changes, the agent takes a complete state of every resource.
+With `namespace_labels` or `namespace_annotations` each watch process watches namespaces first; without that right it goes on after 5 s.
+When such a label changes, the agent takes a complete state of every resource.
 
 ## Several agents for one cluster
 
