@@ -175,10 +175,9 @@ def sample(options: argparse.Namespace) -> int:
     """`telegen sample`."""
     settings = _load(options.config).kube_metrics.cadvisor
     more = tuple(sorted(NAMES)) if options.groups == "all" else tuple(filter(None, options.groups.split(",")))
-    settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
-    names = ("cgroup", "proc", "sys")
-    paths = {name: getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in names}
-    roots = Roots(**paths, host=settings.root)
+    paths = {name: path for name in ("cgroup_root", "proc_root", "sys_root") if (path := getattr(options, name))}
+    settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more), **paths)
+    roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
     wrong = wrong_roots(roots)
     if wrong:
         print("\n".join(f"telegen: {line}" for line in wrong), file=sys.stderr)
@@ -186,7 +185,7 @@ def sample(options: argparse.Namespace) -> int:
     if not find_mounts(roots.cgroup):
         return FAILED
     labels = make_label_resolver(settings)
-    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
+    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=labels)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)

@@ -9,6 +9,9 @@ from functools import lru_cache
 
 Pairs = list[tuple[str, str]]
 
+LabelName = Callable[[str, str], str]
+"""From (key, prefix) to a label name."""
+
 _HUMP = re.compile("([a-z0-9])([A-Z])")
 _SANITIZE = re.compile("[^a-zA-Z0-9_]")
 
@@ -38,7 +41,7 @@ def key_filter(keys: Sequence[str]) -> Callable[[str], bool]:
     return lru_cache(maxsize=4096)(lambda key: allowed(key) is not None)
 
 
-def label_pairs(values: Mapping[str, str], prefix: str, to_name: Callable[[str, str], str] | None = None) -> Pairs:
+def label_pairs(values: Mapping[str, str], prefix: str, make_name: LabelName | None = None) -> Pairs:
     """Return (label name, value) of each key, in the order of the keys.
 
     Keys that become the same label name get suffixes: `_conflict1`, `_conflict2` and so on, as kube-state-metrics names them.
@@ -46,10 +49,10 @@ def label_pairs(values: Mapping[str, str], prefix: str, to_name: Callable[[str, 
     further suffixes, and the name is free again.
 
     Args:
-        to_name: makes a label name of key and prefix; None for `label_name`.
+        make_name: label name of a key; by default `label_name`.
     """
-    make = to_name or label_name
-    names = [(make(key, prefix), value or "") for key, value in sorted(values.items())]
+    name = make_name or label_name
+    names = [(name(key, prefix), value or "") for key, value in sorted(values.items())]
     if len({name for name, _ in names}) == len(names):
         return names
     return _with_suffixes(names)

@@ -12,6 +12,7 @@ from telegen.process.os_process import BootFailure, Exit, Lifeline
 from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
+from telegen.shm.notices import Notices
 from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
@@ -25,6 +26,10 @@ CUSTOM_BYTES = 16 << 20
 """Maximum of bytes of the configuration of custom resources as JSON."""
 WEB_FILE_BYTES = 2 << 20
 """Maximum of bytes of the content of the web configuration's files."""
+STATE_BYTES = 1 << 20
+"""Maximum of bytes of the state of the supervisor."""
+ROOT_PROBLEMS_BYTES = 64 << 10
+"""Maximum of bytes of the problems of the paths of the node."""
 NOTES_BYTES = 256 << 10
 """Maximum of bytes of one worker's lines for the status page."""
 
@@ -41,7 +46,11 @@ class Inherited:
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
         custom: the configuration of custom resources in force.
+        state: of the supervisor, `telegen.kubemetrics.agent_state.AgentState` as MessagePack.
+        holders: holder of each Lease of a shard as last observed, as MessagePack.
+        notices: last warning of each process.
         web_file: content of the web configuration file.
+        root_problems: what is wrong with the paths of the node's file systems, one line each.
         listeners: the listening sockets by setting.
     """
 
@@ -56,6 +65,10 @@ class Inherited:
         self.log = SharedText()
         self.lifeline = Lifeline()
         self.web_file = SharedDocument("web-file", WEB_FILE_BYTES)
+        self.state = SharedDocument("state", STATE_BYTES)
+        self.holders = SharedDocument("holders", STATE_BYTES)
+        self.notices = Notices(ROWS)
+        self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
         self._notes: dict[str, SharedDocument] = {}
@@ -112,9 +125,14 @@ class Inherited:
         """Close in a worker's process what only others use: a worker that a reload keeps would hold an old port or the memory of an
         old arena."""
         self.lifeline.leave()
+        if assignment.kind not in ("custom", "web"):
+            self.custom.close()
         if assignment.kind != "web":
             close_all(self.listeners)
             self.keep_arenas([assignment.name])
+            self.web_file.close()
+            for name in set(self._notes).difference([assignment.name]):
+                self._notes.pop(name).close()
 
     def row(self, name: str) -> int:
         """Row of a worker's heartbeats; it never changes."""
@@ -152,6 +170,10 @@ class Inherited:
             shard=self.shard,
             uid=self.uid,
             web_file=self.web_file,
+            root_problems=self.root_problems,
+            state=self.state,
+            holders=self.holders,
+            notices=self.notices,
             reviews=self._reviews if plan.reviews_tokens else None,
             statuses=self._statuses,
             group=plan.group,

@@ -32,9 +32,12 @@ from telegen.supervisor.file_watch import WatchedFile
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
+from telegen.supervisor.published_state import PublishedState
 from telegen.supervisor.signals import Signals
+from telegen.supervisor.trial import try_aside
 from telegen.supervisor.warmup import warm_up
 from telegen.supervisor.web_files import WebFiles
+from workers.statefulset_shard import shard_problem
 
 log = logging.getLogger("telegen.supervisor")
 
@@ -98,11 +101,14 @@ class Supervisor:
         self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
         self._web_files.adopt(self._config.web)
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
+        self._published = PublishedState(self._inherited.state)
+        self._published.adopt(self._config, self._source.origins())
         try:
             self._signals.install()
             log.info("telegen %s listens on %s; %s", __version__, addresses(self._inherited.listeners), self._plan.reason)
             share_memory()
             self._children.apply_plan(self._config, self._plan)
+            self._published.write(self._plan.reason, self._children.states())
             while not self._stopping:
                 self._turn()
             self._children.stop_all()
@@ -128,6 +134,8 @@ class Supervisor:
         self._children.spawn_due()
         self._reload_if_due()
         self._web_files.follow()
+        self._children.note_memory()
+        self._published.write(self._plan.reason, self._children.states())
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
@@ -194,6 +202,7 @@ class Supervisor:
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
+        self._check_pod(config, plan)
         self._web_files.adopt(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         if listeners != self._inherited.listeners:
@@ -207,6 +216,7 @@ class Supervisor:
         if custom != self._inherited.custom.read()[1]:
             self._inherited.custom.write(custom)
         self._config = config
+        self._published.adopt(config, self._source.origins())
         configure("supervisor", config.log.level, config.log.format)
         self._inherited.log.write(log_text(config.log))
         self._telemetry.reloads.labels("success").inc()
@@ -214,6 +224,18 @@ class Supervisor:
         cluster_changed = plan.cluster != self._plan.cluster or any([file.changed() for file in self._kubeconfigs])
         self._kubeconfigs = _kubeconfigs(plan)
         self._apply_plan(plan.with_shard(self._inherited.shard.read()), cluster_changed)
+
+    def _check_pod(self, config: Config, plan: Plan) -> None:
+        """Check that a pod that is new in the configuration can have a shard; its worker would end the agent otherwise.
+
+        Raises:
+            BootFailure: it cannot, or the API server does not answer.
+        """
+        if plan.has_dynamic_shard and (_pod(config), plan.cluster) != (_pod(self._config), self._plan.cluster):
+            shared = self._inherited.shared(config, plan)
+            problem = try_aside(lambda: shard_problem(shared), self._signals.forsake)
+            if problem:
+                raise BootFailure(Exit.BOOT, problem)
 
     def _follow_shard(self) -> None:
         """Apply the plan of another shard when the StatefulSet gives the agent another one."""

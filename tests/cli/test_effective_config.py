@@ -38,7 +38,7 @@ def test_values_and_origins(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     assert lines["listen_address"] == "listen_address: :8080 # --port"
     assert lines["threads"] == f"threads: 2 # {path}:1"
     assert lines["resources"] == f"resources: [pods] # {path}:6"
-    assert lines["read_timeout"] == "read_timeout: 1m # default"
+    assert lines["read_timeout"] == "read_timeout: 10s # default"
     again = tmp_path / "again.yaml"
     again.write_text(shown)
     monkeypatch.delenv("TELEGEN_WEB__WORKERS")
