@@ -208,7 +208,7 @@ def test_key_in_the_wrong_block(tmp_path: Path) -> None:
         ("kube_metrics: {cadvisor: {total_shards: 2}}", "kube_metrics.kube_state.total_shards"),
         ("cadvisor: {enabled: false}", "kube_metrics.cadvisor"),
         ("kube_metrics: {standby: hot}", "kube_metrics.election.standby"),
-        ("kube_metrics: {workload: true}", "kube_metrics.cadvisor.workload"),
+        ("kube_metrics: {cgroup_root: x}", "kube_metrics.cadvisor.cgroup_root"),
     ):
         with pytest.raises(ConfigError, match=f": unknown key, did you mean {wanted}\\? \\(.*config.yaml:1\\)$"):
             read(tmp_path, lines)
