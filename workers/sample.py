@@ -48,10 +48,12 @@ class SampleWorker(Worker):
             roots,
             settings.raw_cgroups,
             device=Devices(roots.proc, roots.sys),
-            is_sandbox=self._names.is_sandbox,
+            facts=self._names,
             errors=self._names.errors,
         )
-        sampler = Sampler(node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings))
+        sampler = Sampler(
+            node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings), settings.linger
+        )
         alarms = OomEvents()
         self._wrong_roots = [""]
         threads = NameThreads(self, self._names)

@@ -142,7 +142,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "asgi_lifespan": "off",
             # The task of a client that has gone holds a body.
             "asgi_disconnect_grace_period": 0,
-            # Gunicorn\'s own defaults are those of the supervisor, who imported it.
+            # Gunicorn's own defaults are those of the supervisor, who imported it.
             "user": os.geteuid(),
             "group": os.getegid(),
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
@@ -241,6 +241,7 @@ def make_view(shared: Shared) -> View:
         problems=_problems(shared),
         notes=_notes(shared),
         statuses=shared.statuses,
+        max_staleness=shared.config.kube_metrics.max_staleness,
     )
 
 

@@ -17,7 +17,7 @@ from telegen.config.settings import least, settings, value_at
 _LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile("(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _GROUP = re.compile("[a-z][a-z0-9-]{0,30}")
-_LEAST_RESYNC = 10.0
+_LEAST_RESYNC = _LEAST_STALENESS = 10.0
 _OWN_PATHS = ("/", "/telemetry", "/healthz", "/livez", "/readyz")
 MOST_SHARDS = 64
 """Maximum of total_shards when agents divide a cluster by Leases."""
@@ -36,17 +36,20 @@ def problems(config: Config) -> Iterator[str]:
     yield from _cluster_problems(config)
     yield from scope_problems(kube)
     yield from _extra_label_problems(kube.cadvisor)
+    if 0 < kube.max_staleness < _LEAST_STALENESS:
+        yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
     if kube.cadvisor.metric_allowlist and kube.cadvisor.metric_denylist:
         yield "kube_metrics.cadvisor.metric_allowlist: cannot be used with metric_denylist"
     if config.api.watch_timeout_min > config.api.watch_timeout_max:
         yield "api.watch_timeout_min: must not exceed watch_timeout_max"
 
 
-def resource_problems(config: Config, known: Collection[str]) -> Iterator[str]:
+def resource_problems(config: Config, known: Collection[str], further: Collection[str] = ()) -> Iterator[str]:
     """Yield one line per name of a resource that does not exist.
 
     Args:
         known: names of all resources.
+        further: names of resources that only allowlists of labels and annotations may name.
     """
     state = config.kube_metrics.kube_state
     usual = {name for names in GROUPS.values() for name in names}
@@ -58,7 +61,7 @@ def resource_problems(config: Config, known: Collection[str]) -> Iterator[str]:
     ]
     for key, names in named:
         for name in names:
-            if name not in known:
+            if name not in known and not (key.endswith("_allowlist") and name in further):
                 yield f"{_STATE}.{key}: unknown resource {name[:100]}{suggest(name, known)}; the resources are {', '.join(sorted(known))}"
 
 
@@ -142,8 +145,8 @@ def _cluster_problems(config: Config) -> Iterator[str]:
 
 
 def _extra_label_problems(cadvisor: Cadvisor) -> Iterator[str]:
-    """Check the pod and namespace labels that are added to series of containers."""
-    for key in ("pod_labels", "pod_annotations", "namespace_labels"):
+    """Check the labels that are added to series of containers."""
+    for key in ("pod_labels", "pod_annotations", "namespace_labels", "container_labels", "container_env"):
         yield from _wildcard_problems(getattr(cadvisor, key), f"kube_metrics.cadvisor.{key}")
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import falcon
 import falcon.asgi
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from telegen.kubemetrics.bodies import Bodies, Body, NoConnection, Variant
-from telegen.kubemetrics.exposition import OPENMETRICS, TEXT
-from telegen.kubemetrics.negotiation import accepts_gzip, wants_openmetrics
+from telegen.kubemetrics.negotiation import accepts_gzip, choose_format
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.selection import Impossible, Selection, selection
+from telegen.kubemetrics.staleness import withheld
 from telegen.kubemetrics.status import StatusReader, StatusSources
 from telegen.kubemetrics.status_page import Index, StatusJson
 from telegen.kubemetrics.telemetry import Telemetry
@@ -39,20 +40,20 @@ class Metrics:
             known: resource names that `?resources=` may name.
         """
         self._path, self._known, self._telemetry, self._bodies = path, frozenset(known), telemetry, bodies
-        self._readers, self._is_served = view.pages[path], view.is_served
+        self._view, self._readers, self._is_served = view, view.pages[path], view.is_served
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send the page; HEAD gets its headers."""
         started = time.perf_counter()
-        openmetrics = wants_openmetrics(req.get_header("Accept") or "")
+        chosen = choose_format(req.get_header("Accept") or "")
         gzip = accepts_gzip(req.get_header("Accept-Encoding") or "")
         try:
-            body = self._assemble(openmetrics, self._selection(req))
+            body = self._assemble(chosen.openmetrics, self._selection(req))
         except TornSnapshot as error:
             raise falcon.HTTPServiceUnavailable(
                 title="Busy", description=f"{error}: pages change faster than they can be copied; retry the scrape"
             ) from error
-        resp.content_type = OPENMETRICS if openmetrics else TEXT
+        resp.content_type = chosen.content_type
         resp.set_header("Vary", "Accept, Accept-Encoding")
         if gzip:
             resp.set_header("Content-Encoding", "gzip")
@@ -78,7 +79,9 @@ class Metrics:
             def is_served(names: tuple[str, ...] = names) -> bool:
                 return all(map(self._is_served, names))
 
-            body = self._bodies.take(Variant(self._path, openmetrics, selected), readers, None, is_served)
+            old = withheld(self._view)
+            variant = Variant(self._path, openmetrics, selected, old)
+            body = self._bodies.take(variant, readers, lambda worker, store: (worker, store) not in old, is_served)
             # A shard was lost during the assembly: assemble again without its stores.
             if is_served():
                 return body
@@ -100,9 +103,11 @@ class OwnMetrics:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send them in the format that the client prefers."""
-        encode, content_type = choose_encoder(req.get_header("Accept") or "")
-        resp.content_type = content_type
-        resp.data = encode(self._registry)
+        # prometheus_client's own negotiation raises for some malformed versions.
+        chosen = choose_format(req.get_header("Accept") or "")
+        resp.content_type = chosen.content_type
+        generate: Any = generate_openmetrics if chosen.openmetrics else generate_latest
+        resp.data = generate(self._registry)
 
     on_head = on_get
 

@@ -150,6 +150,10 @@ class Bodies:
         self._budget = max(self._budget, 2 * page.size)
         return body
 
+    def __len__(self) -> int:
+        """Return the number of bodies that are being sent."""
+        return len(self._living)
+
     def _has_room(self, size: int) -> bool:
         return sum(body.page.size for body in self._living) + size <= self._budget
 

@@ -10,14 +10,13 @@ from functools import lru_cache
 from itertools import chain
 from typing import Union
 
+from telegen.kubemetrics.namespaces import Piece, blocks_of, of_namespaces
 from telegen.kubemetrics.selection import ALL, Selection
 from telegen.metrics.family import has_short_twin
 from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, combine, compress, crc32, decompressor, gzip_trailer
 from telegen.shm.layout import FamilyEntry
 from telegen.shm.reader import TRIES, ArenaReader, Snapshot, StoreSnapshot, TornSnapshot
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 EOF = b"# EOF\n"
 
 SLICE = 24 * 1024
@@ -35,15 +34,6 @@ Buffer = Union[bytes, mmap.mmap]
 Loaded = Sequence[tuple[ArenaReader, Snapshot]]
 Sequences = tuple[tuple[str, int], ...]
 """Name and sequence number of arenas: equal sequences mean equal content."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Text as pieces of deflate, with the crc32 and the length of the text."""
-
-    deflate: Sequence[Union[bytes, memoryview]]
-    crc: int
-    length: int
 
 
 @dataclass(frozen=True)
@@ -129,7 +119,10 @@ def assemble(
     """
     for _ in range(TRIES):
         loaded = [(reader, snapshot) for reader in readers if (snapshot := reader.load())]
-        pieces = _pieces(loaded, openmetrics, selection, stores)
+        try:
+            pieces = _pieces(loaded, openmetrics, selection, stores)
+        except TornSnapshot:
+            continue
         numbers = {reader.name: snapshot.sequence for reader, snapshot in loaded}
         page = Page.of(pieces, tuple((reader.name, numbers.get(reader.name, 0)) for reader in readers))
         # Every extent that was copied is still the snapshot's.
@@ -147,15 +140,22 @@ def _pieces(loaded: Loaded, openmetrics: bool, selection: Selection, stores: Sto
     """Return headers and samples of a page, the samples as views of the arenas."""
     families: dict[str, tuple[FamilyEntry, list[Piece]]] = {}
     is_selected = selection.has_family()
-    for reader, store in _in_order(loaded, selection, stores):
+    namespaces = selection.namespaces
+    for reader, store, sequence in _in_order(loaded, selection, stores):
+        blocks = blocks_of(store, namespaces) if namespaces is not None else {}
         for family, column in zip(store.families, store.columns):
             if not is_selected(family.name):
                 continue
             _, pieces = families.setdefault(family.name, (family, []))
-            if column.length:
+            if column.length and namespaces is None:
                 pieces.append(Piece(reader.cells(column), column.crc, column.length))
+            elif column.length and blocks:
+                pieces += of_namespaces(reader, sequence, column, blocks)
     pieces = []
     for name, (family, samples) in families.items():
+        # A page of some namespaces has no headers of what they have not.
+        if namespaces is not None and not samples:
+            continue
         is_short = openmetrics and not has_short_twin(name, families)
         pieces += [_constant(family.openmetrics if is_short else family.text), *samples]
     if openmetrics:
@@ -163,16 +163,16 @@ def _pieces(loaded: Loaded, openmetrics: bool, selection: Selection, stores: Sto
     return pieces
 
 
-def _in_order(loaded: Loaded, selection: Selection, stores: StoreFilter | None) -> list[tuple[ArenaReader, StoreSnapshot]]:
-    """Return the selected stores that have objects, in the order of the page."""
+def _in_order(loaded: Loaded, selection: Selection, stores: StoreFilter | None) -> list[tuple[ArenaReader, StoreSnapshot, int]]:
+    """Return the selected stores that have objects, in the order of the page, with the sequence numbers of their snapshots."""
     found = [
-        ((store.entry.order, name), reader, store)
+        ((store.entry.order, name), reader, store, snapshot.sequence)
         for reader, snapshot in loaded
         for name, store in snapshot.stores.items()
         if store.entry.objects and selection.has_resource(resource_of(name)) and (stores is None or stores(reader.name, name))
     ]
     found.sort(key=lambda item: item[0])
-    return [(reader, store) for _, reader, store in found]
+    return [(reader, store, sequence) for _, reader, store, sequence in found]
 
 
 def resource_of(store: str) -> str:

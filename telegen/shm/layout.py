@@ -76,6 +76,8 @@ class FamilyEntry(msgspec.Struct, array_like=True):
 directory_encoder = msgspec.msgpack.Encoder()
 directory_decoder = msgspec.msgpack.Decoder(dict[str, StoreEntry])
 schema_encoder = msgspec.msgpack.Encoder()
+_groups_encoder = msgspec.msgpack.Encoder()
+_groups_decoder = msgspec.msgpack.Decoder(dict[str, list[int]])
 schema_decoder = msgspec.msgpack.Decoder(list[FamilyEntry])
 
 
@@ -148,7 +150,7 @@ class Column:
 
     Attributes:
         crc, length: crc32 and bytes of the whole text of the column.
-        cells: extents of its deflate pieces, in page order, without empty ones.
+        cells: extents of its deflate pieces, one for each block, 0 for a block without text.
         series: number of its samples.
     """
 
@@ -158,10 +160,29 @@ class Column:
     series: int = 0
 
 
-def pack_index(columns: list[Column]) -> bytes:
-    """Encode the index of a store."""
+def pack_index(columns: list[Column], groups: bytes = b"") -> bytes:
+    """Encode the index of a store.
+
+    Args:
+        groups: see `pack_groups`; b"" if the objects have no groups.
+    """
     heads = [COLUMN.pack(len(column.cells), column.crc, column.length, column.series) for column in columns]
-    return b"".join([*heads, *[column.cells.tobytes() for column in columns]])
+    return b"".join([*heads, *[column.cells.tobytes() for column in columns], groups])
+
+
+def pack_groups(blocks: dict[str, list[int]]) -> bytes:
+    """Encode the numbers of the blocks that have objects of each group."""
+    return _groups_encoder.encode(blocks)
+
+
+def unpack_groups(index: bytes, columns: list[Column]) -> dict[str, list[int]] | None:
+    """Return the blocks of each group of a store; None if its objects have no groups.
+
+    Args:
+        columns: those of the index.
+    """
+    packed = index[sum(COLUMN.size + 8 * len(column.cells) for column in columns) :]
+    return _groups_decoder.decode(packed) if packed else None
 
 
 def unpack_index(index: bytes, columns: int) -> list[Column]:

@@ -46,5 +46,5 @@ def relevant(kind: str, config: Config) -> Config:
 
 def _without_pages(kube: KubeMetrics) -> KubeMetrics:
     default = KubeMetrics()
-    names = ("listen_address", "telemetry_address", "metrics_path", "separate_endpoints")
+    names = ("listen_address", "telemetry_address", "metrics_path", "separate_endpoints", "max_staleness")
     return replace(kube, **{name: getattr(default, name) for name in names})

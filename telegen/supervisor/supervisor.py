@@ -18,7 +18,7 @@ from telegen.api.credentials import prepare
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
-from telegen.kubestate.custom.sources import load_sources
+from telegen.kubestate.custom.sources import forget_text, load_custom
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
 from telegen.process.log_repeats import UNLIMITED
@@ -77,7 +77,8 @@ class Supervisor:
         listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         self._inherited = Inherited(self._source.environ, listeners)
         folder = _make_folder()
-        self._inherited.custom.write(load_sources(self._config).encode())
+        self._inherited.custom.write(load_custom(self._config).encode())
+        forget_text()
         try:
             share_memory()
             # Before the agent's own Telemetry is created: prometheus_client writes to the value files opened last, and the
@@ -194,9 +195,8 @@ class Supervisor:
         """
         # Everything that can fail comes first, so that a failed reload changes nothing.
         config = load_checked(self._source)
-        # Read again: what is checked here is what the workers get.
-        sources = load_sources(config)
-        sources.read()
+        custom = load_custom(config).encode()
+        forget_text()
         plan = make_plan(config, self._source.environ, self._demo)
         check_limits(plan, config.kube_metrics.kube_state.arena_limit)
         check_credentials(plan, self._source.environ)
@@ -213,8 +213,8 @@ class Supervisor:
             self._inherited.shard.clear()
         if _custom_path(config) != _custom_path(self._config):
             self._custom_file = _custom_file(config)
-        if sources.encode() != self._inherited.custom.read()[1]:
-            self._inherited.custom.write(sources.encode())
+        if custom != self._inherited.custom.read()[1]:
+            self._inherited.custom.write(custom)
         self._config = config
         self._published.adopt(config, self._source.origins())
         configure("supervisor", config.log.level, config.log.format)

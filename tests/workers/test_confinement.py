@@ -36,7 +36,7 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
     folder = tmp_path / "values"
     folder.mkdir(mode=0o700)
     # Others may enter what pytest makes for its own user only.
-    for path in (tmp_path, *tmp_path.parents[:2]):
+    for path in (tmp_path, *tmp_path.parents[:3]):
         path.chmod(0o755)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
     plan = Plan("http://server", (WATCH, REVIEW, WEB), "test")
