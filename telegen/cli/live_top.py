@@ -104,7 +104,7 @@ class LiveTop:
         return Group(head, *problems, self._processes(), self._containers(room), foot)
 
     def _processes(self) -> Table:
-        made = _table("PROCESS", "STATE", "MEMORY", "RESTARTS")
+        made = _table("PROCESS", "STATE", "MEMORY", "RESTARTS", expand=False)
         for one in self._status["processes"]:
             memory = size(one["memory"]) if one["memory"] else ""
             made.add_row(one["name"], one["state"], memory, str(one["restarts"]), style="red" if one["state"] == "restarting" else "")
@@ -120,8 +120,8 @@ class LiveTop:
         return made
 
 
-def _table(*heads: str) -> Table:
-    made = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+def _table(*heads: str, expand: bool = True) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold", expand=expand)
     for number, head in enumerate(heads):
         made.add_column(head, justify="right" if number else "left", no_wrap=True, overflow="ellipsis")
     return made
