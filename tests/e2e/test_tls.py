@@ -97,6 +97,7 @@ def ready(port: int) -> bool:
 def test_rotation_under_scrapes(site: Site) -> None:
     """Certificate and key are replaced while clients scrape: no scrape fails, no process is replaced, and the new certificate is
     served; a broken file before that is one line in the log."""
+    wait_for("both web processes", lambda: all(site.agent.named(f"telegen-web-{number}") for number in (0, 1)), 10)
     before = {process.pid for process in site.agent.tree.processes()}
     failures, count, stop = list[str](), [0], threading.Event()
     old = (site.folder / "server.crt").read_text()
