@@ -22,6 +22,7 @@ from telegen.cli.agent_client import NoAnswer
 from telegen.cli.agent_client import add_arguments as add_agent_arguments
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
+from telegen.cli.completion import SHELLS, completion_script
 from telegen.cli.custom import add_arguments as add_custom_arguments
 from telegen.cli.custom import check as check_custom
 from telegen.cli.custom import role as custom_role
@@ -46,7 +47,6 @@ from telegen.supervisor.run_options import CONFIG, parse_run_options
 from telegen.supervisor.run_options import parser as run_parser
 
 RUN = "telegen run"
-SHELLS = ("bash", "zsh", "fish")
 OK, DIFFERENT, FAILED, UNUSABLE = 0, 1, 1, 2
 """Exit statuses: `telegen compare` returns 1 for pages that differ, `telegen sample` for wrong paths."""
 
@@ -68,7 +68,7 @@ def _guarded(command: Callable[[], int]) -> int:
     """Run a subcommand; print its errors."""
     try:
         return command()
-    except ConfigError as error:
+    except (ConfigError, NoAnswer) as error:
         return _fail(str(error))
     except BrokenPipeError:
         # The reader (head, less) has closed the pipe. At exit Python flushes standard output, which would fail again.
@@ -269,23 +269,17 @@ def print_config(arguments: Sequence[str]) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """`telegen status`."""
-    try:
-        code, lines = agent_status(options)
-    except NoAnswer as error:
-        return _fail(str(error))
+    code, lines = agent_status(options)
     _print(lines)
     return code
 
 
 def top(options: argparse.Namespace) -> int:
     """`telegen top`."""
-    try:
-        if options.once or not sys.stdout.isatty():
-            _print(top_once(options))
-        else:
-            top_live(options)
-    except NoAnswer as error:
-        return _fail(str(error))
+    if options.once or not sys.stdout.isatty():
+        _print(top_once(options))
+    else:
+        top_live(options)
     return OK
 
 
@@ -298,11 +292,7 @@ def _print(lines: Iterable[str]) -> None:
 
 def completion(options: argparse.Namespace) -> int:
     """`telegen completion`."""
-    try:
-        import shtab
-    except ModuleNotFoundError:
-        return _fail("telegen completion: the library shtab is missing: pip install 'telegen[completion]'")
-    _print([shtab.complete(_parser(with_run_options=True), options.shell)])
+    _print([completion_script(_parser(with_run_options=True), options.shell)])
     return OK
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from telegen.cli.main import SHELLS, main
+from telegen.cli.completion import SHELLS
+from telegen.cli.main import main
 from telegen.cli.status import seconds, size
 
 STATUS: dict[str, Any] = {
