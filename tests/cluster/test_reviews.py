@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.cluster.control_plane import ControlPlane, Object
-from tests.harness import Agent, free_port, get, start_agent
+from tests.harness import Agent, free_port, is_ready, start_agent
 from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -64,7 +64,7 @@ def test_tokens_and_rights(control_plane: ControlPlane, agent_token: str, tokens
     on the second address; while the API server is down, a client that was served goes on being served."""
     second, kubeconfig = free_port(), control_plane.kubeconfig(tmp_path / "kubeconfig", agent_token)
     with start_agent(CONFIG, second=second, kubeconfig=kubeconfig) as agent:
-        wait_for("/readyz", lambda: get(f"http://127.0.0.1:{second}/readyz").status == 200, 30)
+        wait_for("/readyz", lambda: is_ready(f"http://127.0.0.1:{second}"), 30)
         wait_for("the right to review", lambda: status(agent, tokens["scraper"])[0] == 200, 30)
         assert "kube_namespace_created" in status(agent, tokens["scraper"], "/metrics/kubestate")[1]
         assert status(agent, tokens["stranger"]) == (403, "Forbidden: system:serviceaccount:telegen:stranger may not get /metrics\n")
