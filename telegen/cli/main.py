@@ -210,7 +210,7 @@ def sample(options: argparse.Namespace) -> int:
     if not find_mounts(roots.cgroup):
         return FAILED
     labels = make_label_resolver(settings)
-    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=labels)
+    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=labels, errors=labels.errors)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
