@@ -34,16 +34,16 @@ lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers, language of docstri
 	$(BIN)/python -m tests.language telegen workers tests
 	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi
 
-bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes measures kube-state-metrics beside them (see cluster-tools); or CONTAINERS=200
+bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes measures kube-state-metrics beside them (see cluster-tools); or CONTAINERS=200; or CUSTOM=10000
 	$(BIN)/python -m compileall -q telegen workers $(VENV)/lib || true  # as in the image: what a start compiles stays in memory
-	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),--pods $(PODS) $(if $(PEER),--peer))
+	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),$(if $(CUSTOM),--custom $(CUSTOM),--pods $(PODS) $(if $(PEER),--peer)))
 
 tools:
 ifneq ($(filter true yes,$(CI) $(SETUP)),)
 	$(PYTHON) -m tests.tools install
 endif
 
-cluster-tools: ## build the real etcd, kube-apiservers, kubectl and kube-state-metrics that tests use, outside the tree
+cluster-tools: ## build the real etcd, kube-apiservers, kubectl, kube-state-metrics and Prometheus that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
 
 vm-image: ## make the virtual machine that tests of cgroups use, outside the tree
@@ -51,9 +51,9 @@ vm-image: ## make the virtual machine that tests of cgroups use, outside the tre
 
 lock: ## write both lock files anew from the ranges in setup.cfg; with the oldest Python: PYTHON=python3.11
 	rm -rf build/lock
-	$(PYTHON) -m venv build/lock/all && build/lock/all/bin/pip install -q -e '.[dev]'
+	$(PYTHON) -m venv build/lock/all && build/lock/all/bin/pip install -q -e '.[completion,top,dev]'
 	build/lock/all/bin/pip freeze --exclude-editable --exclude telegen > build/lock/all.txt
-	$(PYTHON) -m venv build/lock/runtime && build/lock/runtime/bin/pip install -q -c build/lock/all.txt -e .
+	$(PYTHON) -m venv build/lock/runtime && build/lock/runtime/bin/pip install -q -c build/lock/all.txt -e '.[completion,top]'
 	build/lock/runtime/bin/pip freeze --exclude-editable --exclude telegen > requirements.lock
 	(echo '-r requirements.lock'; grep -vxFf requirements.lock build/lock/all.txt) > requirements-dev.lock
 

@@ -95,13 +95,13 @@ SETS = (
     TestSet("vm", "run `real` and `runtime` on other kernels, in a virtual machine", ("tests/cadvisor/vm",), (*VM_TOOLS, VM_IMAGE)),
     TestSet(
         "cluster",
-        "run real etcd, kube-apiserver, kubectl and kube-state-metrics",
+        "run real etcd, kube-apiserver, kubectl, kube-state-metrics and Prometheus",
         tools=(_program("openssl", "openssl"), *map(_built, binaries.EVERYTHING)),
     ),
     TestSet(
         "prometheus",
         "run Prometheus and promtool",
-        tools=(_program("prometheus", "prometheus"), _program("promtool", "prometheus")),
+        tools=(_built(binaries.PROMETHEUS), _built(binaries.PROMTOOL)),
     ),
     TestSet("e2e", "start whole agents against a simulated API server", ("tests/e2e",)),
     TestSet("image", "build the image and run it in pods", ("tests/image",), HOST),
@@ -112,6 +112,7 @@ SETS = (
         ("tests/cadvisor/runtime",),
         (*HOST, _program("containerd", "containerd"), _program("crun", "crun")),
     ),
+    TestSet("podman", "run podman", ("tests/cadvisor/podman",), (*HOST, _program("podman", "podman"), _program("nsenter", "util-linux"))),
     TestSet(
         "interpreter",
         "run the tests of `make check` on other versions of Python",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from telegen.api.collection import Collection
 from telegen.api.protocols import Event
+from telegen.kubestate.custom.definitions import defined_kinds
 from telegen.kubestate.custom.model import Kind
 
 STORE = "customresources/definitions"
@@ -56,7 +57,7 @@ class Definitions:
             if kind == "DELETED":
                 kinds.pop(name, None)
             else:
-                kinds[name] = frozenset(_kinds(obj))
+                kinds[name] = frozenset(defined_kinds(obj))
         before, self._kinds, self.synced = self._kinds, kinds, True
         self._ever.update(self.kinds())
         if before != kinds:
@@ -64,7 +65,7 @@ class Definitions:
 
     def upsert(self, obj: dict[str, Any]) -> None:
         """Take a new or changed definition."""
-        name, kinds = obj["metadata"].get("name") or "", frozenset(_kinds(obj))
+        name, kinds = obj["metadata"].get("name") or "", frozenset(defined_kinds(obj))
         if self._kinds.get(name) != kinds:
             self._kinds[name] = kinds
             self._ever.update(kinds)
@@ -77,12 +78,3 @@ class Definitions:
 
     def bookmark(self, resource_version: str) -> None:
         """Ignore bookmarks."""
-
-
-def _kinds(obj: dict[str, Any]) -> Iterator[Kind]:
-    """Yield the served versions of a definition."""
-    spec = obj.get("spec") or {}
-    names = spec.get("names") or {}
-    for version in spec.get("versions") or ():
-        if version.get("served"):
-            yield Kind(spec["group"], version["name"], names["plural"], names["kind"], spec.get("scope") == "Namespaced")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from telegen.cadvisor.cgroups.control_files import raise_open_files_limit
@@ -15,6 +16,7 @@ from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.identity.labels import namespace_filter
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import enabled_collectors
+from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.metrics.created import with_created
 from telegen.metrics.family import FamilyGenerator
@@ -43,17 +45,21 @@ class SampleWorker(Worker):
         raise_open_files_limit()
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores: list[MetricsStore] = []
+        self._exported: Counter[str] = Counter()
         self._names = make_label_resolver(settings)
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
         node = Node(
             roots,
             settings.raw_cgroups,
             device=Devices(roots.proc, roots.sys),
-            is_sandbox=self._names.is_sandbox,
+            facts=self._names,
             errors=self._names.errors,
         )
-        sampler = Sampler(node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings))
+        sampler = Sampler(
+            node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings), settings.linger
+        )
         alarms = OomEvents()
+        self._roots, self._wrong_roots = roots, [""]
         threads = NameThreads(self, self._names)
         self._wait_for_names(threads)
         gc.disable()
@@ -107,7 +113,7 @@ class SampleWorker(Worker):
     def _pass(self, sampler: Sampler) -> None:
         """Read everything and publish what has changed."""
         started = time.perf_counter()
-        before = sampler.errors.copy()
+        self._check_roots()
         sampler.sample()
         now = time.time()
         for store in self._stores:
@@ -118,11 +124,20 @@ class SampleWorker(Worker):
             self.telemetry.note_size(store.name, len(store), store.block_count, store.stored_bytes)
             self.telemetry.last_event.labels(store.name).set(now)
             self.telemetry.last_sync.labels(store.name).set(now)
-        for reason, count in (sampler.errors - before).items():
+        for reason, count in (sampler.errors - self._exported).items():
             self.telemetry.sample_errors.labels(reason).inc(count)
+        # Errors between two passes count as well: of readings after an OOM kill, and of names.
+        self._exported = sampler.errors.copy()
         self.telemetry.unnamed.set(self._names.unknown)
         self.telemetry.sample_seconds.set(time.perf_counter() - started)
         self.beat()
+
+    def _check_roots(self) -> None:
+        """Publish what is wrong with the paths of the node's file systems, for /readyz."""
+        wrong = wrong_roots(self._roots)
+        if wrong != self._wrong_roots:
+            self.shared.root_problems.write("\n".join(wrong).encode("utf-8", "replace"))
+            self._wrong_roots = wrong
 
     def _counter(self, store: str) -> OnError:
         def count(family: str, error: Exception) -> None:

@@ -104,6 +104,16 @@ class Reflector:
             self.watch.stream.close()
             self.watch = None
 
+    def request_state(self) -> None:
+        """Take a complete state soon, although nothing is missing; for any thread."""
+        self._resync_at = self._clock()
+
+    @property
+    def is_due(self) -> bool:
+        """True if the open watch has something to do, although nothing has arrived."""
+        now = self._clock()
+        return self.watch is not None and (self.watch.stream.deadline <= now or self._resync_at <= now)
+
     # --- connecting
 
     def connect(self) -> float | None:
@@ -143,7 +153,7 @@ class Reflector:
             # The next attempt, should this one fail.
             self._resync_at = self._clock() + self._settings.backoff[1]
         state = self._lister.take(self._watch_seconds(max(self._settings.resync or INFINITE, self._settings.initial)))
-        self._version, self._has_state = state.version, True
+        self._version, self._has_state, self._resync_at = state.version, True, INFINITE
         self._verify_at = self._clock() + self._settings.verify
         if self._settings.resync:
             self._resync_at = self._clock() + self._settings.resync * (0.9 + 0.2 * self._draw())

@@ -123,9 +123,8 @@ class WatchLoop:
                 ready[key.data] = None
             else:
                 os.eventfd_read(self._wakeup)
-        now = time.monotonic()
         for reflector in self._following:
-            if reflector.watch and reflector.watch.stream.deadline <= now:
+            if reflector.is_due:
                 ready[reflector] = None
         return list(ready)
 

@@ -70,6 +70,9 @@ class CustomResourceState(Section, frozen=True):
         bool, text("Start while config_file does not exist, and load it when it appears.")
     ] = False
     only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
+    packs: Annotated[
+        Names, text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served.")
+    ] = ()
 
 
 class KubeState(Section, frozen=True):
@@ -166,6 +169,13 @@ class Cadvisor(Section, frozen=True):
         Duration,
         text("Time between two measurements of the disk usage of containers, which take at most 5 % of a CPU; 0s: none."),
     ] = Duration(60)
+    linger: Annotated[
+        Duration,
+        text(
+            "Time for which the last series of a container that has ended are kept, with their last container_last_seen; a container "
+            "of the same name ends it; 0s: none."
+        ),
+    ] = Duration(0)
     disk_io_enabled: Annotated[bool, text("Collect disk I/O.")] = True
     network_enabled: Annotated[bool, text("Collect network counters.")] = True
     per_cpu_enabled: Annotated[bool, text("Collect CPU time of each CPU instead of the sum; on cgroup v1 only.")] = False
@@ -190,6 +200,13 @@ class Cadvisor(Section, frozen=True):
     ] = ()
     pod_annotations: Annotated[Names, text("Pod annotations to add in the same way, as annotation_NAME.")] = ()
     namespace_labels: Annotated[Names, text("Namespace labels to add in the same way, as namespace_label_NAME.")] = ()
+    container_labels: Annotated[
+        Names,
+        text("Labels of containers of Docker, podman and CRI-O to add as container_label_NAME; each may have one `*`."),
+    ] = ()
+    container_env: Annotated[
+        Names, text("Environment variables of containers to add as container_env_NAME; each may have one `*`.")
+    ] = ()
     workload: Annotated[
         bool, text("Add the owner of the pod to every series of a container, as workload and workload_kind.")
     ] = False
@@ -331,7 +348,12 @@ class Api(Section, frozen=True):
 
     connect_timeout: Annotated[Duration, text("Timeout of a connection attempt.", least=0.1)] = Duration(5)
     read_timeout: Annotated[
-        Duration, text("Time without data after which a connection is closed; bookmarks arrive every one or two minutes.", least=0.1)
+        Duration,
+        text(
+            "Time without data after which a connection is closed, and time for all headers of an answer; bookmarks arrive every one "
+            "or two minutes.",
+            least=0.1,
+        ),
     ] = Duration(150)
     list_page_size: Annotated[int, text("Objects per page of a list.", ge=1, le=10000)] = 500
     max_response_size: Annotated[

@@ -47,7 +47,8 @@ the old shard until it has read the new one. A pod beyond the replicas, which is
 
 The agent needs the rights to list pods, and to list and watch statefulsets in its namespace; k8s/ grants them. It does not use `get`.
 `telegen_shard_ordinal` and `telegen_total_shards` on /telemetry show the shard. Until the agent has read the StatefulSet it is not
-ready. If the pod does not exist, or no StatefulSet controls it, the agent exits with status 4.
+ready. If the pod does not exist, or no StatefulSet controls it, the agent exits with status 4;
+at a reload it keeps its old configuration instead.
 
 ## Several clusters
 

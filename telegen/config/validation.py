@@ -44,11 +44,12 @@ def problems(config: Config) -> Iterator[str]:
         yield "api.watch_timeout_min: must not exceed watch_timeout_max"
 
 
-def resource_problems(config: Config, known: Collection[str]) -> Iterator[str]:
+def resource_problems(config: Config, known: Collection[str], further: Collection[str] = ()) -> Iterator[str]:
     """Yield one line per name of a resource that does not exist.
 
     Args:
         known: names of all resources.
+        further: names of resources that only allowlists of labels and annotations may name.
     """
     state = config.kube_metrics.kube_state
     usual = {name for names in GROUPS.values() for name in names}
@@ -60,7 +61,7 @@ def resource_problems(config: Config, known: Collection[str]) -> Iterator[str]:
     ]
     for key, names in named:
         for name in names:
-            if name not in known:
+            if name not in known and not (key.endswith("_allowlist") and name in further):
                 yield f"{_STATE}.{key}: unknown resource {name[:100]}{suggest(name, known)}; the resources are {', '.join(sorted(known))}"
 
 
@@ -144,8 +145,8 @@ def _cluster_problems(config: Config) -> Iterator[str]:
 
 
 def _extra_label_problems(cadvisor: Cadvisor) -> Iterator[str]:
-    """Check the pod and namespace labels that are added to series of containers."""
-    for key in ("pod_labels", "pod_annotations", "namespace_labels"):
+    """Check the labels that are added to series of containers."""
+    for key in ("pod_labels", "pod_annotations", "namespace_labels", "container_labels", "container_env"):
         yield from _wildcard_problems(getattr(cadvisor, key), f"kube_metrics.cadvisor.{key}")
 
 

@@ -12,6 +12,7 @@ from typing import Union
 
 from telegen.kubemetrics.namespaces import Piece, blocks_of, of_namespaces
 from telegen.kubemetrics.selection import ALL, Selection
+from telegen.metrics.family import has_short_twin
 from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, combine, compress, crc32, decompressor, gzip_trailer
 from telegen.shm.layout import FamilyEntry
 from telegen.shm.reader import TRIES, ArenaReader, Snapshot, StoreSnapshot, TornSnapshot
@@ -152,11 +153,12 @@ def _pieces(loaded: Loaded, openmetrics: bool, selection: Selection, stores: Sto
             elif column.length and blocks:
                 pieces += of_namespaces(reader, sequence, column, blocks)
     pieces = []
-    for family, samples in families.values():
+    for name, (family, samples) in families.items():
         # A page of some namespaces has no headers of what they have not.
         if namespaces is not None and not samples:
             continue
-        pieces += [_constant(family.openmetrics if openmetrics else family.text), *samples]
+        is_short = openmetrics and not has_short_twin(name, families)
+        pieces += [_constant(family.openmetrics if is_short else family.text), *samples]
     if openmetrics:
         pieces.append(_constant(EOF))
     return pieces

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from telegen.metrics.blocks import Blocks, Entry
 from telegen.metrics.family import FamilyGenerator, Object
 from telegen.metrics.render import Render
+from telegen.metrics.unique import UniqueSeries
 from telegen.shm.layout import FamilyEntry, pack_index, schema_encoder
 from telegen.shm.writer import ArenaWriter
 
@@ -87,7 +88,8 @@ class MetricsStore:
         self._on_change, self._key, self._version, self._group = on_change, key, version, group or (lambda obj: "")
         self._gathered = block_objects * (GATHERED if group else 1)
         self._lock = threading.Lock()
-        self._blocks = self._new_blocks()
+        self._ambiguous = [column for column, family in enumerate(families) if family.ambiguous]
+        self._blocks, self._unique = self._new_blocks(), self._new_unique()
         self._withdrawn, self._predecessor = False, predecessor
         self.synced = False
 
@@ -105,6 +107,11 @@ class MetricsStore:
         """Bytes of shared memory that the blocks take."""
         return self._blocks.stored_bytes
 
+    @property
+    def is_incomplete(self) -> bool:
+        """True if a series is missing until the next complete state (see `telegen.metrics.unique`)."""
+        return bool(self._unique and self._unique.is_incomplete)
+
     def replace(self, events: Iterable[tuple[str, Object]]) -> None:
         """Take a whole new state and publish it at once.
 
@@ -112,9 +119,9 @@ class MetricsStore:
             events: (ADDED, MODIFIED or DELETED, object), consumed lazily. An exception from it ends the call and leaves
                 the store unchanged.
         """
-        blocks = self._new_blocks()
+        blocks, unique = self._new_blocks(), self._new_unique()
         try:
-            self._fill(blocks, events)
+            self._fill(blocks, unique, events)
             blocks.flush()
         except BaseException:
             # No index refers to these extents yet, so they need no grace time for readers.
@@ -127,7 +134,7 @@ class MetricsStore:
             if self._predecessor:
                 self._predecessor._freeze()
             self._blocks.release(self._arena.free)
-            self._blocks = blocks
+            self._blocks, self._unique = blocks, unique
             self.synced = True
             self._publish()
             if self._predecessor:
@@ -148,6 +155,8 @@ class MetricsStore:
         if self._blocks.unchanged(key, version):
             return
         texts = self._render(obj)
+        if self._unique:
+            texts = self._unique.admit(key, texts)
         with self._lock:
             self._blocks.upsert(key, version, texts, self._group(obj))
             due = self._blocks.dirty
@@ -156,6 +165,8 @@ class MetricsStore:
 
     def delete(self, obj: Object) -> None:
         """Remove one object; its series are gone after the next flush."""
+        if self._unique:
+            self._unique.forget(self._key(obj))
         with self._lock:
             self._blocks.delete(self._key(obj))
             due = self._blocks.dirty
@@ -195,7 +206,7 @@ class MetricsStore:
             self._blocks.release(self._arena.free)
             self._blocks = self._new_blocks()
 
-    def _fill(self, blocks: Blocks, events: Iterable[tuple[str, Object]]) -> None:
+    def _fill(self, blocks: Blocks, unique: UniqueSeries | None, events: Iterable[tuple[str, Object]]) -> None:
         """Put a whole state into empty blocks: new objects some blocks at a time, changes of known ones singly."""
         batch: dict[str, Entry] = {}
         for kind, obj in events:
@@ -203,8 +214,12 @@ class MetricsStore:
             if kind == "DELETED":
                 batch.pop(key, None)
                 blocks.delete(key)
+                if unique:
+                    unique.forget(key)
                 continue
             version, texts = self._version(obj), self._render(obj)
+            if unique:
+                texts = unique.admit(key, texts)
             if key in blocks:
                 blocks.upsert(key, version, texts)
                 continue
@@ -220,6 +235,9 @@ class MetricsStore:
         entries = sorted(batch.values(), key=lambda entry: entry[3])
         for start in range(0, len(entries), self._block_objects):
             blocks.append(entries[start : start + self._block_objects])
+
+    def _new_unique(self) -> UniqueSeries | None:
+        return UniqueSeries(self._ambiguous) if self._ambiguous else None
 
     def _new_blocks(self) -> Blocks:
         return Blocks(self._arena, self._width, self._block_objects)

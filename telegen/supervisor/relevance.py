@@ -28,7 +28,7 @@ def relevant(kind: str, config: Config) -> Config:
     """
     kube = config.kube_metrics
     if kind == "web":
-        pages = replace(kube, cadvisor=_roots(kube.cadvisor), election=Election(), kube_state=KubeState())
+        pages = replace(kube, cadvisor=Cadvisor(), election=Election(), kube_state=KubeState())
         return replace(config, log=Log(), api=Api(), kube_metrics=pages)
     collected = _without_pages(kube)
     if kind == "sample":
@@ -42,12 +42,6 @@ def relevant(kind: str, config: Config) -> Config:
             state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
-
-
-def _roots(cadvisor: Cadvisor) -> Cadvisor:
-    """The paths of the node's file systems, which /readyz checks."""
-    names = ("cgroup_root", "proc_root", "sys_root", "root")
-    return replace(Cadvisor(), **{name: getattr(cadvisor, name) for name in names})
 
 
 def _without_pages(kube: KubeMetrics) -> KubeMetrics:

@@ -18,7 +18,7 @@ from telegen.api.credentials import prepare
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
-from telegen.kubestate.custom.sources import load_sources
+from telegen.kubestate.custom.sources import forget_text, load_custom
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
 from telegen.process.log_repeats import UNLIMITED
@@ -33,8 +33,10 @@ from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
 from telegen.supervisor.signals import Signals
+from telegen.supervisor.trial import try_aside
 from telegen.supervisor.warmup import warm_up
 from telegen.supervisor.web_files import WebFiles
+from workers.statefulset_shard import shard_problem
 
 log = logging.getLogger("telegen.supervisor")
 
@@ -74,7 +76,8 @@ class Supervisor:
         listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         self._inherited = Inherited(self._source.environ, listeners)
         folder = _make_folder()
-        self._inherited.custom.write(load_sources(self._config).encode())
+        self._inherited.custom.write(load_custom(self._config).encode())
+        forget_text()
         try:
             share_memory()
             # Before the agent's own Telemetry is created: prometheus_client writes to the value files opened last, and the
@@ -127,6 +130,7 @@ class Supervisor:
         self._children.spawn_due()
         self._reload_if_due()
         self._web_files.follow()
+        self._children.note_memory()
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
@@ -186,14 +190,14 @@ class Supervisor:
         """
         # Everything that can fail comes first, so that a failed reload changes nothing.
         config = load_checked(self._source)
-        # Read again: what is checked here is what the workers get.
-        sources = load_sources(config)
-        sources.read()
+        custom = load_custom(config).encode()
+        forget_text()
         plan = make_plan(config, self._source.environ, self._demo)
         check_limits(plan, config.kube_metrics.kube_state.arena_limit)
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
+        self._check_pod(config, plan)
         self._web_files.adopt(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         if listeners != self._inherited.listeners:
@@ -204,8 +208,8 @@ class Supervisor:
             self._inherited.shard.clear()
         if _custom_path(config) != _custom_path(self._config):
             self._custom_file = _custom_file(config)
-        if sources.encode() != self._inherited.custom.read()[1]:
-            self._inherited.custom.write(sources.encode())
+        if custom != self._inherited.custom.read()[1]:
+            self._inherited.custom.write(custom)
         self._config = config
         configure("supervisor", config.log.level, config.log.format)
         self._inherited.log.write(log_text(config.log))
@@ -214,6 +218,18 @@ class Supervisor:
         cluster_changed = plan.cluster != self._plan.cluster or any([file.changed() for file in self._kubeconfigs])
         self._kubeconfigs = _kubeconfigs(plan)
         self._apply_plan(plan.with_shard(self._inherited.shard.read()), cluster_changed)
+
+    def _check_pod(self, config: Config, plan: Plan) -> None:
+        """Check that a pod that is new in the configuration can have a shard; its worker would end the agent otherwise.
+
+        Raises:
+            BootFailure: it cannot, or the API server does not answer.
+        """
+        if plan.has_dynamic_shard and (_pod(config), plan.cluster) != (_pod(self._config), self._plan.cluster):
+            shared = self._inherited.shared(config, plan)
+            problem = try_aside(lambda: shard_problem(shared), self._signals.forsake)
+            if problem:
+                raise BootFailure(Exit.BOOT, problem)
 
     def _follow_shard(self) -> None:
         """Apply the plan of another shard when the StatefulSet gives the agent another one."""

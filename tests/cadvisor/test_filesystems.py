@@ -9,10 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.mountinfo import mounts, option
 from telegen.cadvisor.collectors._layers import BATCH, LayerScanner, disk_usage, make_rest
 from telegen.cadvisor.collectors.filesystems import make_with, select
-from telegen.cadvisor.node import Node, Roots
+from telegen.cadvisor.node import ContainerFacts, Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import process
@@ -54,6 +55,34 @@ def test_which_are_shown() -> None:
     ]
 
 
+REMOTE = "nfs nfs4 cifs smb3 ceph glusterfs lustre beegfs gpfs wekafs virtiofs vboxsf vmhgfs 9p fuse.sshfs fuse.s3fs pvfs2 unheard-of"
+
+
+@pytest.mark.parametrize("type", REMOTE.split())
+def test_remote_file_systems(type: str) -> None:
+    """Of a file system that may wait for another machine neither it is accessed, nor what is mounted below it or hidden by it."""
+    found = mounts(
+        b"22 1 8:2 / / rw - ext4 /dev/sda2 rw\n"
+        + f"28 22 0:40 / /mnt/far rw - {type} there rw\n29 28 8:33 / /mnt/far/away/local rw - ext4 /dev/sdc1 rw\n".encode()
+        + f"30 22 8:17 / /srv rw - xfs /dev/sdb1 rw\n31 30 0:41 / /srv rw - {type} there rw\n".encode()
+        + b"32 22 8:49 / /mnt/farther rw - ext4 /dev/sdd1 rw\n"
+    )
+    assert [system.point for system in select(found)] == ["/", "/mnt/farther"]
+
+
+def test_local_file_system_over_an_automount() -> None:
+    """The last mount at a point decides: systemd mounts a disk over its automount point."""
+    found = mounts(b"28 22 0:40 / /data rw - autofs systemd-1 rw\n29 28 8:33 / /data rw - ext4 /dev/sdc1 rw\n")
+    assert [system.type for system in select(found)] == ["ext4"]
+
+
+@pytest.mark.parametrize("type", ["virtiofs", "9p", "nfs4"])
+def test_remote_root(type: str) -> None:
+    """A root on another machine is not accessed; the disks below are, since this process could not run without its root."""
+    found = mounts(f"22 1 0:2 / / rw - {type} root rw\n29 22 8:33 / /data rw - ext4 /dev/sdc1 rw\n".encode())
+    assert [system.point for system in select(found)] == ["/data"]
+
+
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
@@ -81,9 +110,9 @@ class Host:
         (root / "cgroup" / PATH[1:] / "cgroup.procs").write_text("10\n")
         process(root / "proc", 1, mountinfo=f"22 1 {self.device} / / rw - ext4 /dev/vdx1 rw\n23 22 1:1 / / rw - xfs /dev/other rw\n")
         process(root / "proc", 10, PATH, mountinfo=f"1 1 0:9 / / rw - overlay overlay rw,upperdir={upper},workdir=/w\n")
-        node = Node(Roots(*(str(root / name) for name in ("cgroup", "proc", "sys", "host"))))
+        self.node = Node(Roots(*(str(root / name) for name in ("cgroup", "proc", "sys", "host"))))
         self.layers = LayerScanner(interval)
-        self.pages = Pages(node, Cadvisor(disabled_metrics=("disk",)), extra=(make_with(60, self.layers),))
+        self.pages = Pages(self.node, Cadvisor(disabled_metrics=("disk",)), extra=(make_with(60, self.layers),))
 
     def measured(self) -> dict[str, str]:
         """The container's samples when a round has ended."""
@@ -130,6 +159,41 @@ def test_docker_counts_the_log(tmp_path: Path) -> None:
     assert 100_000 <= int(host.measured()['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 150_000
 
 
+class Docker(ContainerFacts):
+    """Facts of a container of Docker."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def folder(self, cgroup: Cgroup) -> str:
+        """See `ContainerFacts`."""
+        return str(self._folder)
+
+
+@pytest.mark.parametrize("upper", ["/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs", "0a/diff"])
+def test_docker_with_layers_elsewhere(tmp_path: Path, upper: str) -> None:
+    """The log counts if containerd has the layer, and if the layer is named below Docker's moved folder."""
+    host = Host(tmp_path, upper)
+    log = tmp_path / "host/data/containers" / ID
+    layer = tmp_path / "host" / (upper[1:] if upper.startswith("/") else f"data/overlay2/{upper}")
+    for folder in (log, layer):
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"x" * 100_000)
+    host.node.facts = Docker(log)
+    assert 200_000 <= int(host.measured()['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 250_000
+
+
+def test_linked_folder_of_docker(tmp_path: Path) -> None:
+    """A layer below a folder that the host has linked elsewhere is measured there."""
+    host = Host(tmp_path, "/var/lib/docker/overlay2/0a/diff")
+    (tmp_path / "host/var/lib").mkdir(parents=True)
+    (tmp_path / "host/var/lib/docker").symlink_to("/data/docker")
+    for name in ("overlay2/0a/diff", f"containers/{ID}"):
+        (tmp_path / "host/data/docker" / name).mkdir(parents=True)
+        (tmp_path / "host/data/docker" / name / "file").write_bytes(b"x" * 100_000)
+    assert 200_000 <= int(host.measured()['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 250_000
+
+
 @pytest.mark.parametrize("upper", ["/nowhere", "relative", ""])
 def test_layer_that_is_not_there(tmp_path: Path, upper: str) -> None:
     """A layer that is not found, or was named as only the runtime understands it, has no samples; that is no error."""
@@ -163,7 +227,9 @@ def test_layer_that_may_not_be_read(
     for _ in range(3):
         assert not host.measured()
     assert host.pages.sampler.errors["EACCES"] > 1
-    assert [record.getMessage()[:37] for record in caplog.records] == ["disk usage of containers: [Errno 13] "]
+    # Another test's thread may still be in its round.
+    logged = [message for message in caplog.messages if str(tmp_path) in message]
+    assert [message[:37] for message in logged] == ["disk usage of containers: [Errno 13] "]
     assert "container_scrape_error 0" in host.pages.page()
 
 
@@ -235,6 +301,8 @@ DISKSTATS = """   8       0 sda 1 2 3 4000 5 6 7 8000 9 10000 11000 0 0 0 0 0 0
    7       1 loop1 1 0 0 0 0 0 0 0 0 0 0
  259       0 nvme0n1 x 0 0 0 0 0 0 0 0 0 0
  259       1 nvme0n1p1 7 0
+ 253       0 dm-0 20 0 0 0 0 0 0 0 4294967295 0 0
+ 253       1 dm-1 21 0 0 0 0 0 0 0 -1 0 18446744073709551615
 """
 
 
@@ -262,7 +330,11 @@ def test_diskstats(tmp_path: Path) -> None:
         'io_time_weighted_seconds_total{device="d8:0"}': "11",
     }
     reads = {name: value for name, value in found.items() if name.startswith("container_fs_reads_total")}
-    assert list(reads.values()) == ["1", "10", "1"] and 'container_fs_reads_total{device="d7:1"}' in reads
+    assert list(reads.values()) == ["1", "10", "1", "20", "21"] and 'container_fs_reads_total{device="d7:1"}' in reads
+    # The device of a malformed number keeps its others; a wrapped number is none.
+    assert 'container_fs_writes_total{device="d259:0"}' in found
+    assert not [name for name in found if name.startswith("container_fs_io_current{") and "d253" in name]
+    assert 'container_fs_io_time_weighted_seconds_total{device="d253:1"}' not in found
 
 
 def test_this_machine() -> None:

@@ -66,6 +66,14 @@ SET: list[tuple[list[str], str, Any]] = [
     (["--server-read-timeout=1m0s"], "web.read_timeout", 60.0),
     (["--server-write-timeout=90s"], "web.write_timeout", 90.0),
     (["--server-idle-timeout=5m"], "web.idle_timeout", 300.0),
+    (["--custom-resource-state-config=spec: {}"], f"{STATE}.custom_resource_state.config", "spec: {}"),
+    (["--custom-resource-state-config-file", "/f"], f"{STATE}.custom_resource_state.config_file", "/f"),
+    (["--custom-resource-state-only"], f"{STATE}.custom_resource_state.only", True),
+    (
+        ["--continue-without-custom-resource-state-config-file=true"],
+        f"{STATE}.custom_resource_state.continue_without_config_file",
+        True,
+    ),
     (["-v", "2"], "log.level", "info"),
     (["-v=6"], "log.level", "debug"),
     (["--v=4"], "log.level", "debug"),
@@ -199,7 +207,7 @@ def test_missing_file(tmp_path: Path) -> None:
         ("namespace: x", f"namespace: unknown key: .*use {STATE}.pod_namespace"),
         ("use_api_server_cache: true", f"use_api_server_cache: unknown key: .*use {STATE}.use_apiserver_cache"),
         ("auto-gomemlimit: true", "auto-gomemlimit: unknown key: .*no effect"),
-        ("custom_resource_config: {}", "custom_resource_config: unknown key: .*refused"),
+        ("custom_resource_config: {}", f"custom_resource_config: unknown key: .*use {STATE}.custom_resource_state.config"),
         ("tls_config: x", "tls_config: unknown key: .*use web.web_config_file"),
     ],
 )

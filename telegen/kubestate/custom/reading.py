@@ -44,15 +44,15 @@ def read_entries(text: bytes, source: str) -> Read:
         ConfigError: one line per problem, with file, line, path, cause and cure.
     """
     report = Report(source)
-    root = root_node(text, report)
-    entries = _entries(_unwrapped(root, report))
+    root = _unwrapped(root_node(text, report), report)
+    entries = _entries(root) if root else ()
     if report.problems:
         raise ConfigError("\n".join(report.problems))
     return Read(entries, tuple(report.warnings))
 
 
-def _unwrapped(root: Node, report: Report) -> Node:
-    """Return the configuration itself, also if a ConfigMap contains it."""
+def _unwrapped(root: Node, report: Report) -> Node | None:
+    """Return the configuration itself, also if a ConfigMap contains it; None after a problem."""
     fields = root.fields()
     if "kind" not in fields or fields["kind"].text() != "ConfigMap":
         return root
@@ -60,7 +60,7 @@ def _unwrapped(root: Node, report: Report) -> Node:
     files = [value for key, value in data.items() if key.endswith(_FILES)] or list(data.values())
     if len(files) != 1:
         root.problem(f"a ConfigMap with {len(files)} files in data; leave the one with the CustomResourceStateMetrics")
-        return root
+        return None
     return root_node(files[0].text().encode("utf-8", "surrogateescape"), report)
 
 
@@ -77,8 +77,9 @@ def _entries(root: Node) -> tuple[Entry, ...]:
     if resources is None:
         fields["spec"].warn("no resources: nothing is shown")
         return ()
-    entries = [_entry(node) for node in resources.items()]
-    _warn_of_repeated(entries, resources.items())
+    nodes = resources.items()
+    entries = [_entry(node) for node in nodes]
+    _warn_of_repeated(entries, nodes)
     return tuple(entries)
 
 
@@ -128,12 +129,12 @@ def _family(node: Node, prefix: str, entry_paths: Paths) -> Family | None:
         fields["name"].problem(f"{full!r} is not a legal name of a metric; use letters, digits and '_'")
     if "errorLogV" in fields:
         fields["errorLogV"].integer()
+    common, paths = _labels(fields.get("commonLabels")), {**entry_paths, **_paths(fields.get("labelsFromPath"))}
+    help = fields["help"].text() if "help" in fields else ""
     if "each" not in fields:
         node.problem("no each; expected each: {type: Gauge, gauge: {path: [...]}}")
         return None
     type_, body = _body(fields["each"])
-    common, paths = _labels(fields.get("commonLabels")), {**entry_paths, **_paths(fields.get("labelsFromPath"))}
-    help = fields["help"].text() if "help" in fields else ""
     if body is None:
         return None
     if type_ == "info" and not name.endswith("_info"):

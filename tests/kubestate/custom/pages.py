@@ -19,6 +19,22 @@ def parse(text: str) -> Page:
     return page
 
 
+def parse_openmetrics(text: str) -> Page:
+    """Return the families that have samples, named after these: the head of an info lacks `_info`, but not on pages of
+    kube-state-metrics. An info beside a family of this shorter name is a gauge."""
+    lines = text.removesuffix("# EOF\n").split("\n")
+    kinds = {words[2]: words[3] for line in lines if (words := line.split(" "))[:2] == ["#", "TYPE"]}
+    page: Page = {}
+    for line in lines:
+        if line and not line.startswith("#"):
+            series, _, value = line.rpartition(" ")
+            name = series.partition("{")[0]
+            short = name.removesuffix("_info")
+            kind = kinds[short] if name not in kinds else "gauge" if short != name and short in kinds else kinds[name]
+            page.setdefault(name, (kind, {}))[1].setdefault(series, set()).add(repr(float(value)))
+    return page
+
+
 def difference(wanted: Page, got: Page) -> list[str]:
     """Return a line for each missing, extra or different family or series; empty if the pages are equal."""
     lines = []
