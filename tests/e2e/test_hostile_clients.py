@@ -110,7 +110,17 @@ def test_handshakes_that_do_not_end(large: SimulatedServer, tmp_path: Path) -> N
             idle.wait_connected()
             assert [status() for _ in range(5)] == [200] * 5
             wait_for("the end of all attackers", lambda: hello.open == idle.open == 0, 15)
+        with socket.create_connection(("127.0.0.1", agent.port), timeout=10) as plain:
+            plain.sendall(SCRAPE + b"\r\n")
+            assert plain.recv(1000).endswith(b"\r\n\r\nThis address speaks TLS: use https://.\n")
         assert "Traceback" not in agent.log.read_text()
+
+
+def test_tls_to_a_plain_address(guarded: Agent) -> None:
+    """A client that speaks TLS to a plain address gets an alert at once."""
+    with socket.create_connection(("127.0.0.1", guarded.port), timeout=10) as sock:
+        with pytest.raises(ssl.SSLError, match="(?i)protocol"):
+            ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
 
 
 def test_slow_but_honest_client_gets_its_page(guarded: Agent) -> None:
