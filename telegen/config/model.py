@@ -315,6 +315,13 @@ class KubeMetrics(Section, frozen=True):
     ] = None
     metrics_path: Annotated[str, text("Path of the page.", pattern=text_formats.PAGE_PATH)] = "/metrics"
     separate_endpoints: Annotated[bool, text("Also serve each source by itself: metrics_path/kubestate, metrics_path/cadvisor.")] = False
+    openmetrics_created: Annotated[
+        bool,
+        text(
+            "Add NAME_created to counters in OpenMetrics: of containers the creation of the cgroup, of restarts that of the pod. It "
+            "doubles the series of counters."
+        ),
+    ] = False
     max_staleness: Annotated[
         Duration,
         text(
