@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from workers._base import Worker
 from workers.cluster_uid import IdentifyWorker
 from workers.elect import ElectWorker
+from workers.push import PushWorker
 from workers.sample import SampleWorker
 from workers.statefulset_shard import ShardWorker
 from workers.watch import WatchWorker
@@ -16,6 +17,7 @@ WORKERS: Mapping[str, type[Worker]] = {
     "watch": WatchWorker,
     "elect": ElectWorker,
     "identify": IdentifyWorker,
+    "push": PushWorker,
     "sample": SampleWorker,
     "shard": ShardWorker,
     "web": WebWorker,

@@ -30,6 +30,9 @@ KUBE_SYSTEM = "kube-system"
 """Namespace whose UID stands for the cluster's: it exists as long as the cluster."""
 
 
+READERS = ("web", "push")
+"""Kinds of workers that read the arenas of all others."""
+
 Shard = tuple[int, int]
 """(number, total) of the agents, or of the processes of one agent, that divide objects by UID."""
 
@@ -82,7 +85,7 @@ class Shared:
         cluster: where the API server is (see `telegen.api.credentials`), "" for none.
         environ: the environment that the supervisor was started in.
         assignments: of all workers.
-        arenas: by worker name; each is written by that worker alone. Only web workers have those of others.
+        arenas: by worker name; each is written by that worker alone. Only workers of `READERS` have those of others.
         heartbeats: last sign of life of each process.
         rows: worker name to its row of the heartbeats.
         listeners: the bound, listening sockets by setting (see `telegen.process.listeners`); closed in all but web workers.

@@ -10,7 +10,7 @@ import yaml
 
 from telegen.config import Config
 from telegen.config.origins import Origins
-from telegen.config.settings import settings, value_at
+from telegen.config.settings import is_secret, settings, value_at
 from telegen.config.types import Duration, Size
 
 MARGIN = 60
@@ -20,7 +20,7 @@ MARGIN = 60
 def effective_lines(config: Config, origins: Origins) -> Iterator[str]:
     """Yield the lines of a file with every setting; each ends with a comment: `# telegen.yaml:3`."""
     open_blocks: list[str] = []
-    for path, _, _ in settings():
+    for path, _, meta in settings():
         *blocks, name = path.split(".")
         shared = 0
         while shared < min(len(blocks), len(open_blocks)) and blocks[shared] == open_blocks[shared]:
@@ -28,8 +28,14 @@ def effective_lines(config: Config, origins: Origins) -> Iterator[str]:
         for depth in range(shared, len(blocks)):
             yield f"{'  ' * depth}{blocks[depth]}:"
         open_blocks = blocks
-        line = f"{'  ' * len(blocks)}{name}: {_yaml(value_at(config, path))}"
+        value = _hidden(value_at(config, path)) if is_secret(meta) else value_at(config, path)
+        line = f"{'  ' * len(blocks)}{name}: {_yaml(value)}"
         yield f"{line:<{MARGIN}}  # {origins.of(path)}"
+
+
+def _hidden(value: Mapping[str, str]) -> dict[str, str]:
+    """Replace secret values."""
+    return {key: "(hidden)" for key in value}
 
 
 def _yaml(value: Any) -> str:

@@ -15,7 +15,7 @@ from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 from telegen.supervisor.plan import Plan
-from workers._base import Assignment, Shared
+from workers._base import READERS, Assignment, Shared
 
 ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
@@ -87,6 +87,7 @@ class Inherited:
         old arena."""
         if assignment.kind != "web":
             close_all(self.listeners)
+        if assignment.kind not in READERS:
             self.keep_arenas([assignment.name])
 
     def row(self, name: str) -> int:

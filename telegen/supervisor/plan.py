@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from telegen.cadvisor.registry import enabled_collectors
 from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace
 from telegen.kubestate.registry import DEFAULT, RESOURCES
+from telegen.otlp.settings import interval, is_disabled, receiver
 from workers._base import Assignment, Group, Shard
 
 UNGROUPED = "cluster"
@@ -96,7 +97,18 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     assignments += _identifier(config, cluster, reason)
     if not assignments:
         raise ConfigError(f"kube_metrics: nothing to collect: {_missing(config, reason)}")
+    assignments += _pusher(config, environ)
     return Plan(cluster, (*assignments, Assignment("web", "web")), reason, group)
+
+
+def _pusher(config: Config, environ: Mapping[str, str]) -> Iterator[Assignment]:
+    """The process that pushes metrics."""
+    streaming = config.kube_metrics.streaming
+    if streaming.enabled and streaming.use_otlp and not is_disabled(environ):
+        # Checked before the fork, so that a mistake in a variable rejects the configuration.
+        receiver(config, environ, "metrics")
+        interval(config, environ)
+        yield Assignment("push", "push")
 
 
 def _missing(config: Config, reason: str) -> str:

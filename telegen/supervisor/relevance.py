@@ -5,7 +5,20 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from telegen.config import Config
-from telegen.config.model import Api, Cadvisor, Election, KubeMetrics, KubeState, Log, Supervising, Web
+from telegen.config.model import (
+    Api,
+    Cadvisor,
+    Election,
+    KubeMetrics,
+    KubeState,
+    Log,
+    LogsStreaming,
+    Otlp,
+    SignalMetadata,
+    Streaming,
+    Supervising,
+    Web,
+)
 
 
 def relevant(kind: str, config: Config) -> Config:
@@ -18,9 +31,11 @@ def relevant(kind: str, config: Config) -> Config:
     """
     kube = config.kube_metrics
     if kind == "web":
-        pages = replace(kube, cadvisor=_roots(kube.cadvisor), election=Election(), kube_state=KubeState())
+        pages = replace(_without_push(kube), cadvisor=_roots(kube.cadvisor), election=Election(), kube_state=KubeState())
         return replace(config, log=Log(), api=Api(), kube_metrics=pages)
-    collected = _without_pages(kube)
+    if kind == "push":
+        return replace(config, log=Log(), api=Api(), web=Web(), supervisor=Supervising(), kube_metrics=_pushed(kube))
+    collected = _without_push(_without_pages(kube))
     if kind == "sample":
         # The sampler asks the API server for the pods of its node.
         state = KubeState(node=kube.kube_state.node, use_apiserver_cache=kube.kube_state.use_apiserver_cache)
@@ -34,6 +49,16 @@ def _roots(cadvisor: Cadvisor) -> Cadvisor:
     """The paths of the node's file systems, which /readyz checks."""
     names = ("cgroup_root", "proc_root", "sys_root", "root")
     return replace(Cadvisor(), **{name: getattr(cadvisor, name) for name in names})
+
+
+def _pushed(kube: KubeMetrics) -> KubeMetrics:
+    """The settings of the push, and those that name the agent and its shard."""
+    state = KubeState(node=kube.kube_state.node, track_unscheduled_pods=kube.kube_state.track_unscheduled_pods)
+    return replace(_without_pages(kube), cadvisor=Cadvisor(), election=Election(name=kube.election.name), kube_state=state)
+
+
+def _without_push(kube: KubeMetrics) -> KubeMetrics:
+    return replace(kube, otlp=Otlp(), streaming=Streaming(), logs_streaming=LogsStreaming(), signal_metadata=SignalMetadata())
 
 
 def _without_pages(kube: KubeMetrics) -> KubeMetrics:
