@@ -43,7 +43,7 @@ ifneq ($(filter true yes,$(CI) $(SETUP)),)
 	$(PYTHON) -m tests.tools install
 endif
 
-cluster-tools: ## build the real etcd, kube-apiservers, kubectl and kube-state-metrics that tests use, outside the tree
+cluster-tools: ## build the real etcd, kube-apiservers, kubectl, kube-state-metrics and collector that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
 
 vm-image: ## make the virtual machine that tests of cgroups use, outside the tree

@@ -95,7 +95,7 @@ SETS = (
     TestSet("vm", "run `real` and `runtime` on other kernels, in a virtual machine", ("tests/cadvisor/vm",), (*VM_TOOLS, VM_IMAGE)),
     TestSet(
         "cluster",
-        "run real etcd, kube-apiserver, kubectl and kube-state-metrics",
+        "run real etcd, kube-apiserver, kubectl, kube-state-metrics and OpenTelemetry collector",
         tools=(_program("openssl", "openssl"), *map(_built, binaries.EVERYTHING)),
     ),
     TestSet(

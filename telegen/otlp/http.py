@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 import urllib3
 from google.protobuf.message import DecodeError
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError, TimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, InsecureRequestWarning, NewConnectionError, SSLError, TimeoutError
 
 from telegen import __version__
 from telegen.otlp.outcome import RETRYABLE, Outcome, Refused, Retry, accepted, status_message
@@ -75,7 +75,8 @@ class HttpClient:
     def _read(self, response: urllib3.BaseHTTPResponse) -> bytes:
         """Read the body within the time of the request, however slowly it comes."""
         until, body = time.monotonic() + self._receiver.timeout, b""
-        for piece in response.stream(1 << 16, decode_content=True):
+        # read1 returns what has arrived; read would wait for all of it.
+        while piece := response.read1(1 << 16, decode_content=True):
             body += piece
             if len(body) > MAX_ANSWER:
                 raise HTTPError(f"the answer has more than {MAX_ANSWER >> 20} MiB")
@@ -121,6 +122,8 @@ def tls(receiver: Receiver) -> ssl.SSLContext:
     # As for API servers: private CAs often lack key identifiers, which Python 3.13 demands.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not receiver.verify:
+        # The configuration asks for it: a warning at every request helps no one.
+        urllib3.disable_warnings(InsecureRequestWarning)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if receiver.certificate:

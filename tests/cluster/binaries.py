@@ -1,4 +1,4 @@
-"""Build and locate the real etcd, kube-apiservers, kubectl and kube-state-metrics.
+"""Build and locate the real etcd, kube-apiservers, kubectl, kube-state-metrics and OpenTelemetry collector.
 
 They come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. Each version of each
 program has a folder of its own outside the tree. Only the standard library is used: this runs before there is a virtual
@@ -44,6 +44,8 @@ KUBECTL = Tool("kubectl", "kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/ku
 """Renders and applies the manifests, on every version."""
 PEER = Tool("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metrics/v2", "k8s.io/kube-state-metrics/v2")
 """Reference for the agent's page."""
+COLLECTOR = Tool("collector", "collector", ".", "go.opentelemetry.io/collector/otelcol")
+"""OpenTelemetry collector with the OTLP receiver and the file exporter, as a receiver of pushes."""
 
 
 def apiserver(kubernetes: str = KUBERNETES) -> Tool:
@@ -53,7 +55,7 @@ def apiserver(kubernetes: str = KUBERNETES) -> Tool:
 
 ASSETS = (ETCD, apiserver(), KUBECTL)
 """Programs that $KUBEBUILDER_ASSETS supplies; all others are always built."""
-EVERYTHING = (*ASSETS, PEER, *map(apiserver, OTHERS))
+EVERYTHING = (*ASSETS, PEER, COLLECTOR, *map(apiserver, OTHERS))
 
 
 class Unavailable(Exception):
@@ -132,7 +134,8 @@ def build(environ: Mapping[str, str]) -> None:
         raise Unavailable(f"KUBEBUILDER_ASSETS={environ['KUBEBUILDER_ASSETS']} has no {' and no '.join(lacks)}")
     if absent and not shutil.which("go", path=environ.get("PATH")):
         raise Unavailable(
-            "Go (1.26 or newer) is needed to build etcd, kube-apiserver, kubectl and kube-state-metrics; KUBEBUILDER_ASSETS may name a "
+            "Go (1.26 or newer) is needed to build etcd, kube-apiserver, kubectl, kube-state-metrics and the collector; "
+            "KUBEBUILDER_ASSETS may name a "
             f"folder that has etcd, kube-apiserver {KUBERNETES} and kubectl"
         )
     for tool in EVERYTHING:

@@ -68,6 +68,7 @@ class ScriptedReceiver:
         script: answers to the next requests; when it is empty, `usual` answers.
         received: requests that were answered with a success.
         tried: all requests.
+        connections: number of connections so far.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,7 @@ class ScriptedReceiver:
         self.usual = Answer()
         self.received: list[Received] = []
         self.tried: list[Received] = []
-        self.url = ""
+        self.url, self.connections = "", 0
 
     def take(self, request: Received) -> Answer:
         """Return the answer to a request."""
@@ -103,6 +104,11 @@ def points_of(message: ExportMetricsServiceRequest) -> Iterator[tuple[Series, in
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     receiver: ScriptedReceiver
+
+    def setup(self) -> None:
+        """Count the connection."""
+        self.receiver.connections += 1
+        super().setup()
 
     def do_POST(self) -> None:
         """Keep the request and answer."""

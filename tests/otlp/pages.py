@@ -1,0 +1,16 @@
+"""Series of a page in the form of `tests.otlp.receiver`."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.otlp.receiver import Series
+
+
+def series_of_page(page: str) -> dict[Series, float]:
+    """Return the value of each series of a page, without labels that are empty: Prometheus takes them for absent."""
+    return {
+        (sample.name, tuple(sorted((key, text) for key, text in sample.labels.items() if text))): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
