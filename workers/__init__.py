@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from workers._base import Worker
 from workers.cluster_uid import IdentifyWorker
+from workers.custom import CustomWorker
 from workers.elect import ElectWorker
 from workers.push import PushWorker
+from workers.review import ReviewWorker
 from workers.sample import SampleWorker
 from workers.statefulset_shard import ShardWorker
 from workers.watch import WatchWorker
@@ -15,9 +17,11 @@ from workers.web import WebWorker
 
 WORKERS: Mapping[str, type[Worker]] = {
     "watch": WatchWorker,
+    "custom": CustomWorker,
     "elect": ElectWorker,
     "identify": IdentifyWorker,
     "push": PushWorker,
+    "review": ReviewWorker,
     "sample": SampleWorker,
     "shard": ShardWorker,
     "web": WebWorker,

@@ -17,10 +17,12 @@ from telegen.config import Config, NamedCluster
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.process.listeners import Listeners
 from telegen.process.log_settings import LogSettings
-from telegen.process.os_process import BootFailure, Exit, die_with_parent, set_name
+from telegen.process.os_process import BootFailure, Exit, Lifeline, die_with_parent, set_name
+from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 
@@ -92,10 +94,15 @@ class Shared:
         deadlines: until when each shard may be served.
         lease_problem: why Leases cannot be read or written, "" if they can.
         group: the agents that divide the cluster by Leases; None for an agent that takes no part.
+        lifeline: ends processes below a worker together with the supervisor.
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
         statuses: sync status of the stores of each watch worker, by its name.
+        web_file: content of the web configuration file, `telegen.config.web_file.WebFile` as MessagePack.
+        reviews: questions about tokens, for the process that reviews them; None without `web.auth`.
+        custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
+        notes: lines for the status page of each worker that writes some, by its name.
     """
 
     config: Config
@@ -109,10 +116,15 @@ class Shared:
     deadlines: ServingDeadlines
     lease_problem: SharedText
     log: SharedText
+    lifeline: Lifeline
     group: Group | None
     shard: SharedShard
     uid: SharedText
     statuses: Mapping[str, StoreStatuses]
+    web_file: SharedDocument
+    reviews: ReviewQueue | None
+    custom: SharedDocument
+    notes: Mapping[str, SharedDocument]
 
 
 class Worker:

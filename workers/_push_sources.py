@@ -12,7 +12,7 @@ from telegen.otlp.resources import encode_resource, resource_attributes
 from telegen.shm.reader import ArenaReader
 from workers._base import Assignment, Worker
 
-SCOPES = {"watch": "telegen.kubestate", "sample": "telegen.cadvisor"}
+SCOPES = {"watch": "telegen.kubestate", "custom": "telegen.kubestate", "sample": "telegen.cadvisor"}
 """Instrumentation scope by kind of worker. Without a version: receivers make it a label, and an upgrade would end every series."""
 
 

@@ -20,7 +20,12 @@ class ReflectorMetrics:
     """Counters, sync status and log lines of one collection; see `telegen.api.protocols.ReflectorObserver`.
 
     A subclass may note in `took` the size of a complete state.
+
+    Attributes:
+        cure: of a refusal (403), for messages.
     """
+
+    cure = "apply k8s/account/rbac.yaml"
 
     def __init__(self, telemetry: Telemetry, log: logging.Logger, name: str, status: StoreStatus | None = None) -> None:
         """Prepare the counters.
@@ -118,7 +123,7 @@ class ReflectorMetrics:
             verb = _VERB.search(message)
             resource = self.name.partition("/")[0]
             right = f"no right to {verb[1] if verb else 'list and watch'} {resource}"
-            self._status.note_refused(f"403 Forbidden: {right}; apply k8s/account/rbac.yaml")
+            self._status.note_refused(f"403 Forbidden: {right}; {self.cure}")
         elif reason != "unknown_event":
             # An unknown event is ignored, and its watch goes on.
             # The cause precedes the message, unless the message of an HTTP error begins with it.

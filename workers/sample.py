@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections import Counter
 
 from telegen.cadvisor.cgroups.control_files import raise_open_files_limit
 from telegen.cadvisor.cgroups.devices import Devices
@@ -39,10 +40,15 @@ class SampleWorker(Worker):
         raise_open_files_limit()
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._stores: list[MetricsStore] = []
+        self._exported: Counter[str] = Counter()
         self._names = make_label_resolver(settings)
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
         node = Node(
-            roots, device=Devices(roots.proc, roots.sys), is_sandbox=self._names.is_sandbox, errors=self._names.errors
+            roots,
+            settings.raw_cgroups,
+            device=Devices(roots.proc, roots.sys),
+            is_sandbox=self._names.is_sandbox,
+            errors=self._names.errors,
         )
         sampler = Sampler(node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings))
         alarms = OomEvents()
@@ -95,7 +101,6 @@ class SampleWorker(Worker):
     def _pass(self, sampler: Sampler) -> None:
         """Read everything and publish what has changed."""
         started = time.perf_counter()
-        before = sampler.errors.copy()
         sampler.sample()
         now = time.time()
         for store in self._stores:
@@ -106,8 +111,10 @@ class SampleWorker(Worker):
             self.telemetry.note_size(store.name, len(store), store.block_count, store.stored_bytes)
             self.telemetry.last_event.labels(store.name).set(now)
             self.telemetry.last_sync.labels(store.name).set(now)
-        for reason, count in (sampler.errors - before).items():
+        for reason, count in (sampler.errors - self._exported).items():
             self.telemetry.sample_errors.labels(reason).inc(count)
+        # Errors between two passes count as well: of readings after an OOM kill, and of names.
+        self._exported = sampler.errors.copy()
         self.telemetry.unnamed.set(self._names.unknown)
         self.telemetry.sample_seconds.set(time.perf_counter() - started)
         self.beat()

@@ -16,11 +16,12 @@ from telegen.api.errors import ApiError, ProtocolError, Unreachable, label
 from telegen.api.protocols import Event
 from telegen.api.reflector import Reflector
 from telegen.api.representation import REPRESENTATIONS
+from telegen.api.representation import Name as RepresentationName
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.sharding import NoShard, owner_of, shard_in
 from telegen.process.os_process import BootFailure, Exit
 from telegen.shm.shared_value import SharedShard
-from workers._base import BEAT, Worker
+from workers._base import BEAT, Shared, Worker
 from workers._client_factory import make_client, reflector_settings
 from workers._reflector_metrics import ReflectorMetrics
 
@@ -52,7 +53,7 @@ class ShardWorker(Worker):
         backoff = Backoff(settings, random.random, time.monotonic)
         while not self.stop.is_set():
             try:
-                name = self._owner(client)
+                name = _owner(client, self._namespace, self._pod)
                 path = RESOURCES["statefulsets"].path(self._namespace)
                 collection = Collection(path, params={"fieldSelector": f"metadata.name={name}"})
                 store = _Follower(self._pod, self.shared.shard, self.log)
@@ -65,25 +66,51 @@ class ShardWorker(Worker):
                     return
             self.stop.wait(backoff.next())
 
-    def _owner(self, client: Client) -> str:
-        """Return the name of the StatefulSet that owns the agent's pod."""
-        query = {"fieldSelector": f"metadata.name={self._pod}"}
-        path = RESOURCES["pods"].path(self._namespace)
-        found = client.get(path, query, REPRESENTATIONS["metadata"].list_accept)
-        if not isinstance(found, dict):
-            raise ProtocolError("a list is not an object")
-        if not found.get("items"):
-            raise NoShard("there is no such pod")
-        return owner_of(found["items"][0])
-
     def _is_hopeless(self, error: NoShard) -> bool:
         """Note that the pod cannot have a shard; True if the agent has none to continue with."""
-        problem = f"kube_metrics.kube_state.pod: {self._namespace}/{self._pod}: {error}"
+        problem = _problem(self._namespace, self._pod, error)
         if self.shared.shard.read() is None:
             self._problem = problem
             return True
         self.log.error("%s; keeping the shard", problem)
         return False
+
+
+def shard_problem(shared: Shared) -> str:
+    """Return why the configured pod can have no shard, or why that is unknown; "" if it can."""
+    state, client = shared.config.kube_metrics.kube_state, make_client(shared)
+    try:
+        name = _owner(client, state.pod_namespace, state.pod)
+        for found in _named(client, "statefulsets", state.pod_namespace, name, "object"):
+            shard_in(state.pod, found)
+    except (NoShard, ApiError, Unreachable, ProtocolError) as error:
+        return _problem(state.pod_namespace, state.pod, error)
+    return ""
+
+
+def _problem(namespace: str, pod: str, error: Exception) -> str:
+    return f"kube_metrics.kube_state.pod: {namespace}/{pod}: {error}"
+
+
+def _owner(client: Client, namespace: str, pod: str) -> str:
+    """Return the name of the StatefulSet that owns a pod.
+
+    Raises:
+        NoShard: there is none, or no such pod.
+    """
+    found = _named(client, "pods", namespace, pod, "metadata")
+    if not found:
+        raise NoShard("there is no such pod")
+    return owner_of(found[0])
+
+
+def _named(client: Client, resource: str, namespace: str, name: str, representation: RepresentationName) -> list[Any]:
+    """Return the object of a name, as a list; none if it does not exist."""
+    path, query = RESOURCES[resource].path(namespace), {"fieldSelector": f"metadata.name={name}"}
+    found = client.get(path, query, REPRESENTATIONS[representation].list_accept)
+    if not isinstance(found, dict):
+        raise ProtocolError("a list is not an object")
+    return list(found.get("items") or ())
 
 
 class _Follower:

@@ -29,6 +29,7 @@ from telegen.kubemetrics.app import Closed, by_port, make_app, make_telemetry_ap
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
+from telegen.kubemetrics.web_security import AccessControl, WebSecurity
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
 from telegen.shm.reader import ArenaReader
@@ -129,6 +130,11 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         self._served += 1
         return super().handle_request(*args)
 
+    def _cap_keepalive(self, deadline: float) -> None:
+        """At SIGTERM, close connections without a request at once; requests under way have until the grace period."""
+        for conn in (*self.keepalived_conns, *self.pending_conns):
+            conn.timeout = 0.0
+
     def notify(self) -> None:
         """Return the memory of the last pages, if there was no request since the last call (one second, or an event)."""
         super().notify()
@@ -200,10 +206,11 @@ class _Application(BaseApplication):  # type: ignore[misc]
         view = make_view(shared)
         registry = reading_registry(shared.heartbeats, shared.rows, _served_shards(shared), shared.uid.read)
         registry.register(StoreAges(view))
-        app = make_app(view, registry, telemetry)
+        security = WebSecurity(shared.web_file, shared.reviews)
+        app = make_app(view, registry, telemetry, AccessControl(security, telemetry))
         if self._second_port is None:
             return app
-        return by_port(app, self._second_port, make_telemetry_app(view, registry))
+        return by_port(app, self._second_port, make_telemetry_app(view, registry, AccessControl(security, telemetry, is_plain=True)))
 
     def _settle(self, arbiter: Any, worker: Any) -> None:
         """Set name, log and parent-death signal of a new process."""
@@ -211,6 +218,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
         self._process = f"web-{worker.number}"
         # A request under way is finished: the next arbiter's workers take the rest from the queue of the socket.
         die_with_parent(worker.ppid, signal.SIGTERM)
+        # If the supervisor ends, nothing is left to serve, and its successor needs the port.
+        self._shared.lifeline.follow()
         set_name(f"telegen-{self._process}")
         worker.log_settings = LogSettings(self._process, self._shared.config.log, self._shared.log)
         gc.freeze()
@@ -246,6 +255,7 @@ def make_view(shared: Shared) -> View:
         is_served=_is_served(shared),
         pending_reason=_pending_reason(shared),
         problems=_problems(shared),
+        notes=_notes(shared),
         statuses=shared.statuses,
     )
 
@@ -277,6 +287,16 @@ def _problems(shared: Shared) -> Callable[[], list[str]]:
     return problems
 
 
+def _notes(shared: Shared) -> Callable[[], list[str]]:
+    """Return a function that gives the lines that the workers of custom resources have written."""
+
+    def notes() -> list[str]:
+        served = _is_served(shared)
+        return [line for name, document in shared.notes.items() if served(name) for line in document.read()[1].decode().splitlines()]
+
+    return notes
+
+
 def _served_shards(shared: Shared) -> Callable[[], Mapping[str, bool]]:
     """Return a function that tells, by Lease, whether this agent serves the shard now."""
     names = shared.group.names if shared.group else ()
@@ -291,8 +311,8 @@ def _pages(shared: Shared, config: Config) -> dict[str, list[ArenaReader]]:
         return [ArenaReader(shared.arenas[name]) for name in names if name in shared.arenas]
 
     path = config.kube_metrics.metrics_path
-    pages = {path: readers("watch", "sample")}
+    pages = {path: readers("watch", "custom", "sample")}
     if config.kube_metrics.separate_endpoints:
-        pages[path + KUBESTATE] = readers("watch")
+        pages[path + KUBESTATE] = readers("watch", "custom")
         pages[path + CADVISOR] = readers("sample")
     return pages

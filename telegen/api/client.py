@@ -16,13 +16,26 @@ import orjson
 import urllib3
 from urllib3 import HTTPHeaderDict
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
+from urllib3.exceptions import ProtocolError as Aborted
+from urllib3.exceptions import ReadTimeoutError
 
 from telegen import __version__
 from telegen.api.body import Gunzip
+from telegen.api.bounded import bounded
 from telegen.api.cluster import Cluster, NoCredentials
 from telegen.api.credentials import Credentials
-from telegen.api.errors import ApiError, Gone, ProtocolError, Silent, Unreachable, api_error, cause, content_coding
+from telegen.api.errors import (
+    ApiError,
+    Dropped,
+    Gone,
+    ProtocolError,
+    Silent,
+    Unreachable,
+    api_error,
+    cause,
+    content_coding,
+)
 from telegen.api.stream import READ, Stream
 
 USER_AGENT = f"telegen/{__version__}"
@@ -169,6 +182,10 @@ class Client:
                 redirect=False,
                 retries=False,
             )
+        except ReadTimeoutError as error:
+            raise Silent(f"{cluster.url}: no answer for the read timeout") from error
+        except Aborted as error:
+            raise Dropped(f"{cluster.url}: {cause(error)}") from error
         except (HTTPError, OSError) as error:
             raise Unreachable(f"{cluster.url}: {cause(error)}") from error
         except Exception as error:
@@ -198,7 +215,7 @@ class Client:
                     raise Unreachable(f"{cluster.url}: the CA or the client certificate cannot be used: {error}") from error
             if cluster.server_name:
                 options["server_hostname"] = cluster.server_name
-            self._pool = _proxied(cluster.proxy, options) if cluster.proxy else urllib3.PoolManager(**options)
+            self._pool = bounded(_proxied(cluster.proxy, options) if cluster.proxy else urllib3.PoolManager(**options))
             self._connection = cluster.connection
         return self._pool
 

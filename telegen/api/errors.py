@@ -45,6 +45,10 @@ class Unreachable(Exception):
     """No connection could be made, or it broke."""
 
 
+class Dropped(Unreachable):
+    """The connection broke when the request had been sent, before the headers of an answer."""
+
+
 class Silent(Unreachable):
     """No data arrived for the read timeout."""
 

@@ -15,6 +15,7 @@ from telegen.api.client import Client
 from telegen.api.collection import Collection
 from telegen.api.errors import (
     ApiError,
+    Dropped,
     Forbidden,
     Gone,
     NotFound,
@@ -116,6 +117,9 @@ class Lister:
             if _concerns_all_requests(error):
                 raise
             raise _StreamFailed(_refuses_streaming(error)) from error
+        except (Dropped, Silent) as error:
+            # A proxy may hold back the headers until the answer is complete.
+            raise _StreamFailed(isinstance(error, Silent)) from error
         with ExitStack() as stack:
             stack.callback(stream.close)
             reader, version = EventReader(self._collection, self._observer), [""]

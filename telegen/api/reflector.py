@@ -59,6 +59,7 @@ class Reflector:
     """Feeds one store from one collection.
 
     Attributes:
+        stop: ends the reflector.
         watch: the open watch while following.
     """
 
@@ -74,7 +75,7 @@ class Reflector:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._collection, self._store = client, collection, store
-        self._observer, self._stop, self._settings = observer, stop, settings
+        self._observer, self.stop, self._settings = observer, stop, settings
         self._draw, self._clock = draw, clock
         self._lister = Lister(client, collection, store, observer, settings, clock)
         self._backoff = Backoff(settings, draw, clock)
@@ -89,12 +90,12 @@ class Reflector:
 
     def run(self) -> None:
         """Feed the store until `stop` is set. Errors of the API are reported and retried, never raised."""
-        while not self._stop.is_set():
+        while not self.stop.is_set():
             delay = self.connect()
-            while delay is None and self.watch and not self._stop.is_set():
+            while delay is None and self.watch and not self.stop.is_set():
                 self.watch.stream.wait()
                 delay = self.follow()
-            self._stop.wait(delay or 0.0)
+            self.stop.wait(delay or 0.0)
         self.close()
 
     def close(self) -> None:
@@ -102,6 +103,16 @@ class Reflector:
         if self.watch:
             self.watch.stream.close()
             self.watch = None
+
+    def request_state(self) -> None:
+        """Take a complete state soon, although nothing is missing; for any thread."""
+        self._resync_at = self._clock()
+
+    @property
+    def is_due(self) -> bool:
+        """True if the open watch has something to do, although nothing has arrived."""
+        now = self._clock()
+        return self.watch is not None and (self.watch.stream.deadline <= now or self._resync_at <= now)
 
     # --- connecting
 
@@ -142,7 +153,7 @@ class Reflector:
             # The next attempt, should this one fail.
             self._resync_at = self._clock() + self._settings.backoff[1]
         state = self._lister.take(self._watch_seconds(max(self._settings.resync or INFINITE, self._settings.initial)))
-        self._version, self._has_state = state.version, True
+        self._version, self._has_state, self._resync_at = state.version, True, INFINITE
         self._verify_at = self._clock() + self._settings.verify
         if self._settings.resync:
             self._resync_at = self._clock() + self._settings.resync * (0.9 + 0.2 * self._draw())
@@ -212,7 +223,7 @@ class Reflector:
 
     def _is_over(self) -> bool:
         """True if the reflector itself ends the watch."""
-        return self._stop.is_set() or self._clock() >= self._resync_at
+        return self.stop.is_set() or self._clock() >= self._resync_at
 
     def _assess(self, watch: Watch) -> None:
         """Distinguish a watch that works from one that a server or a proxy ends again and again.

@@ -197,7 +197,7 @@ def _take_socket(response: urllib3.BaseHTTPResponse) -> tuple[Any, bytes]:
     if reader is None:
         # http.client closes an answer whose headers promise no body.
         return None, b""
-    connection: Any = reader.raw._sock
+    connection: Any = reader.raw.sock
     connection.settimeout(0.0)
     try:
         ahead: bytes = reader.peek()

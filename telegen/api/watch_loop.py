@@ -37,13 +37,14 @@ class WatchLoop:
             start_thread: starts the threads of the loop; they end when `stop` is set.
         """
         self._stop, self._start_thread = stop, start_thread
-        self._connectors, self._most_connectors = 0, len(reflectors)
+        self._connectors, self._reflectors = 0, len(reflectors)
         self._starved_since = float("inf")
         self._selector = selectors.DefaultSelector()
         self._wakeup = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._selector.register(self._wakeup, selectors.EVENT_READ)
         self._to_connect: queue.SimpleQueue[Reflector | None] = queue.SimpleQueue()
         self._connected: queue.SimpleQueue[tuple[Reflector, float | None]] = queue.SimpleQueue()
+        self._removed: queue.SimpleQueue[Reflector] = queue.SimpleQueue()
         self._following: dict[Reflector, int] = {}
         self._waiting: list[tuple[float, int, Reflector]] = []
         self._order = itertools.count()
@@ -53,8 +54,22 @@ class WatchLoop:
     def start(self) -> None:
         """Start the threads."""
         self._start_thread("watch", self._run)
-        for _ in range(min(CONNECTORS, self._most_connectors)):
+        for _ in range(min(CONNECTORS, self._reflectors)):
             self._add_connector()
+
+    def add(self, reflector: Reflector) -> None:
+        """Connect and follow one more reflector; for any thread."""
+        self._reflectors += 1
+        self._to_connect.put(reflector)
+        if self._connectors < min(CONNECTORS, self._reflectors):
+            self._add_connector()
+
+    def remove(self, reflector: Reflector) -> None:
+        """Drop a reflector and its watch; for any thread. It may still be connecting when this returns."""
+        reflector.stop.set()
+        self._reflectors -= 1
+        self._removed.put(reflector)
+        os.eventfd_write(self._wakeup, 1)
 
     def _add_connector(self) -> None:
         self._start_thread(f"connect-{self._connectors}", self._connect)
@@ -69,6 +84,8 @@ class WatchLoop:
                 continue
             if reflector is None:
                 return
+            if reflector.stop.is_set():
+                continue
             self._connected.put((reflector, reflector.connect()))
             os.eventfd_write(self._wakeup, 1)
 
@@ -78,8 +95,10 @@ class WatchLoop:
             while not self._stop.is_set():
                 ready = self._wait()
                 self._register_connected()
+                self._drop_removed()
                 for reflector in ready:
-                    self._follow(reflector)
+                    if not reflector.stop.is_set():
+                        self._follow(reflector)
                 self._retry_waiting()
                 self._relieve_connectors()
         finally:
@@ -104,17 +123,26 @@ class WatchLoop:
                 ready[key.data] = None
             else:
                 os.eventfd_read(self._wakeup)
-        now = time.monotonic()
         for reflector in self._following:
-            if reflector.watch and reflector.watch.stream.deadline <= now:
+            if reflector.is_due:
                 ready[reflector] = None
         return list(ready)
+
+    def _drop_removed(self) -> None:
+        """Close the watches of removed reflectors. Those that wait are dropped when their delay is over."""
+        while not self._removed.empty():
+            reflector = self._removed.get()
+            if reflector in self._following:
+                self._forget(reflector)
+            reflector.close()
 
     def _register_connected(self) -> None:
         """Take over what `connect` has done."""
         while not self._connected.empty():
             reflector, delay = self._connected.get()
-            if delay is None and reflector.watch:
+            if reflector.stop.is_set():
+                reflector.close()
+            elif delay is None and reflector.watch:
                 self._register(reflector)
             else:
                 self._schedule(reflector, delay or 0.0)
@@ -152,7 +180,7 @@ class WatchLoop:
         now = time.monotonic()
         if self._to_connect.empty():
             self._starved_since = float("inf")
-        elif now - self._starved_since > TICK and self._connectors < self._most_connectors:
+        elif now - self._starved_since > TICK and self._connectors < self._reflectors:
             self._add_connector()
             self._starved_since = now
         else:

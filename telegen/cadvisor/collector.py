@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Optional, TypeVar, Union
 
+from telegen.cadvisor.cgroups.classification import Kind
 from telegen.cadvisor.cgroups.context import Context, PerCgroup
-from telegen.cadvisor.cgroups.discovery import Kind
 from telegen.metrics.family import ALPHA, FamilyGenerator, Samples
 
 R = TypeVar("R")
@@ -28,7 +28,7 @@ ControlFile = tuple[str, str]
 Contents = tuple[Optional[bytes], ...]
 """Content of each control file; None for a file that does not exist."""
 
-ALL_KINDS: frozenset[Kind] = frozenset(("root", "slice", "pod", "container"))
+ALL_KINDS: frozenset[Kind] = frozenset(("root", "slice", "pod", "container", "raw"))
 ROOT: frozenset[Kind] = frozenset(("root",))
 CONTAINERS: frozenset[Kind] = frozenset(("container",))
 

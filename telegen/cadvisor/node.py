@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,9 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.control_files import ABSENT, ControlFiles
-from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.cgroups.discovery import TOO_DEEP, TOO_MANY, BoundExceeded
 from telegen.cadvisor.cgroups.hierarchy import Mount
+
+log = logging.getLogger(__name__)
+
+BOUNDS = frozenset((TOO_DEEP, TOO_MANY, "EFBIG"))
+"""Reasons of errors that stand for a bound of this agent. EFBIG: a file of more than `reading.MAX_BYTES`."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class Node:
 
     Attributes:
         roots: mount points of the host's file systems.
+        raw_cgroups: True if every cgroup is shown.
         files: control files that stay open between passes.
         device: maps a device number to a name: `8:0` to `/dev/sda`, or to `8:0` if it has no name.
         is_sandbox: True for a container that is known to be the sandbox (pause container) of its pod.
@@ -46,6 +54,7 @@ class Node:
     """
 
     roots: Roots = Roots()
+    raw_cgroups: bool = False
     files: ControlFiles = field(default_factory=ControlFiles)
     device: Callable[[str], str] = str
     is_sandbox: Callable[[Cgroup], bool] = lambda cgroup: False
@@ -54,6 +63,7 @@ class Node:
     now: float = 0.0
     passes: int = 0
     failed: bool = False
+    _logged: set[str] = field(default_factory=set)
 
     @cached_property
     def boot_time(self) -> float:
@@ -85,8 +95,13 @@ class Node:
         return tuple(sizes)
 
     def count_error(self, error: Exception) -> None:
-        """Count a failed read and mark the pass as failed. A file that the kernel does not have is no error."""
-        if not isinstance(error, OSError):
+        """Count a failed read and mark the pass as failed. A file that the kernel does not have is no error.
+
+        A bound that is exceeded is logged as well, the first time.
+        """
+        if isinstance(error, BoundExceeded):
+            reason = error.reason
+        elif not isinstance(error, OSError):
             # Parsers raise ValueError and LookupError for malformed content; any other type is a fault of the agent.
             reason = "malformed" if isinstance(error, (ValueError, LookupError)) else type(error).__name__
         elif error.errno in ABSENT:
@@ -95,6 +110,9 @@ class Node:
             reason = errno.errorcode.get(error.errno or 0, "unknown")
         self.errors[reason] += 1
         self.failed = True
+        if reason in BOUNDS and reason not in self._logged:
+            self._logged.add(reason)
+            log.warning("sampler: %s; counted by telegen_sample_errors_total{reason=\"%s\"}, logged once", error, reason)
 
     def count_denied(self, error: PermissionError) -> None:
         """Count a file of another user's process that this agent has no right to read.

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.discovery import Cgroup, find_cgroups
-from telegen.cadvisor.cgroups.hierarchy import Mount, find_mounts
+from telegen.cadvisor.cgroups.discovery import find_cgroups
+from telegen.cadvisor.cgroups.hierarchy import find_mounts
 from telegen.cadvisor.collector import AnyCollector
 from telegen.cadvisor.identity.labels import LabelSource
 from telegen.cadvisor.node import Node
@@ -127,7 +128,7 @@ class Sampler:
             node.mounts = mounts
         contexts: dict[str, Context] = {}
         # Labels are resolved for all cgroups before the first is read: a pod takes its name from its containers.
-        cgroups = list(_all_cgroups(node.mounts))
+        cgroups = list(_all_cgroups(node))
         self._labels.begin_pass(cgroups)
         for cgroup in cgroups:
             values = self._labels.labels(cgroup)
@@ -227,14 +228,14 @@ class _CollectorRun:
             self._target.delete({"id": id})
 
 
-def _all_cgroups(mounts: Mapping[str, Mount]) -> Iterator[Cgroup]:
+def _all_cgroups(node: Node) -> Iterator[Cgroup]:
     """Cgroups of the cpuacct and memory hierarchies, each once."""
     seen: set[str] = set()
     # The trees of v1 controllers may differ, but every runtime uses these two. PERF: a walk through each of ten v1
     # hierarchies would cost more than all reading (35 us per cgroup and walk).
-    paths = [mounts[controller].path for controller in ("cpuacct", "memory") if controller in mounts]
+    paths = [node.mounts[controller].path for controller in ("cpuacct", "memory") if controller in node.mounts]
     for path in dict.fromkeys(paths):
-        for cgroup in find_cgroups(path):
+        for cgroup in find_cgroups(path, node.raw_cgroups, node.count_error):
             if cgroup.id not in seen:
                 seen.add(cgroup.id)
                 yield cgroup

@@ -12,6 +12,7 @@ import msgspec
 
 from telegen import __version__
 from telegen.cadvisor.cgroups.devices import Devices
+from telegen.cadvisor.cgroups.hierarchy import find_mounts
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES, enabled_collectors
@@ -19,15 +20,21 @@ from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.text_sampler import TextSampler
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
-from telegen.cli.effective_config import effective_lines
+from telegen.cli.custom import add_arguments as add_custom_arguments
+from telegen.cli.custom import check as check_custom
+from telegen.cli.custom import role as custom_role
+from telegen.cli.custom_objects import custom_resources, in_served_versions
+from telegen.cli.effective_config import effective_lines, full_lines
 from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
 from telegen.cli.object_reader import InvalidInput, read_objects
 from telegen.cli.render import ObjectRenderer, resources_named
 from telegen.config import Config, ConfigError, ConfigSource
+from telegen.kubestate.custom.definitions import DEFINITION
+from telegen.kubestate.custom.sources import is_custom_configuration, load_sources
 from telegen.kubestate.selectors import Selection
 from telegen.supervisor.configuration import CHECKS, load_checked, print_check
-from telegen.supervisor.run_options import parse_run_options
+from telegen.supervisor.run_options import CONFIG, parse_run_options
 
 OK, DIFFERENT, FAILED, UNUSABLE = 0, 1, 1, 2
 """Exit statuses: `telegen compare` returns 1 for pages that differ, `telegen sample` for wrong paths."""
@@ -74,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     rendering.add_argument("--resources", default="", metavar="A,B", help="resources to render (default: as configured, else all)")
     rendering.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
-    rendering.add_argument("--config", metavar="FILE", help="configuration with resources, allowlists and filters")
+    rendering.add_argument(
+        "--config", metavar="FILE", help="configuration with resources, allowlists and filters, or a CustomResourceStateMetrics file"
+    )
     sampling = commands.add_parser(
         "sample",
         help="print the metrics of this node's containers",
@@ -96,25 +105,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_compare_arguments(comparing)
     commands.add_parser(
-        "config", help="print the configuration in force and the origin of each value (options as of telegen run)", add_help=False
+        "config",
+        help="print the configuration in force and the origin of each value (options as of telegen run); --full: every setting with "
+        "its default and its help",
+        add_help=False,
     )
     checking = commands.add_parser("check-config", help="check a configuration file")
     checking.add_argument("file", help="YAML configuration")
+    add_custom_arguments(commands.add_parser("custom", help="check and try a configuration of custom resources"))
     commands.add_parser("version", help="print the version")
     return parser
 
 
 def render(options: argparse.Namespace) -> int:
     """`telegen render`."""
-    config = _load(options.config)
+    config = _load_for_render(options.config)
+    state, name = config.kube_metrics.kube_state, config.kubernetes.cluster_name
+    constant, plurals = {"cluster": name} if name else {}, dict[tuple[str, str], str]()
     try:
-        wanted = [name for name in options.resources.split(",") if name] or config.kube_metrics.kube_state.resources
-        excluded = () if options.resources else config.kube_metrics.kube_state.resources_exclude
+        wanted = [name for name in options.resources.split(",") if name] or state.resources
+        excluded = () if options.resources else state.resources_exclude
         resources = [resource for resource in resources_named(wanted) if resource.name not in excluded]
-        name = config.kubernetes.cluster_name
-        page = ObjectRenderer(resources, Selection.of(config.kube_metrics.kube_state), {"cluster": name} if name else {})
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
-        for obj in read_objects(data):
+        objects = list(read_objects(data, plurals))
+        custom = custom_resources(load_sources(config).entries, objects, plurals, constant)
+        only = state.custom_resource_state.only
+        page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom)
+        for obj in in_served_versions(objects):
             page.add(obj)
     except OSError as error:
         return _fail(f"{options.file}: {error.strerror}")
@@ -127,6 +144,9 @@ def render(options: argparse.Namespace) -> int:
         sys.stdout.write(text)
     sys.stdout.flush()
     for kind, count in sorted(page.unknown.items()):
+        if kind.endswith(DEFINITION):
+            # It describes the other objects of the file.
+            continue
         print(f"telegen: skipped {count} of {kind}: the kind is not supported or not among the resources", file=sys.stderr)
     for family, count in sorted(page.errors.items()):
         print(f"telegen: {family}: skipped {count} malformed objects", file=sys.stderr)
@@ -144,16 +164,18 @@ def sample(options: argparse.Namespace) -> int:
     wrong = wrong_roots(roots)
     if wrong:
         print("\n".join(f"telegen: {line}" for line in wrong), file=sys.stderr)
+    # A copy of control files without /sys still has a page, but the status shows that it lacks something.
+    if not find_mounts(roots.cgroup):
         return FAILED
     labels = make_label_resolver(settings)
-    node = Node(roots, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
+    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
     printed.sampler.close()
     for reason, count in sorted(printed.sampler.errors.items()):
         print(f"telegen: skipped {count} readings: {reason}", file=sys.stderr)
-    return OK
+    return FAILED if wrong else OK
 
 
 def metrics(options: argparse.Namespace) -> int:
@@ -189,6 +211,15 @@ def compare(options: argparse.Namespace) -> int:
     return OK if agree else DIFFERENT
 
 
+def custom(options: argparse.Namespace) -> int:
+    """`telegen custom`."""
+    if options.action == "render":
+        return render(argparse.Namespace(file=options.objects, config=options.file, resources="", openmetrics=options.openmetrics))
+    for line in (check_custom if options.action == "check" else custom_role)(options):
+        print(line)
+    return OK
+
+
 def check_config(options: argparse.Namespace) -> int:
     """`telegen check-config`."""
     print_check(_load(options.file))
@@ -197,9 +228,14 @@ def check_config(options: argparse.Namespace) -> int:
 
 def print_config(arguments: Sequence[str]) -> int:
     """`telegen config`."""
-    config, origins = parse_run_options(arguments, program="telegen config").source.load_with_origins(CHECKS)
+    if "--full" in arguments and not {"-h", "--help"} & set(arguments):
+        if len(arguments) > 1:
+            return _fail("telegen config --full prints the defaults and takes no other option")
+        lines = full_lines()
+    else:
+        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(CHECKS))
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-    for line in effective_lines(config, origins):
+    for line in lines:
         print(line)
     sys.stdout.flush()
     return OK
@@ -216,10 +252,19 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "sample": sample,
     "metrics": metrics,
     "compare": compare,
+    "custom": custom,
     "check-config": check_config,
     "version": version,
 }
 """Function by subcommand, except `run` and `config`, which parse their own arguments."""
+
+
+def _load_for_render(path: str | None) -> Config:
+    """Load a configuration, or the defaults with a configuration of custom resources."""
+    if path and is_custom_configuration(path):
+        flags = {"custom-resource-state-config-file": [path], "custom-resource-state-only": ["true"]}
+        return load_checked(ConfigSource(None, os.environ, flags))
+    return _load(path)
 
 
 def _load(path: str | None) -> Config:

@@ -37,22 +37,51 @@ class InvalidInput(ValueError):
     """The input is neither JSON nor YAML, or not a Kubernetes object."""
 
 
-def read_objects(data: bytes) -> Iterator[Object]:
-    """Yield the objects of a JSON or YAML text: objects, Lists, arrays, events of a watch, or a stream of these.
+Plurals = dict[tuple[str, str], str]
+"""Plural resource names by (apiVersion, kind)."""
+
+
+def read_objects(data: bytes, plurals: Plurals | None = None) -> Iterator[Object]:
+    """Yield the objects of a JSON or YAML text: objects, Lists, arrays, events of a watch, a map of GROUP/VERSION/PLURAL to its List,
+    or a stream of these.
 
     A later state of an object replaces an earlier one, and an object whose last event is DELETED is left out.
+
+    Args:
+        plurals: filled with those that the keys of a map name.
 
     Raises:
         InvalidInput: the text is malformed; the message gives the place.
     """
     latest: dict[object, Object] = {}
-    for deleted, obj in _states(_documents(_plain(data))):
+    for deleted, obj in _states(_lists(_documents(_plain(data)), {} if plurals is None else plurals)):
         key = _identity(obj)
         if deleted:
             latest.pop(key, None)
         else:
             latest[key] = obj
     yield from latest.values()
+
+
+def _lists(documents: Iterator[Any], plurals: Plurals) -> Iterator[Any]:
+    """Yield the Lists of a map of GROUP/VERSION/PLURAL; pass other documents on."""
+    for document in documents:
+        if not _is_map_of_lists(document):
+            yield document
+            continue
+        for key, listed in document.items():
+            version, _, plural = key.rpartition("/")
+            kind = str(listed.get("kind") or "").removesuffix("List")
+            plurals[version, kind] = plural
+            yield {"apiVersion": version, **listed, "kind": f"{kind}List"}
+
+
+def _is_map_of_lists(document: Any) -> bool:
+    return (
+        isinstance(document, dict)
+        and bool(document)
+        and all(isinstance(key, str) and "/" in key and isinstance(value, dict) and "items" in value for key, value in document.items())
+    )
 
 
 def _identity(obj: Object) -> object:
@@ -81,7 +110,10 @@ def _states(documents: Iterator[Any]) -> Iterator[tuple[bool, Object]]:
 def _unpacked(document: Object) -> Iterator[Object]:
     """Yield the items of a list, or the document itself if it is no list."""
     items, kind = document.get("items", ()), str(document.get("kind") or "")
-    if (items is None or isinstance(items, list)) and (kind.endswith("List") or not kind):
+    # An object may have items and a kind like WishList; a list has no name.
+    metadata = document.get("metadata")
+    is_named = isinstance(metadata, dict) and "name" in metadata
+    if (items is None or isinstance(items, list)) and (kind.endswith("List") or not kind) and not is_named:
         # Items of a typed list, such as PodList, have no kind and no apiVersion of their own.
         inner = {"kind": kind.removesuffix("List"), "apiVersion": document.get("apiVersion")}
         yield from ({**inner, **item} for item in items or () if isinstance(item, dict))

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
-from telegen.metrics.family import FamilyGenerator, Object
+from telegen.metrics.family import FamilyGenerator, Object, has_short_twin
 from telegen.metrics.render import Render, renderer
+
+
+@dataclass
+class _Table:
+    """A resource's families, and the texts of its objects by family."""
+
+    families: Sequence[FamilyGenerator]
+    render: Render
+    columns: list[list[str]]
+    is_custom: bool
 
 
 class ObjectRenderer:
@@ -21,43 +32,64 @@ class ObjectRenderer:
     """
 
     def __init__(
-        self, resources: Iterable[Resource], selection: Selection, constant: Mapping[str, str] = {}
+        self, resources: Iterable[Resource], selection: Selection, constant: Mapping[str, str] = {}, custom: Iterable[Resource] = ()
     ) -> None:
         """Prepare the families of `selection`.
 
         Args:
             constant: labels of every sample.
+            custom: resources of custom resources, in the order of the page.
         """
         self.unknown: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self._tables: dict[tuple[str, str], tuple[tuple[FamilyGenerator, ...], Render, list[list[str]]]] = {}
-        for resource in resources:
-            families = selected_families(resource, selection)
-            render = renderer(resource.identity, families, self._count, constant)
-            self._tables[resource.api_version, resource.kind] = (families, render, [[] for _ in families])
+        self._tables: dict[tuple[str, str], list[_Table]] = {}
+        self._order: list[_Table] = []
+        for is_custom, group in ((True, custom), (False, resources)):
+            for resource in group:
+                families = selected_families(resource, selection)
+                # Custom resources have the constant labels among their own, sorted by name.
+                render = renderer(resource.identity, families, self._count, {} if is_custom else constant)
+                table = _Table(families, render, [[] for _ in families], is_custom)
+                self._tables.setdefault((resource.api_version, resource.kind), []).append(table)
+                self._order.append(table)
 
     def add(self, obj: Object) -> None:
         """Render an object, or count it as unknown if its kind is not among the resources."""
-        table = self._tables.get((str(obj.get("apiVersion")), str(obj.get("kind"))))
-        if table is None:
+        tables = self._tables.get((str(obj.get("apiVersion")), str(obj.get("kind"))))
+        if tables is None:
             self.unknown[f"{obj.get('apiVersion')} {obj.get('kind')}"] += 1
             return
-        _, render, columns = table
-        for column, text in zip(columns, render(obj)):
-            column.append(text)
+        for table in tables:
+            for column, text in zip(table.columns, table.render(obj)):
+                column.append(text)
 
     def lines(self, openmetrics: bool) -> Iterator[str]:
-        """Yield the exposition, family by family; families of resources without objects have no header."""
-        for families, _, columns in self._tables.values():
-            for family, texts in zip(families, columns):
+        """Yield the exposition, family by family; families of resources without objects have no header. Families of one name share
+        the first one's header."""
+        pages: dict[str, tuple[FamilyGenerator, list[str]]] = {}
+        for table in self._order:
+            for family, texts in zip(table.families, table.columns):
                 if texts:
-                    yield family.header(openmetrics).decode()
-                    yield from texts
+                    _, all_texts = pages.setdefault(family.name, (family, []))
+                    all_texts += _without_repeated(texts) if table.is_custom else texts
+        for name, (family, texts) in pages.items():
+            yield family.header(openmetrics and not has_short_twin(name, pages)).decode()
+            yield from texts
         if openmetrics:
             yield "# EOF\n"
 
     def _count(self, family: str, error: Exception) -> None:
         self.errors[family] += 1
+
+
+def _without_repeated(texts: Iterable[str]) -> list[str]:
+    """Return the lines of a family without repeated series: objects need not differ in the labels that an entry gives them."""
+    lines: dict[str, str] = {}
+    for text in texts:
+        # Not splitlines: label values may hold other line ends.
+        for line in filter(None, text.split("\n")):
+            lines.setdefault(line.rpartition(" ")[0], f"{line}\n")
+    return list(lines.values())
 
 
 def resources_named(names: Iterable[str]) -> list[Resource]:

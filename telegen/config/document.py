@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -22,6 +22,8 @@ MAX_NUMBER = 64
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _MERGE = "tag:yaml.org,2002:merge"
+
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,38 @@ def parse(text: str) -> Any:
 
 def _parse(content: bytes, path: str) -> tuple[yaml.Node | None, Any]:
     """Return the root node and the data. Raises ConfigError."""
-    start = f"{path}: " if path else ""
-    try:
+
+    def load() -> tuple[yaml.Node | None, Any]:
         loader = _Loader(content)
         node = loader.get_single_node()
         return node, None if node is None else loader.construct_document(node)
+
+    return _guarded(load, path)
+
+
+def first_node(content: bytes, path: str, values: int = MAX_VALUES) -> yaml.Node | None:
+    """Return the root node of the first document, None if there is none; scalars keep their spelling.
+
+    Args:
+        path: of the file, for errors; "" for none.
+        values: maximum of values, with aliases expanded.
+
+    Raises:
+        ConfigError: the text is not valid YAML, or exceeds a bound.
+    """
+
+    def load() -> yaml.Node | None:
+        loader = _Loader(content, values)
+        return loader.get_node() if loader.check_node() else None
+
+    return _guarded(load, path)
+
+
+def _guarded(load: Callable[[], Loaded], path: str) -> Loaded:
+    """Return what a function loads. Raises ConfigError with file and line."""
+    start = f"{path}: " if path else ""
+    try:
+        return load()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}: " if path and mark else start
@@ -139,9 +168,9 @@ def _lines(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
 class _Loader(yaml.SafeLoader):
     """YAML loader with bounds. It rejects repeated keys, of which PyYAML silently keeps the last, and keys that are no text."""
 
-    def __init__(self, stream: bytes) -> None:
+    def __init__(self, stream: bytes, values: int = MAX_VALUES) -> None:
         super().__init__(stream)
-        self._depth = 0
+        self._depth, self._values = 0, values
         self._sizes: dict[int, tuple[int, int]] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -178,8 +207,8 @@ class _Loader(yaml.SafeLoader):
             children = [value for _, value in children]
         sizes = [self._sizes[id(child)] for child in children]
         count, depth = 1 + sum(count for count, _ in sizes), 1 + max((depth for _, depth in sizes), default=0)
-        if count > MAX_VALUES:
-            raise _error(f"more than {MAX_VALUES} values, aliases included", node.start_mark)
+        if count > self._values:
+            raise _error(f"more than {self._values} values, aliases included", node.start_mark)
         if depth > MAX_DEPTH:
             raise _error(f"more than {MAX_DEPTH} levels of nesting, aliases included", node.start_mark)
         self._sizes[id(node)] = count, depth

@@ -77,6 +77,10 @@ def _switch(current: Any, texts: Sequence[str]) -> bool:
     return read_switch(texts[-1])
 
 
+def _auth(current: Any, texts: Sequence[str]) -> str:
+    return "kubernetes" if read_switch(texts[-1]) else "none"
+
+
 def _names(current: Any, texts: Sequence[str]) -> list[str]:
     """Parse comma lists; those of a repeated flag add up."""
     return [name.strip() for text in texts for name in text.split(",") if name.strip()]
@@ -116,21 +120,17 @@ _LISTEN, _TELEMETRY = "kube_metrics.listen_address", "kube_metrics.telemetry_add
 _STDERR = "logs go to standard error, as text or JSON (log.format)"
 _NO_FILES = f"{_STDERR}; redirect standard error to a file instead"
 _NO_GO = "it tunes Go's garbage collector; kube_metrics.kube_state.arena_limit limits memory here"
-_CUSTOM = "custom resources are not supported yet; run kube-state-metrics with --custom-resource-state-only beside this agent"
+_CUSTOM = f"{_STATE}.custom_resource_state"
 
 FLAGS: tuple[Flag, ...] = (
     Flag("apiserver", f"{_STATE}.apiserver", _last),
-    Flag(
-        "auth-filter",
-        refused="TokenReview is not supported; listen on 127.0.0.1 behind an authenticating proxy",
-        switch=True,
-    ),
+    Flag("auth-filter", "web.auth", _auth, switch=True),
     Flag("auto-gomemlimit", ignored=_NO_GO, switch=True),
     Flag("auto-gomemlimit-ratio", ignored=_NO_GO),
-    Flag("custom-resource-state-config", refused=_CUSTOM, file_key="custom_resource_config"),
-    Flag("custom-resource-state-config-file", refused=_CUSTOM),
-    Flag("continue-without-custom-resource-state-config-file", ignored="no file of custom resources is read", switch=True),
-    Flag("custom-resource-state-only", refused=_CUSTOM, switch=True),
+    Flag("custom-resource-state-config", f"{_CUSTOM}.config", _last, file_key="custom_resource_config"),
+    Flag("custom-resource-state-config-file", f"{_CUSTOM}.config_file", _last),
+    Flag("continue-without-custom-resource-state-config-file", f"{_CUSTOM}.continue_without_config_file", _switch, switch=True),
+    Flag("custom-resource-state-only", f"{_CUSTOM}.only", _switch, switch=True),
     Flag("enable-gzip-encoding", ignored="pages are stored compressed and sent so to clients that accept gzip", switch=True),
     Flag("host", _LISTEN, _host),
     Flag("port", _LISTEN, _port),
@@ -161,7 +161,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("server-read-header-timeout", ignored="web.read_timeout applies to headers as well"),
     Flag("shard", f"{_STATE}.shard", _number),
     Flag("total-shards", f"{_STATE}.total_shards", _number),
-    Flag("tls-config", refused="TLS is not supported; listen on 127.0.0.1 behind a TLS proxy"),
+    Flag("tls-config", "web.web_config_file", _last),
     Flag(
         "use-apiserver-cache",
         f"{_STATE}.use_apiserver_cache",

@@ -63,6 +63,17 @@ class ClusterEntry(Section, frozen=True):
     context: Annotated[str, text("Context of the kubeconfig; empty: the current one.")] = ""
 
 
+class CustomResourceState(Section, frozen=True):
+    """Metrics of custom resources, by files of the format of kube-state-metrics (docs/custom.md)."""
+
+    config: Annotated[str, text("Text of a CustomResourceStateMetrics configuration; wins over config_file.")] = ""
+    config_file: Annotated[str, text("File with a CustomResourceStateMetrics configuration; a change is applied without a restart.")] = ""
+    continue_without_config_file: Annotated[
+        bool, text("Start while config_file does not exist, and load it when it appears.")
+    ] = False
+    only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
+
+
 class KubeState(Section, frozen=True):
     """Metrics of Kubernetes objects."""
 
@@ -105,6 +116,7 @@ class KubeState(Section, frozen=True):
     annotations_allowlist: Annotated[Allowlist, text("Annotations in kube_*_annotations, by resource; `*` stands for all.")] = field(
         default_factory=dict
     )
+    custom_resource_state: CustomResourceState = field(default_factory=CustomResourceState)
     node: Annotated[str, text("Watch only the pods of this node; other resources are watched whole.")] = ""
     track_unscheduled_pods: Annotated[bool, text("Watch only pods without a node; other resources are watched whole.")] = False
     use_apiserver_cache: Annotated[bool, text("Ask the API server to answer lists from its cache (resourceVersion=0).")] = False
@@ -171,6 +183,9 @@ class Cadvisor(Section, frozen=True):
         Names, text("Namespaces whose pods and containers are served; empty: all, and cgroups outside pods as well.")
     ] = ()
     namespaces_exclude: Annotated[Names, text("Namespaces whose pods and containers are not served.")] = ()
+    raw_cgroups: Annotated[
+        bool, text("Serve every cgroup, not only containers, pods and the system's (docs/containers.md#which-cgroups-are-shown).")
+    ] = False
     root: Annotated[str, text("Mount point of the host's /, for names and layers of containers and for file systems.")] = "/"
     pod_labels: Annotated[
         Names, text("Pod labels to add to every series of a container, as label_NAME; each may have one `*`.")
@@ -352,7 +367,12 @@ class Api(Section, frozen=True):
 
     connect_timeout: Annotated[Duration, text("Timeout of a connection attempt.", least=0.1)] = Duration(5)
     read_timeout: Annotated[
-        Duration, text("Time without data after which a connection is closed; bookmarks arrive every one or two minutes.", least=0.1)
+        Duration,
+        text(
+            "Time without data after which a connection is closed, and time for all headers of an answer; bookmarks arrive every one "
+            "or two minutes.",
+            least=0.1,
+        ),
     ] = Duration(150)
     list_page_size: Annotated[int, text("Objects per page of a list.", ge=1, le=10000)] = 500
     max_response_size: Annotated[
@@ -375,6 +395,17 @@ class Web(Section, frozen=True):
         Union[Annotated[int, Meta(ge=1, le=32)], Literal["auto"]],
         text("Number of web processes; auto: one, and two while this agent holds the Lease of a shard."),
     ] = "auto"
+    web_config_file: Annotated[
+        str,
+        text(
+            "File with TLS, passwords and headers of listen_address, in the format of Prometheus' exporter-toolkit (docs/security.md); "
+            "empty: none. The agent follows changes of it and of the files that it names."
+        ),
+    ] = ""
+    auth: Annotated[
+        Literal["none", "kubernetes"],
+        text("kubernetes: the API server authenticates the bearer token of each request (TokenReview) and authorizes its path."),
+    ] = "none"
     threads: Annotated[int, text("Threads per web process.", ge=1, le=64)] = 4
     read_timeout: Annotated[Duration, text("Timeout of a client that sends a request.", least=1.0)] = Duration(60)
     write_timeout: Annotated[Duration, text("Timeout of a client that reads no data of a response.", least=1.0)] = Duration(60)

@@ -15,7 +15,8 @@ Generated from `telegen/config/model.py` by `python -m telegen.config.reference`
 
 The configuration is a YAML file: `telegen run --config FILE`. Environment variables override it: `TELEGEN_WEB__WORKERS=4` sets
 `web.workers`. Flags override both: [migration.md](migration.md#from-kube-state-metrics). The agent reloads a changed file, and
-`telegen check-config FILE` checks one. `telegen config --config FILE` prints every setting with its value and its origin.
+`telegen check-config FILE` checks one. `telegen config --config FILE` prints every setting with its value and its origin, and
+`telegen config --full > telegen-full.yaml` writes a file with every setting, its default and its help.
 A file has at most 1 MiB, 20,000 values and 32 levels of nesting.
 
 Durations are written `10s`, `1m30s` or `100ms`, up to `576h`; sizes `512MiB`, up to `1TiB`.
@@ -46,7 +47,8 @@ the old shard until it has read the new one. A pod beyond the replicas, which is
 
 The agent needs the rights to list pods, and to list and watch statefulsets in its namespace; k8s/ grants them. It does not use `get`.
 `telegen_shard_ordinal` and `telegen_total_shards` on /telemetry show the shard. Until the agent has read the StatefulSet it is not
-ready. If the pod does not exist, or no StatefulSet controls it, the agent exits with status 4.
+ready. If the pod does not exist, or no StatefulSet controls it, the agent exits with status 4;
+at a reload it keeps its old configuration instead.
 
 ## Several clusters
 

@@ -15,6 +15,7 @@ from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, StoreFilter,
 from telegen.kubemetrics.negotiation import accepts_gzip, wants_openmetrics
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.telemetry import Telemetry
+from telegen.kubemetrics.web_security import AccessControl
 from telegen.shm.reader import TornSnapshot
 
 log = logging.getLogger("telegen.web")
@@ -167,16 +168,20 @@ class Index:
     on_head = on_get
 
 
-def make_app(view: View, registry: CollectorRegistry, telemetry: Telemetry) -> falcon.App:  # type: ignore[type-arg]
+def make_app(
+    view: View, registry: CollectorRegistry, telemetry: Telemetry, access: AccessControl | None = None
+) -> falcon.App:  # type: ignore[type-arg]
     """Create the WSGI application of one web worker."""
     known = sorted({store.partition("/")[0] for stores in view.expected.values() for store in stores})
     pages = {path: Metrics(path, view, known, telemetry) for path in view.pages}
-    return _routed({**pages, **_own(view, registry)})
+    return _routed({**pages, **_own(view, registry)}, access)
 
 
-def make_telemetry_app(view: View, registry: CollectorRegistry) -> falcon.App:  # type: ignore[type-arg]
+def make_telemetry_app(
+    view: View, registry: CollectorRegistry, access: AccessControl | None = None
+) -> falcon.App:  # type: ignore[type-arg]
     """Create the application of `telemetry_address`, where /metrics are the agent's own metrics."""
-    return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry)})
+    return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry)}, access)
 
 
 def by_port(app: Wsgi, port: int, other: Wsgi) -> Wsgi:
@@ -195,8 +200,9 @@ def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
     return {"/telemetry": OwnMetrics(registry), "/healthz": alive, "/livez": alive, "/readyz": ready}
 
 
-def _routed(routes: Mapping[str, object]) -> falcon.App:  # type: ignore[type-arg]
-    app: falcon.App = falcon.App(media_type=falcon.MEDIA_TEXT)  # type: ignore[type-arg]
+def _routed(routes: Mapping[str, object], access: AccessControl | None) -> falcon.App:  # type: ignore[type-arg]
+    middleware = [access] if access else []
+    app: falcon.App = falcon.App(media_type=falcon.MEDIA_TEXT, middleware=middleware)  # type: ignore[type-arg]
     app.set_error_serializer(_plain_error)
     app.add_error_handler(Exception, _unexpected)
     for path, resource in {**routes, "/": Index(routes)}.items():

@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Union
 
+from telegen.metrics.family import has_short_twin
 from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, combine, compress, crc32, decompressor, gzip_trailer
 from telegen.shm.layout import FamilyEntry
 from telegen.shm.reader import TRIES, ArenaReader, Snapshot, StoreSnapshot, TornSnapshot
@@ -131,8 +132,9 @@ def _assemble_once(readers: Sequence[ArenaReader], openmetrics: bool, wanted: St
             if column.length:
                 pieces.append(Piece(reader.cells(column), column.crc, column.length))
     pieces = []
-    for family, samples in families.values():
-        pieces += [_constant(family.openmetrics if openmetrics else family.text), *samples]
+    for name, (family, samples) in families.items():
+        is_short = openmetrics and not has_short_twin(name, families)
+        pieces += [_constant(family.openmetrics if is_short else family.text), *samples]
     if openmetrics:
         pieces.append(_constant(EOF))
     page = Page.of(pieces)

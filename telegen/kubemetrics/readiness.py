@@ -32,6 +32,7 @@ class View:
         pending_reason: why collection has not started, "" when it has.
         problems: further problems that make the agent not ready, each with its cure.
         statuses: sync status of the stores of the API, by worker.
+        notes: further facts that do not fail the probe, one line each.
     """
 
     pages: Mapping[str, Sequence[ArenaReader]]
@@ -43,6 +44,7 @@ class View:
     pending_reason: Callable[[], str] = str
     problems: Callable[[], list[str]] = list
     statuses: Mapping[str, StoreStatuses] = field(default_factory=dict)
+    notes: Callable[[], list[str]] = list
 
 
 @dataclass
@@ -78,6 +80,7 @@ def readiness(view: View) -> Report:
         return Report([pending, *alive])
     report = _stores(view)
     report.problems += [*_workers(view), *view.problems(), *alive]
+    report.notes += view.notes()
     return report
 
 

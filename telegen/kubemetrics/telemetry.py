@@ -82,6 +82,12 @@ class Telemetry:
             "store",
             "family",
         )
+        self.forbidden = gauge(
+            "telegen_customresource_forbidden",
+            "1 while the API server refuses to list or watch a custom resource (403), else 0.",
+            "group",
+            "resource",
+        )
         self._open_more(registry, gauge, counter)
 
     def _open_more(self, registry: CollectorRegistry, gauge: Callable[..., Gauge], counter: Callable[..., Counter]) -> None:
@@ -104,6 +110,9 @@ class Telemetry:
             ("path", "coding"),
             registry=registry,
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
+        )
+        self.refused = counter(
+            "telegen_http_refused_total", "Requests without permission, by status: 401, 403, or 503 for one that was not decided.", "status"
         )
         self.scrape_bytes = counter("telegen_scrape_bytes_total", "Bytes of pages before transfer.", "path", "coding")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Container, Hashable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Union
@@ -70,6 +70,8 @@ class FamilyGenerator:
             objects: the family is then left out for that object and counted.
         labels: names of the labels that its rows add to the identity labels of the resource.
         dynamic: rows are `((name, value) pairs, number)` instead: label names come from the object.
+        prepared: rows are (text of all labels, number) instead; see `telegen.metrics.lines.labels_text`.
+        ambiguous: several objects may have the same series; see `telegen.metrics.unique`.
         selects: `labels` or `annotations` when the family shows allowlisted metadata: its generate function is
             made from the configuration.
         opt_in: shown only when the configuration asks for it by name.
@@ -84,6 +86,8 @@ class FamilyGenerator:
     generate: Generate
     labels: tuple[str, ...] = ()
     dynamic: bool = False
+    prepared: bool = False
+    ambiguous: bool = False
     selects: str = ""
     opt_in: bool = False
     deprecated: str = ""
@@ -121,6 +125,12 @@ class FamilyGenerator:
 def _openmetrics_name(name: str, kind: str) -> str:
     suffix = {"counter": "_total", "info": "_info"}.get(kind, "")
     return name[: -len(suffix)] if suffix and name.endswith(suffix) else name
+
+
+def has_short_twin(name: str, names: Container[str]) -> bool:
+    """Return True if the name that OpenMetrics gives an info, without `_info`, is that of another family on the page. Its header is
+    then that of text 0.0.4, which both formats allow: a gauge."""
+    return name.endswith("_info") and name.removesuffix("_info") in names
 
 
 def gauge(

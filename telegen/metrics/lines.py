@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from telegen.metrics.family import FamilyGenerator
@@ -88,6 +89,8 @@ def sample_writer(family: FamilyGenerator, identified: bool) -> Write:
     """
     if family.dynamic:
         return _dynamic_writer(family.name)
+    if family.prepared:
+        return _prepared_writer(family.name)
     return _compiled(family.name, family.labels, identified, family.input.excluded_label if family.input else "")
 
 
@@ -130,5 +133,49 @@ def _dynamic_writer(name: str) -> Write:
             joined = ",".join([labels, *own] if labels else own)
             lines.setdefault(f"{name}{{{joined}}} " if joined else f"{name} ", number_text(number))
         return "".join([f"{line}{number}\n" for line, number in lines.items()])
+
+    return write
+
+
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Return the text between the braces of a sample, sorted by label name: `kind="Pod",name="web"`.
+
+    Raises:
+        TypeError, AttributeError: a value is no string.
+    """
+    # PERF: 0.9 us for 7 labels; sorting and joining them took 2.4.
+    values = tuple(labels.values())
+    if needs_escape("".join(values)):
+        values = tuple([escape(value) for value in values])
+    template, order = _layout(tuple(labels))
+    text: str = template % order(values)
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _layout(names: tuple[str, ...]) -> tuple[str, Callable[[tuple[str, ...]], Any]]:
+    """Return the template of sorted label names, and the function that brings values into that order."""
+    ordered = sorted(range(len(names)), key=lambda place: names[place])
+    template = ",".join([f'{names[place]}="%s"' for place in ordered])
+    return template, itemgetter(*ordered) if ordered else tuple
+
+
+def _prepared_writer(name: str) -> Write:
+    """Make a writer for rows of (text of all labels, number)."""
+
+    def write(labels: str, samples: Iterable[tuple[str, Any]]) -> str:
+        if len(samples) == 1:  # type: ignore[arg-type]
+            # PERF: most families have one sample: 0.3 us instead of 0.6.
+            ((own, number),) = samples
+            return f"{name}{{{own}}} {number if number.__class__ is int else _SMALL.get(number) or number_text(number)}\n"
+        lines: dict[str, Any] = {}
+        for own, number in samples:
+            lines.setdefault(own, number)
+        return "".join(
+            [
+                f"{name}{{{own}}} {number if number.__class__ is int else _SMALL.get(number) or number_text(number)}\n"
+                for own, number in lines.items()
+            ]
+        )
 
     return write

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from telegen.metrics.blocks import Blocks
 from telegen.metrics.family import FamilyGenerator, Object
 from telegen.metrics.render import Render
+from telegen.metrics.unique import UniqueSeries
 from telegen.shm.layout import FamilyEntry, pack_index, schema_encoder
 from telegen.shm.writer import ArenaWriter
 
@@ -53,6 +54,7 @@ class MetricsStore:
         on_change: Callable[[], None] = lambda: None,
         key: Callable[[Object], str] = uid,
         version: Callable[[Object], str] = resource_version,
+        predecessor: MetricsStore | None = None,
     ) -> None:
         """Make an empty, unpublished store.
 
@@ -64,6 +66,7 @@ class MetricsStore:
             on_change: called, from the caller's thread, when a flush has become due.
             key: reads the identity of an object.
             version: reads the version of an object; an object in a known version is not rendered again.
+            predecessor: published store of the same name; it stays on the page until this one is complete.
         """
         self.name = name
         self._schema = encode_schema(families)
@@ -71,7 +74,9 @@ class MetricsStore:
         self._render, self._arena, self._order, self._block_objects = render, arena, order, block_objects
         self._on_change, self._key, self._version = on_change, key, version
         self._lock = threading.Lock()
-        self._blocks = self._new_blocks()
+        self._ambiguous = [column for column, family in enumerate(families) if family.ambiguous]
+        self._blocks, self._unique = self._new_blocks(), self._new_unique()
+        self._withdrawn, self._predecessor = False, predecessor
         self.synced = False
 
     def __len__(self) -> int:
@@ -88,6 +93,11 @@ class MetricsStore:
         """Bytes of shared memory that the blocks take."""
         return self._blocks.stored_bytes
 
+    @property
+    def is_incomplete(self) -> bool:
+        """True if a series is missing until the next complete state (see `telegen.metrics.unique`)."""
+        return bool(self._unique and self._unique.is_incomplete)
+
     def replace(self, events: Iterable[tuple[str, Object]]) -> None:
         """Take a whole new state and publish it at once.
 
@@ -95,19 +105,27 @@ class MetricsStore:
             events: (ADDED, MODIFIED or DELETED, object), consumed lazily. An exception from it ends the call and leaves
                 the store unchanged.
         """
-        blocks = self._new_blocks()
+        blocks, unique = self._new_blocks(), self._new_unique()
         try:
-            self._fill(blocks, events)
+            self._fill(blocks, unique, events)
             blocks.flush()
         except BaseException:
             # No index refers to these extents yet, so they need no grace time for readers.
             blocks.release(self._arena.discard)
             raise
         with self._lock:
+            if self._withdrawn:
+                blocks.release(self._arena.discard)
+                return
+            if self._predecessor:
+                self._predecessor._freeze()
             self._blocks.release(self._arena.free)
-            self._blocks = blocks
+            self._blocks, self._unique = blocks, unique
             self.synced = True
             self._publish()
+            if self._predecessor:
+                self._predecessor._release()
+                self._predecessor = None
 
     def begin(self) -> None:
         """Publish the objects upserted so far as the whole state: for a source without a list, such as the sampler."""
@@ -123,6 +141,8 @@ class MetricsStore:
         if self._blocks.unchanged(key, version):
             return
         texts = self._render(obj)
+        if self._unique:
+            texts = self._unique.admit(key, texts)
         with self._lock:
             self._blocks.upsert(key, version, texts)
             due = self._blocks.dirty
@@ -131,6 +151,8 @@ class MetricsStore:
 
     def delete(self, obj: Object) -> None:
         """Remove one object; its series are gone after the next flush."""
+        if self._unique:
+            self._unique.forget(self._key(obj))
         with self._lock:
             self._blocks.delete(self._key(obj))
             due = self._blocks.dirty
@@ -143,13 +165,34 @@ class MetricsStore:
     def flush(self) -> bool:
         """Publish the changes since the last flush. Return False if there are none."""
         with self._lock:
-            if not (self.synced and self._blocks.dirty):
+            if not (self.synced and self._blocks.dirty) or self._withdrawn:
                 return False
             self._blocks.flush()
             self._publish()
             return True
 
-    def _fill(self, blocks: Blocks, events: Iterable[tuple[str, Object]]) -> None:
+    def withdraw(self) -> None:
+        """Remove the store from the page; what arrives from now on is ignored."""
+        self._freeze()
+        self._arena.withdraw(self.name)
+        self._release()
+
+    def _freeze(self) -> None:
+        """Publish nothing from now on."""
+        if self._predecessor:
+            self._predecessor._freeze()
+        with self._lock:
+            self._withdrawn = True
+
+    def _release(self) -> None:
+        """Free all cells of a frozen store."""
+        if self._predecessor:
+            self._predecessor._release()
+        with self._lock:
+            self._blocks.release(self._arena.free)
+            self._blocks = self._new_blocks()
+
+    def _fill(self, blocks: Blocks, unique: UniqueSeries | None, events: Iterable[tuple[str, Object]]) -> None:
         """Put a whole state into empty blocks: new objects a block at a time, changes of known ones singly."""
         batch: dict[str, tuple[str, str, list[str]]] = {}
         for kind, obj in events:
@@ -157,8 +200,12 @@ class MetricsStore:
             if kind == "DELETED":
                 batch.pop(key, None)
                 blocks.delete(key)
+                if unique:
+                    unique.forget(key)
                 continue
             version, texts = self._version(obj), self._render(obj)
+            if unique:
+                texts = unique.admit(key, texts)
             if key in blocks:
                 blocks.upsert(key, version, texts)
                 continue
@@ -169,6 +216,9 @@ class MetricsStore:
                 batch = {}
         if batch:
             blocks.append(list(batch.values()))
+
+    def _new_unique(self) -> UniqueSeries | None:
+        return UniqueSeries(self._ambiguous) if self._ambiguous else None
 
     def _new_blocks(self) -> Blocks:
         return Blocks(self._arena, self._width, self._block_objects)

@@ -10,7 +10,14 @@ from email.utils import parsedate_to_datetime
 
 import urllib3
 from google.protobuf.message import DecodeError
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, InsecureRequestWarning, NewConnectionError, SSLError, TimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    InsecureRequestWarning,
+    NewConnectionError,
+    SSLError,
+    TimeoutError,
+)
 
 from telegen import __version__
 from telegen.otlp.outcome import RETRYABLE, Outcome, Refused, Retry, accepted, status_message

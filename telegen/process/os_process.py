@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -81,6 +82,28 @@ def die_with_parent(parent: int, how: signal.Signals) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, int(how), 0, 0, 0)
     # The parent may have ended before the call; the kernel sends no signal for that.
     if os.getppid() != parent:
+        os._exit(Exit.CRASH)
+
+
+class Lifeline:
+    """A pipe by which descendants notice the end of the process that created it, also if the processes between them live on.
+
+    Only its creator keeps the write end, so the read end reports end-of-file when the creator ends in any way.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+
+    def leave(self) -> None:
+        """Close the write end in a child."""
+        os.close(self._write)
+
+    def follow(self) -> None:
+        """End this process when the creator has ended. The wait has a thread of its own: clients may hold all others."""
+        threading.Thread(target=self._end_with_creator, name="lifeline", daemon=True).start()
+
+    def _end_with_creator(self) -> None:
+        os.read(self._read, 1)
         os._exit(Exit.CRASH)
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import mmap
 import struct
 import time
+
+from telegen.shm.region import Region
 
 _ROW = 64
 _BEAT = struct.Struct("<Q")
 _PID = struct.Struct("<Q")
 
 
-class Heartbeats:
+class Heartbeats(Region):
     """Rows of (pid, last beat), inherited over fork. Each row is written by its own process alone.
 
     A row is 64 bytes: the pid, then the beat in nanoseconds of CLOCK_MONOTONIC, which all processes share; 0 before the first.
     """
 
     def __init__(self, rows: int) -> None:
-        self._memory = mmap.mmap(-1, rows * _ROW)
+        super().__init__("heartbeats", rows * _ROW)
 
     def enter(self, row: int, pid: int) -> None:
         """Assign a row to a process; its age starts at 0."""

@@ -19,7 +19,6 @@ does not have: on arm64 a reader may see the slot before the extents.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import struct
@@ -28,6 +27,8 @@ from dataclasses import dataclass
 from typing import Union
 
 import msgspec
+
+from telegen.shm.region import create_memory_file, protected
 
 MAGIC = b"TELEGEN\x01"
 FLOOR = slice(8, 16)
@@ -41,7 +42,6 @@ FIRST = 4096 >> UNIT_BITS
 LENGTH = 0xFFFFFFFF
 
 Buffer = Union[bytes, memoryview]
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class StoreEntry(msgspec.Struct, array_like=True):
@@ -98,7 +98,7 @@ class Arena:
         Raises:
             OSError: the system has no memory or no file descriptors left.
         """
-        fd = _memfd(f"telegen-{name}")
+        fd = create_memory_file(f"telegen-{name}")
         os.ftruncate(fd, limit)
         memory = mmap.mmap(fd, limit)
         memory[: len(MAGIC)] = MAGIC
@@ -113,22 +113,15 @@ class Arena:
             self.memory[start : start + SLOT.size] = bytes(SLOT.size)
         self.memory.madvise(mmap.MADV_REMOVE, mmap.PAGESIZE, len(self.memory) - mmap.PAGESIZE)
 
+    def protect(self) -> None:
+        """Let this process and its children only read the arena from now on (see `telegen.shm.region.protected`)."""
+        self.memory, self.fd = protected(self.fd, self.memory), -1
+
     def close(self) -> None:
         """Unmap and close; the kernel frees the memory when the last process has closed it."""
         self.memory.close()
-        os.close(self.fd)
-
-
-def _memfd(name: str) -> int:
-    """Create anonymous memory; return its file descriptor, which is closed on exec."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create(name, os.MFD_CLOEXEC)
-    # A Python built for an old C library, such as those that uv installs, lacks the function; the library in use has it.
-    fd = int(_libc.memfd_create(name.encode(), 1))
-    if fd < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
-    return fd
+        if self.fd >= 0:
+            os.close(self.fd)
 
 
 def pack_extent(unit: int, length: int) -> int:

@@ -6,10 +6,11 @@ A deadline passes by itself, so the end of service does not depend on any proces
 
 from __future__ import annotations
 
-import mmap
 import secrets
 import struct
 import time
+
+from telegen.shm.region import Region
 
 _ROW = 64
 _FIELDS = struct.Struct("<QQ")
@@ -26,7 +27,7 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class ServingDeadlines:
+class ServingDeadlines(Region):
     """Rows of (deadline, wanted), inherited over fork.
 
     Row 0: 1 while the agent is leaving its group. Row n + 1, of shard n: the deadline in nanoseconds of CLOCK_BOOTTIME, 0 for
@@ -37,7 +38,7 @@ class ServingDeadlines:
     """
 
     def __init__(self, shards: int) -> None:
-        self._memory = mmap.mmap(-1, (shards + 1) * _ROW)
+        super().__init__("deadlines", (shards + 1) * _ROW)
         self._shards = shards
         self.token = secrets.token_hex(4)
 

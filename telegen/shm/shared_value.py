@@ -5,6 +5,8 @@ from __future__ import annotations
 import mmap
 import struct
 
+from telegen.shm.region import Region
+
 _SHARD = struct.Struct("<II")
 _KNOWN = 1 << 31
 MOST = _KNOWN - 1
@@ -13,11 +15,11 @@ TEXT_BYTES = 255
 """The longest text, in bytes of UTF-8."""
 
 
-class SharedShard:
+class SharedShard(Region):
     """(number, total), or None before it is known. The highest bit of the number marks a value that was written."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+        super().__init__("shard", mmap.PAGESIZE)
 
     def write(self, shard: tuple[int, int]) -> None:
         """Set the shard; each of the two numbers is from 0 to `MOST`."""
@@ -35,7 +37,7 @@ class SharedShard:
         return (number & ~_KNOWN, total) if number & _KNOWN else None
 
 
-class SharedText:
+class SharedText(Region):
     """A short text, or "" for none.
 
     The text before is removed first, then the bytes are written, and their count last: a reader takes a text that is written in
@@ -43,7 +45,7 @@ class SharedText:
     """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+        super().__init__("text", mmap.PAGESIZE)
 
     def write(self, text: str) -> None:
         """Set the text: 1 to `TEXT_BYTES` bytes without a NUL.

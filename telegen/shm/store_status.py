@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from telegen.shm.region import Region
+
 ROW = 256
 """Bytes of a store: since when it is out of sync, times of the first answer and of the last refusal, kind, length of the cause, cause."""
 CAUSE_BYTES = 224
@@ -61,8 +63,9 @@ class StoreStatus:
     """
 
     def __init__(self, memory: mmap.mmap | None = None, number: int = 0) -> None:
-        """Use a row of shared memory; without `memory` a row of its own."""
-        self._memory, self._start = memory or mmap.mmap(-1, mmap.PAGESIZE), number * ROW
+        """Use a row of shared memory; without `memory` a row that only this process sees."""
+        self._memory: mmap.mmap | bytearray = memory or bytearray(ROW)
+        self._start = number * ROW
 
     def note_synced(self) -> None:
         """Note an answer or an event. PERF: 1 us; called at most once a second while events arrive."""
@@ -113,12 +116,23 @@ class StoreStatus:
         self._memory[start : start + len(data)] = data
 
 
-class StoreStatuses:
+class StoreStatuses(Region):
     """The rows of one worker's stores."""
 
     def __init__(self, stores: Sequence[str]) -> None:
-        memory = mmap.mmap(-1, max(1, len(stores)) * ROW)
-        self._rows = {store: StoreStatus(memory, number) for number, store in enumerate(stores)}
+        super().__init__("statuses", max(1, len(stores)) * ROW)
+        self._stores = tuple(stores)
+        self._rows = self._make_rows()
+
+    def protect(self) -> None:
+        """See `Region.protect`."""
+        # The rows hold the writable mapping.
+        self._rows = {}
+        super().protect()
+        self._rows = self._make_rows()
+
+    def _make_rows(self) -> dict[str, StoreStatus]:
+        return {store: StoreStatus(self._memory, number) for number, store in enumerate(self._stores)}
 
     def __getitem__(self, store: str) -> StoreStatus:
         return self._rows[store]

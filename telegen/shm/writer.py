@@ -41,11 +41,11 @@ class ArenaWriter:
     """Writes and publishes the stores of one arena; safe for the threads of one process.
 
     A writer begins with the snapshot of its predecessor, a worker that ended. Each store of it stays served until the new
-    writer publishes a store of that name. Stores whose names are not in `stores` are dropped at the first publication.
+    writer publishes a store of that name. Stores whose names `stores` does not have are dropped at the first publication.
     """
 
     def __init__(
-        self, arena: Arena, stores: Iterable[str], grace: float = GRACE, clock: Callable[[], float] = time.monotonic
+        self, arena: Arena, stores: Iterable[str] | Callable[[str], bool], grace: float = GRACE, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._memory = arena.memory
         self._allocator = Allocator(FIRST, len(arena.memory) >> UNIT_BITS)
@@ -57,7 +57,7 @@ class ArenaWriter:
         self._sequence = 0
         self._entries: dict[str, StoreEntry] = {}
         self._inherited: dict[str, list[int]] = {}
-        self._load_predecessor(ArenaReader(arena), set(stores))
+        self._load_predecessor(ArenaReader(arena), stores if callable(stores) else set(stores).__contains__)
 
     def write(self, data: Buffer) -> int:
         """Copy `data` into a new extent and return the extent.
@@ -113,6 +113,21 @@ class ArenaWriter:
             self._entries[name] = entry
             self._flip()
 
+    def withdraw(self, name: str) -> None:
+        """Publish a snapshot without the store `name`; the caller frees its cells, unless they are of the predecessor."""
+        with self._lock:
+            self._reclaim()
+            before = self._entries.pop(name, None)
+            if before:
+                self._dropped += [before.index, before.schema, *self._inherited.pop(name, ())]
+                self._flip()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the published stores, those of the predecessor included."""
+        with self._lock:
+            return list(self._entries)
+
     def trim(self) -> None:
         """Reclaim dropped extents that are due, and return every free memory page to the system."""
         with self._lock:
@@ -159,7 +174,7 @@ class ArenaWriter:
         if last > first:
             self._memory.madvise(mmap.MADV_REMOVE, first, last - first)
 
-    def _load_predecessor(self, reader: ArenaReader, stores: set[str]) -> None:
+    def _load_predecessor(self, reader: ArenaReader, keeps: Callable[[str], bool]) -> None:
         """Keep the snapshot of the predecessor and free the rest of the arena, where it may have left unpublished extents."""
         snapshot = reader.load()
         taken: list[int] = []
@@ -170,7 +185,7 @@ class ArenaWriter:
             for name, store in snapshot.stores.items():
                 cells = [cell for column in store.columns for cell in column.cells]
                 taken += [store.entry.index, store.entry.schema, *cells]
-                if name in stores:
+                if keeps(name):
                     self._entries[name], self._inherited[name] = store.entry, cells
                 else:
                     self._dropped += [store.entry.index, store.entry.schema, *cells]

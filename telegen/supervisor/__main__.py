@@ -11,9 +11,11 @@ from telegen.config import Config, ConfigError, not_effective
 from telegen.config.flags import flag_warnings, ignored_flags
 from telegen.config.variables import service_variables
 from telegen.kubestate.checks import notes
+from telegen.kubestate.custom.sources import custom_warnings
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit
 from telegen.supervisor.configuration import load_checked, print_check
+from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import make_plan
 from telegen.supervisor.run_options import RunOptions, parse_run_options
 from telegen.supervisor.supervisor import Supervisor, run_with_pidfile
@@ -36,11 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(options)
     except ConfigError as error:
-        print("\n".join(f"telegen: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        return Exit.CONFIG
+        return _fail(error, Exit.CONFIG)
     except BootFailure as error:
-        print(f"telegen: {error}", file=sys.stderr)
-        return error.status
+        return _fail(error, error.status)
+
+
+def _fail(error: Exception, status: Exit) -> Exit:
+    print("\n".join(f"telegen: {line}" for line in str(error).splitlines()), file=sys.stderr)
+    return status
 
 
 def _run(options: RunOptions) -> int:
@@ -58,10 +63,11 @@ def _run(options: RunOptions) -> int:
         return Exit.OK
     with _simulated_cluster(options, config) as url:
         plan = make_plan(config, options.source.environ, url)
+        check_limits(plan, config.kube_metrics.kube_state.arena_limit)
         for line in [*ignored_flags(options.source.flags), *notes(config)]:
             log.info(line)
-        for line in flag_warnings(options.source.flags):
-            log.warning(line)
+        for line in [*flag_warnings(options.source.flags), *custom_warnings(config)]:
+            log.warning("%s", line)
         ignored = service_variables(options.source.environ)
         if ignored:
             log.warning("variables of a Service set nothing: %s; enableServiceLinks: false removes them", ", ".join(ignored))

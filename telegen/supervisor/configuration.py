@@ -8,6 +8,8 @@ from telegen.cadvisor.registry import NAMES, collectors_of, enabled_groups
 from telegen.config import Config, ConfigError, ConfigSource, not_effective
 from telegen.config.patterns import slow_patterns
 from telegen.kubestate.checks import notes, selection_problems
+from telegen.kubestate.custom.sources import custom_problems, custom_warnings
+from telegen.supervisor.web_files import web_file_problems
 
 
 def load_checked(source: ConfigSource) -> Config:
@@ -32,7 +34,7 @@ def _container_problems(config: Config) -> Iterator[str]:
         yield from slow_patterns(getattr(config.kube_metrics.cadvisor, key), names, f"kube_metrics.cadvisor.{key}")
 
 
-CHECKS = (selection_problems, _container_problems)
+CHECKS = (selection_problems, _container_problems, custom_problems, web_file_problems)
 """Checks of the names in a configuration."""
 
 
@@ -40,6 +42,6 @@ def print_check(config: Config) -> None:
     """Print the remarks on a valid configuration: settings without effect, and limits of its selection."""
     for path in not_effective(config):
         print(f"{path}: not effective yet")
-    for line in notes(config):
+    for line in (*notes(config), *custom_warnings(config)):
         print(line)
     print("the configuration is valid")

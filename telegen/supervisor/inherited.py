@@ -8,17 +8,25 @@ from collections.abc import Iterable, Mapping
 from telegen.config import Config
 from telegen.config.validation import MOST_SHARDS
 from telegen.process.listeners import Listeners, close_all
-from telegen.process.os_process import BootFailure, Exit
+from telegen.process.os_process import BootFailure, Exit, Lifeline
+from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
-from telegen.supervisor.plan import Plan
+from telegen.supervisor.plan import WATCHERS, Plan
 from workers._base import READERS, Assignment, Shared
 
 ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
+CUSTOM_BYTES = 16 << 20
+"""Maximum of bytes of the configuration of custom resources as JSON."""
+WEB_FILE_BYTES = 2 << 20
+"""Maximum of bytes of the content of the web configuration's files."""
+NOTES_BYTES = 256 << 10
+"""Maximum of bytes of one worker's lines for the status page."""
 
 
 class Inherited:
@@ -28,9 +36,12 @@ class Inherited:
         heartbeats: time of the last heartbeat of each process.
         deadlines: until when each shard may be served.
         lease_problem: why Leases cannot be read or written, "" if they can.
+        lifeline: ends processes below the web worker together with the supervisor.
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        custom: the configuration of custom resources in force.
+        web_file: content of the web configuration file.
         listeners: the listening sockets by setting.
     """
 
@@ -43,6 +54,11 @@ class Inherited:
         self.uid = SharedText()
         self.lease_problem = SharedText()
         self.log = SharedText()
+        self.lifeline = Lifeline()
+        self.web_file = SharedDocument("web-file", WEB_FILE_BYTES)
+        self._reviews: ReviewQueue | None = None
+        self.custom = SharedDocument("custom", CUSTOM_BYTES)
+        self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
         self._statuses: dict[str, StoreStatuses] = {}
@@ -63,6 +79,8 @@ class Inherited:
         fresh = {assignment.name for assignment in plan.assignments}.difference(self._rows)
         if len(self._rows) + len(fresh) > ROWS:
             raise BootFailure(Exit.BOOT, f"more than {ROWS} names of processes; configure fewer groups, clusters or pod_processes")
+        if plan.reviews_tokens and not self._reviews:
+            self._reviews = ReviewQueue()
         for assignment in plan.assignments:
             if assignment.stores and assignment.name not in self._arenas:
                 self._arenas[assignment.name] = Arena.create(assignment.name, limit)
@@ -71,7 +89,15 @@ class Inherited:
 
     def adopt_statuses(self, plan: Plan) -> None:
         """Give each watch worker of a plan statuses of its stores, and drop all others. Those of the same stores stay."""
-        self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind == "watch"}
+        before = self._statuses
+        self._statuses = {one.name: self._statuses_of(one) for one in plan.assignments if one.kind in WATCHERS}
+        kept = set(map(id, self._statuses.values()))
+        for statuses in before.values():
+            if id(statuses) not in kept:
+                statuses.close()
+        self._notes = {
+            one.name: self._notes.get(one.name) or SharedDocument("notes", NOTES_BYTES) for one in plan.assignments if one.kind == "custom"
+        }
 
     def _statuses_of(self, assignment: Assignment) -> StoreStatuses:
         known = self._statuses.get(assignment.name)
@@ -85,10 +111,16 @@ class Inherited:
     def close_unused(self, assignment: Assignment) -> None:
         """Close in a worker's process what only others use: a worker that a reload keeps would hold an old port or the memory of an
         old arena."""
-        if assignment.kind != "web":
-            close_all(self.listeners)
+        self.lifeline.leave()
+        if assignment.kind != "custom":
+            self.custom.close()
         if assignment.kind not in READERS:
             self.keep_arenas([assignment.name])
+        if assignment.kind != "web":
+            close_all(self.listeners)
+            self.web_file.close()
+            for name in set(self._notes).difference([assignment.name]):
+                self._notes.pop(name).close()
 
     def row(self, name: str) -> int:
         """Row of a worker's heartbeats; it never changes."""
@@ -104,6 +136,8 @@ class Inherited:
         """Forget the statuses of a worker's stores: its next process knows nothing of them."""
         if name in self._statuses:
             self._statuses[name].clear()
+        if name in self._notes:
+            self._notes[name].write(b"")
 
     def shared(self, config: Config, plan: Plan) -> Shared:
         """State for a worker of this plan."""
@@ -120,8 +154,13 @@ class Inherited:
             deadlines=self.deadlines,
             lease_problem=self.lease_problem,
             log=self.log,
+            lifeline=self.lifeline,
             shard=self.shard,
             uid=self.uid,
+            web_file=self.web_file,
+            reviews=self._reviews if plan.reviews_tokens else None,
             statuses=self._statuses,
             group=plan.group,
+            custom=self.custom,
+            notes=self._notes,
         )

@@ -11,12 +11,17 @@ from dataclasses import dataclass, replace
 
 from telegen.cadvisor.registry import enabled_collectors
 from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace
+from telegen.config.custom_resources import is_used
 from telegen.kubestate.registry import DEFAULT, RESOURCES
 from telegen.otlp.settings import interval, is_disabled, receiver
 from workers._base import Assignment, Group, Shard
 
 UNGROUPED = "cluster"
 """Group of the resources that the configuration puts into no group."""
+WATCHERS = frozenset(("watch", "custom"))
+"""Kinds of processes that keep stores in step with the API server."""
+CUSTOM = "customresources"
+"""Name of the store that stands for all custom resources; those of their kinds begin with it."""
 NO_SHARD = (0, 0)
 """Shard of an agent whose StatefulSet has not been read yet: it takes no objects."""
 
@@ -53,16 +58,21 @@ class Plan:
         return any(assignment.kind == "identify" for assignment in self.assignments)
 
     @property
+    def reviews_tokens(self) -> bool:
+        """True if the API server authenticates the clients of the web processes."""
+        return any(assignment.kind == "review" for assignment in self.assignments)
+
+    @property
     def shard(self) -> Shard | None:
         """(number, total) by the configuration or the pod's ordinal; None in node scope, or if nothing is watched."""
-        shards = [one.agent_shard for one in self.assignments if one.kind == "watch" and one.lease_shard is None]
+        shards = [one.agent_shard for one in self.assignments if one.kind in WATCHERS and one.lease_shard is None]
         return shards[0] if shards else None
 
     def with_shard(self, shard: Shard | None) -> Plan:
         """Return the plan for the shard that was read from the StatefulSet."""
         if not self.has_dynamic_shard or shard is None:
             return self
-        watchers = tuple(replace(one, agent_shard=shard) if one.kind == "watch" else one for one in self.assignments)
+        watchers = tuple(replace(one, agent_shard=shard) if one.kind in WATCHERS else one for one in self.assignments)
         return replace(self, assignments=watchers)
 
 
@@ -98,6 +108,7 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     if not assignments:
         raise ConfigError(f"kube_metrics: nothing to collect: {_missing(config, reason)}")
     assignments += _pusher(config, environ)
+    assignments += _reviewer(config, cluster, reason)
     return Plan(cluster, (*assignments, Assignment("web", "web")), reason, group)
 
 
@@ -146,6 +157,8 @@ def _watchers(config: Config, shard: Shard, lease_shard: int | None = None) -> I
         rest = [name for name in present if name not in split]
         if rest:
             yield Assignment(f"watch-{group}{suffix}", "watch", tuple(_stores(rest, config)), (0, 1), shard, lease_shard)
+    if is_used(config.kube_metrics.kube_state.custom_resource_state):
+        yield Assignment(f"watch-custom{suffix}", "custom", (CUSTOM,), (0, 1), shard, lease_shard)
 
 
 def _of(cluster: NamedCluster, one: Assignment) -> Assignment:
@@ -170,6 +183,14 @@ def _identifier(config: Config, cluster: str, reason: str) -> Iterator[Assignmen
         yield Assignment("identify", "identify")
 
 
+def _reviewer(config: Config, cluster: str, reason: str) -> Iterator[Assignment]:
+    """The process that asks the API server about the tokens of clients."""
+    if config.web.auth == "kubernetes":
+        if not cluster:
+            raise ConfigError(f"web.auth: there is no API server to ask: {reason}")
+        yield Assignment("review", "review")
+
+
 def _group(config: Config, environ: Mapping[str, str], node: str) -> Group:
     """The agents that divide the cluster by Leases."""
     election, total = config.kube_metrics.election, config.kube_metrics.kube_state.total_shards
@@ -180,6 +201,8 @@ def _group(config: Config, environ: Mapping[str, str], node: str) -> Group:
 def _groups(config: Config) -> Iterator[tuple[str, list[str]]]:
     """(name, wanted resources) of each group that has any."""
     state = config.kube_metrics.kube_state
+    if state.custom_resource_state.only:
+        return
     wanted = [name for name in dict.fromkeys(state.resources or DEFAULT) if name not in state.resources_exclude]
     grouped = {name for names in state.groups.values() for name in names}
     groups = {**state.groups, UNGROUPED: tuple(name for name in wanted if name not in grouped)}

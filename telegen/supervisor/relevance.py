@@ -8,6 +8,7 @@ from telegen.config import Config
 from telegen.config.model import (
     Api,
     Cadvisor,
+    CustomResourceState,
     Election,
     KubeMetrics,
     KubeState,
@@ -41,7 +42,11 @@ def relevant(kind: str, config: Config) -> Config:
         state = KubeState(node=kube.kube_state.node, use_apiserver_cache=kube.kube_state.use_apiserver_cache)
         collected = replace(collected, election=Election(), kube_state=state)
     else:
-        collected = replace(collected, cadvisor=Cadvisor())
+        # The worker of custom resources takes their configuration from shared memory, and applies what has changed.
+        state = replace(kube.kube_state, custom_resource_state=CustomResourceState())
+        if kind == "custom":
+            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
+        collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
 
 

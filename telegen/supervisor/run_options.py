@@ -11,6 +11,9 @@ from telegen import __version__
 from telegen.config import ConfigSource
 from telegen.config.flags import FLAGS, Flag, read_switch
 
+CONFIG = "telegen config"
+"""The command that has the options of `telegen run` and one of its own."""
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -67,6 +70,8 @@ def parser(program: str = "telegen run") -> argparse.ArgumentParser:
         metavar="BOOL",
         help="start with the defaults while the file of --config does not exist, and load it when it appears",
     )
+    if program == CONFIG:
+        made.add_argument("--full", action="store_true", help="print every setting with its default and its help, and exit")
     made.add_argument("--check", action="store_true", help="check the configuration, list settings without effect, and exit")
     made.add_argument("--demo", action="store_true", help="watch a simulated cluster whose objects keep changing")
     made.add_argument(

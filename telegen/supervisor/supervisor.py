@@ -18,6 +18,7 @@ from telegen.api.credentials import prepare
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
+from telegen.kubestate.custom.sources import load_sources
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
 from telegen.process.log_repeats import UNLIMITED
@@ -29,9 +30,13 @@ from telegen.supervisor.configuration import load_checked
 from telegen.supervisor.credential_check import check_credentials
 from telegen.supervisor.file_watch import WatchedFile
 from telegen.supervisor.inherited import Inherited
+from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
 from telegen.supervisor.signals import Signals
+from telegen.supervisor.trial import try_aside
 from telegen.supervisor.warmup import warm_up
+from telegen.supervisor.web_files import WebFiles
+from workers.statefulset_shard import shard_problem
 
 log = logging.getLogger("telegen.supervisor")
 
@@ -54,6 +59,7 @@ class Supervisor:
         """
         self._config, self._plan, self._source, self._demo = config, plan, source, demo
         self._file = WatchedFile(source.path)
+        self._custom_file = _custom_file(config)
         self._kubeconfigs = _kubeconfigs(plan)
         self._signals = Signals()
         self._stopping = self._reload_wanted = False
@@ -70,6 +76,7 @@ class Supervisor:
         listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         self._inherited = Inherited(self._source.environ, listeners)
         folder = _make_folder()
+        self._inherited.custom.write(load_sources(self._config).encode())
         try:
             share_memory()
             # Before the agent's own Telemetry is created: prometheus_client writes to the value files opened last, and the
@@ -89,6 +96,8 @@ class Supervisor:
         for result in ("success", "error"):
             # Created at 0: increase() in PromQL does not see the first step of a counter that begins at 1.
             self._telemetry.reloads.labels(result)
+        self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
+        self._web_files.adopt(self._config.web)
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
         try:
             self._signals.install()
@@ -119,6 +128,7 @@ class Supervisor:
         self._follow_shard()
         self._children.spawn_due()
         self._reload_if_due()
+        self._web_files.follow()
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
@@ -146,6 +156,9 @@ class Supervisor:
         """Reload once for all signals and changes of the file in `RELOAD_INTERVAL`."""
         if self._file.changed():
             log.info("%s has changed: reloading", self._source.path)
+            self._reload_wanted = True
+        if self._custom_file.changed():
+            log.info("the configuration of custom resources has changed: reloading")
             self._reload_wanted = True
         now = time.monotonic()
         if not self._reload_wanted or now < self._next_reload:
@@ -175,10 +188,16 @@ class Supervisor:
         """
         # Everything that can fail comes first, so that a failed reload changes nothing.
         config = load_checked(self._source)
+        # Read again: what is checked here is what the workers get.
+        sources = load_sources(config)
+        sources.read()
         plan = make_plan(config, self._source.environ, self._demo)
+        check_limits(plan, config.kube_metrics.kube_state.arena_limit)
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
+        self._check_pod(config, plan)
+        self._web_files.adopt(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))
@@ -186,6 +205,10 @@ class Supervisor:
         # Another pod has another ordinal: the shard is unknown until it is read from the StatefulSet again.
         if _pod(config) != _pod(self._config):
             self._inherited.shard.clear()
+        if _custom_path(config) != _custom_path(self._config):
+            self._custom_file = _custom_file(config)
+        if sources.encode() != self._inherited.custom.read()[1]:
+            self._inherited.custom.write(sources.encode())
         self._config = config
         configure("supervisor", config.log.level, config.log.format)
         self._inherited.log.write(log_text(config.log))
@@ -194,6 +217,18 @@ class Supervisor:
         cluster_changed = plan.cluster != self._plan.cluster or any([file.changed() for file in self._kubeconfigs])
         self._kubeconfigs = _kubeconfigs(plan)
         self._apply_plan(plan.with_shard(self._inherited.shard.read()), cluster_changed)
+
+    def _check_pod(self, config: Config, plan: Plan) -> None:
+        """Check that a pod that is new in the configuration can have a shard; its worker would end the agent otherwise.
+
+        Raises:
+            BootFailure: it cannot, or the API server does not answer.
+        """
+        if plan.has_dynamic_shard and (_pod(config), plan.cluster) != (_pod(self._config), self._plan.cluster):
+            shared = self._inherited.shared(config, plan)
+            problem = try_aside(lambda: shard_problem(shared), self._signals.forsake)
+            if problem:
+                raise BootFailure(Exit.BOOT, problem)
 
     def _follow_shard(self) -> None:
         """Apply the plan of another shard when the StatefulSet gives the agent another one."""
@@ -248,6 +283,15 @@ def _kubeconfigs(plan: Plan) -> list[WatchedFile]:
     """Watch the kubeconfigs of all clusters: new content may name another server."""
     sources = (source.partition(":") for source in sorted(plan.clusters))
     return [WatchedFile(os.path.expanduser(path)) for kind, _, path in sources if kind == "kubeconfig"]
+
+
+def _custom_path(config: Config) -> str | None:
+    """Return the path of the configuration of custom resources, None for none."""
+    return config.kube_metrics.kube_state.custom_resource_state.config_file or None
+
+
+def _custom_file(config: Config) -> WatchedFile:
+    return WatchedFile(_custom_path(config))
 
 
 def _pod(config: Config) -> tuple[str, str]:

@@ -43,7 +43,7 @@ from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
 from telegen.supervisor.warmup_objects import SAMPLES
-from workers.watch import StoreObserver
+from workers._stores import StoreObserver
 
 log = logging.getLogger("telegen.supervisor.warmup")
 

@@ -118,8 +118,10 @@ def test_continue_token_that_expired() -> None:
         stream(added("x", 3), stay=False),
         raw(b"garbage\n", stay=False),
         stream(added("x", 3)),
+        lambda request, connection: None,
+        lambda request, connection: connection.hold(),
     ],
-    ids=["500", "504", "closed", "garbage", "silent"],
+    ids=["500", "504", "closed", "garbage", "silent", "closed before headers", "silent before headers"],
 )
 def test_streamed_list_that_fails(failure: Step) -> None:
     """Whatever goes wrong with a streamed list, a list in pages follows at once."""

@@ -85,6 +85,41 @@ CASES: list[tuple[str, int, dict[str, str], dict[str, str | None]]] = [
             'container_fs_reads_bytes_total{device="8:16"}': None,
         },
     ),
+    (
+        "io.stat: names before the device of the numbers, numbers below 0 and from 2^63 on",
+        2,
+        {
+            "io.stat": "8:16 rbytes=9083418112 wbytes=18446744073709551615 rios=-1 wios=7\n7:7 7:6 7:5 8:0 rbytes=28672 wbytes=5\n"
+            "7:0 (unknown) rbytes=1\n8:32 rbytes=3 7:1 7:2 253:0 rbytes=4\n259:1 \n"
+        },
+        {
+            'container_fs_reads_bytes_total{device="8:16"}': "9083418112",
+            'container_fs_writes_bytes_total{device="8:16"}': None,
+            'container_fs_reads_total{device="8:16"}': None,
+            'container_fs_writes_total{device="8:16"}': "7",
+            'container_fs_reads_bytes_total{device="8:0"}': "28672",
+            'container_fs_writes_bytes_total{device="8:0"}': "5",
+            'container_fs_reads_bytes_total{device="8:32"}': "3",
+            'container_fs_reads_bytes_total{device="253:0"}': "4",
+            **{f'container_fs_reads_bytes_total{{device="7:{number}"}}': None for number in (0, 1, 2, 5, 6, 7)},
+        },
+    ),
+    ("v1: (unknown) devices and wrapped counters", 1, {
+        "cpuacct/cpuacct.usage": "18446744073709551615\n",
+        "cpuacct/cpuacct.stat": "user -1\nsystem 100\n",
+        "memory/memory.usage_in_bytes": "18446744073709547520\n",
+        "memory/memory.stat": "total_rss 18446744073709543424\ntotal_cache 4096\n",
+        "blkio/blkio.throttle.io_service_bytes": "(unknown) Read 1\n8:0 Read 18446744073709551615\n8:0 Write 5\nTotal 6\n",
+    }, {
+        'container_cpu_usage_seconds_total{cpu="total"}': None,
+        "container_cpu_user_seconds_total": None,
+        "container_cpu_system_seconds_total": "1",
+        "container_memory_usage_bytes": None,
+        "container_memory_rss": None,
+        "container_memory_cache": "4096",
+        'container_fs_reads_bytes_total{device="8:0"}': None,
+        'container_fs_writes_bytes_total{device="8:0"}': "5",
+    }),
     ("v2: quota", 2, {"cpu.stat": "usage_usec 1\nnr_periods 5\nnr_throttled 2\nthrottled_usec 3000000\n", "cpu.max": "5000 100000\n"}, {
         "container_cpu_cfs_periods_total": "5",
         "container_cpu_cfs_throttled_periods_total": "2",
@@ -132,13 +167,14 @@ CASES: list[tuple[str, int, dict[str, str], dict[str, str | None]]] = [
         "container_threads": "7",
         "container_threads_max": "0",
     }),
-    ("v2: memory, negative numbers are 0", 2, {
-        "memory.stat": "anon -5\nfile 3\nfile_dirty 2\nkernel 9\npgfault 4\npgmajfault 1\npgscan 6\ninactive_file 1\n",
+    ("v2: memory, negative and wrapped numbers are absent", 2, {
+        "memory.stat": "anon -5\nfile 3\nfile_dirty 2\nkernel 9\npgfault 4\npgmajfault 1\npgscan 6\npgsteal 18446744073709551615\n"
+        "inactive_file 1\n",
         "memory.current": "100\n",
         "memory.events": "low 0\nhigh 2\nmax 3\noom 1\noom_kill 1\n",
         "memory.peak": "200\n",
     }, {
-        "container_memory_rss": "0",
+        "container_memory_rss": None,
         "container_memory_cache": "3",
         "container_memory_kernel_usage": "9",
         "container_memory_working_set_bytes": "99",
@@ -238,6 +274,49 @@ def test_root_of_v2(tmp_path: Path) -> None:
         "container_start_time_seconds": "1700000000",
         "container_creation_time_seconds": "1700000000",
     }
+    pages.sampler.close()
+
+
+def test_threads_and_kills_of_the_root_of_v2(tmp_path: Path) -> None:
+    """The root's threads and kills are the node's; the list of the latter is longer than a page."""
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    (proc / "loadavg").write_text("0.00 0.01 0.05 2/1234 5678\n")
+    (proc / "vmstat").write_text("".join(f"nr_{number} 0\n" for number in range(2000)) + "oom_kill 57\noom_kill_other 3\n")
+    pages = page(tree(tmp_path / "cgroup", 2, {"memory.stat": "anon 10\n"}, "."), proc=str(proc))
+    found = samples(pages.page(), "/")
+    assert found["container_threads"] == "1234" and found["container_oom_events_total"] == "57"
+    assert "container_threads_max" not in found
+    (proc / "vmstat").write_text("nr_free_pages 1\n")
+    (proc / "loadavg").write_text("cut")
+    found = samples(pages.page(), "/")
+    assert "container_threads" not in found and "container_oom_events_total" not in found
+    pages.sampler.close()
+
+
+def test_root_that_is_a_cgroup_itself(tmp_path: Path) -> None:
+    """In a cgroup namespace the root has its own usage and threads: they are not the node's."""
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    (proc / "loadavg").write_text("0.00 0.01 0.05 2/1234 5678\n")
+    (proc / "meminfo").write_text("MemTotal: 1000 kB\n")
+    files = {"memory.stat": "anon 10\nfile 20\n", "memory.current": "64\n", "pids.current": "5\n", "pids.max": "max\n"}
+    pages = page(tree(tmp_path / "cgroup", 2, {**files, "memory.events": "oom_kill 3\n"}, "."), proc=str(proc))
+    found = samples(pages.page(), "/")
+    assert (found["container_memory_usage_bytes"], found["container_threads"], found["container_threads_max"]) == ("64", "5", "0")
+    assert found["container_oom_events_total"] == "3"
+    pages.sampler.close()
+
+
+def test_offline_cpus(tmp_path: Path) -> None:
+    """CPUs that are possible but not online have no time, except what they used before."""
+    online = tmp_path / "sys/devices/system/cpu/online"
+    online.parent.mkdir(parents=True)
+    online.write_text("0,2-3\n")
+    files = {"cpuacct/cpuacct.usage_percpu": "1000000000 2000000000 0 18446744073709551615 0 0 \n"}
+    pages = page(tree(tmp_path / "cgroup", 1, files), sys=str(tmp_path / "sys"))
+    found = {name: value for name, value in samples(pages.page()).items() if name.startswith("container_cpu_usage")}
+    assert found == {f'container_cpu_usage_seconds_total{{cpu="cpu0{cpu}"}}': value for cpu, value in ((0, "1"), (1, "2"), (2, "0"))}
     pages.sampler.close()
 
 

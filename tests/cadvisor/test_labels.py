@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.identity.bundles import Bundles
 from telegen.cadvisor.identity.label_resolver import LabelResolver, make_label_resolver
 from telegen.cadvisor.identity.labels import BASE

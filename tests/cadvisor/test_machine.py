@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.collectors._machine_files import numbers
+from telegen.cadvisor.cgroups.parsing import ranges
 from telegen.cadvisor.collectors.machine import make
 from telegen.cadvisor.node import Node, Roots
 from telegen.config.model import Cadvisor
@@ -104,6 +104,52 @@ def test_topology(tmp_path: Path) -> None:
     }
 
 
+TOPOLOGY = "sys/devices/system/cpu/cpu{}/topology/{}"
+
+
+def cpus(online: str, *each: dict[str, object], offline: dict[str, object] = {}) -> dict[str, str]:
+    """Files of CPUs without cores or sockets in cpuinfo: the topology of each, and that of one more that is offline."""
+    files = {TOPOLOGY.format(cpu, name): f"{id}\n" for cpu, ids in enumerate((*each, offline)) for name, id in ids.items()}
+    processors = "".join(f"processor\t: {cpu}\nBogoMIPS\t: 50.00\n\n" for cpu in range(len(each)))
+    return {**files, "proc/cpuinfo": processors, "sys/devices/system/cpu/online": online, "cgroup/cgroup.controllers": "cpu\n"}
+
+
+MACHINES = {
+    "ARM server, whose firmware names no package": (
+        cpus("0-3\n", *[{"core_id": cpu, "physical_package_id": -1} for cpu in range(4)]),
+        ("4", "4", "1"),
+    ),
+    "ARM with the same core ids in two clusters": (
+        cpus("0-3\n", *[{"core_id": cpu % 2, "cluster_id": cpu // 2, "physical_package_id": -1} for cpu in range(4)]),
+        ("4", "4", "1"),
+    ),
+    "two sockets": (
+        cpus("0-3\n", *[{"core_id": cpu % 2, "physical_package_id": cpu // 2} for cpu in range(4)]),
+        ("4", "4", "2"),
+    ),
+    "two threads per core, one CPU offline": (
+        cpus(
+            "0-3\n",
+            *[{"core_id": 0, "physical_package_id": 0, "thread_siblings_list": f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}"} for cpu in range(4)],
+            offline={"core_id": 9, "physical_package_id": 7, "thread_siblings_list": "4"},
+        ),
+        ("4", "2", "1"),
+    ),
+    "topology without numbers": (cpus("0-1\n", {"core_siblings_list": "0"}, {"core_siblings_list": "1"}), ("2", None, None)),
+    "no topology": (cpus("0-1\n", {}, {}), ("2", None, None)),
+}
+
+
+@pytest.mark.parametrize(("files", "wanted"), MACHINES.values(), ids=MACHINES)
+def test_machine_without_cores_in_cpuinfo(
+    tmp_path: Path, files: dict[str, str], wanted: tuple[str | None, str | None, str | None]
+) -> None:
+    """CPUs, cores and sockets are distinct ids of the online CPUs; what is unknown is absent, never 0."""
+    found = {name.partition("{")[0]: value for name, value in machine(tmp_path, files).items()}
+    names = ("machine_cpu_cores", "machine_cpu_physical_cores", "machine_cpu_sockets")
+    assert tuple(found.get(name) for name in names) == wanted
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     """Without files there is only the word that something could not be read."""
     assert machine(tmp_path, {"cgroup/cgroup.controllers": "cpu\n"}) == {"machine_scrape_error": "1"}
@@ -120,7 +166,7 @@ def test_other_collectors_of_the_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "wanted"), [("0-2,8\n", [0, 1, 2, 8]), ("", []), ("3", [3]), ("\n", [])])
 def test_ranges(text: str, wanted: list[int]) -> None:
     """Lists as the kernel writes them."""
-    assert numbers(text) == wanted
+    assert ranges(text) == wanted
 
 
 def test_read_again_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from telegen.cadvisor.cgroups import discovery
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.node import Node, Roots
 from tests.cadvisor.page import Pages, sampled, timeless, v2_tree, write
 
@@ -94,9 +95,9 @@ def test_cgroup_that_vanishes_between_listing_and_reading(tmp_path: Path, monkey
     """A container that ends during the pass has no samples; it is no error."""
     write(v2_tree(tmp_path) / "docker" / f"{1:064x}", **GOOD)
 
-    def with_a_ghost(mount: str) -> Iterator[discovery.Cgroup]:
-        yield from discovery.find_cgroups(mount)
-        yield discovery.Cgroup(f"/docker/{ID}", "container", "", ID)
+    def with_a_ghost(mount: str, raw: bool, count_error: discovery.CountError) -> Iterator[Cgroup]:
+        yield from discovery.find_cgroups(mount, raw, count_error)
+        yield Cgroup(f"/docker/{ID}", "container", "", ID)
 
     monkeypatch.setattr("telegen.cadvisor.sampler.find_cgroups", with_a_ghost)
     text, errors = sampled(tmp_path)

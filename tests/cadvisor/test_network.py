@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.discovery import Cgroup
-from telegen.cadvisor.collectors._netns_process import PROCESS_ENDED, NetnsProcess
+from telegen.cadvisor.cgroups.process import PROCESS_ENDED, Process
 from telegen.cadvisor.collectors.network import parse
 from telegen.cadvisor.collectors.tcp import count_states
 from telegen.cadvisor.collectors.udp import sum_sockets
@@ -239,7 +239,7 @@ def test_without_permission(host: Host, monkeypatch: pytest.MonkeyPatch) -> None
             raise PermissionError(13, "Permission denied", path)
         return opened(path, *args, **kwargs)
 
-    monkeypatch.setattr("telegen.cadvisor.collectors._netns_process.os.open", refuse)
+    monkeypatch.setattr("telegen.cadvisor.cgroups.process.os.open", refuse)
     assert host.shown() == {f"/docker/{2:064x}": "200"}
     assert host.errors()["EACCES"] == 1
 
@@ -254,7 +254,7 @@ def test_namespace_that_may_not_be_known(host: Host, monkeypatch: pytest.MonkeyP
         return asked(path, *args, **kwargs)
 
     process(host.proc, 1, "/", interface("eth0", 3))
-    monkeypatch.setattr("telegen.cadvisor.collectors._netns_process.os.stat", refuse)
+    monkeypatch.setattr("telegen.cadvisor.cgroups.process.os.stat", refuse)
     assert host.shown() == {"/": "300"}
 
 
@@ -262,10 +262,10 @@ def test_real_process() -> None:
     """The kernel's own /proc: a process is read as long as it lives, and answers that it has ended from then on."""
     child = subprocess.Popen(["sleep", "60"])
     try:
-        opened = NetnsProcess(f"/proc/{child.pid}", Cgroup("/", "root"))
+        opened = Process(f"/proc/{child.pid}", Cgroup("/", "root"))
         assert opened.read("net/dev", 1 << 20).count(b":") == Path("/proc/self/net/dev").read_text().count(":")
         with pytest.raises(ProcessLookupError):
-            NetnsProcess(f"/proc/{child.pid}", Cgroup(f"/docker/{APP}", "container", "", APP))
+            Process(f"/proc/{child.pid}", Cgroup(f"/docker/{APP}", "container", "", APP))
     finally:
         child.kill()
         child.wait()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.cgroups.control_files import RETRY_PASSES
-from telegen.cadvisor.cgroups.discovery import Cgroup
 from telegen.cadvisor.collector import Collector, Families
 from telegen.cadvisor.identity.labels import BASE, namespace_filter
 from telegen.cadvisor.node import Node, Roots

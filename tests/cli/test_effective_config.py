@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from telegen.cli.main import main
-from telegen.config import load
+from telegen.config import Config, load
+from telegen.config.settings import is_effective, settings
 
 TEXT = """\
 web: {workers: 3, threads: 2}
@@ -50,3 +54,49 @@ def test_invalid_configuration(capsys: pytest.CaptureFixture[str], monkeypatch: 
     message = "the variable names no setting; TELEGEN_WEB__WORKERS, for example, sets web.workers"
     meant = "; did you mean TELEGEN_KUBE_METRICS__LISTEN_ADDRESS?"
     assert capsys.readouterr().err == f"telegen: TELEGEN_LISTEN_ADDRESS: {message}{meant}\n"
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Return what `telegen config` prints."""
+    assert main(["config", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def paths(block: dict[str, Any], known: set[str], prefix: str = "") -> Iterator[str]:
+    """Yield the paths of the settings in a file; a value may be a mapping as well."""
+    for name, value in block.items():
+        path = f"{prefix}{name}"
+        if path not in known and isinstance(value, dict):
+            yield from paths(value, known, f"{path}.")
+        else:
+            yield path
+
+
+def test_full_file_has_every_setting(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """telegen-full.yaml has each setting of the model once, with its default, and the agent loads it."""
+    file = tmp_path / "telegen-full.yaml"
+    file.write_text(printed(capsys, "--full"))
+    known = {path for path, _, _ in settings()}
+    assert sorted(paths(yaml.safe_load(file.read_text()), known)) == sorted(known)
+    assert load(str(file), {}) == Config()
+
+
+def test_full_file_has_the_help_of_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """The comment above each setting is its help; a setting without effect is marked."""
+    found, comment = [], ""
+    for line in map(str.strip, printed(capsys, "--full").splitlines()):
+        if line.startswith("#"):
+            comment += f" {line[2:]}"
+            continue
+        if not line.endswith(":"):
+            found.append((line.partition(":")[0], comment.strip()))
+        comment = ""
+    mark = {True: "", False: " No effect yet."}
+    expected = [(path.rpartition(".")[2], f"{meta.description}{mark[is_effective(meta)]}") for path, _, meta in settings()]
+    assert found == expected
+
+
+def test_full_file_takes_no_options(capsys: pytest.CaptureFixture[str]) -> None:
+    """--full prints defaults only: beside another option it is an error."""
+    assert main(["config", "--full", "--port", "80"]) == 2
+    assert capsys.readouterr().err == "telegen: telegen config --full prints the defaults and takes no other option\n"

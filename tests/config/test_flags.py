@@ -37,6 +37,9 @@ SET: list[tuple[list[str], str, Any]] = [
     (["--resources=pods, nodes,,", "--resources", "jobs"], f"{STATE}.resources", ("pods", "nodes", "jobs")),
     (["--resources="], f"{STATE}.resources", ()),
     (["--namespaces=a,b", "--namespaces=a"], f"{STATE}.namespaces", ("a", "b", "a")),
+    (["--auth-filter"], "web.auth", "kubernetes"),
+    (["--auth-filter=false"], "web.auth", "none"),
+    (["--tls-config=web.yml"], "web.web_config_file", "web.yml"),
     (["--namespaces-denylist", "kube-system"], f"{STATE}.namespaces_exclude", ("kube-system",)),
     (["--metric-allowlist=kube_pod_.*,kube_node"], f"{STATE}.metric_allowlist", ("kube_pod_.*", "kube_node")),
     (["--metric-denylist", "^kube_.+_created$"], f"{STATE}.metric_denylist", ("^kube_.+_created$",)),
@@ -63,6 +66,14 @@ SET: list[tuple[list[str], str, Any]] = [
     (["--server-read-timeout=1m0s"], "web.read_timeout", 60.0),
     (["--server-write-timeout=90s"], "web.write_timeout", 90.0),
     (["--server-idle-timeout=5m"], "web.idle_timeout", 300.0),
+    (["--custom-resource-state-config=spec: {}"], f"{STATE}.custom_resource_state.config", "spec: {}"),
+    (["--custom-resource-state-config-file", "/f"], f"{STATE}.custom_resource_state.config_file", "/f"),
+    (["--custom-resource-state-only"], f"{STATE}.custom_resource_state.only", True),
+    (
+        ["--continue-without-custom-resource-state-config-file=true"],
+        f"{STATE}.custom_resource_state.continue_without_config_file",
+        True,
+    ),
     (["-v", "2"], "log.level", "info"),
     (["-v=6"], "log.level", "debug"),
     (["--v=4"], "log.level", "debug"),
@@ -150,8 +161,8 @@ def test_flags_without_effect_are_logged(flag: Flag) -> None:
 
 def test_all_bad_flags_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     """One line per flag."""
-    assert main(["--auth-filter", "--shard=x", "--tls-config=y"]) == 2
-    assert [line.split(":")[1] for line in capsys.readouterr().err.splitlines()] == [" --auth-filter", " --shard", " --tls-config"]
+    assert main(["--log_dir=x", "--shard=x", "--log_file=y"]) == 2
+    assert [line.split(":")[1] for line in capsys.readouterr().err.splitlines()] == [" --shard", " --log_dir", " --log_file"]
 
 
 def test_flag_over_environment_over_file(tmp_path: Path) -> None:
@@ -196,8 +207,8 @@ def test_missing_file(tmp_path: Path) -> None:
         ("namespace: x", f"namespace: unknown key: .*use {STATE}.pod_namespace"),
         ("use_api_server_cache: true", f"use_api_server_cache: unknown key: .*use {STATE}.use_apiserver_cache"),
         ("auto-gomemlimit: true", "auto-gomemlimit: unknown key: .*no effect"),
-        ("custom_resource_config: {}", "custom_resource_config: unknown key: .*refused"),
-        ("tls_config: x", "tls_config: unknown key: .*refused"),
+        ("custom_resource_config: {}", f"custom_resource_config: unknown key: .*use {STATE}.custom_resource_state.config"),
+        ("tls_config: x", "tls_config: unknown key: .*use web.web_config_file"),
     ],
 )
 def test_file_of_kube_state_metrics(tmp_path: Path, text: str, message: str) -> None:

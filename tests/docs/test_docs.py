@@ -47,7 +47,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, heading
 
 
-@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "k8s/overlays/prometheus/alerts.yaml"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "k8s/components/prometheus/alerts.yaml"], ids=lambda path: path.name)
 def test_own_metrics_exist(path: Path) -> None:
     """Every telegen_* metric that a document or an alert names is one of the agent's."""
     assert set(_OWN.findall(path.read_text())) <= own_metrics()

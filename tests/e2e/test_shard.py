@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -93,3 +94,43 @@ def test_shard_when_the_api_server_is_late(server: SimulatedServer) -> None:
     with start_agent(TEXT, url=server.url, pod="telegen-0") as agent:
         wait_for("a complaint", lambda: "pod watching/telegen-0: 503" in agent.log.read_text(), 10)
         wait_for("the shard", lambda: shown(agent) == wanted(server, 0, 2), 15)
+
+
+@pytest.mark.parametrize(("before", "shard"), [(TEXT, (1, 2)), (FAST, (0, 1))], ids=["with a shard", "without one"])
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("absent-0", "absent-0: there is no such pod"),
+        ("lonely-0", "lonely-0: it belongs to no StatefulSet"),
+        ("telegen-x", "telegen-x: its name is not telegen- and a number"),
+    ],
+)
+def test_reload_with_a_pod_that_can_have_no_shard(
+    server: SimulatedServer, before: str, shard: tuple[int, int], name: str, cause: str
+) -> None:
+    """The running agent keeps its configuration and its shard, and logs one line with the cause."""
+    for each, owners in (("telegen-1", [OWNER]), ("lonely-0", []), ("telegen-x", [OWNER])):
+        server.state.put("pods", pod(each, *owners))
+    scale(server, 2)
+    with start_agent(before, url=server.url, pod="telegen-1") as agent:
+        agent.wait_ready()
+        wait_for("its pods", lambda: shown(agent) == wanted(server, *shard), 10)
+        processes = agent.named("telegen-watch-pods")
+        agent.config.write_text(TEXT.format(port=agent.port, url=server.url, pod=name) + "web: {threads: 3}\n")
+        line = f"reload failed: kube_metrics.kube_state.pod: watching/{cause}; the old configuration stays in force"
+        wait_for("the refusal", lambda: line in agent.log.read_text(), 10)
+        assert agent.log.read_text().count(cause) == 1
+        assert agent.named("telegen-watch-pods") == processes
+        assert shown(agent) == wanted(server, *shard)
+        agent.config.write_text(TEXT.format(port=agent.port, url=server.url, pod="telegen-1"))
+        wait_for("the shard", lambda: shown(agent) == wanted(server, 1, 2), 15)
+
+
+def test_reload_with_a_pod_while_the_api_server_is_silent(server: SimulatedServer) -> None:
+    """Without an answer of the API server the pod cannot be checked: the old configuration stays, and says so."""
+    with start_agent(FAST, url=server.url) as agent, socket.create_server(("127.0.0.1", 0)) as silent:
+        agent.wait_ready()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        agent.config.write_text(TEXT.format(port=agent.port, url=url, pod="telegen-0"))
+        wait_for("the refusal", lambda: "reload failed: no answer within 5 s" in agent.log.read_text(), 15)
+        assert agent.process.poll() is None and shown(agent) == wanted(server, 0, 1)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Generic, Literal, Optional, TypeVar
 
-from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.node import Node
 
 T = TypeVar("T")
@@ -55,6 +55,10 @@ class Context:
         """Content of a small file, kept open between passes; None as for `read`."""
         return self._counted(self.node.files.read, path)
 
+    def read_list(self, path: str) -> bytes | None:
+        """Content of a list that the kernel returns in pieces, kept open between passes; None as for `read`."""
+        return self._counted(self.node.files.read_list, path)
+
     def pids(self) -> list[int]:
         """Process ids of the cgroup in the agent's pid namespace, read once per pass.
 
@@ -76,11 +80,12 @@ class Context:
         pending = [folder] if folder else []
         while pending:
             path = pending.pop()
-            content = self._counted(self.node.files.read_list, f"{path}/cgroup.procs")
+            content = self.read_list(f"{path}/cgroup.procs")
             # The kernel writes 0 for a process that is outside the reader's pid namespace (pid_namespaces(7)).
             pids += [int(word) for word in (content or b"").split() if word.isdigit() and word != b"0"]
             if recursive:
-                pending += self.folders_in(path)
+                # The supervisor of systemd-nspawn runs outside the container's namespaces, beside `payload`.
+                pending += [inner for inner in self.folders_in(path) if not inner.endswith("/supervisor")]
         return pids
 
     def folders_in(self, path: str) -> list[str]:

@@ -1,93 +1,114 @@
-"""Search for cgroups, and their classification by path: both cgroup drivers of the kubelet, and every runtime."""
+"""Search for cgroups below a mount. `classification` decides which of them are shown."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Optional
 
-Kind = Literal["root", "slice", "pod", "container"]
+from telegen.cadvisor.cgroups.classification import Cgroup, classify, container_id, is_group, is_managed, is_monitor
 
-MAX_DEPTH = 16
+MAX_DEPTH = 32
 MAX_CGROUPS = 50_000
-"""Limits of the search. A node has some thousand cgroups, nested a few levels deep."""
+"""Bounds of the search. A node has some thousand cgroups, nested a few levels deep."""
 
-# Names of a container's cgroup: `ID`, `RUNTIME-ID.scope` (systemd driver), `SLICE:RUNTIME:ID` (cgroupfs driver).
-_CONTAINER = re.compile(
-    r"(?:.*:)?(?:(?:cri-containerd|containerd|crio|docker|libpod|nerdctl)[-:])?([0-9a-f]{64})(?:\.scope)?"
-)
-# The systemd driver writes the uid with `_` for `-`, since `-` separates the levels of a slice (systemd.slice(5)). The uid of a
-# static pod is a hash without dashes.
-_POD = re.compile(
-    r"(?:(?:.+-)?kubepods(?:-burstable|-besteffort)?-)?pod([0-9a-f]{8}(?:[-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12})(?:\.slice)?"
-)
-_SLICE = re.compile(r"(?:.+-)?kubepods(?:-burstable|-besteffort)?(?:\.slice)?")
+TOO_DEEP, TOO_MANY = "too_deep", "too_many_cgroups"
+
+CountError = Callable[[Exception], None]
+
+GROUP_DEPTH = 3
+"""Levels below a folder of an unknown manager that are searched for containers."""
 
 
-@dataclass(frozen=True)
-class Cgroup:
-    """One cgroup that is shown.
+class BoundExceeded(Exception):
+    """A hierarchy larger than a bound of the search.
 
     Attributes:
-        id: path below the mount, `/` for the root.
-        kind: `slice` is kubepods or one of its QoS classes.
-        pod_uid: uid of the pod's or container's pod, "" outside pods.
-        container_id: 64 hexadecimal digits of a container, "" for other kinds.
+        reason: TOO_DEEP or TOO_MANY.
     """
 
-    id: str
-    kind: Kind
-    pod_uid: str = ""
-    container_id: str = ""
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
-def classify(name: str, parent: Cgroup) -> Cgroup | None:
-    """Classify a cgroup by its name and its nearest shown ancestor; None for a cgroup that is not shown.
+class _Visit(NamedTuple):
+    """Result for one folder: the cgroup that is shown, and the parent for the cgroups inside; None if these are not searched."""
 
-    The monitors that CRI-O and podman run beside each container (`crio-conmon-ID.scope`) are not shown.
-    """
-    id = f"{'' if parent.id == '/' else parent.id}/{name}"
-    container = _CONTAINER.fullmatch(name)
-    if container:
-        return Cgroup(id, "container", parent.pod_uid, container[1])
-    pod = _POD.fullmatch(name)
-    if pod:
-        return Cgroup(id, "pod", pod[1].replace("_", "-"))
-    is_qos_class = parent.kind == "slice" and name in ("burstable", "besteffort")
-    return Cgroup(id, "slice") if is_qos_class or _SLICE.fullmatch(name) else None
+    shown: Optional[Cgroup]
+    parent: Optional[Cgroup]
 
 
-def find_cgroups(mount: str) -> Iterator[Cgroup]:
-    """Yield the root and every shown cgroup below a mount. Cgroups nested in a container are not shown.
+def find_cgroups(mount: str, raw: bool, count_error: CountError) -> Iterator[Cgroup]:
+    """Yield the root and every shown cgroup below a mount, a parent before its children.
 
     A folder that disappears during the search is skipped: its cgroup has ended.
+
+    Args:
+        raw: find every cgroup but those of mount units; those that are not shown otherwise have the kind `raw`.
+        count_error: receives each folder that cannot be listed, and a `BoundExceeded` for cgroups that are left out.
     """
     root = Cgroup("/", "root")
     yield root
-    pending: list[tuple[str, Cgroup, int]] = [(mount, root, 0)]
+    pending = [(mount, root, 0)]
     seen = 0
     while pending:
         path, parent, depth = pending.pop()
-        for name in _folders(path):
+        names = _folders(path, count_error)
+        if names and depth >= MAX_DEPTH:
+            count_error(BoundExceeded(TOO_DEEP, f"{path}: cgroups below {MAX_DEPTH} levels are not shown"))
+            continue
+        for name in names:
             seen += 1
             # A runaway tree must not block the sampler; the cgroups found so far are served.
             if seen > MAX_CGROUPS:
+                count_error(BoundExceeded(TOO_MANY, f"{mount}: {MAX_CGROUPS} cgroups are shown, the others are not"))
                 return
-            cgroup = classify(name, parent)
-            if cgroup:
-                yield cgroup
-            if depth < MAX_DEPTH and (cgroup is None or cgroup.kind != "container") and not name.endswith(".mount"):
-                # A cgroup that is not shown passes kind and pod of its parent on to its children.
-                inner = cgroup or Cgroup(f"{'' if parent.id == '/' else parent.id}/{name}", parent.kind, parent.pod_uid)
-                pending.append((os.path.join(path, name), inner, depth + 1))
+            folder = f"{path}/{name}"
+            visit = _visit(folder, name, parent, raw, count_error)
+            if visit.shown:
+                yield visit.shown
+            if visit.parent:
+                pending.append((folder, visit.parent, depth + 1))
 
 
-def _folders(path: str) -> list[str]:
+def _visit(folder: str, name: str, parent: Cgroup, raw: bool, count_error: CountError) -> _Visit:
+    if name.endswith(".mount"):
+        return _Visit(None, None)
+    found = classify(name, parent)
+    if found is None and is_managed(name, parent):
+        found = _managed(folder, name, parent, count_error)
+    if found is None:
+        id = parent.child_id(name)
+        # A cgroup that is not shown passes kind and pod of its parent on to its children. Nothing below a monitor is a container.
+        inner = Cgroup(id, "container" if is_monitor(name) else parent.kind, parent.pod_uid)
+        return _Visit(Cgroup(id, "raw") if raw else None, inner if raw or inner.kind != "container" else None)
+    return _Visit(found, found if raw or found.kind != "container" else None)
+
+
+def _managed(folder: str, name: str, parent: Cgroup, count_error: CountError) -> Cgroup:
+    """Return a container, or a raw cgroup for a folder that only groups containers."""
+    id = parent.child_id(name)
+    if is_group(id) or _holds_containers(folder, Cgroup(id, "raw"), GROUP_DEPTH, count_error):
+        return Cgroup(id, "raw")
+    return Cgroup(id, "container", "", container_id(name))
+
+
+def _holds_containers(folder: str, parent: Cgroup, depth: int, count_error: CountError) -> bool:
+    for name in _folders(folder, count_error):
+        found = classify(name, parent)
+        if found and found.kind != "raw":
+            return True
+        if depth > 1 and _holds_containers(f"{folder}/{name}", Cgroup(parent.child_id(name), "raw"), depth - 1, count_error):
+            return True
+    return False
+
+
+def _folders(path: str, count_error: CountError) -> list[str]:
     try:
         with os.scandir(path) as entries:
             # Links are not followed: v1 mounts have some (cpu -> cpu,cpuacct), and one could form a loop.
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
+    except OSError as error:
+        count_error(error)
         return []

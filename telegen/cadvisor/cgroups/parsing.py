@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import re
+
+WRAPPED = 1 << 63
+"""Numbers from here on are negative sums of per-CPU counters, which the kernel prints without a sign. No real count is as high."""
+
+
+def known(value: int) -> int | None:
+    """Return a number as it is; None for one that the kernel has computed wrongly: below 0 or from WRAPPED on."""
+    return value if 0 <= value < WRAPPED else None
+
+
+def count(word: str) -> int | None:
+    """Parse a word of digits; None for any other word, and for a number that is not `known`."""
+    return known(int(word)) if word.isdecimal() else None
+
 
 def number(content: bytes) -> int | None:
-    """Parse a file with one number; None for `max`, which means no limit.
+    """Parse a file with one number; None for `max`, which means no limit, and for a number that is not `known`.
 
     Raises:
         ValueError: the content is not a number.
     """
     word = content.strip()
-    return None if word == b"max" else int(word)
+    return None if word == b"max" else known(int(word))
 
 
 def number_if_read(content: bytes | None) -> int | None:
@@ -19,23 +34,26 @@ def number_if_read(content: bytes | None) -> int | None:
 
 
 def keyed(content: bytes) -> dict[bytes, int]:
-    """Parse lines of a key and a number. Lines that are truncated or malformed are skipped."""
+    """Parse lines of a key and a number. Lines that are truncated or malformed, and numbers that are not `known`, are skipped."""
     words = content.split()
-    # PERF: 6 us for a well-formed memory.stat of 50 lines; line by line 17 us.
+    # PERF: 8 us for a well-formed memory.stat of 50 lines; line by line 25 us.
     if len(words) == 2 * content.count(b"\n"):
         try:
-            return dict(zip(words[::2], map(int, words[1::2])))
+            values = dict(zip(words[::2], map(int, words[1::2])))
         except ValueError:
             return _keyed_by_line(content)
+        if values and min(values.values()) >= 0 and max(values.values()) < WRAPPED:
+            return values
     return _keyed_by_line(content)
 
 
 def _keyed_by_line(content: bytes) -> dict[bytes, int]:
     values = {}
-    for line in content.split(b"\n"):
-        key, _, value = line.partition(b" ")
-        if value.lstrip(b"-").isdigit():
-            values[key] = int(value)
+    for line in content.decode("ascii", "replace").split("\n"):
+        key, _, word = line.partition(" ")
+        value = count(word)
+        if value is not None:
+            values[key.encode()] = value
     return values
 
 
@@ -47,3 +65,11 @@ def meminfo(content: bytes) -> dict[bytes, int]:
         if len(words) == 3 and words[1].isdigit():
             values[words[0].rstrip(b":")] = int(words[1]) * 1024
     return values
+
+
+def ranges(content: str) -> list[int]:
+    """Parse a list of the kernel: `0-2,8` is 0, 1, 2, 8."""
+    found: list[int] = []
+    for first, last in re.findall(r"(\d+)(?:-(\d+))?", content):
+        found += range(int(first), int(last or first) + 1)
+    return found

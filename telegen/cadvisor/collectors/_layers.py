@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context, PerCgroup
-from telegen.cadvisor.collectors._mountinfo import mounts, option
-from telegen.cadvisor.collectors._netns_process import NetnsProcess
+from telegen.cadvisor.cgroups.mountinfo import mounts, option
+from telegen.cadvisor.cgroups.process import PROCESS_ENDED, Process
+from telegen.cadvisor.cgroups.reading import MAX_BYTES
 from telegen.cadvisor.node import Node
 
 log = logging.getLogger(__name__)
@@ -29,9 +30,6 @@ BATCH = 256
 """Files between two rests. PERF: 5 to 7 us a file, so a batch takes 2 ms at most, and the rest after it 35 ms."""
 
 NICE = 10
-
-LIMIT = 1 << 20
-"""Maximum size of mountinfo in bytes."""
 
 _docker = re.compile(r"(.*)/overlay2/[^/]+/diff").fullmatch
 
@@ -223,13 +221,15 @@ def _folders(context: Context) -> tuple[str, ...] | None:
     """
     for pid in sorted(context.pids()):
         try:
-            process = NetnsProcess(f"{context.node.roots.proc}/{pid}", context.cgroup)
+            process = Process(f"{context.node.roots.proc}/{pid}", context.cgroup)
         except OSError:
             # Ended, or its id belongs to another process: try the next.
             continue
         try:
-            found = [mount for mount in mounts(process.read("mountinfo", LIMIT)) if mount.point == "/"]
-        except OSError:
+            found = [mount for mount in mounts(process.read("mountinfo", MAX_BYTES)) if mount.point == "/"]
+        except OSError as error:
+            if error.errno not in PROCESS_ENDED:
+                context.node.count_error(error)
             continue
         finally:
             process.close()

@@ -86,14 +86,6 @@ def text(path: str) -> str:
     return ""
 
 
-def numbers(ranges: str) -> list[int]:
-    """Parse a list of the kernel: `0-2,8` is 0, 1, 2, 8."""
-    found: list[int] = []
-    for first, last in re.findall(r"(\d+)(?:-(\d+))?", ranges):
-        found += range(int(first), int(last or first) + 1)
-    return found
-
-
 def kilobytes(content: str, name: str) -> Optional[int]:
     """Find a line of meminfo (proc_meminfo(5)) and return its size in bytes."""
     found = re.search(rf"\b{name}:\s+(\d+) kB", content)

@@ -1,105 +1,21 @@
-"""Process through which the network namespace of a cgroup is read, and the check that it is still the same process.
-
-Process ids are reused. An id is used only once, to open the process's folder in /proc. An open folder stays bound to that
-process and answers ESRCH after its end, even if its id is in use again. The process's cgroup and network namespace are
-checked through the open folder, so the check and the counters always belong to one process.
-"""
+"""Process through which the network namespace of a cgroup is read."""
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.context import ENDED, Context, PerCgroup
-from telegen.cadvisor.cgroups.discovery import Cgroup, Kind, classify
+from telegen.cadvisor.cgroups.classification import Cgroup, Kind, classify
+from telegen.cadvisor.cgroups.context import Context, PerCgroup
+from telegen.cadvisor.cgroups.process import PROCESS_ENDED, Process
 
 KINDS: frozenset[Kind] = frozenset(("root", "pod", "container"))
 """Kinds of cgroups that can show a network namespace."""
 
 TRIES = 8
 """Maximum number of processes of a container that are tried in one pass."""
-
-CHUNK = 1 << 16
-
-PROCESS_ENDED = frozenset((*ENDED, errno.EINVAL, None))
-"""errno of reads from the folder of an ended process. None: ProcessLookupError of this module, without an errno."""
-
-
-class NetnsProcess:
-    """One process, bound by its open folder until `close`, or until the object is garbage-collected."""
-
-    def __init__(self, folder: str, container: Cgroup) -> None:
-        """Open the folder.
-
-        Args:
-            folder: `/proc/PID`.
-            container: the process must be in this cgroup or a nested one; any process is accepted for the root.
-
-        Raises:
-            OSError: the process does not exist or may not be inspected.
-            ProcessLookupError: the process is in another cgroup.
-        """
-        self.container = container
-        self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            if container.kind != "root" and not self._is_in_container():
-                raise ProcessLookupError(f"{folder} is in another cgroup than {container.id}")
-            self._namespace = self._namespace_inode()
-        except BaseException:
-            self.close()
-            raise
-
-    def read(self, name: str, limit: int) -> bytes:
-        """Read a file of the process, for example `net/dev`.
-
-        Args:
-            limit: maximum number of bytes.
-
-        Raises:
-            OSError: the process has ended, or the file cannot be read.
-            ProcessLookupError: the process has changed its network namespace.
-        """
-        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        try:
-            content = _read_all(file, limit)
-        finally:
-            os.close(file)
-        # Checked after the read: a process that calls setns(2) meanwhile shows the counters of its new namespace.
-        if self._namespace_inode() != self._namespace:
-            raise ProcessLookupError(f"{name}: another network namespace")
-        return content
-
-    def close(self) -> None:
-        """Close the folder."""
-        if self._folder >= 0:
-            os.close(self._folder)
-            self._folder = -1
-
-    def __del__(self) -> None:
-        # The context of an ended cgroup is dropped without a call to the collectors that keep state in it.
-        if hasattr(self, "_folder"):
-            self.close()
-
-    def _is_in_container(self) -> bool:
-        """True if one of the process's cgroups is the container's or nested in it."""
-        # Paths are relative to the reader's cgroup namespace (cgroup_namespaces(7)), so only the container's name is compared.
-        name = self.container.id.rpartition("/")[2]
-        file = os.open("cgroup", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        try:
-            lines = os.read(file, 65536).decode("utf-8", "surrogateescape").split("\n")
-        finally:
-            os.close(file)
-        return any(name in line.split("/") for line in lines)
-
-    def _namespace_inode(self) -> int | None:
-        """Inode of the network namespace; None without the right to read it (CAP_SYS_PTRACE, namespaces(7))."""
-        try:
-            return os.stat("ns/net", dir_fd=self._folder).st_ino
-        except (PermissionError, FileNotFoundError):
-            return None
 
 
 class ContainerFolder(NamedTuple):
@@ -113,7 +29,7 @@ class ContainerFolder(NamedTuple):
 class _State:
     """The process in use, and the containers of a pod when they were last listed."""
 
-    process: Optional[NetnsProcess] = None
+    process: Optional[Process] = None
     containers: list[ContainerFolder] = field(default_factory=list)
 
     def drop_process(self) -> None:
@@ -146,7 +62,7 @@ def read_network(context: Context, name: str, limit: int) -> bytes | None:
     return None
 
 
-def _find_process(context: Context) -> NetnsProcess | None:
+def _find_process(context: Context) -> Process | None:
     """Return the process to read, chosen once and kept until it ends; None if the namespace is not shown on this cgroup.
 
     The node's network is read through process 1 and shown on the root. A pod's network is shown on its sandbox, or on the pod
@@ -177,7 +93,7 @@ def _is_shown(context: Context, state: _State) -> bool:
     return True
 
 
-def _candidates(context: Context, state: _State) -> Iterator[NetnsProcess]:
+def _candidates(context: Context, state: _State) -> Iterator[Process]:
     cgroup = context.cgroup
     if cgroup.kind == "root":
         yield from _open_processes(context, cgroup, [1])
@@ -208,23 +124,14 @@ def _containers(context: Context) -> list[ContainerFolder]:
     return sorted(found, key=lambda container: container.cgroup.id)
 
 
-def _open_processes(context: Context, container: Cgroup, pids: list[int]) -> Iterator[NetnsProcess]:
+def _open_processes(context: Context, container: Cgroup, pids: list[int]) -> Iterator[Process]:
     """Yield the first processes of a container whose folders can be opened."""
     # The lowest ids first: they usually belong to the oldest processes, which live longest.
     for pid in sorted(pids)[:TRIES]:
         try:
-            yield NetnsProcess(f"{context.node.roots.proc}/{pid}", container)
+            yield Process(f"{context.node.roots.proc}/{pid}", container)
         except ProcessLookupError:
             # Ended, or its id belongs to a process of another cgroup.
             continue
         except OSError as error:
             context.node.count_error(error)
-
-
-def _read_all(file: int, limit: int) -> bytes:
-    """Read a file of /proc, which returns about a page per call."""
-    parts, size = [], 0
-    while size < limit and (part := os.read(file, min(CHUNK, limit - size))):
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts)

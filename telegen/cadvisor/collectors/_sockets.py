@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Optional
 
@@ -49,7 +47,4 @@ def labelled(labels: tuple[str, ...], numbers: Optional[tuple[int, ...]]) -> Opt
 
 def _read_table(context: Context, name: str, count: Callable[[bytes], tuple[int, ...]]) -> Optional[tuple[int, ...]]:
     content = read_network(context, f"net/{name}", LIMIT)
-    if content is not None and len(content) == LIMIT:
-        context.node.count_error(OSError(errno.EFBIG, os.strerror(errno.EFBIG), name))
-        return None
     return None if content is None else count(content)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.parsing import keyed, number
+from telegen.cadvisor.cgroups.parsing import keyed, known, number, number_if_read, ranges
 from telegen.cadvisor.collector import AnyCollector, Collector, Contents, Families, control_files
 from telegen.config.model import Cadvisor
 
@@ -22,10 +22,14 @@ V1_PER_CPU = ("cpuacct", "cpuacct.usage_percpu")
 V2 = (("cpuacct", "cpu.stat"), ("cpu", "cpu.max"))
 
 
-class Times(NamedTuple):
-    """CPU time in seconds; `usage` has rows of (cpu, seconds)."""
+Rows = Optional[list[tuple[str, float]]]
+"""Rows of (cpu, seconds)."""
 
-    usage: Optional[list[tuple[str, float]]] = None
+
+class Times(NamedTuple):
+    """CPU time in seconds."""
+
+    usage: Rows = None
     user: Optional[float] = None
     system: Optional[float] = None
 
@@ -104,7 +108,8 @@ def parse(raw: Contents, context: Context) -> CpuReading:
     """Parse v1 or v2 files; on a hybrid host `cpuacct` and `cpu` may be of different versions."""
     usage, stat_v1, throttling_v1, quota, *per_cpu, stat_v2, limit = raw
     if stat_v2 is None:
-        times = _times_v1(usage, stat_v1, per_cpu[0] if per_cpu else None)
+        rows = _per_cpu(per_cpu[0], _online(context)) if per_cpu and per_cpu[0] is not None else _total(number_if_read(usage), 1e9)
+        times = _times_v1(rows, {} if stat_v1 is None else keyed(stat_v1))
     else:
         times = _times_v2(keyed(stat_v2))
     if throttling_v1 is not None and quota is not None and int(quota) > 0:
@@ -116,20 +121,28 @@ def parse(raw: Contents, context: Context) -> CpuReading:
     return CpuReading(times, throttling)
 
 
-def _times_v1(usage: Optional[bytes], stat: Optional[bytes], per_cpu: Optional[bytes]) -> Times:
-    rows = None if usage is None else [("total", int(usage) / 1e9)]
-    if per_cpu is not None:
-        rows = [(f"cpu{cpu:02d}", int(used) / 1e9) for cpu, used in enumerate(per_cpu.split())]
-    ticks = {} if stat is None else keyed(stat)
+def _total(usage: Optional[int], unit: float) -> Rows:
+    return None if usage is None else [("total", usage / unit)]
+
+
+def _per_cpu(content: bytes, online: frozenset[int]) -> Rows:
+    """Rows of each CPU. The file lists every possible CPU (Linux 4.7 and later); one that is offline and never ran is left out."""
+    times = [(cpu, known(int(used))) for cpu, used in enumerate(content.split())]
+    return [(f"cpu{cpu:02d}", used / 1e9) for cpu, used in times if used or (used == 0 and (cpu in online or not online))]
+
+
+def _online(context: Context) -> frozenset[int]:
+    """Online CPUs; empty if unknown."""
+    content = context.read_path(f"{context.node.roots.sys}/devices/system/cpu/online") or b""
+    return frozenset(ranges(content.decode("ascii", "replace")))
+
+
+def _times_v1(rows: Rows, ticks: dict[bytes, int]) -> Times:
     return Times(rows, _seconds(ticks, b"user", TICKS), _seconds(ticks, b"system", TICKS))
 
 
 def _times_v2(stat: dict[bytes, int]) -> Times:
-    usage = _seconds(stat, b"usage_usec", 1e6)
-    rows = None if usage is None else [("total", usage)]
-    # The kernel computes both from a sampled ratio, which can be negative for a moment.
-    user, system = _seconds(stat, b"user_usec", 1e6), _seconds(stat, b"system_usec", 1e6)
-    return Times(rows, None if user is None or user < 0 else user, None if system is None or system < 0 else system)
+    return Times(_total(stat.get(b"usage_usec"), 1e6), _seconds(stat, b"user_usec", 1e6), _seconds(stat, b"system_usec", 1e6))
 
 
 def _throttling(stat: dict[bytes, int], throttled: bytes, burst: bytes, unit: float) -> Throttling:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.parsing import count
 from telegen.cadvisor.collector import Collector, Contents, Families, control_files
 
 Counters = dict[str, dict[str, int]]
@@ -185,13 +186,13 @@ COLLECTOR = Collector("io", "diskIO", FAMILIES, control_files(V1, (("blkio", "io
 
 
 def _parse_v1(raw: Contents, name: Callable[[str], str]) -> DeviceReading:
-    size, count, merged, time, queued = [_first_active(raw[files]) for files in V1_SLICES]
+    size, operations, merged, time, queued = [_first_active(raw[files]) for files in V1_SLICES]
     return DeviceReading(
         usage=list(_usage(size, name)),
         reads_bytes=_rows(size, "Read", name),
         writes_bytes=_rows(size, "Write", name),
-        reads=_rows(count, "Read", name),
-        writes=_rows(count, "Write", name),
+        reads=_rows(operations, "Read", name),
+        writes=_rows(operations, "Write", name),
         reads_merged=_rows(merged, "Read", name),
         writes_merged=_rows(merged, "Write", name),
         read_seconds=_rows(time, "Read", name, 1e9),
@@ -210,8 +211,9 @@ def _first_active(contents: Sequence[Optional[bytes]]) -> Counters:
         devices: Counters = {}
         for line in (content or b"").decode("ascii", "replace").split("\n"):
             words = line.split()
-            if len(words) == 3 and _device(words[0]) and words[2].isdigit():
-                devices.setdefault(words[0], {})[words[1]] = int(words[2])
+            value = count(words[2]) if len(words) == 3 and _device(words[0]) else None
+            if value is not None:
+                devices.setdefault(words[0], {})[words[1]] = value
         active = {device: numbers for device, numbers in devices.items() if any(numbers.values())}
         if active:
             return active
@@ -219,15 +221,7 @@ def _first_active(contents: Sequence[Optional[bytes]]) -> Counters:
 
 
 def _parse_v2(content: bytes, name: Callable[[str], str]) -> DeviceReading:
-    """Parse lines such as `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`."""
-    devices: Counters = {}
-    for line in content.decode("ascii", "replace").split("\n"):
-        device, *words = line.split() or [""]
-        if _device(device):
-            pairs = [word.split("=") for word in words]
-            numbers = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
-            if numbers:
-                devices[device] = numbers
+    devices = _io_stat(content)
     # Discards (dbytes) are left out, as in cAdvisor.
     size = {
         device: {operation: numbers[key] for operation, key in (("Read", "rbytes"), ("Write", "wbytes")) if key in numbers}
@@ -244,6 +238,26 @@ def _parse_v2(content: bytes, name: Callable[[str], str]) -> DeviceReading:
         cost_indebt=_rows(devices, "cost.indebt", name, 1e6),
         cost_indelay=_rows(devices, "cost.indelay", name, 1e6),
     )
+
+
+def _io_stat(content: bytes) -> Counters:
+    """Parse lines such as `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`.
+
+    Linux 5.10 to 5.14 can print devices without numbers, and no newline behind them: `7:7 7:6 8:0 rbytes=1` are the numbers of 8:0.
+    A device that is gone is `(unknown)`.
+    """
+    devices: Counters = {}
+    for line in content.decode("ascii", "replace").split("\n"):
+        device = ""
+        for word in line.split():
+            field, separator, number = word.partition("=")
+            if not separator:
+                device = word
+                continue
+            value = count(number)
+            if value is not None and _device(device):
+                devices.setdefault(device, {})[field] = value
+    return devices
 
 
 def _usage(devices: Counters, name: Callable[[str], str]) -> Iterator[tuple[str, str, str, str, int]]:

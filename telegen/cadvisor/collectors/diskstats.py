@@ -10,6 +10,8 @@ import re
 from typing import Optional
 
 from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.parsing import count
+from telegen.cadvisor.cgroups.reading import read_file
 from telegen.cadvisor.collector import ROOT, Collector
 from telegen.cadvisor.collectors.disk_io import OPERATIONS, DeviceReading, family
 
@@ -35,6 +37,7 @@ FAMILIES = (
     ),
 )
 
+IN_PROGRESS = 8
 FIRST, LAST = 3, 14
 """Columns with counters; newer kernels append discards and flushes."""
 
@@ -43,30 +46,33 @@ _virtual = re.compile(r"(loop|ram|fd|sr|zram|nbd)\d+").fullmatch
 
 
 def read(context: Context) -> Optional[bytes]:
-    # Not with read_path: the file can be longer than the limit for control files.
+    # Not kept open: only the root is read. The file comes in pieces.
     try:
-        with open(f"{context.node.roots.proc}/diskstats", "rb") as file:
-            return file.read() or None
+        return read_file(f"{context.node.roots.proc}/diskstats") or None
     except FileNotFoundError:
         return None
 
 
 def parse(content: bytes, context: Context) -> DeviceReading:
-    """Parse the columns of each device. Lines that are truncated or malformed are skipped."""
-    devices: list[tuple[str, list[int]]] = []
+    """Parse the columns of each device. Lines that are truncated are skipped, and single numbers that are malformed or wrapped."""
+    devices: list[tuple[str, list[Optional[int]]]] = []
     for line in content.decode("ascii", "replace").split("\n"):
         words = line.split()
-        if len(words) < LAST or not all(word.isdigit() for word in (*words[:2], *words[FIRST:LAST])):
+        if len(words) < LAST or not (words[0].isdecimal() and words[1].isdecimal()):
             continue
-        numbers = [int(word) for word in words[FIRST:LAST]]
+        numbers = [count(word) for word in words[FIRST:LAST]]
+        # Requests of a stacked device can be counted as finished before they are as started: -1 of 32 bits without a sign.
+        in_progress = numbers[IN_PROGRESS]
+        if in_progress is not None and in_progress >= 1 << 31:
+            numbers[IN_PROGRESS] = None
         if any(numbers) or not _virtual(words[2]):
             devices.append((context.node.device(f"{words[0]}:{words[1]}"), numbers))
 
     def counts(column: int) -> list[tuple[str, float]]:
-        return [(device, numbers[column]) for device, numbers in devices]
+        return [(device, value) for device, numbers in devices if (value := numbers[column]) is not None]
 
     def seconds(column: int) -> list[tuple[str, float]]:
-        return [(device, numbers[column] / 1000) for device, numbers in devices]
+        return [(device, value / 1000) for device, value in counts(column)]
 
     return DeviceReading(
         reads=counts(0),
@@ -77,7 +83,7 @@ def parse(content: bytes, context: Context) -> DeviceReading:
         writes_merged=counts(5),
         sector_writes=counts(6),
         write_seconds=seconds(7),
-        io_current=counts(8),
+        io_current=counts(IN_PROGRESS),
         io_time=seconds(9),
         io_time_weighted=seconds(10),
     )

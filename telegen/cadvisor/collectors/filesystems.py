@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple, Optional
 
+from telegen.cadvisor.cgroups.classification import Kind
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.discovery import Kind
+from telegen.cadvisor.cgroups.mountinfo import FileSystem, mounts
+from telegen.cadvisor.cgroups.reading import read_file
 from telegen.cadvisor.collector import AnyCollector, Collector, Families
 from telegen.cadvisor.collectors._layers import LayerScanner, Usage
-from telegen.cadvisor.collectors._mountinfo import FileSystem, mounts
 from telegen.cadvisor.node import Node
 from telegen.config.model import Cadvisor
 
@@ -53,8 +54,12 @@ FAMILIES = (
 )
 
 _local = re.compile(r"ext[234]|xfs|btrfs|f2fs|bcachefs|jfs|reiserfs|zfs|vfat|exfat|squashfs|erofs").fullmatch
-_remote = re.compile(r"nfs.*|cifs|smb.*|ceph|glusterfs|lustre|afs|9p|fuse.*|gfs2|ocfs2|autofs").fullmatch
-"""Types that may wait for another machine. Nothing below such a mount is accessed: a hanging server would block the sampler."""
+_of_kernel = re.compile(
+    r"tmpfs|ramfs|overlay|proc|sysfs|devtmpfs|devpts|mqueue|hugetlbfs|shm|cgroup2?|cpuset|debugfs|tracefs|securityfs|selinuxfs|configfs"
+    r"|efivarfs|pstore|bpf|binfmt_misc|fusectl|nsfs|rpc_pipefs|nfsd|rootfs|iso9660|udf|ntfs3?|hfsplus"
+).fullmatch
+"""Further types that never wait for another machine. With any other (nfs4, cifs, ceph, beegfs, gpfs, wekafs, virtiofs, vboxsf, 9p,
+fuse.*), nothing at or below the mount is accessed: a hanging server would block the sampler."""
 
 _of_containers = re.compile(r"/kubelet/pods/|/io\.containerd\.|/containers/storage/|/docker/|/run/(containerd|docker|user|netns)/").search
 """Mount points of single containers and pods."""
@@ -97,8 +102,7 @@ class NodeFileSystems:
             return
         self._due = now + self._interval
         try:
-            with open(f"{node.roots.proc}/1/mountinfo", "rb") as file:
-                found = list(mounts(file.read()))
+            found = list(mounts(read_file(f"{node.roots.proc}/1/mountinfo")))
         except OSError as error:
             node.count_error(error)
             found = []
@@ -147,17 +151,24 @@ def parse(raw: tuple[DeviceUsage, ...], context: Context) -> FilesystemsReading:
 
 def select(found: Iterable[FileSystem]) -> Iterator[FileSystem]:
     """Select the mounts that are shown: local file systems and tmpfs, except those of single containers."""
-    remote: list[str] = []
-    for system in found:
-        # mountinfo lists a mount before those below it, so one pass is enough.
-        if any(system.point.startswith(f"{point}/") for point in remote):
+    mounted = list(found)
+    # The last mount at a point hides the others.
+    topmost = {system.point: system.type for system in mounted}
+    remote = {point for point, type in topmost.items() if not (_local(type) or _of_kernel(type))}
+    for system in mounted:
+        if remote.intersection(_path(system.point)):
             continue
-        if _remote(system.type):
-            remote.append(system.point)
-        elif _local(system.type) or system.type == "tmpfs" and not _of_containers(f"{system.point}/"):
+        if _local(system.type) or system.type == "tmpfs" and not _of_containers(f"{system.point}/"):
             yield system
         elif system.type == "overlay" and system.point == "/":
             yield system
+
+
+def _path(point: str) -> Iterator[str]:
+    """Yield a mount point and each folder above it, except `/`: with a root that hangs this process itself would wait."""
+    while point:
+        yield point
+        point = point.rpartition("/")[0]
 
 
 def name_of(system: FileSystem) -> str:

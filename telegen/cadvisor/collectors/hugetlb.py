@@ -6,10 +6,11 @@ Reserved pages count as used where the kernel reports them (`rsvd` files, Linux 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.parsing import keyed
+from telegen.cadvisor.cgroups.parsing import keyed, number
 from telegen.cadvisor.collector import Collector, Families
 
 
@@ -75,17 +76,18 @@ def read(context: Context) -> Optional[tuple[PageFiles, ...]]:
 
 def parse(raw: tuple[PageFiles, ...], context: Context) -> HugetlbReading:
     return HugetlbReading(
-        usage=[(files.size, int(files.usage)) for files in raw if files.usage],
-        max_usage=[(files.size, int(files.max_usage)) for files in raw if files.max_usage],
-        failcnt=_failures_v1(raw) if context.version("hugetlb") == 1 else _failures_v2(raw),
+        usage=_rows((files.size, files.usage) for files in raw),
+        max_usage=_rows((files.size, files.max_usage) for files in raw),
+        failcnt=_rows((files.size, files.failures) for files in raw) if context.version("hugetlb") == 1 else _failures_v2(raw),
     )
 
 
 COLLECTOR = Collector("hugetlb", "hugetlb", FAMILIES, read, parse, opt_in=True)
 
 
-def _failures_v1(raw: tuple[PageFiles, ...]) -> list[tuple[str, int]]:
-    return [(files.size, int(files.failures)) for files in raw if files.failures]
+def _rows(contents: Iterable[tuple[str, Optional[bytes]]]) -> list[tuple[str, int]]:
+    numbers = [(size, number(content)) for size, content in contents if content]
+    return [(size, value) for size, value in numbers if value is not None]
 
 
 def _failures_v2(raw: tuple[PageFiles, ...]) -> list[tuple[str, int]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from glob import glob
 from typing import NamedTuple, Optional
 
+from telegen.cadvisor.cgroups.parsing import ranges
 from telegen.cadvisor.collector import ROOT, AnyCollector, Collector, Families, already_parsed
 from telegen.cadvisor.collectors._machine_files import (
     MachineFamilies,
@@ -14,11 +16,13 @@ from telegen.cadvisor.collectors._machine_files import (
     cached,
     identity,
     kilobytes,
-    numbers,
     text,
 )
 from telegen.cadvisor.node import Node
 from telegen.config.model import Cadvisor
+
+TOPOLOGY = ("core_id", "thread_siblings_list", "cluster_id", "physical_package_id", "book_id", "drawer_id")
+"""Files of a CPU's folder `topology` (https://docs.kernel.org/admin-guide/cputopology.html)."""
 
 
 class Modules(NamedTuple):
@@ -85,14 +89,16 @@ def read_machine(node: Node) -> MachineReading:
     sys = f"{node.roots.sys}/devices/system"
     lines = text(f"{node.roots.proc}/cpuinfo").split("\n")
     memory = text(f"{node.roots.proc}/meminfo")
+    online = ranges(text(f"{sys}/cpu/online"))
+    topology = _topology(sys, online)
     return MachineReading(
         identity=identity(node),
-        cpus=len(numbers(text(f"{sys}/cpu/online"))) or sum(line.startswith("processor") for line in lines) or None,
-        # cpuinfo of arm64 has neither cores nor sockets: the topology in /sys has them on newer kernels.
-        cores=len(set(_cores(lines))) or _distinct(sys, "core_id", "physical_package_id"),
-        sockets=len(set(_values(lines, "physical id"))) or _distinct(sys, "physical_package_id"),
-        books=_distinct(sys, "book_id", "drawer_id"),
-        drawers=_distinct(sys, "drawer_id"),
+        cpus=len(online) or sum(line.startswith("processor") for line in lines) or None,
+        # cpuinfo has neither cores nor sockets on arm64 and some virtual machines.
+        cores=len(set(_cores(lines))) or _physical_cores(topology),
+        sockets=len(set(_values(lines, "physical id"))) or _distinct(topology, "physical_package_id") or None,
+        books=_distinct(topology, "book_id", "drawer_id"),
+        drawers=_distinct(topology, "drawer_id"),
         memory=kilobytes(memory, "MemTotal"),
         swap=kilobytes(memory, "SwapTotal"),
         modules=_modules(sys),
@@ -119,12 +125,24 @@ def _cores(lines: list[str]) -> Iterator[tuple[str, str]]:
             yield socket, value.strip()
 
 
-def _distinct(sys: str, *files: str) -> Optional[int]:
-    """Count distinct ids, or tuples of ids, in the CPUs' topology: 0 if the architecture has no such id, None without a
-    topology."""
-    folders = glob(f"{sys}/cpu/cpu[0-9]*/topology")
-    found = {tuple(text(f"{folder}/{name}").strip() for name in files) for folder in folders}
-    return sum(all(id not in ("", "-1") for id in ids) for ids in found) if folders else None
+def _topology(sys: str, online: Collection[int]) -> list[dict[str, str]]:
+    """Return the topology of each online CPU, "" for what the kernel does not know. Some kernels keep that of offline CPUs."""
+    folders = [f"{sys}/cpu/cpu{cpu}/topology" for cpu in online] or glob(f"{sys}/cpu/cpu[0-9]*/topology")
+    return [{name: text(f"{folder}/{name}").strip() for name in TOPOLOGY} for folder in folders if os.path.isdir(folder)]
+
+
+def _physical_cores(topology: list[dict[str, str]]) -> Optional[int]:
+    """Count the cores: sets of CPUs that share one, or where the kernel does not list them, ids within cluster and socket."""
+    return _distinct(topology, "thread_siblings_list") or _distinct(topology, "core_id", "cluster_id", "physical_package_id") or None
+
+
+def _distinct(topology: list[dict[str, str]], name: str, *outer: str) -> Optional[int]:
+    """Count distinct ids, each within the ids of `outer`; 0 if the architecture has no such id, None without a topology.
+
+    The id -1 (no device tree or ACPI table has it) is one like others: the CPUs have the level, but not its number.
+    """
+    found = {tuple(cpu[key] for key in (name, *outer)) for cpu in topology if cpu[name]}
+    return len(found) if topology else None
 
 
 def _modules(sys: str) -> Modules:

@@ -183,7 +183,7 @@ def _parse_v1(
     kernel: Optional[bytes],
 ) -> MemoryReading:
     # The total_* keys include nested cgroups, as all of v2 does.
-    stat, usage = _stat(content), number_if_read(current)
+    stat, usage = _keyed_if_read(content), number_if_read(current)
     inactive_file = stat.get(b"total_inactive_file")
     return MemoryReading(
         usage=usage,
@@ -213,12 +213,13 @@ def _parse_v2(
     events: Optional[bytes],
     host: Optional[bytes] = None,
 ) -> MemoryReading:
-    stat, counts = _stat(content), {} if events is None else keyed(events)
+    stat, counts = _keyed_if_read(content), _keyed_if_read(events)
     rss, cache, inactive_file = stat.get(b"anon"), stat.get(b"file"), stat.get(b"inactive_file")
     usage, swap = number_if_read(current), number_if_read(swap_current)
     if host is not None:
         # The v2 root has no memory.current. anon + file is the closest sum; it lacks slab, page tables and kernel stacks.
-        usage = usage if rss is None or cache is None else rss + cache
+        if usage is None and rss is not None and cache is not None:
+            usage = rss + cache
         swap = _host_swap(meminfo(host), swap)
     return MemoryReading(
         usage=usage,
@@ -249,10 +250,8 @@ def _host_swap(host: dict[bytes, int], unknown: Optional[int]) -> Optional[int]:
     return unknown if total is None or free is None else total - free
 
 
-def _stat(content: Optional[bytes]) -> dict[bytes, int]:
-    stat = {} if content is None else keyed(content)
-    # The kernel sums per-CPU counters without a lock, so a sum can be negative for a moment.
-    return stat if min(stat.values(), default=0) >= 0 else {key: max(0, number) for key, number in stat.items()}
+def _keyed_if_read(content: Optional[bytes]) -> dict[bytes, int]:
+    return {} if content is None else keyed(content)
 
 
 def _failures(stat: dict[bytes, int]) -> Optional[list[tuple[str, str, int]]]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.reading import MAX_BYTES
 from telegen.cadvisor.collector import Collector, Families
 from telegen.cadvisor.collectors._netns_process import KINDS, read_network
-
-LIMIT = 1 << 20
-"""Maximum size of net/dev in bytes; a node with a thousand interfaces has 130 kB."""
 
 SKIPPED = ("veth", "docker", "nerdctl")
 """Prefixes of interfaces that forward traffic which other interfaces count."""
@@ -83,7 +81,7 @@ FAMILIES = (
 
 def read(context: Context) -> bytes | None:
     """Read net/dev of a process in the cgroup's network namespace."""
-    return read_network(context, "net/dev", LIMIT)
+    return read_network(context, "net/dev", MAX_BYTES)
 
 
 def parse(content: bytes, context: Context) -> NetworkReading:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.parsing import count
 from telegen.cadvisor.collector import Collector, Contents, Families, control_files
 
 FILES = (("memory", "memory.numa_stat"),)
@@ -52,6 +53,7 @@ def _rows(content: bytes, scope: str, prefix: str, unit: int) -> Iterator[tuple[
         first, *nodes = line.split() or [""]
         type = first.partition("=")[0].removeprefix(prefix)
         if type in TYPES and first.startswith(prefix + type):
-            for node, _, count in (word.partition("=") for word in nodes):
-                if count.isdigit():
-                    yield type, scope, node.removeprefix("N"), int(count) // unit
+            for node, _, word in (word.partition("=") for word in nodes):
+                value = count(word)
+                if value is not None:
+                    yield type, scope, node.removeprefix("N"), value // unit

@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.context import Context
+from telegen.cadvisor.cgroups.parsing import known
 from telegen.cadvisor.collector import AnyCollector, Collector, Contents, Families, control_files
 from telegen.config.model import Cadvisor
 
@@ -91,7 +92,7 @@ def parse(raw: Contents, context: Context) -> PressureReading:
 
 def _stall(content: bytes) -> Stall:
     """Parse `some avg10=0.00 avg60=0.00 avg300=0.00 total=1234` and the line of `full`; totals are microseconds."""
-    totals = {line: int(total) / 1e6 for line, total in _totals(content)}
+    totals = {line: value / 1e6 for line, total in _totals(content) if (value := known(int(total))) is not None}
     return Stall(totals.get(b"some"), totals.get(b"full"))
 
 

@@ -105,4 +105,5 @@ def _process_start(context: Context, pid: int) -> float | None:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    return context.node.boot_time + int(fields[19]) / os.sysconf("SC_CLK_TCK") if len(fields) > 19 else None
+    boot = context.node.boot_time
+    return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK") if boot and len(fields) > 19 else None

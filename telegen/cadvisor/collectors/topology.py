@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from glob import glob
 from typing import NamedTuple
 
+from telegen.cadvisor.cgroups.parsing import ranges
 from telegen.cadvisor.collector import ROOT, AnyCollector, Collector, already_parsed
 from telegen.cadvisor.collectors._machine_files import (
     MachineFamilies,
@@ -16,7 +17,6 @@ from telegen.cadvisor.collectors._machine_files import (
     cached,
     identity,
     kilobytes,
-    numbers,
     text,
 )
 from telegen.cadvisor.node import Node
@@ -106,10 +106,10 @@ def read_topology(node: Node) -> TopologyReading:
 
 def _nodes(sys: str) -> Iterator[tuple[str, list[int]]]:
     """Yield each NUMA node's id and CPUs; one node with all CPUs on a kernel without NUMA."""
-    online = numbers(text(f"{sys}/cpu/online"))
+    online = ranges(text(f"{sys}/cpu/online"))
     ids = sorted(int(path.rpartition("node")[2]) for path in glob(f"{sys}/node/node[0-9]*"))
     for id in ids:
-        cpus = numbers(text(f"{sys}/node/node{id}/cpulist"))
+        cpus = ranges(text(f"{sys}/node/node{id}/cpulist"))
         yield str(id), [cpu for cpu in cpus if not online or cpu in online]
     if not ids:
         yield "0", online
@@ -125,7 +125,7 @@ def _huge_pages(node: str, folder: str) -> Iterator[tuple[str, str, int]]:
 def _siblings(sys: str, node: str, cpus: list[int]) -> Iterator[tuple[str, str, str, int]]:
     for cpu in cpus:
         folder = f"{sys}/cpu/cpu{cpu}/topology"
-        threads = numbers(text(f"{folder}/thread_siblings_list"))
+        threads = ranges(text(f"{folder}/thread_siblings_list"))
         if threads:
             yield node, text(f"{folder}/core_id").strip(), str(cpu), len(threads)
 
@@ -136,7 +136,7 @@ def _caches(sys: str, node: str, cpus: list[int]) -> Iterator[tuple[str, str, st
         core = text(f"{sys}/cpu/cpu{cpu}/topology/core_id").strip()
         for folder in glob(f"{sys}/cpu/cpu{cpu}/cache/index[0-9]*"):
             size = re.fullmatch(r"(\d+)([KMG]?)", text(f"{folder}/size").strip())
-            shared = numbers(text(f"{folder}/shared_cpu_list"))
+            shared = ranges(text(f"{folder}/shared_cpu_list"))
             if size:
                 kind, level = (text(os.path.join(folder, name)).strip() for name in ("type", "level"))
                 is_shared_by_node = len(cpus) > 1 and set(cpus) <= set(shared)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Optional
 
-from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.identity.bundles import Bundles
 from telegen.cadvisor.identity.extra_labels import ExtraLabels, allowlist_filter
 from telegen.cadvisor.identity.labels import BASE
@@ -20,6 +20,8 @@ from telegen.cadvisor.identity.pods import Container, NamespaceIndex, Pod, PodIn
 from telegen.config.model import Cadvisor
 
 _NO_BUNDLE = Bundle("", "")
+ID_LENGTH = 64
+"""Hexadecimal digits of the id of a container, with every runtime that keeps files of it."""
 _NAMING_RUNTIMES = (CRIO, DOCKER)
 """Runtimes that give containers full names, and sandboxes the container name POD."""
 
@@ -90,9 +92,9 @@ class LabelResolver:
 
     @property
     def unknown(self) -> int:
-        """Number of containers that neither source knows."""
+        """Number of containers that neither source knows, without those of managers that keep no such files (LXC, systemd-nspawn)."""
         return sum(
-            entry.cgroup.kind == "container" and entry.bundle is _NO_BUNDLE and entry.pod is None
+            len(entry.cgroup.container_id) == ID_LENGTH and entry.bundle is _NO_BUNDLE and entry.pod is None
             for entry in self._entries.values()
         )
 

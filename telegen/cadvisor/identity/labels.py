@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from telegen.cadvisor.cgroups.discovery import Cgroup
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.config.model import Cadvisor
 
 BASE = ("container", "id", "image", "name", "namespace", "pod")
@@ -43,13 +43,13 @@ class PathLabels:
 def namespace_filter(settings: Cadvisor) -> Callable[[Cgroup, tuple[str, ...]], bool]:
     """Return the filter of `namespaces` and `namespaces_exclude`: True for a cgroup that is shown, by its label values.
 
-    The root and the slices belong to no namespace and are always shown.
+    The root, slices and raw cgroups belong to no namespace and are always shown.
     """
     included, excluded = frozenset(settings.namespaces), frozenset(settings.namespaces_exclude)
     index = BASE.index("namespace")
 
     def is_shown(cgroup: Cgroup, values: tuple[str, ...]) -> bool:
-        if cgroup.kind in ("root", "slice"):
+        if cgroup.kind in ("root", "slice", "raw"):
             return True
         return (not included or values[index] in included) and values[index] not in excluded
 

@@ -1,0 +1,103 @@
+"""`telegen custom`: check a configuration of custom resources, print the metrics of objects by it, and the rights that it needs."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from telegen.cli.cluster_objects import connect, objects_of, served_kinds
+from telegen.config import ConfigError
+from telegen.kubestate.custom.kinds import absent, resolve
+from telegen.kubestate.custom.model import Entry
+from telegen.kubestate.custom.reading import Read, read_entries
+from telegen.kubestate.custom.rights import rights, selected_resources
+from telegen.kubestate.custom.tables import make_resource
+from telegen.metrics.render import renderer
+
+ROLE = "telegen-custom-resources"
+ACCOUNT = {"kind": "ServiceAccount", "name": "telegen", "namespace": "telegen"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command and of its subcommands."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    checking = actions.add_parser("check", help="check a configuration: each problem with line, path, cause and cure")
+    rendering = actions.add_parser("render", help="print the metrics of objects from a file")
+    granting = actions.add_parser("rbac", help="print the ClusterRole with exactly the rights that a configuration needs")
+    for action in (checking, rendering, granting):
+        action.add_argument("file", metavar="FILE", help="CustomResourceStateMetrics configuration, or a ConfigMap with one")
+    for action in (checking, granting):
+        action.add_argument("--against-cluster", action="store_true", help="read the kinds, and for check the objects, of a cluster")
+        action.add_argument("--kubeconfig", default="", metavar="FILE", help="kubeconfig of that cluster (default: as telegen run)")
+    rendering.add_argument("objects", metavar="OBJECTS", help="JSON or YAML: objects, Lists, or a map of GROUP/VERSION/PLURAL to its List")
+    rendering.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
+
+
+def check(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of `telegen custom check`.
+
+    Raises:
+        ConfigError: one line per problem.
+    """
+    read = _read(options.file)
+    yield from (f"warning: {warning}" for warning in read.warnings)
+    families = sum(len(entry.families) for entry in read.entries)
+    if options.against_cluster:
+        yield from _series(read.entries, options.kubeconfig)
+    yield f"{options.file}: valid: {len(read.entries)} entries, {families} families"
+
+
+def _series(entries: tuple[Entry, ...], kubeconfig: str) -> Iterator[str]:
+    """Yield the number of series of each family for the objects of a cluster, and the kinds that it does not serve."""
+    client = connect(kubeconfig)
+    kinds = served_kinds(client, {entry.pattern.group for entry in entries})
+    total = 0
+    for kind, entry in resolve(entries, kinds).items():
+        resource = make_resource(entry, kind)
+        render = renderer((), resource.families, lambda family, error: None)
+        counts: Counter[str] = Counter()
+        objects = 0
+        for obj in objects_of(client, resource.path()):
+            objects += 1
+            counts.update({family.name: text.count("\n") for family, text in zip(resource.families, render(obj))})
+        yield f"{kind.group}/{kind.version} {kind.kind}: {objects} objects, {sum(counts.values())} series"
+        yield from (f"  {family.name}: {counts[family.name]}" for family in resource.families)
+        total += sum(counts.values())
+    yield from (f"{pattern}: the API server does not serve this kind" for pattern in absent(entries, kinds))
+    yield f"{total} series"
+
+
+def role(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of `telegen custom rbac`.
+
+    Raises:
+        ConfigError: the configuration is invalid, or the cluster does not answer.
+    """
+    entries = _read(options.file).entries
+    groups = {entry.pattern.group for entry in entries}
+    served = served_kinds(connect(options.kubeconfig), groups) if options.against_cluster else None
+    resources = selected_resources(entries, served)
+    yield from (f"# {group}/{resource}: {remark}" for (group, resource), remark in resources.items() if remark)
+    api, metadata = "rbac.authorization.k8s.io", {"name": ROLE}
+    documents = [
+        {"apiVersion": f"{api}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rights(resources)},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": ROLE},
+            "subjects": [ACCOUNT],
+        },
+    ]
+    yield yaml.safe_dump_all(documents, sort_keys=False).rstrip()
+
+
+def _read(path: str) -> Read:
+    try:
+        return read_entries(Path(path).read_bytes(), path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error

@@ -1,0 +1,76 @@
+"""Custom resources among the objects of a file: their kinds, and the versions in which an API server would serve them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from telegen.cli.object_reader import Plurals
+from telegen.kubestate.custom.definitions import DEFINITION, defined_kinds
+from telegen.kubestate.custom.kinds import resolve
+from telegen.kubestate.custom.model import Entry, Kind
+from telegen.kubestate.custom.tables import make_resource
+from telegen.kubestate.resource import Resource
+from telegen.metrics.family import Object
+
+
+def custom_resources(
+    entries: Sequence[Entry], objects: Sequence[Object], plurals: Plurals, constant: Mapping[str, str] = {}
+) -> list[Resource]:
+    """Return the resources that entries select among the kinds of objects, in the order of the page.
+
+    Args:
+        constant: labels of every sample.
+    """
+    return [make_resource(entry, kind, constant) for kind, entry in resolve(entries, _kinds(objects, plurals)).items()]
+
+
+def in_served_versions(objects: Sequence[Object]) -> Iterator[Object]:
+    """Yield each object in each version that a definition among the objects serves; others, and definitions, as they are.
+
+    An object that is there in a version already is not converted to it.
+    """
+    served: dict[tuple[str, str], list[str]] = {}
+    for kind in _defined(objects):
+        served.setdefault((kind.group, kind.kind), []).append(kind.version)
+    seen = {_identity(obj) for obj in objects}
+    for obj in objects:
+        group, _, version = str(obj.get("apiVersion")).rpartition("/")
+        versions = served.get((group, str(obj.get("kind"))))
+        if versions is None or version in versions:
+            yield obj
+        for other in versions or ():
+            converted = {**obj, "apiVersion": f"{group}/{other}"}
+            if _identity(converted) not in seen:
+                seen.add(_identity(converted))
+                yield converted
+
+
+def _identity(obj: Object) -> tuple[str, ...]:
+    metadata = obj.get("metadata")
+    names = metadata if isinstance(metadata, dict) else {}
+    return tuple(str(part) for part in (obj.get("apiVersion"), obj.get("kind"), names.get("namespace"), names.get("name")))
+
+
+def _kinds(objects: Iterable[Object], plurals: Plurals) -> set[Kind]:
+    """Return the kinds of objects. The plural is that of a definition or of a map's key, else a guess, which only orders the page."""
+    defined = {(kind.group, kind.version, kind.kind): kind for kind in _defined(objects)}
+    found = set()
+    for obj in objects:
+        api_version, name = str(obj.get("apiVersion")), str(obj.get("kind"))
+        group, _, version = api_version.rpartition("/")
+        plural = plurals.get((api_version, name)) or f"{name.lower()}s"
+        metadata = obj.get("metadata")
+        is_namespaced = isinstance(metadata, dict) and bool(metadata.get("namespace"))
+        found.add((group, version, name, plural, is_namespaced))
+    kinds = {(group, version, name): Kind(group, version, plural, name, scope) for group, version, name, plural, scope in sorted(found)}
+    return set({**kinds, **{key: kind for key, kind in defined.items() if key in kinds}}.values())
+
+
+def _defined(objects: Iterable[Object]) -> Iterator[Kind]:
+    """Yield the served kinds of the definitions among objects; a malformed definition has none."""
+    for obj in objects:
+        if obj.get("kind") == DEFINITION:
+            try:
+                yield from defined_kinds(obj)
+            except (KeyError, TypeError, AttributeError):
+                continue

@@ -1,0 +1,55 @@
+"""Labels of the configuration format: constant ones, those read from a path, and whole maps by a star."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from telegen.kubestate.custom.paths import compile_path
+from telegen.kubestate.custom.values import text_of
+from telegen.metrics.label_keys import sanitize
+
+Labels = dict[str, str]
+AddLabels = Callable[[Any, Labels], None]
+"""Adds the labels that are read from a JSON value; they replace labels of these names."""
+
+Paths = Mapping[str, Sequence[str]]
+"""Label name, or a name with a star, to the path of its value."""
+
+
+def is_star(name: str) -> bool:
+    """Return True for a name that stands for all keys of a map."""
+    return name.startswith("*") or name.endswith("*")
+
+
+def compile_labels(paths: Paths) -> AddLabels | None:
+    """Return the function that adds labels from paths; None without paths.
+
+    Maps come first, so that single labels replace theirs. Of keys that become the same label name, the last one in sorted order
+    counts.
+    """
+    stars = [(name[:-1] if name.endswith("*") else "", compile_path(paths[name])) for name in sorted(paths) if is_star(name)]
+    plain = [(sanitize(name), compile_path(paths[name])) for name in sorted(paths) if not is_star(name)]
+    if not paths:
+        return None
+
+    def add(value: Any, labels: Labels) -> None:
+        for prefix, read in stars:
+            found = read(value)
+            if isinstance(found, dict):
+                for key in sorted(found):
+                    labels[_star_name(prefix + key)] = text_of(found[key])
+        for name, read in plain:
+            found = read(value)
+            if found is not None:
+                labels[name] = found if found.__class__ is str else text_of(found)
+
+    return add
+
+
+@lru_cache(maxsize=4096)
+def _star_name(key: str) -> str:
+    """Return the label name of a key of a map: it must not be empty or begin with a digit."""
+    name = sanitize(key)
+    return name if name and not name[0].isdigit() else f"_{name}"

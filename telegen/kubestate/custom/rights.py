@@ -1,0 +1,52 @@
+"""Rights that entries need: the rules of a ClusterRole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from telegen.kubestate.custom.model import ANY, Entry, Kind
+
+VERBS = ("list", "watch")
+DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
+"""Watched to notice new kinds at once."""
+
+
+def rights(kinds: Iterable[tuple[str, str]]) -> list[dict[str, list[str]]]:
+    """Return the rules for some (group, resource), one per group, and for the definitions."""
+    groups: dict[str, set[str]] = {DEFINITIONS[0]: {DEFINITIONS[1]}}
+    for group, resource in kinds:
+        groups.setdefault(group, set()).add(resource)
+    return [
+        {"apiGroups": [group], "resources": [ANY] if ANY in resources else sorted(resources), "verbs": list(VERBS)}
+        for group, resources in sorted(groups.items())
+    ]
+
+
+def selected_resources(entries: Sequence[Entry], served: Iterable[Kind] | None) -> Mapping[tuple[str, str], str]:
+    """Return each (group, resource) that entries select, with a remark, "" where it is certain.
+
+    Args:
+        served: kinds of a cluster; None to guess resource names from kinds.
+    """
+    if served is not None:
+        return {
+            (kind.group, kind.plural): ""
+            for kind in sorted(served)
+            if any(entry.pattern.matches(kind.group, kind.version, kind.kind) for entry in entries)
+        }
+    found = {}
+    for pattern in (entry.pattern for entry in entries):
+        resource = ANY if pattern.kind == ANY else plural(pattern.kind)
+        remark = "every kind of the group" if pattern.kind == ANY else f"guessed from the kind {pattern.kind}"
+        found[pattern.group, resource] = remark
+    return found
+
+
+def plural(kind: str) -> str:
+    """Return the usual resource name of a kind, as code generators make it."""
+    name = kind.lower()
+    if name.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{name}es"
+    if name.endswith("y") and name[-2:-1] not in ("a", "e", "i", "o", "u"):
+        return f"{name[:-1]}ies"
+    return f"{name}s"

@@ -1,0 +1,123 @@
+"""Types of the configuration format: functions from the value at a family's path to elements, each a sample to be.
+
+Go iterates maps in random order; here the order of the object holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from telegen.kubestate.custom.labels import AddLabels, Labels, compile_labels
+from telegen.kubestate.custom.model import Family
+from telegen.kubestate.custom.paths import compile_path
+from telegen.kubestate.custom.values import number_of
+from telegen.metrics.family import Number
+
+Element = tuple[Labels, Number]
+"""Labels of the element itself, and the number."""
+
+ReadElements = Callable[[Any], list[Element]]
+
+
+def _no_labels(value: Any, labels: Labels) -> None:
+    """Add nothing."""
+
+
+def _element_labels(family: Family) -> AddLabels:
+    return compile_labels(family.element_labels) or _no_labels
+
+
+def compile_gauge(family: Family) -> ReadElements:
+    """Return the reader of a gauge: the number at `value_from` of the value, of each item of a list, or of each entry of a map.
+
+    An entry of a map whose key is the only segment of `value_from` is a number itself.
+    """
+    read, add, zero = compile_path(family.value_from), _element_labels(family), family.nil_is_zero
+    direct = _single_key(family)
+
+    def number(value: Any) -> Number | None:
+        return 0 if value is None and zero else number_of(value)
+
+    def add_element(found: list[Element], value: Any) -> None:
+        result = number(read(value))
+        if result is not None:
+            labels: Labels = {}
+            add(value, labels)
+            found.append((labels, result))
+
+    def read_map(value: dict[str, Any]) -> list[Element]:
+        found = []
+        for key, item in value.items():
+            result = number(item if key == direct else read(item))
+            if result is not None:
+                labels = {family.label_from_key: key} if key and family.label_from_key else {}
+                add(item, labels)
+                # The labels are read from the whole map as well.
+                add(value, labels)
+                found.append((labels, result))
+        return found
+
+    def read_elements(value: Any) -> list[Element]:
+        if value.__class__ is dict:
+            return read_map(value)
+        found: list[Element] = []
+        for item in value if value.__class__ is list else (value,):
+            add_element(found, item)
+        return found
+
+    return read_elements
+
+
+def _single_key(family: Family) -> str | None:
+    """Return the only segment of `value_from`; None if there are more, or none."""
+    only = family.value_from[0] if len(family.value_from) == 1 else ""
+    return only if only and "," not in only else None
+
+
+def compile_stateset(family: Family) -> ReadElements:
+    """Return the reader of a stateset: for the text at `value_from` of the value, or of each item of a list, one sample per state."""
+    read, add, states = compile_path(family.value_from), _element_labels(family), family.states
+
+    def read_elements(value: Any) -> list[Element]:
+        found: list[Element] = []
+        for item in value if isinstance(value, list) else (value,):
+            current = read(item)
+            for state in states if isinstance(current, str) else ():
+                labels = {family.label_name: state}
+                add(item, labels)
+                found.append((labels, int(current == state)))
+        return found
+
+    return read_elements
+
+
+def compile_info(family: Family) -> ReadElements:
+    """Return the reader of an info: 1 for the value, for each item of a list, and for each entry of a map, where it has labels."""
+    add, by_key = _element_labels(family), family.label_from_key
+
+    def read_elements(value: Any) -> list[Element]:
+        found: list[Element] = []
+
+        def add_element(item: Any, labels: Labels) -> None:
+            if item is not None:
+                add(item, labels)
+            if labels:
+                found.append((labels, 1))
+
+        for item in value if isinstance(value, list) else (value,):
+            add_element(item, {})
+        if isinstance(value, dict):
+            for key, item in value.items():
+                add_element(item, {by_key: key} if key and by_key else {})
+        return found
+
+    return read_elements
+
+
+COMPILERS: Mapping[str, Callable[[Family], ReadElements]] = {
+    "gauge": compile_gauge,
+    "stateset": compile_stateset,
+    "info": compile_info,
+}
+"""Compiler by type of a family."""

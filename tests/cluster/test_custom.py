@@ -1,0 +1,224 @@
+"""Custom resources of a real API server: the agent beside kube-state-metrics, with the same files."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from telegen.cli.main import main
+from tests.cluster.control_plane import ADMIN, ControlPlane
+from tests.cluster.custom_resources import definition, install, installed_case, put, uninstall
+from tests.cluster.peer import Peer, peer
+from tests.harness import Agent, get, start_agent
+from tests.kubestate.custom.pages import difference, parse
+from tests.kubestate.parity import repeated
+from tests.process_tree import wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+CASES = sorted(path for path in (Path(__file__).parents[1] / "kubestate" / "custom" / "cases").iterdir())
+CONFIG = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  scope: cluster
+  kube_state:
+    kubeconfig: {kubeconfig}
+    custom_resource_state: {{config_file: {file}, only: true}}
+  cadvisor: {{enabled: false}}
+api: {{backoff_initial: 100ms, backoff_max: 1s}}
+"""
+
+
+def become_alike(agent: Agent, other: Peer, timeout: float = 30) -> None:
+    """Wait until both pages have the same content, each series once on the agent's."""
+    left: list[str] = ["no page"]
+
+    def alike() -> bool:
+        page = agent.page_if_up()
+        left[:] = difference(parse(other.page()), parse(page)) + repeated(page) if page else ["no page"]
+        return not left
+
+    try:
+        wait_for("the same page", alike, timeout, 0.5)
+    except TimeoutError:
+        pytest.fail("\n".join([f"{len(left)} differences", *left[:40]]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_same_page_as_kube_state_metrics(case: Path, control_plane: ControlPlane, tmp_path: Path) -> None:
+    """For the definitions, the objects and the configuration of each case, both programs serve the same families and series."""
+    kubeconfig = control_plane.kubeconfig(tmp_path / "kubeconfig", ADMIN)
+    file = case / "config.yaml"
+    flags = [f"--kubeconfig={kubeconfig}", "--custom-resource-state-only", f"--custom-resource-state-config-file={file}"]
+    with installed_case(control_plane, case), peer(tmp_path / "log", *flags) as other:
+        with start_agent(CONFIG, kubeconfig=kubeconfig, file=file) as agent:
+            agent.wait_ready(30)
+            wait_for("the page of kube-state-metrics", lambda: "# TYPE" in other.page(), 30, 0.2)
+            become_alike(agent, other)
+
+
+GROUP = "churn.example"
+ENTRY = """
+  - groupVersionKind: {{group: churn.example, version: "*", kind: {kind}}}
+    metricNamePrefix: {prefix}
+    labelsFromPath: {{name: [metadata, name], namespace: [metadata, namespace]}}
+    metrics:
+    - {{name: size, help: Size, each: {{type: Gauge, gauge: {{path: [spec, size]}}}}}}
+"""
+
+
+def configuration(**prefixes: str) -> str:
+    """Return a configuration with an entry per kind, each with its prefix."""
+    return "spec:\n  resources:\n" + "".join(ENTRY.format(kind=kind, prefix=prefix).lstrip("\n") for kind, prefix in prefixes.items())
+
+
+class Scrapes:
+    """Scrapes an agent continuously; every page must be whole."""
+
+    def __init__(self, agent: Agent, always: str) -> None:
+        """Begin; `always` is a line that each page must have once."""
+        self._agent, self._always = agent, always
+        self.count = 0
+        self.faults: list[str] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            answer = get(f"{self._agent.url}/metrics", timeout=10)
+            page = answer.body.decode()
+            self.count += 1
+            if answer.status != 200 or page.split("\n").count(self._always) != 1 or repeated(page):
+                self.faults.append(f"{answer.status}: {page[:2000]}")
+            time.sleep(0.02)
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, agent: Agent, always: str) -> Iterator[Scrapes]:
+        """Scrape until the end of the context."""
+        scrapes = cls(agent, always)
+        scrapes._thread.start()
+        try:
+            yield scrapes
+        finally:
+            scrapes._stop.set()
+            scrapes._thread.join(15)
+
+
+def put_sizes(plane: ControlPlane, kind: str, count: int, version: str = "v1") -> None:
+    """Create objects of a kind, with their number as size."""
+    for number in range(count):
+        metadata = {"name": f"n{number}", "namespace": "churn"}
+        obj = {"apiVersion": f"{GROUP}/{version}", "kind": kind, "metadata": metadata, "spec": {"size": number}}
+        put(plane, f"/apis/{GROUP}/{version}/{kind.lower()}s", obj)
+
+
+def series(page: str, family: str) -> int:
+    """Return the number of series of a family."""
+    return len(re.findall(rf"^{family}\{{", page, re.MULTILINE))
+
+
+LABELS = 'customresource_group="churn.example",customresource_kind="{}",customresource_version="v1"'
+
+
+def test_kinds_come_and_go(control_plane: ControlPlane, tmp_path: Path) -> None:
+    """A kind appears, is deleted, returns and gets another version while the agent is scraped: its series follow within seconds, and
+    those of the other kind are on every page exactly once. An absent kind is a line on /readyz and no error."""
+    kubeconfig = control_plane.kubeconfig(tmp_path / "kubeconfig", ADMIN)
+    file = tmp_path / "custom.yaml"
+    file.write_text(configuration(Steady="steady", Fickle="fickle", Ghost="ghost"))
+    names = [f"steadys.{GROUP}", f"fickles.{GROUP}"]
+    try:
+        install(control_plane, [definition(GROUP, "Steady")])
+        put_sizes(control_plane, "Steady", 3)
+        with start_agent(CONFIG, kubeconfig=kubeconfig, file=file) as agent:
+            agent.wait_ready(20)
+            assert "churn.example/* Ghost: the API server does not serve this kind" in agent.page("/readyz")
+            with Scrapes.running(agent, f'steady_size{{{LABELS.format("Steady")},name="n2",namespace="churn"}} 2') as scrapes:
+                for _ in range(2):
+                    install(control_plane, [definition(GROUP, "Fickle")])
+                    put_sizes(control_plane, "Fickle", 4)
+                    agent.wait_page("the kind that was installed", lambda page: series(page, "fickle_size") == 4, 15)
+                    uninstall(control_plane, [f"fickles.{GROUP}"])
+                    agent.wait_page("the end of the kind", lambda page: series(page, "fickle_size") == 0, 3)
+                install(control_plane, [definition(GROUP, "Fickle", ("v1", "v2"))])
+                put_sizes(control_plane, "Fickle", 2, "v2")
+                agent.wait_page("the kind in two versions", lambda page: series(page, "fickle_size") == 4, 15)
+            assert scrapes.count > 50
+            assert not scrapes.faults, scrapes.faults[0]
+    finally:
+        uninstall(control_plane, names)
+
+
+def test_reload(control_plane: ControlPlane, tmp_path: Path) -> None:
+    """A changed entry replaces the series of its kind at once, without a gap and without a list of the other kind; a broken file
+    changes nothing."""
+    kubeconfig = control_plane.kubeconfig(tmp_path / "kubeconfig", ADMIN)
+    file = tmp_path / "custom.yaml"
+    file.write_text(configuration(Steady="steady", Fickle="before"))
+    try:
+        install(control_plane, [definition(GROUP, "Steady"), definition(GROUP, "Fickle")])
+        put_sizes(control_plane, "Steady", 3)
+        put_sizes(control_plane, "Fickle", 3)
+        with start_agent(CONFIG, kubeconfig=kubeconfig, file=file) as agent:
+            agent.wait_ready(20)
+            with Scrapes.running(agent, f'steady_size{{{LABELS.format("Steady")},name="n2",namespace="churn"}} 2') as scrapes:
+                for prefix in ("after", "later"):
+                    file.write_text(configuration(Steady="steady", Fickle=prefix))
+                    agent.wait_page("the changed entry", lambda page: series(page, f"{prefix}_size") == 3, 10)
+                    assert series(agent.page(), "before_size") == 0
+                file.write_text("spec: {resources: [{}]}")
+                wait_for("the refusal", lambda: "reload failed: " in agent.log.read_text(), 10)
+                assert series(agent.page(), "later_size") == 3
+                file.write_text(configuration(Steady="steady"))
+                agent.wait_page("the end of the entry", lambda page: series(page, "later_size") == 0, 10)
+            assert not scrapes.faults, scrapes.faults[0]
+            counted = r'telegen_api_lists_total\{by="\w+",store="customresources/churn.example/v1,(\w+)"\} (\S+)'
+            lists = re.findall(counted, agent.page("/telemetry"))
+            assert dict(lists) == {"steadys": "1.0", "fickles": "3.0"}
+    finally:
+        uninstall(control_plane, [f"steadys.{GROUP}", f"fickles.{GROUP}"])
+
+
+def test_rights(control_plane: ControlPlane, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the ClusterRole of `telegen custom rbac` every kind is served. Without the rules of half of the kinds the others are, and
+    each refused kind is a metric and a line on /readyz."""
+    kubeconfig = control_plane.kubeconfig(tmp_path / "admin", ADMIN)
+    file = tmp_path / "custom.yaml"
+    kinds = ("Alpha", "Beta", "Gamma", "Delta")
+    file.write_text(configuration(**{kind: kind.lower() for kind in kinds}))
+    names = [f"{kind.lower()}s.{GROUP}" for kind in kinds]
+    try:
+        install(control_plane, [definition(GROUP, kind) for kind in kinds])
+        for kind in kinds:
+            put_sizes(control_plane, kind, 2)
+        assert main(["custom", "rbac", str(file), "--against-cluster", "--kubeconfig", str(kubeconfig)]) == 0
+        role, binding = yaml.safe_load_all(capsys.readouterr().out)
+        control_plane.agent_token()
+        control_plane.apply([role, binding])
+        try:
+            token = control_plane.kubeconfig(tmp_path / "agent", control_plane.agent_token())
+            with start_agent(CONFIG, kubeconfig=token, file=file) as agent:
+                agent.wait_ready(20)
+                assert all(series(agent.page(), f"{kind.lower()}_size") == 2 for kind in kinds)
+            rules = [{**rule, "resources": [one for one in rule["resources"] if one not in ("alphas", "gammas")]} for rule in role["rules"]]
+            control_plane.patch(role, {"rules": rules})
+            with start_agent(CONFIG, kubeconfig=token, file=file) as agent:
+                agent.wait_ready(20)
+                page, ready, own = agent.page(), agent.page("/readyz"), agent.page("/telemetry")
+                for kind, refused in zip(kinds, itertools.cycle((True, False))):
+                    assert series(page, f"{kind.lower()}_size") == (0 if refused else 2)
+                    assert (f"{kind.lower()}s: 403 Forbidden: no right to list" in ready) == refused
+                    assert (f'telegen_customresource_forbidden{{group="{GROUP}",resource="{kind.lower()}s"}} 1.0' in own) == refused
+        finally:
+            control_plane.delete(binding)
+            control_plane.delete(role)
+    finally:
+        uninstall(control_plane, names)
