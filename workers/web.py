@@ -27,6 +27,7 @@ from telegen.cadvisor.root_checks import wrong_roots
 from telegen.config import Config
 from telegen.kubemetrics.app import Closed, by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.readiness import View
+from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubemetrics.web_security import AccessControl, WebSecurity
@@ -206,6 +207,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         view = make_view(shared)
         registry = reading_registry(shared.heartbeats, shared.rows, _served_shards(shared), shared.uid.read)
         registry.register(StoreAges(view))
+        registry.register(SignalInfo(shared.config.kube_metrics.signal_metadata))
         security = WebSecurity(shared.web_file, shared.reviews)
         app = make_app(view, registry, telemetry, AccessControl(security, telemetry))
         if self._second_port is None:

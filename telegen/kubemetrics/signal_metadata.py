@@ -95,6 +95,7 @@ SIGNALS: Mapping[str, Signal] = {
     "container_sockets": _container("Open sockets", "Process Utilization"),
     "container_threads": _container("Threads", "Process Utilization"),
     "container_ulimits": _container("Limits of processes", "Process Utilization"),
+    "cadvisor": Signal(MACHINE, "Versions", CADVISOR, PROCFS, "Versions of the kernel and the operating system of the node"),
     "machine": Signal(MACHINE, "Hardware", CADVISOR, PROCFS, "Hardware of the node from procfs and sysfs"),
 }
 """Metadata by prefix. The longest prefix that ends at a `_`, or at the end of the name, counts."""

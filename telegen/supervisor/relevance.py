@@ -32,7 +32,8 @@ def relevant(kind: str, config: Config) -> Config:
     """
     kube = config.kube_metrics
     if kind == "web":
-        pages = replace(_without_push(kube), cadvisor=_roots(kube.cadvisor), election=Election(), kube_state=KubeState())
+        roots, metadata = _roots(kube.cadvisor), kube.signal_metadata
+        pages = replace(_without_push(kube), signal_metadata=metadata, cadvisor=roots, election=Election(), kube_state=KubeState())
         return replace(config, log=Log(), api=Api(), kube_metrics=pages)
     if kind == "push":
         return replace(config, log=Log(), api=Api(), web=Web(), supervisor=Supervising(), kube_metrics=_pushed(kube))

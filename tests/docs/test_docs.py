@@ -13,6 +13,7 @@ from telegen.config import load, not_effective
 from telegen.config.flags import FLAGS, Flag
 from telegen.config.settings import settings
 from telegen.kubemetrics.push_telemetry import PushTelemetry
+from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.checks import selection_problems
@@ -24,7 +25,7 @@ _OWN = re.compile(r"\btelegen_[a-z_]+")
 
 def own_metrics() -> set[str]:
     """Names of the agent's own metrics, from the code that makes them."""
-    files = (Path(str(made.__code__.co_filename)) for made in (Telemetry.__init__, StoreAges.__init__, PushTelemetry.__init__))
+    files = (Path(str(made.__code__.co_filename)) for made in (Telemetry.__init__, StoreAges.__init__, PushTelemetry.__init__, SignalInfo.__init__))
     return {name for file in files for name in _OWN.findall(file.read_text())}
 
 
