@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from telegen.kubemetrics.push_telemetry import PushTelemetry
 from telegen.otlp.outcome import Accepted, Outcome, Refused, Retry
+from telegen.process.os_process import trim_memory
 
 LOG_INTERVAL = 60.0
 """Seconds between two log lines about failures."""
@@ -79,5 +80,6 @@ class PushEvents:
         self._telemetry.oldest.set(oldest)
 
     def completed(self, at: float) -> None:
-        """Note a push that was sent whole."""
+        """Note a push that was sent whole, and return the memory of its requests."""
         self._telemetry.last_success.set(at)
+        trim_memory()

@@ -9,7 +9,6 @@ from contextlib import closing
 from email.utils import parsedate_to_datetime
 
 import urllib3
-from google.protobuf.message import DecodeError
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -94,11 +93,9 @@ class HttpClient:
     def _outcome(self, response: urllib3.BaseHTTPResponse, body: bytes) -> Outcome:
         status = response.status
         if 200 <= status < 300:
-            try:
-                return accepted(body)
-            except DecodeError:
-                # The receiver has taken the request; sending it again could double it.
-                return Refused("answer", f"{status} with an answer that is not OTLP; is this the URL of an OTLP receiver?")
+            # Without an answer of OTLP the request may have been taken: sending it again could double it.
+            unknown = Refused("answer", f"{status} with an answer that is not OTLP; is this the URL of an OTLP receiver?")
+            return accepted(body) or unknown
         message = f"{status} {response.reason or ''}: {status_message(body)}".rstrip(": ")
         if status in RETRYABLE:
             return Retry(str(status), message, retry_after(response.headers.get("Retry-After", "")))

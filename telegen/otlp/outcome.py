@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-
 from telegen.otlp.wire import fields
 
 RETRYABLE = frozenset((429, 502, 503, 504))
@@ -57,14 +55,20 @@ class Refused:
 Outcome = Union[Accepted, Retry, Refused]
 
 
-def accepted(body: bytes) -> Accepted:
-    """Read the body of a success: an Export...ServiceResponse, empty from some receivers.
+def accepted(body: bytes) -> Accepted | None:
+    """Read the body of a success, an Export...ServiceResponse, empty from some receivers; None if it is no such message."""
+    # An empty partial_success, which collectors send, means that all was accepted.
+    if body in (b"", b"\x0a\x00"):
+        return Accepted()
+    # PERF: imported for an answer that says more: protobuf takes 3 MB.
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
-    Raises:
-        DecodeError: it is no such message.
-    """
-    # The answer for logs has the same form. An empty partial_success, which collectors send, means that all was accepted.
-    partial = ExportMetricsServiceResponse.FromString(body).partial_success
+    try:
+        # The answer for logs has the same form.
+        partial = ExportMetricsServiceResponse.FromString(body).partial_success
+    except DecodeError:
+        return None
     return Accepted(partial.rejected_data_points, readable(partial.error_message.encode()))
 
 

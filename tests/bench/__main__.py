@@ -1,5 +1,5 @@
 """`make bench PODS=10000`: start the agent against the simulated API server, measure, print a table, write
-build/bench.json. CONTAINERS=200 measures the sampler instead (see `containers`)."""
+build/bench.json. CONTAINERS=200 measures the sampler instead (see `containers`), PUSH=10000 the push (see `push`)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tests.bench.containers import main as measure_containers
 from tests.bench.load import measure_load
 from tests.bench.machine import measure_machine
 from tests.bench.peer import measure_peer
+from tests.bench.push import BARS as PUSH_BARS
+from tests.bench.push import measure_push
 from tests.bench.rendering import rendering_table
 from tests.harness import agent, drain, get, is_ready, post, simulated
 from tests.process_tree import Tree, wait_for
@@ -33,6 +35,7 @@ BARS = {
     "rest_pss_mb": ("<=", 90),
     "rest_cpu_percent": ("<=", 1),
     "waiting_pss_mb": ("<=", 65),
+    **PUSH_BARS,
 }
 """Limits for 10,000 pods; of `rest_*` for 100 pods, of `waiting_*` for an agent of a DaemonSet that holds no Lease (see `load`)."""
 
@@ -188,7 +191,12 @@ def main() -> int:
     parser.add_argument("--load", type=float, default=120, help="seconds for which requests to the API server are counted")
     parser.add_argument("--peer", action="store_true", help="measure kube-state-metrics beside it, as `make cluster-tools` builds it")
     parser.add_argument("--containers", type=int, help="measure the sampler on so many containers instead")
+    parser.add_argument("--push", type=int, help="measure the push on so many pods instead")
     options = parser.parse_args()
+    if options.push:
+        figures = measure_push(options.push)
+        print(table(figures))
+        return 0
     if options.containers:
         return measure_containers(options.containers)
     figures = run(options)

@@ -25,7 +25,8 @@ _OWN = re.compile(r"\btelegen_[a-z_]+")
 
 def own_metrics() -> set[str]:
     """Names of the agent's own metrics, from the code that makes them."""
-    files = (Path(str(made.__code__.co_filename)) for made in (Telemetry.__init__, StoreAges.__init__, PushTelemetry.__init__, SignalInfo.__init__))
+    makers = (Telemetry.__init__, StoreAges.__init__, PushTelemetry.__init__, SignalInfo.__init__)
+    files = (Path(str(made.__code__.co_filename)) for made in makers)
     return {name for file in files for name in _OWN.findall(file.read_text())}
 
 
