@@ -99,6 +99,7 @@ class Shared:
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
         statuses: sync status of the stores of each watch worker, by its name.
+        root_problems: what is wrong with the paths of the node's file systems, by the sampler, one line each.
         web_file: content of the web configuration file, `telegen.config.web_file.WebFile` as MessagePack.
         reviews: questions about tokens, for the process that reviews them; None without `web.auth`.
         custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
@@ -122,6 +123,7 @@ class Shared:
     uid: SharedText
     statuses: Mapping[str, StoreStatuses]
     web_file: SharedDocument
+    root_problems: SharedDocument
     reviews: ReviewQueue | None
     custom: SharedDocument
     notes: Mapping[str, SharedDocument]
@@ -158,6 +160,7 @@ class Worker:
         self.install_signals()
         self.beat()
         try:
+            self.prepare(parent)
             self.telemetry = self.make_telemetry()
             self.run()
         except BootFailure as error:
@@ -174,6 +177,13 @@ class Worker:
         for other in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(other, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    def prepare(self, parent: int) -> None:
+        """Prepare the process before it opens its own files.
+
+        Args:
+            parent: pid of the supervisor.
+        """
 
     def make_telemetry(self) -> Telemetry:
         """Make the metrics of this process."""

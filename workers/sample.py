@@ -14,6 +14,7 @@ from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.identity.labels import namespace_filter
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import enabled_collectors
+from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.metrics.render import OnError
 from telegen.metrics.store import MetricsStore
@@ -52,6 +53,7 @@ class SampleWorker(Worker):
         )
         sampler = Sampler(node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings))
         alarms = OomEvents()
+        self._roots, self._wrong_roots = roots, [""]
         threads = NameThreads(self, self._names)
         self._wait_for_names(threads)
         gc.disable()
@@ -101,6 +103,7 @@ class SampleWorker(Worker):
     def _pass(self, sampler: Sampler) -> None:
         """Read everything and publish what has changed."""
         started = time.perf_counter()
+        self._check_roots()
         sampler.sample()
         now = time.time()
         for store in self._stores:
@@ -118,6 +121,13 @@ class SampleWorker(Worker):
         self.telemetry.unnamed.set(self._names.unknown)
         self.telemetry.sample_seconds.set(time.perf_counter() - started)
         self.beat()
+
+    def _check_roots(self) -> None:
+        """Publish what is wrong with the paths of the node's file systems, for /readyz."""
+        wrong = wrong_roots(self._roots)
+        if wrong != self._wrong_roots:
+            self.shared.root_problems.write("\n".join(wrong).encode("utf-8", "replace"))
+            self._wrong_roots = wrong
 
     def _counter(self, store: str) -> OnError:
         def count(family: str, error: Exception) -> None:

@@ -22,8 +22,6 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import ThreadWorker
 
-from telegen.cadvisor.node import Roots
-from telegen.cadvisor.root_checks import wrong_roots
 from telegen.config import Config
 from telegen.kubemetrics.app import Closed, by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.readiness import View
@@ -35,6 +33,7 @@ from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
 from telegen.shm.reader import ArenaReader
 from workers._base import Shared, Worker
+from workers._web_confinement import confine_arbiter, protect_heartbeats
 
 KUBESTATE = "/kubestate"
 CADVISOR = "/cadvisor"
@@ -56,6 +55,10 @@ class WebWorker(Worker):
     def install_signals(self) -> None:
         """Leave all signals but SIGCHLD to gunicorn."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    def prepare(self, parent: int) -> None:
+        """Give up root, files and the right to write shared memory."""
+        confine_arbiter(self.shared, parent, self.death_signal)
 
     def make_telemetry(self) -> Telemetry:
         """Make the arbiter's metrics; each process below it makes its own."""
@@ -183,6 +186,9 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "workers": web_processes(self._shared)(),
             "threads": web.threads,
             "worker_class": _Worker,
+            # Gunicorn's own defaults are those of the supervisor, who imported it.
+            "user": os.geteuid(),
+            "group": os.getegid(),
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
             "graceful_timeout": max(1, round(supervisor.grace_period) - 1),
             "keepalive": max(1, round(web.idle_timeout)),
@@ -217,6 +223,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
     def _settle(self, arbiter: Any, worker: Any) -> None:
         """Set name, log and parent-death signal of a new process."""
         end_at_term()
+        protect_heartbeats(self._shared)
         self._process = f"web-{worker.number}"
         # A request under way is finished: the next arbiter's workers take the rest from the queue of the socket.
         die_with_parent(worker.ppid, signal.SIGTERM)
@@ -278,13 +285,12 @@ def _pending_reason(shared: Shared) -> Callable[[], str]:
 
 def _problems(shared: Shared) -> Callable[[], list[str]]:
     """Return a function that gives the problems of Leases and of the paths of the node's file systems."""
-    settings = shared.config.kube_metrics.cadvisor
-    roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
     samples = any(assignment.kind == "sample" for assignment in shared.assignments)
 
     def problems() -> list[str]:
         lease_problem = shared.lease_problem.read() if shared.group else ""
-        return ([lease_problem] if lease_problem else []) + (wrong_roots(roots) if samples else [])
+        root_problems = shared.root_problems.read()[1].decode().splitlines() if samples else []
+        return [*([lease_problem] if lease_problem else []), *root_problems]
 
     return problems
 

@@ -64,6 +64,8 @@ def read_certificates(path: Path) -> str:
 
 def authorization(value: str, origin: str) -> dict[str, str]:
     """The Authorization header, if its value may stand in a header; the error does not contain it."""
+    if value.strip() == "Bearer":
+        raise NoCredentials(f"{origin}: the token is empty")
     if not _HEADER_VALUE.fullmatch(value):
         raise NoCredentials(f"{origin}: the token contains a line break or other characters that a token cannot have")
     return {"Authorization": value}

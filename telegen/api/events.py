@@ -7,7 +7,7 @@ from typing import Any
 
 from telegen.api import salvage
 from telegen.api.collection import Collection
-from telegen.api.decoding import CHANGES, FAILURES, event_decoder, list_decoder, peek
+from telegen.api.decoding import CHANGES, FAILURES, event_decoder, list_decoder, peek, without_last_applied
 from telegen.api.errors import ApiError, ProtocolError, api_error
 from telegen.api.protocols import Event, ReflectorObserver
 from telegen.api.representation import REPRESENTATIONS, Object, Rows
@@ -50,9 +50,9 @@ class EventReader:
             elif kind not in CHANGES:
                 self._observer.failed("unknown_event", f"ignored an event of type {kind!r}", 0.0)
             elif self._is_table:
-                yield from ((kind, row) for row in self._rows.objects(obj) if self._is_ours(row))
+                yield from ((kind, without_last_applied(row)) for row in self._rows.objects(obj) if self._is_ours(row))
             elif self._is_object(obj):
-                yield kind, obj
+                yield kind, without_last_applied(obj)
 
     def _salvage_event(self, line: bytes, reason: Exception) -> tuple[str, Any]:
         """Decode an event that the fast decoder refuses.
@@ -99,7 +99,7 @@ class EventReader:
             ProtocolError: a row of a Table is malformed.
         """
         found = list(self._rows.objects(page) if self._is_table else page.get("items") or ())
-        return [obj for obj in found[:most] if self._is_ours(obj)], len(found)
+        return [without_last_applied(obj) for obj in found[:most] if self._is_ours(obj)], len(found)
 
     def metadata(self, obj: Any) -> dict[str, Any]:
         """The metadata of a bookmark. In a watch of Tables, it is that of the one row.

@@ -137,14 +137,14 @@ class Sampler:
                 context.begin_pass()
                 for run in self._per_cgroup:
                     run.visit(context, values)
-        has_ended = self._end_missing(contexts)
+        self._end_missing(contexts)
         # Without a mount nothing is read, so no read would report an error.
         node.failed = node.failed or not node.mounts
         # Last, since self_metrics reports node.failed of this pass.
         self._root.begin_pass()
         for run in self._per_node:
             run.visit(self._root, ())
-        node.files.sweep(has_ended)
+        node.files.sweep()
         node.passes += 1
 
     def close(self) -> None:
@@ -152,8 +152,8 @@ class Sampler:
         self._contexts = {}
         self._node.files.close()
 
-    def _end_missing(self, contexts: dict[str, Context]) -> bool:
-        """Replace the contexts of the last pass; return True if a cgroup has ended."""
+    def _end_missing(self, contexts: dict[str, Context]) -> None:
+        """Replace the contexts of the last pass."""
         ended = self._contexts.keys() - contexts.keys()
         for id in ended:
             for run in self._per_cgroup:
@@ -161,7 +161,6 @@ class Sampler:
         self._contexts = contexts
         for run in self._per_cgroup:
             run.expire(contexts.keys(), self._node.now)
-        return bool(ended)
 
 
 class _CollectorRun:

@@ -57,7 +57,8 @@ class ObjectRenderer:
         """Render an object, or count it as unknown if its kind is not among the resources."""
         tables = self._tables.get((str(obj.get("apiVersion")), str(obj.get("kind"))))
         if tables is None:
-            self.unknown[f"{obj.get('apiVersion')} {obj.get('kind')}"] += 1
+            kind = " ".join(str(obj[key]) for key in ("apiVersion", "kind") if obj.get(key))
+            self.unknown[kind or "objects without a kind"] += 1
             return
         for table in tables:
             for column, text in zip(table.columns, table.render(obj)):

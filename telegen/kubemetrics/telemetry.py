@@ -6,20 +6,18 @@ a restart neither loses counters nor adds files. Heartbeats and memory of the pr
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from telegen import __version__
-from telegen.kubemetrics.value_files import ValueFile
+from telegen.kubemetrics.value_files import ValueFile, value_files
 from telegen.shm.heartbeats import Heartbeats
 
 Mode = Literal["livemostrecent", "livesum", "livemin"]
@@ -140,12 +138,9 @@ def forget(process: str) -> None:
 class _Values(Collector):
     """Reads the value files. Files that were just created are empty, files that were just dropped are missing: both are skipped."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
     def collect(self) -> Iterable[Metric]:
         """Read and aggregate all files."""
-        files = [str(file) for file in self._folder.glob("*.db") if _size(file)]
+        files = [str(file) for file in value_files() if _size(file)]
         families: list[Metric] = list(MultiProcessCollector.merge(files, accumulate=True))  # type: ignore[no-untyped-call]
         for family in families:
             # A value file cannot drop a series: NaN marks the ones that have ended, and `time() - NaN` would not be empty.
@@ -202,18 +197,9 @@ class _Processes(Collector):
                 # The worker is not running: another agent serves its shard.
                 continue
             age.add_metric([worker], self._board.age(row))
-            resident = _resident(self._board.pid(row))
-            if resident is not None:
-                memory.add_metric([worker], resident)
+            if self._board.memory(row):
+                memory.add_metric([worker], self._board.memory(row))
         return [build, age, memory, *(family for family in (held, cluster) if family.samples)]
-
-
-def _resident(pid: int) -> float | None:
-    """Return the resident bytes of a process, None if it does not run."""
-    try:
-        return float(psutil.Process(pid).memory_info().rss) if pid else None
-    except psutil.Error:
-        return None
 
 
 def reading_registry(
@@ -228,6 +214,6 @@ def reading_registry(
         uid: returns the UID of the cluster, "" before it is known.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Values(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])))
+    registry.register(_Values())
     registry.register(_Processes(board, rows, shards, uid))
     return registry

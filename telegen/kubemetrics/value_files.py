@@ -13,6 +13,7 @@ import os
 import shutil
 import struct
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ _ENTRY = 32
 """Bytes of an entry besides its key: length, padding, value and time."""
 _PREFIX = "telegen-telemetry-"
 _LOCK = "lock"
+_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable of prometheus_client with the path of the folder."""
+WEB = "web"
+"""Folder in the folder, for the files of web processes."""
 
 log = logging.getLogger("telegen.telemetry")
 
@@ -50,8 +55,27 @@ def make_folder() -> str:
         folder = ""
         log.warning("%s: %s: the agent's own metrics are stored in %s", _SHM, error.strerror, tempfile.gettempdir())
     folder = folder or _make_folder_in(Path(tempfile.gettempdir()))
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    os.environ[_VARIABLE] = folder
     return folder
+
+
+def use_web_folder() -> str:
+    """Write the value files of this process and its children to a folder of their own from now on; return its path.
+
+    Web processes run as another user, who must not write where other processes open files.
+    """
+    folder = os.path.join(os.environ[_VARIABLE], WEB)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    os.environ[_VARIABLE] = folder
+    return folder
+
+
+def value_files() -> Iterator[Path]:
+    """Yield the value files of all processes."""
+    folder = Path(os.environ[_VARIABLE])
+    base = folder.parent if folder.name == WEB else folder
+    yield from base.glob("*.db")
+    yield from (base / WEB).glob("*.db")
 
 
 def _make_folder_in(base: Path) -> str:

@@ -10,12 +10,14 @@ from telegen.shm.region import Region
 _ROW = 64
 _BEAT = struct.Struct("<Q")
 _PID = struct.Struct("<Q")
+_MEMORY = 16
 
 
 class Heartbeats(Region):
-    """Rows of (pid, last beat), inherited over fork. Each row is written by its own process alone.
+    """Rows of (pid, last beat, memory), inherited over fork. Beats are written by the process itself, the rest by the supervisor.
 
-    A row is 64 bytes: the pid, then the beat in nanoseconds of CLOCK_MONOTONIC, which all processes share; 0 before the first.
+    A row is 64 bytes: the pid; the beat in nanoseconds of CLOCK_MONOTONIC, which all processes share, 0 before the first; the
+    resident bytes, 0 if unknown.
     """
 
     def __init__(self, rows: int) -> None:
@@ -33,10 +35,19 @@ class Heartbeats(Region):
     def leave(self, row: int) -> None:
         """Note that the process has ended; the time of its last beat stays."""
         self._put(row, 0, _PID.pack(0))
+        self.note_memory(row, 0)
+
+    def note_memory(self, row: int, resident: int) -> None:
+        """Set the resident bytes of the row's process."""
+        self._put(row, _MEMORY, _PID.pack(resident))
+
+    def memory(self, row: int) -> int:
+        """Resident bytes of the row's process a second ago; 0 if it does not run."""
+        return int(_PID.unpack_from(self._memory, row * _ROW + _MEMORY)[0])
 
     def clear(self, row: int) -> None:
         """Empty a row whose process is no longer wanted."""
-        self._put(row, 0, bytes(16))
+        self._put(row, 0, bytes(24))
 
     def pid(self, row: int) -> int:
         """Pid of the row's process, 0 for none."""

@@ -28,7 +28,7 @@ from typing import Union
 
 import msgspec
 
-from telegen.shm.region import create_memory_file, protected
+from telegen.shm.region import create_memory_file, readable_mapping
 
 MAGIC = b"TELEGEN\x01"
 FLOOR = slice(8, 16)
@@ -114,8 +114,10 @@ class Arena:
         self.memory.madvise(mmap.MADV_REMOVE, mmap.PAGESIZE, len(self.memory) - mmap.PAGESIZE)
 
     def protect(self) -> None:
-        """Let this process and its children only read the arena from now on (see `telegen.shm.region.protected`)."""
-        self.memory, self.fd = protected(self.fd, self.memory), -1
+        """Let this process and its children only read the arena from now on (see `telegen.shm.region`)."""
+        readable = readable_mapping(self.fd, len(self.memory))
+        self.close()
+        self.memory, self.fd = readable, -1
 
     def close(self) -> None:
         """Unmap and close; the kernel frees the memory when the last process has closed it."""

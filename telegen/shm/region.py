@@ -19,9 +19,18 @@ class Region:
         Raises:
             OSError: the system has no memory or no file descriptors left.
         """
-        self._fd = create_memory_file(f"telegen-{name}")
+        self._fd = create_memory_file(f"telegen_{name}")
         os.ftruncate(self._fd, size)
         self._memory = mmap.mmap(self._fd, size)
+        self._readable: mmap.mmap | None = None
+
+    def prepare_protection(self) -> None:
+        """Make the mapping that `protect` changes to, for a process that gives up the right to open the memory before.
+
+        Raises:
+            OSError: /proc is not mounted.
+        """
+        self._readable = readable_mapping(self._fd, len(self._memory))
 
     def protect(self) -> None:
         """Let this process and its children only read the region from now on; there is no way back.
@@ -29,8 +38,12 @@ class Region:
         Raises:
             OSError: /proc is not mounted.
         """
-        self._memory = protected(self._fd, self._memory)
-        self._fd = -1
+        if self._readable is None:
+            self.prepare_protection()
+        assert self._readable is not None
+        self._memory.close()
+        os.close(self._fd)
+        self._memory, self._fd = self._readable, -1
 
     def close(self) -> None:
         """Unmap and close; the kernel frees the memory when the last process has closed it."""
@@ -39,10 +52,10 @@ class Region:
             os.close(self._fd)
 
 
-def protected(descriptor: int, memory: mmap.mmap) -> mmap.mmap:
-    """Replace a writable mapping of a memory file by a read-only one, and close the descriptor.
+def readable_mapping(descriptor: int, size: int) -> mmap.mmap:
+    """Map a memory file read-only.
 
-    The new mapping cannot be made writable, because it belongs to a descriptor that was opened for reading. F_SEAL_FUTURE_WRITE would
+    The mapping cannot be made writable, because it belongs to a descriptor that was opened for reading. F_SEAL_FUTURE_WRITE would
     have the same effect, but forbids the holes that writers punch (fallocate(2) fails with EPERM).
 
     Raises:
@@ -54,15 +67,13 @@ def protected(descriptor: int, memory: mmap.mmap) -> mmap.mmap:
         # The mmap module keeps a duplicate of the descriptor, with the lowest free number: through /proc it could be opened for writing.
         duplicate = os.dup(null)
         os.close(duplicate)
-        replacement = mmap.mmap(readable, len(memory), prot=mmap.PROT_READ)
+        mapping = mmap.mmap(readable, size, prot=mmap.PROT_READ)
         if os.path.sameopenfile(duplicate, readable):
             os.dup2(null, duplicate, inheritable=False)
     finally:
         os.close(readable)
         os.close(null)
-    memory.close()
-    os.close(descriptor)
-    return replacement
+    return mapping
 
 
 def create_memory_file(name: str) -> int:

@@ -13,7 +13,16 @@ from msgspec.structs import replace
 
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry, forget
-from telegen.process.os_process import Exit, describe, end_at_term, ended, hold_term, kill, offer_to_oom_killer
+from telegen.process.os_process import (
+    Exit,
+    describe,
+    end_at_term,
+    ended,
+    hold_term,
+    kill,
+    offer_to_oom_killer,
+    resident_bytes,
+)
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.plan import Plan
 from telegen.supervisor.relevance import relevant
@@ -210,6 +219,13 @@ class Children:
             log.exception("%s: the process crashed outside its worker; the supervisor restarts it", assignment.name)
         finally:
             exit_now(code)
+
+    def note_memory(self) -> None:
+        """Write the resident memory of every process into its row: web processes may not read it themselves."""
+        pids = {"supervisor": os.getpid(), **{name: child.pid for name, child in self._children.items()}}
+        for name, pid in pids.items():
+            if pid:
+                self._inherited.heartbeats.note_memory(self._inherited.row(name), resident_bytes(pid))
 
     # --- end
 

@@ -25,6 +25,8 @@ CUSTOM_BYTES = 16 << 20
 """Maximum of bytes of the configuration of custom resources as JSON."""
 WEB_FILE_BYTES = 2 << 20
 """Maximum of bytes of the content of the web configuration's files."""
+ROOT_PROBLEMS_BYTES = 64 << 10
+"""Maximum of bytes of the problems of the paths of the node."""
 NOTES_BYTES = 256 << 10
 """Maximum of bytes of one worker's lines for the status page."""
 
@@ -42,6 +44,7 @@ class Inherited:
         uid: UID of the cluster, once it is known.
         custom: the configuration of custom resources in force.
         web_file: content of the web configuration file.
+        root_problems: what is wrong with the paths of the node's file systems, one line each.
         listeners: the listening sockets by setting.
     """
 
@@ -56,6 +59,7 @@ class Inherited:
         self.log = SharedText()
         self.lifeline = Lifeline()
         self.web_file = SharedDocument("web-file", WEB_FILE_BYTES)
+        self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
         self._notes: dict[str, SharedDocument] = {}
@@ -112,7 +116,7 @@ class Inherited:
         """Close in a worker's process what only others use: a worker that a reload keeps would hold an old port or the memory of an
         old arena."""
         self.lifeline.leave()
-        if assignment.kind != "custom":
+        if assignment.kind not in ("custom", "web"):
             self.custom.close()
         if assignment.kind not in READERS:
             self.keep_arenas([assignment.name])
@@ -158,6 +162,7 @@ class Inherited:
             shard=self.shard,
             uid=self.uid,
             web_file=self.web_file,
+            root_problems=self.root_problems,
             reviews=self._reviews if plan.reviews_tokens else None,
             statuses=self._statuses,
             group=plan.group,

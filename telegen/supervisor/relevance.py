@@ -32,8 +32,9 @@ def relevant(kind: str, config: Config) -> Config:
     """
     kube = config.kube_metrics
     if kind == "web":
-        roots, metadata = _roots(kube.cadvisor), kube.signal_metadata
-        pages = replace(_without_push(kube), signal_metadata=metadata, cadvisor=roots, election=Election(), kube_state=KubeState())
+        pages = replace(
+            _without_push(kube), signal_metadata=kube.signal_metadata, cadvisor=Cadvisor(), election=Election(), kube_state=KubeState()
+        )
         return replace(config, log=Log(), api=Api(), kube_metrics=pages)
     if kind == "push":
         return replace(config, log=Log(), api=Api(), web=Web(), supervisor=Supervising(), kube_metrics=_pushed(kube))
@@ -49,12 +50,6 @@ def relevant(kind: str, config: Config) -> Config:
             state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
-
-
-def _roots(cadvisor: Cadvisor) -> Cadvisor:
-    """The paths of the node's file systems, which /readyz checks."""
-    names = ("cgroup_root", "proc_root", "sys_root", "root")
-    return replace(Cadvisor(), **{name: getattr(cadvisor, name) for name in names})
 
 
 def _pushed(kube: KubeMetrics) -> KubeMetrics:

@@ -129,6 +129,7 @@ class Supervisor:
         self._children.spawn_due()
         self._reload_if_due()
         self._web_files.follow()
+        self._children.note_memory()
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:

@@ -131,6 +131,15 @@ def test_unknown_kinds_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture
     assert complaints == "telegen: skipped 3 of v1 Gopher: the kind is not supported or not among the resources\n"
 
 
+def test_kinds_that_are_incomplete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The count of skipped objects names what they have; an error event of a watch is skipped like them."""
+    path = tmp_path / "objects"
+    path.write_text('{"type": "ERROR", "object": {"kind": "Status"}} {"metadata": {"name": "a"}, "kind": null, "spec": {}, "items": 5}')
+    status, _, complaints = render(capsys, path)
+    assert status == 0
+    assert [line.split(":")[1] for line in complaints.splitlines()] == [" skipped 1 of Status", " skipped 1 of objects without a kind"]
+
+
 def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--resources, --openmetrics and --config have the same effect as in the agent."""
     path, config = tmp_path / "objects", tmp_path / "config.yaml"

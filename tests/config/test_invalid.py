@@ -34,7 +34,7 @@ def test_invalid_file(path: Path) -> None:
     lines = error.splitlines()
     assert len(lines) <= 101 and max(map(len, lines)) < 2500
     assert all(line.isprintable() for line in lines)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_pipe_device_and_folder(tmp_path: Path) -> None:
