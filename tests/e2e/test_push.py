@@ -16,7 +16,7 @@ kube_metrics:
   listen_address: 127.0.0.1:{port}
   kube_state: {{apiserver: "{url}", resources: [pods, nodes]}}
   cadvisor: {{enabled: false}}
-  streaming: {{enabled: true, interval: 1s, queue_size: 3}}
+  streaming: {{enabled: true, interval: 1s, queue_size: 3, batch_size: 1000}}
   otlp: {{endpoint: "{receiver}", timeout: 1s}}
   signal_metadata: {{enabled: {metadata}}}
 supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
