@@ -8,6 +8,7 @@ from workers._base import Worker
 from workers.cluster_uid import IdentifyWorker
 from workers.custom import CustomWorker
 from workers.elect import ElectWorker
+from workers.events import EventsWorker
 from workers.push import PushWorker
 from workers.review import ReviewWorker
 from workers.sample import SampleWorker
@@ -19,6 +20,7 @@ WORKERS: Mapping[str, type[Worker]] = {
     "watch": WatchWorker,
     "custom": CustomWorker,
     "elect": ElectWorker,
+    "events": EventsWorker,
     "identify": IdentifyWorker,
     "push": PushWorker,
     "review": ReviewWorker,

@@ -98,6 +98,7 @@ class Shared:
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        events_position: resourceVersion and time of the last Kubernetes event that was sent.
         statuses: sync status of the stores of each watch worker, by its name.
         root_problems: what is wrong with the paths of the node's file systems, by the sampler, one line each.
         web_file: content of the web configuration file, `telegen.config.web_file.WebFile` as MessagePack.
@@ -121,6 +122,7 @@ class Shared:
     group: Group | None
     shard: SharedShard
     uid: SharedText
+    events_position: SharedText
     statuses: Mapping[str, StoreStatuses]
     web_file: SharedDocument
     root_problems: SharedDocument

@@ -255,13 +255,29 @@ class Streaming(Section, frozen=True):
 
 
 class LogsStreaming(Section, frozen=True):
-    """Kubernetes events as OTLP logs."""
+    """Kubernetes events as OTLP logs, sent once per cluster to the receiver of `kube_metrics.otlp`."""
 
-    enabled: Annotated[bool, later("Send Kubernetes events as OTLP logs.")] = False
-    buffer_size: Annotated[int, later("Events that are kept while the receiver is unavailable.", ge=1, le=1_000_000)] = 1000
-    flush_interval: Annotated[Duration, later("Time after which a partial batch is sent.")] = Duration(5)
-    event_types: Annotated[Names, later("Types of events to send.")] = ("Normal", "Warning")
-    namespaces: Annotated[Names, later("Namespaces whose events are sent; empty: all.")] = ()
+    enabled: Annotated[bool, text("Send Kubernetes events as OTLP logs.")] = False
+    buffer_size: Annotated[
+        int, text("Events kept while the receiver is unavailable; one more drops the oldest.", ge=1, le=1_000_000)
+    ] = 1000
+    flush_interval: Annotated[Duration, text("Time after which a partial batch is sent.", least=0.05)] = Duration(5)
+    event_types: Annotated[Names, text("Types of events to send; empty: all.")] = ("Normal", "Warning")
+    minimum_severity: Annotated[
+        Literal["normal", "warning", "error", "critical"], text("Lowest severity, by the type of the event; other types count as normal.")
+    ] = "normal"
+    reasons: Annotated[Names, text("Reasons of events to send; empty: all.")] = ()
+    kinds: Annotated[Names, text("Kinds of objects whose events are sent, such as Pod; empty: all.")] = ()
+    namespaces: Annotated[Names, text("Namespaces whose events are sent; empty: all.")] = ()
+    namespaces_exclude: Annotated[Names, text("Namespaces whose events are not sent.")] = ()
+    object_rate: Annotated[
+        int, text("Events of one object per minute; the next one that is sent has the number of those held back. 0: all.", ge=0, le=100_000)
+    ] = 0
+    delivery: Annotated[
+        Literal["at_least_once", "at_most_once"],
+        text("Effect of a crash on the last batch: at_least_once may repeat it, at_most_once may lose it."),
+    ] = "at_least_once"
+    series_limit: Annotated[int, text("Maximum of series of telegen_kubernetes_events_total.", ge=1, le=100_000)] = 1000
 
 
 class SignalFields(Section, frozen=True):

@@ -42,6 +42,7 @@ class Inherited:
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        events_position: resourceVersion and time of the last Kubernetes event that was sent.
         custom: the configuration of custom resources in force.
         web_file: content of the web configuration file.
         root_problems: what is wrong with the paths of the node's file systems, one line each.
@@ -55,6 +56,7 @@ class Inherited:
         self.deadlines = ServingDeadlines(MOST_SHARDS)
         self.shard = SharedShard()
         self.uid = SharedText()
+        self.events_position = SharedText()
         self.lease_problem = SharedText()
         self.log = SharedText()
         self.lifeline = Lifeline()
@@ -161,6 +163,7 @@ class Inherited:
             lifeline=self.lifeline,
             shard=self.shard,
             uid=self.uid,
+            events_position=self.events_position,
             web_file=self.web_file,
             root_problems=self.root_problems,
             reviews=self._reviews if plan.reviews_tokens else None,

@@ -107,7 +107,7 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     assignments += _identifier(config, cluster, reason)
     if not assignments:
         raise ConfigError(f"kube_metrics: nothing to collect: {_missing(config, reason)}")
-    assignments += _pusher(config, environ)
+    assignments += [*_pusher(config, environ), *_event_sender(config, environ, cluster, bool(watchers))]
     assignments += _reviewer(config, cluster, reason)
     return Plan(cluster, (*assignments, Assignment("web", "web")), reason, group)
 
@@ -120,6 +120,16 @@ def _pusher(config: Config, environ: Mapping[str, str]) -> Iterator[Assignment]:
         receiver(config, environ, "metrics")
         interval(config, environ)
         yield Assignment("push", "push")
+
+
+def _event_sender(config: Config, environ: Mapping[str, str], cluster: str, watches: bool) -> Iterator[Assignment]:
+    """The process that sends Kubernetes events; with Leases that of the holder of the first shard."""
+    if config.kube_metrics.logs_streaming.enabled and not is_disabled(environ):
+        receiver(config, environ, "logs")
+        if not cluster:
+            raise ConfigError("kube_metrics.logs_streaming: there is no API server to watch; set kube_state.kubeconfig, or turn it off")
+        if watches:
+            yield Assignment("events", "events")
 
 
 def _missing(config: Config, reason: str) -> str:

@@ -38,6 +38,9 @@ def relevant(kind: str, config: Config) -> Config:
         return replace(config, log=Log(), api=Api(), kube_metrics=pages)
     if kind == "push":
         return replace(config, log=Log(), api=Api(), web=Web(), supervisor=Supervising(), kube_metrics=_pushed(kube))
+    if kind == "events":
+        sent = replace(_without_pages(kube), cadvisor=Cadvisor(), election=Election(name=kube.election.name))
+        return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=sent)
     collected = _without_push(_without_pages(kube))
     if kind == "sample":
         # The sampler asks the API server for the pods of its node.
@@ -55,7 +58,13 @@ def relevant(kind: str, config: Config) -> Config:
 def _pushed(kube: KubeMetrics) -> KubeMetrics:
     """The settings of the push, and those that name the agent and its shard."""
     state = KubeState(node=kube.kube_state.node, track_unscheduled_pods=kube.kube_state.track_unscheduled_pods)
-    return replace(_without_pages(kube), cadvisor=Cadvisor(), election=Election(name=kube.election.name), kube_state=state)
+    return replace(
+        _without_pages(kube),
+        cadvisor=Cadvisor(),
+        election=Election(name=kube.election.name),
+        kube_state=state,
+        logs_streaming=LogsStreaming(),
+    )
 
 
 def _without_push(kube: KubeMetrics) -> KubeMetrics:

@@ -28,11 +28,6 @@ LATER = {
     "kubernetes.resource_labels",
     "kube_metrics.cadvisor.housekeeping_interval",
     "kube_metrics.cadvisor.network_enabled",
-    "kube_metrics.logs_streaming.buffer_size",
-    "kube_metrics.logs_streaming.enabled",
-    "kube_metrics.logs_streaming.event_types",
-    "kube_metrics.logs_streaming.flush_interval",
-    "kube_metrics.logs_streaming.namespaces",
     "kube_metrics.signal_metadata.fields.enable_bpf_component",
 }
 """Settings without effect. Do not add any: a new setting must have an effect."""
@@ -289,8 +284,8 @@ def test_list_of_settings_without_effect_only_shrinks() -> None:
 
 def test_not_effective_settings_are_named(tmp_path: Path) -> None:
     """Only settings that differ from their defaults are reported."""
-    config = read(tmp_path, "kube_metrics: {logs_streaming: {enabled: true, flush_interval: 5s}}")
-    assert not_effective(config) == ["kube_metrics.logs_streaming.enabled"]
+    config = read(tmp_path, "kubernetes: {resource_labels: [app], informers_sync_timeout: 30s}")
+    assert not_effective(config) == ["kubernetes.resource_labels"]
 
 
 def test_every_effective_setting_is_read() -> None:
