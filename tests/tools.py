@@ -95,15 +95,16 @@ SETS = (
     TestSet("vm", "run `real` and `runtime` on other kernels, in a virtual machine", ("tests/cadvisor/vm",), (*VM_TOOLS, VM_IMAGE)),
     TestSet(
         "cluster",
-        "run real etcd, kube-apiserver, kubectl, kube-state-metrics and OpenTelemetry collector",
+        "run real etcd, kube-apiserver, kubectl, kube-state-metrics, Prometheus and OpenTelemetry collector",
         tools=(_program("openssl", "openssl"), *map(_built, binaries.EVERYTHING)),
     ),
     TestSet(
         "prometheus",
         "run Prometheus and promtool",
-        tools=(_program("prometheus", "prometheus"), _program("promtool", "prometheus")),
+        tools=(_built(binaries.PROMETHEUS), _built(binaries.PROMTOOL)),
     ),
     TestSet("e2e", "start whole agents against a simulated API server", ("tests/e2e",)),
+    TestSet("browser", "show the status page in a browser", tools=(_program("chromium", "chromium"),)),
     TestSet("image", "build the image and run it in pods", ("tests/image",), HOST),
     TestSet("real", "read cgroups of this machine's kernel", ("tests/cadvisor/real",), HOST),
     TestSet(
@@ -112,6 +113,7 @@ SETS = (
         ("tests/cadvisor/runtime",),
         (*HOST, _program("containerd", "containerd"), _program("crun", "crun")),
     ),
+    TestSet("podman", "run podman", ("tests/cadvisor/podman",), (*HOST, _program("podman", "podman"), _program("nsenter", "util-linux"))),
     TestSet(
         "interpreter",
         "run the tests of `make check` on other versions of Python",

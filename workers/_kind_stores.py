@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
-from telegen.kubestate.custom.model import Entry, Kind
-from telegen.kubestate.custom.tables import make_resource
+from telegen.kubestate.custom.kinds import Selected
+from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.tables import constant_of, joined_reads
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
 from telegen.kubestate.sharding import shard_filter
-from telegen.metrics.render import renderer
+from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import MetricsStore
 from telegen.shm.store_status import REFUSALS
 from telegen.shm.store_status import Kind as Outcome
@@ -37,7 +38,7 @@ class Followed:
     """
 
     kind: Kind
-    entry: Entry
+    selected: Selected
     store: MetricsStore
     reflector: Reflector
     status: StoreStatus
@@ -52,15 +53,15 @@ class KindStores:
         self._followed: dict[str, Followed] = {}
         self._selection = Selection.of(worker.config.kube_metrics.kube_state)
 
-    def apply(self, wanted: Mapping[Kind, Entry]) -> None:
-        """Add, replace and remove stores, so that each kind is shown by its entry. Unchanged ones are left alone."""
-        names = {name: (kind, entry, namespace) for kind, entry in wanted.items() for name, namespace in self._names(kind)}
+    def apply(self, wanted: Mapping[Kind, Selected]) -> None:
+        """Add, replace and remove stores, so that each kind is shown by its tables. Unchanged ones are left alone."""
+        names = {name: (kind, selected, namespace) for kind, selected in wanted.items() for name, namespace in self._names(kind)}
         followed = {name: one for name, one in self._followed.items() if name in names}
         gone = [one for name, one in self._followed.items() if name not in names]
-        for name, (kind, entry, namespace) in names.items():
+        for name, (kind, selected, namespace) in names.items():
             before = followed.get(name)
-            if before is None or (before.kind, before.entry) != (kind, entry):
-                followed[name] = self._follow(name, kind, entry, namespace, before)
+            if before is None or (before.kind, before.selected) != (kind, selected):
+                followed[name] = self._follow(name, kind, selected, namespace, before)
         self._followed = followed
         self._publish(gone)
 
@@ -87,12 +88,14 @@ class KindStores:
         for namespace in namespaces:
             yield f"{PREFIX}{kind.order}{f'/{namespace}' if namespace else ''}{suffix}", namespace
 
-    def _follow(self, name: str, kind: Kind, entry: Entry, namespace: str, before: Followed | None) -> Followed:
+    def _follow(self, name: str, kind: Kind, selected: Selected, namespace: str, before: Followed | None) -> Followed:
         """Make a store and its reflector."""
         worker, state = self._worker, self._worker.config.kube_metrics.kube_state
-        resource = make_resource(entry, kind, worker.constant)
-        families = selected_families(resource, self._selection)
-        render = renderer(resource.identity, families, GenerateErrors(worker.telemetry, worker.log, name))
+        resources = selected.resources(kind, worker.constant)
+        tables = [(resource, selected_families(resource, self._selection)) for resource in resources]
+        errors = GenerateErrors(worker.telemetry, worker.log, name)
+        render = _joined([renderer(one.identity, families, errors, constant_of(one, worker.constant)) for one, families in tables])
+        families = [family for _, families in tables for family in families]
         predecessor = before.store if before else None
         store = MetricsStore(
             name, families, render, worker.arena, ORDER, state.page_objects, worker.changed.set, predecessor=predecessor
@@ -104,16 +107,16 @@ class KindStores:
                 self._loop.remove(replaced.pop())
 
         observer = KindObserver(worker, store, status, kind, took)
-        reflector = worker.make_reflector(store, self._collection(resource, namespace), observer, threading.Event())
+        reflector = worker.make_reflector(store, self._collection(resources, namespace), observer, threading.Event())
         self._loop.add(reflector)
-        return Followed(kind, entry, store, reflector, status, replaced)
+        return Followed(kind, selected, store, reflector, status, replaced)
 
-    def _collection(self, resource: Resource, namespace: str) -> Collection:
-        state, assignment = self._worker.config.kube_metrics.kube_state, self._worker.assignment
+    def _collection(self, resources: Sequence[Resource], namespace: str) -> Collection:
+        state, assignment, resource = self._worker.config.kube_metrics.kube_state, self._worker.assignment, resources[0]
         fields = [f"metadata.namespace!={name}" for name in state.namespaces_exclude] if resource.namespaced else []
         params = {"fieldSelector": ",".join(fields)} if fields else {}
         keep = shard_filter(assignment.agent_shard)
-        return Collection(resource.path(namespace), "object", params, assignment.process_shard, keep, resource.needs)
+        return Collection(resource.path(namespace), "object", params, assignment.process_shard, keep, joined_reads(resources))
 
     def complete(self) -> None:
         """Request a new state of the stores that lack series which another object has left."""
@@ -140,6 +143,13 @@ class KindStores:
         yield from ((name, one.status.read()) for name, one in self._followed.items())
 
 
+def _joined(renders: Sequence[Render]) -> Render:
+    """Return one function for the tables of several."""
+    if len(renders) == 1:
+        return renders[0]
+    return lambda obj: [text for render in renders for text in render(obj)]
+
+
 class KindObserver(StoreObserver):
     """Metrics and log lines of the reflector of a kind."""
 
@@ -148,6 +158,7 @@ class KindObserver(StoreObserver):
     def __init__(self, worker: StoresWorker, store: MetricsStore, status: StoreStatus, kind: Kind, on_sync: Callable[[], None]) -> None:
         super().__init__(worker.telemetry, worker.log, store, status)
         self._kind, self._on_sync, self._is_forbidden = kind, on_sync, False
+        self.resource = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
 
     def took(self, seconds: float) -> None:
         """End the reflectors of the stores that this one replaces."""

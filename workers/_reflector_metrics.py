@@ -23,8 +23,10 @@ class ReflectorMetrics:
 
     Attributes:
         cure: of a refusal (403), for messages.
+        resource: name in messages about rights; "" for the beginning of the store's name.
     """
 
+    resource = ""
     cure = "apply k8s/account/rbac.yaml"
 
     def __init__(self, telemetry: Telemetry, log: logging.Logger, name: str, status: StoreStatus | None = None) -> None:
@@ -121,7 +123,7 @@ class ReflectorMetrics:
     def _note_failure(self, reason: str, message: str, delay: float) -> None:
         if reason == "403":
             verb = _VERB.search(message)
-            resource = self.name.partition("/")[0]
+            resource = self.resource or self.name.partition("/")[0]
             right = f"no right to {verb[1] if verb else 'list and watch'} {resource}"
             self._status.note_refused(f"403 Forbidden: {right}; {self.cure}")
         elif reason != "unknown_event":

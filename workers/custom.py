@@ -14,7 +14,9 @@ from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
 from telegen.kubestate.custom.kinds import absent, resolve
 from telegen.kubestate.custom.model import Entry, Kind
-from telegen.kubestate.custom.sources import Sources
+from telegen.kubestate.custom.sources import CustomTables
+from telegen.kubestate.packs.pack import Pack
+from telegen.kubestate.packs.registry import chosen_packs
 from telegen.metrics.store import MetricsStore
 from telegen.shm.store_status import StoreStatus
 from workers._client_factory import make_client, reflector_settings
@@ -43,6 +45,8 @@ class CustomWorker(StoresWorker):
         """Watch the definitions, and discover kinds."""
         self._wake = threading.Event()
         self._entries: tuple[Entry, ...] = ()
+        self._packs: list[Pack] = []
+        self._named: tuple[str, ...] = ()
         self._number, self._tries = -1, 0
         self._absent: list[str] = []
         self._failure = "no answer yet"
@@ -60,7 +64,7 @@ class CustomWorker(StoresWorker):
 
     def _definitions_reflector(self) -> Reflector:
         metrics = ReflectorMetrics(self.telemetry, self.log, STORE, self._definitions_status)
-        metrics.cure = RIGHTS
+        metrics.cure, metrics.resource = RIGHTS, "customresourcedefinitions"
         client = make_client(self.shared, self.assignment.cluster)
         return Reflector(client, COLLECTION, self._definitions, metrics, self.stop, reflector_settings(self.config))
 
@@ -86,7 +90,7 @@ class CustomWorker(StoresWorker):
 
     def _write_notes(self) -> None:
         """Write the lines of the status page if they have changed."""
-        lines = [f"{pattern}: the API server does not serve this kind" for pattern in self._absent] + self._kinds.notes()
+        lines = [f"{pattern}: the API server does not serve it" for pattern in self._absent] + self._kinds.notes()
         cause = self._definitions_status.read().cause
         lines += [f"{STORE}: {cause}; new kinds are found within {INTERVAL:.0f} s"] if cause else []
         notes = self.shared.notes[self.assignment.name]
@@ -117,13 +121,15 @@ class CustomWorker(StoresWorker):
         """
         number, document = self.shared.custom.read()
         if number != self._number:
-            self._entries = Sources.decode(document).entries
-        groups = {entry.pattern.group for entry in self._entries}
+            tables = CustomTables.decode(document)
+            self._entries, self._packs, self._named = tables.entries, chosen_packs(tables.packs), tables.packs
+        groups = {entry.pattern.group for entry in self._entries}.union(*[pack.groups for pack in self._packs])
         kinds = self._served.update(discover(self._client, groups)) if groups else set()
-        self._kinds.apply(resolve(self._entries, kinds))
-        self._absent = absent(self._entries, kinds)
+        self._kinds.apply(resolve(self._entries, kinds, self._packs))
+        empty = [pack.name for pack in self._packs if pack.name in self._named and not any(pack.served(kinds))]
+        self._absent = [*absent(self._entries, kinds), *(f"pack {name}" for name in empty)]
         self._number = number
-        late = resolve(self._entries, self._definitions.kinds() - kinds)
+        late = resolve(self._entries, self._definitions.kinds() - kinds, self._packs)
         if late and self._tries:
             self._tries -= 1
             return SOON

@@ -12,7 +12,7 @@ from telegen.kubestate.selectors import Selection, selected_families
 from telegen.kubestate.sharding import shard_filter
 from telegen.metrics.family import Object
 from telegen.metrics.render import Render, renderer
-from telegen.metrics.store import MetricsStore
+from telegen.metrics.store import MetricsStore, namespace
 from telegen.shm.shared_value import SharedText
 from workers._base import KUBE_SYSTEM, Assignment
 from workers._stores import GenerateErrors, StoreObserver, StoresWorker
@@ -37,7 +37,8 @@ class WatchWorker(StoresWorker):
         render = renderer(resource.identity, families, errors, self.constant)
         if name == "namespaces":
             render = _noticing_uid(render, self.shared.uid)
-        return MetricsStore(name, families, render, self.arena, ORDER[resource.name], state.page_objects, self.changed.set)
+        group = namespace if resource.namespaced else None
+        return MetricsStore(name, families, render, self.arena, ORDER[resource.name], state.page_objects, self.changed.set, group=group)
 
     def _reflector(self, store: MetricsStore) -> Reflector:
         status = self.shared.statuses[self.assignment.name][store.name]

@@ -18,19 +18,21 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
-from gunicorn.http.message import Request
-from gunicorn.http.parser import RequestParser
-from gunicorn.workers.gthread import ThreadWorker
 
 from telegen.config import Config
-from telegen.kubemetrics.app import Closed, by_port, make_app, make_telemetry_app
+from telegen.config.model import Web
+from telegen.kubemetrics.app import by_port, make_app, make_telemetry_app
+from telegen.kubemetrics.clients import REASONS, Clients, Limits
 from telegen.kubemetrics.readiness import View
+from telegen.kubemetrics.scrapers import Scrapers
 from telegen.kubemetrics.signal_info import SignalInfo
+from telegen.kubemetrics.status import StatusSources, folder_of_scrapers
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
+from telegen.kubemetrics.web_process import WebProcess
 from telegen.kubemetrics.web_security import AccessControl, WebSecurity
 from telegen.process.log_settings import LogSettings
-from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name, trim_memory
+from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name
 from telegen.shm.reader import ArenaReader
 from workers._base import Shared, Worker
 from workers._web_confinement import confine_arbiter, protect_heartbeats
@@ -41,12 +43,9 @@ STOPPED = 3.0
 """The arbiter makes a round each second. After a longer pause than this it was stopped, and gives its processes as long to send a
 heartbeat."""
 
-
-HEADERS = 64 << 10
-"""Bytes of the headers of a request. Proxies add large cookies and tokens."""
 HEADER_FIELDS = 1000
 REQUEST_LINE = 8190
-"""Bytes of the request line; the largest limit that gunicorn has."""
+"""Bytes of the request line. kube-state-metrics takes more, but no path or selection of the agent is longer."""
 
 
 class WebWorker(Worker):
@@ -103,52 +102,6 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         super().manage_workers()
 
 
-class _Request(Request):  # type: ignore[misc]
-    """A request with a limit of all headers together; gunicorn's own limit is the product of its two settings."""
-
-    def parse(self, unreader: Any) -> Any:
-        """Parse the request line and the headers."""
-        self.max_buffer_headers = HEADERS
-        return super().parse(unreader)
-
-
-class _Parser(RequestParser):  # type: ignore[misc]
-    """Parser of the requests of a connection."""
-
-    mesg_class = _Request
-
-
-class _Worker(ThreadWorker):  # type: ignore[misc]
-    """A process that serves; it returns memory to the system when it is idle."""
-
-    log_settings: LogSettings
-    _served = _trimmed = _quiet = 0
-
-    def handle(self, conn: Any) -> Any:
-        """Read a request with our limits."""
-        conn.parser = conn.parser or _Parser(self.cfg, conn.sock, conn.client)
-        return super().handle(conn)
-
-    def handle_request(self, *args: Any) -> Any:
-        """Count requests."""
-        self._served += 1
-        return super().handle_request(*args)
-
-    def _cap_keepalive(self, deadline: float) -> None:
-        """At SIGTERM, close connections without a request at once; requests under way have until the grace period."""
-        for conn in (*self.keepalived_conns, *self.pending_conns):
-            conn.timeout = 0.0
-
-    def notify(self) -> None:
-        """Return the memory of the last pages, if there was no request since the last call (one second, or an event)."""
-        super().notify()
-        self.log_settings.follow()
-        if self._trimmed != self._served and self._quiet == self._served:
-            trim_memory()
-            self._trimmed = self._served
-        self._quiet = self._served
-
-
 class _Logger(Logger):  # type: ignore[misc]
     """Gunicorn's messages in the agent's log."""
 
@@ -160,7 +113,7 @@ class _Logger(Logger):  # type: ignore[misc]
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """Log an exception. A connection that fails is no defect of the agent and gets one line without a traceback."""
         error = sys.exc_info()[1]
-        if isinstance(error, (OSError, Closed)):
+        if isinstance(error, OSError):
             text = str(msg) % args if args else str(msg)
             self.error_log.warning("%s: %s: %s", text.rstrip("."), type(error).__name__, error)
         else:
@@ -168,7 +121,7 @@ class _Logger(Logger):  # type: ignore[misc]
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
-    """Gunicorn's settings and our WSGI application."""
+    """Gunicorn's settings and our ASGI application."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -184,8 +137,12 @@ class _Application(BaseApplication):  # type: ignore[misc]
         settings = {
             "bind": [f"fd://{listener.fileno()}" for listener in self._shared.listeners.values() if listener],
             "workers": web_processes(self._shared)(),
-            "threads": web.threads,
-            "worker_class": _Worker,
+            "worker_class": WebProcess,
+            # "auto" would take uvloop wherever it is importable.
+            "asgi_loop": "asyncio",
+            "asgi_lifespan": "off",
+            # The task of a client that has gone holds a body.
+            "asgi_disconnect_grace_period": 0,
             # Gunicorn's own defaults are those of the supervisor, who imported it.
             "user": os.geteuid(),
             "group": os.getegid(),
@@ -194,7 +151,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "keepalive": max(1, round(web.idle_timeout)),
             "limit_request_line": REQUEST_LINE,
             "limit_request_fields": HEADER_FIELDS,
-            "limit_request_field_size": HEADERS,
+            # Connection limits the headers as a whole.
+            "limit_request_field_size": web.max_header_size,
             # The supervisor has made sure that this folder is writable.
             "worker_tmp_dir": os.environ["PROMETHEUS_MULTIPROC_DIR"],
             "control_socket_disable": True,
@@ -208,14 +166,15 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Make the application of one process."""
-        shared = self._shared
-        telemetry = Telemetry(self._process)
+        shared, telemetry = self._shared, self._telemetry
         view = make_view(shared)
         registry = reading_registry(shared.heartbeats, shared.rows, _served_shards(shared), shared.uid.read)
         registry.register(StoreAges(view))
         registry.register(SignalInfo(shared.config.kube_metrics.signal_metadata))
         security = WebSecurity(shared.web_file, shared.reviews)
-        app = make_app(view, registry, telemetry, AccessControl(security, telemetry))
+        self._worker.security = security
+        app = make_app(view, registry, telemetry, AccessControl(security, telemetry), shared.config.web.body_memory, _status(shared, view))
+        app = Scrapers(folder_of_scrapers(), self._process).observe(app, view.pages)
         if self._second_port is None:
             return app
         return by_port(app, self._second_port, make_telemetry_app(view, registry, AccessControl(security, telemetry, is_plain=True)))
@@ -231,6 +190,13 @@ class _Application(BaseApplication):  # type: ignore[misc]
         self._shared.lifeline.follow()
         set_name(f"telegen-{self._process}")
         worker.log_settings = LogSettings(self._process, self._shared.config.log, self._shared.log)
+        self._telemetry = Telemetry(self._process)
+        for reason in REASONS:
+            # Created at 0, so that increase() sees the first client.
+            self._telemetry.dropped_clients.labels(reason)
+        self._worker = worker
+        worker.plain_port = self._second_port
+        worker.clients = Clients(_limits(self._shared.config.web), self._telemetry.note_dropped_client)
         gc.freeze()
 
 
@@ -238,6 +204,17 @@ def _number_worker(arbiter: Any, worker: Any) -> None:
     """Give a process the lowest free number: its counters continue those of the last process of that number."""
     taken = {other.number for other in arbiter.WORKERS.values()}
     worker.number = min(number for number in range(len(taken) + 1) if number not in taken)
+
+
+def _limits(web: Web) -> Limits:
+    return Limits(
+        read_timeout=web.read_timeout,
+        write_timeout=web.write_timeout,
+        min_rate=web.min_rate,
+        max_header_size=web.max_header_size,
+        max_connections=web.max_connections,
+        max_answers=web.max_answers,
+    )
 
 
 def web_processes(shared: Shared) -> Callable[[], int]:
@@ -266,6 +243,7 @@ def make_view(shared: Shared) -> View:
         problems=_problems(shared),
         notes=_notes(shared),
         statuses=shared.statuses,
+        max_staleness=shared.config.kube_metrics.max_staleness,
     )
 
 
@@ -303,6 +281,11 @@ def _notes(shared: Shared) -> Callable[[], list[str]]:
         return [line for name, document in shared.notes.items() if served(name) for line in document.read()[1].decode().splitlines()]
 
     return notes
+
+
+def _status(shared: Shared, view: View) -> StatusSources:
+    """State that the status page shows."""
+    return StatusSources(view, shared.state, shared.holders, shared.notices, _served_shards(shared), folder_of_scrapers())
 
 
 def _served_shards(shared: Shared) -> Callable[[], Mapping[str, bool]]:

@@ -6,15 +6,17 @@ import errno
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.control_files import ABSENT, ControlFiles
 from telegen.cadvisor.cgroups.discovery import TOO_DEEP, TOO_MANY, BoundExceeded
 from telegen.cadvisor.cgroups.hierarchy import Mount
+from telegen.cadvisor.rooted import resolve_below
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,49 @@ class Roots:
         """Path of a host's file as this process sees it; `path` begins with a slash."""
         return self.host.rstrip("/") + path
 
+    def resolved_path(self, path: str) -> str:
+        """Path as of `host_path`, with links resolved below the host's `/`; unresolved if there is no such file."""
+        try:
+            return resolve_below(self.host, path)
+        except OSError:
+            return self.host_path(path)
+
+
+class RuntimeState(NamedTuple):
+    """State of a container that its runtime keeps.
+
+    Attributes:
+        health: 1 healthy, 0 starting or unhealthy, -1 without a health check; None if unknown.
+        restarts: restarts by the restart policy; None if unknown.
+    """
+
+    health: Optional[int]
+    restarts: Optional[int]
+
+
+class ContainerFacts:
+    """Facts of containers that control files do not have. This source knows none; subclasses know some."""
+
+    def is_sandbox(self, cgroup: Cgroup) -> bool:
+        """True for a container that is known to be the sandbox (pause container) of its pod, which owns the pod's network."""
+        return False
+
+    def host_network(self, cgroup: Cgroup) -> bool:
+        """True for a container or pod that is known to use the node's network."""
+        return False
+
+    def joins_network(self, cgroup: Cgroup) -> bool:
+        """True for a container that is known to use the network of another container, or of the node."""
+        return False
+
+    def state(self, cgroup: Cgroup) -> Optional[RuntimeState]:
+        """State of a container; None if its runtime keeps none."""
+        return None
+
+    def folder(self, cgroup: Cgroup) -> str:
+        """Folder of the files of a container of Docker, with its log, as this process sees it; "" for any other."""
+        return ""
+
 
 @dataclass
 class Node:
@@ -45,9 +90,11 @@ class Node:
         raw_cgroups: True if every cgroup is shown.
         files: control files that stay open between passes.
         device: maps a device number to a name: `8:0` to `/dev/sda`, or to `8:0` if it has no name.
-        is_sandbox: True for a container that is known to be the sandbox (pause container) of its pod.
+        facts: facts of containers from their runtimes and the API.
         errors: errors since the start by reason: `malformed`, or the name of an errno.
         mounts: controller to its mount (see `hierarchy`), refreshed by each pass. Contexts are discarded when it changes.
+        contexts: contexts of all cgroups that this pass shows.
+        per_pass: values of `PerPass`, by their accessor; only `PerPass` uses it.
         now: Unix time of the pass.
         passes: number of completed passes.
         failed: True if this pass has counted an error.
@@ -57,9 +104,11 @@ class Node:
     raw_cgroups: bool = False
     files: ControlFiles = field(default_factory=ControlFiles)
     device: Callable[[str], str] = str
-    is_sandbox: Callable[[Cgroup], bool] = lambda cgroup: False
+    facts: ContainerFacts = field(default_factory=ContainerFacts)
     errors: Counter[str] = field(default_factory=Counter)
     mounts: Mapping[str, Mount] = field(default_factory=dict)
+    contexts: Collection[Any] = ()
+    per_pass: dict[Any, Any] = field(default_factory=dict)
     now: float = 0.0
     passes: int = 0
     failed: bool = False

@@ -32,6 +32,7 @@ MODULES = (
     "spec",
     "start_time",
     "last_seen",
+    "health",
     "machine",
     "topology",
     "self_metrics",

@@ -13,6 +13,7 @@ from telegen.cadvisor.cgroups.discovery import find_cgroups
 from telegen.cadvisor.cgroups.hierarchy import find_mounts
 from telegen.cadvisor.collector import AnyCollector
 from telegen.cadvisor.identity.labels import LabelSource
+from telegen.cadvisor.lingering import Lingering
 from telegen.cadvisor.node import Node
 from telegen.metrics.family import Object
 from telegen.metrics.render import Identity, OnError, Render, renderer
@@ -84,6 +85,7 @@ class Sampler:
         labels: LabelSource,
         target: Callable[[AnyCollector], Target],
         is_shown: Callable[[Cgroup, tuple[str, ...]], bool] = lambda cgroup, values: True,
+        linger: float = 0.0,
     ) -> None:
         """Create a sampler; the first pass reads.
 
@@ -91,13 +93,15 @@ class Sampler:
             labels: gives each cgroup the values of its labels.
             target: returns the target of a collector's objects.
             is_shown: selects cgroups, by the values of their labels.
+            linger: seconds for which the last series of an ended container are kept.
         """
         self._node, self._labels, self._is_shown = node, labels, is_shown
+        self._lingering = Lingering(linger)
         self._per_cgroup: list[_CollectorRun] = []
         self._per_node: list[_CollectorRun] = []
         for collector in collectors:
             runs = self._per_cgroup if collector.labelled else self._per_node
-            runs.append(_CollectorRun(collector, target(collector)))
+            runs.append(_CollectorRun(collector, target(collector), self._lingering))
         self._contexts: dict[str, Context] = {}
         self._root = Context(Cgroup("/", "root"), node)
 
@@ -134,9 +138,12 @@ class Sampler:
             values = self._labels.labels(cgroup)
             if self._is_shown(cgroup, values):
                 contexts[cgroup.id] = context = known.get(cgroup.id) or Context(cgroup, node)
-                context.begin_pass()
-                for run in self._per_cgroup:
-                    run.visit(context, values)
+                context.begin_pass(values)
+        # Complete before the first read: a network that several containers share is shown on one of them.
+        node.contexts, node.per_pass = contexts.values(), {}
+        for context in contexts.values():
+            for run in self._per_cgroup:
+                run.visit(context, context.labels)
         self._end_missing(contexts)
         # Without a mount nothing is read, so no read would report an error.
         node.failed = node.failed or not node.mounts
@@ -156,20 +163,23 @@ class Sampler:
         """Replace the contexts of the last pass."""
         ended = self._contexts.keys() - contexts.keys()
         for id in ended:
+            lingers = self._lingering.add(self._contexts[id])
             for run in self._per_cgroup:
-                run.end(self._contexts[id])
+                run.end(self._contexts[id], lingers)
         self._contexts = contexts
+        over = self._lingering.expire(contexts.values(), self._node.now)
         for run in self._per_cgroup:
-            run.expire(contexts.keys(), self._node.now)
+            run.expire(contexts.keys(), over, self._node.now)
 
 
 class _CollectorRun:
     """A collector with its last raw content of each cgroup and its target."""
 
-    def __init__(self, collector: AnyCollector, target: Target) -> None:
-        self._collector, self._target = collector, target
+    def __init__(self, collector: AnyCollector, target: Target, lingering: Lingering) -> None:
+        self._collector, self._target, self._lingering = collector, target, lingering
         self._last: dict[str, tuple[Any, tuple[str, ...]]] = {}
         self._ended: dict[str, tuple[float, str]] = {}
+        self._kept: set[str] = set()
 
     def visit(self, context: Context, labels: tuple[str, ...]) -> None:
         """Read one cgroup; parse and upsert only if its content or labels have changed since the last pass."""
@@ -179,7 +189,7 @@ class _CollectorRun:
         try:
             raw = collector.read(context)
             if raw is None:
-                self._drop(id)
+                self._drop_unread(context)
                 return
             context.exists = True
             # PERF: the content of an idle container does not change, so this comparison is its only cost.
@@ -189,7 +199,7 @@ class _CollectorRun:
         except Exception as error:
             # A failure in one cgroup removes only its own samples of this collector.
             context.node.count_error(error)
-            self._drop(id)
+            self._drop_unread(context)
             return
         self._last[id] = (raw, labels)
         self._target.upsert({"id": id, "labels": labels, "reading": reading})
@@ -200,8 +210,8 @@ class _CollectorRun:
         if self._collector.keep_after_exit and known and self._collector.read(context) is not None:
             self.visit(context, known[1])
 
-    def end(self, context: Context) -> None:
-        """Delete the object of an ended cgroup, or keep it for KEEP_SECONDS."""
+    def end(self, context: Context, lingers: bool) -> None:
+        """Delete the object of an ended cgroup, or keep it: for KEEP_SECONDS, and as long as the cgroup lingers."""
         id, is_kept = context.cgroup.id, self._collector.keep_after_exit
         if is_kept and id in self._last:
             raw, _ = self._last[id]
@@ -209,18 +219,33 @@ class _CollectorRun:
                 # The parent of a container is its pod; a kept series ends with the pod as well.
                 pod = id.rpartition("/")[0] if context.cgroup.pod_uid and context.cgroup.kind == "container" else ""
                 self._ended[id] = (context.node.now + KEEP_SECONDS, pod)
-                return
-        self._drop(id)
+        if lingers:
+            self._kept.add(id)
+        elif id not in self._ended:
+            self._drop(id)
 
-    def expire(self, existing: Collection[str], now: float) -> None:
-        """Delete kept objects whose time is over or whose pod has ended; a cgroup that exists again takes over its own."""
+    def expire(self, existing: Collection[str], over: Iterable[str], now: float) -> None:
+        """Delete kept objects whose time is over or whose pod has ended; a cgroup that exists again takes over its own.
+
+        Args:
+            existing: ids of the cgroups that exist.
+            over: ids of cgroups that do not linger any more.
+        """
+        self._kept.difference_update(over)
         for id, (until, pod) in list(self._ended.items()):
-            is_back = id in existing
-            # The pass has already visited a cgroup that exists again: its object is current.
-            if is_back or now >= until or (pod and pod not in existing):
+            if id in existing or now >= until or (pod and pod not in existing):
                 del self._ended[id]
-                if not is_back:
-                    self._drop(id)
+                over = (*over, id)
+        for id in over:
+            # The pass has already visited a cgroup that exists again: its object is current.
+            if id not in existing and id not in self._kept and id not in self._ended:
+                self._drop(id)
+
+    def _drop_unread(self, context: Context) -> None:
+        """Delete the object of a cgroup without content; one that ends in this pass and will linger keeps its last one."""
+        id = context.cgroup.id
+        if not (id in self._last and self._lingering.applies_to(context) and context.has_ended()):
+            self._drop(id)
 
     def _drop(self, id: str) -> None:
         if self._last.pop(id, None) is not None:

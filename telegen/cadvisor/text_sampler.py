@@ -21,16 +21,17 @@ class TextSampler:
         failures: readings that a family could not be generated from, by name of the family.
     """
 
-    def __init__(self, node: Node, collectors: Iterable[AnyCollector], labels: LabelSource | None = None) -> None:
+    def __init__(self, node: Node, collectors: Iterable[AnyCollector], labels: LabelSource | None = None, linger: float = 0.0) -> None:
         """Create a sampler; the first pass reads.
 
         Args:
             labels: source of label values; by default the cgroup's path alone.
+            linger: see `Sampler`.
         """
         self.failures: Counter[str] = Counter()
         self._labels: LabelSource = labels or PathLabels()
         self._targets: list[_TextTarget] = []
-        self.sampler = Sampler(node, collectors, self._labels, self._new_target)
+        self.sampler = Sampler(node, collectors, self._labels, self._new_target, linger=linger)
 
     def families(self) -> Iterator[tuple[FamilyGenerator, str]]:
         """Each family that has samples, and their text after the last pass, sorted by path of the cgroup."""

@@ -14,8 +14,8 @@ from telegen.config import ConfigError
 from telegen.kubestate.custom.kinds import absent, resolve
 from telegen.kubestate.custom.model import Entry
 from telegen.kubestate.custom.reading import Read, read_entries
-from telegen.kubestate.custom.rights import rights, selected_resources
-from telegen.kubestate.custom.tables import make_resource
+from telegen.kubestate.custom.rights import pack_resources, rights, selected_resources
+from telegen.kubestate.packs.registry import PACKS, chosen_packs
 from telegen.metrics.render import renderer
 
 ROLE = "telegen-custom-resources"
@@ -28,8 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking = actions.add_parser("check", help="check a configuration: each problem with line, path, cause and cure")
     rendering = actions.add_parser("render", help="print the metrics of objects from a file")
     granting = actions.add_parser("rbac", help="print the ClusterRole with exactly the rights that a configuration needs")
+    granting.add_argument("--packs", default="", metavar="A,B", help="add the rights of these packs; FILE is not needed then")
     for action in (checking, rendering, granting):
-        action.add_argument("file", metavar="FILE", help="CustomResourceStateMetrics configuration, or a ConfigMap with one")
+        nargs = "?" if action is granting else None
+        action.add_argument("file", nargs=nargs, metavar="FILE", help="CustomResourceStateMetrics configuration, or a ConfigMap with one")
     for action in (checking, granting):
         action.add_argument("--against-cluster", action="store_true", help="read the kinds, and for check the objects, of a cluster")
         action.add_argument("--kubeconfig", default="", metavar="FILE", help="kubeconfig of that cluster (default: as telegen run)")
@@ -56,8 +58,8 @@ def _series(entries: tuple[Entry, ...], kubeconfig: str) -> Iterator[str]:
     client = connect(kubeconfig)
     kinds = served_kinds(client, {entry.pattern.group for entry in entries})
     total = 0
-    for kind, entry in resolve(entries, kinds).items():
-        resource = make_resource(entry, kind)
+    for kind, selected in resolve(entries, kinds).items():
+        (resource,) = selected.resources(kind)
         render = renderer((), resource.families, lambda family, error: None)
         counts: Counter[str] = Counter()
         objects = 0
@@ -77,10 +79,14 @@ def role(options: argparse.Namespace) -> Iterator[str]:
     Raises:
         ConfigError: the configuration is invalid, or the cluster does not answer.
     """
-    entries = _read(options.file).entries
+    names = tuple(filter(None, options.packs.split(",")))
+    unknown = [name for name in names if name not in PACKS]
+    if unknown or not (names or options.file):
+        raise ConfigError(f"unknown pack {', '.join(unknown)}; the packs are {', '.join(PACKS)}" if unknown else "name a FILE or --packs")
+    entries = _read(options.file).entries if options.file else ()
     groups = {entry.pattern.group for entry in entries}
     served = served_kinds(connect(options.kubeconfig), groups) if options.against_cluster else None
-    resources = selected_resources(entries, served)
+    resources = {**selected_resources(entries, served), **pack_resources(chosen_packs(names))}
     yield from (f"# {group}/{resource}: {remark}" for (group, resource), remark in resources.items() if remark)
     api, metadata = "rbac.authorization.k8s.io", {"name": ROLE}
     documents = [

@@ -8,20 +8,25 @@ from telegen.cli.object_reader import Plurals
 from telegen.kubestate.custom.definitions import DEFINITION, defined_kinds
 from telegen.kubestate.custom.kinds import resolve
 from telegen.kubestate.custom.model import Entry, Kind
-from telegen.kubestate.custom.tables import make_resource
+from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import Object
 
 
 def custom_resources(
-    entries: Sequence[Entry], objects: Sequence[Object], plurals: Plurals, constant: Mapping[str, str] = {}
+    entries: Sequence[Entry],
+    objects: Sequence[Object],
+    plurals: Plurals,
+    constant: Mapping[str, str] = {},
+    packs: Sequence[Pack] = (),
 ) -> list[Resource]:
-    """Return the resources that entries select among the kinds of objects, in the order of the page.
+    """Return the resources that entries and packs select among the kinds of objects, in the order of the page.
 
     Args:
         constant: labels of every sample.
     """
-    return [make_resource(entry, kind, constant) for kind, entry in resolve(entries, _kinds(objects, plurals)).items()]
+    found = resolve(entries, _kinds(objects, plurals), packs)
+    return [resource for kind, selected in found.items() for resource in selected.resources(kind, constant)]
 
 
 def in_served_versions(objects: Sequence[Object]) -> Iterator[Object]:

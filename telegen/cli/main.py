@@ -31,7 +31,8 @@ from telegen.cli.object_reader import InvalidInput, read_objects
 from telegen.cli.render import ObjectRenderer, resources_named
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubestate.custom.definitions import DEFINITION
-from telegen.kubestate.custom.sources import is_custom_configuration, load_sources
+from telegen.kubestate.custom.sources import is_custom_configuration, load_custom
+from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.selectors import Selection
 from telegen.supervisor.configuration import CHECKS, load_checked, print_check
 from telegen.supervisor.run_options import CONFIG, parse_run_options
@@ -128,7 +129,8 @@ def render(options: argparse.Namespace) -> int:
         resources = [resource for resource in resources_named(wanted) if resource.name not in excluded]
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         objects = list(read_objects(data, plurals))
-        custom = custom_resources(load_sources(config).entries, objects, plurals, constant)
+        packs = chosen_packs(state.custom_resource_state.packs)
+        custom = custom_resources(load_custom(config).entries, objects, plurals, constant, packs)
         only = state.custom_resource_state.only
         page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom)
         for obj in in_served_versions(objects):
@@ -157,10 +159,9 @@ def sample(options: argparse.Namespace) -> int:
     """`telegen sample`."""
     settings = _load(options.config).kube_metrics.cadvisor
     more = tuple(sorted(NAMES)) if options.groups == "all" else tuple(filter(None, options.groups.split(",")))
-    settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more))
-    names = ("cgroup", "proc", "sys")
-    paths = {name: getattr(options, f"{name}_root") or getattr(settings, f"{name}_root") for name in names}
-    roots = Roots(**paths, host=settings.root)
+    paths = {name: path for name in ("cgroup_root", "proc_root", "sys_root") if (path := getattr(options, name))}
+    settings = msgspec.structs.replace(settings, enabled_metrics=(*settings.enabled_metrics, *more), **paths)
+    roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
     wrong = wrong_roots(roots)
     if wrong:
         print("\n".join(f"telegen: {line}" for line in wrong), file=sys.stderr)
@@ -168,7 +169,7 @@ def sample(options: argparse.Namespace) -> int:
     if not find_mounts(roots.cgroup):
         return FAILED
     labels = make_label_resolver(settings)
-    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), is_sandbox=labels.is_sandbox)
+    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=labels)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from telegen.cadvisor.identity.labels import BASE
 from telegen.cadvisor.registry import NAMES, collectors_of
+from telegen.kubestate.packs.registry import PACKS
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import FamilyGenerator
@@ -43,7 +44,7 @@ class Table:
 
 def tables() -> list[Table]:
     """Return the tables of all families, those of resources first."""
-    return [*(_of_resource(resource) for resource in RESOURCES.values()), *_of_node()]
+    return [*(_of_resource(resource) for resource in RESOURCES.values()), *_of_packs(), *_of_node()]
 
 
 def _of_node() -> Iterator[Table]:
@@ -57,6 +58,14 @@ def _of_node() -> Iterator[Table]:
         families = {family.name: family for collector in collectors if collector.labelled == labelled for family in collector.families}
         if families:
             yield Table(name, about, BASE if labelled else (), list(families.values()))
+
+
+def _of_packs() -> Iterator[Table]:
+    for pack in PACKS.values():
+        for resource in (one.table for one in pack.resources):
+            when = f"Watched when `kube_metrics.kube_state.custom_resource_state.packs` names `{pack.name}`, or `auto`."
+            about = f"From the `{resource.kind}` objects of `{resource.api_version}`. {when}"
+            yield Table(resource.name, about, [name for name, _ in resource.identity], resource.families)
 
 
 def _of_resource(resource: Resource) -> Table:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from telegen.kubestate.custom.tables import constant_of
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
@@ -47,8 +48,7 @@ class ObjectRenderer:
         for is_custom, group in ((True, custom), (False, resources)):
             for resource in group:
                 families = selected_families(resource, selection)
-                # Custom resources have the constant labels among their own, sorted by name.
-                render = renderer(resource.identity, families, self._count, {} if is_custom else constant)
+                render = renderer(resource.identity, families, self._count, constant_of(resource, constant))
                 table = _Table(families, render, [[] for _ in families], is_custom)
                 self._tables.setdefault((resource.api_version, resource.kind), []).append(table)
                 self._order.append(table)

@@ -72,6 +72,9 @@ class CustomResourceState(Section, frozen=True):
         bool, text("Start while config_file does not exist, and load it when it appears.")
     ] = False
     only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
+    packs: Annotated[
+        Names, text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served.")
+    ] = ()
 
 
 class KubeState(Section, frozen=True):
@@ -168,6 +171,13 @@ class Cadvisor(Section, frozen=True):
         Duration,
         text("Time between two measurements of the disk usage of containers, which take at most 5 % of a CPU; 0s: none."),
     ] = Duration(60)
+    linger: Annotated[
+        Duration,
+        text(
+            "Time for which the last series of a container that has ended are kept, with their last container_last_seen; a container "
+            "of the same name ends it; 0s: none."
+        ),
+    ] = Duration(0)
     disk_io_enabled: Annotated[bool, text("Collect disk I/O.")] = True
     network_enabled: Annotated[bool, text("Collect network counters.")] = True
     per_cpu_enabled: Annotated[bool, text("Collect CPU time of each CPU instead of the sum; on cgroup v1 only.")] = False
@@ -192,6 +202,13 @@ class Cadvisor(Section, frozen=True):
     ] = ()
     pod_annotations: Annotated[Names, text("Pod annotations to add in the same way, as annotation_NAME.")] = ()
     namespace_labels: Annotated[Names, text("Namespace labels to add in the same way, as namespace_label_NAME.")] = ()
+    container_labels: Annotated[
+        Names,
+        text("Labels of containers of Docker, podman and CRI-O to add as container_label_NAME; each may have one `*`."),
+    ] = ()
+    container_env: Annotated[
+        Names, text("Environment variables of containers to add as container_env_NAME; each may have one `*`.")
+    ] = ()
     workload: Annotated[
         bool, text("Add the owner of the pod to every series of a container, as workload and workload_kind.")
     ] = False
@@ -346,6 +363,13 @@ class KubeMetrics(Section, frozen=True):
     ] = None
     metrics_path: Annotated[str, text("Path of the page.", pattern=text_formats.PAGE_PATH)] = "/metrics"
     separate_endpoints: Annotated[bool, text("Also serve each source by itself: metrics_path/kubestate, metrics_path/cadvisor.")] = False
+    max_staleness: Annotated[
+        Duration,
+        text(
+            "Time without an answer or event of the API server, a 403 not counted, after which a store is withheld: its series are "
+            "absent instead of old. 0s: never; else at least 10s, as watches end and begin again."
+        ),
+    ] = Duration(0)
     scope: Annotated[
         Literal["auto", "node", "cluster"],
         text(
@@ -422,10 +446,44 @@ class Web(Section, frozen=True):
         Literal["none", "kubernetes"],
         text("kubernetes: the API server authenticates the bearer token of each request (TokenReview) and authorizes its path."),
     ] = "none"
-    threads: Annotated[int, text("Threads per web process.", ge=1, le=64)] = 4
-    read_timeout: Annotated[Duration, text("Timeout of a client that sends a request.", least=1.0)] = Duration(60)
-    write_timeout: Annotated[Duration, text("Timeout of a client that reads no data of a response.", least=1.0)] = Duration(60)
+    threads: Annotated[int, later("Accepted for compatibility: a web process needs no thread for a client.", ge=1, le=64)] = 4
+    read_timeout: Annotated[
+        Duration, text("Time for a request to arrive, from the connection or its first byte on.", least=1.0)
+    ] = Duration(10)
+    write_timeout: Annotated[
+        Duration, text("Time over which the rate of a client that is sent a response is measured.", least=1.0)
+    ] = Duration(10)
+    min_rate: Annotated[
+        Size, text("Bytes per second; a client that takes less of its response over write_timeout is dropped.", least=1024)
+    ] = Size(64 << 10)
     idle_timeout: Annotated[Duration, text("Time that a connection may be idle between two requests.", least=1.0)] = Duration(75)
+    max_header_size: Annotated[Size, text("Bytes of all headers of a request.", least=8192)] = Size(64 << 10)
+    max_connections: Annotated[
+        int,
+        text(
+            "Connections of one web process that have sent nothing yet; a quarter as many may have. Beyond it the one that has "
+            "been quiet for longest is dropped.",
+            ge=16,
+            le=100_000,
+        ),
+    ] = 1000
+    max_answers: Annotated[
+        int,
+        text(
+            "Responses that one web process sends at once. Beyond it one is dropped whose client has taken nothing for 2 s, and at "
+            "four times as many the slowest one at once.",
+            ge=4,
+            le=10_000,
+        ),
+    ] = 64
+    body_memory: Annotated[
+        Size,
+        text(
+            "Memory of one web process for the pages that it is sending, in which two of the largest page always fit. Clients of "
+            "the same page share it. Beyond it pages older than 5 s are dropped with their clients.",
+            least=1 << 20,
+        ),
+    ] = Size(48 << 20)
 
 
 class Supervising(Section, frozen=True):

@@ -38,6 +38,13 @@ def value_at(config: Config, path: str) -> Any:
     return value
 
 
+def shown_value(config: Config, path: str) -> Any:
+    """Return the value of a setting as people may see it: secret parts are replaced."""
+    meta = next(meta for known, _, meta in settings() if known == path)
+    value = value_at(config, path)
+    return {key: "(hidden)" for key in value} if is_secret(meta) else value
+
+
 @cache
 def _kinds() -> Mapping[str, Any]:
     """Types by path. Cached, as a file can have thousands of variables."""

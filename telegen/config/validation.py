@@ -20,7 +20,7 @@ _GROUP = re.compile("[a-z][a-z0-9-]{0,30}")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"[\t -~]*")
 """Names and values of HTTP headers (RFC 9110)."""
-_LEAST_RESYNC = 10.0
+_LEAST_RESYNC = _LEAST_STALENESS = 10.0
 _OWN_PATHS = ("/", "/telemetry", "/healthz", "/livez", "/readyz")
 MOST_SHARDS = 64
 """Maximum of total_shards when agents divide a cluster by Leases."""
@@ -40,17 +40,20 @@ def problems(config: Config) -> Iterator[str]:
     yield from scope_problems(kube)
     yield from _push_problems(config)
     yield from _extra_label_problems(kube.cadvisor)
+    if 0 < kube.max_staleness < _LEAST_STALENESS:
+        yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
     if kube.cadvisor.metric_allowlist and kube.cadvisor.metric_denylist:
         yield "kube_metrics.cadvisor.metric_allowlist: cannot be used with metric_denylist"
     if config.api.watch_timeout_min > config.api.watch_timeout_max:
         yield "api.watch_timeout_min: must not exceed watch_timeout_max"
 
 
-def resource_problems(config: Config, known: Collection[str]) -> Iterator[str]:
+def resource_problems(config: Config, known: Collection[str], further: Collection[str] = ()) -> Iterator[str]:
     """Yield one line per name of a resource that does not exist.
 
     Args:
         known: names of all resources.
+        further: names of resources that only allowlists of labels and annotations may name.
     """
     state = config.kube_metrics.kube_state
     usual = {name for names in GROUPS.values() for name in names}
@@ -62,7 +65,7 @@ def resource_problems(config: Config, known: Collection[str]) -> Iterator[str]:
     ]
     for key, names in named:
         for name in names:
-            if name not in known:
+            if name not in known and not (key.endswith("_allowlist") and name in further):
                 yield f"{_STATE}.{key}: unknown resource {name[:100]}{suggest(name, known)}; the resources are {', '.join(sorted(known))}"
 
 
@@ -161,8 +164,8 @@ def _push_problems(config: Config) -> Iterator[str]:
 
 
 def _extra_label_problems(cadvisor: Cadvisor) -> Iterator[str]:
-    """Check the pod and namespace labels that are added to series of containers."""
-    for key in ("pod_labels", "pod_annotations", "namespace_labels"):
+    """Check the labels that are added to series of containers."""
+    for key in ("pod_labels", "pod_annotations", "namespace_labels", "container_labels", "container_env"):
         yield from _wildcard_problems(getattr(cadvisor, key), f"kube_metrics.cadvisor.{key}")
 
 

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from telegen.demo.discovery import discovery, is_discovery
 from telegen.demo.errors import Refusal
 from telegen.demo.levers import Levers
 from telegen.demo.representations import (
@@ -144,6 +145,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._send(500, b"readyz check failed", "text/plain")
             elif url.path in ("/healthz", "/livez", "/readyz"):
                 self._send(200, b"ok", "text/plain")
+            elif is_discovery(url.path):
+                self._send(200, orjson.dumps(discovery(url.path, self.state.collections)))
             elif url.path == "/version":
                 self._send(200, b'{"major":"1","minor":"36","gitVersion":"v1.36.0-demo"}')
             else:

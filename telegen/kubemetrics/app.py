@@ -4,123 +4,95 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import falcon
+import falcon.asgi
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from telegen.kubemetrics.exposition import OPENMETRICS, TEXT, Page, StoreFilter, assemble
-from telegen.kubemetrics.negotiation import accepts_gzip, wants_openmetrics
+from telegen.kubemetrics.bodies import Bodies, Body, NoConnection, Variant
+from telegen.kubemetrics.negotiation import accepts_gzip, choose_format
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
+from telegen.kubemetrics.selection import Impossible, Selection, selection
+from telegen.kubemetrics.staleness import withheld
+from telegen.kubemetrics.status import StatusReader, StatusSources
+from telegen.kubemetrics.status_page import Index, StatusJson
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.web_security import AccessControl
 from telegen.shm.reader import TornSnapshot
 
 log = logging.getLogger("telegen.web")
-Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-
-class Closed(Exception):
-    """The shard was lost during the response. The connection is closed, because another agent serves these series now."""
+Asgi = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+CLIENT = "telegen.client"
+"""Key of the ASGI scope: the connection of the request, a `telegen.kubemetrics.bodies.Client`."""
 
 
 class Metrics:
-    """One page of metrics: GET and HEAD, text 0.0.4 or OpenMetrics 1.0, gzip or identity, `?resources=` and
-    `?exclude_resources=`."""
+    """One page of metrics: GET and HEAD, text 0.0.4 or OpenMetrics 1.0, gzip or identity, and the part that the query selects."""
 
-    def __init__(self, path: str, view: View, known: Sequence[str], telemetry: Telemetry) -> None:
+    def __init__(self, path: str, view: View, known: Sequence[str], telemetry: Telemetry, bodies: Bodies) -> None:
         """Prepare a path.
 
         Args:
             known: resource names that `?resources=` may name.
         """
-        self._path, self._known, self._telemetry = path, frozenset(known), telemetry
-        self._readers, self._is_served = view.pages[path], view.is_served
+        self._path, self._known, self._telemetry, self._bodies = path, frozenset(known), telemetry, bodies
+        self._view, self._readers, self._is_served = view, view.pages[path], view.is_served
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send the page; HEAD gets its headers."""
         started = time.perf_counter()
-        openmetrics = wants_openmetrics(req.get_header("Accept") or "")
+        chosen = choose_format(req.get_header("Accept") or "")
         gzip = accepts_gzip(req.get_header("Accept-Encoding") or "")
         try:
-            page, still_open = self._assemble(openmetrics, self._wanted(req))
+            body = self._assemble(chosen.openmetrics, self._selection(req))
         except TornSnapshot as error:
             raise falcon.HTTPServiceUnavailable(
                 title="Busy", description=f"{error}: pages change faster than they can be copied; retry the scrape"
             ) from error
-        resp.content_type = OPENMETRICS if openmetrics else TEXT
+        resp.content_type = chosen.content_type
         resp.set_header("Vary", "Accept, Accept-Encoding")
+        if gzip:
+            resp.set_header("Content-Encoding", "gzip")
+        if req.method != "HEAD":
+            resp.stream = body.parts(gzip, req.scope.get(CLIENT) or NoConnection())
+        # Content-Length lets the client notice a response that was broken off.
+        resp.content_length = size = body.page.size if gzip else body.page.length
         coding = "gzip" if gzip else "identity"
-        size = _answer(resp, page, gzip, req.method == "HEAD", still_open)
         self._telemetry.scrape_seconds.labels(self._path, coding).observe(time.perf_counter() - started)
         self._telemetry.scrape_bytes.labels(self._path, coding).inc(size)
 
     on_head = on_get
 
-    def _assemble(self, openmetrics: bool, wanted: StoreFilter | None) -> tuple[Page, Callable[[], bool]]:
-        """Assemble the page of the stores that this agent serves; return it with a check that it still serves them.
+    def _assemble(self, openmetrics: bool, selected: Selection) -> Body:
+        """Return the body of the stores that this agent serves.
 
         The check is repeated after the assembly: the process may have been stopped in between for any length of time.
         """
         while True:
             readers = [reader for reader in self._readers if self._is_served(reader.name)]
-            page = assemble(readers, openmetrics, wanted)
+            names = tuple(reader.name for reader in readers)
 
-            def still_open(names: tuple[str, ...] = tuple(reader.name for reader in readers)) -> bool:
+            def is_served(names: tuple[str, ...] = names) -> bool:
                 return all(map(self._is_served, names))
 
+            old = withheld(self._view)
+            variant = Variant(self._path, openmetrics, selected, old)
+            body = self._bodies.take(variant, readers, lambda worker, store: (worker, store) not in old, is_served)
             # A shard was lost during the assembly: assemble again without its stores.
-            if still_open():
-                return page, still_open
+            if is_served():
+                return body
 
-    def _wanted(self, req: falcon.Request) -> StoreFilter | None:
-        """Return the filter of the query, None for all stores."""
-        keep, drop = _names(req, "resources"), _names(req, "exclude_resources")
-        # Excluding a resource that is not watched leaves nothing out, as one target list may serve several agents.
-        unknown = sorted((keep or set()) - self._known)
-        if unknown:
-            raise falcon.HTTPBadRequest(
-                title="Unknown resource",
-                description=f"{', '.join(unknown)}: not watched; choose from {', '.join(sorted(self._known))}",
-            )
-        if keep is None and drop is None:
-            return None
-        return lambda name: (keep is None or name in keep) and name not in (drop or ())
-
-
-def _names(req: falcon.Request, parameter: str) -> set[str] | None:
-    """Return the resource names of a query parameter (comma lists, repeatable), None if it is absent."""
-    if not req.has_param(parameter):
-        return None
-    return {name for value in req.get_param_as_list(parameter) or [] for name in map(str.strip, value.split(",")) if name}
-
-
-def _answer(resp: falcon.Response, page: Page, gzip: bool, head: bool, still_open: Callable[[], bool]) -> int:
-    """Put the page into the response; return the number of bytes to send."""
-    # Content-Length lets the client notice a response that was broken off.
-    size = page.size if gzip else page.length
-    if gzip:
-        resp.set_header("Content-Encoding", "gzip")
-    if not head:
-        resp.stream = _while_open(page.gzip() if gzip else page.text(), still_open)
-    resp.content_length = size
-    return size
-
-
-def _while_open(parts: Iterable[bytes], still_open: Callable[[], bool]) -> Iterator[bytes]:
-    """Yield the parts of a response while this agent serves the shards on it; gunicorn sends the headers with the first part.
-
-    PERF: a check costs 0.7 us per shard; a page of 16 MB has 700 parts.
-
-    Raises:
-        Closed: a shard was lost.
-    """
-    for part in parts:
-        if not still_open():
-            raise Closed("a shard was lost during the response")
-        yield part
+    def _selection(self, req: falcon.asgi.Request) -> Selection:
+        """Return the selection of the query."""
+        values = {name: req.get_param_as_list(name) or [] for name in req.params}
+        try:
+            return selection(values, self._known)
+        except Impossible as error:
+            raise falcon.HTTPBadRequest(title="Impossible selection", description=str(error)) from error
 
 
 class OwnMetrics:
@@ -129,11 +101,13 @@ class OwnMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send them in the format that the client prefers."""
-        encode, content_type = choose_encoder(req.get_header("Accept") or "")
-        resp.content_type = content_type
-        resp.data = encode(self._registry)
+        # prometheus_client's own negotiation raises for some malformed versions.
+        chosen = choose_format(req.get_header("Accept") or "")
+        resp.content_type = chosen.content_type
+        generate: Any = generate_openmetrics if chosen.openmetrics else generate_latest
+        resp.data = generate(self._registry)
 
     on_head = on_get
 
@@ -144,7 +118,7 @@ class Probe:
     def __init__(self, check: Callable[[], Report]) -> None:
         self._check = check
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send the result of the probe."""
         report = self._check()
         resp.content_type = falcon.MEDIA_TEXT
@@ -154,42 +128,37 @@ class Probe:
     on_head = on_get
 
 
-class Index:
-    """`/`: the list of paths. Older manifests of kube-state-metrics use it as readiness probe."""
-
-    def __init__(self, paths: Iterable[str]) -> None:
-        self._text = "".join(f"{path}\n" for path in paths)
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Send one path per line."""
-        resp.content_type = falcon.MEDIA_TEXT
-        resp.text = self._text
-
-    on_head = on_get
-
-
 def make_app(
-    view: View, registry: CollectorRegistry, telemetry: Telemetry, access: AccessControl | None = None
-) -> falcon.App:  # type: ignore[type-arg]
-    """Create the WSGI application of one web worker."""
+    view: View,
+    registry: CollectorRegistry,
+    telemetry: Telemetry,
+    access: AccessControl | None = None,
+    body_memory: int = 48 << 20,
+    status: StatusSources | None = None,
+) -> Asgi:
+    """Create the ASGI application of one web process.
+
+    Args:
+        body_memory: bytes of the bodies that are being sent; see `Bodies`.
+        status: of the agent, for the status page.
+    """
     known = sorted({store.partition("/")[0] for stores in view.expected.values() for store in stores})
-    pages = {path: Metrics(path, view, known, telemetry) for path in view.pages}
-    return _routed({**pages, **_own(view, registry)}, access)
+    bodies = Bodies(body_memory)
+    pages = {path: Metrics(path, view, known, telemetry, bodies) for path in view.pages}
+    return _routed({**pages, **_own(view, registry)}, access, status)
 
 
-def make_telemetry_app(
-    view: View, registry: CollectorRegistry, access: AccessControl | None = None
-) -> falcon.App:  # type: ignore[type-arg]
+def make_telemetry_app(view: View, registry: CollectorRegistry, access: AccessControl | None = None) -> Asgi:
     """Create the application of `telemetry_address`, where /metrics are the agent's own metrics."""
     return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry)}, access)
 
 
-def by_port(app: Wsgi, port: int, other: Wsgi) -> Wsgi:
+def by_port(app: Asgi, port: int, other: Asgi) -> Asgi:
     """Combine two applications: requests to `port` go to `other`, all others to `app`."""
 
-    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        # Gunicorn sets SERVER_PORT from the socket, not from the Host header.
-        return (other if environ["SERVER_PORT"] == str(port) else app)(environ, start_response)
+    async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        # The port of the socket, not of the Host header.
+        await (other if scope["server"][1] == port else app)(scope, receive, send)
 
     return answer
 
@@ -200,29 +169,31 @@ def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
     return {"/telemetry": OwnMetrics(registry), "/healthz": alive, "/livez": alive, "/readyz": ready}
 
 
-def _routed(routes: Mapping[str, object], access: AccessControl | None) -> falcon.App:  # type: ignore[type-arg]
-    middleware = [access] if access else []
-    app: falcon.App = falcon.App(media_type=falcon.MEDIA_TEXT, middleware=middleware)  # type: ignore[type-arg]
+def _routed(routes: Mapping[str, object], access: AccessControl | None, status: StatusSources | None = None) -> Asgi:
+    if status:
+        reader = StatusReader(status, [*routes, "/status.json"])
+        routes = {**routes, "/status.json": StatusJson(reader, access.security if access else None)}
+    app: Any = falcon.asgi.App(media_type=falcon.MEDIA_TEXT, middleware=[access] if access else [])
     app.set_error_serializer(_plain_error)
     app.add_error_handler(Exception, _unexpected)
-    for path, resource in {**routes, "/": Index(routes)}.items():
+    for path, resource in {**routes, "/": Index(list(routes))}.items():
         app.add_route(path, resource)
     paths = ", ".join(routes)
 
-    def not_found(req: falcon.Request, resp: falcon.Response, **_: object) -> None:
+    async def not_found(req: falcon.asgi.Request, resp: falcon.asgi.Response, **_: object) -> None:
         raise falcon.HTTPNotFound(title="Not found", description=f"{req.path}: choose from {paths}")
 
     app.add_sink(not_found)
-    return app
+    return app  # type: ignore[no-any-return]
 
 
-def _unexpected(req: falcon.Request, resp: falcon.Response, error: Exception, params: object) -> None:
+async def _unexpected(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: Exception, params: object) -> None:
     """Answer a request that met a defect. The log limits repeated tracebacks; Falcon would write each to standard error."""
     log.error("%s %s: the answer failed: please report this", req.method, req.path, exc_info=error)
     raise falcon.HTTPInternalServerError(description="the answer failed; the log has the cause")
 
 
-def _plain_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+def _plain_error(req: falcon.asgi.Request, resp: falcon.asgi.Response, error: falcon.HTTPError) -> None:
     """Send an error as one line of text, for users of curl."""
     resp.content_type = falcon.MEDIA_TEXT
     resp.text = f"{error.title or error.status}" + (f": {error.description}" if error.description else "") + "\n"

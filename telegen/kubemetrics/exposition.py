@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from typing import Union
 
+from telegen.kubemetrics.namespaces import Piece, blocks_of, of_namespaces
+from telegen.kubemetrics.selection import ALL, Selection
 from telegen.metrics.family import has_short_twin
 from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, combine, compress, crc32, decompressor, gzip_trailer
 from telegen.shm.layout import FamilyEntry
 from telegen.shm.reader import TRIES, ArenaReader, Snapshot, StoreSnapshot, TornSnapshot
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 EOF = b"# EOF\n"
 
 SLICE = 24 * 1024
@@ -27,19 +27,13 @@ HUGE = 1 << 21
 SENT = 128 * 1024
 """Bytes of a gzip page per write."""
 
-StoreFilter = Callable[[str], bool]
-"""Predicate by resource name: True if the stores of the resource belong on the page."""
+StoreFilter = Callable[[str, str], bool]
+"""Predicate by worker and store: True if the store may be shown."""
 
 Buffer = Union[bytes, mmap.mmap]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Text as pieces of deflate, with the crc32 and the length of the text."""
-
-    deflate: Sequence[Union[bytes, memoryview]]
-    crc: int
-    length: int
+Loaded = Sequence[tuple[ArenaReader, Snapshot]]
+Sequences = tuple[tuple[str, int], ...]
+"""Name and sequence number of arenas: equal sequences mean equal content."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +44,21 @@ class Page:
         packed: the gzip member.
         size: bytes of the member.
         length: bytes of its text.
+        sequences: name and sequence number of each arena that it was copied from.
     """
 
     packed: Buffer
     size: int
     length: int
+    sequences: Sequences = ()
 
     @classmethod
-    def of(cls, pieces: Sequence[Piece]) -> Page:
+    def of(cls, pieces: Sequence[Piece], sequences: Sequences = ()) -> Page:
         """Copy pieces in this order. PERF: 16 MB in 8,000 cells take 6 ms, all of it memcpy."""
         crc, length = combine((piece.crc, piece.length) for piece in pieces)
         parts = [GZIP_HEADER, *chain.from_iterable(piece.deflate for piece in pieces), gzip_trailer(crc, length)]
         size = sum(map(len, parts))
-        return cls(_joined(parts, size), size, length)
+        return cls(_joined(parts, size), size, length, sequences)
 
     def gzip(self) -> Iterator[bytes]:
         """Yield the member in parts."""
@@ -98,21 +94,39 @@ def _constant(text: bytes) -> Piece:
     return Piece([compress(text)], crc32(text), len(text))
 
 
-def assemble(readers: Sequence[ArenaReader], openmetrics: bool, wanted: StoreFilter | None = None) -> Page:
+def sequences(readers: Sequence[ArenaReader]) -> Sequences:
+    """Return the sequence numbers of the newest snapshots.
+
+    Raises:
+        TornSnapshot: see `ArenaReader.load`.
+    """
+    return tuple((reader.name, snapshot.sequence if snapshot else 0) for reader in readers for snapshot in [reader.load()])
+
+
+def assemble(
+    readers: Sequence[ArenaReader], openmetrics: bool, selection: Selection = ALL, stores: StoreFilter | None = None
+) -> Page:
     """Assemble the page of all stores in some arenas.
 
     Families of one name, from several stores or arenas, share one header. A family has a header when its store has
     objects, even if none of them has a sample of it.
 
     Args:
-        wanted: stores to include, all if None.
+        stores: stores that may be shown, all if None.
 
     Raises:
         TornSnapshot: an arena changed during every try, because its writer reclaims faster than this process copies.
     """
     for _ in range(TRIES):
-        page, intact = _assemble_once(readers, openmetrics, wanted)
-        if intact:
+        loaded = [(reader, snapshot) for reader in readers if (snapshot := reader.load())]
+        try:
+            pieces = _pieces(loaded, openmetrics, selection, stores)
+        except TornSnapshot:
+            continue
+        numbers = {reader.name: snapshot.sequence for reader, snapshot in loaded}
+        page = Page.of(pieces, tuple((reader.name, numbers.get(reader.name, 0)) for reader in readers))
+        # Every extent that was copied is still the snapshot's.
+        if all(reader.intact(snapshot.sequence) for reader, snapshot in loaded):
             return page
     raise TornSnapshot(", ".join(reader.name for reader in readers))
 
@@ -122,37 +136,43 @@ def published_stores(readers: Sequence[ArenaReader]) -> set[tuple[str, str]]:
     return {(reader.name, name) for reader in readers if (snapshot := reader.load()) for name in snapshot.stores}
 
 
-def _assemble_once(readers: Sequence[ArenaReader], openmetrics: bool, wanted: StoreFilter | None) -> tuple[Page, bool]:
-    """Assemble a page; return it, and False if an extent was reclaimed while it was copied."""
-    loaded = [(reader, snapshot) for reader in readers if (snapshot := reader.load())]
+def _pieces(loaded: Loaded, openmetrics: bool, selection: Selection, stores: StoreFilter | None) -> list[Piece]:
+    """Return headers and samples of a page, the samples as views of the arenas."""
     families: dict[str, tuple[FamilyEntry, list[Piece]]] = {}
-    for reader, store in _in_order(loaded, wanted):
+    is_selected = selection.has_family()
+    namespaces = selection.namespaces
+    for reader, store, sequence in _in_order(loaded, selection, stores):
+        blocks = blocks_of(store, namespaces) if namespaces is not None else {}
         for family, column in zip(store.families, store.columns):
+            if not is_selected(family.name):
+                continue
             _, pieces = families.setdefault(family.name, (family, []))
-            if column.length:
+            if column.length and namespaces is None:
                 pieces.append(Piece(reader.cells(column), column.crc, column.length))
+            elif column.length and blocks:
+                pieces += of_namespaces(reader, sequence, column, blocks)
     pieces = []
     for name, (family, samples) in families.items():
+        # A page of some namespaces has no headers of what they have not.
+        if namespaces is not None and not samples:
+            continue
         is_short = openmetrics and not has_short_twin(name, families)
         pieces += [_constant(family.openmetrics if is_short else family.text), *samples]
     if openmetrics:
         pieces.append(_constant(EOF))
-    page = Page.of(pieces)
-    return page, all(reader.intact(snapshot.sequence) for reader, snapshot in loaded)
+    return pieces
 
 
-def _in_order(
-    loaded: Collection[tuple[ArenaReader, Snapshot]], wanted: StoreFilter | None
-) -> list[tuple[ArenaReader, StoreSnapshot]]:
-    """Return the stores that have objects, in the order of the page."""
+def _in_order(loaded: Loaded, selection: Selection, stores: StoreFilter | None) -> list[tuple[ArenaReader, StoreSnapshot, int]]:
+    """Return the selected stores that have objects, in the order of the page, with the sequence numbers of their snapshots."""
     found = [
-        ((store.entry.order, name), reader, store)
+        ((store.entry.order, name), reader, store, snapshot.sequence)
         for reader, snapshot in loaded
         for name, store in snapshot.stores.items()
-        if store.entry.objects and (wanted is None or wanted(resource_of(name)))
+        if store.entry.objects and selection.has_resource(resource_of(name)) and (stores is None or stores(reader.name, name))
     ]
     found.sort(key=lambda item: item[0])
-    return [(reader, store) for _, reader, store in found]
+    return [(reader, store, sequence) for _, reader, store, sequence in found]
 
 
 def resource_of(store: str) -> str:

@@ -33,6 +33,7 @@ class View:
         problems: further problems that make the agent not ready, each with its cure.
         statuses: sync status of the stores of the API, by worker.
         notes: further facts that do not fail the probe, one line each.
+        max_staleness: seconds without contact to the API server after which a store is withheld; 0 for never.
     """
 
     pages: Mapping[str, Sequence[ArenaReader]]
@@ -45,6 +46,7 @@ class View:
     problems: Callable[[], list[str]] = list
     statuses: Mapping[str, StoreStatuses] = field(default_factory=dict)
     notes: Callable[[], list[str]] = list
+    max_staleness: float = 0.0
 
 
 @dataclass

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from telegen.kubemetrics.readiness import View
+from telegen.kubemetrics.staleness import withheld
 from telegen.shm.store_status import Kind
 
 
@@ -24,6 +25,7 @@ class StoreAges(Collector):
             "Time since the last answer or event of the source; 0 while the store is in sync.",
             labels=["store"],
         )
+        yield from self._withheld()
         ages: dict[str, float] = {}
         for worker, statuses in self._view.statuses.items():
             for store in statuses if self._view.is_served(worker) else ():
@@ -32,4 +34,14 @@ class StoreAges(Collector):
                     ages[store] = max(ages.get(store, 0.0), status.seconds)
         for store, age in ages.items():
             family.add_metric([store], age)
-        return [family] if family.samples else []
+        yield from [family] if family.samples else []
+
+    def _withheld(self) -> Iterator[Metric]:
+        """Yield the stores that are too old for the page; nothing without max_staleness."""
+        if self._view.max_staleness:
+            family = GaugeMetricFamily("telegen_store_withheld", "1 while max_staleness withholds a store, else 0.", labels=["store"])
+            hidden = {store for worker, store in withheld(self._view) if self._view.is_served(worker)}
+            served = {store for worker, found in self._view.statuses.items() if self._view.is_served(worker) for store in found}
+            for store in sorted(served):
+                family.add_metric([store], float(store in hidden))
+            yield family

@@ -113,6 +113,13 @@ class Telemetry:
             "telegen_http_refused_total", "Requests without permission, by status: 401, 403, or 503 for one that was not decided.", "status"
         )
         self.scrape_bytes = counter("telegen_scrape_bytes_total", "Bytes of pages before transfer.", "path", "coding")
+        self.dropped_clients = counter(
+            "telegen_http_clients_dropped_total", "Connections that the agent ended because of their clients, by reason.", "reason"
+        )
+
+    def note_dropped_client(self, reason: str) -> None:
+        """Count a connection that the agent ended."""
+        self.dropped_clients.labels(reason).inc()
 
     def note_shard(self, shard: tuple[int, int] | None) -> None:
         """Set the shard (number, total) of this agent; None if there is none."""

@@ -9,6 +9,9 @@ from functools import lru_cache
 
 Pairs = list[tuple[str, str]]
 
+LabelName = Callable[[str, str], str]
+"""From (key, prefix) to a label name."""
+
 _HUMP = re.compile("([a-z0-9])([A-Z])")
 _SANITIZE = re.compile("[^a-zA-Z0-9_]")
 
@@ -38,14 +41,18 @@ def key_filter(keys: Sequence[str]) -> Callable[[str], bool]:
     return lru_cache(maxsize=4096)(lambda key: allowed(key) is not None)
 
 
-def label_pairs(values: Mapping[str, str], prefix: str) -> Pairs:
+def label_pairs(values: Mapping[str, str], prefix: str, make_name: LabelName | None = None) -> Pairs:
     """Return (label name, value) of each key, in the order of the keys.
 
     Keys that become the same label name get suffixes: `_conflict1`, `_conflict2` and so on, as kube-state-metrics names them.
     A suffixed name that another label has already is skipped. If a later key becomes a name that a suffix made, both get
     further suffixes, and the name is free again.
+
+    Args:
+        make_name: label name of a key; by default `label_name`.
     """
-    names = [(label_name(key, prefix), value or "") for key, value in sorted(values.items())]
+    name = make_name or label_name
+    names = [(name(key, prefix), value or "") for key, value in sorted(values.items())]
     if len({name for name, _ in names}) == len(names):
         return names
     return _with_suffixes(names)

@@ -137,6 +137,10 @@ def _dynamic_writer(name: str) -> Write:
     return write
 
 
+Template = tuple[str, Callable[[tuple[str, ...]], Any]]
+"""Text with a gap per own label, and the function that brings their values into the order of the gaps."""
+
+
 def labels_text(labels: Mapping[str, str]) -> str:
     """Return the text between the braces of a sample, sorted by label name: `kind="Pod",name="web"`.
 
@@ -153,29 +157,71 @@ def labels_text(labels: Mapping[str, str]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _layout(names: tuple[str, ...]) -> tuple[str, Callable[[tuple[str, ...]], Any]]:
+def _layout(names: tuple[str, ...]) -> Template:
     """Return the template of sorted label names, and the function that brings values into that order."""
     ordered = sorted(range(len(names)), key=lambda place: names[place])
     template = ",".join([f'{names[place]}="%s"' for place in ordered])
     return template, itemgetter(*ordered) if ordered else tuple
 
 
+class BaseLabels:
+    """Labels that the samples of an object share, and the texts of them together with a sample's own labels.
+
+    Attributes:
+        text: of the shared labels alone.
+    """
+
+    __slots__ = ("text", "_labels", "_escaped", "_templates")
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self.text = labels_text(labels)
+        self._labels = labels
+        self._escaped: Mapping[str, str] = {}
+        self._templates: dict[tuple[str, ...], Template] = {}
+
+    def rows(self, elements: Iterable[tuple[Mapping[str, str] | None, Any]]) -> list[tuple[str, Any]]:
+        """Return (text of all labels, number) of each sample, given as (own labels or None, number); own labels replace shared ones.
+
+        Raises:
+            TypeError, AttributeError: the value of a label is no string.
+        """
+        # PERF: 0.7 us for two own labels beside five shared ones; writing all labels anew took 1.5.
+        rows, last = [], None
+        for own, number in elements:
+            if not own:
+                rows.append((self.text, number))
+                continue
+            names, values = tuple(own), tuple(own.values())
+            if names != last:
+                last, (template, order) = names, self._templates.get(names) or self._template(names)
+            if needs_escape(values[0] if len(values) == 1 else "".join(values)):
+                values = tuple([escape(value) for value in values])
+            rows.append((template % order(values), number))
+        return rows
+
+    def _template(self, names: tuple[str, ...]) -> Template:
+        """Return the template for own labels of some names."""
+        if not self._escaped:
+            self._escaped = {name: escape(value).replace("%", "%%") for name, value in self._labels.items()}
+        merged = {**self._escaped, **dict.fromkeys(names, "%s")}
+        ordered = sorted(range(len(names)), key=lambda place: names[place])
+        text = ",".join([f'{name}="{merged[name]}"' for name in sorted(merged)])
+        made = self._templates[names] = text, itemgetter(*ordered)
+        return made
+
+
 def _prepared_writer(name: str) -> Write:
     """Make a writer for rows of (text of all labels, number)."""
 
-    def write(labels: str, samples: Iterable[tuple[str, Any]]) -> str:
-        if len(samples) == 1:  # type: ignore[arg-type]
-            # PERF: most families have one sample: 0.3 us instead of 0.6.
-            ((own, number),) = samples
-            return f"{name}{{{own}}} {number if number.__class__ is int else _SMALL.get(number) or number_text(number)}\n"
-        lines: dict[str, Any] = {}
-        for own, number in samples:
-            lines.setdefault(own, number)
-        return "".join(
-            [
-                f"{name}{{{own}}} {number if number.__class__ is int else _SMALL.get(number) or number_text(number)}\n"
-                for own, number in lines.items()
-            ]
-        )
+    def write(labels: str, samples: Sequence[tuple[str, Any]]) -> str:
+        # PERF: 0.2 us a sample.
+        lines = [
+            f"{name}{{{own}}} {number if number.__class__ is int else _SMALL.get(number) or number_text(number)}\n"
+            for own, number in samples
+        ]
+        if len(samples) > 1 and len({own for own, _ in samples}) < len(samples):
+            # Repeated series keep their first value.
+            lines = list({own: line for (own, _), line in zip(reversed(samples), reversed(lines))}.values())[::-1]
+        return "".join(lines)
 
     return write

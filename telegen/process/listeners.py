@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 import time
 from collections.abc import Mapping
 
@@ -19,6 +18,11 @@ Listeners = dict[str, "socket.socket | None"]
 
 BIND_TIME = 3.0
 """Seconds for which a taken port is retried: the children of a killed agent need a moment to close it."""
+
+UNSENT = 64 << 10
+"""Bytes of a response that the kernel takes beyond what it may send now."""
+_TCP_NOTSENT_LOWAT = 25
+"""tcp(7); Python's socket module names it only on some builds."""
 
 
 def open_listener(config: Config, setting: str) -> socket.socket | None:
@@ -42,17 +46,9 @@ def open_listener(config: Config, setting: str) -> socket.socket | None:
                     Exit.PORT, f"cannot listen on {where}: {error.strerror}; set kube_metrics.{setting} to another address"
                 ) from error
         time.sleep(0.1)
-    set_timeouts({setting: listener}, config)
+    # Connections inherit it: a client that does not read costs the kernel 64 KiB instead of 4 MB.
+    listener.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT)
     return listener
-
-
-def set_timeouts(listeners: Mapping[str, socket.socket | None], config: Config) -> None:
-    """Set the timeouts of connections that are accepted from now on, so that no silent client holds a thread."""
-    # Linux copies the timeouts of a listener to the connections it accepts (socket(7)).
-    for option, seconds in ((socket.SO_RCVTIMEO, config.web.read_timeout), (socket.SO_SNDTIMEO, config.web.write_timeout)):
-        for listener in listeners.values():
-            if listener:
-                listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", *divmod(round(seconds * 1e6), 10**6)))
 
 
 def rebind(listeners: Listeners, before: Config, config: Config) -> Listeners:
@@ -75,7 +71,6 @@ def rebind(listeners: Listeners, before: Config, config: Config) -> Listeners:
     except BootFailure:
         close_all(fresh)
         raise
-    set_timeouts(listeners, config)
     close_all({setting: listeners[setting] for setting in fresh})
     return {**listeners, **fresh}
 

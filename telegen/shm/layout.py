@@ -8,7 +8,7 @@
     4096    ...   extents, in units of 64 bytes
 
 An extent is one integer: unit << 32 | length in bytes; 0 means none. The directory is MessagePack, {store: StoreEntry}.
-Each store's index is a table of its columns (number of cells, crc32 of the column's text, its length) followed by the
+Each store's index is a table of its columns (number of cells, crc32 of the column's text, its length, its series) followed by the
 cells' extents, column by column.
 
 One process writes an arena and any number read it, without locks. The writer writes new extents, then a new directory,
@@ -35,7 +35,7 @@ FLOOR = slice(8, 16)
 SLOTS = (64, 128)
 SLOT = struct.Struct("<QQII")
 SLOT_CHECK = struct.Struct("<I")
-COLUMN = struct.Struct("<IIQ")
+COLUMN = struct.Struct("<IIQQ")
 UNIT_BITS = 6
 UNIT = 1 << UNIT_BITS
 FIRST = 4096 >> UNIT_BITS
@@ -76,6 +76,8 @@ class FamilyEntry(msgspec.Struct, array_like=True):
 directory_encoder = msgspec.msgpack.Encoder()
 directory_decoder = msgspec.msgpack.Decoder(dict[str, StoreEntry])
 schema_encoder = msgspec.msgpack.Encoder()
+_groups_encoder = msgspec.msgpack.Encoder()
+_groups_decoder = msgspec.msgpack.Decoder(dict[str, list[int]])
 schema_decoder = msgspec.msgpack.Decoder(list[FamilyEntry])
 
 
@@ -148,26 +150,47 @@ class Column:
 
     Attributes:
         crc, length: crc32 and bytes of the whole text of the column.
-        cells: extents of its deflate pieces, in page order, without empty ones.
+        cells: extents of its deflate pieces, one for each block, 0 for a block without text.
+        series: number of its samples.
     """
 
     crc: int
     length: int
     cells: "array[int]"
+    series: int = 0
 
 
-def pack_index(columns: list[Column]) -> bytes:
-    """Encode the index of a store."""
-    heads = [COLUMN.pack(len(column.cells), column.crc, column.length) for column in columns]
-    return b"".join([*heads, *[column.cells.tobytes() for column in columns]])
+def pack_index(columns: list[Column], groups: bytes = b"") -> bytes:
+    """Encode the index of a store.
+
+    Args:
+        groups: see `pack_groups`; b"" if the objects have no groups.
+    """
+    heads = [COLUMN.pack(len(column.cells), column.crc, column.length, column.series) for column in columns]
+    return b"".join([*heads, *[column.cells.tobytes() for column in columns], groups])
+
+
+def pack_groups(blocks: dict[str, list[int]]) -> bytes:
+    """Encode the numbers of the blocks that have objects of each group."""
+    return _groups_encoder.encode(blocks)
+
+
+def unpack_groups(index: bytes, columns: list[Column]) -> dict[str, list[int]] | None:
+    """Return the blocks of each group of a store; None if its objects have no groups.
+
+    Args:
+        columns: those of the index.
+    """
+    packed = index[sum(COLUMN.size + 8 * len(column.cells) for column in columns) :]
+    return _groups_decoder.decode(packed) if packed else None
 
 
 def unpack_index(index: bytes, columns: int) -> list[Column]:
     """Decode an index whose checksum was verified."""
     result, start = [], columns * COLUMN.size
-    for cells, crc, length in COLUMN.iter_unpack(index[:start]):
+    for cells, crc, length, series in COLUMN.iter_unpack(index[:start]):
         extents = array("Q")
         extents.frombytes(index[start : start + 8 * cells])
-        result.append(Column(crc, length, extents))
+        result.append(Column(crc, length, extents, series))
         start += 8 * cells
     return result

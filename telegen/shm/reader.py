@@ -19,6 +19,7 @@ from telegen.shm.layout import (
     directory_decoder,
     schema_decoder,
     span,
+    unpack_groups,
     unpack_index,
 )
 
@@ -32,11 +33,12 @@ class TornSnapshot(Exception):
 
 @dataclass(frozen=True)
 class StoreSnapshot:
-    """One published store: its entry, its families, and their columns in the same order."""
+    """One published store: its entry, its families, their columns in the same order, and the blocks of each group of objects."""
 
     entry: StoreEntry
     families: list[FamilyEntry]
     columns: list[Column]
+    groups: dict[str, list[int]] | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,11 @@ class ArenaReader:
         PERF: 0.2 us per piece.
         """
         view = self._view
-        return [view[(cell >> 32 << 6) : (cell >> 32 << 6) + (cell & 0xFFFFFFFF)] for cell in column.cells]
+        return [view[(cell >> 32 << 6) : (cell >> 32 << 6) + (cell & 0xFFFFFFFF)] for cell in column.cells if cell]
+
+    def copy(self, cell: int) -> bytes:
+        """Return a copy of a piece, which is valid only if `intact` is true afterwards."""
+        return self._memory[span(cell)]
 
     def intact(self, sequence: int) -> bool:
         """Return True if no extent of this snapshot had been reclaimed when this call began."""
@@ -115,7 +121,8 @@ class ArenaReader:
             index = self._memory[span(entry.index)]
             if families is None or crc32(index) != entry.index_crc:
                 return None
-            stores[name] = StoreSnapshot(entry, families, unpack_index(index, len(families)))
+            columns = unpack_index(index, len(families))
+            stores[name] = StoreSnapshot(entry, families, columns, unpack_groups(index, columns))
         return stores
 
     def _families(self, entry: StoreEntry) -> list[FamilyEntry] | None:

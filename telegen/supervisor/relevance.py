@@ -73,5 +73,5 @@ def _without_push(kube: KubeMetrics) -> KubeMetrics:
 
 def _without_pages(kube: KubeMetrics) -> KubeMetrics:
     default = KubeMetrics()
-    names = ("listen_address", "telemetry_address", "metrics_path", "separate_endpoints")
+    names = ("listen_address", "telemetry_address", "metrics_path", "separate_endpoints", "max_staleness")
     return replace(kube, **{name: getattr(default, name) for name in names})

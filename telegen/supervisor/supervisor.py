@@ -18,7 +18,7 @@ from telegen.api.credentials import prepare
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
-from telegen.kubestate.custom.sources import load_sources
+from telegen.kubestate.custom.sources import forget_text, load_custom
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
 from telegen.process.log_repeats import UNLIMITED
@@ -32,6 +32,7 @@ from telegen.supervisor.file_watch import WatchedFile
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
+from telegen.supervisor.published_state import PublishedState
 from telegen.supervisor.signals import Signals
 from telegen.supervisor.trial import try_aside
 from telegen.supervisor.warmup import warm_up
@@ -76,7 +77,8 @@ class Supervisor:
         listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         self._inherited = Inherited(self._source.environ, listeners)
         folder = _make_folder()
-        self._inherited.custom.write(load_sources(self._config).encode())
+        self._inherited.custom.write(load_custom(self._config).encode())
+        forget_text()
         try:
             share_memory()
             # Before the agent's own Telemetry is created: prometheus_client writes to the value files opened last, and the
@@ -99,11 +101,14 @@ class Supervisor:
         self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
         self._web_files.adopt(self._config.web)
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
+        self._published = PublishedState(self._inherited.state)
+        self._published.adopt(self._config, self._source.origins())
         try:
             self._signals.install()
             log.info("telegen %s listens on %s; %s", __version__, addresses(self._inherited.listeners), self._plan.reason)
             share_memory()
             self._children.apply_plan(self._config, self._plan)
+            self._published.write(self._plan.reason, self._children.states())
             while not self._stopping:
                 self._turn()
             self._children.stop_all()
@@ -130,6 +135,7 @@ class Supervisor:
         self._reload_if_due()
         self._web_files.follow()
         self._children.note_memory()
+        self._published.write(self._plan.reason, self._children.states())
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
@@ -189,9 +195,8 @@ class Supervisor:
         """
         # Everything that can fail comes first, so that a failed reload changes nothing.
         config = load_checked(self._source)
-        # Read again: what is checked here is what the workers get.
-        sources = load_sources(config)
-        sources.read()
+        custom = load_custom(config).encode()
+        forget_text()
         plan = make_plan(config, self._source.environ, self._demo)
         check_limits(plan, config.kube_metrics.kube_state.arena_limit)
         check_credentials(plan, self._source.environ)
@@ -208,9 +213,10 @@ class Supervisor:
             self._inherited.shard.clear()
         if _custom_path(config) != _custom_path(self._config):
             self._custom_file = _custom_file(config)
-        if sources.encode() != self._inherited.custom.read()[1]:
-            self._inherited.custom.write(sources.encode())
+        if custom != self._inherited.custom.read()[1]:
+            self._inherited.custom.write(custom)
         self._config = config
+        self._published.adopt(config, self._source.origins())
         configure("supervisor", config.log.level, config.log.format)
         self._inherited.log.write(log_text(config.log))
         self._telemetry.reloads.labels("success").inc()

@@ -6,8 +6,8 @@ children; memory written after it belongs to each child alone.
 
 from __future__ import annotations
 
+import asyncio
 import gc
-import io
 import logging
 import os
 import signal
@@ -17,8 +17,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 import orjson
 
@@ -121,15 +119,26 @@ def _scrape(arena: Arena, telemetry: Telemetry) -> None:
     heartbeats = Heartbeats(1)
     view = View({"/metrics": [ArenaReader(arena)]}, {}, heartbeats, {"supervisor": 0}, 1.0)
     app = make_app(view, reading_registry(heartbeats, view.rows), telemetry)
-    for path, coding in product(("/metrics", "/readyz", "/telemetry"), ("gzip", "identity")):
-        environ: dict[str, Any] = {"PATH_INFO": path, "HTTP_ACCEPT_ENCODING": coding, "wsgi.input": io.BytesIO()}
-        setup_testing_defaults(environ)
-        for _ in app(environ, _start_response):
-            pass
+
+    async def requests() -> None:
+        for path, coding in product(("/metrics", "/readyz", "/telemetry"), (b"gzip", b"identity")):
+            headers = [(b"accept-encoding", coding)]
+            scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+            await app(scope, _receive, _send)
+
+    # Without signal handlers or threads, which a process that forks must not have.
+    loop = asyncio.SelectorEventLoop()
+    loop.run_until_complete(requests())
+    loop.close()
 
 
-def _start_response(status: str, headers: Sequence[tuple[str, str]], error: Any = None) -> Any:
-    """Ignore the head of a WSGI response."""
+async def _receive() -> dict[str, object]:
+    """Return the end of a request without a body."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _send(message: dict[str, object]) -> None:
+    """Ignore a part of a response."""
 
 
 def _answer(resource: Resource, sample: Object) -> bytes:

@@ -1,5 +1,6 @@
 """`make bench PODS=10000`: start the agent against the simulated API server, measure, print a table, write
-build/bench.json. CONTAINERS=200 measures the sampler instead (see `containers`), PUSH=10000 the push (see `push`)."""
+build/bench.json. CONTAINERS=200 measures the sampler instead (see `containers`), CUSTOM=10000 custom resources (see `custom`),
+PUSH=10000 the push (see `push`)."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, decompressor
 from tests.bench.containers import main as measure_containers
+from tests.bench.custom import main as measure_custom
 from tests.bench.load import measure_load
 from tests.bench.machine import measure_machine
 from tests.bench.peer import measure_peer
@@ -190,6 +192,7 @@ def main() -> int:
     parser.add_argument("--rest", type=float, default=30, help="seconds that the agent is watched at rest")
     parser.add_argument("--load", type=float, default=120, help="seconds for which requests to the API server are counted")
     parser.add_argument("--peer", action="store_true", help="measure kube-state-metrics beside it, as `make cluster-tools` builds it")
+    parser.add_argument("--custom", type=int, help="measure so many custom resources instead")
     parser.add_argument("--containers", type=int, help="measure the sampler on so many containers instead")
     parser.add_argument("--push", type=int, help="measure the push on so many pods instead")
     options = parser.parse_args()
@@ -199,6 +202,8 @@ def main() -> int:
         return 0
     if options.containers:
         return measure_containers(options.containers)
+    if options.custom:
+        return measure_custom(options.custom)
     figures = run(options)
     print(table(figures))
     for line in rendering_table():

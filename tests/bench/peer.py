@@ -29,11 +29,16 @@ def measure_peer(pods: int) -> Figures:
     """
     with tempfile.TemporaryDirectory() as folder, simulated(pods) as api:
         with peer(Path(folder) / "log", f"--apiserver={api}", "--enable-gzip-encoding") as other:
-            process = psutil.Process(other.process.pid)
-            cpu = _settled(process)
-            figures = {"peer_sync_cpu_s": cpu, "peer_settled_mb": _memory(process)}
-            figures |= _scrapes(process, other, "gzip", True) | _scrapes(process, other, "identity", False)
-            return figures | {"peer_scraped_mb": _memory(process)}
+            return measure_running(other)
+
+
+def measure_running(other: Peer) -> Figures:
+    """Measure a kube-state-metrics that was just started."""
+    process = psutil.Process(other.process.pid)
+    cpu = _settled(process)
+    figures = {"peer_sync_cpu_s": cpu, "peer_settled_mb": _memory(process)}
+    figures |= _scrapes(process, other, "gzip", True) | _scrapes(process, other, "identity", False)
+    return figures | {"peer_scraped_mb": _memory(process)}
 
 
 def _cpu(process: psutil.Process) -> float:

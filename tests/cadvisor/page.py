@@ -24,7 +24,7 @@ class Pages(TextSampler):
         labels: LabelSource | None = None,
         extra: tuple[AnyCollector, ...] = (),
     ) -> None:
-        super().__init__(node, (*enabled_collectors(settings), *extra), labels)
+        super().__init__(node, (*enabled_collectors(settings), *extra), labels, settings.linger)
 
 
 def timeless(text: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.identity.bundles import BACKOFF, MAX_BYTES, Bundles
+from telegen.cadvisor.identity.bundles import BACKOFF, Bundles
+from telegen.cadvisor.identity.host_files import MAX_BYTES
 from telegen.cadvisor.identity.oci import Bundle
 
 CASES = sorted((Path(__file__).parent / "bundles").iterdir())

@@ -9,10 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from telegen.cadvisor.cgroups.classification import Cgroup
 from telegen.cadvisor.cgroups.mountinfo import mounts, option
 from telegen.cadvisor.collectors._layers import BATCH, LayerScanner, disk_usage, make_rest
 from telegen.cadvisor.collectors.filesystems import make_with, select
-from telegen.cadvisor.node import Node, Roots
+from telegen.cadvisor.node import ContainerFacts, Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import process
@@ -109,9 +110,9 @@ class Host:
         (root / "cgroup" / PATH[1:] / "cgroup.procs").write_text("10\n")
         process(root / "proc", 1, mountinfo=f"22 1 {self.device} / / rw - ext4 /dev/vdx1 rw\n23 22 1:1 / / rw - xfs /dev/other rw\n")
         process(root / "proc", 10, PATH, mountinfo=f"1 1 0:9 / / rw - overlay overlay rw,upperdir={upper},workdir=/w\n")
-        node = Node(Roots(*(str(root / name) for name in ("cgroup", "proc", "sys", "host"))))
+        self.node = Node(Roots(*(str(root / name) for name in ("cgroup", "proc", "sys", "host"))))
         self.layers = LayerScanner(interval)
-        self.pages = Pages(node, Cadvisor(disabled_metrics=("disk",)), extra=(make_with(60, self.layers),))
+        self.pages = Pages(self.node, Cadvisor(disabled_metrics=("disk",)), extra=(make_with(60, self.layers),))
 
     def measured(self) -> dict[str, str]:
         """The container's samples when a round has ended."""
@@ -156,6 +157,41 @@ def test_docker_counts_the_log(tmp_path: Path) -> None:
     log.mkdir(parents=True)
     (log / "json.log").write_bytes(b"x" * 100_000)
     assert 100_000 <= int(host.measured()['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 150_000
+
+
+class Docker(ContainerFacts):
+    """Facts of a container of Docker."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def folder(self, cgroup: Cgroup) -> str:
+        """See `ContainerFacts`."""
+        return str(self._folder)
+
+
+@pytest.mark.parametrize("upper", ["/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs", "0a/diff"])
+def test_docker_with_layers_elsewhere(tmp_path: Path, upper: str) -> None:
+    """The log counts if containerd has the layer, and if the layer is named below Docker's moved folder."""
+    host = Host(tmp_path, upper)
+    log = tmp_path / "host/data/containers" / ID
+    layer = tmp_path / "host" / (upper[1:] if upper.startswith("/") else f"data/overlay2/{upper}")
+    for folder in (log, layer):
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"x" * 100_000)
+    host.node.facts = Docker(log)
+    assert 200_000 <= int(host.measured()['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 250_000
+
+
+def test_linked_folder_of_docker(tmp_path: Path) -> None:
+    """A layer below a folder that the host has linked elsewhere is measured there."""
+    host = Host(tmp_path, "/var/lib/docker/overlay2/0a/diff")
+    (tmp_path / "host/var/lib").mkdir(parents=True)
+    (tmp_path / "host/var/lib/docker").symlink_to("/data/docker")
+    for name in ("overlay2/0a/diff", f"containers/{ID}"):
+        (tmp_path / "host/data/docker" / name).mkdir(parents=True)
+        (tmp_path / "host/data/docker" / name / "file").write_bytes(b"x" * 100_000)
+    assert 200_000 <= int(host.measured()['container_fs_usage_bytes{device="/dev/vdx1"}']) <= 250_000
 
 
 @pytest.mark.parametrize("upper", ["/nowhere", "relative", ""])

@@ -300,7 +300,7 @@ def test_page_with_names_that_come_later(tmp_path: Path) -> None:
     pages.sampler.close()
 
 
-@pytest.mark.parametrize("key", ["pod_labels", "pod_annotations", "namespace_labels"])
+@pytest.mark.parametrize("key", ["pod_labels", "pod_annotations", "namespace_labels", "container_labels", "container_env"])
 def test_allowlists_are_checked(tmp_path: Path, key: str) -> None:
     """Two wildcards in one name are an error that names its place."""
     file = put(tmp_path, "config.yaml", json.dumps({"kube_metrics": {"cadvisor": {key: ["a", "b*c*"]}}}))

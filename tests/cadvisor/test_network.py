@@ -18,7 +18,7 @@ from telegen.cadvisor.cgroups.process import PROCESS_ENDED, Process
 from telegen.cadvisor.collectors.network import parse
 from telegen.cadvisor.collectors.tcp import count_states
 from telegen.cadvisor.collectors.udp import sum_sockets
-from telegen.cadvisor.node import Node, Roots
+from telegen.cadvisor.node import ContainerFacts, Node, Roots
 from telegen.config.model import Cadvisor
 from tests.cadvisor.page import Pages
 from tests.cadvisor.proc import HEADING, end, interface, process
@@ -30,6 +30,17 @@ SANDBOX, APP = "aa" * 32, "bb" * 32
 RECEIVED = re.compile(r'^container_network_receive_bytes_total{.*id="([^"]*)".*interface="eth0"} (.*)$', re.MULTILINE)
 
 
+class Sandboxes(ContainerFacts):
+    """Facts that a test sets."""
+
+    def __init__(self, ids: set[str]) -> None:
+        self.ids = ids
+
+    def is_sandbox(self, cgroup: Cgroup) -> bool:
+        """One of the given containers."""
+        return cgroup.container_id in self.ids
+
+
 class Host:
     """A v2 hierarchy and a /proc."""
 
@@ -38,8 +49,8 @@ class Host:
         self.cgroups.mkdir()
         self.proc.mkdir()
         (self.cgroups / "cgroup.controllers").write_text("pids\n")
-        self.sandboxes: set[str] = set()
-        node = Node(Roots(str(self.cgroups), str(self.proc), str(root)), is_sandbox=self._is_sandbox)
+        self.sandboxes = set[str]()
+        node = Node(Roots(str(self.cgroups), str(self.proc), str(root)), facts=Sandboxes(self.sandboxes))
         self.pages = Pages(node, settings)
 
     def container(self, path: str, *pids: int) -> None:
@@ -55,9 +66,6 @@ class Host:
     def errors(self) -> dict[str, int]:
         """Errors since the start, by reason."""
         return dict(self.pages.sampler.errors)
-
-    def _is_sandbox(self, cgroup: Cgroup) -> bool:
-        return cgroup.container_id in self.sandboxes
 
 
 @pytest.fixture
@@ -111,9 +119,9 @@ def test_container_that_was_mistaken_for_the_sandbox(host: Host, sandboxes: set[
     host.container(f"{POD}/{APP}", 11)
     for pid, container in ((10, SANDBOX), (11, APP)):
         process(host.proc, pid, f"{POD}/{container}", interface("eth0", 5))
-    host.sandboxes = {APP}
+    host.sandboxes |= {APP}
     assert host.shown() == {f"{POD}/{APP}": "500"}
-    host.sandboxes = sandboxes
+    host.sandboxes ^= sandboxes | {APP}
     assert host.shown() == host.shown() == {shown: "500"}
 
 

@@ -20,7 +20,8 @@ COLLECTORS = {name: collector for name, collector in zip(MODULES, collectors_of(
 
 def cases() -> str:
     """Text of all cases: the pages of whole nodes, and the tests of single collectors."""
-    paths = [*TREES.glob("*.prom"), *(path for path in TESTS.glob("test_*.py") if path != Path(__file__))]
+    pages = [*TREES.glob("*.prom"), *(TESTS / "hosts").glob("*.prom")]
+    paths = [*pages, *(path for path in TESTS.glob("test_*.py") if path != Path(__file__))]
     return "\n".join(path.read_text() for path in paths)
 
 

@@ -38,7 +38,7 @@ def test_values_and_origins(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     assert lines["listen_address"] == "listen_address: :8080 # --port"
     assert lines["threads"] == f"threads: 2 # {path}:1"
     assert lines["resources"] == f"resources: [pods] # {path}:6"
-    assert lines["read_timeout"] == "read_timeout: 1m # default"
+    assert lines["read_timeout"] == "read_timeout: 10s # default"
     again = tmp_path / "again.yaml"
     again.write_text(shown)
     monkeypatch.delenv("TELEGEN_WEB__WORKERS")
@@ -100,3 +100,13 @@ def test_full_file_takes_no_options(capsys: pytest.CaptureFixture[str]) -> None:
     """--full prints defaults only: beside another option it is an error."""
     assert main(["config", "--full", "--port", "80"]) == 2
     assert capsys.readouterr().err == "telegen: telegen config --full prints the defaults and takes no other option\n"
+
+
+def test_values_of_headers_are_hidden(tmp_path: Path) -> None:
+    """Values of headers, which may be tokens, are shown neither from the file nor from a variable in it."""
+    path = tmp_path / "config.yaml"
+    path.write_text("kube_metrics: {otlp: {headers: {authorization: Bearer abc, x-key: '${KEY}'}}}")
+    config, origins = load_with_origins(str(path), {"KEY": "123"})
+    assert config.kube_metrics.otlp.headers == {"authorization": "Bearer abc", "x-key": "123"}
+    text = "\n".join(effective_lines(config, origins))
+    assert "{authorization: (hidden), x-key: (hidden)}" in text and "abc" not in text

@@ -1,4 +1,4 @@
-"""Build and locate the real etcd, kube-apiservers, kubectl, kube-state-metrics and OpenTelemetry collector.
+"""Build and locate the real etcd, kube-apiservers, kubectl, kube-state-metrics, Prometheus and collector, and the operator's generator.
 
 They come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. Each version of each
 program has a folder of its own outside the tree. Only the standard library is used: this runs before there is a virtual
@@ -7,6 +7,7 @@ environment.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -29,13 +30,23 @@ VERSIONS = (KUBERNETES, *OTHERS)
 
 
 class Tool(NamedTuple):
-    """One program: its name as a file, the folder of its go.mod, the package that is built and the module that gives
-    its version."""
+    """One program.
+
+    Attributes:
+        name: of its file.
+        folder: of its go.mod.
+        package: the package that is built; `./NAME` is a folder beside go.mod.
+        module: the module that gives its version.
+        tags: build tags, separated by commas.
+        data: a folder of that module to copy beside the program.
+    """
 
     name: str
     folder: str
     package: str
     module: str
+    tags: str = ""
+    data: str = ""
 
 
 ETCD = Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3")
@@ -46,6 +57,16 @@ PEER = Tool("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metri
 """Reference for the agent's page."""
 COLLECTOR = Tool("collector", "collector", ".", "go.opentelemetry.io/collector/otelcol")
 """OpenTelemetry collector with the OTLP receiver and the file exporter, as a receiver of pushes."""
+_SERVER = "github.com/prometheus/prometheus"
+_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
+_TAGS = "netgo,remove_all_sd,enable_kubernetes_sd"
+"""Of all kinds of discovery Kubernetes alone: the others would triple the build."""
+PROMETHEUS = Tool("prometheus", "prometheus", f"{_SERVER}/cmd/prometheus", _SERVER, _TAGS)
+"""Scrapes agents, evaluates rules, answers queries. It has no user interface."""
+PROMTOOL = Tool("promtool", "prometheus", f"{_SERVER}/cmd/promtool", _SERVER, _TAGS)
+"""Checks rules, scrape configurations and pages."""
+OPERATOR = Tool("operator-config", "prometheus", "./operator-config", _OPERATOR, _TAGS, "example/prometheus-operator-crd")
+"""Makes scrape configurations of monitors, as the operator does; beside it are the operator's CustomResourceDefinitions."""
 
 
 def apiserver(kubernetes: str = KUBERNETES) -> Tool:
@@ -55,7 +76,7 @@ def apiserver(kubernetes: str = KUBERNETES) -> Tool:
 
 ASSETS = (ETCD, apiserver(), KUBECTL)
 """Programs that $KUBEBUILDER_ASSETS supplies; all others are always built."""
-EVERYTHING = (*ASSETS, PEER, COLLECTOR, *map(apiserver, OTHERS))
+EVERYTHING = (*ASSETS, PEER, COLLECTOR, PROMETHEUS, PROMTOOL, OPERATOR, *map(apiserver, OTHERS))
 
 
 class Unavailable(Exception):
@@ -75,7 +96,17 @@ def place(tool: Tool, environ: Mapping[str, str]) -> Path:
     """Return the path of a program, built or not: in $KUBEBUILDER_ASSETS, else in the cache."""
     if tool in ASSETS and environ.get("KUBEBUILDER_ASSETS"):
         return Path(environ["KUBEBUILDER_ASSETS"]) / tool.name
-    return _cache(environ) / f"{tool.name}-{version(tool)}" / tool.name
+    return _cache(environ) / f"{tool.name}-{version(tool)}{_own_source(tool)}" / tool.name
+
+
+def _own_source(tool: Tool) -> str:
+    """Return a digest of a program's source in this tree; "" for a package of another module."""
+    if not tool.package.startswith("./"):
+        return ""
+    digest = hashlib.sha256()
+    for path in sorted((HERE / tool.folder / tool.package).glob("*.go")):
+        digest.update(path.read_bytes())
+    return f"-{digest.hexdigest()[:12]}"
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
@@ -134,8 +165,7 @@ def build(environ: Mapping[str, str]) -> None:
         raise Unavailable(f"KUBEBUILDER_ASSETS={environ['KUBEBUILDER_ASSETS']} has no {' and no '.join(lacks)}")
     if absent and not shutil.which("go", path=environ.get("PATH")):
         raise Unavailable(
-            "Go (1.26 or newer) is needed to build etcd, kube-apiserver, kubectl, kube-state-metrics and the collector; "
-            "KUBEBUILDER_ASSETS may name a "
+            "Go (1.26 or newer) is needed to build etcd, kube-apiserver, kubectl and the other programs; KUBEBUILDER_ASSETS may name a "
             f"folder that has etcd, kube-apiserver {KUBERNETES} and kubectl"
         )
     for tool in EVERYTHING:
@@ -153,15 +183,25 @@ def _build(tool: Tool, where: Path, environ: Mapping[str, str]) -> None:
     """Build one program under a temporary name, then rename it, so that no process finds a partial file."""
     where.parent.mkdir(parents=True, exist_ok=True)
     partial = where.with_name(f".{tool.name}.{os.getpid()}")
-    command = ["go", "build", "-trimpath", "-ldflags", f"-s -w {_stamp(tool)}", "-o", str(partial), tool.package]
+    command = ["go", "build", "-trimpath", "-tags", tool.tags, "-ldflags", f"-s -w {_stamp(tool)}", "-o", str(partial), tool.package]
     settings = {**environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
     try:
         subprocess.run(["nice", *command], cwd=HERE / tool.folder, env=settings, check=True, timeout=BUILD_TIME)
+        if tool.data:
+            _copy_data(tool, where.parent, settings)
         partial.replace(where)
     except (subprocess.SubprocessError, OSError) as error:
         raise Unavailable(f"{tool.name} could not be built: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _copy_data(tool: Tool, where: Path, settings: Mapping[str, str]) -> None:
+    """Copy the tool's data from its module."""
+    command = ["go", "list", "-m", "-f", "{{.Dir}}", tool.module]
+    found = subprocess.run(command, cwd=HERE / tool.folder, env=settings, check=True, capture_output=True, text=True, timeout=60)
+    for path in (Path(found.stdout.strip()) / tool.data).iterdir():
+        (where / path.name).write_bytes(path.read_bytes())
 
 
 def _stamp(tool: Tool) -> str:

@@ -25,6 +25,7 @@ ADMIN = "admin-token-of-a-test"
 ACCOUNT = Path(__file__).parents[2] / "k8s" / "account"
 RBAC = ACCOUNT / "rbac.yaml"
 LEASES = ACCOUNT.parent / "base" / "leases.yaml"
+NAMESPACE = ACCOUNT.parent / "components" / "namespace-restricted" / "namespace.yaml"
 START = 60.0
 """Seconds that the pair may take to start; it takes 6 to 8."""
 SINCE = {
@@ -222,7 +223,7 @@ class ControlPlane:
 
     def agent_token(self) -> str:
         """A token with exactly the rights of k8s/account/rbac.yaml and, on Leases, of k8s/base/leases.yaml."""
-        for path in (ACCOUNT / "namespace.yaml", RBAC, LEASES):
+        for path in (NAMESPACE, RBAC, LEASES):
             for obj in yaml.safe_load_all(path.read_text()):
                 with contextlib.suppress(Refused):
                     self.create(obj)

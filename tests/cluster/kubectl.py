@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -13,10 +14,23 @@ from tests.cluster.binaries import KUBECTL, need
 
 Object = dict[str, Any]
 MANIFESTS = Path(__file__).parents[2] / "k8s"
-VARIANTS = (MANIFESTS, *sorted(path.parent for path in MANIFESTS.glob("overlays/*/kustomization.yaml")))
-"""Folders that users apply: the default one and the overlays."""
-COMPONENTS = tuple(sorted(path.parent for path in MANIFESTS.glob("components/*/kustomization.yaml")))
-"""Folders of components that users add to an overlay."""
+
+
+class Variant(NamedTuple):
+    """Manifests that users apply: folders of k8s/, and the components that change or extend them."""
+
+    folders: tuple[str, ...]
+    components: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join(word.rpartition("/")[2] for word in (*self.folders, *self.components))
+
+
+MODES = ("base", *sorted(f"overlays/{path.parent.name}" for path in MANIFESTS.glob("overlays/*/kustomization.yaml")))
+"""Folders of which users choose one, or `overlays/node` and `overlays/cluster` together."""
+VARIANTS = (Variant(("base",), ("hardened",)), *(Variant((mode,)) for mode in MODES))
+"""The manifests with different pods; each has one pod template."""
+COMPONENTS = tuple(sorted(path.parent.name for path in MANIFESTS.glob("components/*/kustomization.yaml")))
 
 
 class Kubectl:
@@ -49,3 +63,15 @@ class Kubectl:
     def render(self, where: Path) -> list[Object]:
         """Return the objects of a kustomization."""
         return list(yaml.safe_load_all(self.run("kustomize", str(where))))
+
+    def build(self, variant: Variant, **fields: Any) -> list[Object]:
+        """Return the objects of a user's kustomization with these folders and components; `fields` are further fields of it."""
+        with tempfile.TemporaryDirectory() as own:
+            above = Path(*[".."] * (len(Path(own).resolve().parts) - 1), *MANIFESTS.resolve().parts[1:])  # Absolute paths are refused.
+            kustomization = {
+                "resources": [str(above / folder) for folder in variant.folders],
+                "components": [str(above / "components" / name) for name in variant.components],
+                **fields,
+            }
+            (Path(own) / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+            return self.render(Path(own))

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import re
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from telegen.cli.main import main
 from tests.cluster.control_plane import ADMIN, ControlPlane
 from tests.cluster.custom_resources import definition, install, installed_case, put, uninstall
 from tests.cluster.peer import Peer, peer
 from tests.harness import Agent, get, start_agent
+from tests.kubestate.custom import drawn
 from tests.kubestate.custom.pages import difference, parse
 from tests.kubestate.parity import repeated
 from tests.process_tree import wait_for
@@ -62,6 +67,34 @@ def test_same_page_as_kube_state_metrics(case: Path, control_plane: ControlPlane
             agent.wait_ready(30)
             wait_for("the page of kube-state-metrics", lambda: "# TYPE" in other.page(), 30, 0.2)
             become_alike(agent, other)
+
+
+PAGES: list[int] = []
+"""Sizes of the pages of drawn configurations; the first one that hypothesis draws is the simplest."""
+
+
+@settings(max_examples=6, deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(config=drawn.configurations("churn.example", "Drawn"), bodies=st.lists(drawn.BODIES, min_size=6, max_size=12))
+def test_drawn_configurations(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, config: Any, bodies: Any) -> None:
+    """For drawn configurations of 30 metrics and drawn objects, both programs serve the same families and series."""
+    folder = tmp_path_factory.mktemp("drawn")
+    kubeconfig, file = control_plane.kubeconfig(folder / "kubeconfig", ADMIN), folder / "custom.yaml"
+    file.write_text(json.dumps(config))
+    flags = [f"--kubeconfig={kubeconfig}", "--custom-resource-state-only", f"--custom-resource-state-config-file={file}"]
+    try:
+        install(control_plane, [definition(GROUP, "Drawn")])
+        for number, body in enumerate(bodies):
+            metadata = {"name": f"n{number}", "namespace": "churn", "labels": {"app": f"a{number % 3}", "team": "x"}}
+            obj = {"apiVersion": f"{GROUP}/v1", "kind": "Drawn", "metadata": metadata, "spec": body}
+            put(control_plane, f"/apis/{GROUP}/v1/drawns", obj)
+        with peer(folder / "log", *flags) as other, start_agent(CONFIG, kubeconfig=kubeconfig, file=file) as agent:
+            agent.wait_ready(30)
+            wait_for("the page of kube-state-metrics", lambda: "# TYPE" in other.page(), 30, 0.2)
+            become_alike(agent, other)
+            PAGES.append(len(agent.page()))
+            assert len(PAGES) < 3 or max(PAGES) > 5000
+    finally:
+        uninstall(control_plane, [f"drawns.{GROUP}"])
 
 
 GROUP = "churn.example"
@@ -140,7 +173,7 @@ def test_kinds_come_and_go(control_plane: ControlPlane, tmp_path: Path) -> None:
         put_sizes(control_plane, "Steady", 3)
         with start_agent(CONFIG, kubeconfig=kubeconfig, file=file) as agent:
             agent.wait_ready(20)
-            assert "churn.example/* Ghost: the API server does not serve this kind" in agent.page("/readyz")
+            assert "churn.example/* Ghost: the API server does not serve it" in agent.page("/readyz")
             with Scrapes.running(agent, f'steady_size{{{LABELS.format("Steady")},name="n2",namespace="churn"}} 2') as scrapes:
                 for _ in range(2):
                     install(control_plane, [definition(GROUP, "Fickle")])
@@ -215,7 +248,7 @@ def test_rights(control_plane: ControlPlane, tmp_path: Path, capsys: pytest.Capt
                 page, ready, own = agent.page(), agent.page("/readyz"), agent.page("/telemetry")
                 for kind, refused in zip(kinds, itertools.cycle((True, False))):
                     assert series(page, f"{kind.lower()}_size") == (0 if refused else 2)
-                    assert (f"{kind.lower()}s: 403 Forbidden: no right to list" in ready) == refused
+                    assert (f",{kind.lower()}s: 403 Forbidden: no right to" in ready) == refused
                     assert (f'telegen_customresource_forbidden{{group="{GROUP}",resource="{kind.lower()}s"}} 1.0' in own) == refused
         finally:
             control_plane.delete(binding)

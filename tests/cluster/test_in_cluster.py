@@ -30,6 +30,12 @@ def kubectl(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactor
     return Kubectl.found(control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig", ADMIN))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def telegen(kubectl: Kubectl) -> None:
+    """The namespace of the manifests."""
+    kubectl.run("apply", "-f", str(MANIFESTS / "components" / "namespace" / "namespace.yaml"))
+
+
 @pytest.fixture(scope="module")
 def world(control_plane: ControlPlane) -> Iterator[None]:
     """Two nodes with a pod each, one pod without a node, a deployment; gone at the end."""

@@ -23,6 +23,7 @@ from telegen.kubestate.checks import selection_problems
 HERE = Path(__file__).parent
 STATE = "kube_metrics.kube_state"
 LATER = {
+    "web.threads",
     "kubernetes.informers_resync_period",
     "kubernetes.informers_sync_timeout",
     "kubernetes.resource_labels",

@@ -24,7 +24,7 @@ def names(path: Path) -> set[str]:
 
     def visit(node: ast.AST, prefix: str) -> None:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, (ast.ClassDef, ast.FunctionDef)):
+            if isinstance(child, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
                 found.add(prefix + child.name)
                 visit(child, f"{prefix}{child.name}.")
             elif isinstance(child, (ast.Assign, ast.AnnAssign)):

@@ -17,7 +17,7 @@ import yaml
 from telegen.cadvisor.registry import OPTIONAL
 from tests.cadvisor.real.cgroups import OwnCgroup
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
+from tests.cluster.kubectl import Kubectl, Object, Variant
 from tests.harness import Answer, get
 from tests.image.dockerfile import Stage
 from tests.image.oci import ACCOUNT, config, user
@@ -98,9 +98,9 @@ class Pods:
         self._image, self._folder, self._sandbox, self._plane, self._cgroup = image, folder, sandbox, plane, cgroup
         self._root, self._parts = image_root(folder / "root", image)
 
-    def run(self, where: str) -> Ran:
-        """Run the pod of a folder of manifests; return its results."""
-        ran, id = Ran(Kubectl.found().render(MANIFESTS / where)), os.urandom(32).hex()
+    def run(self, variant: Variant) -> Ran:
+        """Run the pod of a variant of the manifests; return its results."""
+        ran, id = Ran(Kubectl.found().build(variant)), os.urandom(32).hex()
         place = self._folder / id
         files = Volume(place / "config", telegen_yaml=config_text(ran.objs))
         spec = self._spec(ran.objs, {"config": files.folder, ACCOUNT: self._account(ran.objs, place / "account")})

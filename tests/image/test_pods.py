@@ -24,7 +24,7 @@ from tests.cadvisor.real.view import View
 from tests.cadvisor.runtime.runtimes import make_root
 from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ADMIN, ControlPlane, deployment, node, pod
-from tests.cluster.kubectl import MANIFESTS, Kubectl
+from tests.cluster.kubectl import MANIFESTS, Kubectl, Variant
 from tests.image.dockerfile import Stage
 from tests.image.oci import system_mounts
 from tests.image.pods import Pods, Ran
@@ -33,9 +33,10 @@ from tests.k8s.rendered import FIELDS, container, pod_spec
 from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
-DAEMONSETS = ("base", "overlays/hardened")
-SHARDS = "overlays/shards"
-EVERY = (*DAEMONSETS, "overlays/standalone", SHARDS)
+BASE, HARDENED = Variant(("base",)), Variant(("base",), ("hardened",))
+DAEMONSETS = (BASE, HARDENED)
+SHARDS = Variant(("overlays/shards",))
+EVERY = (*DAEMONSETS, Variant(("overlays/standalone",)), SHARDS)
 RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 ASKED = (("", "nodes", ""), ("coordination.k8s.io", "leases", "telegen"))
 """A resource of the ClusterRole and one of the Role."""
@@ -46,7 +47,7 @@ README = MANIFESTS / "README.md"
 
 def apply_shards(plane: ControlPlane, kubectl: Kubectl) -> None:
     """Apply the StatefulSet, and create the first of the pods that its controller would create."""
-    kept = [obj for obj in kubectl.render(MANIFESTS / SHARDS) if obj["kind"] == "StatefulSet"]
+    kept = [obj for obj in kubectl.build(SHARDS) if obj["kind"] == "StatefulSet"]
     kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(kept))
     made = plane.request("GET", "/apis/apps/v1/namespaces/telegen/statefulsets/telegen")
     owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "telegen", "uid": made["metadata"]["uid"], "controller": True}
@@ -91,7 +92,7 @@ def plane(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     try:
         sandbox.inside(plane.start)
         kubectl = Kubectl.found(plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig", ADMIN))
-        kept = [obj for obj in kubectl.render(MANIFESTS / "base") if obj["kind"] in RIGHTS]
+        kept = [obj for obj in kubectl.build(Variant(("base",), ("namespace",))) if obj["kind"] in RIGHTS]
         sandbox.inside(kubectl.run, "apply", "-f", "-", text=yaml.safe_dump_all(kept))
         # The authorizer reads new rights a moment after they are stored.
         wait_for("the rights", lambda: all(sandbox.inside(allowed, plane, *asked) for asked in ASKED), 20, 0.1)
@@ -146,14 +147,14 @@ def sleeper() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def run(
     image: Stage, sandbox: Sandbox, plane: ControlPlane, cgroup: OwnCgroup, neighbours: None, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Ran]:
-    """Function that runs the pod of a folder of manifests once and returns its results."""
+) -> Callable[[Variant], Ran]:
+    """Function that runs the pod of a variant of the manifests once and returns its results."""
     pods = Pods(image, tmp_path_factory.mktemp("pods"), sandbox, plane, cgroup)
     return functools.cache(pods.run)
 
 
-@pytest.mark.parametrize("where", EVERY)
-def test_pod_runs(where: str, run: Callable[[str], Ran]) -> None:
+@pytest.mark.parametrize("where", EVERY, ids=str)
+def test_pod_runs(where: Variant, run: Callable[[Variant], Ran]) -> None:
     """Probes succeed after the sync, no file is written, a changed ConfigMap is applied, and SIGTERM ends the pod well within its
     grace period."""
     ran = run(where)
@@ -165,23 +166,23 @@ def test_pod_runs(where: str, run: Callable[[str], Ran]) -> None:
     assert ran.status == 0 and ran.seconds < pod_spec(ran.objs)["terminationGracePeriodSeconds"] - 5
 
 
-@pytest.mark.parametrize("where", EVERY)
-def test_process_has_the_rights_of_the_manifests(where: str, run: Callable[[str], Ran]) -> None:
+@pytest.mark.parametrize("where", EVERY, ids=str)
+def test_process_has_the_rights_of_the_manifests(where: Variant, run: Callable[[Variant], Ran]) -> None:
     """User, capabilities, seccomp filter and read-only mounts of the process are those of root, or of an unprivileged user."""
     ran = run(where)
     status = dict(re.findall(r"^(\w+):\s+(\w+)", ran.process, re.MULTILINE))
     own = dict(re.findall(r"^(\w+):\s+(\w+)", Path("/proc/self/status").read_text(), re.MULTILINE))
     root = {"Uid": "0", "Gid": "0", "CapEff": own["CapEff"], "NoNewPrivs": "0", "Seccomp": own["Seccomp"]}
     unprivileged = {"Uid": "65532", "Gid": "65532", "CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
-    assert (root if where == "base" else unprivileged).items() <= status.items()
+    assert (root if where == BASE else unprivileged).items() <= status.items()
     rights = {line.split()[4]: line.split()[5].split(",")[0] for line in ran.mounts.splitlines()}
     assert rights["/"] == "ro"
     for mount in container(ran.objs)["volumeMounts"]:
         assert rights[mount["mountPath"]] == ("ro" if mount.get("readOnly") else "rw")
 
 
-@pytest.mark.parametrize("where", DAEMONSETS)
-def test_the_containers_values_are_the_kernels(where: str, run: Callable[[str], Ran], cgroup: OwnCgroup) -> None:
+@pytest.mark.parametrize("where", DAEMONSETS, ids=str)
+def test_the_containers_values_are_the_kernels(where: Variant, run: Callable[[Variant], Ran], cgroup: OwnCgroup) -> None:
     """CPU time, memory limit, processes and labels of an idle container equal those of the kernel and the API."""
     page, id = run(where).page, cgroup.id
     if is_v2("cpuacct"):
@@ -197,19 +198,19 @@ def test_the_containers_values_are_the_kernels(where: str, run: Callable[[str], 
     assert {labels["interface"] for labels, _ in network} == {"eth0"}
 
 
-def test_nothing_is_refused_to_the_privileged(run: Callable[[str], Ran], view: View) -> None:
+def test_nothing_is_refused_to_the_privileged(run: Callable[[Variant], Ran], view: View) -> None:
     """The privileged agent gets no errors but those that root gets outside of a container as well."""
     view.all()
-    ran = run("base")
+    ran = run(BASE)
     reasons = set(re.findall(r'^telegen_sample_errors_total\{reason="(\w+)"\} [^0]', ran.telemetry, re.MULTILINE))
     assert reasons <= set(view.errors)
     assert re.findall(r"^telegen_(?:api_errors|worker_restarts)_total\{.*\} [^0].*", ran.telemetry, re.MULTILINE) == []
     assert " warning " not in ran.log and " error " not in ran.log
 
 
-def test_families_that_the_hardened_agent_lacks(run: Callable[[str], Ran], cgroup: OwnCgroup) -> None:
+def test_families_that_the_hardened_agent_lacks(run: Callable[[Variant], Ran], cgroup: OwnCgroup) -> None:
     """With all groups enabled a container lacks exactly the families listed in k8s/README.md; pods lack none, the node no others."""
-    before, after = run("base").everything, run("overlays/hardened").everything
+    before, after = run(BASE).everything, run(HARDENED).everything
     rows = [line.split("|")[1:3] for line in README.read_text().partition("## Without privileges")[2].split("\n") if line.startswith("| ")]
     listed = {name for what, _ in rows for name in re.findall(r"`(container_\w+)`", what)}
     if Node().fd_size_is_count:
@@ -221,16 +222,16 @@ def test_families_that_the_hardened_agent_lacks(run: Callable[[str], Ran], cgrou
     assert before.families("/") - listed <= after.families("/") <= before.families("/")
 
 
-def test_refused_files_fail_no_pass(run: Callable[[str], Ran]) -> None:
+def test_refused_files_fail_no_pass(run: Callable[[Variant], Ran]) -> None:
     """Files that the hardened agent may not read are counted and logged once; no pass fails."""
-    ran = run("overlays/hardened")
+    ran = run(HARDENED)
     assert set(re.findall(r'^telegen_sample_errors_total\{reason="(\w+)"\} [^0]', ran.telemetry, re.MULTILINE)) == {"EACCES"}
     assert ran.page.value("container_scrape_error") == ran.everything.value("container_scrape_error") == 0
     warnings = [line for line in ran.log.splitlines() if " warning " in line]
     assert [line.partition(": ")[2].partition(": ")[0] for line in warnings] == ["disk usage of containers"]
 
 
-def test_names_from_runtime_files_need_privileges(run: Callable[[str], Ran], quiet: str) -> None:
+def test_names_from_runtime_files_need_privileges(run: Callable[[Variant], Ran], quiet: str) -> None:
     """Only the privileged agent has the names of a pod that is known from the runtime's files alone."""
     found = {where: run(where).page.rows("container_memory_working_set_bytes", quiet)[0][0]["pod"] for where in DAEMONSETS}
-    assert found == {"base": "quiet-1", "overlays/hardened": ""}
+    assert found == {BASE: "quiet-1", HARDENED: ""}

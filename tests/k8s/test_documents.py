@@ -1,30 +1,21 @@
-"""Overlays in documents: copied and rendered."""
+"""Kustomizations in documents: copied and rendered."""
 
 from __future__ import annotations
 
-import re
-import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from telegen.config import Config, load
 from telegen.config.settings import settings, value_at
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
+from tests.k8s.documents import INSTALL, MIGRATION, render_shown, shown
 from tests.k8s.rendered import config_text, container, environment
 
 pytestmark = pytest.mark.cluster
 MEANT = {"kube_metrics.kube_state.labels_allowlist"}
 """Settings that the example of docs/install.md changes."""
-
-
-def shown(document: Path, folder: Path, kubectl: Kubectl) -> list[Object]:
-    """Render the kustomization in a document, beside a copy of the manifests."""
-    found = re.search(r"^    # kustomization\.yaml\n((?:    .*\n|\n)+)", document.read_text(), re.MULTILINE)
-    assert found
-    (folder / "kustomization.yaml").write_text(re.sub("^    ", "", found[1], flags=re.MULTILINE))
-    shutil.copytree(MANIFESTS, folder / "telegen" / "k8s")
-    return kubectl.render(folder)
 
 
 def config(objs: list[Object], folder: Path) -> Config:
@@ -34,10 +25,10 @@ def config(objs: list[Object], folder: Path) -> Config:
     return load(str(path), environment(objs))
 
 
-def test_overlay_of_ones_own(kubectl: Kubectl, tmp_path: Path) -> None:
-    """The overlay in docs/install.md can be rendered, and changes only the settings in `MEANT`: users who copy it keep the node's
+def test_kustomization_of_ones_own(kubectl: Kubectl, tmp_path: Path) -> None:
+    """The kustomization in docs/install.md can be rendered, and changes only the settings in `MEANT`: users who copy it keep the node's
     mounts and the scraped paths."""
-    objs = shown(MANIFESTS.parent / "docs" / "install.md", tmp_path, kubectl)
+    objs = render_shown(kubectl, INSTALL)
     own, shipped = config(objs, tmp_path), config(kubectl.render(MANIFESTS), tmp_path)
     changed = {path for path, _, _ in settings() if value_at(own, path) != value_at(shipped, path)}
     assert changed == MEANT
@@ -45,8 +36,38 @@ def test_overlay_of_ones_own(kubectl: Kubectl, tmp_path: Path) -> None:
     assert {"NetworkPolicy", "DaemonSet"} <= {obj["kind"] for obj in objs}
 
 
-def test_overlay_of_the_manifests_readme(kubectl: Kubectl, tmp_path: Path) -> None:
-    """The shorter overlay in k8s/README.md can be rendered."""
-    objs = shown(MANIFESTS / "README.md", tmp_path, kubectl)
+def test_kustomization_of_the_manifests_readme(kubectl: Kubectl) -> None:
+    """The shorter kustomization in k8s/README.md can be rendered."""
+    objs = render_shown(kubectl, MANIFESTS / "README.md")
     assert container(objs)["image"].startswith("registry.example/telegen:")
     assert {"NetworkPolicy", "DaemonSet"} <= {obj["kind"] for obj in objs}
+
+
+SCREEN = 45
+"""Lines of a terminal window."""
+RECIPES = ("kube-prometheus-stack", "kube-prometheus", "Prometheus alone")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_fits_on_a_screen(name: str) -> None:
+    """Each recipe of docs/migration.md is shorter than a screen."""
+    section = MIGRATION.read_text().partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+    assert 0 < len(section.splitlines()) < SCREEN
+
+
+def test_values_of_kube_prometheus_stack() -> None:
+    """The values end the scrapes of kube-state-metrics and of the kubelet's containers, and the alerts on kube_state_metrics_*."""
+    assert yaml.safe_load(shown(MIGRATION, "values.yaml", RECIPES[0])) == {
+        "kubeStateMetrics": {"enabled": False},
+        "kubelet": {"serviceMonitor": {"cAdvisor": False}},
+        "defaultRules": {"rules": {"kubeStateMetrics": False}},
+    }
+
+
+def test_kube_prometheus_stack_selects_the_monitors(kubectl: Kubectl) -> None:
+    """PodMonitor and PrometheusRule carry the label by which the chart selects."""
+    objs = [obj for obj in render_shown(kubectl, MIGRATION, RECIPES[0]) if obj["apiVersion"].startswith("monitoring.coreos.com/")]
+    assert {obj["kind"]: obj["metadata"]["labels"].get("release") for obj in objs} == {
+        "PodMonitor": "kube-prometheus-stack",
+        "PrometheusRule": "kube-prometheus-stack",
+    }

@@ -1,15 +1,10 @@
-"""Start the agent with arguments, environment and configuration of the manifests; test probes and Prometheus' scrape configuration."""
+"""Start the agent with arguments, environment and configuration of the manifests; test probes and scraped paths."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import pytest
 import yaml
@@ -17,13 +12,13 @@ import yaml
 from telegen.demo.objects import SyntheticCluster
 from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
-from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
+from tests.cluster.kubectl import MANIFESTS, Kubectl, Object, Variant
 from tests.harness import Agent, free_port, get, start_agent
 from tests.k8s.rendered import FIELDS, config_text, container, environment
 from tests.process_tree import wait_for
 
 pytestmark = pytest.mark.cluster
-WAYS = {"daemonset": ".", "deployment": "overlays/standalone", "statefulset": "overlays/shards"}
+WAYS = {"daemonset": "base", "deployment": "overlays/standalone", "statefulset": "overlays/shards"}
 
 
 @pytest.fixture(scope="module")
@@ -77,83 +72,8 @@ def test_probes_are_answered(way: str, kubectl: Kubectl, server: SimulatedServer
 
 def scraped_paths(kubectl: Kubectl) -> set[str]:
     """Return paths of the PodMonitor and of the scrape configurations."""
-    objs = kubectl.render(MANIFESTS / "overlays" / "prometheus-operator")
+    objs = kubectl.build(Variant(("base",), ("prometheus", "prometheus-operator")))
     monitor = next(obj for obj in objs if obj["kind"] == "PodMonitor")
-    jobs = [job for name in ("combined", "separate") for job in scrape_jobs(name)]
+    files = next(obj for obj in objs if obj["metadata"]["name"] == "telegen-prometheus")["data"]
+    jobs = [job for name in ("combined", "separate") for job in yaml.safe_load(files[f"{name}.yaml"])["scrape_configs"]]
     return {end["path"] for end in monitor["spec"]["podMetricsEndpoints"]} | {job.get("metrics_path", "/metrics") for job in jobs}
-
-
-def scrape_jobs(name: str) -> list[Any]:
-    """Return the jobs of a scrape configuration."""
-    text = (MANIFESTS / "overlays" / "prometheus" / f"{name}.yaml").read_text()
-    return list(yaml.safe_load(text)["scrape_configs"])
-
-
-@contextlib.contextmanager
-def prometheus(jobs: list[Any], folder: Path) -> Iterator[str]:
-    """Run Prometheus; yield its URL."""
-    port = free_port()
-    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def query(url: str, expression: str) -> list[Any]:
-    """Return the result of an instant query, [] while Prometheus does not listen."""
-    try:
-        answer = get(f"{url}/api/v1/query?query={quote(expression)}", timeout=10)
-    except OSError:
-        return []
-    return list(json.loads(answer.body)["data"]["result"]) if answer.status == 200 else []
-
-
-def discovered(job: Any, port: int) -> Any:
-    """Return the job with static targets in place of discovery: the agent, another pod, and a pod that has ended.
-
-    Targets have the labels that discovery would set. Relabelling must keep the agent only.
-    """
-    assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
-    labels = {
-        "__meta_kubernetes_pod_label_app": "telegen",
-        "__meta_kubernetes_pod_container_port_name": "metrics",
-        "__meta_kubernetes_pod_node_name": "node-1",
-        "__meta_kubernetes_pod_phase": "Running",
-    }
-    away = [{"__meta_kubernetes_pod_label_app": "other"}, {"__meta_kubernetes_pod_phase": "Failed"}]
-    others = [{"targets": [f"127.0.0.1:{at}"], "labels": {**labels, **what}} for at, what in enumerate(away, 1)]
-    return {**job, "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}, *others]}
-
-
-@pytest.mark.prometheus
-@pytest.mark.parametrize("name", ["combined", "separate"])
-def test_prometheus_scrapes_it(name: str, kubectl: Kubectl, server: SimulatedServer, tmp_path: Path) -> None:
-    """With the shipped scrape configuration each target is up, no label is renamed to exported_*, and no series is there twice."""
-    with started(kubectl.render(MANIFESTS), server.url) as agent:
-        agent.wait_ready(30)
-        jobs = [discovered(job, agent.port) for job in scrape_jobs(name)]
-        with prometheus(jobs, tmp_path) as url:
-            wait_for("container metrics", lambda: bool(query(url, "container_cpu_usage_seconds_total")), 30, 0.2)
-            wait_for("pods", lambda: bool(query(url, "kube_pod_info")), 30, 0.2)
-            wait_for("every job", lambda: len(query(url, "up")) == len(jobs), 30, 0.2)
-            assert [sample["value"][1] for sample in query(url, "up")] == ["1"] * len(jobs)
-            assert query(url, 'count by (__name__) ({__name__=~".+", exported_namespace!=""})') == []
-            shown = query(url, "kube_pod_info")
-            assert {sample["metric"]["namespace"] for sample in shown} == namespaces(agent)
-            assert query(url, "count by (namespace, pod) (kube_pod_info) > 1") == []
-            assert {sample["metric"]["instance"] for sample in shown} == {"telegen"}
-            if name == "separate":
-                wanted = 'container_cpu_usage_seconds_total{node="node-1",metrics_path="/metrics/cadvisor"}'
-                assert len(query(url, wanted)) == len(query(url, "container_cpu_usage_seconds_total"))
-
-
-def namespaces(agent: Agent) -> set[str]:
-    """Return the namespaces of the pods on the agent's page."""
-    lines = [line for line in agent.page().split("\n") if line.startswith("kube_pod_info{")]
-    return {line.partition('namespace="')[2].partition('"')[0] for line in lines}

@@ -1,4 +1,4 @@
-"""The SecurityContextConstraints of the OpenShift overlay grant exactly the rights that its pod requests."""
+"""The SecurityContextConstraints of components/openshift grant exactly the rights that its pod requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
+from tests.cluster.kubectl import Kubectl, Object, Variant
+from tests.k8s.combinations import NODE_AND_CLUSTER
 from tests.k8s.rendered import container, pod_spec
 
 pytestmark = pytest.mark.cluster
@@ -18,7 +19,6 @@ NARROWER: dict[str, Any] = {
     "allowHostDirVolumePlugin": False,
     "runAsUser": {"type": "MustRunAsNonRoot"},
     "seccompProfiles": ["runtime/default"],
-    "users": [],
 }
 """Granted fields, each with a value that grants less; kinds of volumes have a test of their own."""
 WITHHELD: dict[str, Any] = {
@@ -29,8 +29,10 @@ WITHHELD: dict[str, Any] = {
     "defaultAddCapabilities": [],
     "requiredDropCapabilities": [],
     "readOnlyRootFilesystem": True,
+    "users": [],
     "groups": [],
 }
+OPENSHIFT = Variant(("base",), ("openshift",))
 ANY = {"seLinuxContext", "fsGroup", "supplementalGroups"}
 """Fields that the pod does not request: RunAsAny keeps the runtime's defaults."""
 
@@ -59,8 +61,6 @@ def refusals(constraints: Mapping[str, Any], objs: list[Object]) -> Iterator[str
         yield "seccompProfiles"
     if kinds(spec) - set(constraints["volumes"]):
         yield "volumes"
-    if f"system:serviceaccount:telegen:{spec['serviceAccountName']}" not in constraints["users"]:
-        yield "users"
 
 
 def seccomp(context: Mapping[str, Any]) -> set[str]:
@@ -77,21 +77,42 @@ def kinds(spec: Mapping[str, Any]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def objs(kubectl: Kubectl) -> list[Object]:
-    """Objects of the overlay."""
-    return kubectl.render(MANIFESTS / "overlays/openshift")
+    """Objects with the component."""
+    return kubectl.build(OPENSHIFT)
 
 
 @pytest.fixture(scope="module")
 def constraints(objs: list[Object]) -> Object:
-    """SecurityContextConstraints of the overlay."""
+    """SecurityContextConstraints of the component."""
     (only,) = [obj for obj in objs if obj["kind"] == "SecurityContextConstraints"]
     return only
 
 
-@pytest.mark.parametrize("name", ["overlays/openshift", "overlays/hardened"])
-def test_the_pod_is_allowed(name: str, kubectl: Kubectl, constraints: Object) -> None:
-    """The constraints admit the DaemonSet's pod and the one without privileges."""
-    assert list(refusals(constraints, kubectl.render(MANIFESTS / name))) == []
+@pytest.mark.parametrize("components", [("openshift",), ("hardened", "openshift")], ids="+".join)
+@pytest.mark.parametrize("folder", ["base", "overlays/node"])
+def test_the_pod_is_allowed(folder: str, components: tuple[str, ...], kubectl: Kubectl) -> None:
+    """The constraints admit the DaemonSet's pod and the one without privileges, and the account may use them."""
+    objs = kubectl.build(Variant((folder,), components))
+    constraints = next(obj for obj in objs if obj["kind"] == "SecurityContextConstraints")
+    assert list(refusals(constraints, objs)) == []
+    (binding,) = [obj for obj in objs if obj["kind"] == "ClusterRoleBinding"]
+    (role,) = [obj for obj in objs if obj["kind"] == "ClusterRole" and obj["metadata"]["name"] == binding["roleRef"]["name"]]
+    assert [subject["name"] for subject in binding["subjects"]] == [pod_spec(objs)["serviceAccountName"]]
+    assert right_to_use(constraints) in role["rules"]
+
+
+def right_to_use(constraints: Object) -> Object:
+    """Return the rule with which a role lets accounts use the constraints."""
+    names = {"resources": ["securitycontextconstraints"], "resourceNames": [constraints["metadata"]["name"]]}
+    return {"apiGroups": ["security.openshift.io"], **names, "verbs": ["use"]}
+
+
+def test_the_cluster_part_may_not_use_them(kubectl: Kubectl) -> None:
+    """Beside overlays/node the account of overlays/cluster gets no rights on nodes."""
+    objs = kubectl.build(Variant(NODE_AND_CLUSTER, ("openshift",)))
+    (constraints,) = [obj for obj in objs if obj["kind"] == "SecurityContextConstraints"]
+    roles = {obj["metadata"]["name"]: right_to_use(constraints) in obj["rules"] for obj in objs if obj["kind"] == "ClusterRole"}
+    assert roles == {"telegen-node": True, "telegen-cluster": False}
 
 
 @pytest.mark.parametrize("field", NARROWER)

@@ -8,6 +8,7 @@ import hashlib
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from telegen.kubemetrics.exposition import HUGE, assemble, published_stores
+from telegen.kubemetrics.selection import Selection
 from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
@@ -74,7 +75,7 @@ def test_openmetrics_ends_and_names_as_it_should() -> None:
 
 def test_only_what_is_wanted() -> None:
     """A filter by resource includes all its stores."""
-    text = b"".join(assemble(readers(), False, lambda name: name == "pods").text())
+    text = b"".join(assemble(readers(), False, Selection(resources=frozenset({"pods"}))).text())
     assert text == WANTED[WANTED.index(b"# HELP value") :]
 
 

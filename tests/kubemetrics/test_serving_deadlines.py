@@ -8,7 +8,7 @@ import falcon.testing
 import pytest
 from prometheus_client import CollectorRegistry
 
-from telegen.kubemetrics.app import Closed, make_app
+from telegen.kubemetrics.app import CLIENT, make_app
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.metrics.family import ALPHA, gauge
@@ -33,6 +33,23 @@ def published(worker: str, resource: str) -> ArenaReader:
     store = MetricsStore(resource, families, renderer(IDENTITY, families, failed), ArenaWriter(arena, [resource]))
     store.replace([("ADDED", {"metadata": {"uid": "a"}})])
     return ArenaReader(arena)
+
+
+class FakeClient:
+    """A connection that notes how it ended."""
+
+    def __init__(self) -> None:
+        self.dropped = ""
+        self.may_be_sent: Callable[[], bool] | None = None
+
+    def is_gone(self) -> bool:
+        return bool(self.dropped)
+
+    def drop(self, reason: str) -> None:
+        self.dropped = reason
+
+    def watch(self, may_be_sent: Callable[[], bool]) -> None:
+        self.may_be_sent = may_be_sent
 
 
 @pytest.fixture
@@ -76,9 +93,18 @@ def test_closed_while_the_page_was_put_together(make: Callable[..., falcon.testi
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
 def test_closed_before_the_first_byte(make: Callable[..., falcon.testing.TestClient], coding: str) -> None:
-    """A shard that is lost after assembly ends the response: the scrape fails."""
-    with pytest.raises(Closed):
-        make(True, True, False).simulate_get("/metrics", headers={"Accept-Encoding": coding})
+    """A shard that is lost after assembly ends the connection without a byte of the page: the scrape fails."""
+    client = FakeClient()
+    answer = make(True, True, False).simulate_get("/metrics", headers={"Accept-Encoding": coding}, extras={CLIENT: client})
+    assert answer.content == b""
+    assert client.dropped == "unserved"
+
+
+def test_lost_while_a_client_takes_nothing(make: Callable[..., falcon.testing.TestClient]) -> None:
+    """The connection gets a check by which its sweep notices the loss although no part is asked for."""
+    client = FakeClient()
+    make(True, True, True, False).simulate_get("/metrics", extras={CLIENT: client})
+    assert client.may_be_sent is not None and not client.may_be_sent()
 
 
 def test_head_is_not_broken_off(make: Callable[..., falcon.testing.TestClient]) -> None:

@@ -12,8 +12,27 @@ from telegen.cadvisor.node import Node
 
 T = TypeVar("T")
 
+_STARTTIME = 22 - 3
+"""Index of the field starttime behind the name."""
+
 ENDED = frozenset((errno.ENOENT, errno.ESRCH))
 """errno of a file of a process that has ended."""
+
+
+def start_ticks(proc: str, pid: int) -> int | None:
+    """Start of a process in ticks since the boot (starttime of proc_pid_stat(5)); None if it cannot be read."""
+    try:
+        with open(f"{proc}/{pid}/stat", "rb") as file:
+            return parse_start(file.read())
+    except OSError:
+        return None
+
+
+def parse_start(stat: bytes) -> int | None:
+    """Parse the field starttime of /proc/PID/stat; None if it is absent."""
+    # Field 2, the name in parentheses, may contain blanks and parentheses.
+    fields = stat.rpartition(b")")[2].split()
+    return int(fields[_STARTTIME]) if len(fields) > _STARTTIME else None
 
 
 class Context:
@@ -21,18 +40,20 @@ class Context:
 
     Attributes:
         exists: True once a collector has read something in this pass.
+        labels: values of the cgroup's labels in this pass.
         state: values of `PerCgroup`, by their accessor; only `PerCgroup` uses it.
     """
 
-    __slots__ = ("cgroup", "node", "exists", "state", "_pids")
+    __slots__ = ("cgroup", "node", "exists", "labels", "state", "_pids")
 
     def __init__(self, cgroup: Cgroup, node: Node) -> None:
         self.cgroup, self.node = cgroup, node
         self.state: dict[PerCgroup[Any], Any] = {}
         self.begin_pass()
 
-    def begin_pass(self) -> None:
+    def begin_pass(self, labels: tuple[str, ...] = ()) -> None:
         """Discard the results of the previous pass."""
+        self.labels = labels
         self.exists = False
         self._pids: Optional[list[int]] = None
 
@@ -45,6 +66,10 @@ class Context:
         """Path of the cgroup in the controller's hierarchy; "" without the controller. The folder need not exist."""
         mount, id = self.node.mounts.get(controller), self.cgroup.id
         return "" if mount is None else mount.path if id == "/" else mount.path + id
+
+    def has_ended(self) -> bool:
+        """True if the cgroup has been removed since the pass began."""
+        return not os.path.isdir(self.processes_folder())
 
     def read(self, controller: str, name: str) -> bytes | None:
         """Content of a control file; None if it is absent or unreadable. The latter is counted."""
@@ -68,6 +93,21 @@ class Context:
         if self._pids is None:
             self._pids = self.pids_below(self.processes_folder(), self.cgroup.kind == "container")
         return self._pids
+
+    def first_pids(self) -> list[int]:
+        """Process ids as `pids`, those of the cgroup itself before those of nested ones, the oldest first.
+
+        The first process of a container decides its mounts and its network: processes in nested cgroups may belong to
+        containers inside it (Docker in Docker).
+        """
+        folder = self.processes_folder()
+        return self.oldest_first(folder, self.pids())
+
+    def oldest_first(self, folder: str, pids: list[int]) -> list[int]:
+        """Sort process ids: those in the cgroup's folder itself before all others, then by start time."""
+        # PERF: 10 us for each process; called only when a process is chosen, which is then kept.
+        own, proc = set(self.pids_below(folder, recursive=False)), self.node.roots.proc
+        return sorted(pids, key=lambda pid: (pid not in own, start_ticks(proc, pid) or 0, pid))
 
     def processes_folder(self) -> str:
         """The cgroup's folder in the first hierarchy that is mounted of those with a usable cgroup.procs; "" if none is."""
@@ -124,4 +164,18 @@ class PerCgroup(Generic[T]):
             value: T = context.state[self]
         except KeyError:
             value = context.state[self] = self._create(context)
+        return value
+
+
+class PerPass(Generic[T]):
+    """Typed accessor of a value that is computed once per pass, from all cgroups: `owners = _owners(node)`."""
+
+    def __init__(self, create: Callable[[Node], T]) -> None:
+        self._create = create
+
+    def __call__(self, node: Node) -> T:
+        try:
+            value: T = node.per_pass[self]
+        except KeyError:
+            value = node.per_pass[self] = self._create(node)
         return value

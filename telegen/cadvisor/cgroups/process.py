@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import cached_property
 
 from telegen.cadvisor.cgroups.classification import Cgroup
-from telegen.cadvisor.cgroups.context import ENDED
-from telegen.cadvisor.cgroups.reading import read_file
+from telegen.cadvisor.cgroups.context import ENDED, parse_start
+from telegen.cadvisor.cgroups.reading import MAX_BYTES, read_file
 
 PROCESS_ENDED = frozenset((*ENDED, errno.EINVAL, None))
 """errno of reads from the folder of an ended process. None: ProcessLookupError of this module, without an errno."""
 
 
 class Process:
-    """One process, bound by its open folder until `close`, or until the object is garbage-collected."""
+    """One process, bound by its open folder until `close`, or until the object is garbage-collected.
+
+    Attributes:
+        namespace: inode of its network namespace; None without the right to read it.
+    """
 
     def __init__(self, folder: str, container: Cgroup) -> None:
         """Open the folder.
@@ -37,7 +42,7 @@ class Process:
         try:
             if container.kind != "root" and not self._is_in_container():
                 raise ProcessLookupError(f"{folder} is in another cgroup than {container.id}")
-            self._namespace = self._namespace_inode()
+            self.namespace = self._namespace_inode()
         except BaseException:
             self.close()
             raise
@@ -54,9 +59,21 @@ class Process:
         """
         content = read_file(name, limit, self._folder)
         # Checked after the read: a process that calls setns(2) meanwhile shows the counters of its new namespace.
-        if self._namespace_inode() != self._namespace:
+        if not self.is_current():
             raise ProcessLookupError(f"{name}: another network namespace")
         return content
+
+    def is_current(self) -> bool:
+        """False if the process has ended, or has another network namespace by now."""
+        return self._namespace_inode() == self.namespace
+
+    @cached_property
+    def start(self) -> int:
+        """Start in ticks since the boot; 0 if it cannot be read."""
+        try:
+            return parse_start(self.read("stat", MAX_BYTES)) or 0
+        except OSError:
+            return 0
 
     def close(self) -> None:
         """Close the folder."""

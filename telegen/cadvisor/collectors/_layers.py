@@ -15,10 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
+from telegen.cadvisor.cgroups.container_mounts import container_mounts
 from telegen.cadvisor.cgroups.context import Context, PerCgroup
-from telegen.cadvisor.cgroups.mountinfo import mounts, option
-from telegen.cadvisor.cgroups.process import PROCESS_ENDED, Process
-from telegen.cadvisor.cgroups.reading import MAX_BYTES
+from telegen.cadvisor.cgroups.mountinfo import option
 from telegen.cadvisor.node import Node
 
 log = logging.getLogger(__name__)
@@ -219,25 +218,19 @@ def _folders(context: Context) -> tuple[str, ...] | None:
 
     Empty for a container whose root is not an overlay; None if no process could be read yet.
     """
-    for pid in sorted(context.pids()):
-        try:
-            process = Process(f"{context.node.roots.proc}/{pid}", context.cgroup)
-        except OSError:
-            # Ended, or its id belongs to another process: try the next.
-            continue
-        try:
-            found = [mount for mount in mounts(process.read("mountinfo", MAX_BYTES)) if mount.point == "/"]
-        except OSError as error:
-            if error.errno not in PROCESS_ENDED:
-                context.node.count_error(error)
-            continue
-        finally:
-            process.close()
-        # The last mount on / hides the ones below it.
-        upper = option(found[-1].options, "upperdir") if found and found[-1].type == "overlay" else ""
-        if not upper.startswith("/"):
-            return ()
-        docker = _docker(upper)
-        logs = (context.node.roots.host_path(f"{docker[1]}/containers/{context.cgroup.container_id}"),) if docker else ()
-        return (context.node.roots.host_path(upper), *logs)
-    return None
+    mounted = container_mounts(context)
+    if mounted is None:
+        return None
+    found = [mount for mount in mounted if mount.point == "/"]
+    # The last mount on / hides the ones below it.
+    upper = option(found[-1].options, "upperdir") if found and found[-1].type == "overlay" else ""
+    path, log = context.node.roots.resolved_path, context.node.facts.folder(context.cgroup)
+    if upper and not upper.startswith("/") and log:
+        # Docker names many layers below its own folder, since the options of a mount are limited to a page.
+        return (f"{log.rpartition('/containers/')[0]}/overlay2/{upper}", log)
+    if not upper.startswith("/"):
+        return ()
+    docker = _docker(upper)
+    if docker and not log:
+        log = path(f"{docker[1]}/containers/{context.cgroup.container_id}")
+    return (path(upper), log) if log else (path(upper),)

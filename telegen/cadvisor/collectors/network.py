@@ -7,10 +7,10 @@ from typing import NamedTuple
 from telegen.cadvisor.cgroups.context import Context
 from telegen.cadvisor.cgroups.reading import MAX_BYTES
 from telegen.cadvisor.collector import Collector, Families
-from telegen.cadvisor.collectors._netns_process import KINDS, read_network
+from telegen.cadvisor.collectors._netns_process import KINDS, is_node_network, read_network
 
 SKIPPED = ("veth", "docker", "nerdctl")
-"""Prefixes of interfaces that forward traffic which other interfaces count."""
+"""Prefixes of the node's interfaces that forward the traffic of containers, which other interfaces count."""
 
 COLUMNS = 16
 
@@ -86,12 +86,14 @@ def read(context: Context) -> bytes | None:
 
 def parse(content: bytes, context: Context) -> NetworkReading:
     """Parse the lines after the two headings. Lines that are truncated or malformed are skipped."""
+    # A container may give its own interface any name.
+    skipped = SKIPPED if is_node_network(context) else ()
     interfaces: dict[str, list[int]] = {}
     for line in content.decode("utf-8", "replace").split("\n")[2:]:
         # A name may contain colons (`eth0:1`), the numbers do not.
         name, _, numbers = line.rpartition(":")
         name, words = name.strip(), numbers.split()
-        if len(words) == COLUMNS and all(map(str.isdigit, words)) and _is_shown(name):
+        if len(words) == COLUMNS and all(map(str.isdigit, words)) and _is_shown(name, skipped):
             interfaces[name] = [int(word) for word in words]
 
     def column(number: int) -> Rows:
@@ -103,5 +105,5 @@ def parse(content: bytes, context: Context) -> NetworkReading:
 COLLECTOR = Collector("network", "network", FAMILIES, read, parse, KINDS)
 
 
-def _is_shown(name: str) -> bool:
-    return name not in ("", "lo") and not name.lower().startswith(SKIPPED)
+def _is_shown(name: str, skipped: tuple[str, ...]) -> bool:
+    return name not in ("", "lo") and not name.lower().startswith(skipped)

@@ -55,7 +55,7 @@ COLLECTOR = Collector("own", "", FAMILIES, read, already_parsed, ROOT, labelled=
 
 def _system(context: Context) -> str:
     """PRETTY_NAME of the host's os-release (os-release(5)), "" if it has none."""
-    content = context.read_path(context.node.roots.host_path("/etc/os-release")) or b""
+    content = context.read_path(context.node.roots.resolved_path("/etc/os-release")) or b""
     for line in content.decode("utf-8", "replace").split("\n"):
         key, _, name = line.partition("=")
         if key == "PRETTY_NAME":

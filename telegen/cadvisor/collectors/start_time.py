@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.context import Context, PerCgroup
+from telegen.cadvisor.cgroups.context import Context, PerCgroup, start_ticks
 from telegen.cadvisor.collector import Collector, Families, already_parsed
 
 
@@ -98,12 +98,5 @@ def _oldest_process(context: Context) -> float | None:
 
 
 def _process_start(context: Context, pid: int) -> float | None:
-    """Parse starttime, field 22 of /proc/PID/stat (proc_pid_stat(5)), in ticks since the boot."""
-    try:
-        with open(f"{context.node.roots.proc}/{pid}/stat", "rb") as file:
-            # Field 2, the name in parentheses, may contain blanks and parentheses.
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    boot = context.node.boot_time
-    return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK") if boot and len(fields) > 19 else None
+    ticks, boot = start_ticks(context.node.roots.proc, pid), context.node.boot_time
+    return boot + ticks / os.sysconf("SC_CLK_TCK") if boot and ticks is not None else None

@@ -5,71 +5,89 @@ Each runtime has its own folder with a subfolder for each container id, so a con
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Set
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Optional
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass
+from typing import Optional, Protocol
 
-from telegen.cadvisor.identity.oci import PODMAN, Bundle, parse_docker, parse_oci, parse_storage
-
-MAX_BYTES = 4 << 20
-"""Maximum size of a file in bytes. A config.json has about 10,000, the list of a containers/storage about 100,000."""
+from telegen.cadvisor.cgroups.classification import Cgroup
+from telegen.cadvisor.cgroups.mountinfo import FileSystem
+from telegen.cadvisor.identity.host_files import HostFiles
+from telegen.cadvisor.identity.mount_locations import find_mount_locations
+from telegen.cadvisor.identity.oci import Bundle
+from telegen.cadvisor.identity.pods import KeyFilter
+from telegen.cadvisor.identity.runtime_arguments import Arguments, read_arguments
+from telegen.cadvisor.identity.runtime_files import Found, RuntimeFiles
+from telegen.cadvisor.identity.runtime_folders import Location, find_locations
 
 BACKOFF = (5.0, 300.0)
 """First and last delay in seconds until an unknown container is looked up again; the delay doubles in between."""
 
-_STATES = ("run/containerd", "run/k3s/containerd", "run/k0s/containerd", "var/snap/microk8s/common/run/containerd")
-_TASKS = tuple(f"{state}/io.containerd.runtime.{kind}" for state in _STATES for kind in ("v2.task", "v1.linux"))
-_STORAGE = "var/lib/containers/storage/overlay-containers"
-_DOCKER = "var/lib/docker/containers"
+REFRESH = 5.0
+"""Minimum seconds between two searches for the runtimes' folders; an unknown container asks for one."""
 
-REFRESH = 1.0
-"""Seconds for which the list of existing runtime folders is cached."""
+SCAN = 60.0
+"""Minimum seconds between two reads of all command lines."""
 
-Parse = Callable[[bytes, str], Bundle]
-Location = tuple[str, str, Parse]
-"""Folder with a subfolder for each container, name of the file in it, and its parser."""
+
+class Mounts(Protocol):
+    """Reader of the mounts of containers and of the host."""
+
+    def of(self, cgroup: Cgroup) -> Sequence[FileSystem]:
+        """Mounts of a container's first process."""
+
+    def of_host(self) -> Sequence[FileSystem]:
+        """Mounts of the host's first process."""
 
 
 class Bundles:
-    """Cache of the runtimes' files; each file is read once. Not safe for threads.
+    """Cache of the runtimes' files. Each is read once; those of Docker and podman again when they change. Not safe for threads."""
 
-    Attributes:
-        errors: errors by reason: `malformed`, `too_large`, or the name of an errno.
-    """
-
-    def __init__(self, root: str = "/", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        root: str = "/",
+        clock: Callable[[], float] = time.monotonic,
+        proc: str = "",
+        mounts: Optional[Mounts] = None,
+        labels: KeyFilter = lambda key: False,
+        env: KeyFilter = lambda key: False,
+    ) -> None:
         """Create an empty cache.
 
         Args:
             root: the host's `/` as this process sees it.
+            proc: the host's /proc, for the options of the runtimes; "": not read.
+            mounts: reader of the mounts that lead to a runtime without a known folder; None: not used.
+            labels, env: filters of the labels and environment variables that are kept.
         """
-        self._root, self._clock = root, clock
-        self._found: dict[str, Bundle] = {}
+        self._files, self._clock, self._proc, self._mounts = HostFiles(root), clock, proc, mounts
+        self._runtime = RuntimeFiles(self._files, labels, env)
+        self._found: dict[str, Found] = {}
         self._missing: dict[str, _Missing] = {}
         self._locations: list[Location] = []
-        self._locations_until = float("-inf")
-        self._storage: dict[str, tuple[str, str]] = {}
-        self._storage_state: tuple[int, ...] = ()
-        self.errors: Counter[str] = Counter()
+        self._locations_until = self._arguments_until = float("-inf")
+        self._arguments = Arguments()
 
-    def find(self, id: str) -> Optional[Bundle]:
+    @property
+    def errors(self) -> Counter[str]:
+        """Errors by reason, see `HostFiles`."""
+        return self._files.errors
+
+    def find(self, id: str, cgroup: Optional[Cgroup] = None) -> Optional[Bundle]:
         """Return the bundle of a container; None as long as no runtime has one, which is checked again after a delay.
 
         Args:
             id: 64 hexadecimal digits, as in the name of the cgroup.
+            cgroup: the container's cgroup, by which its mounts are found.
         """
-        found = self._found.get(id)
-        if found:
-            return found
+        known = self._found.get(id)
+        if known:
+            return known.bundle
         missing = self._missing.get(id)
         if missing and self._clock() < missing.retry_at:
             return None
-        found = self._look_up(id)
+        found = self._look_up(id, cgroup)
         if found:
             self._found[id] = found
             self._missing.pop(id, None)
@@ -77,7 +95,24 @@ class Bundles:
             delay = min(missing.delay * 2, BACKOFF[1]) if missing else BACKOFF[0]
             # The delay doubles, since a container that stays unknown usually belongs to a runtime without such files.
             self._missing[id] = _Missing(delay, self._clock() + delay)
-        return found
+        return found.bundle if found else None
+
+    def refreshed(self, id: str) -> Optional[Bundle]:
+        """Return the new bundle of a container whose files have changed; None if nothing has changed."""
+        known = self._found.get(id)
+        if known is None or not known.has_changed():
+            return None
+        # A file that is malformed or gone at the moment leaves the known bundle, and is read again in the next pass.
+        found = self._runtime.read(id, known.location)
+        if found is None:
+            return None
+        self._found[id] = found
+        return found.bundle if found.bundle != known.bundle else None
+
+    def folder(self, id: str) -> str:
+        """Return the folder of a container's files as this process sees it; "" if none is known."""
+        known = self._found.get(id)
+        return known.folder if known else ""
 
     def keep(self, ids: Set[str]) -> None:
         """Drop all other containers."""
@@ -86,76 +121,27 @@ class Bundles:
         for id in self._missing.keys() - ids:
             del self._missing[id]
 
-    def _look_up(self, id: str) -> Optional[Bundle]:
-        """Read the first file that exists and is well-formed."""
-        # PERF: an unknown container costs 2 us, and 10 us for each runtime that exists; 166 us if all folders are tried.
-        if self._clock() >= self._locations_until:
-            self._locations = [one for one in self._all_locations() if os.path.isdir(os.path.join(self._root, one[0]))]
+    def _look_up(self, id: str, cgroup: Optional[Cgroup]) -> Optional[Found]:
+        """Read the files of a container in the known folders, then in those that exist by now, then where its mounts lead."""
+        found = self._first(id, self._locations)
+        if found is None and self._clock() >= self._locations_until:
             self._locations_until = self._clock() + REFRESH
-        for folder, name, parse in self._locations:
-            content = self._read(f"{folder}/{id}/{name}")
-            if content is None:
-                continue
-            try:
-                bundle = parse(content, id)
-            except ValueError:
-                # Possibly half-written: tried again after the delay.
-                self.errors["malformed"] += 1
-                continue
-            return self._with_storage(bundle, id) if bundle.runtime == PODMAN else bundle
-        return None
+            before, self._locations = self._locations, self._find_locations()
+            found = self._first(id, [location for location in self._locations if location not in before])
+        if found is None and cgroup and self._mounts and (mounts := self._mounts.of(cgroup)):
+            found = self._first(id, find_mount_locations(self._files, mounts, self._mounts.of_host()))
+        return found
 
-    def _all_locations(self) -> Iterator[Location]:
-        """Yield every location, the most likely first."""
-        for tasks in _TASKS:
-            yield f"{tasks}/k8s.io", "config.json", parse_oci
-        for storage in ("run/containers/storage/overlay-containers", _STORAGE):
-            yield storage, "userdata/config.json", parse_oci
-        yield _DOCKER, "config.v2.json", parse_docker
-        # Last: the bundles of Docker's own containerd lack the names that config.v2.json has.
-        for tasks in _TASKS:
-            for namespace in self._other_namespaces(tasks):
-                yield f"{tasks}/{namespace}", "config.json", parse_oci
+    def _find_locations(self) -> list[Location]:
+        if self._proc and self._clock() >= self._arguments_until:
+            self._arguments_until = self._clock() + SCAN
+            self._arguments = read_arguments(self._proc)
+        return find_locations(self._files, self._arguments)
 
-    def _other_namespaces(self, tasks: str) -> list[str]:
-        """containerd's namespaces other than Kubernetes'."""
-        with suppress(OSError):
-            return sorted(name for name in os.listdir(os.path.join(self._root, tasks)) if name != "k8s.io")
-        return []
-
-    def _with_storage(self, bundle: Bundle, id: str) -> Bundle:
-        """Add podman's name and image, which only the list of containers/storage has. The list is read when it has changed."""
-        path = f"{_STORAGE}/containers.json"
-        try:
-            status = os.stat(os.path.join(self._root, path))
-        except OSError:
-            return bundle
-        state = (status.st_ino, status.st_mtime_ns, status.st_size)
-        # The list is replaced by rename, so that a change shows as a new inode, mtime or size.
-        if state != self._storage_state:
-            content = self._read(path)
-            try:
-                self._storage = parse_storage(content) if content is not None else {}
-            except ValueError:
-                self.errors["malformed"] += 1
-                self._storage = {}
-            self._storage_state = state
-        name, image = self._storage.get(id, (id, ""))
-        return replace(bundle, name=name, image=image)
-
-    def _read(self, path: str) -> Optional[bytes]:
-        """Read a whole file; None if it is absent, too large or unreadable. The latter two are counted."""
-        try:
-            with open(os.path.join(self._root, path), "rb") as file:
-                content = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                self.errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1
-            return None
-        if len(content) > MAX_BYTES:
-            self.errors["too_large"] += 1
-            return None
-        return content
+    def _first(self, id: str, locations: Iterable[Location]) -> Optional[Found]:
+        """Read the first location that has the container."""
+        # PERF: 40 us for each location without the container.
+        return next((found for location in locations if (found := self._runtime.read(id, location))), None)
 
 
 @dataclass(frozen=True)

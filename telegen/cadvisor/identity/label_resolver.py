@@ -12,11 +12,13 @@ from collections.abc import Iterable
 from typing import Optional
 
 from telegen.cadvisor.cgroups.classification import Cgroup
+from telegen.cadvisor.cgroups.container_mounts import MountReader
 from telegen.cadvisor.identity.bundles import Bundles
 from telegen.cadvisor.identity.extra_labels import ExtraLabels, allowlist_filter
 from telegen.cadvisor.identity.labels import BASE
 from telegen.cadvisor.identity.oci import CONTAINERD, CRIO, DOCKER, SANDBOX, Bundle
 from telegen.cadvisor.identity.pods import Container, NamespaceIndex, Pod, PodIndex
+from telegen.cadvisor.node import ContainerFacts, Roots, RuntimeState
 from telegen.config.model import Cadvisor
 
 _NO_BUNDLE = Bundle("", "")
@@ -26,8 +28,8 @@ _NAMING_RUNTIMES = (CRIO, DOCKER)
 """Runtimes that give containers full names, and sandboxes the container name POD."""
 
 
-class LabelResolver:
-    """A `LabelSource`. Not safe for threads, except that other threads may fill the indexes."""
+class LabelResolver(ContainerFacts):
+    """A `LabelSource` with facts of containers. Not safe for threads, except that other threads may fill the indexes."""
 
     def __init__(self, bundles: Bundles, pods: PodIndex, namespaces: NamespaceIndex, extra: ExtraLabels) -> None:
         """Create a resolver.
@@ -60,15 +62,23 @@ class LabelResolver:
             if len(self._extra.names) + len(BASE) != len(self.names):
                 self.names = (*BASE, *self._extra.names)
             self._revisions = revisions
-        before, self._entries, others = self._entries, {}, []
+        before, self._entries = self._entries, {}
+        found: set[str] = set()
         for cgroup in cgroups:
             entry = before.get(cgroup.id)
             if entry is None or entry.cgroup != cgroup:
                 entry = _Entry(cgroup)
             self._entries[cgroup.id] = entry
-            if cgroup.kind != "container":
+            if cgroup.kind == "container" and self._find_bundle(entry):
+                found.add(cgroup.id)
+        if found and self._extra.add_container_keys(self._entries[id].bundle for id in found):
+            self.names = (*BASE, *self._extra.names)
+            has_changed = True
+        others = []
+        for id, entry in self._entries.items():
+            if entry.cgroup.kind != "container":
                 others.append(entry)
-            elif self._find_bundle(entry) or has_changed or not entry.values:
+            elif has_changed or not entry.values or id in found:
                 self._resolve(entry)
         self._resolve_others(others, has_changed)
 
@@ -77,18 +87,30 @@ class LabelResolver:
         return self._entries[cgroup.id].values
 
     def is_sandbox(self, cgroup: Cgroup) -> bool:
-        """True for a container that is known to be the sandbox of its pod, which owns the pod's network namespace."""
         entry = self._entries.get(cgroup.id)
         return entry is not None and entry.is_sandbox
 
     def host_network(self, cgroup: Cgroup) -> bool:
-        """True for a container or pod that is known to use the node's network."""
         entry = self._entries.get(cgroup.id)
         if entry is None:
             return False
         if entry.pod:
             return entry.pod.host_network
         return bool(self._by_uid.get(cgroup.pod_uid, entry.bundle).host_network)
+
+    def joins_network(self, cgroup: Cgroup) -> bool:
+        entry = self._entries.get(cgroup.id)
+        return entry is not None and (entry.bundle.joins_network or entry.bundle.host_network is True)
+
+    def state(self, cgroup: Cgroup) -> Optional[RuntimeState]:
+        entry = self._entries.get(cgroup.id)
+        if entry is None or (entry.bundle.health is None and entry.bundle.restarts is None):
+            return None
+        return RuntimeState(entry.bundle.health, entry.bundle.restarts)
+
+    def folder(self, cgroup: Cgroup) -> str:
+        entry = self._entries.get(cgroup.id)
+        return self._bundles.folder(cgroup.container_id) if entry and entry.bundle.runtime == DOCKER else ""
 
     @property
     def unknown(self) -> int:
@@ -110,10 +132,12 @@ class LabelResolver:
         self._bundles.keep({entry.cgroup.container_id for entry in self._entries.values()})
 
     def _find_bundle(self, entry: _Entry) -> bool:
-        """Search for the runtime's file of a container; True if this call has found it."""
-        if entry.bundle is not _NO_BUNDLE or not entry.cgroup.container_id:
+        """Search for the runtime's files of a container; True if this call has found them, or found them changed."""
+        id = entry.cgroup.container_id
+        if not id:
             return False
-        found = self._bundles.find(entry.cgroup.container_id)
+        known = entry.bundle is not _NO_BUNDLE
+        found = self._bundles.refreshed(id) if known else self._bundles.find(id, entry.cgroup)
         if found is None:
             return False
         entry.bundle = found
@@ -135,7 +159,7 @@ class LabelResolver:
         if cgroup.kind == "container":
             entry.is_sandbox = _is_sandbox(bundle, pod, entry.container)
             container, image, name = _container_labels(cgroup, bundle, pod, entry.container, entry.is_sandbox)
-        extra = self._extra.values(pod, self.namespaces.labels(namespace) if namespace else {})
+        extra = self._extra.values(pod, self.namespaces.labels(namespace) if namespace else {}, bundle)
         pod_name = bundle.pod or (pod.name if pod else "")
         values = (container, cgroup.id, image, name, namespace, pod_name, *extra)
         # The sampler compares tuples of values: an equal one stays the identical object.
@@ -168,7 +192,15 @@ def make_label_resolver(settings: Cadvisor) -> LabelResolver:
     """Return a resolver for these settings, with empty indexes of pods and namespaces."""
     pods = PodIndex(allowlist_filter(settings.pod_labels), allowlist_filter(settings.pod_annotations))
     namespaces = NamespaceIndex(allowlist_filter(settings.namespace_labels))
-    return LabelResolver(Bundles(settings.root), pods, namespaces, ExtraLabels(settings))
+    roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
+    bundles = Bundles(
+        settings.root,
+        proc=settings.proc_root,
+        mounts=MountReader(roots),
+        labels=allowlist_filter(settings.container_labels),
+        env=allowlist_filter(settings.container_env),
+    )
+    return LabelResolver(bundles, pods, namespaces, ExtraLabels(settings))
 
 
 def _is_sandbox(bundle: Bundle, pod: Optional[Pod], container: Optional[Container]) -> bool:

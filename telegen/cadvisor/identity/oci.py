@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import orjson
@@ -30,6 +31,10 @@ class Bundle:
         namespace, pod, pod_uid, container: names in Kubernetes; "" outside pods, or if the file does not have them.
         is_sandbox: True for the pause container, which holds the pod's namespaces.
         host_network: True if it uses the node's network; None if the file does not show it.
+        joins_network: True if the runtime was told to use the network of another container, or of the node.
+        labels, env: labels and environment variables.
+        health: 1 healthy, 0 starting or unhealthy, -1 without a health check; None with runtimes that have none.
+        restarts: number of restarts by the restart policy; None if unknown.
     """
 
     runtime: str
@@ -41,6 +46,11 @@ class Bundle:
     container: str = ""
     is_sandbox: bool = False
     host_network: Optional[bool] = None
+    joins_network: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    health: Optional[int] = None
+    restarts: Optional[int] = None
 
 
 def parse_oci(content: bytes, id: str) -> Bundle:
@@ -52,11 +62,12 @@ def parse_oci(content: bytes, id: str) -> Bundle:
         ValueError: the content is not a JSON object.
     """
     spec = _object(content)
-    notes = mapping(spec, "annotations")
-    if text(notes, "io.container.manager") == "cri-o" or text(notes, _CRIO + "ContainerType"):
-        return _crio(notes, id, spec)
+    notes, env = mapping(spec, "annotations"), _environment(mapping(spec, "process").get("env"))
+    # First: podman writes annotations of CRI-O into the containers of its pods.
     if text(notes, "io.container.manager") == "libpod":
-        return Bundle(PODMAN, id, host_network=_host_network(spec, True))
+        return Bundle(PODMAN, id, host_network=_host_network(spec, True), env=env)
+    if text(notes, "io.container.manager") == "cri-o" or text(notes, _CRIO + "ContainerType"):
+        return _crio(notes, id, spec, env)
     is_sandbox = text(notes, _CRI + "container-type") == "sandbox"
     return Bundle(
         CONTAINERD,
@@ -68,10 +79,11 @@ def parse_oci(content: bytes, id: str) -> Bundle:
         text(notes, _CRI + "container-name"),
         is_sandbox,
         _host_network(spec, is_sandbox or not text(notes, _CRI + "sandbox-id")),
+        env=env,
     )
 
 
-def _crio(notes: Values, id: str, spec: Values) -> Bundle:
+def _crio(notes: Values, id: str, spec: Values, env: Mapping[str, str]) -> Bundle:
     # CRI-O writes all labels of the container into one annotation as JSON, and properties of the pod into others.
     labels = _object(text(notes, _CRIO + "Labels").encode() or b"{}")
     is_sandbox = text(notes, _CRIO + "ContainerType") == "sandbox"
@@ -87,6 +99,8 @@ def _crio(notes: Values, id: str, spec: Values) -> Bundle:
         SANDBOX if is_sandbox else _kubernetes(labels, notes, "container.name"),
         is_sandbox,
         _host_network(spec, is_sandbox),
+        labels=_strings(labels),
+        env=env,
     )
 
 
@@ -110,7 +124,42 @@ def parse_docker(content: bytes, id: str) -> Bundle:
         SANDBOX if is_sandbox else _kubernetes(labels, {}, "container.name"),
         is_sandbox,
         "host" in mapping(mapping(state, "NetworkSettings"), "Networks") if is_sandbox or not pod else None,
+        labels=_strings(labels),
+        env=_environment(config.get("Env")),
+        health=None if pod else health_number(text(mapping(mapping(state, "State"), "Health"), "Status")),
+        restarts=restarts if isinstance(restarts := state.get("RestartCount"), int) and not pod else None,
     )
+
+
+def health_number(status: str) -> int:
+    """Return cAdvisor's number for a status of Docker or podman; "" is a container without a health check."""
+    return {"healthy": 1, "none": -1, "": -1}.get(status, 0)
+
+
+def parse_health_log(content: bytes) -> int:
+    """Parse podman's healthcheck.log: 1 healthy, 0 any other status.
+
+    Raises:
+        ValueError: the content is not a JSON object.
+    """
+    log = _object(content)
+    # Versions differ in the spelling of the key.
+    return health_number(_first(log, "Status", "status") or "starting")
+
+
+def has_check(config: Values) -> bool:
+    """True if podman's configuration of a container has a health check."""
+    test = mapping(config, "healthcheck").get("Test")
+    return isinstance(test, list) and bool(test) and test[0] not in ("", "NONE")
+
+
+def parse_network_mode(content: bytes) -> bool:
+    """Parse Docker's hostconfig.json; True for `--network container:NAME` and `--network host`.
+
+    Raises:
+        ValueError: the content is not a JSON object.
+    """
+    return text(_object(content), "NetworkMode").partition(":")[0] in ("container", "host")
 
 
 def parse_storage(content: bytes) -> dict[str, tuple[str, str]]:
@@ -140,6 +189,17 @@ def _host_network(spec: Values, own: bool) -> Optional[bool]:
         return None
     namespaces = objects(mapping(spec, "linux"), "namespaces")
     return not any(entry.get("type") == "network" for entry in namespaces) if namespaces else None
+
+
+def _strings(values: Values) -> dict[str, str]:
+    """The values that are strings."""
+    return {key: value for key, value in values.items() if isinstance(value, str)}
+
+
+def _environment(variables: object) -> dict[str, str]:
+    """Variables of a list of `NAME=value`; the last one of a name counts, as for getenv(3) of most programs."""
+    pairs = [one.partition("=") for one in variables if isinstance(one, str)] if isinstance(variables, list) else []
+    return {name: value for name, _, value in pairs if name}
 
 
 def _object(content: bytes) -> dict[str, Any]:

@@ -1,27 +1,50 @@
-"""Resolution of entries to the kinds that the API server serves."""
+"""Resolution of entries and packs to the kinds that the API server serves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from telegen.kubestate.custom.model import Entry, Kind
+from telegen.kubestate.custom.tables import make_resource
+from telegen.kubestate.packs.pack import Pack
+from telegen.kubestate.resource import Resource
 
 
-def resolve(entries: Sequence[Entry], served: Iterable[Kind]) -> dict[Kind, Entry]:
-    """Return the entry of each kind that any selects, in the order of the page. Of several entries the last one counts."""
+@dataclass(frozen=True)
+class Selected:
+    """Tables of one kind: of an entry, and of a pack. Equal ones give equal series."""
+
+    entry: Entry | None = None
+    table: Resource | None = None
+
+    def resources(self, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
+        """Return the resources to render, each with its table; the entry's comes first.
+
+        Args:
+            constant: labels of every sample.
+        """
+        found = [make_resource(self.entry, kind, constant)] if self.entry else []
+        if self.table:
+            found.append(replace(self.table, name=kind.plural, version=kind.version, namespaced=kind.namespaced))
+        return found
+
+
+def resolve(entries: Sequence[Entry], served: Iterable[Kind], packs: Sequence[Pack] = ()) -> dict[Kind, Selected]:
+    """Return the tables of each kind that any entry or pack selects, in the order of the page. Of several entries the last counts."""
+    kinds = sorted(served, key=lambda kind: kind.order)
+    of_packs = {kind: table for pack in packs for kind, table in pack.served(kinds)}
     found = {}
-    for kind in sorted(served, key=lambda kind: kind.order):
+    for kind in kinds:
         matching = [entry for entry in entries if entry.pattern.matches(kind.group, kind.version, kind.kind)]
-        if matching:
-            found[kind] = matching[-1]
+        if matching or kind in of_packs:
+            found[kind] = Selected(matching[-1] if matching else None, of_packs.get(kind))
     return found
 
 
-def absent(entries: Sequence[Entry], served: Iterable[Kind]) -> list[str]:
-    """Return the patterns of entries that select no kind."""
+def absent(entries: Sequence[Entry], served: Iterable[Kind]) -> Iterator[str]:
+    """Yield the patterns of entries that select no kind."""
     kinds = list(served)
-    return [
-        str(entry.pattern)
-        for entry in entries
-        if not any(entry.pattern.matches(kind.group, kind.version, kind.kind) for kind in kinds)
-    ]
+    for pattern in (entry.pattern for entry in entries):
+        if not any(pattern.matches(kind.group, kind.version, kind.kind) for kind in kinds):
+            yield str(pattern)

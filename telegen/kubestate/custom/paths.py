@@ -51,7 +51,11 @@ def _is_key(segment: str) -> bool:
 
 
 def _keys(keys: tuple[str, ...]) -> Read:
-    # PERF: most paths are keys of maps: 0.2 us for three.
+    # PERF: most paths are keys of maps, and most paths from an element are one key: 0.1 us instead of 0.3.
+    first, *rest = keys
+    if not rest:
+        return lambda value: value.get(first) if value.__class__ is dict else None
+
     def read(value: Any) -> Any:
         for key in keys:
             if value.__class__ is not dict:

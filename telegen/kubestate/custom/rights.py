@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from telegen.kubestate.custom.model import ANY, Entry, Kind
+from telegen.kubestate.packs.pack import Pack
 
 VERBS = ("list", "watch")
 DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
@@ -40,6 +41,11 @@ def selected_resources(entries: Sequence[Entry], served: Iterable[Kind] | None) 
         remark = "every kind of the group" if pattern.kind == ANY else f"guessed from the kind {pattern.kind}"
         found[pattern.group, resource] = remark
     return found
+
+
+def pack_resources(packs: Iterable[Pack]) -> Mapping[tuple[str, str], str]:
+    """Return each (group, resource) that packs read."""
+    return {(resource.table.group, resource.table.name): "" for pack in packs for resource in pack.resources}
 
 
 def plural(kind: str) -> str:

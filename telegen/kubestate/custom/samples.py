@@ -6,7 +6,7 @@ Go iterates maps in random order; here the order of the object holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Union
 
 from telegen.kubestate.custom.labels import AddLabels, Labels, compile_labels
 from telegen.kubestate.custom.model import Family
@@ -14,8 +14,8 @@ from telegen.kubestate.custom.paths import compile_path
 from telegen.kubestate.custom.values import number_of
 from telegen.metrics.family import Number
 
-Element = tuple[Labels, Number]
-"""Labels of the element itself, and the number."""
+Element = tuple[Union[Labels, None], Number]
+"""Labels of the element itself, None for none, and the number."""
 
 ReadElements = Callable[[Any], list[Element]]
 
@@ -33,38 +33,48 @@ def compile_gauge(family: Family) -> ReadElements:
 
     An entry of a map whose key is the only segment of `value_from` is a number itself.
     """
-    read, add, zero = compile_path(family.value_from), _element_labels(family), family.nil_is_zero
-    direct = _single_key(family)
+    read, add, zero = compile_path(family.value_from), compile_labels(family.element_labels), family.nil_is_zero
+    direct, by_key, is_whole = _single_key(family), family.label_from_key, not family.value_from
 
-    def number(value: Any) -> Number | None:
-        return 0 if value is None and zero else number_of(value)
+    def number_or_zero(value: Any) -> Number | None:
+        return 0 if value is None else number_of(value)
 
-    def add_element(found: list[Element], value: Any) -> None:
-        result = number(read(value))
-        if result is not None:
-            labels: Labels = {}
-            add(value, labels)
-            found.append((labels, result))
+    number = number_or_zero if zero else number_of
 
     def read_map(value: dict[str, Any]) -> list[Element]:
-        found = []
+        found: list[Element] = []
         for key, item in value.items():
             result = number(item if key == direct else read(item))
             if result is not None:
-                labels = {family.label_from_key: key} if key and family.label_from_key else {}
-                add(item, labels)
-                # The labels are read from the whole map as well.
-                add(value, labels)
+                labels = {by_key: key} if key and by_key else {}
+                if add:
+                    add(item, labels)
+                    # The labels are read from the whole map as well.
+                    add(value, labels)
+                found.append((labels, result))
+        return found
+
+    def read_list(value: list[Any]) -> list[Element]:
+        found: list[Element] = []
+        for item in value:
+            result = number(item if is_whole else read(item))
+            if result is not None:
+                labels: Labels | None = {} if add else None
+                if add and labels is not None:
+                    add(item, labels)
                 found.append((labels, result))
         return found
 
     def read_elements(value: Any) -> list[Element]:
-        if value.__class__ is dict:
+        kind = value.__class__
+        if kind is dict:
             return read_map(value)
-        found: list[Element] = []
-        for item in value if value.__class__ is list else (value,):
-            add_element(found, item)
-        return found
+        if kind is list:
+            return read_list(value)
+        if add or not is_whole:
+            return read_list([value])
+        result = number(value)
+        return [] if result is None else [(None, result)]
 
     return read_elements
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import msgspec
 import yaml
@@ -13,64 +14,76 @@ from telegen.config.document import first_node, read_regular
 from telegen.kubestate.custom.model import Entry
 from telegen.kubestate.custom.nodes import MAX_VALUES
 from telegen.kubestate.custom.reading import Read, read_entries
+from telegen.kubestate.packs.registry import AUTO, PACKS
 
 
-class Sources(msgspec.Struct, frozen=True):
-    """Configuration that the settings select, as text.
+class CustomTables(msgspec.Struct, frozen=True):
+    """Configuration of custom resources, checked.
 
     Attributes:
-        name: name of the file or of the setting.
-        text: the configuration; "" for none.
+        entries: of the file or the setting.
+        packs: names of packs.
     """
 
-    name: str = ""
-    text: str = ""
+    entries: tuple[Entry, ...] = ()
+    packs: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)
 
     @classmethod
-    def decode(cls, data: bytes) -> Sources:
+    def decode(cls, data: bytes) -> CustomTables:
         """Decode; nothing for no data."""
         return msgspec.json.decode(data, type=cls) if data else cls()
 
-    def read(self) -> Read:
-        """Read the entries.
 
-        Raises:
-            ConfigError: one line per problem.
-        """
-        return read_entries(self.text.encode(), self.name) if self.text else Read((), ())
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        return self.read().entries
-
-
-def load_sources(config: Config) -> Sources:
+def load_custom(config: Config) -> CustomTables:
     """Read the configuration that the settings name.
 
     Raises:
-        ConfigError: the file cannot be read; one line with the path of the setting.
+        ConfigError: one line per problem, each beginning with the path of the setting.
     """
-    return Sources(*configured_text(config.kube_metrics.kube_state.custom_resource_state))
+    return CustomTables(_read(config).entries, config.kube_metrics.kube_state.custom_resource_state.packs)
+
+
+def _read(config: Config) -> Read:
+    settings = config.kube_metrics.kube_state.custom_resource_state
+    name, text = configured_text(settings)
+    try:
+        return _read_text(text, name) if text else Read((), ())
+    except ConfigError as error:
+        key = "config" if settings.config else "config_file"
+        raise ConfigError("\n".join(f"{SETTING}.{key}: {line}" for line in str(error).splitlines())) from error
+
+
+@lru_cache(maxsize=1)
+def _read_text(text: str, name: str) -> Read:
+    # A start reads the text for the problems, for the warnings and for the workers: 2 s each for 500 kB.
+    return read_entries(text.encode(), name)
+
+
+def forget_text() -> None:
+    """Free the last configuration that was read: the workers have it."""
+    _read_text.cache_clear()
 
 
 def custom_problems(config: Config) -> Iterator[str]:
     """Yield one line per problem of the settings and of the configuration that they name."""
     settings = config.kube_metrics.kube_state.custom_resource_state
     if settings.only and not is_used(settings):
-        yield f"{SETTING}.only: nothing else is configured; set config or config_file"
-    key = "config" if settings.config else "config_file"
+        yield f"{SETTING}.only: nothing else is configured; set config, config_file or packs"
+    for name in settings.packs:
+        if name != AUTO and name not in PACKS:
+            yield f"{SETTING}.packs: unknown pack {name[:100]}; the packs are {', '.join([AUTO, *PACKS])}"
     try:
-        load_sources(config).read()
+        _read(config)
     except ConfigError as error:
-        yield from (line if line.startswith(SETTING) else f"{SETTING}.{key}: {line}" for line in str(error).splitlines())
+        yield from str(error).splitlines()
 
 
 def custom_warnings(config: Config) -> Iterator[str]:
     """Yield one line per warning about a configuration without problems."""
-    yield from load_sources(config).read().warnings
+    yield from _read(config).warnings
 
 
 def is_custom_configuration(path: str) -> bool:

@@ -13,10 +13,8 @@ from telegen.kubestate.custom.samples import COMPILERS
 from telegen.kubestate.resource import METADATA, Resource
 from telegen.metrics.family import ALPHA, FamilyGenerator, Generate, Object, Row
 from telegen.metrics.label_keys import sanitize
-from telegen.metrics.lines import labels_text
+from telegen.metrics.lines import BaseLabels
 
-Base = tuple[Labels, str]
-"""Labels of an object for one family, and their text."""
 WHOLE = ("", "metadata", "metadata.managedFields")
 """Paths for which an object is decoded whole; "" is the object itself."""
 
@@ -39,16 +37,28 @@ def make_resource(entry: Entry, kind: Kind, constant: Mapping[str, str] = {}) ->
     )
 
 
+def constant_of(resource: Resource, constant: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the constant labels that the renderer has to write: tables of entries have them among their own, sorted by name."""
+    return {} if any(family.prepared for family in resource.families) else constant
+
+
+def joined_reads(resources: Iterable[Resource]) -> tuple[str, ...]:
+    """Return the paths that must be decoded for several tables of one kind; empty for all."""
+    needs = [resource.needs for resource in resources]
+    return _without_children(set(chain.from_iterable(needs))) if all(needs) else ()
+
+
 def decoded_paths(entry: Entry) -> tuple[str, ...]:
     """Return the paths that an entry reads besides those decoded of every object; empty if all must be decoded."""
     paths = {decoded_path(path) for path in chain.from_iterable(map(_object_paths, entry.families))}
     if paths.intersection(WHOLE):
         return ()
-    # A path below one that is decoded whole adds nothing.
-    parents = {path for path in paths if "." not in path}
-    return tuple(sorted(path for path in paths.difference(METADATA) if path in parents or path.partition(".")[0] not in parents)) or (
-        "metadata.name",
-    )
+    return _without_children(paths.difference(METADATA)) or ("metadata.name",)
+
+
+def _without_children(paths: set[str]) -> tuple[str, ...]:
+    """Return paths without those below another one, which is decoded whole."""
+    return tuple(sorted(path for path in paths if not any(path.startswith(f"{parent}.") for parent in paths)))
 
 
 def _object_paths(family: Family) -> Iterable[tuple[str, ...]]:
@@ -72,7 +82,7 @@ def _families(entry: Entry, kind: Kind, constant: Mapping[str, str]) -> tuple[Fa
         "customresource_version": kind.version,
         "customresource_kind": kind.kind,
     }
-    readers: dict[Any, Callable[[Object], Base]] = {}
+    readers: dict[Any, Callable[[Object], BaseLabels]] = {}
     named: dict[str, list[Family]] = {}
     for family in entry.families:
         named.setdefault(family.name, []).append(family)
@@ -83,7 +93,7 @@ def _generator(
     families: list[Family],
     base: Labels,
     constant: Mapping[str, str],
-    readers: dict[Any, Callable[[Object], Base]],
+    readers: dict[Any, Callable[[Object], BaseLabels]],
     kind: Kind,
 ) -> FamilyGenerator:
     first = families[0]
@@ -116,26 +126,25 @@ def _renamed(labels: Mapping[str, str], constant: Mapping[str, str]) -> Labels:
     return {f"exported_{name}" if name in constant else name: value for name, value in labels.items()}
 
 
-def _base_reader(labels: Labels, family: Family, constant: Mapping[str, str]) -> Callable[[Object], Base]:
+def _base_reader(labels: Labels, family: Family, constant: Mapping[str, str]) -> Callable[[Object], BaseLabels]:
     """Return the reader of the labels of an object."""
-    add, always = compile_labels(family.labels_from_path), labels_text(labels)
+    add = compile_labels(family.labels_from_path)
     if add is None:
-        return lambda obj: (labels, always)
+        return lambda obj: BaseLabels(labels)
 
-    def read(obj: Object) -> Base:
+    def read(obj: Object) -> BaseLabels:
         own: Labels = {}
         add(obj, own)
-        found = {**labels, **(_renamed(own, constant) if constant else own)}
-        return found, labels_text(found)
+        return BaseLabels({**labels, **(_renamed(own, constant) if constant else own)})
 
     return read
 
 
-def _once_per_object(read: Callable[[Object], Base]) -> Callable[[Object], Base]:
-    """Cache the result for the last object. PERF: 30 families of an object read its labels 3 us each."""
-    last: tuple[Object | None, Base] = (None, ({}, ""))
+def _once_per_object(read: Callable[[Object], BaseLabels]) -> Callable[[Object], BaseLabels]:
+    """Cache the result for the last object. PERF: 30 families of an object would read its labels 3 us each."""
+    last: tuple[Object | None, BaseLabels] = (None, BaseLabels({}))
 
-    def read_once(obj: Object) -> Base:
+    def read_once(obj: Object) -> BaseLabels:
         nonlocal last
         if last[0] is not obj:
             last = (obj, read(obj))
@@ -144,7 +153,7 @@ def _once_per_object(read: Callable[[Object], Base]) -> Callable[[Object], Base]
     return read_once
 
 
-def _generate(family: Family, read_base: Callable[[Object], Base], constant: Mapping[str, str]) -> Generate:
+def _generate(family: Family, read_base: Callable[[Object], BaseLabels], constant: Mapping[str, str]) -> Generate:
     """Return the generate function: rows of (text of all labels, number)."""
     read, read_elements = compile_path(family.path), COMPILERS[family.type](family)
 
@@ -152,12 +161,9 @@ def _generate(family: Family, read_base: Callable[[Object], Base], constant: Map
         elements = read_elements(read(obj))
         if not elements:
             return None
-        base, text = read_base(obj)
-        # PERF: a sample without labels of its own takes the text of its object: 0.9 us less.
-        return [
-            (labels_text({**base, **(_renamed(labels, constant) if constant else labels)}) if labels else text, number)
-            for labels, number in elements
-        ]
+        if constant:
+            elements = [(_renamed(labels, constant) if labels else labels, number) for labels, number in elements]
+        return read_base(obj).rows(elements)
 
     return generate
 

@@ -1,4 +1,4 @@
-"""Samples of an agent without privileges, as k8s/overlays/hardened runs it."""
+"""Samples of an agent without privileges, as k8s/components/hardened runs it."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def samples(text: str, family: str) -> dict[str, tuple[dict[str, str], float]]:
 def test_pod_of_a_real_runtime(runtime: Runtime, cgroup: OwnCgroup, tmp_path: Path) -> None:
     """Sandbox and container have the kubelet's labels, their start times and processes; the network is the sandbox's."""
     names = make_label_resolver(Cadvisor(root=str(tmp_path)))
-    pages = Pages(Node(Roots(), is_sandbox=names.is_sandbox), labels=names)
+    pages = Pages(Node(Roots(), facts=names), labels=names)
     sandbox, web = os.urandom(32).hex(), cgroup.container_id
     pids = {
         id: runtime.run(id, f"{cgroup.pod}/{id}", annotations(kind, cgroup.pod_uid, sandbox))

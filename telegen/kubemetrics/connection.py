@@ -1,0 +1,208 @@
+"""One HTTP connection: gunicorn's protocol, which also notes what its client sends and takes."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from typing import Any
+
+from gunicorn.asgi.parser import LimitRequestHeaders
+from gunicorn.asgi.protocol import ASGIProtocol
+
+from telegen.kubemetrics.app import CLIENT
+from telegen.kubemetrics.clients import Clients
+
+SCRAPE_TIMEOUT = b"x-prometheus-scrape-timeout-seconds"
+"""Header by which Prometheus, vmagent and the OpenTelemetry collector name the time after which they give up."""
+NEVER = float("inf")
+UNREAD = 64 << 10
+"""Bytes of pipelined requests that wait for their turn; more stay in the socket."""
+
+
+class Connection(ASGIProtocol):  # type: ignore[misc]
+    """A connection that can be dropped from outside, as a `telegen.kubemetrics.bodies.Client`.
+
+    gunicorn waits for room in the socket before it takes the next part of a response, and knows no other limit of a client.
+    """
+
+    def __init__(self, worker: Any) -> None:
+        """Make a connection.
+
+        Args:
+            worker: a `telegen.kubemetrics.web_process.WebProcess`.
+        """
+        super().__init__(worker)
+        self._clients: Clients = worker.clients
+        self._limits, self._security = self._clients.limits, worker.security
+        self._application, self.app = worker.asgi, self._answer
+        self._max_buffer_size = UNREAD
+        self._answers = 0
+        self._half_closed = False
+        self._received, self._given = 0, 0
+        self.quiet_since = time.monotonic()
+        self.blocked_since = NEVER
+        # Since when a request is arriving, NEVER between two.
+        self._request_since = self.quiet_since
+        self._deadline = NEVER
+        # Time, and bytes taken until then: the begin of the window over which the rate is measured.
+        self._mark = (self.quiet_since, 0)
+        self._may_be_sent: Any = None
+
+    # --- events of asyncio and gunicorn
+
+    def connection_made(self, transport: Any) -> None:
+        """Note a new connection; drop it if the name in the client's certificate is not allowed."""
+        super().connection_made(transport)
+        self._clients.add(self)
+        if self._is_ssl and not self._security.accepts(transport.get_extra_info("ssl_object")):
+            self.drop("handshake")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note the end of the connection."""
+        self._clients.discard(self)
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:
+        """Return True to keep the connection open: a client that sends no more may still read its response."""
+        self._half_closed = True
+        # TLS has no half-closed connections.
+        return self.is_answering and not self._is_ssl
+
+    def pause_writing(self) -> None:
+        """Note that the socket is full."""
+        self.blocked_since = time.monotonic()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Note that the client has taken something."""
+        self.blocked_since = NEVER
+        super().resume_writing()
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        """Parse what has arrived, also what has waited for the end of the response before."""
+        if self._request_since == NEVER and not self._answers:
+            self._request_since = time.monotonic()
+        self._received += len(data)
+        going_on = bool(super()._feed_callback_parser(data))
+        if going_on and self._current_request is None and self._received > self._limits.max_header_size:
+            self._send_error_response(431, "the headers are too large")
+            self._close_transport()
+            going_on = False
+        if not going_on:
+            self._clients.count("invalid")
+        return going_on
+
+    def _on_headers_complete(self) -> Any:
+        """Limit the size of all headers together; gunicorn limits each of them."""
+        size = sum(len(name) + len(value) + 4 for name, value in self._callback_parser.headers)
+        if size > self._limits.max_header_size:
+            raise LimitRequestHeaders("the headers are too large")
+        return super()._on_headers_complete()
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        """Return False: a request for another protocol is answered as any other (RFC 9110, section 7.8)."""
+        return False
+
+    async def _answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Answer a request, and note how much the client is given."""
+        self._begin(scope)
+
+        async def counted(message: dict[str, Any]) -> None:
+            self._given += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._application(scope, receive, counted)
+        finally:
+            self._end()
+
+    def _begin(self, scope: dict[str, Any]) -> None:
+        now = time.monotonic()
+        self._answers += 1
+        self._given, self._mark = 0, (now, 0)
+        self._deadline = now + _scrape_timeout(scope["headers"])
+        scope[CLIENT] = self
+        self._clients.answering()
+
+    def _end(self) -> None:
+        self._answers -= 1
+        self._may_be_sent = None
+        self._received = 0
+        self._request_since, self.quiet_since = NEVER, time.monotonic()
+
+    # --- a client
+
+    def is_gone(self) -> bool:
+        """Return True if the connection has ended."""
+        return bool(self._closed or self.transport.is_closing())
+
+    def drop(self, reason: str) -> None:
+        """Reset the connection."""
+        self._clients.drop(self, reason)
+
+    def watch(self, may_be_sent: Any) -> None:
+        """Let the sweep end the response when `may_be_sent()` is no longer true, though its client takes nothing."""
+        self._may_be_sent = may_be_sent
+
+    @property
+    def is_answering(self) -> bool:
+        """True while a request is being answered or bytes of a response are unsent."""
+        return self._answers > 0 or self._current_request is not None or self._unsent > 0
+
+    @property
+    def is_idle(self) -> bool:
+        """True between two requests."""
+        return self._request_since == NEVER and not self.is_answering
+
+    @property
+    def _unsent(self) -> int:
+        return int(self.transport.get_write_buffer_size())
+
+    def check(self, now: float) -> str:
+        """Return the reason for which the connection has to be dropped, "" for none; close it if the client sends no more."""
+        if not self.is_answering:
+            if self._half_closed:
+                self.close()
+            return "silent" if now - self._request_since > self._limits.read_timeout else ""
+        if self._may_be_sent is not None and not self._may_be_sent():
+            return "unserved"
+        if now > self._deadline:
+            return "deadline"
+        if not self._given and self._current_request is not None:
+            # The rest of the request is missing: the application answers at once otherwise.
+            return "silent" if now - self._request_since > self._limits.read_timeout else ""
+        return self._rate_problem(now)
+
+    def _rate_problem(self, now: float) -> str:
+        """Return a reason if the client has taken too little since the begin of the window."""
+        taken = self._given - self._unsent
+        since, before = self._mark
+        if not self._unsent:
+            self._mark = (now, taken)
+        elif now - since >= self._limits.write_timeout:
+            if taken - before < self._limits.min_rate * (now - since):
+                return "slow"
+            self._mark = (now, taken)
+        return ""
+
+    def abort(self) -> None:
+        """Reset the connection. `close` would wait until the client has taken what is unsent, and so would the kernel."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None and sock.fileno() >= 0:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def close(self) -> None:
+        """Close the connection when all is sent."""
+        self._close_transport()
+
+
+def _scrape_timeout(headers: list[tuple[bytes, bytes]]) -> float:
+    """Return the seconds after which the client gives up; infinite if it does not say, or says what is no time."""
+    text = next((value for name, value in headers if name == SCRAPE_TIMEOUT), b"")
+    try:
+        seconds = float(text)
+    except ValueError:
+        return NEVER
+    return seconds if seconds > 0 else NEVER

@@ -1,0 +1,110 @@
+"""A gunicorn worker whose event loop serves every client without a thread or a body each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from gunicorn.workers.gasgi import ASGIWorker
+
+from telegen.kubemetrics.acceptor import Acceptor, Tls
+from telegen.kubemetrics.clients import Clients
+from telegen.kubemetrics.connection import Connection
+from telegen.kubemetrics.web_security import WebSecurity
+from telegen.process.log_settings import LogSettings
+from telegen.process.os_process import trim_memory
+
+SWEEP = 1.0
+"""Seconds between two sweeps, which are the heartbeats as well."""
+FINISH = 5.0
+"""Seconds for the responses under way when the process is told to end."""
+ORPHANED = 0.5
+"""Seconds for them after the end of the arbiter: nothing of the agent may be left a second after it was killed."""
+FIRST_BYTE = 0.5
+"""Seconds for the first request of a connection that was accepted just before the end."""
+
+
+class WebProcess(ASGIWorker):  # type: ignore[misc]
+    """A process that serves; it returns memory to the system when it is idle.
+
+    Attributes:
+        log_settings: adopted from the supervisor.
+        clients: set after the fork, with the limits of the configuration.
+        security: TLS of the listening sockets; set before the process serves.
+        plain_port: port without TLS.
+    """
+
+    log_settings: LogSettings
+    clients: Clients
+    security: WebSecurity
+    plain_port: int | None
+    alive: bool
+    _trimmed = _quiet = 0
+
+    def notify(self) -> None:
+        """Send a heartbeat; return the memory of the last pages if there was no request since the last one."""
+        super().notify()
+        self.log_settings.follow()
+        if self._trimmed != self.nr and self._quiet == self.nr:
+            trim_memory()
+            self._trimmed = self.nr
+        self._quiet = self.nr
+
+    def handle_exit_signal(self) -> None:
+        """SIGTERM: end after the responses under way."""
+        super().handle_exit_signal()
+        self._ending.set()
+
+    def handle_quit_signal(self) -> None:
+        """SIGQUIT and SIGINT: end at once."""
+        super().handle_quit_signal()
+        self._ending.set()
+
+    def init_signals(self) -> None:
+        """Prepare the event that a signal sets."""
+        self._ending = asyncio.Event()
+        super().init_signals()
+
+    async def _serve(self) -> None:
+        """Serve until the process is told to end or its arbiter has gone."""
+        acceptors = [
+            Acceptor(self.loop, listener.sock, self.clients, lambda: Connection(self), self._tls(listener.sock))
+            for listener in self.sockets
+        ]
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            for acceptor in acceptors:
+                acceptor.sweep()
+            self.clients.sweep()
+            try:
+                await asyncio.wait_for(self._ending.wait(), SWEEP)
+            except TimeoutError:
+                continue
+        self.alive = False
+        await self._finish(acceptors)
+
+    def _tls(self, listener: socket.socket) -> Tls:
+        if listener.getsockname()[1] == self.plain_port:
+            return lambda: None
+        return lambda: self.security.context
+
+    async def _finish(self, acceptors: list[Acceptor]) -> None:
+        """Let the responses under way end, except those whose clients do not take them."""
+        for acceptor in acceptors:
+            acceptor.stop()
+        begun = self.loop.time()
+        limit = min(FINISH, self.cfg.graceful_timeout) if self.ppid == os.getppid() else ORPHANED
+        while not self._quick_shutdown and self.loop.time() - begun < limit:
+            if self.loop.time() - begun > FIRST_BYTE:
+                for acceptor in acceptors:
+                    acceptor.close()
+            self.clients.finish(begun)
+            if not len(self.clients) and not any(acceptor.waiting for acceptor in acceptors):
+                break
+            super().notify()
+            await asyncio.sleep(0.02)
+        for acceptor in acceptors:
+            acceptor.close()
+        self.clients.drop_all("stopping")
+        await asyncio.sleep(0)

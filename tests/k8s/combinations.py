@@ -1,0 +1,37 @@
+"""Combinations of folders and components of k8s/ that make sense."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from tests.cluster.kubectl import MODES, Variant
+
+NODE_AND_CLUSTER = ("overlays/node", "overlays/cluster")
+FOLDERS = (*((mode,) for mode in MODES), NODE_AND_CLUSTER)
+"""Folders that users apply together."""
+V1, V1BETA2 = "flow-control", "flow-control-v1beta2"
+"""Of these two components users take the one that fits their version of Kubernetes."""
+ANYWHERE = ("kube-prometheus", "network-policy", "prometheus", "prometheus-operator")
+DAEMONSETS = {"base", "overlays/node"}
+NEEDS = {"kube-prometheus-stack-drops": "prometheus-operator"}
+"""A component, and the one that it changes."""
+
+
+def namespace(folders: tuple[str, ...]) -> str:
+    """Return the component with the namespace of the folders."""
+    return "namespace-restricted" if folders[0] in ("overlays/standalone", "overlays/shards") else "namespace"
+
+
+def components(folders: tuple[str, ...], flow_control: str = V1) -> tuple[str, ...]:
+    """Return the components that fit, in an order in which all can be combined."""
+    of_nodes = ("hardened", "openshift") if DAEMONSETS.intersection(folders) else ()
+    return (namespace(folders), *of_nodes, *ANYWHERE, *NEEDS, flow_control)
+
+
+def combinations(folders: tuple[str, ...], flow_control: str = V1) -> Iterator[Variant]:
+    """Yield the folders without components, with each one, with each two, and with all that fit."""
+    fitting = components(folders, flow_control)
+    for count in (0, 1, 2, len(fitting)):
+        for chosen in itertools.combinations(fitting, count):
+            yield Variant(folders, tuple(dict.fromkeys(name for one in chosen for name in (NEEDS.get(one, one), one))))
