@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from telegen.cli.effective_config import effective_lines
 from telegen.cli.main import main
 from telegen.config import Config, load
+from telegen.config.load import load_with_origins
 from telegen.config.settings import is_effective, settings
 
 TEXT = """\
