@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import itertools
 import json
 import os
@@ -43,7 +44,8 @@ ALLOWLIST = "--metric-labels-allowlist=*=[*]"
 """Flag of agents and of kube-state-metrics: the mixin has two of the families with labels of objects."""
 PORT = 9443
 """The one of the manifests."""
-_networks = itertools.count(secrets.randbelow(60_000))
+_addresses = (ipaddress.IPv4Address("127.16.0.0") + number for number in itertools.count(secrets.randbelow(1 << 22)))
+"""Loopback addresses for pods. All agents listen on one port, and other runs of tests have other addresses."""
 
 
 @dataclass
@@ -123,7 +125,7 @@ class Monitored:
         Args:
             root: the files of the node.
         """
-        address = f"127.{16 + next(_networks) // 250 % 200}.{next(_networks) % 250}.{1 + next(_networks) % 250}"
+        address = str(next(_addresses))
         pod = self.plane.create(_pod(self.plane, manifests, name, node, address))
         namespace = pod["metadata"]["namespace"]
         token = self.plane.token(namespace, pod["spec"]["serviceAccountName"])
