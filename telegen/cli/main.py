@@ -14,6 +14,7 @@ from telegen import __version__
 from telegen.cadvisor.cgroups.devices import Devices
 from telegen.cadvisor.cgroups.hierarchy import find_mounts
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
+from telegen.cadvisor.identity.workloads import workload
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES, enabled_collectors
 from telegen.cadvisor.root_checks import wrong_roots
@@ -38,10 +39,14 @@ from telegen.cli.top import live as top_live
 from telegen.cli.top import once as top_once
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.config.command_line import OneLineParser
+from telegen.config.model import KubeState
 from telegen.kubestate.custom.definitions import DEFINITION
 from telegen.kubestate.custom.sources import is_custom_configuration, load_custom
 from telegen.kubestate.packs.registry import chosen_packs
+from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
+from telegen.kubestate.series_labels import LabelsText, namespace_pairs, pairs_text, series_labels
+from telegen.metrics.family import Object
 from telegen.supervisor.configuration import CHECKS, load_checked, print_check
 from telegen.supervisor.run_options import CONFIG, parse_run_options
 from telegen.supervisor.run_options import parser as run_parser
@@ -157,7 +162,7 @@ def render(options: argparse.Namespace) -> int:
         packs = chosen_packs(state.custom_resource_state.packs)
         custom = custom_resources(load_custom(config).entries, objects, plurals, constant, packs)
         only = state.custom_resource_state.only
-        page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom)
+        page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom, _further_labels(state, objects))
         for obj in in_served_versions(objects):
             page.add(obj)
     except OSError as error:
@@ -180,6 +185,17 @@ def render(options: argparse.Namespace) -> int:
     return OK
 
 
+def _further_labels(state: KubeState, objects: Sequence[Object]) -> Callable[[Resource], LabelsText | None]:
+    """Return the function that gives the labels of labels_on_series; those of namespaces come from the namespaces among objects."""
+    added = state.labels_on_series
+    texts = {
+        (obj.get("metadata") or {}).get("name"): pairs_text(namespace_pairs(added, obj))
+        for obj in objects
+        if (obj.get("apiVersion"), obj.get("kind")) == ("v1", "Namespace")
+    }
+    return lambda resource: series_labels(added, resource, lambda name: texts.get(name, ""), workload)
+
+
 def sample(options: argparse.Namespace) -> int:
     """`telegen sample`."""
     settings = _load(options.config).kube_metrics.cadvisor
@@ -194,7 +210,7 @@ def sample(options: argparse.Namespace) -> int:
     if not find_mounts(roots.cgroup):
         return FAILED
     labels = make_label_resolver(settings)
-    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=labels)
+    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=labels, errors=labels.errors)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
