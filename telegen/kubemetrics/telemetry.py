@@ -35,7 +35,8 @@ class Telemetry:
             process: the worker's name; its successor continues the counters.
         """
         # prometheus_client allocates its files page by page; it has no other way to replace them.
-        values.MmapedDict = ValueFile  # type: ignore[attr-defined]
+        self._files: list[ValueFile] = []
+        values.MmapedDict = self._open  # type: ignore[attr-defined, assignment]
         # prometheus_client names value files by pid unless it is given another identifier; it has no other way to set one.
         values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
         registry = CollectorRegistry(auto_describe=False)
@@ -120,6 +121,16 @@ class Telemetry:
     def note_dropped_client(self, reason: str) -> None:
         """Count a connection that the agent ended."""
         self.dropped_clients.labels(reason).inc()
+
+    def _open(self, path: str) -> ValueFile:
+        file = ValueFile(path)
+        self._files.append(file)
+        return file
+
+    def abandon(self) -> None:
+        """Close the value files of a parent in a forked process, which must not write them."""
+        for file in self._files:
+            file.close()  # type: ignore[no-untyped-call]
 
     def note_shard(self, shard: tuple[int, int] | None) -> None:
         """Set the shard (number, total) of this agent; None if there is none."""

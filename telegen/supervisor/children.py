@@ -218,6 +218,7 @@ class Children:
             end_at_term()
             offer_to_oom_killer()
             self._inherited.close_unused(assignment)
+            self._telemetry.abandon()
             code = WORKERS[assignment.kind](assignment, shared).main(parent)
         except BaseException:
             log.exception("%s: the process crashed outside its worker; the supervisor restarts it", assignment.name)

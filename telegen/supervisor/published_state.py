@@ -16,7 +16,6 @@ from telegen.kubemetrics.agent_state import AgentState, ProcessState, SettingSta
 from telegen.shm.shared_document import SharedDocument
 
 MASK = "***"
-_SECRET = re.compile("token|password|secret|header|credential")
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -42,8 +41,7 @@ class PublishedState:
 
 
 def setting_states(config: Config, origins: Origins) -> Iterator[SettingState]:
-    """Yield every setting, with secrets masked: values of settings named after secrets, and users in URLs."""
+    """Yield every setting as people may see it: secrets and users in URLs are masked."""
     for path, _, _ in settings():
-        value = yaml_value(shown_value(config, path))
-        is_secret = _SECRET.search(path.rpartition(".")[2]) and value not in ("''", "{}", "[]", "null")
-        yield SettingState(path, MASK if is_secret else _USER.sub(f"{MASK}@", value), origins.of(path))
+        shown = yaml_value(shown_value(config, path))
+        yield SettingState(path, _USER.sub(f"{MASK}@", shown), origins.of(path))

@@ -141,10 +141,15 @@ def test_scrapers_of_two_processes(tmp_path: Path) -> None:
 
 
 def test_secrets_in_settings() -> None:
-    """Users in URLs are masked."""
-    source = ConfigSource(None, {"TELEGEN_KUBE_METRICS__KUBE_STATE__APISERVER": "http://ann:secret@host:1/"})
+    """Users in URLs and values of secret settings are masked."""
+    environ = {
+        "TELEGEN_KUBE_METRICS__KUBE_STATE__APISERVER": "http://ann:secret@host:1/",
+        "TELEGEN_KUBE_METRICS__OTLP__HEADERS": "{authorization: hush}",
+    }
+    source = ConfigSource(None, environ)
     found = {one.path: one.value for one in setting_states(source.load(), source.origins())}
     assert found["kube_metrics.kube_state.apiserver"] == f"http://{MASK}@host:1/"
+    assert "hush" not in repr(found) and "authorization" in repr(found)
 
 
 def test_state_is_written_when_it_changes() -> None:

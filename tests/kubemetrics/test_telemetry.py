@@ -49,3 +49,19 @@ def test_file_that_is_not_filled_yet(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "gauge_livesum_watch-pods-1.db").touch()
     (tmp_path / "gauge_livesum_watch-pods-2.db").write_bytes(bytes(1 << 20))
     assert reading_registry(Heartbeats(1), {}).get_sample_value("telegen_store_objects", {"store": "pods"}) == 30
+
+
+def test_values_of_the_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forked process that abandons its parent's values maps and opens none of their files, and the parent goes on counting."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    telemetry = Telemetry("supervisor")
+    telemetry.reloads.labels("success").inc()
+    pid = os.fork()
+    if pid == 0:
+        telemetry.abandon()
+        held = [os.readlink(f"/proc/self/fd/{number}") for number in range(3, 256) if os.path.lexists(f"/proc/self/fd/{number}")]
+        is_free = str(tmp_path) not in Path("/proc/self/maps").read_text() and not any(str(tmp_path) in path for path in held)
+        os._exit(0 if is_free else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    telemetry.reloads.labels("success").inc()
+    assert reading_registry(Heartbeats(1), {}).get_sample_value("telegen_config_reloads_total", {"result": "success"}) == 2
