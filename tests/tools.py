@@ -104,6 +104,7 @@ SETS = (
         tools=(_built(binaries.PROMETHEUS), _built(binaries.PROMTOOL)),
     ),
     TestSet("e2e", "start whole agents against a simulated API server", ("tests/e2e",)),
+    TestSet("browser", "show the status page in a browser", tools=(_program("chromium", "chromium"),)),
     TestSet("image", "build the image and run it in pods", ("tests/image",), HOST),
     TestSet("real", "read cgroups of this machine's kernel", ("tests/cadvisor/real",), HOST),
     TestSet(

@@ -21,6 +21,7 @@ from telegen.process.os_process import BootFailure, Exit, Lifeline, die_with_par
 from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
+from telegen.shm.notices import Notices
 from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
@@ -97,6 +98,9 @@ class Shared:
         uid: UID of the cluster, once it is known.
         statuses: sync status of the stores of each watch worker, by its name.
         root_problems: what is wrong with the paths of the node's file systems, by the sampler, one line each.
+        state: of the supervisor, for the status page.
+        holders: holder of each Lease of a shard, by the elector.
+        notices: last warning of each process.
         web_file: content of the web configuration file, `telegen.config.web_file.WebFile` as MessagePack.
         reviews: questions about tokens, for the process that reviews them; None without `web.auth`.
         custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
@@ -121,6 +125,9 @@ class Shared:
     statuses: Mapping[str, StoreStatuses]
     web_file: SharedDocument
     root_problems: SharedDocument
+    state: SharedDocument
+    holders: SharedDocument
+    notices: Notices
     reviews: ReviewQueue | None
     custom: SharedDocument
     notes: Mapping[str, SharedDocument]
@@ -150,7 +157,7 @@ class Worker:
         """
         die_with_parent(parent, self.death_signal)
         set_name(f"telegen-{self.assignment.name}")
-        self._log_settings = LogSettings(self.assignment.name, self.config.log, self.shared.log)
+        self._log_settings = LogSettings(self.assignment.name, self.config.log, self.shared.log, self._note)
         faulthandler.enable()
         # SIGABRT, which the supervisor sends to a worker that hangs, prints the stacks of all threads.
         gc.enable()
@@ -198,6 +205,10 @@ class Worker:
         if kubernetes.cluster_uid and not name:
             name = self.shared.uid.read()
         return {"cluster": name} if name else {}
+
+    def _note(self, text: str) -> None:
+        """Keep a warning for the status page."""
+        self.shared.notices.write(self.shared.rows[self.assignment.name], text)
 
     def beat(self) -> None:
         """Write a heartbeat, and adopt the settings of logs of the last reload."""

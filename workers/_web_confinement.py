@@ -34,10 +34,12 @@ def protect_memory(shared: Shared) -> None:
     """
     for arena in shared.arenas.values():
         arena.protect()
-    regions = (shared.deadlines, shared.lease_problem, shared.log, shared.shard, shared.uid, shared.web_file)
-    for region in (*regions, shared.root_problems, shared.custom, *shared.notes.values(), *shared.statuses.values()):
+    values = (shared.deadlines, shared.lease_problem, shared.log, shared.shard, shared.uid)
+    documents = (shared.web_file, shared.root_problems, shared.state, shared.holders, *shared.notes.values())
+    for region in (*values, *documents, *shared.statuses.values()):
         region.protect()
     shared.heartbeats.prepare_protection()
+    shared.notices.prepare_protection()
     if shared.reviews:
         shared.reviews.keep_asking()
 
@@ -45,3 +47,4 @@ def protect_memory(shared: Shared) -> None:
 def protect_heartbeats(shared: Shared) -> None:
     """Give up the arbiter's last way to write, in a process that serves."""
     shared.heartbeats.protect()
+    shared.notices.protect()

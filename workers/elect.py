@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
+import msgspec
+
 from telegen.api.client import Client, Timeouts
 from telegen.api.collection import Collection
 from telegen.api.credentials import credentials
@@ -34,7 +36,7 @@ class ElectWorker(Worker):
         group = self.shared.group
         if group is None:
             raise RuntimeError("there is no group to take part in")
-        self._shards = range(len(group.names))
+        self._names, self._shards = group.names, range(len(group.names))
         leases = Leases(self._client(), group.namespace, self.config.kube_metrics.election.name, self._count)
         failed = self.telemetry.errors.labels
         election = Election(leases, self._settings(group), random.random, failed=lambda reason: failed(STORE, reason).inc())
@@ -65,6 +67,7 @@ class ElectWorker(Worker):
         """Let SIGTERM end the wait for changes, too."""
         self._inbox: queue.SimpleQueue[Lease | None] = queue.SimpleQueue()
         self._problem: str | None = None
+        self._holders: dict[str, str] = {}
         super().install_signals()
 
     def _handle_term(self, number: int, frame: FrameType | None) -> None:
@@ -80,6 +83,10 @@ class ElectWorker(Worker):
             changed |= self.shared.deadlines.set(shard, until, bool(until) or (hot and election.stands_by(shard)))
         if changed:
             os.kill(os.getppid(), signal.SIGUSR2)
+        holders = {name: election.holder(name) for name in self._names}
+        if holders != self._holders:
+            self._holders = holders
+            self.shared.holders.write(msgspec.msgpack.encode(holders))
         if election.problem != self._problem:
             self._problem = election.problem
             if self._problem:

@@ -59,7 +59,7 @@ class SampleWorker(Worker):
             node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings), settings.linger
         )
         alarms = OomEvents()
-        self._roots, self._wrong_roots = roots, [""]
+        self._wrong_roots = [""]
         threads = NameThreads(self, self._names)
         self._wait_for_names(threads)
         gc.disable()
@@ -69,6 +69,7 @@ class SampleWorker(Worker):
                 collected = time.monotonic()
                 gc.collect()
             threads.check()
+            self._check_roots(roots)
             self._pass(sampler)
             alarms.watch(sampler.contexts)
             due = max(due + settings.collect_interval, time.monotonic())
@@ -113,7 +114,6 @@ class SampleWorker(Worker):
     def _pass(self, sampler: Sampler) -> None:
         """Read everything and publish what has changed."""
         started = time.perf_counter()
-        self._check_roots()
         sampler.sample()
         now = time.time()
         for store in self._stores:
@@ -132,9 +132,9 @@ class SampleWorker(Worker):
         self.telemetry.sample_seconds.set(time.perf_counter() - started)
         self.beat()
 
-    def _check_roots(self) -> None:
+    def _check_roots(self, roots: Roots) -> None:
         """Publish what is wrong with the paths of the node's file systems, for /readyz."""
-        wrong = wrong_roots(self._roots)
+        wrong = wrong_roots(roots)
         if wrong != self._wrong_roots:
             self.shared.root_problems.write("\n".join(wrong).encode("utf-8", "replace"))
             self._wrong_roots = wrong

@@ -24,6 +24,8 @@ from telegen.config.model import Web
 from telegen.kubemetrics.app import by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.clients import REASONS, Clients, Limits
 from telegen.kubemetrics.readiness import View
+from telegen.kubemetrics.scrapers import Scrapers
+from telegen.kubemetrics.status import StatusSources, folder_of_scrapers
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubemetrics.web_process import WebProcess
@@ -169,7 +171,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
         registry.register(StoreAges(view))
         security = WebSecurity(shared.web_file, shared.reviews)
         self._worker.security = security
-        app = make_app(view, registry, telemetry, AccessControl(security, telemetry), shared.config.web.body_memory)
+        app = make_app(view, registry, telemetry, AccessControl(security, telemetry), shared.config.web.body_memory, _status(shared, view))
+        app = Scrapers(folder_of_scrapers(), self._process).observe(app, view.pages)
         if self._second_port is None:
             return app
         return by_port(app, self._second_port, make_telemetry_app(view, registry, AccessControl(security, telemetry, is_plain=True)))
@@ -276,6 +279,11 @@ def _notes(shared: Shared) -> Callable[[], list[str]]:
         return [line for name, document in shared.notes.items() if served(name) for line in document.read()[1].decode().splitlines()]
 
     return notes
+
+
+def _status(shared: Shared, view: View) -> StatusSources:
+    """State that the status page shows."""
+    return StatusSources(view, shared.state, shared.holders, shared.notices, _served_shards(shared), folder_of_scrapers())
 
 
 def _served_shards(shared: Shared) -> Callable[[], Mapping[str, bool]]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
-import yaml
 
 from telegen.config import Config
 from telegen.config.origins import Origins
 from telegen.config.settings import is_effective, settings, value_at
-from telegen.config.types import Duration, Size
+from telegen.config.yaml_values import yaml_value
 
 MARGIN = 60
 """Column of the origins, unless a value is longer."""
@@ -28,7 +26,7 @@ def effective_lines(config: Config, origins: Origins) -> Iterator[str]:
     """Yield the lines of a file with every setting; each ends with a comment: `# telegen.yaml:3`."""
 
     def lines(path: str, indent: str) -> Iterator[str]:
-        line = f"{indent}{path.rpartition('.')[2]}: {_yaml(value_at(config, path))}"
+        line = f"{indent}{path.rpartition('.')[2]}: {yaml_value(value_at(config, path))}"
         yield f"{line:<{MARGIN}}  # {origins.of(path)}"
 
     return _with_blocks(lines)
@@ -40,7 +38,7 @@ def full_lines() -> Iterator[str]:
 
     def lines(path: str, indent: str) -> Iterator[str]:
         yield from textwrap.wrap(help[path], WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
-        yield f"{indent}{path.rpartition('.')[2]}: {_yaml(value_at(default, path))}"
+        yield f"{indent}{path.rpartition('.')[2]}: {yaml_value(value_at(default, path))}"
 
     yield from _HEADER.splitlines()
     yield from _with_blocks(lines)
@@ -62,25 +60,3 @@ def _with_blocks(lines: Callable[[str, str], Iterable[str]]) -> Iterator[str]:
             yield f"{'  ' * depth}{blocks[depth]}:"
         open_blocks = blocks
         yield from lines(path, "  " * len(blocks))
-
-
-def _yaml(value: Any) -> str:
-    """Format a value on one line."""
-    text = yaml.safe_dump(_plain(value), default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
-    return text.removesuffix("...\n").rstrip("\n")
-
-
-def _plain(value: Any) -> Any:
-    """Return the value as a file would have it."""
-    if isinstance(value, (Duration, Size)):
-        return str(value)
-    if isinstance(value, str):
-        # A file expands `${NAME}`, and `$$` is a dollar sign in it.
-        return str(value).replace("$", "$$")
-    if isinstance(value, msgspec.Struct):
-        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(inner) for inner in value]
-    return value

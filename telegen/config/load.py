@@ -121,6 +121,15 @@ class ConfigSource:
         """See `load`."""
         return self.load_with_origins(checks)[0]
 
+    def origins(self) -> Origins:
+        """Return the origin of each setting, by the file as it is now.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        missing = self.path is None or (self.optional and not os.path.exists(self.path))
+        return Origins(Document() if missing else read_document(str(self.path)), self.environ, self.flags)
+
     def load_with_origins(self, checks: Sequence[Check] = ()) -> tuple[Config, Origins]:
         """See `load_with_origins`."""
         missing = self.path is not None and self.optional and not os.path.exists(self.path)

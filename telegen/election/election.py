@@ -83,6 +83,13 @@ class Election:
         """Return true if this agent is the standby of a shard."""
         return self._rank(shard) == 1
 
+    def holder(self, name: str) -> str:
+        """Return the holder of a Lease as last observed, without the token that makes it unique; "" if there is none."""
+        if name in self._held:
+            return self._settings.identity.partition("_")[0]
+        observed = self._observed.get(name)
+        return observed.lease.holder.partition("_")[0] if observed else ""
+
     @property
     def watches(self) -> bool:
         """True if this agent has to observe every change of the Leases at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import falcon
@@ -18,6 +18,8 @@ from telegen.kubemetrics.negotiation import accepts_gzip, choose_format
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.selection import Impossible, Selection, selection
 from telegen.kubemetrics.staleness import withheld
+from telegen.kubemetrics.status import StatusReader, StatusSources
+from telegen.kubemetrics.status_page import Index, StatusJson
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.web_security import AccessControl
 from telegen.shm.reader import TornSnapshot
@@ -126,36 +128,24 @@ class Probe:
     on_head = on_get
 
 
-class Index:
-    """`/`: the list of paths. Older manifests of kube-state-metrics use it as readiness probe."""
-
-    def __init__(self, paths: Iterable[str]) -> None:
-        self._text = "".join(f"{path}\n" for path in paths)
-
-    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Send one path per line."""
-        resp.content_type = falcon.MEDIA_TEXT
-        resp.text = self._text
-
-    on_head = on_get
-
-
 def make_app(
     view: View,
     registry: CollectorRegistry,
     telemetry: Telemetry,
     access: AccessControl | None = None,
     body_memory: int = 48 << 20,
+    status: StatusSources | None = None,
 ) -> Asgi:
     """Create the ASGI application of one web process.
 
     Args:
         body_memory: bytes of the bodies that are being sent; see `Bodies`.
+        status: of the agent, for the status page.
     """
     known = sorted({store.partition("/")[0] for stores in view.expected.values() for store in stores})
     bodies = Bodies(body_memory)
     pages = {path: Metrics(path, view, known, telemetry, bodies) for path in view.pages}
-    return _routed({**pages, **_own(view, registry)}, access)
+    return _routed({**pages, **_own(view, registry)}, access, status)
 
 
 def make_telemetry_app(view: View, registry: CollectorRegistry, access: AccessControl | None = None) -> Asgi:
@@ -179,11 +169,14 @@ def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
     return {"/telemetry": OwnMetrics(registry), "/healthz": alive, "/livez": alive, "/readyz": ready}
 
 
-def _routed(routes: Mapping[str, object], access: AccessControl | None) -> Asgi:
+def _routed(routes: Mapping[str, object], access: AccessControl | None, status: StatusSources | None = None) -> Asgi:
+    if status:
+        reader = StatusReader(status, [*routes, "/status.json"])
+        routes = {**routes, "/status.json": StatusJson(reader, access.security if access else None)}
     app: Any = falcon.asgi.App(media_type=falcon.MEDIA_TEXT, middleware=[access] if access else [])
     app.set_error_serializer(_plain_error)
     app.add_error_handler(Exception, _unexpected)
-    for path, resource in {**routes, "/": Index(routes)}.items():
+    for path, resource in {**routes, "/": Index(list(routes))}.items():
         app.add_route(path, resource)
     paths = ", ".join(routes)
 

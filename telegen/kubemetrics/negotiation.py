@@ -82,3 +82,9 @@ def accepts_gzip(accept_encoding: str) -> bool:
     qualities = {value: quality for value, _, quality in reversed(list(_items(accept_encoding)))}
     gzip = max(qualities.get("gzip", 0.0), qualities.get("x-gzip", 0.0))
     return gzip > 0 and gzip >= qualities.get("identity", 0.0)
+
+
+def prefers_html(accept: str) -> bool:
+    """Return True if the header names HTML with a quality that text does not exceed, as those of browsers do."""
+    quality = {value: quality for value, _, quality in _items(accept)}
+    return quality.get("text/html", 0.0) > 0 and quality["text/html"] >= quality.get("text/plain", 0.0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import falcon
+import falcon.asgi
 import msgspec
 
 from telegen.config.web_file import WebFile
@@ -88,6 +89,11 @@ class WebSecurity:
         return self._tokens or self._current().passwords
 
     @property
+    def authenticates(self) -> bool:
+        """True if every client that gets an answer is known: by a password, a token or a certificate."""
+        return self.authentication is not None or self.needs_certificate
+
+    @property
     def headers(self) -> dict[str, str]:
         """Headers of the next response."""
         return dict(self._current().file.headers)
@@ -111,44 +117,37 @@ class AccessControl:
         Args:
             is_plain: for telemetry_address, which has no TLS: probes are open to all.
         """
-        self._security, self._telemetry, self._is_plain = security, telemetry, is_plain
+        self.security, self._telemetry, self._is_plain = security, telemetry, is_plain
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+    async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Raise a falcon.HTTPError for a request that may not pass."""
-        decision = self._decide(req)
-        self._check(req, decision.result() if isinstance(decision, Future) else decision)
-
-    async def process_request_async(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """See `process_request`."""
         decision = self._decide(req)
         self._check(req, await asyncio.wrap_future(decision) if isinstance(decision, Future) else decision)
 
-    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool) -> None:
+    async def process_response(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, resource: object, req_succeeded: bool
+    ) -> None:
         """Add headers."""
-        for name, value in self._security.headers.items():
+        for name, value in self.security.headers.items():
             resp.set_header(name, value)
 
-    async def process_response_async(self, req: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool) -> None:
-        """See `process_response`."""
-        self.process_response(req, resp, resource, req_succeeded)
-
-    def _decide(self, req: falcon.Request) -> Review | Future[Review]:
+    def _decide(self, req: falcon.asgi.Request) -> Review | Future[Review]:
         if self._is_plain and req.path in PROBES:
             return Review(200)
-        authentication = self._security.authentication
+        authentication = self.security.authentication
         if authentication is not None:
             header = req.get_header("Authorization") or ""
             return authentication.decide(header, req.remote_addr, req.path, req.method.lower())
-        if self._is_plain and self._security.needs_certificate:
+        if self._is_plain and self.security.needs_certificate:
             return Review(403, "needs a client certificate; only probes are open here, use listen_address")
         return Review(200)
 
-    def _check(self, req: falcon.Request, review: Review) -> None:
+    def _check(self, req: falcon.asgi.Request, review: Review) -> None:
         if review.status == 200:
             return
         self._telemetry.refused.labels(str(review.status)).inc()
         log.warning("%s %s from %s refused: %d: %s", req.method, req.path, req.remote_addr, review.status, review.reason)
-        _refuse(review, self._security.authentication)
+        _refuse(review, self.security.authentication)
 
 
 def _refuse(review: Review, authentication: Authentication | None) -> NoReturn:

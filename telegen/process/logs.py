@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 import orjson
 
 from telegen.process.log_repeats import RepeatFilter
+
+Note = Callable[[str], None]
+"""Function of the text of a warning."""
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -63,19 +67,31 @@ def _time(record: logging.LogRecord) -> str:
     )
 
 
-def configure(process: str, level: str, format: str) -> None:
+class _Notes(logging.Handler):
+    """Passes warnings and errors on."""
+
+    def __init__(self, note: Note) -> None:
+        super().__init__(logging.WARNING)
+        self._note = note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._note(_escaped(record.getMessage()))
+
+
+def configure(process: str, level: str, format: str, note: Note | None = None) -> None:
     """Send this process's logs to standard error.
 
     Args:
         process: name in each line, `watch-pods`.
         level: debug, info, warning or error.
         format: text or json.
+        note: called with the text of each warning and error.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json(process) if format == "json" else _Text(process))
     handler.addFilter(RepeatFilter(handler.emit))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, _Notes(note)] if note else [handler]
     root.setLevel(_LEVELS[level])
     logging.captureWarnings(True)
     for noisy in NOISY:

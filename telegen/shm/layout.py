@@ -8,7 +8,7 @@
     4096    ...   extents, in units of 64 bytes
 
 An extent is one integer: unit << 32 | length in bytes; 0 means none. The directory is MessagePack, {store: StoreEntry}.
-Each store's index is a table of its columns (number of cells, crc32 of the column's text, its length) followed by the
+Each store's index is a table of its columns (number of cells, crc32 of the column's text, its length, its series) followed by the
 cells' extents, column by column.
 
 One process writes an arena and any number read it, without locks. The writer writes new extents, then a new directory,
@@ -35,7 +35,7 @@ FLOOR = slice(8, 16)
 SLOTS = (64, 128)
 SLOT = struct.Struct("<QQII")
 SLOT_CHECK = struct.Struct("<I")
-COLUMN = struct.Struct("<IIQ")
+COLUMN = struct.Struct("<IIQQ")
 UNIT_BITS = 6
 UNIT = 1 << UNIT_BITS
 FIRST = 4096 >> UNIT_BITS
@@ -151,11 +151,13 @@ class Column:
     Attributes:
         crc, length: crc32 and bytes of the whole text of the column.
         cells: extents of its deflate pieces, one for each block, 0 for a block without text.
+        series: number of its samples.
     """
 
     crc: int
     length: int
     cells: "array[int]"
+    series: int = 0
 
 
 def pack_index(columns: list[Column], groups: bytes = b"") -> bytes:
@@ -164,7 +166,7 @@ def pack_index(columns: list[Column], groups: bytes = b"") -> bytes:
     Args:
         groups: see `pack_groups`; b"" if the objects have no groups.
     """
-    heads = [COLUMN.pack(len(column.cells), column.crc, column.length) for column in columns]
+    heads = [COLUMN.pack(len(column.cells), column.crc, column.length, column.series) for column in columns]
     return b"".join([*heads, *[column.cells.tobytes() for column in columns], groups])
 
 
@@ -186,9 +188,9 @@ def unpack_groups(index: bytes, columns: list[Column]) -> dict[str, list[int]] |
 def unpack_index(index: bytes, columns: int) -> list[Column]:
     """Decode an index whose checksum was verified."""
     result, start = [], columns * COLUMN.size
-    for cells, crc, length in COLUMN.iter_unpack(index[:start]):
+    for cells, crc, length, series in COLUMN.iter_unpack(index[:start]):
         extents = array("Q")
         extents.frombytes(index[start : start + 8 * cells])
-        result.append(Column(crc, length, extents))
+        result.append(Column(crc, length, extents, series))
         start += 8 * cells
     return result

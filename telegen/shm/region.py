@@ -19,7 +19,7 @@ class Region:
         Raises:
             OSError: the system has no memory or no file descriptors left.
         """
-        self._fd = create_memory_file(f"telegen_{name}")
+        self._fd = create_memory_file(f"telegen-{name}")
         os.ftruncate(self._fd, size)
         self._memory = mmap.mmap(self._fd, size)
         self._readable: mmap.mmap | None = None

@@ -12,6 +12,7 @@ from typing import NoReturn
 from msgspec.structs import replace
 
 from telegen.config import Config
+from telegen.kubemetrics.agent_state import ProcessState
 from telegen.kubemetrics.telemetry import Telemetry, forget
 from telegen.process.os_process import (
     Exit,
@@ -51,6 +52,7 @@ class Child:
         delay: current backoff in seconds.
         due: time of the next start.
         aborted: time of SIGABRT to the current process.
+        restarts: number of starts after the first one.
     """
 
     assignment: Assignment
@@ -59,6 +61,7 @@ class Child:
     delay: float = 0.0
     due: float = 0.0
     aborted: float = 0.0
+    restarts: int = 0
 
 
 class Children:
@@ -181,6 +184,7 @@ class Children:
                 continue
             if child.started:
                 self._telemetry.restarts.labels(child.assignment.name).inc()
+                child.restarts += 1
             self._spawn(child)
 
     def _spawn(self, child: Child) -> None:
@@ -325,6 +329,14 @@ class Children:
 
     def _pids(self) -> list[int]:
         return [child.pid for child in self._children.values() if child.pid] + list(self._leaving)
+
+    def states(self) -> tuple[ProcessState, ...]:
+        """Return the state of every child."""
+        return tuple(self._state(name, child) for name, child in self._children.items())
+
+    def _state(self, name: str, child: Child) -> ProcessState:
+        state = "waiting" if not self._is_wanted(child) else "running" if child.pid else "restarting"
+        return ProcessState(name, state, child.pid, child.started, child.due, child.restarts, self._inherited.row(name))
 
     def log_status(self) -> None:
         """Log the state of every child."""

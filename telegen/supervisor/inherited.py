@@ -12,6 +12,7 @@ from telegen.process.os_process import BootFailure, Exit, Lifeline
 from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
+from telegen.shm.notices import Notices
 from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
@@ -25,6 +26,8 @@ CUSTOM_BYTES = 16 << 20
 """Maximum of bytes of the configuration of custom resources as JSON."""
 WEB_FILE_BYTES = 2 << 20
 """Maximum of bytes of the content of the web configuration's files."""
+STATE_BYTES = 1 << 20
+"""Maximum of bytes of the state of the supervisor."""
 ROOT_PROBLEMS_BYTES = 64 << 10
 """Maximum of bytes of the problems of the paths of the node."""
 NOTES_BYTES = 256 << 10
@@ -43,6 +46,9 @@ class Inherited:
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
         custom: the configuration of custom resources in force.
+        state: of the supervisor, `telegen.kubemetrics.agent_state.AgentState` as MessagePack.
+        holders: holder of each Lease of a shard as last observed, as MessagePack.
+        notices: last warning of each process.
         web_file: content of the web configuration file.
         root_problems: what is wrong with the paths of the node's file systems, one line each.
         listeners: the listening sockets by setting.
@@ -59,6 +65,9 @@ class Inherited:
         self.log = SharedText()
         self.lifeline = Lifeline()
         self.web_file = SharedDocument("web-file", WEB_FILE_BYTES)
+        self.state = SharedDocument("state", STATE_BYTES)
+        self.holders = SharedDocument("holders", STATE_BYTES)
+        self.notices = Notices(ROWS)
         self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
@@ -162,6 +171,9 @@ class Inherited:
             uid=self.uid,
             web_file=self.web_file,
             root_problems=self.root_problems,
+            state=self.state,
+            holders=self.holders,
+            notices=self.notices,
             reviews=self._reviews if plan.reviews_tokens else None,
             statuses=self._statuses,
             group=plan.group,

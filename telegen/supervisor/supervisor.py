@@ -32,6 +32,7 @@ from telegen.supervisor.file_watch import WatchedFile
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
+from telegen.supervisor.published_state import PublishedState
 from telegen.supervisor.signals import Signals
 from telegen.supervisor.trial import try_aside
 from telegen.supervisor.warmup import warm_up
@@ -100,11 +101,14 @@ class Supervisor:
         self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
         self._web_files.adopt(self._config.web)
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
+        self._published = PublishedState(self._inherited.state)
+        self._published.adopt(self._config, self._source.origins())
         try:
             self._signals.install()
             log.info("telegen %s listens on %s; %s", __version__, addresses(self._inherited.listeners), self._plan.reason)
             share_memory()
             self._children.apply_plan(self._config, self._plan)
+            self._published.write(self._plan.reason, self._children.states())
             while not self._stopping:
                 self._turn()
             self._children.stop_all()
@@ -131,6 +135,7 @@ class Supervisor:
         self._reload_if_due()
         self._web_files.follow()
         self._children.note_memory()
+        self._published.write(self._plan.reason, self._children.states())
         self._inherited.heartbeats.beat(0)
 
     def handle_term(self) -> None:
@@ -211,6 +216,7 @@ class Supervisor:
         if custom != self._inherited.custom.read()[1]:
             self._inherited.custom.write(custom)
         self._config = config
+        self._published.adopt(config, self._source.origins())
         configure("supervisor", config.log.level, config.log.format)
         self._inherited.log.write(log_text(config.log))
         self._telemetry.reloads.labels("success").inc()

@@ -272,7 +272,9 @@ def test_series_that_grow_old_are_withheld(server: SimulatedServer) -> None:
         assert "kube_pod_info{" in other.page()
 
 
-@pytest.mark.parametrize("accept", ["application/openmetrics-text;version=a", "text/plain;version=:", "text/plain;version=1.0;escaping=x"])
+@pytest.mark.parametrize(
+    "accept", ["application/openmetrics-text;version=a", "text/plain;version=:", "text/plain;version=1.0.0;escaping=x"]
+)
 def test_odd_versions_of_own_metrics(calm: Agent, accept: str) -> None:
     """A malformed version in Accept is no error."""
     assert Response(calm, "/telemetry", Accept=accept).status == 200

@@ -12,6 +12,7 @@ from typing import Any
 
 import bcrypt
 import falcon
+import falcon.asgi
 import falcon.testing
 import msgspec
 import pytest
@@ -37,7 +38,7 @@ def basic(name: str, password: str) -> dict[str, str]:
 class Page:
     """A page behind the access control."""
 
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Answer."""
         resp.text = "content"
 
@@ -48,7 +49,7 @@ class Site:
     def __init__(self, queue: ReviewQueue, auth: Any, is_plain: bool) -> None:
         self.shared, self.queue = SharedDocument("web-file", 1 << 20), queue
         self.security = WebSecurity(self.shared, queue if auth == "kubernetes" else None)
-        app = falcon.App(middleware=[AccessControl(self.security, Telemetry("web-0"), is_plain)])
+        app: Any = falcon.asgi.App(middleware=[AccessControl(self.security, Telemetry("web-0"), is_plain)])
         for path in ("/metrics", "/livez"):
             app.add_route(path, Page())
         self._client = falcon.testing.TestClient(app)
