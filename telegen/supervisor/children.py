@@ -29,7 +29,7 @@ from telegen.supervisor.plan import Plan
 from telegen.supervisor.relevance import relevant
 from telegen.supervisor.signals import Signals
 from workers import WORKERS
-from workers._base import Assignment, Shared, exit_now
+from workers._base import READERS, Assignment, Shared, exit_now
 
 log = logging.getLogger("telegen.supervisor")
 
@@ -120,14 +120,14 @@ class Children:
         """Return the running children that a new configuration and its plan do not concern, by name."""
         if (plan.cluster, plan.group) != (self.plan.cluster, self.plan.group):
             return {}
-        # The pages show what the others publish.
+        # The pages, and a push, show what the others publish.
         same_assignments = plan.assignments == self.plan.assignments
         return {
             child.assignment.name: child
             for child in self._children.values()
             if child.pid
             and child.assignment in plan.assignments
-            and (same_assignments or child.assignment.kind != "web")
+            and (same_assignments or child.assignment.kind not in READERS)
             and relevant(child.assignment.kind, config) == relevant(child.assignment.kind, self._config)
         }
 
@@ -157,10 +157,10 @@ class Children:
         """Return True if a child has to run now.
 
         Children of a shard wait until this agent holds its Lease, or until the StatefulSet gives the shard. With cluster_uid
-        all but the web workers wait for the UID, and the process that reads it ends when it is known.
+        all but the web workers and their reviewer wait for the UID, and the process that reads it ends when it is known.
         """
         kind, lease_shard = child.assignment.kind, child.assignment.lease_shard
-        if self.plan.needs_cluster_uid and kind != "web" and (kind == "identify") == bool(self._inherited.uid.read()):
+        if self.plan.needs_cluster_uid and kind not in ("web", "review") and (kind == "identify") == bool(self._inherited.uid.read()):
             return False
         return child.assignment.agent_shard[1] > 0 if lease_shard is None else self._inherited.deadlines.is_wanted(lease_shard)
 
