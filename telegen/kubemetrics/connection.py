@@ -86,7 +86,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         room = self._limits.max_header_size - self._received
         self._received += len(data)
         if self._current_request is None and room < len(data) and not _ends_headers(data, room):
-            # PERF: 10 us. Parsing the headers first takes 3 ms, and everybody waits while 200 clients send 64 KiB each.
+            # PERF: 10 us. Parsing the headers first takes 3 ms, and all clients wait while 200 clients send 64 KiB each.
             self._send_error_response(431, "the headers are too large")
             self._close_transport()
             going_on = False
