@@ -132,6 +132,9 @@ class StatusReader:
                 one.objects += store.entry.objects
                 one.published = max(one.published, store.entry.published)
                 for family, column in zip(store.families, store.columns):
+                    if not family.text:
+                        # A copy of a counter for OpenMetrics.
+                        continue
                     one.series += column.series
                     one.bytes += column.length
                     one.stored += sum(cell & LENGTH for cell in column.cells)

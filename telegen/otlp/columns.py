@@ -71,7 +71,7 @@ def encode_column(
     if before.is_current(column):
         return before
     cells: dict[CellKey, Cell] = {}
-    for extent, view in zip(column.cells, reader.cells(column)):
+    for extent, view in zip(filter(None, column.cells), reader.cells(column)):
         key = extent, crc32(view)
         known = before.cells.get(key)
         if known is None:

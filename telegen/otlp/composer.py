@@ -135,7 +135,8 @@ class Composer:
         found = {}
         for name, store in sorted(snapshot.stores.items(), key=lambda item: (item[1].entry.order, item[0])):
             for family, column in zip(store.families, store.columns):
-                if column.length:
+                # A column without a header in text repeats another one, with the creation times of OpenMetrics.
+                if column.length and family.text:
                     key, shared = (name, family.name), len(self._note(family))
                     known, text = done.get(key, EncodedColumn()), family.name.encode()
                     done[key] = encode_column(known, reader, snapshot.sequence, column, text, shared, self._encoder)
