@@ -131,7 +131,7 @@ kube_metrics:
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_hand_over_renames_and_ends_nothing(server: SimulatedServer, end: signal.Signals) -> None:
-    """When the holder of the Lease ends, the next one sends the same series under the same resource, and no series ends."""
+    """The next holder of a Lease sends the same series under the same resource, and no series ends in between."""
     with scripted() as receiver, start_agent(SHARED, node="node-1", url=server.url, receiver=receiver.url) as first:
         wait_for("a push", lambda: bool(pushed(receiver)) and pushed(receiver) == scraped(first), 30)
         with start_agent(SHARED, node="node-2", url=server.url, receiver=receiver.url) as second:
