@@ -38,7 +38,10 @@ class StoresWorker(Worker):
         arena: its shared memory.
         stores: the stores by name; threads replace the dict as a whole.
         changed: set when a store has something to publish.
+        page_bytes: size of a page of a list; 0 for pages of api.list_page_size objects.
     """
+
+    page_bytes = 0
 
     def run(self) -> None:
         """Start the threads, then check that they live."""
@@ -80,7 +83,9 @@ class StoresWorker(Worker):
             stop: ends the reflector; None if it runs as long as the worker.
         """
         state = self.config.kube_metrics.kube_state
-        settings = replace(reflector_settings(self.config), limit=state.object_limit, resync=state.resync_period)
+        settings = replace(
+            reflector_settings(self.config), limit=state.object_limit, resync=state.resync_period, page_bytes=self.page_bytes
+        )
         client = make_client(self.shared, self.assignment.cluster)
         return Reflector(client, collection, store, observer, stop or self.stop, settings)
 

@@ -37,6 +37,8 @@ GRACE = 30.0
 class CustomWorker(StoresWorker):
     """Feeds a store per kind."""
 
+    page_bytes = 4 << 20
+
     def keeps(self, store: str) -> bool:
         """Return True for the stores of kinds: which of them are still served is known after the first discovery."""
         return store.startswith(PREFIX) or super().keeps(store)

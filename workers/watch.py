@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
+from telegen.cadvisor.identity.workloads import workload
 from telegen.config import Config
+from telegen.kubestate.fields import time_at
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
+from telegen.kubestate.series_labels import has_own, series_labels
 from telegen.kubestate.sharding import shard_filter
-from telegen.metrics.family import Object
+from telegen.metrics.created import with_created
+from telegen.metrics.family import FamilyGenerator, Object
 from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import MetricsStore, namespace
 from telegen.shm.shared_value import SharedText
 from workers._base import KUBE_SYSTEM, Assignment
+from workers._client_factory import make_client, reflector_settings
+from workers._namespaces import COLLECTION
+from workers._namespaces import STORE as NAMESPACES
+from workers._namespaces import NamespaceLabels
+from workers._reflector_metrics import ReflectorMetrics
 from workers._stores import GenerateErrors, StoreObserver, StoresWorker
 from workers._threads import Threads
 
+NAMESPACES_WAIT = 5.0
+"""Seconds for which other resources wait for the labels of namespaces: without the right to list them they never come."""
 ORDER = {name: number for number, name in enumerate(RESOURCES)}
 """Position of a resource's families on the page."""
 
@@ -27,18 +41,49 @@ class WatchWorker(StoresWorker):
 
     def start(self, threads: Threads) -> None:
         """Make the stores and follow their collections."""
+        added = self.config.kube_metrics.kube_state.labels_on_series
+        self._namespaces = NamespaceLabels(added, self._follow_all)
         self.stores = {name: self._make_store(name) for name in self.assignment.stores}
-        WatchLoop([self._reflector(store) for store in self.stores.values()], self.stop, threads.start).start()
+        self._reflectors = [self._reflector(store) for store in self.stores.values()]
+        self._pending = bool(added.namespace_labels or added.namespace_annotations)
+        # Objects are rendered with the labels of their namespaces, which are known first.
+        self._loop = WatchLoop([self._namespace_reflector()] if self._pending else self._reflectors, self.stop, threads.start)
+        self._started = time.monotonic()
+        self._loop.start()
+
+    def _follow_all(self) -> None:
+        """Follow the collections of all stores, once."""
+        if self._pending:
+            self._pending = False
+            for reflector in self._reflectors:
+                self._loop.add(reflector)
+
+    def turn(self) -> None:
+        """Stop waiting for namespaces that cannot be listed, and render anew when their labels have changed."""
+        if self._pending and time.monotonic() - self._started > NAMESPACES_WAIT:
+            self._follow_all()
+        if self._namespaces.take_change():
+            for reflector in self._reflectors:
+                reflector.request_state()
+
+    def _namespace_reflector(self) -> Reflector:
+        client, metrics = make_client(self.shared, self.assignment.cluster), ReflectorMetrics(self.telemetry, self.log, NAMESPACES)
+        return Reflector(client, COLLECTION, self._namespaces, metrics, self.stop, reflector_settings(self.config))
 
     def _make_store(self, name: str) -> MetricsStore:
         resource, state = _resource(name), self.config.kube_metrics.kube_state
         families = selected_families(resource, Selection.of(state))
         errors = GenerateErrors(self.telemetry, self.log, name)
-        render = renderer(resource.identity, families, errors, self.constant)
+        more = series_labels(state.labels_on_series, resource, self._namespaces.text, workload)
+        render = renderer(resource.identity, families, errors, self.constant, more, has_own)
         if name == "namespaces":
             render = _noticing_uid(render, self.shared.uid)
+        table: Sequence[FamilyGenerator] = families
+        if self.config.kube_metrics.openmetrics_created:
+            # Counters of the API begin with their objects.
+            table, render = with_created(families, render, time_at("metadata.creationTimestamp"))
         group = namespace if resource.namespaced else None
-        return MetricsStore(name, families, render, self.arena, ORDER[resource.name], state.page_objects, self.changed.set, group=group)
+        return MetricsStore(name, table, render, self.arena, ORDER[resource.name], state.page_objects, self.changed.set, group=group)
 
     def _reflector(self, store: MetricsStore) -> Reflector:
         status = self.shared.statuses[self.assignment.name][store.name]

@@ -17,7 +17,11 @@ INITIAL_END = "k8s.io/initial-events-end"
 
 
 class EventReader:
-    """Reader of the answers on one connection: the columns of a Table are named only once there."""
+    """Reader of the answers on one connection: the columns of a Table are named only once there.
+
+    Attributes:
+        page_bytes: size of the last page.
+    """
 
     def __init__(self, collection: Collection, observer: ReflectorObserver) -> None:
         self._observer = observer
@@ -25,6 +29,7 @@ class EventReader:
         self._is_table = REPRESENTATIONS[collection.representation].table
         self._decode, self._decode_list = event_decoder(collection.reads), list_decoder(collection.reads)
         self._rows = Rows()
+        self.page_bytes = 0
 
     def events(self, lines: Iterable[bytes]) -> Iterator[Event]:
         """Events of a watch whose objects belong to the collection, and bookmarks.
@@ -78,6 +83,7 @@ class EventReader:
         Raises:
             ProtocolError: the bytes are not a list.
         """
+        self.page_bytes = len(data)
         try:
             page = self._decode_list(data)
         except (ValueError, RecursionError):

@@ -32,6 +32,8 @@ from telegen.api.representation import REPRESENTATIONS
 from telegen.api.stream import Stream
 
 INFINITE = float("inf")
+FIRST_PAGE = 5
+"""Objects of the first page where the size of pages is adapted: an object has at most 1.5 MB."""
 
 
 class State(NamedTuple):
@@ -164,8 +166,10 @@ class Lister:
         left = self._settings.limit or sys.maxsize
         params = {"resourceVersion": "0"} if self._settings.cached else {}
         reader = EventReader(self._collection, self._observer)
+        is_adapted = self._settings.page_bytes > 0 and size < sys.maxsize
+        page_size = min(size, FIRST_PAGE) if is_adapted else size
         while True:
-            most = min(left, size)
+            most = min(left, page_size)
             page = self._page(reader, {**({"limit": str(most)} if most < sys.maxsize else {}), **params})
             # A list from the server's cache comes as a whole, whatever limit was requested.
             objects, count = reader.objects(page, left)
@@ -180,6 +184,8 @@ class Lister:
                     self._observer.cut(_left_out(max(0, -left), metadata))
                 return
             params = {"continue": more}
+            if is_adapted:
+                page_size = max(1, min(size, self._settings.page_bytes * max(1, count) // max(1, reader.page_bytes)))
 
     def _page(self, reader: EventReader, params: dict[str, str]) -> dict[str, Any]:
         query = {**self._collection.query, **params}

@@ -67,7 +67,8 @@ class Settings:
     """Numbers of a reflector; times in seconds.
 
     Attributes:
-        page: objects per page of a list.
+        page: objects per page of a list, at most.
+        page_bytes: size of a page that the number of objects is adapted to; 0 for pages of `page` objects.
         initial: longest duration of a streamed list.
         watch: shortest and longest timeoutSeconds of a watch.
         backoff: first and longest delay after an error; each is jittered up to its double.
@@ -82,6 +83,7 @@ class Settings:
     """
 
     page: int = 500
+    page_bytes: int = 0
     initial: float = 120.0
     watch: tuple[float, float] = (300.0, 600.0)
     backoff: tuple[float, float] = (0.8, 30.0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from telegen.kubestate.custom.tables import constant_of
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
+from telegen.kubestate.series_labels import LabelsText, has_own
 from telegen.metrics.family import FamilyGenerator, Object, has_short_twin
 from telegen.metrics.render import Render, renderer
 
@@ -33,13 +34,19 @@ class ObjectRenderer:
     """
 
     def __init__(
-        self, resources: Iterable[Resource], selection: Selection, constant: Mapping[str, str] = {}, custom: Iterable[Resource] = ()
+        self,
+        resources: Iterable[Resource],
+        selection: Selection,
+        constant: Mapping[str, str] = {},
+        custom: Iterable[Resource] = (),
+        more: Callable[[Resource], LabelsText | None] = lambda resource: None,
     ) -> None:
         """Prepare the families of `selection`.
 
         Args:
             constant: labels of every sample.
             custom: resources of custom resources, in the order of the page.
+            more: from a built-in resource to the function that gives further labels of its objects.
         """
         self.unknown: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
@@ -48,7 +55,8 @@ class ObjectRenderer:
         for is_custom, group in ((True, custom), (False, resources)):
             for resource in group:
                 families = selected_families(resource, selection)
-                render = renderer(resource.identity, families, self._count, constant_of(resource, constant))
+                further = None if is_custom else more(resource)
+                render = renderer(resource.identity, families, self._count, constant_of(resource, constant), further, has_own)
                 table = _Table(families, render, [[] for _ in families], is_custom)
                 self._tables.setdefault((resource.api_version, resource.kind), []).append(table)
                 self._order.append(table)

@@ -77,6 +77,22 @@ class CustomResourceState(Section, frozen=True):
     ] = ()
 
 
+class LabelsOnSeries(Section, frozen=True):
+    """Labels to add to every kube_* series of an object, as cadvisor.pod_labels does for containers. Each may have one `*`."""
+
+    labels: Annotated[Allowlist, text("Labels of the object to add as label_NAME, by resource; `*` stands for all.")] = field(
+        default_factory=dict
+    )
+    annotations: Annotated[Allowlist, text("Annotations of the object to add as annotation_NAME, by resource; `*` stands for all.")] = (
+        field(default_factory=dict)
+    )
+    namespace_labels: Annotated[Names, text("Labels of the object's namespace to add as namespace_label_NAME.")] = ()
+    namespace_annotations: Annotated[Names, text("Annotations of the object's namespace to add as namespace_annotation_NAME.")] = ()
+    workload: Annotated[
+        bool, text("Add the owner: as workload and workload_kind, of a pod the Deployment or CronJob behind its owner.")
+    ] = False
+
+
 class KubeState(Section, frozen=True):
     """Metrics of Kubernetes objects."""
 
@@ -119,7 +135,6 @@ class KubeState(Section, frozen=True):
     annotations_allowlist: Annotated[Allowlist, text("Annotations in kube_*_annotations, by resource; `*` stands for all.")] = field(
         default_factory=dict
     )
-    custom_resource_state: CustomResourceState = field(default_factory=CustomResourceState)
     node: Annotated[str, text("Watch only the pods of this node; other resources are watched whole.")] = ""
     track_unscheduled_pods: Annotated[bool, text("Watch only pods without a node; other resources are watched whole.")] = False
     use_apiserver_cache: Annotated[bool, text("Ask the API server to answer lists from its cache (resourceVersion=0).")] = False
@@ -156,6 +171,8 @@ class KubeState(Section, frozen=True):
     arena_limit: Annotated[
         Size, text("Maximum of shared memory of one worker; a change needs a restart of the agent.", least=16 << 20)
     ] = Size(4 << 30)
+    labels_on_series: LabelsOnSeries = field(default_factory=LabelsOnSeries)
+    custom_resource_state: CustomResourceState = field(default_factory=CustomResourceState)
 
 
 class Cadvisor(Section, frozen=True):
@@ -363,6 +380,13 @@ class KubeMetrics(Section, frozen=True):
     ] = None
     metrics_path: Annotated[str, text("Path of the page.", pattern=text_formats.PAGE_PATH)] = "/metrics"
     separate_endpoints: Annotated[bool, text("Also serve each source by itself: metrics_path/kubestate, metrics_path/cadvisor.")] = False
+    openmetrics_created: Annotated[
+        bool,
+        text(
+            "Add NAME_created to counters in OpenMetrics: of containers the creation of the cgroup, of restarts that of the pod. It "
+            "doubles the series of counters."
+        ),
+    ] = False
     max_staleness: Annotated[
         Duration,
         text(

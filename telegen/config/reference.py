@@ -26,6 +26,25 @@ Settings marked *later* are accepted and checked but have no effect yet.
 """
 
 _TOPICS = """
+## Labels on series
+
+    kube_metrics:
+      kube_state:
+        labels_on_series:
+          labels: {pods: [app, "tier*"], "*": [team]}
+          annotations: {deployments: [example.com/owner]}
+          namespace_labels: [cost-center]
+          workload: true
+
+Every series of a pod then has `label_app`, `label_team`, `namespace_label_cost_center`, `workload` and `workload_kind`, as far as the
+object has the values; names are made as in `kube_*_labels`. `labels` and `annotations` name resources; the lists of `*` and of the
+resource add up. The workload is the controlling owner; of a pod it is the Deployment or CronJob behind its owner, and the pod itself if it
+has none. `kube_*_labels` and `kube_*_annotations` are left alone. More labels mean larger pages, and a changed value ends all series of
+the object and begins new ones.
+
+With `namespace_labels` or `namespace_annotations` each watch process watches namespaces first; without that right it goes on after 5 s.
+When such a label changes, the agent takes a complete state of every resource.
+
 ## Several agents for one cluster
 
 Each object belongs to one of `total_shards` shards: jump consistent hash over the 64-bit FNV-1a of its UID, as in kube-state-metrics.

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from telegen.config.messages import suggest
-from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, Names
+from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names
 from telegen.config.settings import least, settings, value_at
 
 _LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -63,6 +63,10 @@ def resource_problems(config: Config, known: Collection[str], further: Collectio
         (key, tuple(name for name in getattr(state, key) if name != "*"))
         for key in ("labels_allowlist", "annotations_allowlist")
     ]
+    named += [
+        (f"labels_on_series.{key}", tuple(name for name in getattr(state.labels_on_series, key) if name != "*"))
+        for key in ("labels", "annotations")
+    ]
     for key, names in named:
         for name in names:
             if name not in known and not (key.endswith("_allowlist") and name in further):
@@ -111,6 +115,16 @@ def _selection_problems(state: KubeState) -> Iterator[str]:
     for key in ("labels_allowlist", "annotations_allowlist"):
         for resource, names in getattr(state, key).items():
             yield from _wildcard_problems(names, f"{_STATE}.{key}.{resource}")
+    yield from _series_label_problems(state.labels_on_series)
+
+
+def _series_label_problems(added: LabelsOnSeries) -> Iterator[str]:
+    path = f"{_STATE}.labels_on_series"
+    for key in ("labels", "annotations"):
+        for resource, names in getattr(added, key).items():
+            yield from _wildcard_problems(names, f"{path}.{key}.{resource}")
+    for key in ("namespace_labels", "namespace_annotations"):
+        yield from _wildcard_problems(getattr(added, key), f"{path}.{key}")
 
 
 def _shard_problems(state: KubeState) -> Iterator[str]:

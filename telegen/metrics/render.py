@@ -63,7 +63,12 @@ def identity_text(identity: Identity, constant: ConstantLabels = {}) -> Callable
 
 
 def renderer(
-    identity: Identity, families: Sequence[FamilyGenerator], on_error: OnError, constant: ConstantLabels = {}
+    identity: Identity,
+    families: Sequence[FamilyGenerator],
+    on_error: OnError,
+    constant: ConstantLabels = {},
+    more: Callable[[Object], str] | None = None,
+    without_more: Callable[[FamilyGenerator], bool] = lambda family: False,
 ) -> Render:
     """Make the render function of a table.
 
@@ -72,6 +77,8 @@ def renderer(
         families: the table; the result has one text per entry, in this order.
         on_error: called when a family, or the identity, cannot be read from an object. That family is left out.
         constant: labels of every sample that are the same for all objects; they come first.
+        more: from an object to the text of further labels of its samples, which follow those of the identity.
+        without_more: True for a family without the further labels. Not for families of a projection.
     """
     identify = identity_text(identity, constant)
     identified = bool(identity or constant)
@@ -84,6 +91,8 @@ def renderer(
         for family, (column, name, generate, write) in zip(families, members)
         if family.input is None and family.generate is not no_samples
     ]
+    plain = [entry for entry in single if more and without_more(families[entry[0]])]
+    single = [entry for entry in single if entry not in plain]
     projections = [
         _projection_renderer(projection, grouped, on_error)
         for projection, grouped in _by_projection(families, members).items()
@@ -92,7 +101,9 @@ def renderer(
 
     def render(obj: Object) -> list[str]:
         try:
-            labels = identify(obj)
+            labels = own = identify(obj)
+            if more and (further := more(obj)):
+                labels = f"{own},{further}"
         except Exception as error:
             on_error("identity", error)
             # `nothing` is shared; callers do not modify the result.
@@ -109,6 +120,13 @@ def renderer(
                 on_error(name, error)
         for render_projection in projections:
             render_projection(obj, labels, texts)
+        for column, generate, write, name in plain:
+            try:
+                samples = generate(obj)
+                if samples is not None:
+                    texts[column] = write(own, samples)
+            except Exception as error:
+                on_error(name, error)
         return texts
 
     return render

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from dataclasses import replace
@@ -465,6 +466,17 @@ def test_object_limit(steps: list[Step], limit: int, held: str, cut: int | None)
         assert running.noted.cuts == [cut]
         assert running.server.requests[0].params["limit"] == str(limit)
         assert "sendInitialEvents" not in running.server.requests[0].params
+
+
+def test_size_of_pages() -> None:
+    """The first page is small; further ones have as many objects as fit into page_bytes, going by the page before, at least one."""
+    first, second = page("a", "b", more="1"), page("c", more="2")
+    size = len(json.dumps(first))
+    settings = replace(FAST, page=100, page_bytes=3 * size // 2 + 1)
+    with reflecting(refusal(400, "Invalid", NO_WATCHLIST), answer(first), answer(second), answer(page("d")), settings=settings) as running:
+        running.wait_held("a", "b", "c", "d")
+        limits = [request.params.get("limit") for request in running.server.requests[1:4]]
+        assert limits == ["5", "3", str(settings.page_bytes // len(json.dumps(second)))]
 
 
 def test_object_limit_over_pages() -> None:

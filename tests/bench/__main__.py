@@ -16,6 +16,8 @@ from pathlib import Path
 from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, decompressor
 from tests.bench.containers import main as measure_containers
 from tests.bench.custom import main as measure_custom
+from tests.bench.front_door import BARS as FRONT_DOOR
+from tests.bench.front_door import measure_front_door
 from tests.bench.load import measure_load
 from tests.bench.machine import measure_machine
 from tests.bench.peer import measure_peer
@@ -37,6 +39,7 @@ BARS = {
     "rest_pss_mb": ("<=", 90),
     "rest_cpu_percent": ("<=", 1),
     "waiting_pss_mb": ("<=", 65),
+    **FRONT_DOOR,
     **PUSH_BARS,
 }
 """Limits for 10,000 pods; of `rest_*` for 100 pods, of `waiting_*` for an agent of a DaemonSet that holds no Lease (see `load`)."""
@@ -169,6 +172,7 @@ def run(options: argparse.Namespace) -> Figures:
         figures |= measure_visible(url, api, options.probes)
     figures |= measure_rest(options.rest)
     figures |= measure_load(options.load)
+    figures |= measure_front_door(options.pods)
     return figures | (measure_peer(options.pods) if options.peer else {})
 
 

@@ -39,6 +39,7 @@ BAD = [
     ("kube_metrics: 5", "kube_metrics: expected a block of settings"),
     ("kube_metrics: {enabled: maybe}", "kube_metrics.enabled: "),
     ("kube_metrics: {separate_endpoints: 1}", "kube_metrics.separate_endpoints: expected true or false"),
+    ("kube_metrics: {cadvisor: {raw_cgroups: all}}", "kube_metrics.cadvisor.raw_cgroups: expected true or false"),
     ("kube_metrics: {listen_address: 9443}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: ':70000'}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: '::1:80'}", "kube_metrics.listen_address: expected an address"),
@@ -200,7 +201,7 @@ def test_key_in_the_wrong_block(tmp_path: Path) -> None:
         ("kube_metrics: {cadvisor: {total_shards: 2}}", "kube_metrics.kube_state.total_shards"),
         ("cadvisor: {enabled: false}", "kube_metrics.cadvisor"),
         ("kube_metrics: {standby: hot}", "kube_metrics.election.standby"),
-        ("kube_metrics: {workload: true}", "kube_metrics.cadvisor.workload"),
+        ("kube_metrics: {cgroup_root: x}", "kube_metrics.cadvisor.cgroup_root"),
     ):
         with pytest.raises(ConfigError, match=f": unknown key, did you mean {wanted}\\? \\(.*config.yaml:1\\)$"):
             read(tmp_path, lines)

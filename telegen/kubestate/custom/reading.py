@@ -20,6 +20,8 @@ from telegen.metrics.label_keys import sanitize
 
 PREFIX = "kube_customresource"
 """Prefix of names of entries without `metricNamePrefix`."""
+ROUTES, TLS, TLS_ALLOWED = "route.openshift.io", ("spec", "tls"), ("termination", "insecureEdgeTerminationPolicy")
+"""API group whose objects have private keys, their place, and the fields there that are none."""
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _BODIES = {"gauge": "gauge", "stateset": "stateSet", "info": "info"}
@@ -105,7 +107,20 @@ def _entry(node: Node) -> Entry:
     if not metrics:
         node.warn("no metrics: nothing is shown")
     families = [family for metric in metrics if (family := _family(metric, prefix, paths))]
-    return Entry(_pattern(fields.get("groupVersionKind")), tuple(families), _labels(fields.get("commonLabels")))
+    pattern = _pattern(fields.get("groupVersionKind"))
+    if pattern.group == ROUTES:
+        _refuse_keys(node, families)
+    return Entry(pattern, tuple(families), _labels(fields.get("commonLabels")))
+
+
+def _refuse_keys(node: Node, families: Sequence[Family]) -> None:
+    """Refuse paths of routes that could show the private key, which OpenShift keeps in spec.tls."""
+    for family in families:
+        for path in (family.path, *family.labels_from_path.values()):
+            rest = path[2:3]
+            if TLS[: len(path)] == path[:2] and not (rest and rest[0] in TLS_ALLOWED):
+                place = f"{family.name}: the path [{', '.join(path)}]"
+                node.problem(f"{place} reaches spec.tls, which has the private key of a route; name the fields to read")
 
 
 def _pattern(node: Node | None) -> Pattern:

@@ -109,6 +109,24 @@ def test_warned(text: str, message: str) -> None:
     assert message in read_entries(text.encode(), "f").warnings
 
 
+ROUTE = "spec: {resources: [{groupVersionKind: {group: route.openshift.io, kind: Route}, metrics: [%s]}]}"
+GAUGE = "{name: x, %seach: {type: Gauge, gauge: {path: [%s]}}}"
+
+
+@pytest.mark.parametrize("path", ["", "spec", "spec, tls", "spec, tls, key", "spec, tls, certificate"])
+def test_no_key_of_a_route(path: str) -> None:
+    """A path of a route that could show its private key is refused, as a value and as a label."""
+    for metric in (GAUGE % ("", path), GAUGE % (f"labelsFromPath: {{a: [{path}]}}, ", "status")):
+        with pytest.raises(ConfigError, match="reaches spec.tls, which has the private key of a route"):
+            read_entries((ROUTE % metric).encode(), "f")
+
+
+@pytest.mark.parametrize("path", ["spec, host", "spec, tls, termination", "status", "metadata, name"])
+def test_other_fields_of_a_route(path: str) -> None:
+    """Other paths of a route are accepted."""
+    assert read_entries((ROUTE % (GAUGE % ("", path))).encode(), "f").entries
+
+
 def test_every_problem_is_named() -> None:
     """All problems of a configuration are listed, each with its own line."""
     text = METRIC % "{name: a-b, each: {type: X}}, {name: c, help: [d]}"

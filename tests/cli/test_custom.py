@@ -1,0 +1,69 @@
+"""`telegen custom` against a simulated cluster, and its errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from telegen.cli.main import main
+from telegen.demo.server import SimulatedServer
+from tests.bench.custom_cluster import configuration, make_state
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A configuration of two kinds, of which the cluster has one."""
+    path = tmp_path / "custom.yaml"
+    path.write_text(json.dumps(configuration(2)))
+    return path
+
+
+def kubeconfig(folder: Path, url: str) -> str:
+    path = folder / "kubeconfig"
+    names = {"current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}]}
+    path.write_text(json.dumps({**names, "users": [{"name": "x", "user": {}}], "clusters": [{"name": "x", "cluster": {"server": url}}]}))
+    return str(path)
+
+
+def test_check_against_a_cluster(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints the number of series of each family and of all, and the kinds that are not served."""
+    server = SimulatedServer(make_state(1, 250)).start()
+    try:
+        assert main(["custom", "check", str(file), "--against-cluster", "--kubeconfig", kubeconfig(tmp_path, server.url)]) == 0
+    finally:
+        server.stop()
+    lines = capsys.readouterr().out.splitlines()
+    assert "bench.example/v1 Thing0: 250 objects, 17250 series" in lines
+    assert "  thing0_zone_ready: 1500" in lines
+    assert lines[-3:-1] == ["bench.example/v1 Thing1: the API server does not serve this kind", "17250 series"]
+
+
+def test_rights_of_a_cluster(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a cluster the rights name its resources; without, they are guesses and marked."""
+    server = SimulatedServer(make_state(1, 1)).start()
+    try:
+        assert main(["custom", "rbac", str(file), "--against-cluster", "--kubeconfig", kubeconfig(tmp_path, server.url)]) == 0
+    finally:
+        server.stop()
+    role, _ = yaml.safe_load_all(capsys.readouterr().out)
+    assert role["rules"][1] == {"apiGroups": ["bench.example"], "resources": ["things0"], "verbs": ["list", "watch"]}
+    assert main(["custom", "rbac", str(file)]) == 0
+    assert "# bench.example/thing0s: guessed from the kind Thing0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check", "/no/such/file"], "telegen: /no/such/file: No such file or directory"),
+        (["rbac"], "telegen: name a FILE or --packs"),
+        (["rbac", "--packs", "x"], "telegen: unknown pack x; the packs are openshift, vpa"),
+        (["check", "FILE", "--against-cluster", "--kubeconfig", "/no/such/file"], "telegen: discovery: /no/such/file: no such file"),
+    ],
+)
+def test_errors(arguments: list[str], message: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error is one line, with exit status 2."""
+    assert main(["custom", *[str(file) if one == "FILE" else one for one in arguments]]) == 2
+    assert capsys.readouterr().err.startswith(message)
