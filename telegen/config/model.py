@@ -278,7 +278,7 @@ class Streaming(Section, frozen=True):
     interval: Annotated[
         Optional[Duration], text("Time between two pushes; null: $OTEL_METRIC_EXPORT_INTERVAL (milliseconds), else 15s.", least=1.0)
     ] = None
-    batch_size: Annotated[int, text("Maximum of data points per request.", ge=1, le=100_000)] = 8192
+    batch_size: Annotated[int, text("Maximum of data points per request.", ge=1, le=100_000)] = 4096
     queue_size: Annotated[
         int, text("Pushes kept while the receiver is unavailable; one more drops the oldest.", ge=1, le=1000)
     ] = 4

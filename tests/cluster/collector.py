@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from tests.cluster.binaries import COLLECTOR, need
 from tests.harness import free_port
@@ -70,6 +72,17 @@ class Collector:
         """Return (series, time, value) of all points, None for the last point of a series."""
         requests = [ParseDict(message, ExportMetricsServiceRequest()) for message in self._messages("resourceMetrics")]
         return [point for request in requests for point in points_of(request)]
+
+    def logs(self) -> list[tuple[dict[str, str], LogRecord]]:
+        """Return (resource attributes, record) of all logs."""
+        requests = [ParseDict(message, ExportLogsServiceRequest()) for message in self._messages("resourceLogs")]
+        return [
+            ({item.key: item.value.string_value for item in resource.resource.attributes}, record)
+            for request in requests
+            for resource in request.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]
 
     def newest(self) -> dict[Series, float | None]:
         """Return the newest value of each series."""

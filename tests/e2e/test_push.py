@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
+
+import pytest
 
 from telegen.demo.server import SimulatedServer
 from tests.harness import FAST, Agent, start_agent
@@ -110,3 +113,40 @@ def test_no_push_no_process(server: SimulatedServer) -> None:
         agent.config.write_text(text.replace("  separate_endpoints: true\n", push.replace("interval: 1s", "interval: 1s, use_otlp: false")))
         wait_for("the end of the process", lambda: not agent.named("telegen-push"), 20)
         assert agent.named("telegen-watch-pods") == watching
+
+
+SHARED = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  scope: node
+  node_name: {node}
+  election: {{namespace: telegen, lease_duration: 3s, renew_deadline: 2s, retry_period: 200ms, waiting_period: 1s}}
+  kube_state: {{apiserver: "{url}", resources: [pods, nodes]}}
+  cadvisor: {{enabled: false}}
+  streaming: {{enabled: true, interval: 1s}}
+  otlp: {{endpoint: "{receiver}", timeout: 1s}}
+  signal_metadata: {{enabled: false}}
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_hand_over_renames_and_ends_nothing(server: SimulatedServer, end: signal.Signals) -> None:
+    """The next holder of a Lease sends the same series under the same resource, and no series ends in between."""
+    with scripted() as receiver, start_agent(SHARED, node="node-1", url=server.url, receiver=receiver.url) as first:
+        wait_for("a push", lambda: bool(pushed(receiver)) and pushed(receiver) == scraped(first), 30)
+        with start_agent(SHARED, node="node-2", url=server.url, receiver=receiver.url) as second:
+            time.sleep(2)
+            for process in first.tree.processes() if end == signal.SIGKILL else [first.process]:
+                process.send_signal(end)
+            first.process.wait(20)
+            before = len(receiver.received)
+            wait_for("a push of the next holder", lambda: bool(scraped(second)) and pushed(receiver, before) == scraped(second), 30)
+        resources = [one.metrics.resource_metrics[0].resource for one in receiver.received]
+        instances = {item.value.string_value for one in resources for item in one.attributes if item.key == "service.instance.id"}
+        assert instances == {"telegen-shard-0"}
+        times: dict[Series, list[int]] = {}
+        for request in receiver.received[:before]:
+            for series, at, value in points_of(request.metrics):
+                assert value is not None, f"{series} has ended"
+                times.setdefault(series, []).append(at)
+        assert all(found == sorted(set(found)) for found in times.values())

@@ -1,0 +1,20 @@
+"""An agent that pushes nothing imports nothing for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys
+import telegen.supervisor.__main__
+import telegen.supervisor.supervisor
+found = [name for name in sys.modules if name.startswith(("opentelemetry", "google.protobuf", "grpc", "workers._push", "workers._event"))]
+assert not found, found
+"""
+
+
+def test_supervisor_imports_no_opentelemetry() -> None:
+    """The parent of all processes loads neither OpenTelemetry nor protobuf, so that no other process has them."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
