@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test lint bench tools cluster-tools vm-image lock clean
+.PHONY: help demo run check test lint bench tools cluster-tools check-rules vm-image lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ endif
 
 cluster-tools: ## build the real etcd, kube-apiservers, kubectl, kube-state-metrics and Prometheus that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
+
+check-rules: $(VENV)/stamp ## evaluate EXPRESSIONS=FILE (rules, dashboards' queries) on a Prometheus that scrapes agents by RECIPE=NAME; list those without data
+	@$(BIN)/python -m tests.cluster.check_rules "$(EXPRESSIONS)" "$(RECIPE)"
 
 vm-image: ## make the virtual machine that tests of cgroups use, outside the tree
 	PYTHON=$(PYTHON) tests/cadvisor/vm/build

@@ -18,6 +18,7 @@ from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.metrics.render import OnError
 from telegen.metrics.store import MetricsStore
+from telegen.process.os_process import trim_memory
 from telegen.shm.writer import ArenaWriter
 from workers._base import Worker
 from workers._name_sources import NameThreads
@@ -59,15 +60,17 @@ class SampleWorker(Worker):
         threads = NameThreads(self, self._names)
         self._wait_for_names(threads)
         gc.disable()
-        due = collected = time.monotonic()
+        due = due_collection = time.monotonic()
         while not self.stop.is_set():
-            if time.monotonic() - collected > COLLECT:
-                collected = time.monotonic()
-                gc.collect()
             threads.check()
             self._check_roots(roots)
             self._pass(sampler)
             alarms.watch(sampler.contexts)
+            if time.monotonic() >= due_collection:
+                due_collection = time.monotonic() + COLLECT
+                # Also after the first pass, which renders every series: its text stays in the heap otherwise.
+                gc.collect()
+                trim_memory()
             due = max(due + settings.collect_interval, time.monotonic())
             while not self.stop.is_set() and time.monotonic() < due:
                 self.beat()

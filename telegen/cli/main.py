@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,8 +19,11 @@ from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES, enabled_collectors
 from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.text_sampler import TextSampler
+from telegen.cli.agent_client import NoAnswer
+from telegen.cli.agent_client import add_arguments as add_agent_arguments
 from telegen.cli.compare import add_arguments as add_compare_arguments
 from telegen.cli.compare import run as run_compare
+from telegen.cli.completion import SHELLS, completion_script
 from telegen.cli.custom import add_arguments as add_custom_arguments
 from telegen.cli.custom import check as check_custom
 from telegen.cli.custom import role as custom_role
@@ -30,7 +33,12 @@ from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
 from telegen.cli.object_reader import InvalidInput, read_objects
 from telegen.cli.render import ObjectRenderer, resources_named
+from telegen.cli.status import status as agent_status
+from telegen.cli.top import add_top_arguments
+from telegen.cli.top import live as top_live
+from telegen.cli.top import once as top_once
 from telegen.config import Config, ConfigError, ConfigSource
+from telegen.config.command_line import OneLineParser
 from telegen.config.model import KubeState
 from telegen.kubestate.custom.definitions import DEFINITION
 from telegen.kubestate.custom.sources import is_custom_configuration, load_custom
@@ -41,7 +49,9 @@ from telegen.kubestate.series_labels import LabelsText, namespace_pairs, pairs_t
 from telegen.metrics.family import Object
 from telegen.supervisor.configuration import CHECKS, load_checked, print_check
 from telegen.supervisor.run_options import CONFIG, parse_run_options
+from telegen.supervisor.run_options import parser as run_parser
 
+RUN = "telegen run"
 OK, DIFFERENT, FAILED, UNUSABLE = 0, 1, 1, 2
 """Exit statuses: `telegen compare` returns 1 for pages that differ, `telegen sample` for wrong paths."""
 
@@ -63,7 +73,7 @@ def _guarded(command: Callable[[], int]) -> int:
     """Run a subcommand; print its errors."""
     try:
         return command()
-    except ConfigError as error:
+    except (ConfigError, NoAnswer) as error:
         return _fail(str(error))
     except BrokenPipeError:
         # The reader (head, less) has closed the pipe. At exit Python flushes standard output, which would fail again.
@@ -71,11 +81,13 @@ def _guarded(command: Callable[[], int]) -> int:
         return OK
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="telegen", description="Kubernetes state and container metrics.")
+def _parser(with_run_options: bool = False) -> OneLineParser:
+    """Build the parser; for completion it has the options of `telegen run` and `telegen config`, which parse them by themselves."""
+    options = {name: [run_parser(name, add_help=False)] if with_run_options else [] for name in (RUN, CONFIG)}
+    parser = OneLineParser(prog="telegen", description="Kubernetes state and container metrics.")
     parser.add_argument("--version", action="version", version=f"telegen {__version__}", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("run", help="run the agent (see telegen run --help)", add_help=False)
+    commands.add_parser("run", help="run the agent (see telegen run --help)", add_help=False, parents=options[RUN])
     rendering = commands.add_parser(
         "render",
         help="print the metrics of Kubernetes objects from a file",
@@ -115,10 +127,23 @@ def _parser() -> argparse.ArgumentParser:
         help="print the configuration in force and the origin of each value (options as of telegen run); --full: every setting with "
         "its default and its help",
         add_help=False,
+        parents=options[CONFIG],
     )
     checking = commands.add_parser("check-config", help="check a configuration file")
     checking.add_argument("file", help="YAML configuration")
     add_custom_arguments(commands.add_parser("custom", help="check and try a configuration of custom resources"))
+    asking = commands.add_parser(
+        "status",
+        help="print the state of a running agent and of its processes",
+        epilog="Exit status: 0 the agent is ready, 1 it is not, 2 it cannot be asked.",
+    )
+    add_agent_arguments(asking)
+    asking.add_argument("--json", action="store_true", help="print /status.json")
+    add_top_arguments(commands.add_parser("top", help="show a running agent and its node's containers in a terminal"))
+    completing = commands.add_parser(
+        "completion", help="print the completion script of a shell", description="telegen completion bash > /etc/bash_completion.d/telegen"
+    )
+    completing.add_argument("shell", choices=SHELLS, help="the shell")
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -185,7 +210,7 @@ def sample(options: argparse.Namespace) -> int:
     if not find_mounts(roots.cgroup):
         return FAILED
     labels = make_label_resolver(settings)
-    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=labels)
+    node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=labels, errors=labels.errors)
     printed = TextSampler(node, enabled_collectors(settings), labels)
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     print(printed.exposition(options.openmetrics), end="", flush=True)
@@ -258,6 +283,35 @@ def print_config(arguments: Sequence[str]) -> int:
     return OK
 
 
+def status(options: argparse.Namespace) -> int:
+    """`telegen status`."""
+    code, lines = agent_status(options)
+    _print(lines)
+    return code
+
+
+def top(options: argparse.Namespace) -> int:
+    """`telegen top`."""
+    if options.once or not sys.stdout.isatty():
+        _print(top_once(options))
+    else:
+        top_live(options)
+    return OK
+
+
+def _print(lines: Iterable[str]) -> None:
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    for line in lines:
+        print(line)
+    sys.stdout.flush()
+
+
+def completion(options: argparse.Namespace) -> int:
+    """`telegen completion`."""
+    _print([completion_script(_parser(with_run_options=True), options.shell)])
+    return OK
+
+
 def version(options: argparse.Namespace) -> int:
     """`telegen version`."""
     print(f"telegen {__version__}")
@@ -271,6 +325,9 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "compare": compare,
     "custom": custom,
     "check-config": check_config,
+    "status": status,
+    "top": top,
+    "completion": completion,
     "version": version,
 }
 """Function by subcommand, except `run` and `config`, which parse their own arguments."""

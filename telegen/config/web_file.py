@@ -21,6 +21,8 @@ MAX_COST = 18
 
 _TLS, _HTTP = "tls_server_config", "http_server_config"
 _BCRYPT = re.compile(r"\$2[abxy]?\$([0-9]{2})\$[./A-Za-z0-9]{53}")
+_ZERO = re.compile("0(ns|us|µs|ms|s|m|h)?")
+"""A duration that switches the limit of the rate off."""
 _BLOCKS: Mapping[str, frozenset[str]] = {
     _TLS: frozenset(
         (
@@ -107,7 +109,7 @@ class _Reader:
             if name not in known:
                 self._report(name, f"unknown key{suggest(str(name), known)}")
         tls, http, limit = (self._block(data, name) for name in _BLOCKS)
-        if limit.get("interval") not in (None, 0, "0", "0s"):
+        if limit.get("interval") is not None and not _ZERO.fullmatch(str(limit["interval"])):
             self._report("rate_limit", "is not supported; remove it, or limit the rate in a proxy")
         self._check_ignored(tls, http)
         return WebFile(**self._tls(tls), users=self._users(data.get("basic_auth_users")), headers=self._headers(http.get("headers")))

@@ -166,7 +166,7 @@ def wrong_protocol(first: int, is_tls: bool) -> bytes:
         first: first byte that the client has sent.
         is_tls: the address speaks TLS.
     """
-    if is_tls and chr(first).isalpha():
+    if is_tls and bytes((first,)).isalpha():
         text = b"This address speaks TLS: use https://.\n"
         head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(text)
         return head + text

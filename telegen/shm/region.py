@@ -42,14 +42,23 @@ class Region:
             self.prepare_protection()
         assert self._readable is not None
         self._memory.close()
-        os.close(self._fd)
-        self._memory, self._fd = self._readable, -1
+        self._close_file()
+        self._memory = self._readable
 
     def close(self) -> None:
         """Unmap and close; the kernel frees the memory when the last process has closed it."""
         self._memory.close()
+        self._close_file()
+
+    def __del__(self) -> None:
+        # A mapping closes itself, a descriptor does not.
+        if hasattr(self, "_fd"):
+            self._close_file()
+
+    def _close_file(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
+            self._fd = -1
 
 
 def readable_mapping(descriptor: int, size: int) -> mmap.mmap:

@@ -157,10 +157,10 @@ class Children:
         """Return True if a child has to run now.
 
         Children of a shard wait until this agent holds its Lease, or until the StatefulSet gives the shard. With cluster_uid
-        all but the web workers wait for the UID, and the process that reads it ends when it is known.
+        all but the web workers and their reviewer wait for the UID, and the process that reads it ends when it is known.
         """
         kind, lease_shard = child.assignment.kind, child.assignment.lease_shard
-        if self.plan.needs_cluster_uid and kind != "web" and (kind == "identify") == bool(self._inherited.uid.read()):
+        if self.plan.needs_cluster_uid and kind not in ("web", "review") and (kind == "identify") == bool(self._inherited.uid.read()):
             return False
         return child.assignment.agent_shard[1] > 0 if lease_shard is None else self._inherited.deadlines.is_wanted(lease_shard)
 

@@ -125,7 +125,7 @@ class Inherited:
         """Close in a worker's process what only others use: a worker that a reload keeps would hold an old port or the memory of an
         old arena."""
         self.lifeline.leave()
-        if assignment.kind not in ("custom", "web"):
+        if assignment.kind != "custom":
             self.custom.close()
         if assignment.kind != "web":
             close_all(self.listeners)

@@ -10,7 +10,7 @@ from telegen.config.types import Size
 from telegen.process.os_process import BootFailure, Exit
 from telegen.supervisor.plan import Plan
 
-FILES = 96
+FILES = 128
 """Open files of a process besides its arenas and its watches: standard streams, shared state, value files, and some clients."""
 FILES_PER_ARENA = 2
 """The file of an arena, and the copy of its descriptor that Python keeps with the mapping."""

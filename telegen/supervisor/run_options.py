@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from telegen import __version__
 from telegen.config import ConfigSource
+from telegen.config.command_line import OneLineParser
 from telegen.config.flags import FLAGS, Flag, read_switch
 
 CONFIG = "telegen config"
@@ -52,9 +53,10 @@ def parse_run_options(
     return RunOptions(source, options.check, options.demo, options.demo_pods, options.demo_rate)
 
 
-def parser(program: str = "telegen run") -> argparse.ArgumentParser:
+def parser(program: str = "telegen run", add_help: bool = True) -> OneLineParser:
     """Build the parser of the command line."""
-    made = argparse.ArgumentParser(
+    made = OneLineParser(
+        add_help=add_help,
         prog=program,
         description="Serve metrics of Kubernetes objects and of containers.",
         epilog="A flag wins over TELEGEN_* variables, which win over the file.",

@@ -20,6 +20,8 @@ class Signals:
     def __init__(self) -> None:
         self._numbers: list[int] = []
         self._wake_read, self._wake_write = os.pipe()
+        self._poll = select.poll()
+        self._poll.register(self._wake_read, select.POLLIN)
 
     def install(self) -> None:
         """Install the handlers in this process."""
@@ -37,8 +39,8 @@ class Signals:
 
     def wait(self, timeout: float) -> None:
         """Wait for a signal, for at most `timeout` seconds."""
-        readable, _, _ = select.select([self._wake_read], [], [], timeout)
-        if readable:
+        # Not select(2), which fails for descriptors from 1024 on: an agent of many shards or clusters has them.
+        if self._poll.poll(max(0.0, timeout) * 1000):
             os.read(self._wake_read, 512)
 
     def take(self) -> Iterator[str]:

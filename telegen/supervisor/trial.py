@@ -53,7 +53,9 @@ def try_aside(question: Callable[[], str], forsake: Callable[[], None], seconds:
 def _read(read: int, deadline: float) -> str:
     """Return what arrives on a pipe until it is closed or the deadline has passed."""
     answer = b""
-    while select.select([read], [], [], max(0.0, deadline - time.monotonic()))[0]:
+    poll = select.poll()
+    poll.register(read, select.POLLIN | select.POLLHUP)
+    while poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
         piece = os.read(read, select.PIPE_BUF)
         if not piece:
             break

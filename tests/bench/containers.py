@@ -30,7 +30,7 @@ log: {{level: warning}}
 INTERVAL = 10
 """Seconds between two passes in production, for the share of a core."""
 
-BARS = {"pass_cpu_ms": 60.0, "core_percent": 1.0, "gzip_cpu_ms": 3.0, "sampler_pss_mb": 30.0}
+BARS = {"pass_cpu_ms": 30.0, "core_percent": 0.3, "gzip_cpu_ms": 1.5, "sampler_pss_mb": 28.0}
 """Limits for 200 idle containers; the limit of CPU time is proportional to the containers."""
 
 Figures = dict[str, float]

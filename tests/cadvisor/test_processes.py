@@ -51,7 +51,8 @@ def shown(host: Host, path: str = PATH) -> dict[str, str]:
 
 def test_counts(host: Host) -> None:
     """Processes of a container and of its inner cgroups, their descriptors and sockets, the first one's limit;
-    nothing of the pod, which has none itself."""
+    nothing of the pod, which has none itself, nor of systemd-nspawn's supervisor."""
+    host.container(f"{PATH}/supervisor", 12)
     host.container(f"{PATH}/init.scope", 11)
     process(host.proc, 11, f"{PATH}/init.scope", limits=LIMITS.format("unlimited"))
     opened(host, 11, files=1, sockets=3)

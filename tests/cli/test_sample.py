@@ -36,6 +36,19 @@ def test_page_of_a_tree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "container_memory_numa_pages" in {family.name for family in parse_openmetrics(capsys.readouterr().out)}
 
 
+def test_all_cgroups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The setting raw_cgroups adds every other cgroup, with the label id alone."""
+    write(v2_tree(tmp_path / "cgroup") / "system.slice" / "ssh.service", cpu_stat="usage_usec 2000000\n")
+    (tmp_path / "telegen.yaml").write_text("kube_metrics: {cadvisor: {raw_cgroups: true}}\n")
+    roots = [f"--cgroup-root={tmp_path / 'cgroup'}", *other_roots(tmp_path)]
+    labels = 'container="",id="/system.slice/ssh.service",image="",name="",namespace="",pod="",cpu="total"'
+    row = f"container_cpu_usage_seconds_total{{{labels}}} 2"
+    assert main(["sample", *roots]) == 0
+    assert row not in capsys.readouterr().out.split("\n")
+    assert main(["sample", *roots, "--config", str(tmp_path / "telegen.yaml")]) == 0
+    assert row in capsys.readouterr().out.split("\n")
+
+
 def test_malformed_files_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Malformed files are counted on standard error; an unknown group is an error."""
     write(v2_tree(tmp_path / "cgroup") / "docker" / ID, memory_current="many\n")

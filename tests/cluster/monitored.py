@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import copy
+import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from tests.cluster.kubectl import Kubectl, Object
 from tests.cluster.prometheus import Prometheus, operator_config, prometheus
 from tests.cluster.recorded_node import growing, make_empty_node, make_node
 from tests.harness import Agent, free_port, start_agent
-from tests.k8s.rendered import config_text, container, workload
+from tests.k8s.documents import MIGRATION, render_shown, shown
+from tests.k8s.rendered import config_text, workload
 from tests.process_tree import wait_for
 
 OBJECTS = Path(__file__).parent / "world" / "objects.json"
@@ -31,92 +33,139 @@ INTERVAL = "2s"
 """Between two scrapes, and two evaluations of rules."""
 DEFINITIONS = ("podmonitors", "prometheusrules")
 MONITORS = "monitoring.coreos.com/v1"
+ANYWHERE = ("monitoring", "prometheus")
+"""An account of Prometheus that may discover all pods, as that of kube-prometheus-stack."""
+KUBE_PROMETHEUS = ("monitoring", "prometheus-k8s")
+"""Namespace and name of the account of kube-prometheus."""
+
+
+ALLOWLIST = "--metric-labels-allowlist=*=[*]"
+"""Flag of agents and of kube-state-metrics: the mixin has two of the families with labels of objects."""
+PORT = 9443
+"""The one of the manifests."""
+_networks = itertools.count(secrets.randbelow(60_000))
 
 
 @dataclass
 class Monitored:
-    """The cluster: its API server, its agents by node, and the manifests that were applied."""
+    """The cluster: its API server, its agents by pod, and a folder for files."""
 
     plane: ControlPlane
+    kubectl: Kubectl
     agents: dict[str, Agent]
-    manifests: list[Object]
     folder: Path
 
-    def of_kind(self, kind: str) -> list[Object]:
-        """Return the applied manifests of a kind."""
-        return [obj for obj in self.manifests if obj["kind"] == kind]
+    def access(self, account: tuple[str, str]) -> tuple[str, Path, Path]:
+        """Return URL and CA of the API server and a file with a token of an account."""
+        token, authority = self.folder / f"token-{account[1]}", self.folder / "ca.crt"
+        token.write_text(self.plane.token(*account))
+        authority.write_bytes(self.plane.certificate)
+        return self.plane.url, authority, token
 
-    def token_file(self, namespace: str, account: str) -> Path:
-        """Write a token of an account into a file."""
-        path = self.folder / f"token-{account}"
-        path.write_text(self.plane.token(namespace, account))
-        return path
-
-    def operators_configuration(self, account: tuple[str, str]) -> Object:
-        """Return the configuration that the operator makes of the monitors; Prometheus discovers targets with this account."""
-        (self.folder / "ca.crt").write_bytes(self.plane.certificate)
-        access = {
-            "host": self.plane.url,
-            "bearerTokenFile": str(self.token_file(*account)),
-            "tlsConfig": {"caFile": str(self.folder / "ca.crt")},
-        }
+    def operators_configuration(self, manifests: list[Object], account: tuple[str, str] = KUBE_PROMETHEUS) -> Object:
+        """Return the configuration that the operator makes of the manifests; Prometheus discovers targets with this account."""
+        url, authority, token = self.access(account)
+        access = {"host": url, "bearerTokenFile": str(token), "tlsConfig": {"caFile": str(authority)}}
         spec = {"scrapeInterval": INTERVAL, "evaluationInterval": INTERVAL, "apiserverConfig": access}
-        metadata = {"name": "k8s", "namespace": account[0]}
-        return operator_config({"metadata": metadata, "spec": spec}, [*self.of_kind("PodMonitor"), *self.of_kind("PrometheusRule")])
+        server = {"metadata": {"name": "k8s", "namespace": account[0]}, "spec": spec}
+        made: Object = operator_config(server, [obj for obj in manifests if obj["apiVersion"] == MONITORS])
+        return {**made, "rule_files": self._rule_files(manifests)}
+
+    def _rule_files(self, manifests: list[Object]) -> list[str]:
+        """Write the rules of PrometheusRules as the operator does."""
+        paths = []
+        for obj in [obj for obj in manifests if obj["kind"] == "PrometheusRule"]:
+            paths.append(self.folder / f"{obj['metadata']['name']}.yaml")
+            paths[-1].write_text(yaml.safe_dump(obj["spec"]))
+        return list(map(str, paths))
 
     def own_configuration(self, config: Object, account: tuple[str, str]) -> Object:
-        """Return a configuration of a user, with the jobs of `scrape_config_files` as they would find the cluster from inside.
+        """Return a user's configuration, with the jobs of `scrape_config_files` in it.
 
-        Only the address of the API server and the credentials are added.
+        Inside the cluster Prometheus finds address and credentials of the API server by itself; here they are added.
         """
-        (self.folder / "ca.crt").write_bytes(self.plane.certificate)
-        access = {
-            "api_server": self.plane.url,
-            "authorization": {"credentials_file": str(self.token_file(*account))},
-            "tls_config": {"ca_file": str(self.folder / "ca.crt")},
-        }
-        jobs = [*config.get("scrape_configs", ())]
+        url, authority, token = self.access(account)
+        credentials = {"authorization": {"credentials_file": str(token)}, "tls_config": {"ca_file": str(authority)}}
+        jobs = list(config.get("scrape_configs", ()))
         for path in config.get("scrape_config_files", ()):
             jobs += yaml.safe_load(Path(path).read_text())["scrape_configs"]
         for job in jobs:
-            job["kubernetes_sd_configs"] = [{**one, **access} for one in job["kubernetes_sd_configs"]]
+            job["kubernetes_sd_configs"] = [{**one, "api_server": url, **credentials} for one in job["kubernetes_sd_configs"]]
         intervals = {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL}
         return {"global": intervals, "rule_files": config.get("rule_files", []), "scrape_configs": jobs}
 
+    def recipe(self, name: str) -> tuple[Object, int]:
+        """Return the configuration of Prometheus by a recipe of docs/migration.md, and its number of targets for the agents."""
+        manifests = render_shown(self.kubectl, MIGRATION, name)
+        pages = 3 * len(NODES)
+        if any(obj["kind"] == "PodMonitor" for obj in manifests):
+            account = KUBE_PROMETHEUS if name == "kube-prometheus" else ANYWHERE
+            return self.operators_configuration(manifests, account), pages
+        files = next(obj["data"] for obj in manifests if obj["metadata"]["name"] == "telegen-prometheus")
+        for file, text in files.items():
+            (self.folder / file).write_text(text)
+        config = yaml.safe_load(shown(MIGRATION, "prometheus.yml", name).replace("/etc/telegen", str(self.folder)))
+        return self.own_configuration(config, ANYWHERE), pages
+
     @contextlib.contextmanager
-    def observed(self, config: Object, rules: Mapping[str, Any] | None = None) -> Iterator[Prometheus]:
-        """Run Prometheus with a configuration and with the groups of further rules."""
+    def observed(self, config: Object, count: int) -> Iterator[Prometheus]:
+        """Run Prometheus with a configuration; wait until this number of targets is up."""
         folder = self.folder / f"prometheus-{free_port()}"
         folder.mkdir()
-        more = [{"groups": obj["spec"]["groups"]} for obj in self.of_kind("PrometheusRule")] + ([rules] if rules else [])
-        for number, one in enumerate(more):
-            (folder / f"rules-{number}.yaml").write_text(yaml.safe_dump(one))
-        files = [*config.get("rule_files", []), *map(str, sorted(folder.glob("rules-*.yaml")))]
-        with prometheus({**config, "rule_files": files}, folder) as server:
+        with prometheus(config, folder) as server:
+            wait_targets(server, count)
             yield server
+
+    @contextlib.contextmanager
+    def agent(self, manifests: list[Object], name: str, node: str, root: Path) -> Iterator[Agent]:
+        """Create a pod of the manifests' workload on a node, as its controller and the kubelet would, and run its agent.
+
+        Args:
+            root: the files of the node.
+        """
+        address = f"127.{16 + next(_networks) // 250 % 200}.{next(_networks) % 250}.{1 + next(_networks) % 250}"
+        pod = self.plane.create(_pod(self.plane, manifests, name, node, address))
+        namespace = pod["metadata"]["namespace"]
+        token = self.plane.token(namespace, pod["spec"]["serviceAccountName"])
+        settings = {
+            "KUBE_STATE__KUBECONFIG": self.plane.kubeconfig(self.folder / f"kubeconfig-{namespace}-{name}", token),
+            "LISTEN_ADDRESS": f"{address}:{PORT}",
+            "CADVISOR__CGROUP_ROOT": root / "cgroup",
+            "CADVISOR__PROC_ROOT": root / "proc",
+            "CADVISOR__SYS_ROOT": root / "sys",
+            "CADVISOR__ROOT": root,
+            "CADVISOR__COLLECT_INTERVAL": "1s",
+            # In a pod it is detected.
+            **({"SCOPE": "node"} if workload(manifests)["kind"] == "DaemonSet" else {}),
+        }
+        environ = {f"TELEGEN_KUBE_METRICS__{key}": str(value) for key, value in settings.items()}
+        environ |= {"NODE_NAME": node, "POD_NAME": name, "POD_NAMESPACE": namespace}
+        text = config_text(manifests).replace("{", "{{").replace("}", "}}")
+        with start_agent(text, ALLOWLIST, port=PORT, environ=environ) as agent:
+            agent.url = f"http://{address}:{PORT}"
+            yield agent
 
 
 @contextlib.contextmanager
-def monitored(manifests: list[Object], folder: Path) -> Iterator[Monitored]:
-    """Run a cluster with applied manifests, which have the DaemonSet, and the agents of three nodes."""
+def monitored(folder: Path) -> Iterator[Monitored]:
+    """Run a cluster with the manifests of the recipe for kube-prometheus applied, and the agents of three nodes."""
     with contextlib.ExitStack() as stack:
-        plane = stack.enter_context(ControlPlane.running(Programs.found(), _made(folder / "control-plane")))
+        (folder / "control-plane").mkdir()
+        plane = stack.enter_context(ControlPlane.running(Programs.found(), folder / "control-plane"))
         kubectl = Kubectl.found(plane.kubeconfig(folder / "admin", ADMIN))
         _define_monitors(kubectl)
-        _create_monitoring(plane)
+        _create_accounts(plane)
+        manifests = render_shown(kubectl, MIGRATION, "kube-prometheus")
         kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(manifests))
         root = make_node(folder / CONTAINERS_NODE, _create_objects(plane))
         stack.enter_context(growing(root))
-        roots = {node: root if node == CONTAINERS_NODE else make_empty_node(folder / node) for node in NODES}
-        agents = {node: stack.enter_context(_agent(plane, manifests, node, roots[node], folder)) for node in NODES}
-        for agent in agents.values():
+        cluster = Monitored(plane, kubectl, {}, folder)
+        for node in NODES:
+            files = root if node == CONTAINERS_NODE else make_empty_node(folder / node)
+            cluster.agents[node] = stack.enter_context(cluster.agent(manifests, f"telegen-{node}", node, files))
+        for agent in cluster.agents.values():
             agent.wait_ready(60)
-        yield Monitored(plane, agents, manifests, folder)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    return folder
+        yield cluster
 
 
 def _define_monitors(kubectl: Kubectl) -> None:
@@ -127,10 +176,16 @@ def _define_monitors(kubectl: Kubectl) -> None:
     kubectl.run("wait", "--for=condition=established", "--timeout=30s", *files)
 
 
-def _create_monitoring(plane: ControlPlane) -> None:
-    """Create the account of kube-prometheus, which has no rights here but those that the manifests give."""
+def _create_accounts(plane: ControlPlane) -> None:
+    """Create accounts of Prometheus: one with the rights that the manifests give, and one that may discover all pods."""
     plane.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}})
-    plane.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "prometheus-k8s", "namespace": "monitoring"}})
+    for namespace, name in (KUBE_PROMETHEUS, ANYWHERE):
+        plane.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}})
+    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "discovery"}}
+    plane.create({**rbac, "kind": "ClusterRole", "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]})
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "discovery"}
+    subject = {"kind": "ServiceAccount", "namespace": ANYWHERE[0], "name": ANYWHERE[1]}
+    plane.create({**rbac, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": [subject]})
 
 
 def _create_objects(plane: ControlPlane) -> dict[str, str]:
@@ -144,44 +199,17 @@ def _create_objects(plane: ControlPlane) -> dict[str, str]:
     return uids
 
 
-@contextlib.contextmanager
-def _agent(plane: ControlPlane, manifests: list[Object], node: str, root: Path, folder: Path) -> Iterator[Agent]:
-    """Create the DaemonSet's pod of a node, as its controller and the kubelet would, and run its agent."""
-    port, name = free_port(), f"telegen-{node}"
-    namespace = workload(manifests)["metadata"]["namespace"]
-    plane.create(_pod(manifests, name, node, port))
-    kubeconfig = plane.kubeconfig(folder / f"kubeconfig-{node}", plane.token(namespace, container_account(manifests)))
-    settings = {
-        "KUBE_STATE__KUBECONFIG": kubeconfig,
-        "SCOPE": "node",  # In a pod it is detected.
-        "LISTEN_ADDRESS": f"127.0.0.1:{port}",
-        "CADVISOR__CGROUP_ROOT": root / "cgroup",
-        "CADVISOR__PROC_ROOT": root / "proc",
-        "CADVISOR__SYS_ROOT": root / "sys",
-        "CADVISOR__ROOT": root,
-        "CADVISOR__COLLECT_INTERVAL": "1s",
-    }
-    environ = {f"TELEGEN_KUBE_METRICS__{key}": str(value) for key, value in settings.items()}
-    environ |= {"NODE_NAME": node, "POD_NAME": name, "POD_NAMESPACE": namespace}
-    text = config_text(manifests).replace("{", "{{").replace("}", "}}")
-    with start_agent(text, port=port, environ=environ) as agent:
-        yield agent
-
-
-def container_account(manifests: list[Object]) -> str:
-    """Return the name of the pods' account."""
-    return str(workload(manifests)["spec"]["template"]["spec"]["serviceAccountName"])
-
-
-def _pod(manifests: list[Object], name: str, node: str, port: int) -> Object:
-    """Return a pod of the template that listens on a port of this machine."""
-    daemonset = copy.deepcopy(workload(manifests))
-    template = daemonset["spec"]["template"]
-    (port_of_template,) = container([daemonset])["ports"]
-    port_of_template["containerPort"] = port
-    status = {"phase": "Running", "podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}
-    metadata = {**template["metadata"], "name": name, "namespace": daemonset["metadata"]["namespace"]}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {**template["spec"], "nodeName": node}, "status": status}
+def _pod(plane: ControlPlane, manifests: list[Object], name: str, node: str, address: str) -> Object:
+    """Return a running pod of the workload's template."""
+    applied = workload(manifests)
+    namespace, kind = applied["metadata"]["namespace"], applied["kind"]
+    made = plane.request("GET", f"/apis/apps/v1/namespaces/{namespace}/{kind.lower()}s/{applied['metadata']['name']}")
+    identity = {"name": made["metadata"]["name"], "uid": made["metadata"]["uid"]}
+    owner = {"apiVersion": "apps/v1", "kind": kind, **identity, "controller": True}
+    metadata = {**applied["spec"]["template"]["metadata"], "name": name, "namespace": namespace, "ownerReferences": [owner]}
+    spec = {**applied["spec"]["template"]["spec"], "nodeName": node}
+    status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
 
 
 def wait_targets(server: Prometheus, count: int) -> list[Any]:

@@ -55,6 +55,7 @@ BAD = [
     ("kube_metrics: 5", "kube_metrics: expected a block of settings"),
     ("kube_metrics: {enabled: maybe}", "kube_metrics.enabled: "),
     ("kube_metrics: {separate_endpoints: 1}", "kube_metrics.separate_endpoints: expected true or false"),
+    ("kube_metrics: {cadvisor: {raw_cgroups: all}}", "kube_metrics.cadvisor.raw_cgroups: expected true or false"),
     ("kube_metrics: {listen_address: 9443}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: ':70000'}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: '::1:80'}", "kube_metrics.listen_address: expected an address"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from telegen.config.errors import ConfigError
 from telegen.config.web_file import WebFile, read_web_file
@@ -144,3 +147,35 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         read(tmp_path, "rate_limit:\n  interval: 5s\nbasic_auth_users:\n  a: b\n")
     assert [line.split(": ")[0] for line in str(raised.value).splitlines()] == [f"{tmp_path}/web.yml:{line}" for line in (1, 4)]
+
+
+WORDS = st.sampled_from(["", "TLS12", HASH, ".", "c.pem", "0s"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = "cert cert_file key key_file client_ca client_ca_file client_auth_type client_allowed_sans min_version max_version cipher_suites"
+BLOCKS = st.fixed_dictionaries(
+    {},
+    optional={
+        "tls_server_config": VALUES | st.dictionaries(st.sampled_from(KEYS.split()), VALUES, max_size=6),
+        "http_server_config": VALUES | st.fixed_dictionaries({"headers": VALUES, "http2": VALUES}),
+        "basic_auth_users": VALUES | st.dictionaries(st.text(max_size=8), VALUES, max_size=3),
+        "rate_limit": VALUES,
+        "other": VALUES,
+    },
+)
+
+
+@given(BLOCKS)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_content(tmp_path: Path, content: dict[str, object]) -> None:
+    """Any content is read, or each of its problems is a line that begins with the file."""
+    path = tmp_path / "web.yml"
+    path.write_text(yaml.safe_dump(content, allow_unicode=False))
+    try:
+        read_web_file(str(path))
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            assert line.startswith(str(path))

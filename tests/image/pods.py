@@ -100,7 +100,11 @@ class Pods:
 
     def run(self, variant: Variant) -> Ran:
         """Run the pod of a variant of the manifests; return its results."""
-        ran, id = Ran(Kubectl.found().build(variant)), os.urandom(32).hex()
+        return self.run_objects(Kubectl.found().build(variant))
+
+    def run_objects(self, objs: list[Object]) -> Ran:
+        """Run the pod of rendered manifests; return its results."""
+        ran, id = Ran(objs), os.urandom(32).hex()
         place = self._folder / id
         files = Volume(place / "config", telegen_yaml=config_text(ran.objs))
         spec = self._spec(ran.objs, {"config": files.folder, ACCOUNT: self._account(ran.objs, place / "account")})

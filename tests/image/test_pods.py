@@ -5,6 +5,7 @@ User, capabilities, mounts, seccomp profile, environment and command are those o
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import re
@@ -24,10 +25,10 @@ from tests.cadvisor.real.view import View
 from tests.cadvisor.runtime.runtimes import make_root
 from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ADMIN, ControlPlane, deployment, node, pod
-from tests.cluster.kubectl import MANIFESTS, Kubectl, Variant
+from tests.cluster.kubectl import MANIFESTS, Kubectl, Object, Variant
 from tests.image.dockerfile import Stage
 from tests.image.oci import system_mounts
-from tests.image.pods import Pods, Ran
+from tests.image.pods import Page, Pods, Ran
 from tests.image.sandbox import Sandbox
 from tests.k8s.rendered import FIELDS, container, pod_spec
 from tests.process_tree import wait_for
@@ -43,6 +44,8 @@ ASKED = (("", "nodes", ""), ("coordination.k8s.io", "leases", "telegen"))
 LIMIT = 64 << 20
 WRITES = "/bin/busybox dd if=/dev/zero of=/written bs=1k count=256 && exec /bin/busybox sleep 1000"
 README = MANIFESTS / "README.md"
+TESTS = MANIFESTS.parent / "tests"
+SPECIFICATION, CONFIGURATION = TESTS / "cluster" / "world" / "specification.yaml", TESTS / "config" / "spec.yaml"
 
 
 def apply_shards(plane: ControlPlane, kubectl: Kubectl) -> None:
@@ -145,11 +148,16 @@ def sleeper() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def run(
+def pods(
     image: Stage, sandbox: Sandbox, plane: ControlPlane, cgroup: OwnCgroup, neighbours: None, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Variant], Ran]:
+) -> Pods:
+    """Runner of pods of the manifests."""
+    return Pods(image, tmp_path_factory.mktemp("pods"), sandbox, plane, cgroup)
+
+
+@pytest.fixture(scope="module")
+def run(pods: Pods) -> Callable[[Variant], Ran]:
     """Function that runs the pod of a variant of the manifests once and returns its results."""
-    pods = Pods(image, tmp_path_factory.mktemp("pods"), sandbox, plane, cgroup)
     return functools.cache(pods.run)
 
 
@@ -184,7 +192,12 @@ def test_process_has_the_rights_of_the_manifests(where: Variant, run: Callable[[
 @pytest.mark.parametrize("where", DAEMONSETS, ids=str)
 def test_the_containers_values_are_the_kernels(where: Variant, run: Callable[[Variant], Ran], cgroup: OwnCgroup) -> None:
     """CPU time, memory limit, processes and labels of an idle container equal those of the kernel and the API."""
-    page, id = run(where).page, cgroup.id
+    check_values(run(where).page, cgroup)
+
+
+def check_values(page: Page, cgroup: OwnCgroup) -> None:
+    """Compare the values of an idle container with those of the kernel and the API."""
+    id = cgroup.id
     if is_v2("cpuacct"):
         used = int(re.findall(r"usage_usec (\d+)", (cgroup.path("cpuacct") / "cpu.stat").read_text())[0]) / 1e6
     else:
@@ -196,6 +209,28 @@ def test_the_containers_values_are_the_kernels(where: Variant, run: Callable[[Va
     assert {"container": "main", "pod": "neighbour", "namespace": "default"}.items() <= labels.items()
     network = page.rows("container_network_receive_packets_total", cgroup.pod)
     assert {labels["interface"] for labels, _ in network} == {"eth0"}
+
+
+def specified(objs: list[Object]) -> list[Object]:
+    """Return the manifests with the specification's configuration, and with its securityContext, mounts and volumes alone."""
+    objs = copy.deepcopy(objs)
+    given = yaml.safe_load(SPECIFICATION.read_text())["daemonset"]
+    spec, only = pod_spec(objs), container(objs)
+    mounts = [mount for mount in only["volumeMounts"] if mount["name"] == "config"]
+    only |= {"securityContext": given["securityContext"], "volumeMounts": [*mounts, *given["volumeMounts"]]}
+    spec["volumes"] = [*(volume for volume in spec["volumes"] if volume["name"] == "config"), *given["volumes"]]
+    del spec["hostPID"]
+    (config,) = [obj for obj in objs if obj["kind"] == "ConfigMap"]
+    config["data"]["telegen.yaml"] = CONFIGURATION.read_text()
+    return objs
+
+
+def test_the_specifications_daemonset(pods: Pods, cgroup: OwnCgroup) -> None:
+    """With the specification's fragment, as it is written, and its configuration the pod is ready and serves objects and containers."""
+    ran = pods.run_objects(specified(Kubectl.found().build(BASE)))
+    assert set(ran.answers.values()) == {200} and ran.status == 0
+    assert {"kube_pod_info", "kube_node_info", "kube_deployment_created"} <= ran.page.families("")
+    check_values(ran.page, cgroup)
 
 
 def test_nothing_is_refused_to_the_privileged(run: Callable[[Variant], Ran], view: View) -> None:

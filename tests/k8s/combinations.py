@@ -12,8 +12,10 @@ FOLDERS = (*((mode,) for mode in MODES), NODE_AND_CLUSTER)
 """Folders that users apply together."""
 V1, V1BETA2 = "flow-control", "flow-control-v1beta2"
 """Of these two components users take the one that fits their version of Kubernetes."""
-ANYWHERE = ("kube-prometheus", "network-policy", "prometheus", "prometheus-operator")
+ANYWHERE = ("auth", "kube-prometheus", "network-policy", "prometheus", "prometheus-operator")
 DAEMONSETS = {"base", "overlays/node"}
+PACKS = ("pack-openshift", "pack-vpa")
+"""They bind the only account of a kustomization, and the part of the agent that serves kube_* needs them."""
 NEEDS = {"kube-prometheus-stack-drops": "prometheus-operator"}
 """A component, and the one that it changes."""
 
@@ -26,12 +28,13 @@ def namespace(folders: tuple[str, ...]) -> str:
 def components(folders: tuple[str, ...], flow_control: str = V1) -> tuple[str, ...]:
     """Return the components that fit, in an order in which all can be combined."""
     of_nodes = ("hardened", "openshift") if DAEMONSETS.intersection(folders) else ()
-    return (namespace(folders), *of_nodes, *ANYWHERE, *NEEDS, flow_control)
+    packs = () if "overlays/node" in folders else PACKS
+    return (namespace(folders), *of_nodes, *packs, *ANYWHERE, *NEEDS, flow_control)
 
 
-def combinations(folders: tuple[str, ...], flow_control: str = V1) -> Iterator[Variant]:
-    """Yield the folders without components, with each one, with each two, and with all that fit."""
+def combinations(folders: tuple[str, ...], flow_control: str = V1, most: int = 2) -> Iterator[Variant]:
+    """Yield the folders without components, with each one, with each `most` of them, and with all that fit."""
     fitting = components(folders, flow_control)
-    for count in (0, 1, 2, len(fitting)):
+    for count in (*range(most + 1), len(fitting)):
         for chosen in itertools.combinations(fitting, count):
             yield Variant(folders, tuple(dict.fromkeys(name for one in chosen for name in (NEEDS.get(one, one), one))))

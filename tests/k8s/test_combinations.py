@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.kubectl import COMPONENTS, Kubectl, Object, Variant
-from tests.k8s.combinations import FOLDERS, V1BETA2, combinations, components
+from tests.k8s.combinations import FOLDERS, NODE_AND_CLUSTER, V1BETA2, combinations, components
 
 pytestmark = pytest.mark.cluster
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "FlowSchema", "PriorityLevelConfiguration", "SecurityContextConstraints"}
@@ -33,6 +33,24 @@ def test_combinations_lose_nothing(folders: tuple[str, ...], kubectl: Kubectl) -
         assert max(Counter(found).values()) == 1
         alone = [rendered.get((component,), []) for component in chosen]
         assert set(found) >= set().union(rendered[()], *alone)
+
+
+@pytest.mark.parametrize("folders", FOLDERS, ids=names)
+def test_bindings_are_for_accounts_that_exist(folders: tuple[str, ...], kubectl: Kubectl) -> None:
+    """With all components each binding names a role and an account of the manifests, or the account of Prometheus."""
+    objs = kubectl.build(Variant(folders, components(folders)[1:]), namespace="theirs")
+    known = {identity(obj) for obj in objs} | {("ServiceAccount", "monitoring", "prometheus-k8s")}
+    for binding in [obj for obj in objs if obj["kind"].endswith("RoleBinding")]:
+        subjects = {(subject["kind"], subject["namespace"], subject["name"]) for subject in binding["subjects"]}
+        role = (binding["roleRef"]["kind"], "", binding["roleRef"]["name"])
+        assert subjects <= known and {role, (role[0], "theirs", role[2])} & known
+
+
+def test_reviews_are_rights_of_every_account(kubectl: Kubectl) -> None:
+    """With components/auth the agents of both accounts may have tokens reviewed."""
+    roles = [obj for obj in kubectl.build(Variant(NODE_AND_CLUSTER, ("auth",))) if obj["kind"] == "ClusterRole"]
+    may_review = {obj["metadata"]["name"] for obj in roles if any("tokenreviews" in rule.get("resources", ()) for rule in obj["rules"])}
+    assert may_review == {"telegen-node", "telegen-cluster"}
 
 
 def test_every_component_is_combined() -> None:

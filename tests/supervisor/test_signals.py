@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -63,3 +64,16 @@ def test_signals_of_a_child_do_not_reach_the_parent(signals: Signals) -> None:
         os._exit(0)
     os.waitpid(pid, 0)
     assert set(signals.take()) <= {"chld"}
+
+
+def test_many_open_files() -> None:
+    """A wait works where the pipe's descriptors are beyond those that select(2) can name."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        Signals().wait(0.01)
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

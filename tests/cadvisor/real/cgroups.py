@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -117,7 +118,9 @@ def _remove(path: Path) -> None:
         if entry.is_dir():
             _remove(entry)
     for pid in (path / "cgroup.procs").read_text().split():
-        os.kill(int(pid), signal.SIGKILL)
+        # v1 lists processes for a second after their end.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
     wait_for(f"{path} to be removed", lambda: _removed(path), 20)
 
 

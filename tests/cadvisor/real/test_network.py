@@ -102,7 +102,7 @@ def test_namespaces_are_not_mixed_up(view: View) -> None:
             page = view.all()
             for packets, pod in pods.items():
                 sent = network(page[pod.pod], "transmit_packets")
-                assert set(sent) == {"eth0"} and packets <= sent["eth0"] <= packets + SLACK
+                assert set(sent) == {"eth0", "veth1"} and packets <= sent["eth0"] <= packets + SLACK
             for packets in list(pods)[::2]:
                 pods.pop(packets).end()
                 pods[packets + 600] = start(packets + 600)

@@ -37,6 +37,23 @@ def test_processes_and_descriptors(cgroup: OwnCgroup, view: View) -> None:
     assert ("container_processes",) not in view.of(cgroup.pod)
 
 
+MANY = 1500
+FORKS = f"""
+n=1; while [ $n -lt {MANY} ]; do (read -r _ <&3) & n=$((n + 1)); done 3<&0
+echo; read -r _
+"""
+
+
+def test_many_processes(cgroup: OwnCgroup, view: View) -> None:
+    """All processes of a container are counted, although the kernel returns the list a page at a time."""
+    told(cgroup.start(["sh", "-c", FORKS]))
+    for _ in range(2):
+        samples = view.of(cgroup.id)
+        assert total(samples, "container_processes") == MANY
+        assert total(samples, "container_threads") == MANY
+        assert total(samples, "container_file_descriptors") >= 3 * MANY
+
+
 def test_process_that_ends(cgroup: OwnCgroup, view: View) -> None:
     """The count follows the processes from pass to pass."""
     first, second = (cgroup.start(["sleep", "100"]) for _ in range(2))
