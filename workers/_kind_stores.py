@@ -163,6 +163,7 @@ class KindObserver(StoreObserver):
     def took(self, seconds: float) -> None:
         """End the reflectors of the stores that this one replaces."""
         super().took(seconds)
+        self._show_forbidden(False)
         self._on_sync()
 
     def failed(self, reason: str, message: str, delay: float) -> None:

@@ -12,6 +12,7 @@ from telegen.config.model import (
     Election,
     KubeMetrics,
     KubeState,
+    LabelsOnSeries,
     Log,
     LogsStreaming,
     Otlp,
@@ -50,7 +51,7 @@ def relevant(kind: str, config: Config) -> Config:
         # The worker of custom resources takes their configuration from shared memory, and applies what has changed.
         state = replace(kube.kube_state, custom_resource_state=CustomResourceState())
         if kind == "custom":
-            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
+            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1, labels_on_series=LabelsOnSeries())
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
 

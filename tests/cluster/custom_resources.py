@@ -46,11 +46,12 @@ def install(plane: ControlPlane, definitions: Iterable[Object]) -> list[str]:
         served = [version["name"] for version in spec["versions"] if version["served"]]
         for version in served:
             path = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"
-            wait_for(path, lambda: _is_served(plane, path), 30, 0.1)
+            wait_for(path, lambda: is_served(plane, path), 30, 0.1)
     return names
 
 
-def _is_served(plane: ControlPlane, path: str) -> bool:
+def is_served(plane: ControlPlane, path: str) -> bool:
+    """Return True if a collection can be listed."""
     with contextlib.suppress(Refused):
         plane.request("GET", path)
         return True

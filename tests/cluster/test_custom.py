@@ -23,7 +23,7 @@ from telegen.cli.render import ObjectRenderer
 from telegen.kubestate.packs.registry import NAMES, PACKS
 from telegen.kubestate.selectors import Selection
 from tests.cluster.control_plane import ADMIN, ControlPlane
-from tests.cluster.custom_resources import definition, install, installed_case, put, uninstall
+from tests.cluster.custom_resources import DEFINITIONS, definition, install, installed_case, is_served, put, uninstall
 from tests.cluster.peer import Peer, peer
 from tests.harness import Agent, get, start_agent
 from tests.kubestate.custom import drawn
@@ -297,3 +297,32 @@ def test_pack(name: str, control_plane: ControlPlane, tmp_path: Path) -> None:
     finally:
         for obj in reversed(granted):
             control_plane.delete(obj)
+
+
+def test_two_hundred_kinds(control_plane: ControlPlane, tmp_path: Path) -> None:
+    """200 definitions that are installed while the agent runs are all shown, by one entry for the group; half of them are deleted, and
+    the series of the others, and of another group, are on every page."""
+    kubeconfig, file = control_plane.kubeconfig(tmp_path / "kubeconfig", ADMIN), tmp_path / "custom.yaml"
+    entry = ENTRY.format(kind='"*"', prefix="many").replace("churn.example", "many.example")
+    file.write_text(configuration(Steady="steady") + entry.lstrip("\n"))
+    kinds = [f"Kind{number}" for number in range(200)]
+    try:
+        install(control_plane, [definition(GROUP, "Steady")])
+        put_sizes(control_plane, "Steady", 1)
+        with start_agent(CONFIG, kubeconfig=kubeconfig, file=file) as agent:
+            agent.wait_ready(20)
+            with Scrapes.running(agent, f'steady_size{{{LABELS.format("Steady")},name="n0",namespace="churn"}} 0') as scrapes:
+                for kind in kinds:
+                    control_plane.request("POST", DEFINITIONS, definition("many.example", kind))
+                for kind in kinds:
+                    path = f"/apis/many.example/v1/{kind.lower()}s"
+                    wait_for(kind, lambda: is_served(control_plane, path), 60, 0.1)
+                    head = {"apiVersion": "many.example/v1", "kind": kind, "metadata": {"name": "x", "namespace": "churn"}}
+                    put(control_plane, path, {**head, "spec": {"size": 7}})
+                agent.wait_page("all kinds", lambda page: series(page, "many_size") == len(kinds), 40)
+                for kind in kinds[::2]:
+                    control_plane.request("DELETE", f"{DEFINITIONS}/{kind.lower()}s.many.example")
+                agent.wait_page("the other half", lambda page: series(page, "many_size") == len(kinds) // 2, 60)
+            assert not scrapes.faults, scrapes.faults[0]
+    finally:
+        uninstall(control_plane, [f"steadys.{GROUP}", *(f"{kind.lower()}s.many.example" for kind in kinds)])
