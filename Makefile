@@ -34,16 +34,16 @@ lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers, language of docstri
 	$(BIN)/python -m tests.language telegen workers tests
 	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi
 
-bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes measures kube-state-metrics beside them (see cluster-tools); or CONTAINERS=200; or CUSTOM=10000
+bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes measures kube-state-metrics beside them (see cluster-tools); or CONTAINERS=200; or CUSTOM=10000; or PUSH=10000
 	$(BIN)/python -m compileall -q telegen workers $(VENV)/lib || true  # as in the image: what a start compiles stays in memory
-	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),$(if $(CUSTOM),--custom $(CUSTOM),--pods $(PODS) $(if $(PEER),--peer)))
+	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),$(if $(CUSTOM),--custom $(CUSTOM),$(if $(PUSH),--push $(PUSH),--pods $(PODS) $(if $(PEER),--peer))))
 
 tools:
 ifneq ($(filter true yes,$(CI) $(SETUP)),)
 	$(PYTHON) -m tests.tools install
 endif
 
-cluster-tools: ## build the real etcd, kube-apiservers, kubectl, kube-state-metrics and Prometheus that tests use, outside the tree
+cluster-tools: ## build the real etcd, kube-apiservers, kubectl, kube-state-metrics, Prometheus and collector that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
 
 check-rules: $(VENV)/stamp ## evaluate EXPRESSIONS=FILE (rules, dashboards' queries) on a Prometheus that scrapes agents by RECIPE=NAME; list those without data

@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,7 @@ KINDS = {
     "garbage": Kind(b"\x00\xff\r\n" * 200 + b"GET / HTTP/1.1\r\n" * 50, dribble=b"\r\n\r\nx", rate=1 << 20),
     "pipelined": Kind(SCRAPE * 500, rate=0),
     "headers": Kind(UNFINISHED + b"".join(b"v" * 8000 + b"\r\nX-%d: " % number for number in range(98))),
+    "hello": Kind(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", dribble=b"\0"),
     "no-body": Kind(b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"),
 }
 
@@ -70,7 +71,7 @@ class Attack:
 
 
 @contextlib.contextmanager
-def attack(kind: str, port: int, count: int, tls: Callable[..., Any] | None = None) -> Iterator[Attack]:
+def attack(kind: str, port: int, count: int) -> Iterator[Attack]:
     """Run `count` clients of a kind (a key of KINDS) against a port of 127.0.0.1 until the block ends."""
     context = multiprocessing.get_context("spawn")
     open_now = context.Value(ctypes.c_long, -1)

@@ -8,6 +8,8 @@ from workers._base import Worker
 from workers.cluster_uid import IdentifyWorker
 from workers.custom import CustomWorker
 from workers.elect import ElectWorker
+from workers.events import EventsWorker
+from workers.push import PushWorker
 from workers.review import ReviewWorker
 from workers.sample import SampleWorker
 from workers.statefulset_shard import ShardWorker
@@ -18,7 +20,9 @@ WORKERS: Mapping[str, type[Worker]] = {
     "watch": WatchWorker,
     "custom": CustomWorker,
     "elect": ElectWorker,
+    "events": EventsWorker,
     "identify": IdentifyWorker,
+    "push": PushWorker,
     "review": ReviewWorker,
     "sample": SampleWorker,
     "shard": ShardWorker,

@@ -33,6 +33,9 @@ KUBE_SYSTEM = "kube-system"
 """Namespace whose UID stands for the cluster's: it exists as long as the cluster."""
 
 
+READERS = ("web", "push")
+"""Kinds of workers that read the arenas of all others."""
+
 Shard = tuple[int, int]
 """(number, total) of the agents, or of the processes of one agent, that divide objects by UID."""
 
@@ -85,7 +88,7 @@ class Shared:
         cluster: where the API server is (see `telegen.api.credentials`), "" for none.
         environ: the environment that the supervisor was started in.
         assignments: of all workers.
-        arenas: by worker name; each is written by that worker alone. Only web workers have those of others.
+        arenas: by worker name; each is written by that worker alone. Only workers of `READERS` have those of others.
         heartbeats: last sign of life of each process.
         rows: worker name to its row of the heartbeats.
         listeners: the bound, listening sockets by setting (see `telegen.process.listeners`); closed in all but web workers.
@@ -96,6 +99,7 @@ class Shared:
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        events_position: resourceVersion and time of the last Kubernetes event that was sent.
         statuses: sync status of the stores of each watch worker, by its name.
         root_problems: what is wrong with the paths of the node's file systems, by the sampler, one line each.
         state: of the supervisor, for the status page.
@@ -122,6 +126,7 @@ class Shared:
     group: Group | None
     shard: SharedShard
     uid: SharedText
+    events_position: SharedText
     statuses: Mapping[str, StoreStatuses]
     web_file: SharedDocument
     root_problems: SharedDocument

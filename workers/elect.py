@@ -19,7 +19,7 @@ from telegen.api.credentials import credentials
 from telegen.api.protocols import Event
 from telegen.api.reflector import Reflector
 from telegen.election.election import Election
-from telegen.election.lease import Lease, Leases, read_lease
+from telegen.election.lease import Lease, Leases, later_position, read_lease
 from telegen.election.state import ElectionSettings
 from workers._base import BEAT, Group, Worker
 from workers._reflector_metrics import ReflectorMetrics
@@ -61,6 +61,7 @@ class ElectWorker(Worker):
             settings.renew_deadline,
             settings.retry_period,
             settings.waiting_period,
+            position=self.shared.events_position.read,
         )
 
     def install_signals(self) -> None:
@@ -76,6 +77,10 @@ class ElectWorker(Worker):
 
     def _publish(self, election: Election) -> None:
         """Write deadlines and problem; wake the supervisor if watch workers have to start or to end."""
+        # Before the deadline: the worker of events reads it when it may send.
+        position = later_position(election.position, self.shared.events_position.read())
+        if position and position != self.shared.events_position.read():
+            self.shared.events_position.write(position)
         hot = self.config.kube_metrics.election.standby == "hot"
         changed = False
         for shard in self._shards:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from telegen.cadvisor.cgroups.control_files import raise_open_files_limit
 from telegen.cadvisor.cgroups.devices import Devices
 from telegen.cadvisor.cgroups.oom_events import OomEvents
 from telegen.cadvisor.collector import AnyCollector
+from telegen.cadvisor.collectors.start_time import created
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.identity.labels import namespace_filter
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import enabled_collectors
 from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
+from telegen.metrics.created import with_created
+from telegen.metrics.family import FamilyGenerator
 from telegen.metrics.render import OnError
 from telegen.metrics.store import MetricsStore
 from telegen.process.os_process import trim_memory
@@ -94,10 +98,14 @@ class SampleWorker(Worker):
     def _make_store(self, collector: AnyCollector) -> Target:
         number = len(self._stores)
         name = self.assignment.stores[number]
+        families: Sequence[FamilyGenerator] = collector.families
+        render = make_render(collector, self._names, self._counter(name), self.constant)
+        if self.config.kube_metrics.openmetrics_created:
+            families, render = with_created(families, render, lambda obj: created(obj["context"]))
         store = MetricsStore(
             name,
-            collector.families,
-            make_render(collector, self._names, self._counter(name), self.constant),
+            families,
+            render,
             self._arena,
             ORDER + number,
             key=object_key,

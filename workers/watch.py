@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
 from telegen.cadvisor.identity.workloads import workload
 from telegen.config import Config
+from telegen.kubestate.fields import time_at
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
 from telegen.kubestate.series_labels import has_own, series_labels
 from telegen.kubestate.sharding import shard_filter
-from telegen.metrics.family import Object
+from telegen.metrics.created import with_created
+from telegen.metrics.family import FamilyGenerator, Object
 from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import MetricsStore, namespace
 from telegen.shm.shared_value import SharedText
@@ -75,8 +78,12 @@ class WatchWorker(StoresWorker):
         render = renderer(resource.identity, families, errors, self.constant, more, has_own)
         if name == "namespaces":
             render = _noticing_uid(render, self.shared.uid)
+        table: Sequence[FamilyGenerator] = families
+        if self.config.kube_metrics.openmetrics_created:
+            # Counters of the API begin with their objects.
+            table, render = with_created(families, render, time_at("metadata.creationTimestamp"))
         group = namespace if resource.namespaced else None
-        return MetricsStore(name, families, render, self.arena, ORDER[resource.name], state.page_objects, self.changed.set, group=group)
+        return MetricsStore(name, table, render, self.arena, ORDER[resource.name], state.page_objects, self.changed.set, group=group)
 
     def _reflector(self, store: MetricsStore) -> Reflector:
         status = self.shared.statuses[self.assignment.name][store.name]

@@ -25,6 +25,7 @@ from telegen.kubemetrics.app import by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.clients import REASONS, Clients, Limits
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.scrapers import Scrapers
+from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.status import StatusSources, folder_of_scrapers
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
@@ -169,6 +170,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         view = make_view(shared)
         registry = reading_registry(shared.heartbeats, shared.rows, _served_shards(shared), shared.uid.read)
         registry.register(StoreAges(view))
+        registry.register(SignalInfo(shared.config.kube_metrics.signal_metadata))
         security = WebSecurity(shared.web_file, shared.reviews)
         self._worker.security = security
         app = make_app(view, registry, telemetry, AccessControl(security, telemetry), shared.config.web.body_memory, _status(shared, view))

@@ -25,8 +25,8 @@ KEEP_SECONDS = 300.0
 class Target(Protocol):
     """Receiver of a collector's objects, for example a store.
 
-    An object is {"id": path of the cgroup, "labels": values of its labels, "reading": the collector's reading}; `id` is its
-    key.
+    An object is {"id": path of the cgroup, "labels": values of its labels, "reading": the collector's reading, "context": the
+    cgroup}; `id` is its key.
     """
 
     def upsert(self, obj: Object) -> None:
@@ -202,7 +202,7 @@ class _CollectorRun:
             self._drop_unread(context)
             return
         self._last[id] = (raw, labels)
-        self._target.upsert({"id": id, "labels": labels, "reading": reading})
+        self._target.upsert({"id": id, "labels": labels, "reading": reading, "context": context})
 
     def reread(self, context: Context) -> None:
         """Visit the cgroup again if it still exists; only a pass removes the samples of an ended one."""

@@ -9,7 +9,7 @@ import msgspec
 
 from telegen.config import Config
 from telegen.config.origins import Origins
-from telegen.config.settings import is_effective, settings, value_at
+from telegen.config.settings import is_effective, settings, shown_value, value_at
 from telegen.config.yaml_values import yaml_value
 
 MARGIN = 60
@@ -26,7 +26,7 @@ def effective_lines(config: Config, origins: Origins) -> Iterator[str]:
     """Yield the lines of a file with every setting; each ends with a comment: `# telegen.yaml:3`."""
 
     def lines(path: str, indent: str) -> Iterator[str]:
-        line = f"{indent}{path.rpartition('.')[2]}: {yaml_value(value_at(config, path))}"
+        line = f"{indent}{path.rpartition('.')[2]}: {yaml_value(shown_value(config, path))}"
         yield f"{line:<{MARGIN}}  # {origins.of(path)}"
 
     return _with_blocks(lines)

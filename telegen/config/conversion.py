@@ -73,9 +73,9 @@ def _errors(hint: Any, value: Any, path: str) -> Iterator[tuple[str, str]]:
     """Yield (path, message) of each error of a value, or of its elements."""
     kind = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    form = _form(origin, value)
+    form = _form(origin, inner, value)
     if form:
-        yield path, f"{form}, got the text {value[:100]!r}"
+        yield path, form if inner[1:] == (str,) else f"{form}, got the text {value[:100]!r}"
         return
     found = False
     if origin is tuple and isinstance(value, list):
@@ -102,7 +102,7 @@ def _has_invalid(value: Any) -> bool:
     return any(map(_has_invalid, value)) if isinstance(value, list) else value is INVALID
 
 
-def _form(origin: Any, value: Any) -> str:
+def _form(origin: Any, inner: tuple[Any, ...], value: Any) -> str:
     """Return `expected a list, as [pods, nodes]` if a list or a mapping is given as text, "" otherwise."""
     if not isinstance(value, str):
         return ""
@@ -110,6 +110,9 @@ def _form(origin: Any, value: Any) -> str:
         names = [name.strip() for name in value.strip("[]").split(",") if name.strip()]
         return f"expected a list, as [{', '.join(names)[:200]}]"
     if isinstance(origin, type) and issubclass(origin, Mapping):
+        if inner[1] is str:
+            # The text may be a secret.
+            return "expected a block, as {authorization: Bearer TOKEN}"
         try:
             allowed = read_allowlist(value)
         except ValueError:

@@ -37,15 +37,17 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """A block of settings."""
 
 
-def text(help: str, least: float | None = None, **bounds: Any) -> Meta:
+def text(help: str, least: float | None = None, secret: bool = False, **bounds: Any) -> Meta:
     """Describe a setting.
 
     Args:
         help: one or two sentences for the reference.
         least: lower bound of a duration or size, which msgspec cannot check; see `telegen.config.validation`.
+        secret: the value is never shown.
         bounds: constraints that msgspec checks: ge, le, pattern, max_length.
     """
-    return Meta(description=help, extra=None if least is None else {"least": least}, **bounds)
+    extra = {**({} if least is None else {"least": least}), **({"secret": True} if secret else {})}
+    return Meta(description=help, extra=extra or None, **bounds)
 
 
 def later(help: str, least: float | None = None, **bounds: Any) -> Meta:
@@ -229,41 +231,104 @@ class Cadvisor(Section, frozen=True):
     ] = False
 
 
+class Otlp(Section, frozen=True):
+    """The receiver of pushed metrics and logs. A setting that is empty or null follows the standard variable named with it."""
+
+    endpoint: Annotated[
+        str,
+        text(
+            "Base URL of the receiver, to which /v1/metrics and /v1/logs are appended; empty: $OTEL_EXPORTER_OTLP_ENDPOINT, else "
+            "http://localhost:4318.",
+            pattern=text_formats.URL,
+        ),
+    ] = ""
+    protocol: Annotated[
+        Optional[Literal["http/protobuf"]], text("Protocol; null: $OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.")
+    ] = None
+    headers: Annotated[
+        Mapping[str, str],
+        text("Headers of every request, such as `authorization`; empty: $OTEL_EXPORTER_OTLP_HEADERS. Values are never shown.", secret=True),
+    ] = field(default_factory=dict)
+    compression: Annotated[
+        Optional[Literal["gzip", "none"]], text("Compression of requests; null: $OTEL_EXPORTER_OTLP_COMPRESSION, else gzip.")
+    ] = None
+    timeout: Annotated[
+        Optional[Duration], text("Timeout of a request; null: $OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds), else 10s.", least=0.1)
+    ] = None
+    max_request_size: Annotated[
+        Size, text("Largest request before compression; gRPC receivers refuse more than 4 MiB.", least=64 << 10)
+    ] = Size(3 << 20)
+    ca_file: Annotated[
+        str, text("CA of the receiver (PEM); empty: $OTEL_EXPORTER_OTLP_CERTIFICATE, else the CAs of the system.")
+    ] = ""
+    certificate_file: Annotated[
+        str, text("Client certificate (PEM), read again when it changes; empty: $OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE.")
+    ] = ""
+    key_file: Annotated[str, text("Key of the client certificate (PEM); empty: $OTEL_EXPORTER_OTLP_CLIENT_KEY.")] = ""
+    insecure_skip_verify: Annotated[bool, text("Accept any certificate of the receiver.")] = False
+    service_version: Annotated[
+        bool, text("Send the version of the agent as service.version. Some receivers make it a label of every series.")
+    ] = True
+
+
 class Streaming(Section, frozen=True):
     """Push of all metrics by OTLP."""
 
-    enabled: Annotated[bool, later("Push metrics to an OTLP receiver.")] = False
-    interval: Annotated[Duration, later("Time between two pushes.", least=1.0)] = Duration(15)
-    batch_size: Annotated[int, later("Data points per request.", ge=1, le=100_000)] = 1000
-    flush_timeout: Annotated[Duration, later("Timeout of one push.")] = Duration(5)
-    use_otlp: Annotated[bool, later("Push by OTLP.")] = True
+    enabled: Annotated[bool, text("Push metrics to the receiver of `kube_metrics.otlp`.")] = False
+    interval: Annotated[
+        Optional[Duration], text("Time between two pushes; null: $OTEL_METRIC_EXPORT_INTERVAL (milliseconds), else 15s.", least=1.0)
+    ] = None
+    batch_size: Annotated[int, text("Maximum of data points per request.", ge=1, le=100_000)] = 8192
+    queue_size: Annotated[
+        int, text("Pushes kept while the receiver is unavailable; one more drops the oldest.", ge=1, le=1000)
+    ] = 4
+    flush_timeout: Annotated[
+        Duration, text("Time at the end of the agent for what is not sent yet; less than supervisor.grace_period.", least=0.1)
+    ] = Duration(5)
+    use_otlp: Annotated[bool, text("false: turn the push off.")] = True
 
 
 class LogsStreaming(Section, frozen=True):
-    """Kubernetes events as OTLP logs."""
+    """Kubernetes events as OTLP logs, sent once per cluster to the receiver of `kube_metrics.otlp`."""
 
-    enabled: Annotated[bool, later("Send Kubernetes events as OTLP logs.")] = False
-    buffer_size: Annotated[int, later("Events that are kept while the receiver is unavailable.", ge=1, le=1_000_000)] = 1000
-    flush_interval: Annotated[Duration, later("Time after which a partial batch is sent.")] = Duration(5)
-    event_types: Annotated[Names, later("Types of events to send.")] = ("Normal", "Warning")
-    namespaces: Annotated[Names, later("Namespaces whose events are sent; empty: all.")] = ()
+    enabled: Annotated[bool, text("Send Kubernetes events as OTLP logs.")] = False
+    buffer_size: Annotated[
+        int, text("Events kept while the receiver is unavailable; one more drops the oldest.", ge=1, le=1_000_000)
+    ] = 1000
+    flush_interval: Annotated[Duration, text("Time after which a partial batch is sent.", least=0.05)] = Duration(5)
+    event_types: Annotated[Names, text("Types of events to send; empty: all.")] = ("Normal", "Warning")
+    minimum_severity: Annotated[
+        Literal["normal", "warning", "error", "critical"], text("Lowest severity, by the type of the event; other types count as normal.")
+    ] = "normal"
+    reasons: Annotated[Names, text("Reasons of events to send; empty: all.")] = ()
+    kinds: Annotated[Names, text("Kinds of objects whose events are sent, such as Pod; empty: all.")] = ()
+    namespaces: Annotated[Names, text("Namespaces whose events are sent; empty: all.")] = ()
+    namespaces_exclude: Annotated[Names, text("Namespaces whose events are not sent.")] = ()
+    object_rate: Annotated[
+        int, text("Events of one object per minute; the next one that is sent has the number of those held back. 0: all.", ge=0, le=100_000)
+    ] = 0
+    delivery: Annotated[
+        Literal["at_least_once", "at_most_once"],
+        text("Effect of a crash on the last batch: at_least_once may repeat it, at_most_once may lose it."),
+    ] = "at_least_once"
+    series_limit: Annotated[int, text("Maximum of series of telegen_kubernetes_events_total.", ge=1, le=100_000)] = 1000
 
 
 class SignalFields(Section, frozen=True):
     """telegen.* attributes to add."""
 
-    enable_category: Annotated[bool, later("Add telegen.signal.category.")] = True
-    enable_subcategory: Annotated[bool, later("Add telegen.signal.subcategory.")] = True
-    enable_source_module: Annotated[bool, later("Add telegen.source.module.")] = True
-    enable_bpf_component: Annotated[bool, later("Add telegen.bpf.component.")] = True
-    enable_collector_type: Annotated[bool, later("Add telegen.collector.type.")] = True
-    enable_description: Annotated[bool, later("Add telegen.signal.description.")] = False
+    enable_category: Annotated[bool, text("Add telegen.signal.category.")] = True
+    enable_subcategory: Annotated[bool, text("Add telegen.signal.subcategory.")] = True
+    enable_source_module: Annotated[bool, text("Add telegen.source.module.")] = True
+    enable_bpf_component: Annotated[bool, later("Accepted for compatibility: no signal has a BPF component.")] = True
+    enable_collector_type: Annotated[bool, text("Add telegen.collector.type.")] = True
+    enable_description: Annotated[bool, text("Add telegen.signal.description.")] = False
 
 
 class SignalMetadata(Section, frozen=True):
-    """telegen.* attributes on pushed signals."""
+    """telegen.* attributes on pushed signals. Receivers such as Prometheus make them labels."""
 
-    enabled: Annotated[bool, later("Add telegen.* attributes.")] = True
+    enabled: Annotated[bool, text("Add telegen.* attributes.")] = True
     fields: SignalFields = field(default_factory=SignalFields)
 
 
@@ -315,6 +380,13 @@ class KubeMetrics(Section, frozen=True):
     ] = None
     metrics_path: Annotated[str, text("Path of the page.", pattern=text_formats.PAGE_PATH)] = "/metrics"
     separate_endpoints: Annotated[bool, text("Also serve each source by itself: metrics_path/kubestate, metrics_path/cadvisor.")] = False
+    openmetrics_created: Annotated[
+        bool,
+        text(
+            "Add NAME_created to counters in OpenMetrics: of containers the creation of the cgroup, of restarts that of the pod. It "
+            "doubles the series of counters."
+        ),
+    ] = False
     max_staleness: Annotated[
         Duration,
         text(
@@ -333,6 +405,7 @@ class KubeMetrics(Section, frozen=True):
     election: Election = field(default_factory=Election)
     kube_state: KubeState = field(default_factory=KubeState)
     cadvisor: Cadvisor = field(default_factory=Cadvisor)
+    otlp: Otlp = field(default_factory=Otlp)
     streaming: Streaming = field(default_factory=Streaming)
     logs_streaming: LogsStreaming = field(default_factory=LogsStreaming)
     signal_metadata: SignalMetadata = field(default_factory=SignalMetadata)

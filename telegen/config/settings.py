@@ -38,6 +38,13 @@ def value_at(config: Config, path: str) -> Any:
     return value
 
 
+def shown_value(config: Config, path: str) -> Any:
+    """Return the value of a setting as people may see it: secret parts are replaced."""
+    meta = next(meta for known, _, meta in settings() if known == path)
+    value = value_at(config, path)
+    return {key: "(hidden)" for key in value} if is_secret(meta) else value
+
+
 @cache
 def _kinds() -> Mapping[str, Any]:
     """Types by path. Cached, as a file can have thousands of variables."""
@@ -45,8 +52,10 @@ def _kinds() -> Mapping[str, Any]:
 
 
 def is_text(path: str) -> bool:
-    """Return True if the setting at `path` is a string, or if `path` is an element of a list of strings."""
+    """Return True if the setting at `path` is a string, or if `path` is an element of a list or a mapping of strings."""
     name, element, _ = path.partition("[")
+    if _kinds().get(name.rpartition(".")[0]) == Mapping[str, str]:
+        return True
     return _kinds().get(name) == (tuple[str, ...] if element else str)
 
 
@@ -67,6 +76,11 @@ def choices(path: str) -> list[str]:
 def least(meta: msgspec.Meta) -> float | None:
     """Return the lower bound of a duration or size, None if it has none (see `telegen.config.model.text`)."""
     return (meta.extra or {}).get("least")
+
+
+def is_secret(meta: msgspec.Meta) -> bool:
+    """Return True for a setting whose value is never shown."""
+    return (meta.extra or {}).get("secret") is True
 
 
 def is_effective(meta: msgspec.Meta) -> bool:

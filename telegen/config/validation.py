@@ -17,6 +17,9 @@ from telegen.config.settings import least, settings, value_at
 _LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile("(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _GROUP = re.compile("[a-z][a-z0-9-]{0,30}")
+HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE = re.compile(r"[\t -~]*")
+"""Names and values of HTTP headers (RFC 9110)."""
 _LEAST_RESYNC = _LEAST_STALENESS = 10.0
 _OWN_PATHS = ("/", "/telemetry", "/healthz", "/livez", "/readyz")
 MOST_SHARDS = 64
@@ -35,6 +38,7 @@ def problems(config: Config) -> Iterator[str]:
     yield from _group_problems(kube.kube_state)
     yield from _cluster_problems(config)
     yield from scope_problems(kube)
+    yield from _push_problems(config)
     yield from _extra_label_problems(kube.cadvisor)
     if 0 < kube.max_staleness < _LEAST_STALENESS:
         yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
@@ -73,7 +77,7 @@ def _bound_problems(config: Config) -> Iterator[str]:
     """Check the lower bounds that the model gives for durations and sizes."""
     for path, _, meta in settings():
         bound, value = least(meta), value_at(config, path)
-        if bound is not None and value < bound:
+        if bound is not None and value is not None and value < bound:
             yield f"{path}: must be at least {type(value)(bound)}, not {value}"
 
 
@@ -156,6 +160,21 @@ def _cluster_problems(config: Config) -> Iterator[str]:
     yield from (f"{_STATE}.clusters: {name} appears {count} times; each name must be unique" for name, count in counts.items() if count > 1)
     if config.kubernetes.cluster_uid and clusters:
         yield f"kubernetes.cluster_uid: cannot be used with {_STATE}.clusters, where each cluster has a name"
+
+
+def _push_problems(config: Config) -> Iterator[str]:
+    """Check the receiver of OTLP, and the push."""
+    otlp, where = config.kube_metrics.otlp, "kube_metrics.otlp"
+    for name, value in otlp.headers.items():
+        if not HEADER.fullmatch(name):
+            yield f"{where}.headers: {name[:100]!r} is not a valid name of a header"
+        elif not HEADER_VALUE.fullmatch(value):
+            yield f"{where}.headers.{name}: expected printable ASCII characters on one line"
+    if otlp.key_file and not otlp.certificate_file:
+        yield f"{where}.key_file: needs certificate_file"
+    streaming = config.kube_metrics.streaming
+    if streaming.enabled and streaming.flush_timeout >= config.supervisor.grace_period:
+        yield f"kube_metrics.streaming.flush_timeout: must be less than supervisor.grace_period ({config.supervisor.grace_period})"
 
 
 def _extra_label_problems(cadvisor: Cadvisor) -> Iterator[str]:

@@ -79,6 +79,12 @@ class Election:
         held = self._held.get(self._settings.names[shard])
         return held.sent + self._settings.renew_deadline if held else 0.0
 
+    @property
+    def position(self) -> str:
+        """Position of the Kubernetes events that were sent, from the first shard's Lease; "" if this agent does not hold it."""
+        held = self._held.get(self._settings.names[0])
+        return held.lease.position if held else ""
+
     def stands_by(self, shard: int) -> bool:
         """Return true if this agent is the standby of a shard."""
         return self._rank(shard) == 1
@@ -279,7 +285,9 @@ class Election:
         """Give a Lease back, so that no agent has to wait for its end."""
         held, now = self._held.pop(name), now_text()
         self._forget_failure(self._renew, name)
-        self.record(self._leases.write(replace(held.lease, holder="", duration=RELEASED, acquired=now, renewed=now)))
+        position = self._settings.last_position(held.lease)
+        released = replace(held.lease, holder="", duration=RELEASED, acquired=now, renewed=now, position=position)
+        self.record(self._leases.write(released))
         log.info("%s: released", name)
 
     # --- times

@@ -23,9 +23,13 @@ LAYOUT_KEY = "telegen.io/layout"
 LAYOUT, OLD_LAYOUT = 2, 1
 """2: a Lease stands for all kube_* series of a shard. 1, which has no annotation: for all but those of pods, which the agent of
 each node serves without a Lease."""
+POSITION = "telegen.io/events-position"
+"""Annotation of the first shard's Lease: resourceVersion and time of the last Kubernetes event that was sent."""
 ACCEPT = "application/json"
 RELEASED = 1
 """Duration of a Lease that its holder has released, as client-go writes it."""
+MOST_POSITION = 100
+"""Most characters of a position that are read."""
 DIGITS = 9
 """Most digits of a number in an annotation."""
 
@@ -42,6 +46,7 @@ class Lease:
         transitions: number of changes of the holder.
         total: number of shards that the holder knows; 0 if the record does not tell.
         layout: way in which the holder divides the series; 0 if the record does not tell.
+        position: of the Kubernetes events that were sent, `VERSION TIME`; "" for none.
         version: resourceVersion, "" for a Lease that does not exist.
         uid: of this very object: a Lease that is deleted and created again has another.
     """
@@ -54,6 +59,7 @@ class Lease:
     transitions: int = 0
     total: int = 0
     layout: int = 0
+    position: str = ""
     version: str = ""
     uid: str = ""
 
@@ -93,11 +99,17 @@ def read_lease(obj: Any) -> Lease:
             transitions=int(spec.get("leaseTransitions") or 0),
             total=total,
             layout=_number(annotations.get(LAYOUT_KEY)) or (OLD_LAYOUT if total else 0),
+            position=str(annotations.get(POSITION) or "")[:MOST_POSITION],
             version=str(metadata.get("resourceVersion") or ""),
             uid=str(metadata.get("uid") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProtocolError(f"not a Lease: {type(error).__name__}: {error}") from error
+
+
+def later_position(one: str, other: str) -> str:
+    """Return the position with the greater resourceVersion; a malformed one counts as none."""
+    return max(one, other, key=lambda text: int(version) if (version := text.partition(" ")[0]).isdecimal() else -1)
 
 
 def _number(text: Any) -> int:
@@ -172,6 +184,10 @@ class Leases:
             "name": lease.name,
             "namespace": self._namespace,
             "labels": {LABEL: self._group},
-            "annotations": {TOTAL: str(lease.total), LAYOUT_KEY: str(lease.layout)},
+            "annotations": {
+                TOTAL: str(lease.total),
+                LAYOUT_KEY: str(lease.layout),
+                **({POSITION: lease.position} if lease.position else {}),
+            },
             **version,
         }

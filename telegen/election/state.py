@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from telegen.election.lease import LAYOUT, Lease, now_text
+from telegen.election.lease import LAYOUT, Lease, later_position, now_text
 
 RANKS = ("", "-standby", "-reserve")
 """Suffixes of a shard's Leases, the holder's first: the order in which agents move up."""
@@ -38,6 +39,7 @@ class ElectionSettings:
         retry_period: time between two renewals.
         list_interval: mean time between two lists of all Leases; each is drawn from half of it to one and a half.
         layout: way in which the agents divide the series (see `telegen.election.lease`).
+        position: returns the position of the Kubernetes events that this agent has sent, "" for none.
     """
 
     identity: str
@@ -47,6 +49,7 @@ class ElectionSettings:
     retry_period: float = 2.0
     list_interval: float = 30.0
     layout: int = LAYOUT
+    position: Callable[[], str] = str
 
     @cached_property
     def lines(self) -> tuple[tuple[Slot, ...], ...]:
@@ -65,7 +68,8 @@ class ElectionSettings:
         return lease.total > 0 and (lease.layout, lease.total) != (self.layout, len(self.names))
 
     def held(self, lease: Lease) -> Lease:
-        """Return the record to write to hold a Lease. Nothing of the old one stays but the count of its transitions."""
+        """Return the record to write to hold a Lease. Nothing of the old one stays but the count of its transitions and, in the first
+        shard's, the position of events."""
         ours, now = lease.holder == self.identity, now_text()
         return replace(
             lease,
@@ -76,7 +80,12 @@ class ElectionSettings:
             transitions=min(lease.transitions + (0 if ours or not lease.version else 1), MOST),
             total=len(self.names),
             layout=self.layout,
+            position=self.last_position(lease),
         )
+
+    def last_position(self, lease: Lease) -> str:
+        """Return the position of events to write into a Lease: "" into all but the first shard's."""
+        return later_position(self.position(), lease.position) if lease.name == self.names[0] else ""
 
 
 @dataclass

@@ -144,7 +144,8 @@ def _pieces(loaded: Loaded, openmetrics: bool, selection: Selection, stores: Sto
     for reader, store, sequence in _in_order(loaded, selection, stores):
         blocks = blocks_of(store, namespaces) if namespaces is not None else {}
         for family, column in zip(store.families, store.columns):
-            if not is_selected(family.name):
+            # A column of a counter with its creation time is for one of the formats.
+            if not (family.openmetrics if openmetrics else family.text) or not is_selected(family.name):
                 continue
             _, pieces = families.setdefault(family.name, (family, []))
             if column.length and namespaces is None:

@@ -18,9 +18,7 @@ from telegen.process.os_process import trim_memory
 SWEEP = 1.0
 """Seconds between two sweeps, which are the heartbeats as well."""
 FINISH = 5.0
-"""Seconds for the responses under way when the process is told to end."""
-ORPHANED = 0.5
-"""Seconds for them after the end of the arbiter: nothing of the agent may be left a second after it was killed."""
+"""Seconds for the responses under way when the process is told to end, or its arbiter has."""
 FIRST_BYTE = 0.5
 """Seconds for the first request of a connection that was accepted just before the end."""
 
@@ -94,7 +92,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
         for acceptor in acceptors:
             acceptor.stop()
         begun = self.loop.time()
-        limit = min(FINISH, self.cfg.graceful_timeout) if self.ppid == os.getppid() else ORPHANED
+        limit = min(FINISH, self.cfg.graceful_timeout)
         while not self._quick_shutdown and self.loop.time() - begun < limit:
             if self.loop.time() - begun > FIRST_BYTE:
                 for acceptor in acceptors:

@@ -63,6 +63,11 @@ def gzip_trailer(crc: int, length: int) -> bytes:
     return END + struct.pack("<II", crc, length & 0xFFFFFFFF)
 
 
+def gzip_member(text: bytes) -> bytes:
+    """Compress text to a gzip member."""
+    return GZIP_HEADER + compress(text) + gzip_trailer(crc32(text), len(text))
+
+
 _POLYNOMIAL = 0xEDB88320
 
 

@@ -29,7 +29,7 @@ from telegen.supervisor.plan import Plan
 from telegen.supervisor.relevance import relevant
 from telegen.supervisor.signals import Signals
 from workers import WORKERS
-from workers._base import Assignment, Shared, exit_now
+from workers._base import READERS, Assignment, Shared, exit_now
 
 log = logging.getLogger("telegen.supervisor")
 
@@ -120,14 +120,14 @@ class Children:
         """Return the running children that a new configuration and its plan do not concern, by name."""
         if (plan.cluster, plan.group) != (self.plan.cluster, self.plan.group):
             return {}
-        # The pages show what the others publish.
+        # The pages, and a push, show what the others publish.
         same_assignments = plan.assignments == self.plan.assignments
         return {
             child.assignment.name: child
             for child in self._children.values()
             if child.pid
             and child.assignment in plan.assignments
-            and (same_assignments or child.assignment.kind != "web")
+            and (same_assignments or child.assignment.kind not in READERS)
             and relevant(child.assignment.kind, config) == relevant(child.assignment.kind, self._config)
         }
 

@@ -18,7 +18,7 @@ from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 from telegen.supervisor.plan import WATCHERS, Plan
-from workers._base import Assignment, Shared
+from workers._base import READERS, Assignment, Shared
 
 ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
@@ -45,6 +45,7 @@ class Inherited:
         log: settings of logs since the last reload (see `telegen.process.log_settings`).
         shard: shard by the ordinal in a StatefulSet, once it is known.
         uid: UID of the cluster, once it is known.
+        events_position: resourceVersion and time of the last Kubernetes event that was sent.
         custom: the configuration of custom resources in force.
         state: of the supervisor, `telegen.kubemetrics.agent_state.AgentState` as MessagePack.
         holders: holder of each Lease of a shard as last observed, as MessagePack.
@@ -61,6 +62,7 @@ class Inherited:
         self.deadlines = ServingDeadlines(MOST_SHARDS)
         self.shard = SharedShard()
         self.uid = SharedText()
+        self.events_position = SharedText()
         self.lease_problem = SharedText()
         self.log = SharedText()
         self.lifeline = Lifeline()
@@ -127,9 +129,10 @@ class Inherited:
         self.lifeline.leave()
         if assignment.kind != "custom":
             self.custom.close()
+        if assignment.kind not in READERS:
+            self.keep_arenas([assignment.name])
         if assignment.kind != "web":
             close_all(self.listeners)
-            self.keep_arenas([assignment.name])
             self.web_file.close()
             for name in set(self._notes).difference([assignment.name]):
                 self._notes.pop(name).close()
@@ -169,6 +172,7 @@ class Inherited:
             lifeline=self.lifeline,
             shard=self.shard,
             uid=self.uid,
+            events_position=self.events_position,
             web_file=self.web_file,
             root_problems=self.root_problems,
             state=self.state,

@@ -13,6 +13,7 @@ from telegen.cadvisor.registry import enabled_collectors
 from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace
 from telegen.config.custom_resources import is_used
 from telegen.kubestate.registry import DEFAULT, RESOURCES
+from telegen.otlp.settings import interval, is_disabled, receiver
 from workers._base import Assignment, Group, Shard
 
 UNGROUPED = "cluster"
@@ -106,8 +107,29 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
     assignments += _identifier(config, cluster, reason)
     if not assignments:
         raise ConfigError(f"kube_metrics: nothing to collect: {_missing(config, reason)}")
+    assignments += [*_pusher(config, environ), *_event_sender(config, environ, cluster, bool(watchers))]
     assignments += _reviewer(config, cluster, reason)
     return Plan(cluster, (*assignments, Assignment("web", "web")), reason, group)
+
+
+def _pusher(config: Config, environ: Mapping[str, str]) -> Iterator[Assignment]:
+    """The process that pushes metrics."""
+    streaming = config.kube_metrics.streaming
+    if streaming.enabled and streaming.use_otlp and not is_disabled(environ):
+        # Checked before the fork, so that a mistake in a variable rejects the configuration.
+        receiver(config, environ, "metrics")
+        interval(config, environ)
+        yield Assignment("push", "push")
+
+
+def _event_sender(config: Config, environ: Mapping[str, str], cluster: str, watches: bool) -> Iterator[Assignment]:
+    """The process that sends Kubernetes events; with Leases that of the holder of the first shard."""
+    if config.kube_metrics.logs_streaming.enabled and not is_disabled(environ):
+        receiver(config, environ, "logs")
+        if not cluster:
+            raise ConfigError("kube_metrics.logs_streaming: there is no API server to watch; set kube_state.kubeconfig, or turn it off")
+        if watches:
+            yield Assignment("events", "events")
 
 
 def _missing(config: Config, reason: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from telegen.config import Config
 from telegen.config.origins import Origins
-from telegen.config.settings import settings, value_at
+from telegen.config.settings import settings, shown_value
 from telegen.config.yaml_values import yaml_value
 from telegen.kubemetrics.agent_state import AgentState, ProcessState, SettingState
 from telegen.shm.shared_document import SharedDocument
@@ -44,6 +44,6 @@ class PublishedState:
 def setting_states(config: Config, origins: Origins) -> Iterator[SettingState]:
     """Yield every setting, with secrets masked: values of settings named after secrets, and users in URLs."""
     for path, _, _ in settings():
-        value = yaml_value(value_at(config, path))
+        value = yaml_value(shown_value(config, path))
         is_secret = _SECRET.search(path.rpartition(".")[2]) and value not in ("''", "{}", "[]", "null")
         yield SettingState(path, MASK if is_secret else _USER.sub(f"{MASK}@", value), origins.of(path))

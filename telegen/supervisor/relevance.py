@@ -14,6 +14,10 @@ from telegen.config.model import (
     KubeState,
     LabelsOnSeries,
     Log,
+    LogsStreaming,
+    Otlp,
+    SignalMetadata,
+    Streaming,
     Supervising,
     Web,
 )
@@ -29,9 +33,16 @@ def relevant(kind: str, config: Config) -> Config:
     """
     kube = config.kube_metrics
     if kind == "web":
-        pages = replace(kube, cadvisor=Cadvisor(), election=Election(), kube_state=KubeState())
+        pages = replace(
+            _without_push(kube), signal_metadata=kube.signal_metadata, cadvisor=Cadvisor(), election=Election(), kube_state=KubeState()
+        )
         return replace(config, log=Log(), api=Api(), kube_metrics=pages)
-    collected = _without_pages(kube)
+    if kind == "push":
+        return replace(config, log=Log(), api=Api(), web=Web(), supervisor=Supervising(), kube_metrics=_pushed(kube))
+    if kind == "events":
+        sent = replace(_without_pages(kube), cadvisor=Cadvisor(), election=Election(name=kube.election.name))
+        return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=sent)
+    collected = _without_push(_without_pages(kube))
     if kind == "sample":
         # The sampler asks the API server for the pods of its node.
         state = KubeState(node=kube.kube_state.node, use_apiserver_cache=kube.kube_state.use_apiserver_cache)
@@ -43,6 +54,22 @@ def relevant(kind: str, config: Config) -> Config:
             state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1, labels_on_series=LabelsOnSeries())
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
+
+
+def _pushed(kube: KubeMetrics) -> KubeMetrics:
+    """The settings of the push, and those that name the agent and its shard."""
+    state = KubeState(node=kube.kube_state.node, track_unscheduled_pods=kube.kube_state.track_unscheduled_pods)
+    return replace(
+        _without_pages(kube),
+        cadvisor=Cadvisor(),
+        election=Election(name=kube.election.name),
+        kube_state=state,
+        logs_streaming=LogsStreaming(),
+    )
+
+
+def _without_push(kube: KubeMetrics) -> KubeMetrics:
+    return replace(kube, otlp=Otlp(), streaming=Streaming(), logs_streaming=LogsStreaming(), signal_metadata=SignalMetadata())
 
 
 def _without_pages(kube: KubeMetrics) -> KubeMetrics:

@@ -1,5 +1,6 @@
 """`make bench PODS=10000`: start the agent against the simulated API server, measure, print a table, write
-build/bench.json. CONTAINERS=200 measures the sampler instead (see `containers`), CUSTOM=10000 custom resources (see `custom`)."""
+build/bench.json. CONTAINERS=200 measures the sampler instead (see `containers`), CUSTOM=10000 custom resources (see `custom`),
+PUSH=10000 the push (see `push`)."""
 
 from __future__ import annotations
 
@@ -15,9 +16,13 @@ from pathlib import Path
 from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, decompressor
 from tests.bench.containers import main as measure_containers
 from tests.bench.custom import main as measure_custom
+from tests.bench.front_door import BARS as FRONT_DOOR
+from tests.bench.front_door import measure_front_door
 from tests.bench.load import measure_load
 from tests.bench.machine import measure_machine
 from tests.bench.peer import measure_peer
+from tests.bench.push import BARS as PUSH_BARS
+from tests.bench.push import measure_push
 from tests.bench.rendering import rendering_table
 from tests.harness import agent, drain, get, is_ready, post, simulated
 from tests.process_tree import Tree, wait_for
@@ -34,6 +39,8 @@ BARS = {
     "rest_pss_mb": ("<=", 90),
     "rest_cpu_percent": ("<=", 1),
     "waiting_pss_mb": ("<=", 65),
+    **FRONT_DOOR,
+    **PUSH_BARS,
 }
 """Limits for 10,000 pods; of `rest_*` for 100 pods, of `waiting_*` for an agent of a DaemonSet that holds no Lease (see `load`)."""
 
@@ -165,6 +172,7 @@ def run(options: argparse.Namespace) -> Figures:
         figures |= measure_visible(url, api, options.probes)
     figures |= measure_rest(options.rest)
     figures |= measure_load(options.load)
+    figures |= measure_front_door(options.pods)
     return figures | (measure_peer(options.pods) if options.peer else {})
 
 
@@ -190,7 +198,12 @@ def main() -> int:
     parser.add_argument("--peer", action="store_true", help="measure kube-state-metrics beside it, as `make cluster-tools` builds it")
     parser.add_argument("--custom", type=int, help="measure so many custom resources instead")
     parser.add_argument("--containers", type=int, help="measure the sampler on so many containers instead")
+    parser.add_argument("--push", type=int, help="measure the push on so many pods instead")
     options = parser.parse_args()
+    if options.push:
+        figures = measure_push(options.push)
+        print(table(figures))
+        return 0
     if options.containers:
         return measure_containers(options.containers)
     if options.custom:

@@ -28,6 +28,9 @@ log: {{level: warning}}
 """
 Figures = dict[str, float]
 CONCURRENT = (1, 10, 50, 100)
+CHUNKED = 1 << 60
+"""Bytes that are missing of a response whose length is not known."""
+LAST_CHUNK = b"0\r\n\r\n"
 PROBE_INTERVAL = 0.02
 ATTACKS = (
     ("slow-1", 200),
@@ -80,7 +83,7 @@ class Scraper:
         Raises:
             ConnectionError: the answer was broken off, or is no page.
         """
-        count = self.sock.recv_into(self._buffer)
+        count = read = self.sock.recv_into(self._buffer)
         if not count:
             raise ConnectionError("the connection was closed")
         if self._missing < 0:
@@ -90,10 +93,11 @@ class Scraper:
                 return
             if not head.startswith(b"HTTP/1.1 200"):
                 raise ConnectionError(head[:40].decode())
-            length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-            self._missing, count = int(length.split(b":")[1]), len(body)
+            lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+            # kube-state-metrics sends chunks.
+            self._missing, count = int(lengths[0].split(b":")[1]) if lengths else CHUNKED, len(body)
         self._missing -= count
-        if not self._missing:
+        if not self._missing or (self._missing > CHUNKED // 2 and self._buffer[:read].endswith(LAST_CHUNK)):
             self.seconds.append(time.perf_counter() - self._started)
             self._begin()
 

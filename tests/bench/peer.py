@@ -9,9 +9,11 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
+from tests.bench.front_door import quantile, scrape_concurrently
 from tests.cluster.peer import Peer, peer
 from tests.harness import drain, simulated
 
@@ -38,7 +40,19 @@ def measure_running(other: Peer) -> Figures:
     cpu = _settled(process)
     figures = {"peer_sync_cpu_s": cpu, "peer_settled_mb": _memory(process)}
     figures |= _scrapes(process, other, "gzip", True) | _scrapes(process, other, "identity", False)
+    figures |= _concurrent(other)
     return figures | {"peer_scraped_mb": _memory(process)}
+
+
+def _concurrent(other: Peer) -> Figures:
+    """Measure concurrent gzip scrapers; see `tests.bench.front_door`."""
+    figures = {}
+    for count in (1, 10, 50, 100):
+        started = time.monotonic()
+        taken, _ = scrape_concurrently(urlsplit(other.url).port or 80, count, max(10.0, count / 2))
+        figures[f"peer_load_{count}_per_s"] = len(taken) / (time.monotonic() - started)
+        figures |= {f"peer_load_{count}_p50_ms": quantile(taken, 0.5), f"peer_load_{count}_p99_ms": quantile(taken, 0.99)}
+    return figures
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -186,11 +186,11 @@ def test_excluded_resources_are_not_rendered(tmp_path: Path, capsys: pytest.Capt
 def test_check_config_and_version(tmp_path: Path) -> None:
     """check-config accepts or refuses a file; version and help print to standard output."""
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
-    good.write_text("kube_metrics: {streaming: {enabled: true}}")
+    good.write_text("kubernetes: {resource_labels: [app]}")
     bad.write_text("gophers: 1")
     checked = run("check-config", str(good))
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert checked.stdout == "kube_metrics.streaming.enabled: not effective yet\nthe configuration is valid\n"
+    assert checked.stdout == "kubernetes.resource_labels: not effective yet\nthe configuration is valid\n"
     refused = run("check-config", str(bad))
     assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"telegen: gophers: unknown key ({bad}:1)\n")
     assert run("version").stdout == f"telegen {__version__}\n"

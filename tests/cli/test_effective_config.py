@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from telegen.cli.effective_config import effective_lines
 from telegen.cli.main import main
 from telegen.config import Config, load
+from telegen.config.load import load_with_origins
 from telegen.config.settings import is_effective, settings
 
 TEXT = """\
@@ -100,3 +102,13 @@ def test_full_file_takes_no_options(capsys: pytest.CaptureFixture[str]) -> None:
     """--full prints defaults only: beside another option it is an error."""
     assert main(["config", "--full", "--port", "80"]) == 2
     assert capsys.readouterr().err == "telegen: telegen config --full prints the defaults and takes no other option\n"
+
+
+def test_values_of_headers_are_hidden(tmp_path: Path) -> None:
+    """Values of headers, which may be tokens, are shown neither from the file nor from a variable in it."""
+    path = tmp_path / "config.yaml"
+    path.write_text("kube_metrics: {otlp: {headers: {authorization: Bearer abc, x-key: '${KEY}'}}}")
+    config, origins = load_with_origins(str(path), {"KEY": "123"})
+    assert config.kube_metrics.otlp.headers == {"authorization": "Bearer abc", "x-key": "123"}
+    text = "\n".join(effective_lines(config, origins))
+    assert "{authorization: (hidden), x-key: (hidden)}" in text and "abc" not in text

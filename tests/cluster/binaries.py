@@ -1,4 +1,4 @@
-"""Build and locate the real etcd, kube-apiservers, kubectl, kube-state-metrics and Prometheus, and the Prometheus operator's generator.
+"""Build and locate the real etcd, kube-apiservers, kubectl, kube-state-metrics, Prometheus and collector, and the operator's generator.
 
 They come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. Each version of each
 program has a folder of its own outside the tree. Only the standard library is used: this runs before there is a virtual
@@ -55,6 +55,8 @@ KUBECTL = Tool("kubectl", "kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/ku
 """Renders and applies the manifests, on every version."""
 PEER = Tool("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metrics/v2", "k8s.io/kube-state-metrics/v2")
 """Reference for the agent's page."""
+COLLECTOR = Tool("collector", "collector", ".", "go.opentelemetry.io/collector/otelcol")
+"""OpenTelemetry collector with the OTLP receiver and the file exporter, as a receiver of pushes."""
 _SERVER = "github.com/prometheus/prometheus"
 _OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 _TAGS = "netgo,remove_all_sd,enable_kubernetes_sd"
@@ -74,7 +76,7 @@ def apiserver(kubernetes: str = KUBERNETES) -> Tool:
 
 ASSETS = (ETCD, apiserver(), KUBECTL)
 """Programs that $KUBEBUILDER_ASSETS supplies; all others are always built."""
-EVERYTHING = (*ASSETS, PEER, PROMETHEUS, PROMTOOL, OPERATOR, *map(apiserver, OTHERS))
+EVERYTHING = (*ASSETS, PEER, COLLECTOR, PROMETHEUS, PROMTOOL, OPERATOR, *map(apiserver, OTHERS))
 
 
 class Unavailable(Exception):

@@ -16,7 +16,7 @@ from telegen.config.model import ClusterEntry, Section, text
 from telegen.config.reference import reference
 from telegen.config.settings import is_effective, least, settings, value_at
 from telegen.config.text_formats import FORMATS, describe_mismatch
-from telegen.config.types import Size
+from telegen.config.types import Duration, Size
 from telegen.config.variables import service_variables
 from telegen.kubestate.checks import selection_problems
 
@@ -29,23 +29,7 @@ LATER = {
     "kubernetes.resource_labels",
     "kube_metrics.cadvisor.housekeeping_interval",
     "kube_metrics.cadvisor.network_enabled",
-    "kube_metrics.logs_streaming.buffer_size",
-    "kube_metrics.logs_streaming.enabled",
-    "kube_metrics.logs_streaming.event_types",
-    "kube_metrics.logs_streaming.flush_interval",
-    "kube_metrics.logs_streaming.namespaces",
-    "kube_metrics.signal_metadata.enabled",
     "kube_metrics.signal_metadata.fields.enable_bpf_component",
-    "kube_metrics.signal_metadata.fields.enable_category",
-    "kube_metrics.signal_metadata.fields.enable_collector_type",
-    "kube_metrics.signal_metadata.fields.enable_description",
-    "kube_metrics.signal_metadata.fields.enable_source_module",
-    "kube_metrics.signal_metadata.fields.enable_subcategory",
-    "kube_metrics.streaming.batch_size",
-    "kube_metrics.streaming.enabled",
-    "kube_metrics.streaming.flush_timeout",
-    "kube_metrics.streaming.interval",
-    "kube_metrics.streaming.use_otlp",
 }
 """Settings without effect. Do not add any: a new setting must have an effect."""
 
@@ -59,6 +43,15 @@ BAD = [
     ("kube_metrics: {listen_address: 9443}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: ':70000'}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: '::1:80'}", "kube_metrics.listen_address: expected an address"),
+    ("kube_metrics: {otlp: {endpoint: 'collector:4318'}}", "kube_metrics.otlp.endpoint: expected a URL"),
+    ("kube_metrics: {otlp: {protocol: thrift}}", "kube_metrics.otlp.protocol: "),
+    ("kube_metrics: {otlp: {headers: 'authorization=secret'}}", "kube_metrics.otlp.headers: expected a block, as {authorization"),
+    ("kube_metrics: {otlp: {headers: {'a b': x}}}", "kube_metrics.otlp.headers: 'a b' is not a valid name of a header"),
+    ('kube_metrics: {otlp: {headers: {a: "x\\ny"}}}', "kube_metrics.otlp.headers.a: expected printable ASCII characters on one line"),
+    ("kube_metrics: {otlp: {key_file: /k}}", "kube_metrics.otlp.key_file: needs certificate_file"),
+    ("kube_metrics: {streaming: {batch_size: 0}}", "kube_metrics.streaming.batch_size: "),
+    ("kube_metrics: {streaming: {queue_size: 0}}", "kube_metrics.streaming.queue_size: "),
+    ("kube_metrics: {streaming: {enabled: true, flush_timeout: 10s}}", "kube_metrics.streaming.flush_timeout: must be less than"),
     ("kube_metrics: {metrics_path: /telemetry}", "kube_metrics.metrics_path: /telemetry is reserved for another page"),
     ("kube_metrics: {metrics_path: metrics}", "kube_metrics.metrics_path: "),
     ("kube_metrics: {cadvisor: {collect_interval: 10}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
@@ -293,8 +286,8 @@ def test_list_of_settings_without_effect_only_shrinks() -> None:
 
 def test_not_effective_settings_are_named(tmp_path: Path) -> None:
     """Only settings that differ from their defaults are reported."""
-    config = read(tmp_path, "kube_metrics: {streaming: {enabled: true, interval: 15s}}")
-    assert not_effective(config) == ["kube_metrics.streaming.enabled"]
+    config = read(tmp_path, "kubernetes: {resource_labels: [app], informers_sync_timeout: 30s}")
+    assert not_effective(config) == ["kubernetes.resource_labels"]
 
 
 def test_every_effective_setting_is_read() -> None:
@@ -323,7 +316,11 @@ def test_setting_without_help_is_refused() -> None:
         list(settings(Incomplete, "block."))
 
 
-BOUNDED = [(path, type(value_at(Config(), path)), least(meta)) for path, _, meta in settings() if least(meta) is not None]
+BOUNDED = [
+    (path, Size if isinstance(value_at(Config(), path), Size) else Duration, least(meta))
+    for path, _, meta in settings()
+    if least(meta) is not None
+]
 
 
 @pytest.mark.parametrize(("path", "kind", "bound"), BOUNDED, ids=[path for path, _, _ in BOUNDED])

@@ -6,9 +6,11 @@ import contextlib
 import http.client
 import re
 import socket
+import ssl
 import time
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from telegen.demo.objects import SyntheticCluster
 from telegen.demo.process import make_state
 from telegen.demo.server import SimulatedServer
+from tests.certificates import self_signed
 from tests.harness import FAST, Agent, get, start_agent
 from tests.hostile_clients import attack
 from tests.process_tree import wait_for
@@ -82,6 +85,42 @@ def test_scrapes_and_probes_go_on(guarded: Agent, kind: str, count: int, reasons
     after = dropped(guarded)
     assert {reason for reason, number in after.items() if number > before[reason]} & reasons
     assert sum(after.values()) - sum(before.values()) >= count
+
+
+def test_handshakes_that_do_not_end(large: SimulatedServer, tmp_path: Path) -> None:
+    """With TLS, silent connections and handshakes that are sent byte by byte hold no scrape, and are dropped."""
+    certificate, key = self_signed(tmp_path)
+    (tmp_path / "web.yml").write_text(f"tls_server_config: {{cert_file: {certificate}, key_file: {key}}}\n")
+    with start_agent(LIMITS.replace("web: {{", f"web: {{{{web_config_file: {tmp_path}/web.yml, "), url=large.url) as agent:
+        context = ssl.create_default_context(cafile=str(certificate))
+
+        def status() -> int:
+            connection = http.client.HTTPSConnection("localhost", agent.port, timeout=20, context=context)
+            try:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status
+            except ConnectionRefusedError:
+                return 0
+            finally:
+                connection.close()
+
+        wait_for("readiness", lambda: status() == 200, 20)
+        with attack("hello", agent.port, 60) as hello, attack("idle", agent.port, 100) as idle:
+            hello.wait_connected()
+            idle.wait_connected()
+            assert [status() for _ in range(5)] == [200] * 5
+            wait_for("the end of all attackers", lambda: hello.open == idle.open == 0, 15)
+        with socket.create_connection(("127.0.0.1", agent.port), timeout=10) as plain:
+            plain.sendall(SCRAPE + b"\r\n")
+            assert plain.recv(1000).endswith(b"\r\n\r\nThis address speaks TLS: use https://.\n")
+        assert "Traceback" not in agent.log.read_text()
+
+
+def test_tls_to_a_plain_address(guarded: Agent) -> None:
+    """A client that speaks TLS to a plain address gets an alert at once."""
+    with socket.create_connection(("127.0.0.1", guarded.port), timeout=10) as sock:
+        with pytest.raises(ssl.SSLError, match="(?i)protocol"):
+            ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
 
 
 def test_slow_but_honest_client_gets_its_page(guarded: Agent) -> None:

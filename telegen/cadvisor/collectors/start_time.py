@@ -66,6 +66,12 @@ def read(context: Context) -> Optional[StartReading]:
     return state.known
 
 
+def created(context: Context) -> Optional[float]:
+    """Return the Unix time at which the counters of a cgroup began; None if it has ended."""
+    reading = read(context)
+    return min(reading.start, reading.creation) if reading else None
+
+
 COLLECTOR = Collector("start", "", FAMILIES, read, already_parsed)
 
 

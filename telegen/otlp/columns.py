@@ -1,0 +1,101 @@
+"""Encoded cells: what a push keeps of the shared memory, so that only cells that change are parsed and encoded again."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from telegen.otlp.points import PointEncoder, series_of
+from telegen.shm.deflate import compress, crc32, decompress
+from telegen.shm.layout import Column
+from telegen.shm.reader import ArenaReader, TornSnapshot
+
+CellKey = tuple[int, int]
+"""(extent, crc32 of its deflated text). The extent alone is not enough, as the writer uses memory again."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The encoded points of one family for the objects of a block.
+
+    Attributes:
+        packed: the points, deflated; see `telegen.otlp.points`.
+        points: their number.
+        size: bytes before compression.
+    """
+
+    packed: bytes
+    points: int
+    size: int
+
+    def unpack(self) -> bytes:
+        """Return the points."""
+        return decompress(self.packed)
+
+
+@dataclass(frozen=True)
+class EncodedColumn:
+    """One family of one store as of one push.
+
+    Attributes:
+        crc, length, extents: of the column in the shared memory; equal ones mean an unchanged column.
+        cells: the encoded cells in the order of the page.
+    """
+
+    crc: int = 0
+    length: int = 0
+    extents: "array[int]" = field(default_factory=lambda: array("Q"))
+    cells: Mapping[CellKey, Cell] = field(default_factory=dict)
+
+    def is_current(self, column: Column) -> bool:
+        """Return True if the shared memory still has this column."""
+        return (self.crc, self.length, self.extents) == (column.crc, column.length, column.cells)
+
+
+def encode_column(
+    before: EncodedColumn, reader: ArenaReader, sequence: int, column: Column, family: bytes, shared: int, encoder: PointEncoder
+) -> EncodedColumn:
+    """Encode the cells of a column that `before` lacks.
+
+    PERF: 1 us per unchanged cell of a column that has changed; nothing for the cells of an unchanged column.
+
+    Args:
+        sequence: of the snapshot that has the column.
+        family: name of the family on the page.
+        shared: bytes of the attributes that all points of the family share.
+
+    Raises:
+        TornSnapshot: the writer has reclaimed a cell meanwhile.
+    """
+    if before.is_current(column):
+        return before
+    cells: dict[CellKey, Cell] = {}
+    for extent, view in zip(column.cells, reader.cells(column)):
+        key = extent, crc32(view)
+        known = before.cells.get(key)
+        if known is None:
+            packed = bytes(view)
+            if not reader.intact(sequence):
+                raise TornSnapshot(reader.name)
+            points, number = encoder.encode(family, decompress(packed), shared)
+            known = Cell(compress(points), number, len(points))
+        cells[key] = known
+    return EncodedColumn(column.crc, column.length, column.cells, cells)
+
+
+def vanished(before: EncodedColumn, after: EncodedColumn) -> list[bytes]:
+    """Return the series of `before` that `after` lacks, as encoded attributes."""
+    if before is after:
+        return []
+    gone = series_in(cell for key, cell in before.cells.items() if key not in after.cells)
+    # A series stays in its cell or moves to one that has changed as well, so the cells that both have need no look.
+    return list(gone - series_in(cell for key, cell in after.cells.items() if key not in before.cells)) if gone else []
+
+
+def series_in(cells: Iterable[Cell]) -> set[bytes]:
+    """Return every series of some cells, as encoded attributes."""
+    found: set[bytes] = set()
+    for cell in cells:
+        found.update(series_of(cell.unpack()))
+    return found

@@ -1,0 +1,153 @@
+"""Composer: turns what the arenas hold into the next push, and finds the series that have vanished since the one before."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from telegen.otlp.columns import EncodedColumn, encode_column, series_in, vanished
+from telegen.otlp.families import MetricHead, prometheus_head
+from telegen.otlp.points import PointEncoder
+from telegen.otlp.requests import Metric, Origin, Part, Push
+from telegen.shm.layout import FamilyEntry
+from telegen.shm.reader import TRIES, ArenaReader, Snapshot, TornSnapshot
+
+log = logging.getLogger("telegen.push")
+
+ColumnKey = tuple[str, str]
+"""(store, family)."""
+Columns = Mapping[ColumnKey, EncodedColumn]
+SharedAttributes = Callable[[str], bytes]
+"""From the name of a family to the encoded attributes that all of its points share."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An arena, and the origin of its series."""
+
+    reader: ArenaReader
+    origin: Origin
+
+
+class Composer:
+    """Keeps the encoded cells of all sources."""
+
+    def __init__(self, sources: Sequence[Source], shared_attributes: SharedAttributes, beat: Callable[[], None] = lambda: None) -> None:
+        """Prepare.
+
+        Args:
+            beat: called often: the first push of a large cluster takes seconds.
+        """
+        self._sources, self._shared_attributes, self._beat = sources, shared_attributes, beat
+        self._encoder = PointEncoder()
+        self._columns: dict[str, Columns] = {}
+        self._families: dict[str, tuple[FamilyEntry, MetricHead, bytes]] = {}
+        self._owed: dict[tuple[int, str], set[bytes]] = defaultdict(set)
+
+    def compose(self, time: int) -> Push:
+        """Return the push of this moment.
+
+        Args:
+            time: Unix time in nanoseconds.
+        """
+        parts: dict[int, tuple[Origin, dict[str, Metric]]] = {}
+        for source in self._sources:
+            if not source.origin.is_served():
+                # The next holder of the shard goes on with these series, so they do not end here.
+                self._columns.pop(source.reader.name, None)
+                continue
+            before = self._columns.get(source.reader.name, {})
+            after = self._columns[source.reader.name] = self._read(source.reader, before)
+            _, metrics = parts.setdefault(id(source.origin), (source.origin, {}))
+            for (store, family), column in after.items():
+                self._metric(metrics, family).cells += column.cells.values()
+                self._metric(metrics, family).gone += vanished(before.get((store, family), EncodedColumn()), column)
+            for (store, family), column in before.items():
+                if (store, family) not in after:
+                    self._metric(metrics, family).gone += series_in(column.cells.values())
+        self._encoder.forget()
+        self._pay(parts)
+        return Push(time, [Part(origin, [one for one in metrics.values() if len(one)]) for origin, metrics in parts.values()])
+
+    def end(self, time: int, ends: Callable[[Origin], bool]) -> Push:
+        """Return a push that ends all series of some origins.
+
+        Args:
+            ends: True for an origin whose series no other agent goes on with.
+        """
+        parts: dict[int, tuple[Origin, dict[str, Metric]]] = {}
+        for source in self._sources:
+            if source.origin.is_served() and ends(source.origin):
+                _, metrics = parts.setdefault(id(source.origin), (source.origin, {}))
+                for (_, family), column in self._columns.get(source.reader.name, {}).items():
+                    metric = self._metric(metrics, family)
+                    metric.cells += column.cells.values()
+                    metric.ended = True
+        return Push(time, [Part(origin, list(metrics.values())) for origin, metrics in parts.values()])
+
+    def owe(self, push: Push) -> None:
+        """Note that a push was not sent: the series that end in it end in the next one."""
+        for part in push.parts:
+            for metric in part.metrics:
+                if metric.gone:
+                    self._owed[id(part.origin), metric.family].update(metric.gone)
+
+    def _pay(self, parts: Mapping[int, tuple[Origin, dict[str, Metric]]]) -> None:
+        """End the series of pushes that were not sent, unless they are back."""
+        owed, self._owed = self._owed, defaultdict(set)
+        for (origin, family), series in owed.items():
+            if origin in parts:
+                metric = self._metric(parts[origin][1], family)
+                metric.gone = list((series | set(metric.gone)) - series_in(metric.cells))
+
+    def _metric(self, metrics: dict[str, Metric], family: str) -> Metric:
+        """Return the metric of a family, which several stores may have."""
+        known = metrics.get(family)
+        if known is None:
+            _, head, shared = self._families[family]
+            known = metrics[family] = Metric(family, head, shared)
+        return known
+
+    def _read(self, reader: ArenaReader, before: Columns) -> Columns:
+        """Read all stores of an arena; keep what was read before if they change faster than they can be copied."""
+        # Columns of a try that failed count for the next one: the first push of a large cluster takes longer than the writer waits.
+        done = dict(before)
+        for _ in range(TRIES):
+            try:
+                snapshot = reader.load()
+                return self._encode(reader, snapshot, done) if snapshot else {}
+            except TornSnapshot:
+                continue
+        log.warning("%s: pages change faster than they can be copied; the push repeats the last values", reader.name)
+        return before
+
+    def _encode(self, reader: ArenaReader, snapshot: Snapshot, done: dict[ColumnKey, EncodedColumn]) -> Columns:
+        """Return the columns of all stores, in the order of the page.
+
+        Args:
+            done: columns encoded earlier; new ones are added.
+
+        Raises:
+            TornSnapshot: the writer has reclaimed a cell of the snapshot.
+        """
+        found = {}
+        for name, store in sorted(snapshot.stores.items(), key=lambda item: (item[1].entry.order, item[0])):
+            for family, column in zip(store.families, store.columns):
+                if column.length:
+                    key, shared = (name, family.name), len(self._note(family))
+                    known, text = done.get(key, EncodedColumn()), family.name.encode()
+                    done[key] = encode_column(known, reader, snapshot.sequence, column, text, shared, self._encoder)
+                    found[key] = done[key]
+                    self._beat()
+        return found
+
+    def _note(self, family: FamilyEntry) -> bytes:
+        """Prepare a family once; return the attributes that its points share."""
+        known = self._families.get(family.name)
+        # A schema is decoded once, so an entry changes only with the configuration.
+        if known is None or known[0] is not family:
+            shared = self._shared_attributes(family.name)
+            known = self._families[family.name] = (family, prometheus_head(family), shared)
+        return known[2]

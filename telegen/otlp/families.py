@@ -1,0 +1,75 @@
+"""Metrics: a family of the page as the head of an OTLP Metric, named as on the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from telegen.otlp.attributes import key_value
+from telegen.otlp.units import unit_of
+from telegen.otlp.wire import message, number, text
+from telegen.shm.layout import FamilyEntry
+
+GAUGE, SUM = 5, 7
+"""Fields of Metric for its data."""
+METADATA = 12
+"""Field of Metric for what is known about it."""
+CUMULATIVE = 2
+
+
+@dataclass(frozen=True)
+class MetricHead:
+    """A metric without its points.
+
+    Attributes:
+        name: as sent.
+        head: name, description, unit and metadata, encoded.
+        data: field of Metric for the points: gauge or sum.
+        tail: what follows the points in a sum: temporality and monotonicity.
+    """
+
+    name: str
+    head: bytes
+    data: int
+    tail: bytes
+
+    def encode(self, points: list[bytes]) -> bytes:
+        """Encode the metric as field 2 of ScopeMetrics."""
+        return message(2, self.head, message(self.data, *points, self.tail))
+
+
+def metric_head(name: str, description: str, unit: str, kind: str, monotonic: bool | None = None) -> MetricHead:
+    """Make the head of a metric.
+
+    Args:
+        kind: the type on the page: gauge, counter, info, stateset or unknown.
+        monotonic: True and False make a cumulative sum, None a gauge.
+    """
+    head = text(1, name) + text(2, description) + (text(3, unit) if unit else b"") + key_value(METADATA, "prometheus.type", kind)
+    if monotonic is None:
+        return MetricHead(name, head, GAUGE, b"")
+    return MetricHead(name, head, SUM, number(2, CUMULATIVE) + (number(3, 1) if monotonic else b""))
+
+
+def prometheus_head(family: FamilyEntry) -> MetricHead:
+    """Make the head of a family that keeps the name it has on the page."""
+    kind = type_of(family)
+    # Receivers append `_total` to a monotonic sum without it; the kubelet's failcnt families have none.
+    monotonic = family.name.endswith("_total") if kind == "counter" else None
+    return metric_head(family.name, help_of(family), unit_of(family.name), kind, monotonic)
+
+
+def type_of(family: FamilyEntry) -> str:
+    """Return the type of a family. OpenMetrics has the precise one, but takes a counter without `_total` for unknown."""
+    precise = _word(family.openmetrics)
+    return _word(family.text) if precise == "unknown" else precise
+
+
+def _word(header: bytes) -> str:
+    return header.rstrip(b"\n").rpartition(b" ")[2].decode()
+
+
+def help_of(family: FamilyEntry) -> str:
+    """Return the help text of a family, as on the page."""
+    prefix = f"# HELP {family.name} "
+    line = family.text.decode().partition("\n# TYPE ")[0].removeprefix(prefix)
+    return line.replace("\\\\", "\0").replace("\\n", "\n").replace("\0", "\\")

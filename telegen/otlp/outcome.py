@@ -1,0 +1,86 @@
+"""Outcomes of a request to the receiver, as the OTLP specification reads its answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from telegen.otlp.wire import fields
+
+RETRYABLE = frozenset((429, 502, 503, 504))
+"""HTTP statuses after which a request is sent again."""
+MAX_MESSAGE = 300
+"""Characters of a receiver's message that are logged."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The receiver has the data.
+
+    Attributes:
+        rejected: points or records that it has refused.
+        message: why, or a warning.
+    """
+
+    rejected: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The request may succeed later.
+
+    Attributes:
+        reason: value of the label `outcome`.
+        delay: seconds that the receiver asks for, None if it does not.
+    """
+
+    reason: str
+    message: str
+    delay: float | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The request will never succeed: its data are lost.
+
+    Attributes:
+        reason: value of the label `outcome`.
+    """
+
+    reason: str
+    message: str
+
+
+Outcome = Union[Accepted, Retry, Refused]
+
+
+def accepted(body: bytes) -> Accepted | None:
+    """Read the body of a success, an Export...ServiceResponse, empty from some receivers; None if it is no such message."""
+    # An empty partial_success, which collectors send, means that all was accepted.
+    if body in (b"", b"\x0a\x00"):
+        return Accepted()
+    # PERF: imported for an answer that says more: protobuf takes 3 MB.
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+
+    try:
+        # The answer for logs has the same form.
+        partial = ExportMetricsServiceResponse.FromString(body).partial_success
+    except DecodeError:
+        return None
+    return Accepted(partial.rejected_data_points, readable(partial.error_message.encode()))
+
+
+def status_message(body: bytes) -> str:
+    """Return the message of an error's body: a google.rpc.Status, or text."""
+    try:
+        found = [value for field, value in fields(body) if field == 2 and isinstance(value, bytes)]
+    except ValueError:
+        found = []
+    return readable(found[0] if found else body)
+
+
+def readable(text: bytes) -> str:
+    """Return text for a log line."""
+    return " ".join(text.decode("utf-8", "replace").split())[:MAX_MESSAGE]

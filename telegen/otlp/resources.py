@@ -1,0 +1,37 @@
+"""Resources: the sender of signals as attributes (OpenTelemetry's Resource and its environment variables)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+
+from telegen import __version__
+from telegen.otlp.attributes import Attributes, attributes
+from telegen.otlp.wire import message
+
+SERVICE = "telegen"
+SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
+"""Semantic conventions that the attributes follow."""
+
+
+def resource_attributes(instance: str, extra: Mapping[str, str], version: bool = True) -> dict[str, str]:
+    """Return the attributes of a resource; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES add and override.
+
+    Args:
+        instance: service.instance.id, which differs between agents and survives their restarts.
+        extra: further attributes; empty ones are left out.
+        version: add service.version.
+    """
+    own = {"service.name": SERVICE, "service.instance.id": instance, **{key: value for key, value in extra.items() if value}}
+    if version:
+        own["service.version"] = __version__
+    # Without Resource.create: it adds telemetry.sdk.*, and no SDK makes these signals.
+    found = Resource(own).merge(OTELResourceDetector().detect())
+    # Both make texts only.
+    return {key: str(value) for key, value in found.attributes.items()}
+
+
+def encode_resource(values: Attributes) -> bytes:
+    """Encode a resource as field 1 of ResourceMetrics and ResourceLogs."""
+    return message(1, attributes(1, values))

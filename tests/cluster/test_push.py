@@ -1,0 +1,97 @@
+"""Pushes to a real OpenTelemetry collector, compared with scrapes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from telegen.demo.server import SimulatedServer
+from tests.cluster.collector import collecting
+from tests.e2e.conftest import small_cluster
+from tests.harness import start_agent
+from tests.otlp.pages import series_of_page
+from tests.otlp.receiver import Series
+from tests.otlp.test_http import make_certificates
+from tests.process_tree import wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+CONFIG = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  kube_state: {{apiserver: "{url}"}}
+  cadvisor: {{enabled: {containers}}}
+  streaming: {{enabled: true, interval: 1s, queue_size: 30, batch_size: {batch}}}
+  otlp: {otlp}
+  signal_metadata: {{enabled: false}}
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SimulatedServer]:
+    """A cluster that does not change."""
+    server = small_cluster()
+    yield server
+    server.stop()
+
+
+def settings(server: SimulatedServer, otlp: str, batch: int = 1000, containers: str = "false") -> dict[str, object]:
+    """Return the values of the configuration."""
+    return {"url": server.url, "otlp": otlp, "batch": batch, "containers": containers}
+
+
+@pytest.mark.parametrize("batch", [7, 1000, 100_000])
+def test_collector_receives_every_series(server: SimulatedServer, tmp_path: Path, batch: int) -> None:
+    """By HTTP, in requests of any size, the collector has the series and values of the page, and no other."""
+    with collecting(tmp_path) as collector:
+        otlp = f"{{endpoint: 'http://127.0.0.1:{collector.port}', compression: none}}"
+        with start_agent(CONFIG, **settings(server, otlp, batch)) as agent:
+            agent.wait_ready()
+            wait_for("equal series", lambda: collector.newest() == series_of_page(agent.page()), 30, 1)
+            assert len(collector.newest()) > 1000
+
+
+def test_mutual_tls_and_gzip(server: SimulatedServer, tmp_path: Path) -> None:
+    """By HTTP with mutual TLS and gzip, series of containers included."""
+    make_certificates(tmp_path)
+    files = {name: tmp_path / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")}
+    tls = f", tls: {{cert_file: '{files['server.pem']}', key_file: '{files['server.key']}', client_ca_file: '{files['ca.pem']}'}}"
+    with collecting(tmp_path, tls) as collector:
+        shown = f"ca_file: '{files['ca.pem']}', certificate_file: '{files['client.pem']}', key_file: '{files['client.key']}'"
+        otlp = f"{{endpoint: 'https://127.0.0.1:{collector.port}', {shown}}}"
+        with start_agent(CONFIG, **settings(server, otlp, containers="true")) as agent:
+            agent.wait_ready()
+
+            def stable(series: Iterable[Series]) -> set[object]:
+                # Containers of this machine come and go: their families are compared, and the whole series of all others.
+                return {name if name.startswith("container_") else (name, labels) for name, labels in series}
+
+            wait_for("equal series", lambda: stable(collector.newest()) == stable(series_of_page(agent.page())), 60, 1)
+            assert {name.partition("_")[0] for name, _ in collector.newest()} >= {"kube", "container", "machine"}
+
+
+def test_collector_that_restarts_misses_nothing(server: SimulatedServer, tmp_path: Path) -> None:
+    """The pushes of an outage arrive after it, each once and in order."""
+    with collecting(tmp_path) as collector:
+        otlp = f"{{endpoint: 'http://127.0.0.1:{collector.port}'}}"
+        with start_agent(CONFIG, **settings(server, otlp)) as agent:
+            agent.wait_ready()
+            wait_for("equal series", lambda: collector.newest() == series_of_page(agent.page()), 30, 1)
+            collector.stop()
+            down = time.time_ns()
+            time.sleep(6)
+            agent.wait_ready(1)
+            up = time.time_ns()
+            collector.start()
+            series = next(iter(series_of_page(agent.page())))
+
+            def times() -> list[int]:
+                return [at for one, at, _ in collector.points() if one == series]
+
+            wait_for("pushes after the outage", lambda: max(times()) > up + 2e9, 30, 1)
+            found = times()
+            assert max(Counter(found).values()) == 1 and found == sorted(found)
+            assert sum(down < at < up for at in found) >= 4

@@ -1,0 +1,167 @@
+"""Whole agents that send Kubernetes events to a scripted receiver."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from telegen.demo.server import SimulatedServer
+from tests.e2e.conftest import small_cluster
+from tests.harness import Agent, start_agent
+from tests.otlp.receiver import Answer, ScriptedReceiver, scripted
+from tests.process_tree import wait_for
+
+CONFIG = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  scope: {scope}
+  node_name: {node}
+  election: {{namespace: telegen, lease_duration: 3s, renew_deadline: 2s, retry_period: 200ms, waiting_period: 1s}}
+  kube_state: {{apiserver: "{url}", resources: [nodes]}}
+  cadvisor: {{enabled: false}}
+  logs_streaming: {{enabled: true, flush_interval: 200ms, {settings}}}
+  otlp: {{endpoint: "{receiver}", timeout: 1s}}
+api: {{backoff_initial: 50ms, backoff_max: 500ms}}
+supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
+"""
+
+
+class Events:
+    """Writes events to the simulated API server."""
+
+    def __init__(self, server: SimulatedServer) -> None:
+        self._state, self._numbers = server.state, itertools.count()
+
+    def write(self, reason: str = "BackOff", kind: str = "Warning") -> str:
+        """Create an event; return its name."""
+        name = f"event-{next(self._numbers)}"
+        self._state.put(
+            "events",
+            {
+                "metadata": {"name": name, "namespace": "shop-0", "uid": name},
+                "regarding": {"kind": "Pod", "name": "web-1", "namespace": "shop-0", "uid": "u"},
+                "reason": reason,
+                "type": kind,
+                "note": f"note of {name}",
+                "eventTime": "2026-11-28T10:06:32.400038Z",
+            },
+        )
+        return name
+
+
+@pytest.fixture
+def server() -> Iterator[SimulatedServer]:
+    """An API server that has events."""
+    server = small_cluster()
+    server.state.define("events", "Event", "events.k8s.io/v1")
+    yield server
+    server.stop()
+
+
+def settings(
+    server: SimulatedServer, receiver: ScriptedReceiver, scope: str = "cluster", node: str = "node-1", more: str = ""
+) -> dict[str, str]:
+    """Return the values of the configuration."""
+    return {"url": server.url, "receiver": receiver.url, "scope": scope, "node": node, "settings": more or "buffer_size: 1000"}
+
+
+def names(receiver: ScriptedReceiver) -> list[str]:
+    """Return the name of each event that was accepted, in the order of its arrival."""
+    return [
+        item.value.string_value
+        for request in receiver.received
+        if request.path == "/v1/logs"
+        for resource in request.logs.resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+        for item in record.attributes
+        if item.key == "k8s.event.name"
+    ]
+
+
+def handled(agent: Agent, outcome: str) -> float:
+    """Return the number of events with an outcome."""
+    found = re.search(rf'^telegen_events_handled_total{{outcome="{outcome}"}} (\S+)$', agent.page("/telemetry"), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def wait_watching(agent: Agent) -> None:
+    """Wait until the agent watches events."""
+    wait_for("a watch", lambda: 'telegen_api_watches_total{store="events"}' in agent.page_if_up("/telemetry") or _listed(agent), 20)
+
+
+def _listed(agent: Agent) -> bool:
+    return 'telegen_api_lists_total{by="watch",store="events"}' in agent.page_if_up("/telemetry")
+
+
+def test_events_are_sent_once(server: SimulatedServer) -> None:
+    """Events before the start are not sent, those after it once, through closed watches, a 410 and a worker that is killed."""
+    events = Events(server)
+    events.write()
+    with scripted() as receiver, start_agent(CONFIG, **settings(server, receiver)) as agent:
+        agent.wait_ready()
+        wait_watching(agent)
+        time.sleep(0.5)
+        wanted = [events.write()]
+        wait_for("the first event", lambda: names(receiver) == wanted, 10)
+        server.state.end_watches()
+        wanted.append(events.write())
+        wait_for("an event after a closed watch", lambda: names(receiver) == wanted, 20)
+        server.state.compact()
+        server.state.end_watches()
+        wanted.append(events.write())
+        wait_for("an event after a 410", lambda: names(receiver) == wanted, 20)
+        agent.named("telegen-events")[0].kill()
+        wanted.append(events.write())
+        wait_for("an event after a kill", lambda: names(receiver) == wanted, 20)
+        page = agent.page("/telemetry")
+        assert 'telegen_kubernetes_events_total{kind="Pod",namespace="shop-0",reason="BackOff",type="Warning"} 4.0' in page
+        assert handled(agent, "sent") == 4
+
+
+def test_events_wait_for_the_receiver(server: SimulatedServer) -> None:
+    """While the receiver is away events are kept as the buffer allows, the oldest dropped and counted; filters apply before."""
+    events = Events(server)
+    with scripted() as receiver, start_agent(CONFIG, **settings(server, receiver, more="buffer_size: 3, reasons: [BackOff]")) as agent:
+        agent.wait_ready()
+        wait_watching(agent)
+        time.sleep(0.5)
+        receiver.usual = Answer(503)
+        first = events.write()
+        wait_for("a try", lambda: bool(receiver.tried), 10)
+        events.write("Killing")
+        later = [events.write() for _ in range(5)]
+        wait_for("the last event", lambda: handled(agent, "seen") == 7, 10)
+        receiver.usual = Answer()
+        wait_for("the events", lambda: names(receiver) == [first, *later[2:]], 40)
+        assert (handled(agent, "dropped"), handled(agent, "filtered")) == (2, 1)
+        agent.wait_ready(1)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_hand_over_in_a_stream(server: SimulatedServer, end: signal.Signals) -> None:
+    """Two agents: when the one that sends ends in the middle of a stream, the other goes on. No event is lost, and at most those of
+    the last renewal come twice."""
+    events, written = Events(server), []
+    with scripted() as receiver:
+        with start_agent(CONFIG, **settings(server, receiver, "node", "node-1")) as first:
+            wait_for("the first holder", lambda: "telegen-shard-0" in first.page_if_up("/telemetry") and _listed(first), 30)
+            with start_agent(CONFIG, **settings(server, receiver, "node", "node-2")) as second:
+                time.sleep(2)
+                for number in range(400):
+                    written.append(events.write())
+                    time.sleep(0.02)
+                    if number == 200:
+                        for process in first.tree.processes() if end == signal.SIGKILL else [first.process]:
+                            process.send_signal(end)
+                wait_for("all events", lambda: set(names(receiver)) >= set(written), 60, 0.2)
+                repeated = sum(count - 1 for count in Counter(names(receiver)).values())
+                assert repeated <= 60, repeated
+                assert _listed(second)
+                first.process.wait(20)

@@ -1,0 +1,40 @@
+"""Names of gunicorn that begin with an underscore and that the connection relies on."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import pytest
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers.gasgi import ASGIWorker
+
+from telegen.kubemetrics.connection import Connection, _scrape_timeout
+from telegen.kubemetrics.web_process import WebProcess
+
+OVERRIDDEN = ("_feed_callback_parser", "_on_headers_complete", "_is_websocket_upgrade", "connection_made", "connection_lost")
+CALLED = ("_send_error_response", "_close_transport", "pause_writing", "resume_writing")
+ATTRIBUTES = ("_callback_parser", "_current_request", "_max_buffer_size", "_closed", "_is_ssl", "app")
+
+
+def test_names_exist_in_gunicorn() -> None:
+    """A release of gunicorn that renames one of them would leave a limit without effect."""
+    for name in OVERRIDDEN:
+        assert name in vars(Connection) and callable(getattr(ASGIProtocol, name, None)), name
+    for name in CALLED:
+        assert callable(getattr(ASGIProtocol, name, None)), name
+    source = inspect.getsource(ASGIProtocol.__init__)
+    for name in ATTRIBUTES:
+        assert f"self.{name} =" in source, name
+    for name in ("_serve", "notify", "handle_exit_signal", "handle_quit_signal", "init_signals"):
+        assert name in vars(WebProcess) and callable(getattr(ASGIWorker, name, None)), name
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(b"9.5", 9.5), (b" 10", 10.0), (b"", math.inf), (b"0", math.inf), (b"nan", math.inf), (b"-1", math.inf), (b"\xff", math.inf)]
+)
+def test_scrape_timeout(value: bytes, seconds: float) -> None:
+    """A positive number is a time; anything else is as no header."""
+    assert _scrape_timeout([(b"host", b"x"), (b"x-prometheus-scrape-timeout-seconds", value)]) == seconds
+    assert _scrape_timeout([]) == math.inf

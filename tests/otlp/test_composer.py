@@ -1,0 +1,186 @@
+"""Pushes: what the arenas hold, encoded once, and the ends of series that have vanished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gauge
+from telegen.metrics.render import renderer
+from telegen.metrics.store import MetricsStore
+from telegen.otlp.composer import Composer, Source
+from telegen.otlp.requests import Limits, Origin, Push, requests
+from telegen.otlp.resources import encode_resource
+from telegen.shm.layout import Arena
+from telegen.shm.reader import ArenaReader
+from telegen.shm.writer import ArenaWriter
+from tests.otlp.receiver import Series, points_of
+
+FAMILIES = (
+    gauge("kube_pod_value", "Value.", ALPHA, lambda obj: obj["value"]),
+    counter("kube_pod_seen_total", "Seen.", ALPHA, lambda obj: obj["value"]),
+    counter("container_memory_failcnt", "Failures.", ALPHA, lambda obj: obj["value"] or None),
+    FamilyGenerator("kube_pod_info", "Info.", "info", ALPHA, lambda obj: None),
+)
+IDENTITY = (("pod", lambda obj: obj["metadata"]["uid"]),)
+LARGE = Limits(10_000, 3 << 20)
+
+
+def failed(family: str, error: Exception) -> None:
+    """Raise errors of rendering."""
+    raise error
+
+
+def pod(name: str, value: int = 1) -> Object:
+    """Make an object."""
+    return {"metadata": {"uid": name, "resourceVersion": ""}, "value": value}
+
+
+class Agent:
+    """A store, and the composer of its pushes.
+
+    Attributes:
+        served: whether this agent may serve the store.
+    """
+
+    def __init__(self, arena: Arena) -> None:
+        self.served = True
+        self.store = MetricsStore("pods", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["pods"]), 0, 4)
+        origin = Origin(encode_resource({"service.name": "telegen"}), "telegen.kubestate", is_served=lambda: self.served)
+        self.composer = Composer([Source(ArenaReader(arena), origin)], lambda family: b"")
+        self.time = 0
+
+    def push(self) -> Push:
+        """Publish and compose."""
+        self.store.flush()
+        self.time += 1
+        return self.composer.compose(self.time)
+
+
+def sent(push: Push, limits: Limits = LARGE) -> dict[Series, float | None]:
+    """Return the value by series of all requests, None for the last point of a series."""
+    found: dict[Series, float | None] = {}
+    for request in requests(push, limits):
+        message = ExportMetricsServiceRequest.FromString(request.body)
+        points = list(points_of(message))
+        assert len(points) == request.points <= limits.points
+        metrics = [metric for scope in message.resource_metrics[0].scope_metrics for metric in scope.metrics]
+        assert all(metric.gauge.data_points or metric.sum.data_points for metric in metrics), "a metric without points"
+        for series, time, value in points:
+            assert time == push.time and series not in found
+            found[series] = value
+    return found
+
+
+def values(push: Push, family: str = "kube_pod_value") -> dict[str, float | None]:
+    """Return the value by pod of one family."""
+    return {dict(labels)["pod"]: value for (name, labels), value in sent(push).items() if name == family}
+
+
+@pytest.fixture
+def agent() -> Iterator[Agent]:
+    """An agent with ten pods."""
+    arena = Arena.create("watch-pods", 1 << 22)
+    agent = Agent(arena)
+    agent.store.replace([("ADDED", pod(f"p{number}", number)) for number in range(10)])
+    yield agent
+
+
+def test_push_has_every_sample(agent: Agent) -> None:
+    """Each sample of the page is one point; a family without samples is not sent."""
+    push = agent.push()
+    assert values(push) == {f"p{number}": float(number) for number in range(10)}
+    assert {name for name, _ in sent(push)} == {"kube_pod_value", "kube_pod_seen_total", "container_memory_failcnt"}
+
+
+def test_types_and_units(agent: Agent) -> None:
+    """A counter is a monotonic cumulative sum, one without _total a sum that no receiver renames, everything else a gauge."""
+    (request,) = requests(agent.push(), LARGE)
+    message = ExportMetricsServiceRequest.FromString(request.body)
+    scope = message.resource_metrics[0].scope_metrics[0]
+    assert (scope.scope.name, scope.scope.version) == ("telegen.kubestate", "")
+    found = {metric.name: metric for metric in scope.metrics}
+    total, failcnt = found["kube_pod_seen_total"].sum, found["container_memory_failcnt"].sum
+    assert (total.aggregation_temporality, total.is_monotonic) == (2, True)
+    assert (failcnt.aggregation_temporality, failcnt.is_monotonic) == (2, False)
+    assert found["kube_pod_value"].HasField("gauge") and found["kube_pod_value"].description == "Value."
+    assert {name: metric.metadata[0].value.string_value for name, metric in found.items()} == {
+        "kube_pod_value": "gauge",
+        "kube_pod_seen_total": "counter",
+        "container_memory_failcnt": "counter",
+    }
+
+
+def test_only_changed_cells_are_encoded(agent: Agent) -> None:
+    """Cells of blocks without a change are the same objects in the next push."""
+    before = agent.push().parts[0].metrics[0].cells
+    agent.store.upsert(pod("p9", 90))
+    after = agent.push().parts[0].metrics[0].cells
+    assert [one is other for one, other in zip(before, after)] == [True, True, False]
+    again = agent.push().parts[0].metrics[0].cells
+    assert all(one is other for one, other in zip(after, again))
+
+
+def test_vanished_series_end_once(agent: Agent) -> None:
+    """A pod that is deleted ends in the next push and is absent from the one after it."""
+    agent.push()
+    agent.store.delete(pod("p3"))
+    assert values(agent.push()) == {**{f"p{number}": float(number) for number in range(10)}, "p3": None}
+    assert "p3" not in values(agent.push())
+
+
+def test_relist_ends_only_what_is_gone(agent: Agent) -> None:
+    """A new state that puts every pod elsewhere ends the pods that it lacks, and no other."""
+    agent.push()
+    agent.store.replace([("ADDED", pod(f"p{number}", 5)) for number in reversed(range(4, 12))])
+    assert {name for name, value in values(agent.push()).items() if value is None} == {"p0", "p1", "p2", "p3"}
+
+
+def test_lost_shard_ends_nothing(agent: Agent) -> None:
+    """An agent that no longer serves a shard sends neither values nor ends; when it serves again, it sends what is there."""
+    agent.push()
+    agent.served = False
+    agent.store.delete(pod("p1"))
+    assert not sent(agent.push())
+    agent.served = True
+    assert values(agent.push()) == {f"p{number}": float(number) for number in range(10) if number != 1}
+
+
+def test_ends_of_a_dropped_push_follow(agent: Agent) -> None:
+    """A push that is dropped passes its ends to the next one, except those of series that are back."""
+    agent.push()
+    agent.store.delete(pod("p2"))
+    agent.store.delete(pod("p3"))
+    agent.composer.owe(agent.push())
+    agent.store.upsert(pod("p3", 33))
+    found = values(agent.push())
+    assert (found["p2"], found["p3"]) == (None, 33.0)
+    assert "p2" not in values(agent.push())
+
+
+def test_end_of_all_series(agent: Agent) -> None:
+    """At the end of the agent each series gets its last point; origins that others go on with get none."""
+    agent.push()
+    assert set(values(agent.composer.end(9, lambda origin: True)).values()) == {None}
+    assert not sent(agent.composer.end(9, lambda origin: False))
+
+
+@pytest.mark.parametrize("limits", [Limits(1, 3 << 20), Limits(3, 3 << 20), Limits(1000, 2000)])
+def test_limits_of_requests(agent: Agent, limits: Limits) -> None:
+    """However small the requests, together they carry the same points; each push makes the same bytes again."""
+    push = agent.push()
+    assert sent(push, limits) == sent(push)
+    assert len(list(requests(push, limits))) > 3
+    assert [one.body for one in requests(push, limits)] == [one.body for one in requests(push, limits)]
+    assert all(len(one.body) <= limits.size for one in requests(push, limits))
+
+
+def test_writer_that_reclaims_while_the_push_reads(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell that is reclaimed during the copy is read again from the next snapshot."""
+    agent.push()
+    agent.store.upsert(pod("p0", 100))
+    real, calls = ArenaReader.intact, iter([True, False])
+    monkeypatch.setattr(ArenaReader, "intact", lambda reader, sequence: next(calls, True) and real(reader, sequence))
+    assert values(agent.push())["p0"] == 100.0

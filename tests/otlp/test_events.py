@@ -1,0 +1,188 @@
+"""Kubernetes events as log records: recorded cases of the collector's receiver, the stream, the filters and the buffer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from telegen.config.model import LogsStreaming
+from telegen.otlp.event_buffer import Entry, EventBuffer, encode_logs
+from telegen.otlp.event_filter import RateLimit, event_filter
+from telegen.otlp.event_records import record_of, resource_of
+from telegen.otlp.event_stream import EventStream
+
+CASES = json.loads((Path(__file__).parent / "events.json").read_text())
+STEPS = [(case["case"], number, step) for case in CASES for number, step in enumerate(case["steps"])]
+SPECIFIC = {"series", "eventtime-and-last"}
+"""Cases in which the agent differs on purpose."""
+
+
+def texts(record: LogRecord) -> dict[str, Any]:
+    """Return the attributes of a record."""
+    return {item.key: item.value.string_value or item.value.int_value for item in record.attributes}
+
+
+def peer_attributes(attributes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return attributes of the collector's record, without the empty ones."""
+    found = {item["key"]: item["value"].get("stringValue") or int(item["value"].get("intValue") or 0) for item in attributes}
+    return {key: value for key, value in found.items() if value}
+
+
+def event(name: str = "a", version: int = 1, count: int = 0, **fields: Any) -> dict[str, Any]:
+    """Make an event."""
+    metadata = {"name": name, "uid": name, "namespace": "shop", "resourceVersion": str(version)}
+    regarding = {"kind": "Pod", "name": "web-1", "namespace": "shop", "uid": "u"}
+    base = {"metadata": metadata, "regarding": regarding, "reason": "BackOff", "type": "Warning", "deprecatedCount": count}
+    return {**base, "eventTime": "2026-11-28T10:06:32.400038Z", **fields}
+
+
+@pytest.mark.parametrize(("case", "number", "step"), STEPS, ids=[f"{case}-{number}" for case, number, _ in STEPS])
+def test_records_have_what_the_collector_sends(case: str, number: int, step: Mapping[str, Any]) -> None:
+    """Whatever the collector's receiver makes of an event is in our record too, but for the node of the reporter."""
+    source, peer = step["event"], step["peer"]
+    record = record_of(source, 5, {})
+    assert record.observed_time_unix_nano == 5 and record.time_unix_nano > 0
+    if peer is None:
+        return
+    theirs = peer["logRecord"]
+    assert record.body.string_value == theirs["body"].get("stringValue", "")
+    assert peer_attributes(theirs["attributes"]).items() <= texts(record).items()
+    resource = {key: value for key, value in peer_attributes(peer["resource"]["attributes"]).items() if key != "k8s.node.name"}
+    assert resource.items() <= resource_of(source).items()
+    if case not in SPECIFIC:
+        assert record.time_unix_nano == int(theirs["timeUnixNano"])
+        assert (record.severity_number, record.severity_text) == (theirs.get("severityNumber", 9), theirs.get("severityText", ""))
+
+
+def test_time_rule() -> None:
+    """The time is that of the last occurrence, then the kubelet's, then the creation's."""
+    times = {
+        "series": {"lastObservedTime": "2026-01-05T00:00:00.000001Z", "count": 7},
+        "deprecatedLastTimestamp": "2026-01-04T00:00:00Z",
+        "eventTime": "2026-01-03T00:00:00Z",
+        "deprecatedFirstTimestamp": "2026-01-02T00:00:00Z",
+    }
+    source = event(**times)
+    source["metadata"]["creationTimestamp"] = "2026-01-01T00:00:00Z"
+    found = []
+    for name in [*times, "nothing"]:
+        found.append(record_of(source, 1, {}).time_unix_nano)
+        source[name] = None
+    day = 86400 * 10**9
+    first = found[4]
+    assert found == [first + 4 * day + 1000, first + 3 * day, first + 2 * day, first + day, first]
+
+
+@pytest.mark.parametrize(("kind", "number"), [("Normal", 9), ("WARNING", 13), ("error", 17), ("Critical", 21), ("Odd", 9), (None, 9)])
+def test_severity(kind: str | None, number: int) -> None:
+    """The severity follows the type in any case; an unknown type keeps its text."""
+    record = record_of(event(type=kind), 1, {"telegen.signal.category": "Kubernetes Events"})
+    assert (record.severity_number, record.severity_text) == (number, kind or "")
+    assert texts(record)["telegen.signal.category"] == "Kubernetes Events"
+
+
+def test_malformed_events_become_records() -> None:
+    """Fields of other types than the API sends are left out."""
+    record = record_of({"metadata": {"resourceVersion": "1"}, "note": 5, "series": {"count": "x"}, "eventTime": 7}, 1, {})
+    assert (record.time_unix_nano, record.body.string_value, texts(record)) == (0, "", {})
+
+
+class Sent(list[tuple[str, int]]):
+    """Names and versions of the events that a stream has passed on."""
+
+    def __call__(self, source: dict[str, Any], version: int) -> None:
+        self.append((source["metadata"]["name"], version))
+
+
+def test_stream_begins_after_its_first_state() -> None:
+    """Without a position nothing of the first state is sent; then each new occurrence once, and no update of a label."""
+    sent = Sent()
+    stream = EventStream(0, sent)
+    stream.replace([("ADDED", event("a", 5, 1)), ("ADDED", event("b", 3, 1))])
+    stream.upsert(event("a", 6, 1))
+    stream.upsert(event("a", 7, 2))
+    stream.upsert(event("c", 8, 1))
+    stream.upsert(event("c", 9, 1))
+    stream.delete(event("c", 10, 1))
+    assert sent == [("a", 7), ("c", 8)]
+
+
+def test_stream_goes_on_from_a_position() -> None:
+    """At a restart, a hand-over or a new state after 410 what is newer than the position is sent, in the order of the versions."""
+    sent = Sent()
+    stream = EventStream(5, sent)
+    stream.replace([("ADDED", event("c", 9, 1)), ("ADDED", event("a", 5, 1)), ("ADDED", event("b", 7, 1)), ("DELETED", event("d", 8))])
+    assert sent == [("b", 7), ("c", 9)]
+    stream.upsert(event("e", 11))
+    stream.replace([("ADDED", event("e", 11)), ("ADDED", event("f", 14)), ("ADDED", event("c", 12, 2))])
+    assert sent[2:] == [("e", 11), ("c", 12), ("f", 14)]
+
+
+def test_stream_after_a_restored_backup() -> None:
+    """Versions that are lower than before stop nothing."""
+    sent = Sent()
+    stream = EventStream(1000, sent)
+    stream.replace([("ADDED", event("a", 5))])
+    stream.upsert(event("b", 6))
+    assert sent == [("b", 6)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        (LogsStreaming(), True),
+        (LogsStreaming(event_types=("Normal",)), False),
+        (LogsStreaming(event_types=()), True),
+        (LogsStreaming(minimum_severity="warning"), True),
+        (LogsStreaming(minimum_severity="error"), False),
+        (LogsStreaming(reasons=("BackOff",)), True),
+        (LogsStreaming(reasons=("Killing",)), False),
+        (LogsStreaming(kinds=("Node",)), False),
+        (LogsStreaming(namespaces=("shop",)), True),
+        (LogsStreaming(namespaces=("other",)), False),
+        (LogsStreaming(namespaces_exclude=("shop",)), False),
+    ],
+)
+def test_filters(settings: LogsStreaming, wanted: bool) -> None:
+    """Each filter by itself."""
+    assert event_filter(settings)(event()) is wanted
+
+
+def test_rate_limit_counts_what_it_holds_back() -> None:
+    """An object has so many events a minute; the next one that passes knows how many were held back."""
+    now = [0.0]
+    limit = RateLimit(2, lambda: now[0])
+    assert [limit.check(event()) for _ in range(5)] == [0, 0, None, None, None]
+    assert limit.check(event(regarding={"kind": "Pod", "name": "other"})) == 0
+    now[0] = 60.0
+    assert [limit.check(event()) for _ in range(3)] == [3, 0, None]
+
+
+def test_buffer_keeps_the_newest_and_batches_by_bytes() -> None:
+    """A full buffer drops the oldest; a batch ends before the limit of bytes, and one event larger than it goes alone."""
+    buffer = EventBuffer(4, 2000)
+    notes = ["x" * 100, "x" * 100, "y" * 5000, "z", "z"]
+    assert [buffer.put(Entry({}, record_of(event(note=note), 1, {}), number)) for number, note in enumerate(notes)] == [True] * 4 + [False]
+    assert [[entry.version for entry in buffer.take(0.0)] for _ in range(3)] == [[1], [2], [3, 4]]
+    assert not len(buffer)
+
+
+def test_requests_group_by_object() -> None:
+    """Events of one object share a resource, which has the agent's attributes as well."""
+    entries = [Entry({"k8s.pod.name": name}, record_of(event(), 1, {}), 1) for name in ("a", "b", "a")]
+    request = ExportLogsServiceRequest.FromString(encode_logs(entries, {"service.name": "telegen"}))
+    found = []
+    for logs in request.resource_logs:
+        (scope,) = logs.scope_logs
+        attributes = {item.key: item.value.string_value for item in logs.resource.attributes}
+        found.append((attributes, scope.scope.name, len(scope.log_records)))
+    assert found == [
+        ({"k8s.pod.name": "a", "service.name": "telegen"}, "telegen.events", 2),
+        ({"k8s.pod.name": "b", "service.name": "telegen"}, "telegen.events", 1),
+    ]

@@ -1,0 +1,163 @@
+"""The client of a receiver, against answers at the wire."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+
+from telegen.otlp.http import HttpClient, retry_after
+from telegen.otlp.outcome import Accepted, Outcome, Refused, Retry
+from telegen.otlp.settings import Receiver
+from tests.otlp.receiver import Answer, scripted
+
+STATUS = b"\x08\x03\x12\x0fbad wire format"
+"""google.rpc.Status: code 3, a message."""
+
+
+def partial(rejected: int = 0, message: str = "") -> bytes:
+    """Return an answer with a partial success."""
+    answer = ExportMetricsServiceResponse()
+    answer.partial_success.rejected_data_points = rejected
+    answer.partial_success.error_message = message
+    return answer.SerializeToString()
+
+
+def client(url: str, timeout: float = 5.0, **settings: object) -> HttpClient:
+    """Make a client."""
+    return HttpClient(Receiver(f"{url}/v1/metrics", timeout=timeout, **settings))  # type: ignore[arg-type]
+
+
+def send(answer: Answer, timeout: float = 5.0) -> Outcome:
+    """Send one request and return its outcome."""
+    with scripted() as receiver:
+        receiver.script = [answer]
+        one = client(receiver.url, timeout)
+        return one.send(one.pack(b"body"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (Answer(), Accepted()),
+        (Answer(body=b"\x0a\x00"), Accepted()),
+        (Answer(body=partial(3, "too old")), Accepted(3, "too old")),
+        (Answer(body=partial(0, "slow down")), Accepted(0, "slow down")),
+        (Answer(429, headers={"Retry-After": "7"}), Retry("429", "429 Too Many Requests", 7.0)),
+        (Answer(503), Retry("503", "503 Service Unavailable")),
+        (Answer(502, headers={"Retry-After": "soon"}), Retry("502", "502 Bad Gateway")),
+        (Answer(504), Retry("504", "504 Gateway Timeout")),
+        (Answer(400, STATUS), Refused("400", "400 Bad Request: bad wire format")),
+        (Answer(400, b"out of order\n sample"), Refused("400", "400 Bad Request: out of order sample")),
+        (Answer(401), Refused("401", "401 Unauthorized")),
+        (Answer(500), Refused("500", "500 Internal Server Error")),
+        (Answer(307, headers={"Location": "/elsewhere"}), Refused("307", "307 Temporary Redirect")),
+        (Answer(200, b"<html></html>"), Refused("answer", "200 with an answer that is not OTLP; is this the URL of an OTLP receiver?")),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_outcomes(answer: Answer, outcome: Outcome) -> None:
+    """Each answer is read as the specification of OTLP/HTTP says; an empty partial success is a success."""
+    assert send(answer) == outcome
+
+
+def test_broken_connections() -> None:
+    """A reset, no answer, no listener and an endless answer are retried, each with its reason."""
+    assert isinstance(found := send(Answer(reset=True)), Retry) and found.reason == "connection"
+    assert send(Answer(hang=3), 0.3) == Retry("timeout", "no answer within 0.3 s")
+    assert isinstance(found := send(Answer(200, bytes(5 << 20))), Retry) and "more than 4 MiB" in found.message
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    assert client(url).send(b"") == Retry("connection", "Connection refused")
+
+
+def test_answer_that_never_ends() -> None:
+    """A receiver that sends its answer byte by byte holds the client for the timeout only."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            try:
+                for _ in range(100):
+                    connection.sendall(b"\n")
+                    time.sleep(0.05)
+            except OSError:
+                connection.close()
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        one = client(f"http://127.0.0.1:{server.getsockname()[1]}", 0.5)
+        outcome = one.send(b"")
+        one.close()
+        thread.join()
+    assert isinstance(outcome, Retry) and outcome.message == "the answer does not end"
+
+
+def test_request_on_the_wire() -> None:
+    """Path, headers and body of a request, with gzip and without; each client keeps its connection."""
+    with scripted() as receiver:
+        for gzip in (True, False):
+            one = client(receiver.url, gzip=gzip, headers={"authorization": "Bearer x"})
+            for _ in range(2):
+                assert one.send(one.pack(b"body" * 100)) == Accepted()
+        assert {request.content for request in receiver.received} == {b"body" * 100}
+        assert receiver.connections == 2
+        packed, plain = receiver.received[0].headers, receiver.received[2].headers
+    assert receiver.received[0].path == "/v1/metrics"
+    assert (packed["content-type"], packed["content-encoding"], packed["authorization"]) == ("application/x-protobuf", "gzip", "Bearer x")
+    assert packed["user-agent"].startswith("telegen/") and "content-encoding" not in plain
+
+
+def test_retry_after_forms() -> None:
+    """Retry-After has seconds or an HTTP date; nonsense counts as absent, and no delay is longer than an hour."""
+    assert (retry_after("5"), retry_after(""), retry_after("-3"), retry_after("x")) == (5.0, None, None, None)
+    assert 8 < (retry_after(formatdate(time.time() + 10, usegmt=True)) or 0) <= 10
+    assert retry_after(formatdate(time.time() - 10, usegmt=True)) == 0.0
+    assert retry_after("999999999999") == 3600.0
+
+
+def make_certificates(folder: Path) -> None:
+    """Make a CA, and certificates of a server and of two clients."""
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    (folder / "extensions").write_text("subjectAltName=IP:127.0.0.1")
+    for name in ("server", "client", "renewed"):
+        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        sign = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "extensions")
+        openssl("x509", "-req", "-in", f"{name}.csr", *sign, "-out", f"{name}.pem")
+
+
+def test_mutual_tls_and_rotation(tmp_path: Path) -> None:
+    """Without a certificate and with a wrong CA nothing is sent; a certificate that is replaced is used for the next request."""
+    make_certificates(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "ca.pem"))
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    shown = {"ca": str(tmp_path / "ca.pem"), "certificate": str(tmp_path / "shown.pem"), "key": str(tmp_path / "shown.key")}
+    with scripted(context) as receiver:
+        for name in ("client", "renewed"):
+            for suffix in ("pem", "key"):
+                (tmp_path / f"shown.{suffix}").write_bytes((tmp_path / f"{name}.{suffix}").read_bytes())
+            one = one if name == "renewed" else client(receiver.url, **shown)  # noqa: F821
+            before = one._pool
+            assert one.send(one.pack(b"body")) == Accepted()
+            assert one._pool is not before
+        for settings in ({"ca": shown["ca"]}, {"certificate": shown["certificate"], "key": shown["key"]}):
+            outcome = client(receiver.url, **settings).send(b"")
+            assert isinstance(outcome, Retry) and outcome.reason in ("tls", "connection"), outcome
+        assert client(receiver.url, verify=False, certificate=shown["certificate"], key=shown["key"]).send(b"") == Accepted()
+        (tmp_path / "shown.key").unlink()
+        assert isinstance(one.send(b""), Retry)
+        assert len(receiver.received) == 3

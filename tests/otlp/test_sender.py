@@ -1,0 +1,182 @@
+"""Queue and sender: order, retries with the same bytes, and what is given up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from telegen.otlp import retries
+from telegen.otlp.columns import Cell
+from telegen.otlp.families import metric_head
+from telegen.otlp.http import HttpClient
+from telegen.otlp.outcome import Accepted, Outcome, Refused
+from telegen.otlp.points import PointEncoder
+from telegen.otlp.requests import Limits, Metric, Origin, Part, Push
+from telegen.otlp.resources import encode_resource
+from telegen.otlp.sender import PushQueue, Sender
+from telegen.otlp.settings import Receiver
+from telegen.shm.deflate import compress
+from tests.otlp.receiver import Answer, ScriptedReceiver, scripted
+from tests.process_tree import wait_for
+
+SECOND = 10**9
+
+
+class Events:
+    """Counts what the sender reports."""
+
+    def __init__(self) -> None:
+        self.tries: list[Outcome] = []
+        self.points: Counter[str] = Counter()
+        self.last = 0.0
+
+    def tried(self, outcome: Outcome, size: int) -> None:
+        """Keep the outcome of a try."""
+        self.tries.append(outcome)
+
+    def sent(self, points: int, outcome: Accepted | Refused) -> None:
+        """Count points that have an outcome."""
+        self.points["accepted" if isinstance(outcome, Accepted) else "refused"] += points
+
+    def given_up(self, points: int, reason: str) -> None:
+        """Count points that are given up."""
+        self.points[reason] += points
+
+    def queued(self, pushes: int, oldest: float) -> None:
+        """Ignore the size of the queue."""
+
+    def completed(self, time: float) -> None:
+        """Keep the time of the push."""
+        self.last = time
+
+
+class Running:
+    """A sender that runs, its queue and its receiver."""
+
+    def __init__(self, receiver: ScriptedReceiver, size: int, interval: float) -> None:
+        self.receiver, self.events, self.dropped = receiver, Events(), list[Push]()
+        self.served = True
+        self.queue = PushQueue(size, self.dropped.append)
+        client = HttpClient(Receiver(f"{receiver.url}/v1/metrics", timeout=0.5))
+        self.sender = Sender(self.queue, client, self.events, Limits(2, 1 << 20), interval)
+        self.thread = threading.Thread(target=self.sender.run, daemon=True)
+        self.thread.start()
+
+    def push(self, time: int, points: int = 4) -> Push:
+        """Put a push of some points into the queue."""
+        lines = b"".join(b'kube_x{n="%d"} %d\n' % (number, time) for number in range(points))
+        packed, _ = PointEncoder().encode(b"kube_x", lines, 0)
+        metric = Metric("kube_x", metric_head("kube_x", "", "", "gauge"), b"", [Cell(compress(packed), points, len(packed))])
+        origin = Origin(encode_resource({}), "s", is_served=lambda: self.served)
+        push = Push(time * SECOND, [Part(origin, [metric])])
+        self.queue.put(push)
+        return push
+
+    def wait_idle(self) -> None:
+        """Wait until the queue is empty."""
+        wait_for("an empty queue", lambda: len(self.queue) == 0, 10, 0.01)
+
+    def times(self) -> list[int]:
+        """Return the time of each accepted request."""
+        return [next(iter({at // SECOND for _, at, _ in _points(request)})) for request in self.receiver.received]
+
+
+def _points(request: object) -> Iterator[tuple[object, int, object]]:
+    from tests.otlp.receiver import points_of
+
+    yield from points_of(request.metrics)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """A sender with a queue of three pushes and short delays."""
+    monkeypatch.setattr(retries, "BACKOFF", (0.02, 0.05))
+    monkeypatch.setattr(retries, "LOOK", 0.02)
+    with scripted() as receiver:
+        one = Running(receiver, 3, 0.01)
+        yield one
+        one.sender.give_up()
+        one.thread.join(5)
+        assert not one.thread.is_alive()
+
+
+def test_pushes_arrive_in_order_and_whole(running: Running) -> None:
+    """Pushes are sent one after the other, each in as many requests as the limit asks for."""
+    for number in (1, 2, 3):
+        running.push(number)
+    running.wait_idle()
+    assert running.times() == [1, 1, 2, 2, 3, 3]
+    assert running.events.points == {"accepted": 12} and running.events.last == 3.0
+
+
+def test_retries_send_the_same_bytes(running: Running) -> None:
+    """After 503, a reset and silence the same bytes come again, and are accepted once."""
+    running.receiver.script = [Answer(503), Answer(reset=True), Answer(hang=0.8), Answer(429, headers={"Retry-After": "0"})]
+    running.push(1, 2)
+    running.wait_idle()
+    assert len(running.receiver.tried) == 5 and len({request.body for request in running.receiver.tried}) == 1
+    assert running.events.points == {"accepted": 2}
+
+
+def test_retry_after_is_kept(running: Running) -> None:
+    """A request waits as long as the receiver asks, and the next ones behind it."""
+    running.receiver.script = [Answer(429, headers={"Retry-After": "1"})]
+    running.push(1, 2)
+    running.push(2, 2)
+    running.wait_idle()
+    first, second, third = running.receiver.tried
+    assert second.at - first.at >= 1.0 and first.body == second.body != third.body
+
+
+def test_refused_requests_are_not_retried(running: Running) -> None:
+    """A 400 loses its own points only."""
+    running.receiver.script = [Answer(400, b"no")]
+    running.push(1)
+    running.wait_idle()
+    assert running.events.points == {"refused": 2, "accepted": 2} and len(running.receiver.tried) == 2
+
+
+def test_full_queue_drops_the_oldest_push_whole(running: Running) -> None:
+    """While the receiver is away the newest pushes stay; the ones before them are counted, and nothing comes twice."""
+    running.receiver.usual = Answer(503)
+    for number in range(1, 8):
+        running.push(number)
+        time.sleep(0.03)
+    assert [push.time // SECOND for push in running.dropped] == [1, 2, 3, 4]
+    running.receiver.usual = Answer()
+    running.wait_idle()
+    assert running.times() == [5, 5, 6, 6, 7, 7]
+    wait_for("all points", lambda: sum(running.events.points.values()) >= 3 * 4 + 4, 5, 0.01)
+    assert running.events.points["accepted"] == 12
+
+
+def test_lost_shard_is_not_sent(running: Running) -> None:
+    """A request that waits for its retry is given up when another agent serves its series."""
+    running.receiver.usual = Answer(503)
+    running.push(1, 2)
+    wait_for("a try", lambda: bool(running.receiver.tried), 5, 0.01)
+    running.served = False
+    running.receiver.usual = Answer()
+    running.wait_idle()
+    assert running.events.points == {"not_served": 2} and not running.receiver.received
+
+
+def test_requests_are_spread_over_the_interval() -> None:
+    """The requests of a push take most of the interval; a second push that waits ends the pauses."""
+    with scripted() as receiver:
+        one = Running(receiver, 3, 1.0)
+        one.push(1, 8)
+        one.wait_idle()
+        arrivals = [request.at for request in receiver.received]
+        assert 0.4 < arrivals[-1] - arrivals[0] < 5
+        one.push(2, 8)
+        one.push(3, 8)
+        started = time.monotonic()
+        wait_for("the second push", lambda: len(receiver.received) >= 8, 5, 0.005)
+        assert receiver.received[7].at - started < arrivals[-1] - arrivals[0]
+        one.sender.give_up()
+        one.thread.join(5)

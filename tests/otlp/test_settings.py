@@ -1,0 +1,88 @@
+"""Settings of the receiver: configuration, standard variables, defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from telegen.config import ConfigError, load
+from telegen.otlp.settings import GRPC, HTTP, interval, is_disabled, receiver
+
+PREFIX = "OTEL_EXPORTER_OTLP_"
+
+
+def config(folder: Path, otlp: str = "{}", streaming: str = "{}"):  # type: ignore[no-untyped-def]
+    """Load a configuration."""
+    path = folder / "config.yaml"
+    path.write_text(f"kube_metrics: {{otlp: {otlp}, streaming: {streaming}}}")
+    return load(str(path), {})
+
+
+@pytest.mark.parametrize(
+    ("otlp", "environ", "url"),
+    [
+        ("{}", {}, "http://localhost:4318/v1/metrics"),
+        ("{}", {"ENDPOINT": "https://c:1/base/"}, "https://c:1/base/v1/metrics"),
+        ("{}", {"ENDPOINT": " "}, "http://localhost:4318/v1/metrics"),
+        ("{}", {"METRICS_ENDPOINT": "http://c/own?x=1", "ENDPOINT": "http://other"}, "http://c/own?x=1"),
+        ("{}", {"METRICS_ENDPOINT": "http://c:4318"}, "http://c:4318/"),
+        ("{endpoint: 'http://file:1'}", {"METRICS_ENDPOINT": "http://c/own"}, "http://file:1/v1/metrics"),
+        ("{}", {"ENDPOINT": "http://[::1]:4318"}, "http://[::1]:4318/v1/metrics"),
+        ("{}", {"ENDPOINT": "collector:4318"}, "http://collector:4318/v1/metrics"),
+    ],
+)
+def test_urls(tmp_path: Path, otlp: str, environ: dict[str, str], url: str) -> None:
+    """A base URL gets the signal's path, the variable of a signal is used as it is, and the file wins."""
+    assert receiver(config(tmp_path, otlp), {PREFIX + key: value for key, value in environ.items()}, "metrics").url == url
+
+
+def test_variables_and_file(tmp_path: Path) -> None:
+    """Each variable sets its part, that of the signal before the general one; a setting of the file wins over both."""
+    environ = {
+        f"{PREFIX}HEADERS": "a=1,b=%20x%3Dy",
+        f"{PREFIX}COMPRESSION": "gzip",
+        f"{PREFIX}METRICS_COMPRESSION": "none",
+        f"{PREFIX}TIMEOUT": "2500",
+        f"{PREFIX}CERTIFICATE": __file__,
+        f"{PREFIX}CLIENT_CERTIFICATE": __file__,
+        f"{PREFIX}CLIENT_KEY": __file__,
+        f"{PREFIX}PROTOCOL": HTTP,
+    }
+    found = receiver(config(tmp_path), environ, "metrics")
+    assert (found.headers, found.gzip, found.timeout, found.protocol) == ({"a": "1", "b": " x=y"}, False, 2.5, HTTP)
+    assert (found.ca, found.certificate, found.key) == (__file__, __file__, __file__)
+    assert receiver(config(tmp_path), environ, "logs").gzip
+    found = receiver(config(tmp_path, "{headers: {c: '3'}, compression: gzip, timeout: 1s, protocol: http/protobuf}"), environ, "metrics")
+    assert (found.headers, found.gzip, found.timeout) == ({"c": "3"}, True, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        ("ENDPOINT", "ftp://x", "OTEL_EXPORTER_OTLP_ENDPOINT: expected a URL like"),
+        ("METRICS_ENDPOINT", "http://x:port", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: expected a URL like"),
+        ("PROTOCOL", "http/json", "OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf or grpc, got 'http/json'"),
+        ("COMPRESSION", "zstd", "OTEL_EXPORTER_OTLP_COMPRESSION: expected gzip or none"),
+        ("TIMEOUT", "10s", "OTEL_EXPORTER_OTLP_TIMEOUT: expected milliseconds"),
+        ("HEADERS", "secret", "OTEL_EXPORTER_OTLP_HEADERS: expected KEY=VALUE"),
+        ("HEADERS", "a=x%0Ay", "OTEL_EXPORTER_OTLP_HEADERS: expected KEY=VALUE"),
+        ("CERTIFICATE", "/nowhere/ca.pem", "kube_metrics.otlp: cannot read /nowhere/ca.pem"),
+    ],
+)
+def test_bad_variables(tmp_path: Path, variable: str, value: str, error: str) -> None:
+    """A bad variable is one line that names it; a header's value, which may be secret, is not repeated."""
+    with pytest.raises(ConfigError) as raised:
+        receiver(config(tmp_path), {PREFIX + variable: value}, "metrics")
+    assert str(raised.value).startswith(error) and "secret" not in str(raised.value)
+
+
+def test_interval_and_switch(tmp_path: Path) -> None:
+    """The interval of the file wins over the variable; OTEL_SDK_DISABLED turns everything off."""
+    variable = {"OTEL_METRIC_EXPORT_INTERVAL": "30000"}
+    assert interval(config(tmp_path), {}) == 15.0
+    assert interval(config(tmp_path), variable) == 30.0
+    assert interval(config(tmp_path), {"OTEL_METRIC_EXPORT_INTERVAL": "5"}) == 1.0
+    assert interval(config(tmp_path, streaming="{interval: 2s}"), variable) == 2.0
+    assert is_disabled({"OTEL_SDK_DISABLED": "TRUE"}) and not is_disabled({"OTEL_SDK_DISABLED": "0"})
+    assert GRPC == "grpc"

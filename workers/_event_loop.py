@@ -1,0 +1,157 @@
+"""The work of the events worker: one thread watches events, one sends them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from telegen.api.collection import Collection
+from telegen.api.reflector import Reflector
+from telegen.kubemetrics.event_telemetry import EventTelemetry
+from telegen.kubemetrics.signal_metadata import EVENT_SIGNAL, signal_attributes
+from telegen.otlp.event_buffer import Entry, EventBuffer, EventSender
+from telegen.otlp.event_filter import RateLimit, event_filter
+from telegen.otlp.event_records import record_of, resource_of
+from telegen.otlp.event_stream import EventStream
+from telegen.otlp.http import HttpClient
+from telegen.otlp.outcome import Accepted, Outcome, Refused
+from telegen.otlp.resources import resource_attributes
+from telegen.otlp.retries import Delivery
+from telegen.otlp.settings import receiver
+from workers._base import BEAT, Worker
+from workers._client_factory import make_client, reflector_settings
+from workers._push_events import FailureLog
+from workers._reflector_metrics import ReflectorMetrics
+from workers._threads import Threads
+
+STORE = "events"
+"""Value of the label `store` in the agent's own metrics."""
+COLLECTION = Collection("/apis/events.k8s.io/v1/events")
+LOOK = 0.1
+"""Seconds between two looks at the deadline of the shard."""
+
+
+class EventLoop:
+    """Stream, buffer and sender of one events worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker, self._shared = worker, worker.shared
+        kube = worker.config.kube_metrics
+        self._settings = kube.logs_streaming
+        self._telemetry = EventTelemetry(self._settings.series_limit)
+        self._is_chosen, self._limit = event_filter(self._settings), RateLimit(self._settings.object_rate)
+        self._metadata = signal_attributes(EVENT_SIGNAL, kube.signal_metadata)
+        self._buffer = EventBuffer(self._settings.buffer_size, kube.otlp.max_request_size)
+        self._failures = FailureLog(worker.log, "events")
+        self._given_up = threading.Event()
+
+    def run(self) -> None:
+        """Follow events whenever this agent serves the first shard."""
+        worker = self._worker
+        while not worker.stop.is_set():
+            if not self._is_served():
+                worker.beat()
+                worker.stop.wait(LOOK)
+                continue
+            self._follow()
+
+    def _follow(self) -> None:
+        """Watch and send until the shard is lost or the worker stops."""
+        worker, ended = self._worker, threading.Event()
+        sender = self._make_sender()
+        stream = EventStream(position_of(self._shared.events_position.read()), self._accept)
+        observer = ReflectorMetrics(worker.telemetry, worker.log, STORE)
+        reflector = Reflector(make_client(self._shared), COLLECTION, stream, observer, ended, reflector_settings(worker.config))
+        threads = Threads(worker)
+        threads.start("watch", reflector.run)
+        threads.start("send", lambda: sender.run(self._settings.flush_interval, ended, self._is_wanted))
+        due = 0.0
+        while self._is_served() and not worker.stop.wait(LOOK):
+            if time.monotonic() >= due:
+                due = time.monotonic() + BEAT
+                worker.beat()
+                threads.check()
+                self._telemetry.buffer.set(len(self._buffer))
+        ended.set()
+        self._finish(sender)
+
+    def _finish(self, sender: EventSender) -> None:
+        """Send what is left, if this agent may still do so."""
+        until = time.monotonic() + float(self._worker.config.kube_metrics.streaming.flush_timeout)
+
+        def is_wanted() -> bool:
+            return self._is_served() and time.monotonic() < until
+
+        while len(self._buffer) and is_wanted():
+            self._worker.beat()
+            sender.flush(0.0, is_wanted)
+        # The next holder sends what this one has not.
+        while self._buffer.take(0.0):
+            self._telemetry.handled.labels("not_served").inc()
+        self._given_up.set()
+
+    def _make_sender(self) -> EventSender:
+        config = self._worker.config
+        client = HttpClient(receiver(config, self._shared.environ, "logs"))
+        self._given_up = threading.Event()
+        instance = f"{config.kube_metrics.election.name}-shard-0"
+        extra = {"k8s.cluster.name": config.kubernetes.cluster_name}
+        shared = resource_attributes(instance, extra, config.kube_metrics.otlp.service_version)
+        return EventSender(self._buffer, Delivery(client, self._given_up, self._tried), shared, self._sending, self._done)
+
+    def _accept(self, event: dict[str, Any], version: int) -> None:
+        """Put an event into the buffer if it is wanted."""
+        regarding = event.get("regarding") or {}
+        labels = (event["metadata"].get("namespace"), event.get("type"), event.get("reason"), regarding.get("kind"))
+        self._telemetry.count(*(str(value or "") for value in labels))
+        self._telemetry.handled.labels("seen").inc()
+        if not self._is_chosen(event):
+            self._telemetry.handled.labels("filtered").inc()
+            return
+        held_back = self._limit.check(event)
+        if held_back is None:
+            self._telemetry.handled.labels("held_back").inc()
+            return
+        entry = Entry(resource_of(event), record_of(event, time.time_ns(), self._metadata, held_back), version)
+        if not self._buffer.put(entry):
+            self._telemetry.handled.labels("dropped").inc()
+
+    def _tried(self, outcome: Outcome, size: int) -> None:
+        self._telemetry.requests.labels("accepted" if isinstance(outcome, Accepted) else outcome.reason).inc()
+        self._failures.note(outcome)
+
+    def _sending(self, batch: list[Entry]) -> None:
+        """Note the position before a batch is sent, if a repetition is worse than a loss."""
+        if self._settings.delivery == "at_most_once":
+            self._note_position(batch)
+
+    def _done(self, batch: list[Entry], outcome: Accepted | Refused) -> None:
+        """Count a batch, and note the position."""
+        rejected = min(len(batch), outcome.rejected) if isinstance(outcome, Accepted) else len(batch)
+        self._telemetry.handled.labels("sent").inc(len(batch) - rejected)
+        self._telemetry.handled.labels("refused").inc(rejected)
+        self._note_position(batch)
+
+    def _note_position(self, batch: list[Entry]) -> None:
+        last = max(batch, key=lambda entry: entry.version)
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last.record.time_unix_nano / 1e9))
+        if last.version > position_of(self._shared.events_position.read()):
+            self._shared.events_position.write(f"{last.version} {moment}")
+
+    def _is_served(self) -> bool:
+        """Return True if this agent is the one that sends: the holder of the first shard, or the agent whose share it is."""
+        if self._shared.group is not None:
+            return self._shared.deadlines.is_served(0)
+        state = self._worker.config.kube_metrics.kube_state
+        shard = self._shared.shard.read() if state.pod else (state.shard, state.total_shards)
+        return shard is not None and shard[0] == 0
+
+    def _is_wanted(self) -> bool:
+        return self._is_served() and not self._worker.stop.is_set()
+
+
+def position_of(text: str) -> int:
+    """Return the resourceVersion of a position, `VERSION TIME`; 0 if there is none."""
+    version = text.partition(" ")[0]
+    return int(version) if version.isdecimal() else 0
