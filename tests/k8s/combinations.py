@@ -12,10 +12,10 @@ FOLDERS = (*((mode,) for mode in MODES), NODE_AND_CLUSTER)
 """Folders that users apply together."""
 V1, V1BETA2 = "flow-control", "flow-control-v1beta2"
 """Of these two components users take the one that fits their version of Kubernetes."""
-ANYWHERE = ("auth", "kube-prometheus", "network-policy", "prometheus", "prometheus-operator")
+ANYWHERE = ("auth", "kube-prometheus", "network-policy", "otlp", "prometheus", "prometheus-operator")
 DAEMONSETS = {"base", "overlays/node"}
-PACKS = ("pack-openshift", "pack-vpa")
-"""They bind the only account of a kustomization, and the part of the agent that serves kube_* needs them."""
+OF_CLUSTER = ("events", "pack-openshift", "pack-vpa")
+"""They bind the only account of a kustomization, and the part of the agent that watches the cluster needs them."""
 NEEDS = {"kube-prometheus-stack-drops": "prometheus-operator"}
 """A component, and the one that it changes."""
 
@@ -28,8 +28,8 @@ def namespace(folders: tuple[str, ...]) -> str:
 def components(folders: tuple[str, ...], flow_control: str = V1) -> tuple[str, ...]:
     """Return the components that fit, in an order in which all can be combined."""
     of_nodes = ("hardened", "openshift") if DAEMONSETS.intersection(folders) else ()
-    packs = () if "overlays/node" in folders else PACKS
-    return (namespace(folders), *of_nodes, *packs, *ANYWHERE, *NEEDS, flow_control)
+    of_cluster = () if "overlays/node" in folders else OF_CLUSTER
+    return (namespace(folders), *of_nodes, *of_cluster, *ANYWHERE, *NEEDS, flow_control)
 
 
 def combinations(folders: tuple[str, ...], flow_control: str = V1, most: int = 2) -> Iterator[Variant]:
