@@ -18,6 +18,8 @@ def confine_arbiter(shared: Shared, parent: int, death_signal: signal.Signals) -
         parent: pid of the supervisor.
     """
     protect_memory(shared)
+    # The folder of the supervisor may be closed to the user of web processes.
+    os.chdir("/")
     folder = use_web_folder()
     if os.geteuid() == 0 and give_to_web_user(folder):
         become_web_user()

@@ -17,6 +17,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.config import Chdir
 from gunicorn.glogging import Logger
 
 from telegen.config import Config
@@ -124,6 +125,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
     """Gunicorn's settings and our ASGI application."""
 
     def __init__(self, shared: Shared) -> None:
+        # Gunicorn checks the folder in which it was imported, that of the supervisor: a web process may not be able to enter it.
+        Chdir.default = "/"
         self._shared = shared
         self._process = "web"
         second = shared.listeners["telemetry_address"]

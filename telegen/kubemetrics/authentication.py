@@ -93,7 +93,7 @@ class Tokens:
         scheme, _, token = header.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
-            return Review(401, "needs a bearer token")
+            return Review(401, "needs a token in the header Authorization")
         key = self._digest(token, path, verb)
         return self._checks.known(key) or self._checks.start(key, client, lambda: self._review(Question(token, path, verb)))
 

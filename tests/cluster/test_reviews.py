@@ -14,6 +14,7 @@ from tests.harness import Agent, free_port, is_ready, start_agent
 from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+RBAC = "rbac.authorization.k8s.io"
 COMPONENT = Path(__file__).parents[2] / "k8s" / "components" / "auth"
 CONFIG = """
 kube_metrics:
@@ -31,18 +32,25 @@ def account(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "telegen"}}
 
 
+def binding(role: str, account: str) -> Object:
+    """The binding of a role to an account."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"{role}-{account}"},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": "telegen"}],
+    }
+
+
 @pytest.fixture
 def tokens(control_plane: ControlPlane, agent_token: str) -> Iterator[dict[str, str]]:
     """Tokens of a scraper with the role of the component, and of an account without it."""
-    objects = [obj for name in ("reviews", "reader") for obj in yaml.safe_load_all((COMPONENT / f"{name}.yaml").read_text())]
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": "telegen-scraper"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "telegen-reader"},
-        "subjects": [{"kind": "ServiceAccount", "name": "scraper", "namespace": "telegen"}],
-    }
-    made = control_plane.apply([account("scraper"), account("stranger"), *objects, binding])
+    added = yaml.safe_load((COMPONENT / "reviews.yaml").read_text())
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": "reviews"}, "rules": [one["value"] for one in added]}
+    reader = yaml.safe_load((COMPONENT / "reader.yaml").read_text())
+    bindings = [binding("reviews", "telegen"), binding("telegen-reader", "scraper")]
+    made = control_plane.apply([account("scraper"), account("stranger"), role, reader, *bindings])
     yield {name: control_plane.token("telegen", name) for name in ("scraper", "stranger")}
     for obj in made:
         control_plane.delete(obj)

@@ -247,3 +247,18 @@ def test_children_are_killed_first_when_memory_runs_out(agent: Agent) -> None:
     assert own == score(os.getpid())
     children = psutil.Process(agent.process.pid).children(recursive=True)
     assert len(children) > 2 and {score(child.pid) for child in children} == {min(1000, own + 300)}
+
+
+def test_start_from_a_folder_that_others_cannot_enter(tmp_path: Path) -> None:
+    """An agent that root starts in a folder of mode 0700 serves, though its web processes run as another user."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o700)
+    port, log = free_port(), tmp_path / "log"
+    command = [sys.executable, "-m", "telegen.supervisor", "--demo", "--demo-pods", "5", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, stderr=output)
+    try:
+        Agent(process, port, Path(), log).wait_ready()
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
