@@ -48,7 +48,12 @@ def test_push_equals_scrape_and_ends_deleted_pods(server: SimulatedServer) -> No
         wait_for("a push", lambda: pushed(receiver) == scraped(agent), 20)
         namespace, gone = next(iter(server.state.collections["pods"].objects))
         server.state.delete("pods", namespace, gone)
-        wait_for("the end of the pod", lambda: any(v is None and ("pod", gone) in s[1] for s, v in pushed(receiver).items()), 10)
+        of_pod = {series for series in pushed(receiver) if ("pod", gone) in series[1]}
+
+        def ended_now() -> set[Series]:
+            return {series for series, value in pushed(receiver).items() if value is None}
+
+        wait_for("the end of the pod", lambda: ended_now() == of_pod, 10)
         times = {point[1] for request in receiver.received for point in points_of(request.metrics)}
         assert all(0 <= time.time_ns() - at < 120e9 for at in times) and len(times) < len(receiver.received)
         assert own(agent, r'points_total{outcome="accepted"}') > 0
