@@ -37,9 +37,10 @@ def test_combinations_lose_nothing(folders: tuple[str, ...], kubectl: Kubectl) -
 
 @pytest.mark.parametrize("folders", FOLDERS, ids=names)
 def test_bindings_are_for_accounts_that_exist(folders: tuple[str, ...], kubectl: Kubectl) -> None:
-    """With all components each binding names a role and an account of the manifests, or the account of Prometheus."""
+    """With all components each binding names a role and an account of the manifests, the account of Prometheus or the role `view`."""
     objs = kubectl.build(Variant(folders, components(folders)[1:]), namespace="theirs")
-    known = {identity(obj) for obj in objs} | {("ServiceAccount", "monitoring", "prometheus-k8s")}
+    others = {("ServiceAccount", "monitoring", "prometheus-k8s"), ("ClusterRole", "", "view")}
+    known = {identity(obj) for obj in objs} | others
     for binding in [obj for obj in objs if obj["kind"].endswith("RoleBinding")]:
         subjects = {(subject["kind"], subject["namespace"], subject["name"]) for subject in binding["subjects"]}
         role = (binding["roleRef"]["kind"], "", binding["roleRef"]["name"])
