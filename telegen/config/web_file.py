@@ -57,6 +57,7 @@ class WebFile(msgspec.Struct, frozen=True):
         ciphers: OpenSSL's names of the cipher suites up to TLS 1.2; empty for OpenSSL's own choice.
         users: bcrypt hash by user name; empty without passwords.
         headers: added to every response.
+        tokens: the API server reviews bearer tokens; set by `web.auth`, not by the file.
     """
 
     certificate: str = ""
@@ -69,6 +70,7 @@ class WebFile(msgspec.Struct, frozen=True):
     ciphers: tuple[str, ...] = ()
     users: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
+    tokens: bool = False
 
 
 def read_web_file(path: str) -> tuple[WebFile, tuple[str, ...]]:
