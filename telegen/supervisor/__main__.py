@@ -63,7 +63,7 @@ def _run(options: RunOptions) -> int:
         return Exit.OK
     with _simulated_cluster(options, config) as url:
         plan = make_plan(config, options.source.environ, url)
-        check_limits(plan, config.kube_metrics.kube_state.arena_limit)
+        check_limits(plan, config)
         for line in [*ignored_flags(options.source.flags), *notes(config)]:
             log.info(line)
         for line in [*flag_warnings(options.source.flags), *custom_warnings(config)]:

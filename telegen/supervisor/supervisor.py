@@ -198,7 +198,7 @@ class Supervisor:
         custom = load_custom(config).encode()
         forget_text()
         plan = make_plan(config, self._source.environ, self._demo)
-        check_limits(plan, config.kube_metrics.kube_state.arena_limit)
+        check_limits(plan, config)
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
