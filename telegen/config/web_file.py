@@ -11,7 +11,7 @@ import msgspec
 
 from telegen.config.document import read_document, read_regular
 from telegen.config.errors import ConfigError
-from telegen.config.messages import suggest
+from telegen.config.messages import printable, suggest
 from telegen.config.tls_names import CIPHERS, CLIENT_AUTH, CURVES, ORDER, TLS13_CIPHERS, UNVERIFIED, VERSIONS
 
 MAX_PEM = 256 << 10
@@ -86,8 +86,8 @@ def read_web_file(path: str) -> tuple[WebFile, tuple[str, ...]]:
     reader = _Reader(os.path.dirname(path))
     content = reader.read(document.data)
     if reader.problems:
-        lines = [f"{document.place(where) or path}: {where}: {problem}" for where, problem in dict.fromkeys(reader.problems)]
-        raise ConfigError("\n".join(lines))
+        problems = {f"{document.place(where) or path}: " + printable(f"{where}: {problem}"): None for where, problem in reader.problems}
+        raise ConfigError("\n".join(problems))
     return content, (path, *reader.files)
 
 
