@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -310,3 +311,18 @@ def test_queue_over_fork(queue: ReviewQueue) -> None:
         os._exit(0)
     assert queue.ask(Question("abc", "/", "get"), 10) == Review(403, "abc")
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_what_is_no_question(queue: ReviewQueue) -> None:
+    """A datagram without a socket, without a question or with another file is dropped, and the next question is answered."""
+    question = msgspec.msgpack.encode(Question("abc", "/", "get"))
+    here, there = socket.socketpair()
+    with here, there, open(os.devnull) as null:
+        queue._asking.send(question)
+        socket.send_fds(queue._asking, [b"\xc1"], [there.fileno()])
+        socket.send_fds(queue._asking, [question], [null.fileno()])
+        socket.send_fds(queue._asking, [question], [there.fileno()])
+        assert [queue.take(1) for _ in range(3)] == [None] * 3
+        taken = queue.take(1)
+        assert taken and taken[0].token == "abc"
+        taken[1].close()
