@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from telegen.metrics.created import with_created
 from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
@@ -111,6 +112,21 @@ def test_types_and_units(agent: Agent) -> None:
         "kube_pod_seen_total": "counter",
         "container_memory_failcnt": "counter",
     }
+
+
+def test_creation_times_of_openmetrics_change_nothing() -> None:
+    """With openmetrics_created a counter is pushed as without: once, as a monotonic sum, and without the samples of its time."""
+    found = {}
+    for creates in (False, True):
+        families, render = list(FAMILIES), renderer(IDENTITY, FAMILIES, failed)
+        if creates:
+            families, render = with_created(FAMILIES, render, lambda obj: 1.0)
+        arena = Arena.create("pods", 1 << 20)
+        store = MetricsStore("pods", families, render, ArenaWriter(arena, ["pods"]))
+        store.replace([("ADDED", pod("p1"))])
+        composer = Composer([Source(ArenaReader(arena), Origin(b"", "s"))], lambda family: b"")
+        found[creates] = [request.body for request in requests(composer.compose(1), LARGE)]
+    assert found[True] == found[False]
 
 
 def test_only_changed_cells_are_encoded(agent: Agent) -> None:
