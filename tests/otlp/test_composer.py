@@ -44,13 +44,15 @@ class Agent:
 
     Attributes:
         served: whether this agent may serve the store.
+        shown: whether max_staleness leaves it on the page.
     """
 
     def __init__(self, arena: Arena) -> None:
-        self.served = True
+        self.served = self.shown = True
         self.store = MetricsStore("pods", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["pods"]), 0, 4)
         origin = Origin(encode_resource({"service.name": "telegen"}), "telegen.kubestate", is_served=lambda: self.served)
-        self.composer = Composer([Source(ArenaReader(arena), origin)], lambda family: b"")
+        source = Source(ArenaReader(arena), origin)
+        self.composer = Composer([source], lambda family: b"", stores=lambda: lambda arena, store: self.shown)
         self.time = 0
 
     def push(self) -> Push:
@@ -145,6 +147,16 @@ def test_vanished_series_end_once(agent: Agent) -> None:
     agent.store.delete(pod("p3"))
     assert values(agent.push()) == {**{f"p{number}": float(number) for number in range(10)}, "p3": None}
     assert "p3" not in values(agent.push())
+
+
+def test_withheld_store_ends_and_returns(agent: Agent) -> None:
+    """The series of a store that max_staleness withholds end with the next push, as on the page, and begin again when it is shown."""
+    agent.push()
+    agent.shown = False
+    assert set(values(agent.push()).values()) == {None}
+    assert len(agent.push()) == 0
+    agent.shown = True
+    assert values(agent.push()) == {f"p{number}": float(number) for number in range(10)}
 
 
 def test_relist_ends_only_what_is_gone(agent: Agent) -> None:
