@@ -60,7 +60,7 @@ class EventLoop:
         """Watch and send until the shard is lost or the worker stops."""
         worker, ended, sender_ended = self._worker, threading.Event(), threading.Event()
         sender = self._make_sender()
-        stream = EventStream(position_of(self._shared.events_position.read()), self._accept)
+        stream = EventStream(position_of(self._shared.events_position.read()), self._accept, self._begin)
         observer = ReflectorMetrics(worker.telemetry, worker.log, STORE)
         reflector = Reflector(make_client(self._shared), COLLECTION, stream, observer, ended, reflector_settings(worker.config))
 
@@ -144,9 +144,15 @@ class EventLoop:
 
     def _note_position(self, batch: list[Entry]) -> None:
         last = max(batch, key=lambda entry: entry.version)
-        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last.record.time_unix_nano / 1e9))
-        if last.version > position_of(self._shared.events_position.read()):
-            self._shared.events_position.write(f"{last.version} {moment}")
+        self._write_position(last.version, last.record.time_unix_nano / 1e9)
+
+    def _begin(self, version: int) -> None:
+        """Note the position before the first event: a successor sends what comes after it, if this agent ends before it can."""
+        self._write_position(version, time.time())
+
+    def _write_position(self, version: int, seconds: float) -> None:
+        if version > position_of(self._shared.events_position.read()):
+            self._shared.events_position.write(f"{version} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(seconds))}")
 
     def _is_served(self) -> bool:
         """Return True if this agent is the one that sends: the holder of the first shard, or the agent whose share it is."""

@@ -133,6 +133,22 @@ def test_stream_begins_after_its_first_state() -> None:
     assert sent == [("a", 7), ("c", 8)]
 
 
+@pytest.mark.parametrize(("names", "position"), [(("a", "b"), 6), ((), 9)])
+def test_position_before_the_first_event(names: tuple[str, ...], position: int) -> None:
+    """The position is known before anything is sent, so that a successor sends what this process could not; only once."""
+    begun: list[int] = []
+    stream = EventStream(0, Sent(), begun.append)
+    stream.replace([("ADDED", event(name, 5 + place)) for place, name in enumerate(names)])
+    stream.bookmark("9")
+    stream.upsert(event("c", 10))
+    stream.bookmark("12")
+    assert begun == [position]
+    sent = Sent()
+    successor = EventStream(position, sent, begun.append)
+    successor.replace([("ADDED", event("c", 10))])
+    assert sent == [("c", 10)] and begun == [position]
+
+
 def test_stream_goes_on_from_a_position() -> None:
     """At a restart, a hand-over or a new state after 410 what is newer than the position is sent, in the order of the versions."""
     sent = Sent()
