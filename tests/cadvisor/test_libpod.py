@@ -102,6 +102,49 @@ def test_view_in_place_of_a_table(tmp_path: Path) -> None:
     assert found and found.name == ID and set(bundles.errors) <= {"malformed"}
 
 
+HOME = "home/ann/.local/share/containers/storage"
+
+
+def rootless(root: Path) -> Bundles:
+    """Bundles of a host with one container of a user's podman."""
+    put(root, "etc/passwd", "ann:x:1000:1000::/home/ann:/bin/bash\n")
+    put(root, f"{HOME}/overlay-containers/{ID}/userdata/config.json", LIBPOD)
+    return Bundles(str(root), labels=lambda key: True)
+
+
+def test_database_of_a_user(tmp_path: Path) -> None:
+    """A user's own database is read, and again when it changes."""
+    bundles = rootless(tmp_path)
+    for restarts in (1, 22):
+        sqlite(tmp_path, {ID: ({"name": "web", "labels": {"team": "red"}}, {"restartCount": restarts})})
+        (tmp_path / GRAPH / "db.sql").replace(tmp_path / HOME / "db.sql")
+        found = bundles.refreshed(ID) or bundles.find(ID)
+        assert found and (found.name, found.labels["team"], found.restarts) == ("web", "red", restarts)
+    assert not bundles.errors
+
+
+@pytest.mark.parametrize("kind", ["libpod/bolt_state.db", "db.sql"])
+def test_database_of_a_user_that_is_a_link(tmp_path: Path, kind: str) -> None:
+    """A user's link to the database of another user is not followed."""
+    writer = sqlite if kind == "db.sql" else bolt
+    writer(tmp_path, {ID: ({"name": "theirs", "labels": {"secret": "x"}}, {})})
+    bundles = rootless(tmp_path)
+    (tmp_path / HOME / kind).parent.mkdir(exist_ok=True)
+    (tmp_path / HOME / kind).symlink_to(f"/{GRAPH}/{kind}")
+    assert bundles.find(ID) == Bundle("podman", ID)
+    assert bundles.errors == {"foreign": 1}
+
+
+@pytest.mark.parametrize("kind", ["libpod/bolt_state.db", "db.sql"])
+def test_database_of_a_user_that_is_a_pipe(tmp_path: Path, kind: str) -> None:
+    """A pipe in place of a user's database does not block the sampler."""
+    bundles = rootless(tmp_path)
+    (tmp_path / HOME / kind).parent.mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / HOME / kind)
+    assert bundles.find(ID) == Bundle("podman", ID)
+    assert bundles.errors == {"EISDIR": 1}
+
+
 def test_page_that_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction during the read makes the value be read again from the new state."""
     path = tmp_path / "bolt.db"

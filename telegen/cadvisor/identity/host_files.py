@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections import Counter
 from typing import NamedTuple, Optional
 
@@ -47,16 +46,11 @@ class HostFiles:
         Args:
             user: the file must be in this folder or belong to the user, wherever links lead.
         """
+        file = self.open_file(path, user)
+        if file is None:
+            return None
         try:
-            # Not blocking: the file may be a pipe.
-            file, real = open_below(self.root, path, os.O_RDONLY | os.O_NONBLOCK)
             with open(file, "rb") as opened:
-                status = os.fstat(file)
-                if user and status.st_uid != user.uid and not self._is_inside(real, user.path):
-                    self.errors["foreign"] += 1
-                    return None
-                if not stat.S_ISREG(status.st_mode):
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
                 content = opened.read(MAX_BYTES + 1)
         except OSError as error:
             self.count(error)
@@ -65,6 +59,23 @@ class HostFiles:
             self.errors["too_large"] += 1
             return None
         return content
+
+    def open_file(self, path: str, user: Optional[UserFolder] = None) -> Optional[int]:
+        """Return a descriptor of a regular file; None if it is absent, unreadable or foreign. The latter two are counted.
+
+        Args:
+            user: as for `read`.
+        """
+        try:
+            file, real = open_below(self.root, path)
+        except OSError as error:
+            self.count(error)
+            return None
+        if user and os.fstat(file).st_uid != user.uid and not self._is_inside(real, user.path):
+            os.close(file)
+            self.errors["foreign"] += 1
+            return None
+        return file
 
     def names(self, path: str) -> list[str]:
         """Return the names in a folder, sorted; none if it is absent or unreadable."""
