@@ -12,6 +12,9 @@ from telegen.cadvisor.rooted import open_below, resolve_below
 MAX_BYTES = 4 << 20
 """Maximum size of a file in bytes. A config.json has about 10,000, the list of a containers/storage about 100,000."""
 
+USER_BYTES = 1 << 20
+"""Maximum size of JSON that a user wrote, in bytes: parsed, it can take 30 times as much memory."""
+
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -40,22 +43,24 @@ class HostFiles:
         self.root = root
         self.errors: Counter[str] = Counter()
 
-    def read(self, path: str, user: Optional[UserFolder] = None) -> Optional[bytes]:
+    def read(self, path: str, user: Optional[UserFolder] = None, limit: Optional[int] = None) -> Optional[bytes]:
         """Read a whole file; None if it is absent, too large or unreadable. The latter two are counted.
 
         Args:
             user: the file must be in this folder or belong to the user, wherever links lead.
+            limit: maximum size in bytes; by default USER_BYTES for a user, else MAX_BYTES.
         """
+        limit = limit or (USER_BYTES if user else MAX_BYTES)
         file = self.open_file(path, user)
         if file is None:
             return None
         try:
             with open(file, "rb") as opened:
-                content = opened.read(MAX_BYTES + 1)
+                content = opened.read(limit + 1)
         except OSError as error:
             self.count(error)
             return None
-        if len(content) > MAX_BYTES:
+        if len(content) > limit:
             self.errors["too_large"] += 1
             return None
         return content

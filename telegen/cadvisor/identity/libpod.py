@@ -11,7 +11,7 @@ from urllib.parse import quote
 import orjson
 
 from telegen.cadvisor.identity import boltdb
-from telegen.cadvisor.identity.host_files import MAX_BYTES, HostFiles, UserFolder
+from telegen.cadvisor.identity.host_files import MAX_BYTES, USER_BYTES, HostFiles, UserFolder
 from telegen.cadvisor.identity.json_access import Values
 
 SQLITE, BOLT = ("db.sql", "libpod/db.sql"), ("libpod/bolt_state.db",)
@@ -82,7 +82,7 @@ def _bolt(files: HostFiles, path: str, user: Optional[UserFolder], id: str) -> O
 def _sqlite(files: HostFiles, path: str, user: Optional[UserFolder], id: str) -> Optional[tuple[str, str]]:
     # SQLite opens a path without any check: a user could put a pipe or a link there at the last moment. Their database is read
     # as a file; one that is written meanwhile has changed, and is read again in the next pass.
-    content = files.read(path, user) if user else None
+    content = files.read(path, user, MAX_BYTES) if user else None
     real = files.real_path(path)
     if real is None or (user and content is None):
         return None
@@ -93,7 +93,7 @@ def _sqlite(files: HostFiles, path: str, user: Optional[UserFolder], id: str) ->
         with closing(sqlite3.connect(":memory:" if user else f"file:{quote(real)}?mode=ro", uri=True, timeout=TIMEOUT)) as connection:
             if content:
                 connection.deserialize(content)
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, USER_BYTES)
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.set_progress_handler(lambda: 1, STEPS)
             row = connection.execute(_QUERY, (id,)).fetchone()
