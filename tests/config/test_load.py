@@ -27,8 +27,6 @@ LATER = {
     "kubernetes.informers_resync_period",
     "kubernetes.informers_sync_timeout",
     "kubernetes.resource_labels",
-    "kube_metrics.cadvisor.housekeeping_interval",
-    "kube_metrics.cadvisor.network_enabled",
     "kube_metrics.signal_metadata.fields.enable_bpf_component",
 }
 """Settings without effect. Do not add any: a new setting must have an effect."""
@@ -44,7 +42,8 @@ BAD = [
     ("kube_metrics: {listen_address: ':70000'}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: '::1:80'}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {otlp: {endpoint: 'collector:4318'}}", "kube_metrics.otlp.endpoint: expected a URL"),
-    ("kube_metrics: {otlp: {protocol: thrift}}", "kube_metrics.otlp.protocol: "),
+    ("kube_metrics: {otlp: {protocol: grpc}}", "kube_metrics.otlp.protocol: expected http/protobuf or null, got 'grpc'"),
+    ("kube_metrics: {otlp: {compression: br}}", "kube_metrics.otlp.compression: expected gzip, none or null, got 'br'"),
     ("kube_metrics: {otlp: {headers: 'authorization=secret'}}", "kube_metrics.otlp.headers: expected a block, as {authorization"),
     ("kube_metrics: {otlp: {headers: {'a b': x}}}", "kube_metrics.otlp.headers: 'a b' is not a valid name of a header"),
     ('kube_metrics: {otlp: {headers: {a: "x\\ny"}}}', "kube_metrics.otlp.headers.a: expected printable ASCII characters on one line"),
@@ -76,6 +75,7 @@ BAD = [
     ("api: {watch_timeout_min: 1h}", "api.watch_timeout_min: must not exceed"),
     ("log: {level: loud}", "log.level: "),
     ("web: {workers: 0}", "web.workers: "),
+    ("web: {workers: many}", "web.workers: expected a number or auto, got 'many'"),
     ("log: {level: info, level: debug}", "level: the key appears 2 times"),
     ("log: ${NOT_SET}", "log: the variable NOT_SET is not set; set it, or write ${NOT_SET:-default}, or ${NOT_SET:-} for an empty value"),
     ("- a list", "expected a mapping of settings, got list"),
