@@ -22,7 +22,7 @@ A file has at most 1 MiB, 20,000 values and 32 levels of nesting.
 Durations are written `10s`, `1m30s` or `100ms`, up to `576h`; sizes `512MiB`, up to `1TiB`.
 `${NAME}` in a string is the value of an environment variable, which must be set and not empty. `${NAME:-default}` has a default for
 both cases, which may be empty: `${NAME:-}`. `$$` is a dollar sign.
-Settings marked *later* are accepted and checked but have no effect yet.
+Settings marked *no effect* are accepted and checked for compatibility.
 """
 
 _TOPICS = """
@@ -113,7 +113,7 @@ def _lines() -> Iterator[str]:
         if block != section:
             section = block
             yield from ("", f"## {block}", "", "| key | default | meaning |", "|---|---|---|")
-        note = "" if is_effective(meta) else " *later*"
+        note = "" if is_effective(meta) else " *no effect*"
         yield f"| {name} | {_shown(value_at(default, path))} | {meta.description}{note} |"
 
 

@@ -84,12 +84,12 @@ def is_secret(meta: msgspec.Meta) -> bool:
 
 
 def is_effective(meta: msgspec.Meta) -> bool:
-    """Return False for a setting that is accepted and checked but has no effect yet."""
+    """Return False for a setting that is accepted and checked but has no effect."""
     return (meta.extra or {}).get("effective") is not False
 
 
 def not_effective(config: Config) -> list[str]:
-    """Return the paths of settings that differ from their defaults and have no effect yet."""
+    """Return the paths of settings that differ from their defaults and have no effect."""
     default = Config()
     return [
         path

@@ -296,7 +296,7 @@ def test_every_effective_setting_is_read() -> None:
     files = [path for folder in ("telegen", "workers") for path in (root / folder).rglob("*.py") if path.name != "model.py"]
     words = {word for path in files for word in re.findall(r"\w+", path.read_text())}
     unread = [path for path, _, meta in settings() if is_effective(meta) and path.rpartition(".")[2] not in words]
-    assert not unread, f"no code reads {unread}: use the setting, or declare it with later() in telegen/config/model.py"
+    assert not unread, f"no code reads {unread}: use the setting, or declare it by without_effect() in telegen/config/model.py"
 
 
 def test_document_is_up_to_date() -> None:
