@@ -100,7 +100,7 @@ def test_full_file_has_the_help_of_every_setting(capsys: pytest.CaptureFixture[s
         if not line.endswith(":"):
             found.append((line.partition(":")[0], comment.strip()))
         comment = ""
-    mark = {True: "", False: " No effect yet."}
+    mark = {True: "", False: " No effect."}
     expected = [(path.rpartition(".")[2], f"{meta.description}{mark[is_effective(meta)]}") for path, _, meta in settings()]
     assert found == expected
 
