@@ -72,7 +72,7 @@ def _run(options: RunOptions) -> int:
         if ignored:
             log.warning("variables of a Service set nothing: %s; enableServiceLinks: false removes them", ", ".join(ignored))
         for path in not_effective(config):
-            log.warning("%s: not effective yet", path)
+            log.warning("%s: no effect", path)
         return run_with_pidfile(Supervisor(config, plan, options.source, url), config.supervisor.pidfile)
 
 
