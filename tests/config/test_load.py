@@ -35,7 +35,7 @@ BAD = [
     ("gophers: 1", "gophers: unknown key"),
     ("kube_metrics: {listen_adress: ':1'}", "kube_metrics.listen_adress: unknown key, did you mean listen_address?"),
     ("kube_metrics: 5", "kube_metrics: expected a block of settings"),
-    ("kube_metrics: {enabled: maybe}", "kube_metrics.enabled: "),
+    ("kube_metrics: {enabled: maybe}", "kube_metrics.enabled: expected true, false or null"),
     ("kube_metrics: {separate_endpoints: 1}", "kube_metrics.separate_endpoints: expected true or false"),
     ("kube_metrics: {cadvisor: {raw_cgroups: all}}", "kube_metrics.cadvisor.raw_cgroups: expected true or false"),
     ("kube_metrics: {listen_address: 9443}", "kube_metrics.listen_address: expected an address"),
