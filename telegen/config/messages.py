@@ -15,12 +15,14 @@ MAX_LINE = 2000
 
 _AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_TYPES = re.compile("`(.*?)`")
 _YAML_TERMS = {
     "object": "a block of settings",
     "array": "a list",
     "str": "a string",
     "int": "a whole number",
     "bool": "true or false",
+    "bool | null": "true, false or null",
 }
 """Terms for YAML users, by msgspec's name of the type."""
 
@@ -43,13 +45,15 @@ def explain(message: str, path: str) -> tuple[str, str]:
     unknown = _UNKNOWN.fullmatch(cause)
     if unknown:
         return f"{path}.{unknown[1]}", "unknown key"
-    for theirs, ours in _YAML_TERMS.items():
-        cause = cause.replace(f"`{theirs}`", ours)
-    cause = describe_mismatch(cause.replace("`", ""))
+    cause = describe_mismatch(_TYPES.sub(_in_terms_of_yaml, cause))
     if cause.startswith("Invalid enum value"):
         *others, last = choices(path)
         cause = f"expected {', '.join(others)} or {last}, got {cause.rpartition(' ')[2]}"
     return path, f"{cause[0].lower()}{cause[1:]}"
+
+
+def _in_terms_of_yaml(quoted: re.Match[str]) -> str:
+    return _YAML_TERMS.get(quoted[1], quoted[1])
 
 
 def suggest(name: str, known: Collection[str]) -> str:

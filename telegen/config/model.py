@@ -256,7 +256,7 @@ class Otlp(Section, frozen=True):
         Optional[Duration], text("Timeout of a request; null: $OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds), else 10s.", least=0.1)
     ] = None
     max_request_size: Annotated[
-        Size, text("Largest request before compression; gRPC receivers refuse more than 4 MiB.", least=64 << 10)
+        Size, text("Largest request before compression.", least=64 << 10)
     ] = Size(3 << 20)
     ca_file: Annotated[
         str, text("CA of the receiver (PEM); empty: $OTEL_EXPORTER_OTLP_CERTIFICATE, else the CAs of the system.")

@@ -172,6 +172,8 @@ def test_address_of_the_configuration(agent: Agent, tmp_path: Path, capsys: pyte
         (["status", "--jsn"], "telegen: unknown argument --jsn, did you mean --json?; see telegen status --help"),
         (["run", "--prot=80"], "telegen: unknown argument --prot=80, did you mean --port?; see telegen run --help"),
         (["run", "--zzzzz", "--yyyyy"], "telegen: unknown argument --zzzzz; see telegen run --help"),
+        (["completion", "tcsh"], "telegen: shell: expected bash, zsh or fish, got 'tcsh'; see telegen completion --help"),
+        (["custom", "chek"], "telegen: unknown command 'chek', did you mean check?; see telegen custom --help"),
         ([], "telegen: the following arguments are required: COMMAND; see telegen --help"),
         (["top", "--interval", "x"], "telegen: argument --interval: expected seconds from 0.1 to 3600, got 'x'; see telegen top --help"),
         (["status", "--js"], "telegen: unknown argument --js, did you mean --json?; see telegen status --help"),
