@@ -18,7 +18,7 @@ from telegen.kubemetrics.negotiation import accepts_gzip, choose_format
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.selection import Impossible, Selection, selection
 from telegen.kubemetrics.staleness import shown, withheld
-from telegen.kubemetrics.status import StatusReader, StatusSources
+from telegen.kubemetrics.status import StatusReader, StatusSources, public_line
 from telegen.kubemetrics.status_page import Index, StatusJson
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.web_security import AccessControl
@@ -115,15 +115,15 @@ class OwnMetrics:
 class Probe:
     """A probe: 200 with `ok` and notes, or 503 with one line per problem."""
 
-    def __init__(self, check: Callable[[], Report]) -> None:
-        self._check = check
+    def __init__(self, check: Callable[[], Report], hides_names: Callable[[], bool]) -> None:
+        self._check, self._hides_names = check, hides_names
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send the result of the probe."""
         report = self._check()
         resp.content_type = falcon.MEDIA_TEXT
         resp.status = falcon.HTTP_503 if report.problems else falcon.HTTP_200
-        resp.text = report.text
+        resp.text = "".join(map(public_line, report.text.splitlines(keepends=True))) if self._hides_names() else report.text
 
     on_head = on_get
 
@@ -145,12 +145,12 @@ def make_app(
     known = sorted({store.partition("/")[0] for stores in view.expected.values() for store in stores})
     bodies = Bodies(body_memory)
     pages = {path: Metrics(path, view, known, telemetry, bodies) for path in view.pages}
-    return _routed({**pages, **_own(view, registry)}, access, status)
+    return _routed({**pages, **_own(view, registry, access)}, access, status)
 
 
 def make_telemetry_app(view: View, registry: CollectorRegistry, access: AccessControl | None = None) -> Asgi:
     """Create the application of `telemetry_address`, where /metrics are the agent's own metrics."""
-    return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry)}, access)
+    return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry, access)}, access)
 
 
 def by_port(app: Asgi, port: int, other: Asgi) -> Asgi:
@@ -163,9 +163,13 @@ def by_port(app: Asgi, port: int, other: Asgi) -> Asgi:
     return answer
 
 
-def _own(view: View, registry: CollectorRegistry) -> dict[str, object]:
+def _own(view: View, registry: CollectorRegistry, access: AccessControl | None) -> dict[str, object]:
     """Return the handlers of the agent's own metrics and of its probes, by path."""
-    alive, ready = Probe(lambda: liveness(view)), Probe(lambda: readiness(view))
+
+    def hides_names() -> bool:
+        return access is not None and access.hides_names
+
+    alive, ready = Probe(lambda: liveness(view), hides_names), Probe(lambda: readiness(view), hides_names)
     return {"/telemetry": OwnMetrics(registry), "/healthz": alive, "/livez": alive, "/readyz": ready}
 
 

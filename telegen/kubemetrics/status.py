@@ -35,7 +35,7 @@ _NAMING = frozenset(
 )
 """Last parts of settings whose values name objects or servers."""
 _SERVER = re.compile(r"\w+://[^\s;,]*[^\s;,:]")
-_MESSAGE = re.compile(r"(\b[45]\d\d \w+): (?!no right to )[^;]*")
+_MESSAGE = re.compile(r"(\b[45]\d\d \w+): (?!no right to )[^;\n]*")
 """An error of the API server: its message may name objects. The agent's own words about a missing right do not."""
 
 Json = dict[str, Any]
@@ -112,8 +112,8 @@ class StatusReader:
                 "time": time.time(),
             },
             "ready": not report.problems,
-            "problems": report.problems if authenticated else list(map(_public_line, report.problems)),
-            "notes": report.notes if authenticated else list(map(_public_line, report.notes)),
+            "problems": report.problems if authenticated else list(map(public_line, report.problems)),
+            "notes": report.notes if authenticated else list(map(public_line, report.notes)),
             "totals": {key: sum(one[key] for one in resources) for key in ("objects", "series", "bytes", "stored")},
             "resources": resources,
             "families": families,
@@ -243,7 +243,7 @@ def _names(path: str) -> bool:
     return path.rpartition(".")[2] in _NAMING
 
 
-def _public_line(line: str) -> str:
+def public_line(line: str) -> str:
     """Remove names from a line of a probe, such as the namespace and the cluster of a store: `pods/shop@east: ...`."""
     store, colon, rest = _public(line).partition(": ")
     if re.fullmatch(r"[a-z][\w.-]*[/@]\S+", store):

@@ -120,6 +120,11 @@ class AccessControl:
         """
         self.security, self._telemetry, self._is_plain = security, telemetry, is_plain
 
+    @property
+    def hides_names(self) -> bool:
+        """True if clients that are not authenticated get some answers, although authentication is configured."""
+        return self._is_plain and self.security.authenticates
+
     async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Raise a falcon.HTTPError for a request that may not pass."""
         decision = self._decide(req)

@@ -12,13 +12,15 @@ import msgspec
 import pytest
 
 from telegen.config import ConfigSource
+from telegen.config.web_file import WebFile
 from telegen.kubemetrics.agent_state import AgentState, ProcessState
-from telegen.kubemetrics.app import make_app
+from telegen.kubemetrics.app import make_app, make_telemetry_app
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.scrapers import Scraper, Scrapers, all_scrapers
-from telegen.kubemetrics.status import HIDDEN, StatusReader, StatusSources, _public_line
+from telegen.kubemetrics.status import HIDDEN, StatusReader, StatusSources, public_line
 from telegen.kubemetrics.status_page import PAGE, SECURITY_POLICY
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
+from telegen.kubemetrics.web_security import AccessControl, WebSecurity
 from telegen.metrics.family import gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
@@ -108,13 +110,27 @@ def test_names_and_addresses_are_hidden(sources: StatusSources) -> None:
         ("pods/shop@east: not synced yet", "pods: not synced yet"),
         ("pods@east: 403 Forbidden: no right to list pods; apply x.yaml", "pods: 403 Forbidden: no right to list pods; apply x.yaml"),
         ("nodes: 404 NotFound: the server has no https://x/y", "nodes: 404 NotFound"),
+        ("nodes: 404 NotFound: no such thing\n", "nodes: 404 NotFound\n"),
         ("/host/proc: no file stat; set proc_root", "/host/proc: no file stat; set proc_root"),
         ("watch-pods: no heartbeat for 40 s", "watch-pods: no heartbeat for 40 s"),
     ],
 )
 def test_lines_without_names(line: str, shown: str) -> None:
     """Namespaces, clusters, servers and messages of the API server are removed; resources, causes and cures stay."""
-    assert _public_line(line) == shown
+    assert public_line(line) == shown
+
+
+def test_open_probes_hide_names(sources: StatusSources) -> None:
+    """Open probes name no object and no server if other requests need a password."""
+    web_file = SharedDocument("web-file", 4096)
+    access = AccessControl(WebSecurity(web_file, None), Telemetry("web-0"), is_plain=True)
+    app: Any = make_telemetry_app(sources.view, reading_registry(sources.view.heartbeats, {}), access)
+    client = falcon.testing.TestClient(app)
+    assert f"pods/{SECRET}: {CAUSE}" in client.simulate_get("/readyz").text
+    web_file.write(msgspec.msgpack.encode(WebFile(users={"ann": "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"})))
+    answer = client.simulate_get("/readyz")
+    assert answer.status_code == 503 and answer.text.startswith("pods: ") and SECRET not in answer.text
+    assert client.simulate_get("/telemetry").status_code == 401
 
 
 def test_a_status_is_read_once_a_second(sources: StatusSources) -> None:
