@@ -51,7 +51,7 @@ def text(help: str, least: float | None = None, secret: bool = False, **bounds: 
 
 
 def without_effect(help: str, least: float | None = None, **bounds: Any) -> Meta:
-    """Describe a setting that is accepted for compatibility and checked, but has no effect."""
+    """Describe a setting that is accepted and checked for compatibility, and has no effect."""
     return Meta(description=help, extra={"effective": False, "least": least}, **bounds)
 
 
@@ -256,7 +256,7 @@ class Otlp(Section, frozen=True):
         Optional[Duration], text("Timeout of a request; null: $OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds), else 10s.", least=0.1)
     ] = None
     max_request_size: Annotated[
-        Size, text("Largest request before compression; gRPC receivers refuse more than 4 MiB.", least=64 << 10)
+        Size, text("Largest request before compression.", least=64 << 10)
     ] = Size(3 << 20)
     ca_file: Annotated[
         str, text("CA of the receiver (PEM); empty: $OTEL_EXPORTER_OTLP_CERTIFICATE, else the CAs of the system.")

@@ -22,7 +22,7 @@ A file has at most 1 MiB, 20,000 values and 32 levels of nesting.
 Durations are written `10s`, `1m30s` or `100ms`, up to `576h`; sizes `512MiB`, up to `1TiB`.
 `${NAME}` in a string is the value of an environment variable, which must be set and not empty. `${NAME:-default}` has a default for
 both cases, which may be empty: `${NAME:-}`. `$$` is a dollar sign.
-Settings marked *no effect* are accepted for compatibility and checked.
+Settings marked *no effect* are accepted and checked for compatibility.
 """
 
 _TOPICS = """

@@ -13,9 +13,10 @@ from telegen.config.validation import HEADER, HEADER_VALUE
 
 Signal = Literal["metrics", "logs"]
 
-HTTP = "http/protobuf"
-ENDPOINT = "http://localhost:4318"
-"""Endpoint by default, as in the OTLP specification."""
+PROTOCOL = "http/protobuf"
+"""The only one that the agent speaks."""
+DEFAULT_ENDPOINT = "http://localhost:4318"
+"""As in the OTLP specification."""
 TIMEOUT = 10.0
 """Seconds of a request."""
 INTERVAL, LEAST_INTERVAL = 15.0, 1.0
@@ -73,7 +74,7 @@ def receiver(config: Config, environ: Mapping[str, str], signal: Signal) -> Rece
     """
     otlp, variables = config.kube_metrics.otlp, _Variables(environ, signal)
     if not otlp.protocol:
-        _check_protocol(*variables.get("PROTOCOL"))
+        variables.one_of("PROTOCOL", PROTOCOL)
     compression = otlp.compression or variables.one_of("COMPRESSION", "gzip", "none") or "gzip"
     found = Receiver(
         url=_url(otlp.endpoint, variables, signal),
@@ -107,17 +108,10 @@ def is_disabled(environ: Mapping[str, str]) -> bool:
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def _check_protocol(variable: str, value: str) -> None:
-    """Refuse other protocols: an endpoint for one of them does not understand this one."""
-    if value not in ("", HTTP):
-        cure = f"name the endpoint for it, and set kube_metrics.otlp.protocol to {HTTP}"
-        raise ConfigError(f"{variable}: {value[:100]!r} is not supported, only {HTTP} is; {cure}")
-
-
 def _url(endpoint: str, variables: _Variables, signal: Signal) -> str:
     """Return the URL of the requests: a base URL gets the path of the signal, the variable of a signal is used as it is."""
     variable, value = ("kube_metrics.otlp.endpoint", endpoint) if endpoint else variables.get("ENDPOINT")
-    value = value or ENDPOINT
+    value = value or DEFAULT_ENDPOINT
     if "://" not in value:
         value = f"http://{value}"
     try:
