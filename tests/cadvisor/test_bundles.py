@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from telegen.cadvisor.cgroups.classification import Cgroup
-from telegen.cadvisor.cgroups.mountinfo import FileSystem
+from telegen.cadvisor.cgroups.container_mounts import MountReader
+from telegen.cadvisor.cgroups.hierarchy import Mount, find_mounts
 from telegen.cadvisor.identity.bundles import BACKOFF, Bundles
 from telegen.cadvisor.identity.host_files import MAX_BYTES
 from telegen.cadvisor.identity.oci import Bundle
+from telegen.cadvisor.node import Roots
 
 CASES = sorted((Path(__file__).parent / "bundles").iterdir())
 ID = "ab" * 32
@@ -138,29 +142,28 @@ def test_podman_without_its_list(tmp_path: Path, content: str) -> None:
     assert Bundles(str(tmp_path)).find(ID) == Bundle("podman", ID)
 
 
-class Counted:
-    """Mounts of containers that no runtime knows; counts the reads of the host's."""
+def test_mounts_of_the_host_are_read_once_a_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many containers without a name share one read of the host's mounts and hierarchies; the next pass reads them anew."""
+    put(tmp_path, "proc/1/mountinfo", "22 1 8:2 / / rw - ext4 /dev/sda2 rw\n")
+    put(tmp_path, "cgroup/cgroup.controllers", "pids\n")
+    reads: Counter[str] = Counter()
 
-    reads = 0
+    def read(path: str) -> bytes:
+        reads["host"] += 1
+        return Path(path).read_bytes()
 
-    def of(self, cgroup: Cgroup) -> list[FileSystem]:
-        """Mounts of a container."""
-        return [FileSystem("8:1", "/x", "/", "ext4", "/dev/sda1", "rw")]
+    def find(path: str) -> Mapping[str, Mount]:
+        reads["hierarchies"] += 1
+        return find_mounts(path)
 
-    def of_host(self) -> list[FileSystem]:
-        """Mounts of the host."""
-        self.reads += 1
-        return []
-
-
-def test_mounts_of_the_host_are_read_once_a_pass(tmp_path: Path) -> None:
-    """Many containers without a name share one read of the host's mounts; the next pass reads them anew."""
-    mounts, clock = Counted(), Clock()
-    bundles = Bundles(str(tmp_path), clock, mounts=mounts)
+    monkeypatch.setattr("telegen.cadvisor.cgroups.container_mounts.read_file", read)
+    monkeypatch.setattr("telegen.cadvisor.cgroups.container_mounts.find_mounts", find)
+    clock, roots = Clock(), Roots(str(tmp_path / "cgroup"), str(tmp_path / "proc"))
+    bundles = Bundles(str(tmp_path), clock, mounts=lambda: MountReader(roots))
     ids = {f"{number:064x}" for number in range(20)}
-    for reads in (1, 2):
+    for passes in (1, 2):
         for id in ids:
             assert bundles.find(id, Cgroup(f"/docker/{id}", "container", "", id)) is None
-        assert mounts.reads == reads
+        assert reads == {"host": passes, "hierarchies": passes}
         bundles.keep(ids)
         clock.now += BACKOFF[1]

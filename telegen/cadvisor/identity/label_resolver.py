@@ -196,7 +196,7 @@ def make_label_resolver(settings: Cadvisor) -> LabelResolver:
     bundles = Bundles(
         settings.root,
         proc=settings.proc_root,
-        mounts=MountReader(roots),
+        mounts=lambda: MountReader(roots),
         labels=allowlist_filter(settings.container_labels),
         env=allowlist_filter(settings.container_env),
     )
