@@ -20,6 +20,6 @@ ENV PATH=/opt/telegen/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 EXPOSE 9443
-# Nobody in particular. The DaemonSet of k8s/ runs it as root, which the node's files ask for.
+# An account without rights. The DaemonSet of k8s/ runs the image as root, because the files of a node belong to root.
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "telegen.supervisor"]

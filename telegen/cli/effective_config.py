@@ -45,7 +45,7 @@ def full_lines() -> Iterator[str]:
 
 
 def _help(meta: msgspec.Meta) -> str:
-    return f"{meta.description}{'' if is_effective(meta) else ' No effect yet.'}"
+    return f"{meta.description}{'' if is_effective(meta) else ' No effect.'}"
 
 
 def _with_blocks(lines: Callable[[str, str], Iterable[str]]) -> Iterator[str]:

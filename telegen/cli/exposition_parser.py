@@ -13,6 +13,8 @@ from pathlib import Path
 
 import urllib3
 
+from telegen.api.errors import cause
+
 ACCEPT = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
 CONNECT, SILENCE = 5.0, 60.0
 """Timeouts in seconds: to connect, and between two reads of an answer."""
@@ -80,7 +82,7 @@ def _fetched(url: str) -> bytes:
         with urllib3.PoolManager(timeout=timeout, retries=False) as http:
             answer = http.request("GET", url, headers=headers)
     except urllib3.exceptions.HTTPError as error:
-        raise InvalidExposition(str(error)) from error
+        raise InvalidExposition(cause(error)) from error
     if answer.status != 200:
         first = answer.data.decode(errors="replace").partition("\n")[0][:200]
         raise InvalidExposition(f"{answer.status} {answer.reason or ''}: {first}")

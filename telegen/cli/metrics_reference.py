@@ -20,7 +20,7 @@ _TITLE = """# Metrics
 Made from the tables of families by `telegen metrics --markdown --out docs/metrics`.
 
 Label names that end in `*` stand for as many labels as the object and the configuration give. A family that is *opt-in* is
-served when `metric_opt_in_list` matches its name. STABLE and ALPHA say how much a family may still change; deprecated families
+served when `metric_opt_in_list` matches its name. STABLE families keep their labels, ALPHA ones may change; deprecated families
 name the version of kube-state-metrics that deprecated them.
 """
 

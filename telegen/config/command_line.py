@@ -10,7 +10,7 @@ from telegen.config.messages import suggest
 
 _NAME = re.compile(r"[\w-]+")
 _UNKNOWN = re.compile("unrecognized arguments: (.*)")
-_CHOICE = re.compile(r"argument (?:[\w-]+): invalid choice: '(.*?)' \(choose from (.*)\)")
+_CHOICE = re.compile(r"argument ([\w-]+): invalid choice: '(.*?)' \(choose from (.*)\)")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -41,6 +41,9 @@ class OneLineParser(argparse.ArgumentParser):
             name = unknown[1].split()[0]
             message = f"unknown argument {name}{suggest(name.partition('=')[0], self._option_string_actions)}"
         elif choice:
-            names = _NAME.findall(choice[2])
-            message = f"unknown command {choice[1]!r}{suggest(choice[1], names)}"
+            argument, given, names = choice[1], choice[2], _NAME.findall(choice[3])
+            if argument.isupper():
+                message = f"unknown command {given!r}{suggest(given, names)}"
+            else:
+                message = f"{argument}: expected {', '.join(names[:-1])} or {names[-1]}, got {given!r}"
         self.exit(2, f"{self.prog.partition(' ')[0]}: {message}; see {self.prog} --help\n")

@@ -10,16 +10,27 @@ from telegen.config.flags import foreign_key
 from telegen.config.settings import choices, settings
 from telegen.config.text_formats import describe_mismatch
 
+MAX_LINE = 2000
+"""Maximum of characters of an error."""
+
 _AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+_TYPES = re.compile("`(.*?)`")
 _YAML_TERMS = {
     "object": "a block of settings",
     "array": "a list",
     "str": "a string",
     "int": "a whole number",
     "bool": "true or false",
+    "bool | null": "true, false or null",
 }
 """Terms for YAML users, by msgspec's name of the type."""
+
+
+def printable(line: str) -> str:
+    """Shorten a line, and escape control characters: a value must not forge a line of the log."""
+    short = line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}..."
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in short)
 
 
 def explain(message: str, path: str) -> tuple[str, str]:
@@ -34,13 +45,15 @@ def explain(message: str, path: str) -> tuple[str, str]:
     unknown = _UNKNOWN.fullmatch(cause)
     if unknown:
         return f"{path}.{unknown[1]}", "unknown key"
-    for theirs, ours in _YAML_TERMS.items():
-        cause = cause.replace(f"`{theirs}`", ours)
-    cause = describe_mismatch(cause.replace("`", ""))
+    cause = describe_mismatch(_TYPES.sub(_in_terms_of_yaml, cause))
     if cause.startswith("Invalid enum value"):
         *others, last = choices(path)
         cause = f"expected {', '.join(others)} or {last}, got {cause.rpartition(' ')[2]}"
     return path, f"{cause[0].lower()}{cause[1:]}"
+
+
+def _in_terms_of_yaml(quoted: re.Match[str]) -> str:
+    return _YAML_TERMS.get(quoted[1], quoted[1])
 
 
 def suggest(name: str, known: Collection[str]) -> str:

@@ -50,8 +50,8 @@ def text(help: str, least: float | None = None, secret: bool = False, **bounds: 
     return Meta(description=help, extra=extra or None, **bounds)
 
 
-def later(help: str, least: float | None = None, **bounds: Any) -> Meta:
-    """Describe a setting that is accepted and checked but has no effect yet."""
+def without_effect(help: str, least: float | None = None, **bounds: Any) -> Meta:
+    """Describe a setting that is accepted and checked for compatibility, and has no effect."""
     return Meta(description=help, extra={"effective": False, "least": least}, **bounds)
 
 
@@ -256,7 +256,7 @@ class Otlp(Section, frozen=True):
         Optional[Duration], text("Timeout of a request; null: $OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds), else 10s.", least=0.1)
     ] = None
     max_request_size: Annotated[
-        Size, text("Largest request before compression; gRPC receivers refuse more than 4 MiB.", least=64 << 10)
+        Size, text("Largest request before compression.", least=64 << 10)
     ] = Size(3 << 20)
     ca_file: Annotated[
         str, text("CA of the receiver (PEM); empty: $OTEL_EXPORTER_OTLP_CERTIFICATE, else the CAs of the system.")
@@ -320,7 +320,7 @@ class SignalFields(Section, frozen=True):
     enable_category: Annotated[bool, text("Add telegen.signal.category.")] = True
     enable_subcategory: Annotated[bool, text("Add telegen.signal.subcategory.")] = True
     enable_source_module: Annotated[bool, text("Add telegen.source.module.")] = True
-    enable_bpf_component: Annotated[bool, later("Accepted for compatibility: no signal has a BPF component.")] = True
+    enable_bpf_component: Annotated[bool, without_effect("Accepted for compatibility: no signal has a BPF component.")] = True
     enable_collector_type: Annotated[bool, text("Add telegen.collector.type.")] = True
     enable_description: Annotated[bool, text("Add telegen.signal.description.")] = False
 
@@ -421,9 +421,9 @@ class Kubernetes(Section, frozen=True):
     cluster_uid: Annotated[
         bool, text("Use the UID of the namespace kube-system as label `cluster` if cluster_name is empty.")
     ] = False
-    informers_sync_timeout: Annotated[Duration, later("Accepted for compatibility.")] = Duration(30)
-    informers_resync_period: Annotated[Duration, later("Accepted for compatibility.")] = Duration(1800)
-    resource_labels: Annotated[Names, later("Accepted for compatibility.")] = ()
+    informers_sync_timeout: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(30)
+    informers_resync_period: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(1800)
+    resource_labels: Annotated[Names, without_effect("Accepted for compatibility.")] = ()
 
 
 class Api(Section, frozen=True):
@@ -470,7 +470,7 @@ class Web(Section, frozen=True):
         Literal["none", "kubernetes"],
         text("kubernetes: the API server authenticates the bearer token of each request (TokenReview) and authorizes its path."),
     ] = "none"
-    threads: Annotated[int, later("Accepted for compatibility: a web process needs no thread for a client.", ge=1, le=64)] = 4
+    threads: Annotated[int, without_effect("Accepted for compatibility: a web process needs no thread for a client.", ge=1, le=64)] = 4
     read_timeout: Annotated[
         Duration, text("Time for a request to arrive, from the connection or its first byte on.", least=1.0)
     ] = Duration(10)

@@ -22,7 +22,7 @@ A file has at most 1 MiB, 20,000 values and 32 levels of nesting.
 Durations are written `10s`, `1m30s` or `100ms`, up to `576h`; sizes `512MiB`, up to `1TiB`.
 `${NAME}` in a string is the value of an environment variable, which must be set and not empty. `${NAME:-default}` has a default for
 both cases, which may be empty: `${NAME:-}`. `$$` is a dollar sign.
-Settings marked *later* are accepted and checked but have no effect yet.
+Settings marked *no effect* are accepted and checked for compatibility.
 """
 
 _TOPICS = """
@@ -37,7 +37,8 @@ _TOPICS = """
           workload: true
 
 Every series of a pod then has `label_app`, `label_team`, `namespace_label_cost_center`, `workload` and `workload_kind`, as far as the
-object has the values; names are made as in `kube_*_labels`. `labels` and `annotations` name resources; the lists of `*` and of the
+object has the values; names are made as in `kube_*_labels`. Values of more than 1,024 characters, and labels beyond the first 64 by name of
+a list, are left out: each would stand on every series. `labels` and `annotations` name resources; the lists of `*` and of the
 resource add up. The workload is the controlling owner; of a pod it is the Deployment or CronJob behind its owner, and the pod itself if it
 has none. `kube_*_labels` and `kube_*_annotations` are left alone. More labels mean larger pages, and a changed value ends all series of
 the object and begins new ones.
@@ -113,7 +114,7 @@ def _lines() -> Iterator[str]:
         if block != section:
             section = block
             yield from ("", f"## {block}", "", "| key | default | meaning |", "|---|---|---|")
-        note = "" if is_effective(meta) else " *later*"
+        note = "" if is_effective(meta) else " *no effect*"
         yield f"| {name} | {_shown(value_at(default, path))} | {meta.description}{note} |"
 
 

@@ -60,7 +60,7 @@ def is_text(path: str) -> bool:
 
 
 def choices(path: str) -> list[str]:
-    """Return the words that a setting of type Literal accepts, and "a number" if it accepts numbers as well."""
+    """Return the words that a setting of type Literal accepts, and "a number" and "null" if it accepts these as well."""
     kind = _kinds()[path]
     words: list[str] = []
     for choice in typing.get_args(kind):
@@ -69,7 +69,7 @@ def choices(path: str) -> list[str]:
         elif typing.get_origin(choice) is typing.Literal:
             words += typing.get_args(choice)
         else:
-            words.append("a number")
+            words.append("null" if choice is type(None) else "a number")
     return words
 
 
@@ -84,12 +84,12 @@ def is_secret(meta: msgspec.Meta) -> bool:
 
 
 def is_effective(meta: msgspec.Meta) -> bool:
-    """Return False for a setting that is accepted and checked but has no effect yet."""
+    """Return False for a setting that is accepted and checked for compatibility, and has no effect."""
     return (meta.extra or {}).get("effective") is not False
 
 
 def not_effective(config: Config) -> list[str]:
-    """Return the paths of settings that differ from their defaults and have no effect yet."""
+    """Return the paths of settings that differ from their defaults and have no effect."""
     default = Config()
     return [
         path

@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from ssl import SSLContext
 from typing import Any, Optional
 
@@ -115,9 +116,11 @@ class Acceptor:
         if not first or answer:
             if answer:
                 self._clients.count("handshake")
-                # Closing with unread bytes would reset the connection, and the client would not see the answer.
-                sock.recv(DISCARDED)
-                sock.send(answer)
+                # The client may have gone since its first byte.
+                with suppress(OSError):
+                    # Closing with unread bytes would reset the connection, and the client would not see the answer.
+                    sock.recv(DISCARDED)
+                    sock.send(answer)
             sock.close()
             return
         task = self._loop.create_task(self._connect(sock, context))

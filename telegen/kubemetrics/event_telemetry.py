@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 OTHERS = "other"
 """Value of every label of the series that counts the events beyond the limit of series."""
+OUTCOMES = ("seen", "filtered", "held_back", "dropped", "sent", "refused", "not_served")
+"""Values of `outcome` of telegen_events_handled_total."""
 
 
 class EventTelemetry:
@@ -26,6 +28,9 @@ class EventTelemetry:
             "telegen_kubernetes_events_total", "Kubernetes events by what they regard.", "namespace", "type", "reason", "kind"
         )
         self.handled = counter("telegen_events_handled_total", "Kubernetes events by what became of them.", "outcome")
+        for outcome in OUTCOMES:
+            # Begins at 0, so that increase() sees the first loss.
+            self.handled.labels(outcome)
         self.requests = counter("telegen_events_requests_total", "Requests with events to the OTLP receiver by outcome.", "outcome")
         self.buffer = Gauge(
             "telegen_events_buffer", "Events that wait to be sent.", registry=registry, multiprocess_mode="livemostrecent"

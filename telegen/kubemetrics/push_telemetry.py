@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+OUTCOMES = ("accepted", "rejected", "refused", "queue_full", "not_served", "stopped")
+"""Values of `outcome` of telegen_push_points_total."""
+
 
 class PushTelemetry:
     """Counters and gauges of pushed signals. Create it after the process's `Telemetry`, which opens the value files."""
@@ -18,6 +21,9 @@ class PushTelemetry:
             return Gauge(name, text, labels, registry=registry, multiprocess_mode="livemostrecent")
 
         self.points = counter("telegen_push_points_total", "Data points of pushed metrics by outcome.", "outcome")
+        for outcome in OUTCOMES:
+            # Begins at 0, so that increase() sees the first loss.
+            self.points.labels(outcome)
         self.requests = counter("telegen_push_requests_total", "Requests to the OTLP receiver by outcome.", "signal", "outcome")
         self.bytes = counter("telegen_push_bytes_total", "Bytes of bodies sent to the OTLP receiver.", "signal")
         self.queue = gauge("telegen_push_queue_pushes", "Pushes that wait or are being sent.")

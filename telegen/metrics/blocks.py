@@ -15,7 +15,7 @@ neighbours between two flushes share that work.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, repeat
 
 from telegen.metrics.groups import BlockGroups
@@ -141,14 +141,14 @@ class Blocks:
         self._groups.remove(slot)
         return True
 
-    def flush(self) -> None:
-        """Write every cell that changed. The arena frees the replaced extents with the next publication."""
+    def flush(self) -> list[int]:
+        """Write every cell that changed; return the replaced extents, which the arena frees with the publication of the new ones."""
         replaced = []
         for (block, column), changes in self._dirty.items():
             replaced.append(self._rewrite(block, column, changes))
             self._columns[column] = None
         self._dirty = {}
-        self._arena.free(replaced)
+        return replaced
 
     def groups(self) -> bytes:
         """Return the encoded blocks of each group (see `telegen.shm.layout.pack_groups`)."""
@@ -162,9 +162,9 @@ class Blocks:
                 self._columns[number] = Column(crc, length, self._cells[number][:], sum(self._series[number]))
         return [column for column in self._columns if column is not None]
 
-    def release(self, dispose: Callable[[list[int]], None]) -> None:
-        """Pass every extent to `dispose`: `free` or `discard` of the arena."""
-        dispose([cell for cells in self._cells for cell in cells])
+    def extents(self) -> list[int]:
+        """Return the extents of all cells."""
+        return [cell for cells in self._cells for cell in cells]
 
     def _take_slot(self, group: str) -> int:
         """Return a free slot, in a new block if there is none."""

@@ -107,10 +107,13 @@ class MetricsStore:
         """Bytes of shared memory that the blocks take."""
         return self._blocks.stored_bytes
 
-    @property
-    def is_incomplete(self) -> bool:
-        """True if a series is missing until the next complete state (see `telegen.metrics.unique`)."""
-        return bool(self._unique and self._unique.is_incomplete)
+    def take_incomplete(self) -> bool:
+        """Return True once after a series went that another object has as well: it is missing until the next complete state."""
+        unique = self._unique
+        if not unique or not unique.is_incomplete:
+            return False
+        unique.is_incomplete = False
+        return True
 
     def replace(self, events: Iterable[tuple[str, Object]]) -> None:
         """Take a whole new state and publish it at once.
@@ -122,21 +125,20 @@ class MetricsStore:
         blocks, unique = self._new_blocks(), self._new_unique()
         try:
             self._fill(blocks, unique, events)
-            blocks.flush()
-        except BaseException:
             # No index refers to these extents yet, so they need no grace time for readers.
-            blocks.release(self._arena.discard)
+            self._arena.discard(blocks.flush())
+        except BaseException:
+            self._arena.discard(blocks.extents())
             raise
         with self._lock:
             if self._withdrawn:
-                blocks.release(self._arena.discard)
+                self._arena.discard(blocks.extents())
                 return
             if self._predecessor:
                 self._predecessor._freeze()
-            self._blocks.release(self._arena.free)
-            self._blocks, self._unique = blocks, unique
+            before, self._blocks, self._unique = self._blocks, blocks, unique
             self.synced = True
-            self._publish()
+            self._publish(before.extents())
             if self._predecessor:
                 self._predecessor._release()
                 self._predecessor = None
@@ -144,9 +146,9 @@ class MetricsStore:
     def begin(self) -> None:
         """Publish the objects upserted so far as the whole state: for a source without a list, such as the sampler."""
         with self._lock:
-            self._blocks.flush()
+            replaced = self._blocks.flush()
             self.synced = True
-            self._publish()
+            self._publish(replaced)
 
     def upsert(self, obj: Object) -> None:
         """Add or update one object; readers see it after the next flush."""
@@ -181,8 +183,7 @@ class MetricsStore:
         with self._lock:
             if not (self.synced and self._blocks.dirty) or self._withdrawn:
                 return False
-            self._blocks.flush()
-            self._publish()
+            self._publish(self._blocks.flush())
             return True
 
     def withdraw(self) -> None:
@@ -203,7 +204,7 @@ class MetricsStore:
         if self._predecessor:
             self._predecessor._release()
         with self._lock:
-            self._blocks.release(self._arena.free)
+            self._arena.free(self._blocks.extents())
             self._blocks = self._new_blocks()
 
     def _fill(self, blocks: Blocks, unique: UniqueSeries | None, events: Iterable[tuple[str, Object]]) -> None:
@@ -242,6 +243,6 @@ class MetricsStore:
     def _new_blocks(self) -> Blocks:
         return Blocks(self._arena, self._width, self._block_objects)
 
-    def _publish(self) -> None:
+    def _publish(self, replaced: Iterable[int]) -> None:
         index = pack_index(self._blocks.columns(), self._blocks.groups())
-        self._arena.publish(self.name, index, self._schema, len(self._blocks), self._order)
+        self._arena.publish(self.name, index, self._schema, len(self._blocks), self._order, replaced)

@@ -13,10 +13,10 @@ from telegen.config.validation import HEADER, HEADER_VALUE
 
 Signal = Literal["metrics", "logs"]
 
-HTTP, GRPC = "http/protobuf", "grpc"
-PROTOCOLS = (HTTP, GRPC)
-DEFAULTS = {HTTP: "http://localhost:4318", GRPC: "http://localhost:4317"}
-"""Endpoint by protocol, as in the OTLP specification."""
+PROTOCOL = "http/protobuf"
+"""The only one that the agent speaks."""
+DEFAULT_ENDPOINT = "http://localhost:4318"
+"""As in the OTLP specification."""
 TIMEOUT = 10.0
 """Seconds of a request."""
 INTERVAL, LEAST_INTERVAL = 15.0, 1.0
@@ -28,7 +28,7 @@ class Receiver:
     """One signal's receiver.
 
     Attributes:
-        url: of the requests, path included; of the server for gRPC.
+        url: of the requests, path included.
         headers: of every request.
         timeout: seconds of a request.
         ca, certificate, key: files, "" for none.
@@ -36,7 +36,6 @@ class Receiver:
     """
 
     url: str
-    protocol: str = HTTP
     headers: Mapping[str, str] = field(default_factory=dict)
     gzip: bool = True
     timeout: float = TIMEOUT
@@ -74,11 +73,11 @@ def receiver(config: Config, environ: Mapping[str, str], signal: Signal) -> Rece
         ConfigError: a variable is invalid, or a file does not exist.
     """
     otlp, variables = config.kube_metrics.otlp, _Variables(environ, signal)
-    protocol = otlp.protocol or variables.one_of("PROTOCOL", *PROTOCOLS) or HTTP
+    if not otlp.protocol:
+        variables.one_of("PROTOCOL", PROTOCOL)
     compression = otlp.compression or variables.one_of("COMPRESSION", "gzip", "none") or "gzip"
     found = Receiver(
-        url=_url(otlp.endpoint, variables, signal, protocol),
-        protocol=protocol,
+        url=_url(otlp.endpoint, variables, signal),
         headers=otlp.headers or _headers(*variables.get("HEADERS")),
         gzip=compression == "gzip",
         timeout=float(otlp.timeout or _seconds(*variables.get("TIMEOUT")) or TIMEOUT),
@@ -109,13 +108,12 @@ def is_disabled(environ: Mapping[str, str]) -> bool:
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def _url(endpoint: str, variables: _Variables, signal: Signal, protocol: str) -> str:
+def _url(endpoint: str, variables: _Variables, signal: Signal) -> str:
     """Return the URL of the requests: a base URL gets the path of the signal, the variable of a signal is used as it is."""
     variable, value = ("kube_metrics.otlp.endpoint", endpoint) if endpoint else variables.get("ENDPOINT")
-    value = value or DEFAULTS[protocol]
+    value = value or DEFAULT_ENDPOINT
     if "://" not in value:
-        insecure = variables.one_of("INSECURE", "true", "false") == "true"
-        value = f"http://{value}" if insecure or protocol == HTTP else f"https://{value}"
+        value = f"http://{value}"
     try:
         parts = urlsplit(value)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -123,8 +121,6 @@ def _url(endpoint: str, variables: _Variables, signal: Signal, protocol: str) ->
         valid = False
     if not valid:
         raise ConfigError(f"{variable}: expected a URL like http://collector:4318, got {value[:100]!r}")
-    if protocol == GRPC:
-        return f"{parts.scheme}://{parts.netloc}"
     is_whole = variable == f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
     return value if is_whole and parts.path else f"{value}/" if is_whole else f"{value.rstrip('/')}/v1/{signal}"
 

@@ -5,6 +5,7 @@ A question is a datagram with one end of a fresh pair of sockets, on which the a
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import suppress
 
@@ -12,6 +13,8 @@ import msgspec
 
 MAX_BYTES = 96 << 10
 """Bytes of a question: a token has at most those of the headers of a request."""
+ANSWER_TIMEOUT = 1.0
+"""Seconds for a web process to take an answer; its socket has room for it unless something else fills it."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -79,17 +82,25 @@ class ReviewQueue:
         return msgspec.msgpack.decode(answer, type=Review)
 
     def take(self, timeout: float) -> tuple[Question, socket.socket] | None:
-        """Return the next question and the socket for its answer, None if there is none within `timeout` seconds."""
+        """Return the next question and the socket for its answer, None if there is none within `timeout` seconds.
+
+        Web processes talk to strangers: what is no question is dropped, and ends no process that has credentials.
+        """
         self._answering.settimeout(timeout)
         try:
             data, descriptors, _, _ = socket.recv_fds(self._answering, MAX_BYTES, 1)
         except TimeoutError:
             return None
-        reply = socket.socket(fileno=descriptors[0])
-        return msgspec.msgpack.decode(data, type=Question), reply
+        try:
+            return msgspec.msgpack.decode(data, type=Question), socket.socket(fileno=descriptors[0])
+        except (msgspec.MsgspecError, IndexError, OSError):
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return None
 
 
 def answer(reply: socket.socket, review: Review) -> None:
     """Send an answer; the web process may have stopped waiting for it."""
     with reply, suppress(OSError):
+        reply.settimeout(ANSWER_TIMEOUT)
         reply.sendall(msgspec.msgpack.encode(review))

@@ -88,7 +88,7 @@ class ArenaWriter:
         with self._lock:
             self._give([extent for extent in extents if extent])
 
-    def publish(self, name: str, index: bytes, schema: bytes, objects: int, order: int) -> None:
+    def publish(self, name: str, index: bytes, schema: bytes, objects: int, order: int, replaced: Iterable[int] = ()) -> None:
         """Publish a snapshot in which the store `name` is replaced.
 
         Args:
@@ -96,6 +96,8 @@ class ArenaWriter:
             schema: the encoded list of `FamilyEntry`, one per column.
             objects: number of objects in the store.
             order: position of the store's families on the page.
+            replaced: extents that the index before refers to and this one does not. Freed a step earlier, they could be dropped with
+                a snapshot of another store's thread, which still refers to them.
         """
         with self._lock:
             self._reclaim()
@@ -108,6 +110,7 @@ class ArenaWriter:
                 schema_at = self.write(schema)
                 self._dropped.extend([before.schema] if before else [])
             self._dropped.extend([before.index] if before else [])
+            self._dropped.extend(filter(None, replaced))
             self._dropped.extend(self._inherited.pop(name, ()))
             entry = StoreEntry(self.write(index), crc32(index), schema_at, schema_crc, objects, order, time.time())
             self._entries[name] = entry

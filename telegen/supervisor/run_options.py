@@ -13,7 +13,9 @@ from telegen.config.command_line import OneLineParser
 from telegen.config.flags import FLAGS, Flag, read_switch
 
 CONFIG = "telegen config"
-"""The command that has the options of `telegen run` and one of its own."""
+"""The command that has the options of `telegen run`, so that the arguments of a manifest fit, and one of its own."""
+DESCRIPTIONS = {CONFIG: "Print the configuration that `telegen run` has with the same options, and the origin of each value."}
+"""By command, if it is not `telegen run`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def parser(program: str = "telegen run", add_help: bool = True) -> OneLineParser
     made = OneLineParser(
         add_help=add_help,
         prog=program,
-        description="Serve metrics of Kubernetes objects and of containers.",
+        description=DESCRIPTIONS.get(program, "Serve metrics of Kubernetes objects and of containers."),
         epilog="A flag wins over TELEGEN_* variables, which win over the file.",
         allow_abbrev=False,
     )

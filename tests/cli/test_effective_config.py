@@ -48,6 +48,13 @@ def test_values_and_origins(tmp_path: Path, capsys: pytest.CaptureFixture[str], 
     assert load(str(again), {}) == load(str(path), {"TELEGEN_WEB__WORKERS": "4"}, flags)
 
 
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help describes this command, not the agent whose options it has."""
+    with pytest.raises(SystemExit):
+        main(["config", "--help"])
+    assert "\n\nPrint the configuration" in capsys.readouterr().out
+
+
 def test_invalid_configuration(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The error is that of the agent."""
     monkeypatch.setenv("TELEGEN_LISTEN_ADDRESS", ":80")
@@ -93,7 +100,7 @@ def test_full_file_has_the_help_of_every_setting(capsys: pytest.CaptureFixture[s
         if not line.endswith(":"):
             found.append((line.partition(":")[0], comment.strip()))
         comment = ""
-    mark = {True: "", False: " No effect yet."}
+    mark = {True: "", False: " No effect."}
     expected = [(path.rpartition(".")[2], f"{meta.description}{mark[is_effective(meta)]}") for path, _, meta in settings()]
     assert found == expected
 

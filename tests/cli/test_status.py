@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -132,6 +133,38 @@ def test_no_answer(arguments: list[str], line: str, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.lower() == f"telegen: {line}\n".lower()
 
 
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[]"])
+def test_other_servers(agent: Agent, body: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that is no agent is one line, with exit status 2."""
+    agent.pages = {"/status.json": body, "/metrics": b"x{"}
+    assert main(["status", agent.address]) == 2
+    assert capsys.readouterr().err == f"telegen: http://{agent.address}/status.json: not the status of an agent\n"
+    assert main(["top", "--once", agent.address]) == 2
+    assert capsys.readouterr().err.startswith(f"telegen: http://{agent.address}/metrics: not a page of metrics: ")
+
+
+def test_token_that_is_no_header(agent: Agent, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of several lines is an error that does not repeat it; a password may have any characters."""
+    path = tmp_path / "secret"
+    path.write_text("hush\nhush")
+    assert main(["status", agent.address, "--token-file", str(path)]) == 2
+    assert capsys.readouterr().err == f"telegen: {path}: expected a token on one line\n"
+    path.write_text("東京")
+    main(["status", agent.address, "--user", "ann", "--password-file", str(path)])
+    assert agent.seen == ["Basic " + base64.b64encode("ann:東京".encode()).decode()]
+
+
+def test_address_of_the_configuration(agent: Agent, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The address is that of the configuration: HTTPS if the web configuration file has TLS, plain with passwords alone."""
+    config, web = tmp_path / "config.yaml", tmp_path / "web.yml"
+    config.write_text(f"kube_metrics: {{listen_address: '{agent.address}'}}\nweb: {{web_config_file: {web}}}\n")
+    web.write_text("basic_auth_users: {}")
+    assert main(["status", "--config", str(config)]) == 1
+    web.write_text("tls_server_config: {cert_file: a, key_file: b}")
+    assert main(["status", "--config", str(config)]) == 2
+    assert capsys.readouterr().err.startswith(f"telegen: https://{agent.address}: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -139,6 +172,8 @@ def test_no_answer(arguments: list[str], line: str, capsys: pytest.CaptureFixtur
         (["status", "--jsn"], "telegen: unknown argument --jsn, did you mean --json?; see telegen status --help"),
         (["run", "--prot=80"], "telegen: unknown argument --prot=80, did you mean --port?; see telegen run --help"),
         (["run", "--zzzzz", "--yyyyy"], "telegen: unknown argument --zzzzz; see telegen run --help"),
+        (["completion", "tcsh"], "telegen: shell: expected bash, zsh or fish, got 'tcsh'; see telegen completion --help"),
+        (["custom", "chek"], "telegen: unknown command 'chek', did you mean check?; see telegen custom --help"),
         ([], "telegen: the following arguments are required: COMMAND; see telegen --help"),
         (["top", "--interval", "x"], "telegen: argument --interval: expected seconds from 0.1 to 3600, got 'x'; see telegen top --help"),
         (["status", "--js"], "telegen: unknown argument --js, did you mean --json?; see telegen status --help"),

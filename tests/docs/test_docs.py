@@ -56,6 +56,23 @@ def test_own_metrics_exist(path: Path) -> None:
     assert set(_OWN.findall(path.read_text())) <= own_metrics()
 
 
+def test_alerts_exist() -> None:
+    """Every alert on the agent that a document names is one of alerts.yaml."""
+    alerts = set(re.findall(r"alert: (\w+)", (ROOT / "k8s/components/prometheus/alerts.yaml").read_text()))
+    named = {name for path in DOCUMENTS for name in re.findall(r"\bTelegen[A-Z]\w+", path.read_text())}
+    assert named and named <= alerts
+
+
+def test_components_are_listed() -> None:
+    """k8s/README.md lists each component, and no document names one that does not exist."""
+    components = {path.name for path in (ROOT / "k8s/components").iterdir()}
+    listed = set(re.findall(r"^\| .*`components/.*$", (ROOT / "k8s/README.md").read_text(), re.MULTILINE))
+    assert {name for row in listed for name in re.findall(r"`components/([\w-]+)`", row)} == components
+    named = {name for path in DOCUMENTS for name in re.findall(r"\bcomponents/([\w-]+)", path.read_text())}
+    # The changelog names both packs as pack-*.
+    assert named <= components | {"pack-"}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_settings_exist(path: Path) -> None:
     """Every setting that a document names by its whole path is one."""

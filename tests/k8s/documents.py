@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
 
-INSTALL, MIGRATION = (MANIFESTS.parent / "docs" / f"{name}.md" for name in ("install", "migration"))
+INSTALL, MIGRATION, SECURITY = (MANIFESTS.parent / "docs" / f"{name}.md" for name in ("install", "migration", "security"))
 
 
 def shown(document: Path, name: str, section: str = "") -> str:

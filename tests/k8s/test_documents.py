@@ -10,7 +10,7 @@ import yaml
 from telegen.config import Config, load
 from telegen.config.settings import settings, value_at
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
-from tests.k8s.documents import INSTALL, MIGRATION, render_shown, shown
+from tests.k8s.documents import INSTALL, MIGRATION, SECURITY, render_shown, shown
 from tests.k8s.rendered import config_text, container, environment
 
 pytestmark = pytest.mark.cluster
@@ -41,6 +41,15 @@ def test_kustomization_of_the_manifests_readme(kubectl: Kubectl) -> None:
     objs = render_shown(kubectl, MANIFESTS / "README.md")
     assert container(objs)["image"].startswith("registry.example/telegen:")
     assert {"NetworkPolicy", "DaemonSet"} <= {obj["kind"] for obj in objs}
+
+
+def test_probes_of_an_agent_that_asks_for_credentials(kubectl: Kubectl) -> None:
+    """The kustomization in docs/security.md lets all probes use the port of the telemetry_address beside it, and keeps the scraped port."""
+    found = container(render_shown(kubectl, SECURITY))
+    ports = {port["name"]: port["containerPort"] for port in found["ports"]}
+    assert ports == {"metrics": 9443, "probes": 8081}
+    assert 'telemetry_address: ":8081"' in SECURITY.read_text()
+    assert {found[f"{kind}Probe"]["httpGet"]["port"] for kind in ("startup", "liveness", "readiness")} == {"probes"}
 
 
 SCREEN = 45

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import struct
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -147,3 +148,23 @@ def test_client_that_leaves_without_a_byte() -> None:
         assert not server.counts
 
     server.run(scenario)
+
+
+def test_wrong_protocol_of_a_client_that_goes(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that resets the connection before it is told of its mistake is counted, and leaves no traceback."""
+    server = Server()
+
+    async def scenario(acceptor: Acceptor) -> None:
+        client = server.connect()
+
+        def reset(first: int, is_tls: bool) -> bytes:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+            return b"wrong"
+
+        monkeypatch.setattr("telegen.kubemetrics.acceptor.wrong_protocol", reset)
+        await asyncio.get_running_loop().sock_sendall(client, b"x")
+        await until(lambda: server.counts["handshake"] == 1)
+
+    server.run(scenario)
+    assert not caplog.records

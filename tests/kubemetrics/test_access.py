@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ class Site:
 
     def __init__(self, queue: ReviewQueue, auth: Any, is_plain: bool) -> None:
         self.shared, self.queue = SharedDocument("web-file", 1 << 20), queue
+        self.configure(tokens=auth == "kubernetes")
         self.security = WebSecurity(self.shared, queue if auth == "kubernetes" else None)
         app: Any = falcon.asgi.App(middleware=[AccessControl(self.security, Telemetry("web-0"), is_plain)])
         for path in ("/metrics", "/livez"):
@@ -241,6 +243,19 @@ def test_tokens(reviewer: tuple[Site, list[Question], list[Review]]) -> None:
     assert len(asked) == 4
 
 
+def test_reload_that_changes_the_authentication(new_site: NewSite) -> None:
+    """A process of before a reload follows it: never open when tokens replace passwords, and passwords when they replace tokens."""
+    before = new_site()
+    before.configure(users={"ann": GOOD})
+    before.configure(tokens=True)
+    token = {"Authorization": "Bearer abc"}
+    assert (before.get().status_code, before.get(headers=basic("ann", "secret")).status_code) == (401, 401)
+    assert before.get(headers=token).json["description"] == "the configuration is being replaced; retry"
+    before = new_site("kubernetes")
+    before.configure(users={"ann": GOOD})
+    assert (before.get(headers=token).status_code, before.get(headers=basic("ann", "secret")).status_code) == (401, 200)
+
+
 def test_permission_outlives_the_api_server() -> None:
     """While no review is possible an expired permission counts for ten minutes more; then the answer is 503."""
     now = [0.0]
@@ -296,3 +311,18 @@ def test_queue_over_fork(queue: ReviewQueue) -> None:
         os._exit(0)
     assert queue.ask(Question("abc", "/", "get"), 10) == Review(403, "abc")
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_what_is_no_question(queue: ReviewQueue) -> None:
+    """A datagram without a socket, without a question or with another file is dropped, and the next question is answered."""
+    question = msgspec.msgpack.encode(Question("abc", "/", "get"))
+    here, there = socket.socketpair()
+    with here, there, open(os.devnull) as null:
+        queue._asking.send(question)
+        socket.send_fds(queue._asking, [b"\xc1"], [there.fileno()])
+        socket.send_fds(queue._asking, [question], [null.fileno()])
+        socket.send_fds(queue._asking, [question], [there.fileno()])
+        assert [queue.take(1) for _ in range(3)] == [None] * 3
+        taken = queue.take(1)
+        assert taken and taken[0].token == "abc"
+        taken[1].close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -14,7 +15,7 @@ from telegen.kubemetrics.exposition import assemble
 from telegen.metrics.family import ALPHA, Object, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
-from telegen.shm.layout import Arena
+from telegen.shm.layout import Arena, pack_index
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
 
@@ -158,3 +159,39 @@ def test_size_in_shared_memory_follows_the_objects() -> None:
     assert 0 < store.stored_bytes < full
     store.replace([])
     assert store.stored_bytes == 0
+
+
+@pytest.mark.parametrize("is_relist", [True, False])
+def test_snapshot_of_another_store_in_between(is_relist: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of another thread that publishes while this one replaces cells: the snapshot in between never counts as whole once
+    they are reclaimed."""
+    arena, seconds = Arena.create("a", 1 << 20), [0.0]
+    writer, reader = ArenaWriter(arena, ["s", "t"], 1.0, lambda: seconds[0]), ArenaReader(arena)
+    render = renderer(IDENTITY, FAMILIES, failed)
+    store, other = (MetricsStore(name, FAMILIES, render, writer, 0, 4) for name in ("s", "t"))
+    for one in (store, other):
+        one.replace([("ADDED", thing("n1", 1))])
+    store.upsert(thing("n1", 2))
+    other.upsert(thing("n1", 2))
+    between = []
+
+    def publishing_the_other(*args: Any) -> bytes:
+        monkeypatch.undo()
+        other.flush()
+        between.append(reader.load())
+        seconds[0] = 0.9
+        return pack_index(*args)
+
+    monkeypatch.setattr("telegen.metrics.store.pack_index", publishing_the_other)
+    if is_relist:
+        store.replace([("ADDED", thing("n1", 4))])
+    else:
+        store.flush()
+    (snapshot,) = between
+    (cell,) = snapshot.stores["s"].columns[0].cells
+    text = reader.copy(cell)
+    seconds[0] = 1.5
+    for value in range(5):
+        other.upsert(thing("n1", value))
+        other.flush()
+        assert reader.copy(cell) == text or not reader.intact(snapshot.sequence)

@@ -156,9 +156,9 @@ def test_full_queue_drops_the_oldest_push_whole(running: Running) -> None:
 
 def test_lost_shard_is_not_sent(running: Running) -> None:
     """A request that waits for its retry is given up when another agent serves its series."""
-    running.receiver.usual = Answer(503)
+    running.receiver.usual = Answer(503, headers={"Retry-After": "3"})
     running.push(1, 2)
-    wait_for("a try", lambda: bool(running.receiver.tried), 5, 0.01)
+    wait_for("a try", lambda: bool(running.events.tries), 5, 0.01)
     running.served = False
     running.receiver.usual = Answer()
     running.wait_idle()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from telegen.config import ConfigError, load
-from telegen.otlp.settings import GRPC, HTTP, interval, is_disabled, receiver
+from telegen.otlp.settings import PROTOCOL, interval, is_disabled, receiver
 
 PREFIX = "OTEL_EXPORTER_OTLP_"
 
@@ -47,10 +47,10 @@ def test_variables_and_file(tmp_path: Path) -> None:
         f"{PREFIX}CERTIFICATE": __file__,
         f"{PREFIX}CLIENT_CERTIFICATE": __file__,
         f"{PREFIX}CLIENT_KEY": __file__,
-        f"{PREFIX}PROTOCOL": HTTP,
+        f"{PREFIX}PROTOCOL": PROTOCOL,
     }
     found = receiver(config(tmp_path), environ, "metrics")
-    assert (found.headers, found.gzip, found.timeout, found.protocol) == ({"a": "1", "b": " x=y"}, False, 2.5, HTTP)
+    assert (found.headers, found.gzip, found.timeout) == ({"a": "1", "b": " x=y"}, False, 2.5)
     assert (found.ca, found.certificate, found.key) == (__file__, __file__, __file__)
     assert receiver(config(tmp_path), environ, "logs").gzip
     found = receiver(config(tmp_path, "{headers: {c: '3'}, compression: gzip, timeout: 1s, protocol: http/protobuf}"), environ, "metrics")
@@ -62,7 +62,8 @@ def test_variables_and_file(tmp_path: Path) -> None:
     [
         ("ENDPOINT", "ftp://x", "OTEL_EXPORTER_OTLP_ENDPOINT: expected a URL like"),
         ("METRICS_ENDPOINT", "http://x:port", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: expected a URL like"),
-        ("PROTOCOL", "http/json", "OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf or grpc, got 'http/json'"),
+        ("PROTOCOL", "http/json", "OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf, got 'http/json'"),
+        ("METRICS_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: expected http/protobuf, got 'grpc'"),
         ("COMPRESSION", "zstd", "OTEL_EXPORTER_OTLP_COMPRESSION: expected gzip or none"),
         ("TIMEOUT", "10s", "OTEL_EXPORTER_OTLP_TIMEOUT: expected milliseconds"),
         ("HEADERS", "secret", "OTEL_EXPORTER_OTLP_HEADERS: expected KEY=VALUE"),
@@ -77,6 +78,11 @@ def test_bad_variables(tmp_path: Path, variable: str, value: str, error: str) ->
     assert str(raised.value).startswith(error) and "secret" not in str(raised.value)
 
 
+def test_protocol_of_the_file(tmp_path: Path) -> None:
+    """`protocol` of the file wins over a variable that other programs of the host need."""
+    assert receiver(config(tmp_path, "{protocol: http/protobuf}"), {f"{PREFIX}PROTOCOL": "grpc"}, "metrics").url.endswith("/v1/metrics")
+
+
 def test_interval_and_switch(tmp_path: Path) -> None:
     """The interval of the file wins over the variable; OTEL_SDK_DISABLED turns everything off."""
     variable = {"OTEL_METRIC_EXPORT_INTERVAL": "30000"}
@@ -85,4 +91,3 @@ def test_interval_and_switch(tmp_path: Path) -> None:
     assert interval(config(tmp_path), {"OTEL_METRIC_EXPORT_INTERVAL": "5"}) == 1.0
     assert interval(config(tmp_path, streaming="{interval: 2s}"), variable) == 2.0
     assert is_disabled({"OTEL_SDK_DISABLED": "TRUE"}) and not is_disabled({"OTEL_SDK_DISABLED": "0"})
-    assert GRPC == "grpc"
