@@ -58,14 +58,19 @@ class EventLoop:
 
     def _follow(self) -> None:
         """Watch and send until the shard is lost or the worker stops."""
-        worker, ended = self._worker, threading.Event()
+        worker, ended, sender_ended = self._worker, threading.Event(), threading.Event()
         sender = self._make_sender()
-        stream = EventStream(position_of(self._shared.events_position.read()), self._accept)
+        stream = EventStream(position_of(self._shared.events_position.read()), self._accept, self._begin)
         observer = ReflectorMetrics(worker.telemetry, worker.log, STORE)
         reflector = Reflector(make_client(self._shared), COLLECTION, stream, observer, ended, reflector_settings(worker.config))
+
+        def send() -> None:
+            sender.run(self._settings.flush_interval, ended, self._is_wanted)
+            sender_ended.set()
+
         threads = Threads(worker)
         threads.start("watch", reflector.run)
-        threads.start("send", lambda: sender.run(self._settings.flush_interval, ended, self._is_wanted))
+        threads.start("send", send)
         due = 0.0
         while self._is_served() and not worker.stop.wait(LOOK):
             if time.monotonic() >= due:
@@ -74,16 +79,20 @@ class EventLoop:
                 threads.check()
                 self._telemetry.buffer.set(len(self._buffer))
         ended.set()
-        self._finish(sender)
+        self._buffer.wake()
+        self._finish(sender, sender_ended)
 
-    def _finish(self, sender: EventSender) -> None:
+    def _finish(self, sender: EventSender, sender_ended: threading.Event) -> None:
         """Send what is left, if this agent may still do so."""
         until = time.monotonic() + float(self._worker.config.kube_metrics.streaming.flush_timeout)
 
         def is_wanted() -> bool:
             return self._is_served() and time.monotonic() < until
 
-        while len(self._buffer) and is_wanted():
+        # A batch that its thread still sends precedes all others: the position must not pass it.
+        while not sender_ended.wait(LOOK) and time.monotonic() < until:
+            self._worker.beat()
+        while sender_ended.is_set() and len(self._buffer) and is_wanted():
             self._worker.beat()
             sender.flush(0.0, is_wanted)
         # The next holder sends what this one has not.
@@ -135,9 +144,15 @@ class EventLoop:
 
     def _note_position(self, batch: list[Entry]) -> None:
         last = max(batch, key=lambda entry: entry.version)
-        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(last.record.time_unix_nano / 1e9))
-        if last.version > position_of(self._shared.events_position.read()):
-            self._shared.events_position.write(f"{last.version} {moment}")
+        self._write_position(last.version, last.record.time_unix_nano / 1e9)
+
+    def _begin(self, version: int) -> None:
+        """Note the position before the first event: a successor sends what comes after it, if this agent ends before it can."""
+        self._write_position(version, time.time())
+
+    def _write_position(self, version: int, seconds: float) -> None:
+        if version > position_of(self._shared.events_position.read()):
+            self._shared.events_position.write(f"{version} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(seconds))}")
 
     def _is_served(self) -> bool:
         """Return True if this agent is the one that sends: the holder of the first shard, or the agent whose share it is."""

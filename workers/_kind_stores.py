@@ -121,7 +121,7 @@ class KindStores:
     def complete(self) -> None:
         """Request a new state of the stores that lack series which another object has left."""
         for one in self._followed.values():
-            if one.store.is_incomplete:
+            if one.store.take_incomplete():
                 one.reflector.request_state()
 
     def pending(self) -> list[str]:

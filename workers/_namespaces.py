@@ -40,8 +40,9 @@ class NamespaceLabels:
         """Return the labels of a namespace, "" for none."""
         found = self._texts.get(namespace)
         if found is None:
-            # Its event may arrive after that of its first object.
+            # Its event may arrive after that of its first object, or in another thread right now: hence the second look.
             self._missed.add(namespace)
+            found = self._texts.get(namespace)
         return found or ""
 
     def take_change(self) -> bool:
@@ -71,7 +72,7 @@ class NamespaceLabels:
         name, text = obj["metadata"].get("name") or "", pairs_text(namespace_pairs(self._settings, obj))
         before = self._texts.get(name)
         self._texts[name] = text
-        if self.synced and text != (before or "") and (before is not None or name in self._missed):
+        if text != (before or "") and (before is not None or name in self._missed):
             self._changed_at = time.monotonic()
         self._missed.discard(name)
 

@@ -19,7 +19,7 @@ from telegen.otlp.settings import interval, receiver
 from telegen.process.os_process import trim_memory
 from workers._base import BEAT, Worker
 from workers._push_events import PushEvents
-from workers._push_sources import push_sources
+from workers._push_sources import push_sources, store_filters
 from workers._threads import Threads
 
 END_MARGIN = 0.5
@@ -38,7 +38,7 @@ class PushLoop:
         self._interval = interval(config, environ)
         self._telemetry = PushTelemetry()
         self._events = PushEvents(self._telemetry, worker.log)
-        self._composer = Composer(push_sources(worker), self._shared_attributes, worker.beat)
+        self._composer = Composer(push_sources(worker), self._shared_attributes, worker.beat, store_filters(worker))
         self._queue = PushQueue(streaming.queue_size, self._composer.owe)
         limits = Limits(streaming.batch_size, otlp.max_request_size)
         client = HttpClient(receiver(config, environ, "metrics"))

@@ -6,7 +6,9 @@ import socket
 from collections.abc import Callable
 from functools import partial
 
-from telegen.otlp.composer import Source
+from telegen.kubemetrics.readiness import View
+from telegen.kubemetrics.staleness import shown, withheld
+from telegen.otlp.composer import Source, StoreFilter
 from telegen.otlp.requests import Origin
 from telegen.otlp.resources import encode_resource, resource_attributes
 from telegen.shm.reader import ArenaReader
@@ -26,6 +28,13 @@ def push_sources(worker: Worker) -> list[Source]:
             origin = origins.setdefault(key, _origin(worker, assignment))
             found.append(Source(ArenaReader(worker.shared.arenas[assignment.name]), origin))
     return found
+
+
+def store_filters(worker: Worker) -> Callable[[], StoreFilter]:
+    """Return the function that gives the filter of the moment: a push lacks the stores that max_staleness withholds from the page."""
+    shared, most = worker.shared, worker.config.kube_metrics.max_staleness
+    view = View({}, {}, shared.heartbeats, shared.rows, 0.0, statuses=shared.statuses, max_staleness=most)
+    return lambda: shown(view, withheld(view))
 
 
 def _origin(worker: Worker, assignment: Assignment) -> Origin:

@@ -36,7 +36,7 @@ def protect_memory(shared: Shared) -> None:
     """
     for arena in shared.arenas.values():
         arena.protect()
-    values = (shared.deadlines, shared.lease_problem, shared.log, shared.shard, shared.uid)
+    values = (shared.deadlines, shared.lease_problem, shared.log, shared.shard, shared.uid, shared.events_position)
     documents = (shared.web_file, shared.root_problems, shared.state, shared.holders, *shared.notes.values())
     for region in (*values, *documents, *shared.statuses.values()):
         region.protect()

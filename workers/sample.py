@@ -28,11 +28,11 @@ from workers._base import Worker
 from workers._name_sources import NameThreads
 
 ORDER = 1000
-"""Place of the containers' families on the page: behind all resources."""
+"""Position of the containers' families on the page: behind all resources."""
 PATIENCE = 5.0
-"""Seconds for which the first pass waits for names from the API server: series that change their labels are others."""
+"""Seconds for which the first pass waits for names from the API server, since a change of labels makes new series."""
 LISTEN = 0.25
-"""Seconds for which it may take to notice that the worker is to stop."""
+"""Seconds between two checks for the end of the worker."""
 COLLECT = 60.0
 """Seconds between two runs of the garbage collector, which is off otherwise. PERF: with it a pass takes a quarter longer."""
 
@@ -81,14 +81,14 @@ class SampleWorker(Worker):
                 self._listen(sampler, alarms, min(LISTEN, max(0.0, due - time.monotonic())))
 
     def _wait_for_names(self, threads: NameThreads) -> None:
-        """Until they have come, or patience has ended."""
+        """Wait for the names from the API server, for PATIENCE seconds at most."""
         until = time.monotonic() + PATIENCE
         while not (self.stop.is_set() or threads.synced or time.monotonic() > until):
             self.beat()
             self.stop.wait(0.02)
 
     def _listen(self, sampler: Sampler, alarms: OomEvents, seconds: float) -> None:
-        """Wait; publish at once what containers that are out of memory have to say."""
+        """Wait; read and publish containers that run out of memory at once."""
         rung = alarms.wait(seconds)
         if rung:
             sampler.reread(rung)
@@ -115,13 +115,13 @@ class SampleWorker(Worker):
         return store
 
     def _pass(self, sampler: Sampler) -> None:
-        """Read everything and publish what has changed."""
+        """Run one pass and publish the changes."""
         started = time.perf_counter()
         sampler.sample()
         now = time.time()
         for store in self._stores:
             if not store.synced:
-                # From here on the page is complete: a successor's first pass replaces what its predecessor had left.
+                # The page is complete from here on: the first pass of a new process replaces the series of the last one.
                 store.begin()
             store.flush()
             self.telemetry.note_size(store.name, len(store), store.block_count, store.stored_bytes)
@@ -136,7 +136,7 @@ class SampleWorker(Worker):
         self.beat()
 
     def _check_roots(self, roots: Roots) -> None:
-        """Publish what is wrong with the paths of the node's file systems, for /readyz."""
+        """Publish wrong paths of the node's file systems, for /readyz. PERF: 0.01 ms, on v1 0.1 ms."""
         wrong = wrong_roots(roots)
         if wrong != self._wrong_roots:
             self.shared.root_problems.write("\n".join(wrong).encode("utf-8", "replace"))

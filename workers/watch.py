@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 
@@ -45,18 +46,19 @@ class WatchWorker(StoresWorker):
         self._namespaces = NamespaceLabels(added, self._follow_all)
         self.stores = {name: self._make_store(name) for name in self.assignment.stores}
         self._reflectors = [self._reflector(store) for store in self.stores.values()]
-        self._pending = bool(added.namespace_labels or added.namespace_annotations)
+        self._pending, self._deciding = bool(added.namespace_labels or added.namespace_annotations), threading.Lock()
         # Objects are rendered with the labels of their namespaces, which are known first.
         self._loop = WatchLoop([self._namespace_reflector()] if self._pending else self._reflectors, self.stop, threads.start)
         self._started = time.monotonic()
         self._loop.start()
 
     def _follow_all(self) -> None:
-        """Follow the collections of all stores, once."""
-        if self._pending:
+        """Follow the collections of all stores, once; for any thread."""
+        with self._deciding:
+            reflectors = self._reflectors if self._pending else []
             self._pending = False
-            for reflector in self._reflectors:
-                self._loop.add(reflector)
+        for reflector in reflectors:
+            self._loop.add(reflector)
 
     def turn(self) -> None:
         """Stop waiting for namespaces that cannot be listed, and render anew when their labels have changed."""

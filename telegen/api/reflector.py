@@ -82,7 +82,7 @@ class Reflector:
         self._representation = REPRESENTATIONS[collection.representation]
         self._version = ""
         self._has_state = False
-        self._resync_at = INFINITE
+        self._resync_at, self._is_requested = INFINITE, False
         self._verify_at = clock() + settings.verify
         self._was_gone = False
         self._short_watches = 0
@@ -105,14 +105,13 @@ class Reflector:
             self.watch = None
 
     def request_state(self) -> None:
-        """Take a complete state soon, although nothing is missing; for any thread."""
-        self._resync_at = self._clock()
+        """Take a complete state that begins after this call, although nothing is missing; for any thread."""
+        self._is_requested = True
 
     @property
     def is_due(self) -> bool:
         """True if the open watch has something to do, although nothing has arrived."""
-        now = self._clock()
-        return self.watch is not None and (self.watch.stream.deadline <= now or self._resync_at <= now)
+        return self.watch is not None and (self.watch.stream.deadline <= self._clock() or self._needs_state())
 
     # --- connecting
 
@@ -125,7 +124,7 @@ class Reflector:
         try:
             if self._version and self._clock() >= self._verify_at:
                 self._verify()
-            if not self._version or self._clock() >= self._resync_at:
+            if not self._version or self._needs_state():
                 self._take()
             if not self.watch:
                 self._open()
@@ -149,6 +148,8 @@ class Reflector:
 
     def _take(self) -> None:
         """Take a complete state. Where one exists and this fails, the old one is followed on."""
+        # Before the state is requested: another request during it concerns objects that were rendered already.
+        self._is_requested = False
         if self._version:
             # The next attempt, should this one fail.
             self._resync_at = self._clock() + self._settings.backoff[1]
@@ -223,7 +224,11 @@ class Reflector:
 
     def _is_over(self) -> bool:
         """True if the reflector itself ends the watch."""
-        return self.stop.is_set() or self._clock() >= self._resync_at
+        return self.stop.is_set() or self._needs_state()
+
+    def _needs_state(self) -> bool:
+        """True if a new state is due, although there is one."""
+        return self._is_requested or self._clock() >= self._resync_at
 
     def _assess(self, watch: Watch) -> None:
         """Distinguish a watch that works from one that a server or a proxy ends again and again.

@@ -9,29 +9,32 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 MAX_LINKS = 40
 """Maximum number of links in one path, as in the kernel (path_resolution(7))."""
 
 
-def open_below(root: str, path: str, flags: int) -> tuple[int, str]:
-    """Open a file of the host.
+def open_below(root: str, path: str) -> tuple[int, str]:
+    """Open a regular file of the host for reading.
 
     Args:
         root: folder at which this process sees the host's `/`.
         path: path on the host.
-        flags: of open(2).
 
     Returns:
         the descriptor, and the path on the host without links.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened; EISDIR: it is no regular file.
     """
     folders, names = _walk(root, path)
     try:
+        # Before it is opened: opening a device can start it (a watchdog, a tape), and opening a pipe waits for a writer.
+        if not stat.S_ISREG(os.fstat(folders[-1]).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         # Through the descriptor, so that it is the file that was resolved, whatever has taken its place since.
-        return os.open(f"/proc/self/fd/{folders[-1]}", flags | os.O_CLOEXEC), "/" + "/".join(names)
+        return os.open(f"/proc/self/fd/{folders[-1]}", os.O_RDONLY | os.O_CLOEXEC), "/" + "/".join(names)
     finally:
         for folder in folders:
             os.close(folder)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import orjson
 import urllib3
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from telegen.api.errors import cause
 from telegen.config import ConfigError, ConfigSource
+from telegen.config.document import read_document
 
 TIMEOUT = 30.0
+_PARTS = {"agent", "ready", "problems", "notes", "totals", "processes", "resources", "shards", "warnings"}
+"""Keys of a status that are printed."""
 
 
 class NoAnswer(Exception):
@@ -64,6 +70,20 @@ class AgentClient:
             raise NoAnswer(f"{self.url}{path}: status {answer.status}: {text}")
         return bytes(answer.data)
 
+    def status(self) -> dict[str, Any]:
+        """Return the content of /status.json.
+
+        Raises:
+            NoAnswer
+        """
+        try:
+            found = orjson.loads(self.get("/status.json"))
+        except orjson.JSONDecodeError:
+            found = None
+        if not isinstance(found, dict) or not _PARTS <= found.keys():
+            raise NoAnswer(f"{self.url}/status.json: not the status of an agent")
+        return found
+
 
 def _url(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
     if options.url:
@@ -71,7 +91,9 @@ def _url(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
     config = ConfigSource(options.config, environ).load()
     address = config.kube_metrics.listen_address
     host = address.host if address.host not in ("", "0.0.0.0", "::") else "127.0.0.1"
-    scheme = "https" if config.web.web_config_file else "http"
+    web_file = config.web.web_config_file
+    # A file with passwords alone leaves HTTP plain. Its key may be readable for the agent only.
+    scheme = "https" if web_file and read_document(web_file).data.get("tls_server_config") else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address.port}"
 
 
@@ -79,9 +101,14 @@ def _credentials(options: argparse.Namespace) -> dict[str, str]:
     if bool(options.user) != bool(options.password_file):
         raise ConfigError("--user: needs --password-file, and the other way round")
     if options.token_file:
-        return {"Authorization": f"Bearer {_content(options.token_file)}"}
+        token = _content(options.token_file)
+        # The error of the HTTP library would print it.
+        if not (token.isascii() and token.isprintable()):
+            raise ConfigError(f"{options.token_file}: expected a token on one line")
+        return {"Authorization": f"Bearer {token}"}
     if options.user:
-        return dict(urllib3.make_headers(basic_auth=f"{options.user}:{_content(options.password_file)}"))
+        pair = base64.b64encode(f"{options.user}:{_content(options.password_file)}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"}
     return {}
 
 

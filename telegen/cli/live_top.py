@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import orjson
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -64,7 +63,7 @@ class LiveTop:
         self._due = time.monotonic() + self._interval
         try:
             self._sampling.sample()
-            self._status = orjson.loads(self._client.get("/status.json"))
+            self._status = self._client.status()
             self._problem = ""
         except NoAnswer as error:
             self._problem = str(error)

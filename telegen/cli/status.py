@@ -21,9 +21,8 @@ def status(options: argparse.Namespace) -> tuple[int, Iterator[str]]:
         ConfigError: an argument is invalid.
         NoAnswer: the agent cannot be asked.
     """
-    data = AgentClient(options).get("/status.json")
-    found = orjson.loads(data)
-    return READY if found["ready"] else NOT_READY, iter([data.decode()]) if options.json else lines(found)
+    found = AgentClient(options).status()
+    return READY if found["ready"] else NOT_READY, iter([orjson.dumps(found).decode()]) if options.json else lines(found)
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:

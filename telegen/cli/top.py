@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import orjson
 
-from telegen.cli.agent_client import AgentClient, add_arguments
+from telegen.cli.agent_client import AgentClient, NoAnswer, add_arguments
 from telegen.cli.containers import QUERY, SORTS, Row, Values, read_values, rows, selected
 from telegen.cli.status import lines as status_lines
 from telegen.cli.status import size, table
@@ -55,7 +55,11 @@ class Sampling:
         Raises:
             NoAnswer
         """
-        at, values = time.monotonic(), read_values(self._client.get(self._path + QUERY, TEXT).decode())
+        at, page = time.monotonic(), self._client.get(self._path + QUERY, TEXT)
+        try:
+            values = read_values(page.decode())
+        except ValueError as error:
+            raise NoAnswer(f"{self._client.url}{self._path}: not a page of metrics: {error}") from error
         before, earlier = (self._before[1], self._before[0]) if self._before else ({}, at)
         self.rows = list(rows(before, values, at - earlier))
         self._before = at, values
@@ -72,7 +76,7 @@ def once(options: argparse.Namespace) -> Iterator[str]:
     sampling.sample()
     time.sleep(options.interval)
     sampling.sample()
-    found = orjson.loads(client.get("/status.json"))
+    found = client.status()
     shown = selected(sampling.rows, options.sort, options.filter)[: options.limit or None]
     if options.json:
         yield orjson.dumps({"agent": found, "containers": [asdict(row) for row in shown]}).decode()

@@ -11,6 +11,7 @@ from telegen.config.conversion import checked_text, convert
 from telegen.config.document import Document, read_document
 from telegen.config.errors import ConfigError
 from telegen.config.flags import FlagValues, apply_flags
+from telegen.config.messages import printable
 from telegen.config.model import Config
 from telegen.config.origins import Origins
 from telegen.config.settings import is_text, value_at
@@ -18,8 +19,6 @@ from telegen.config.validation import problems as validate
 from telegen.config.variables import expand, override
 
 MAX_PROBLEMS = 100
-MAX_LINE = 2000
-"""Maximum of characters of an error."""
 
 Check = Callable[[Config], Iterable[str]]
 """Function that yields one line per problem, each beginning with the path of the setting."""
@@ -60,7 +59,7 @@ def load_with_origins(
     except _TooManyProblems:
         problems.lines["and more problems"] = None
     if problems.lines:
-        raise ConfigError("\n".join(f"{_printable(line)}{origins.note(line.partition(':')[0])}" for line in problems.lines))
+        raise ConfigError("\n".join(f"{printable(line)}{origins.note(line.partition(':')[0])}" for line in problems.lines))
     return config, origins
 
 
@@ -95,12 +94,6 @@ class _Problems:
         for line in lines:
             if not names.intersection(re.findall(r"\w+", line.partition(";")[0])):
                 self.report(*line.split(": ", 1))
-
-
-def _printable(line: str) -> str:
-    """Shorten a line, and escape control characters: a value must not forge a line of the log."""
-    short = line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}..."
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in short)
 
 
 @dataclass(frozen=True)

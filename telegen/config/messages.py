@@ -10,6 +10,9 @@ from telegen.config.flags import foreign_key
 from telegen.config.settings import choices, settings
 from telegen.config.text_formats import describe_mismatch
 
+MAX_LINE = 2000
+"""Maximum of characters of an error."""
+
 _AT = re.compile(r"(?s)(.*) - at `(?:key in )?\$(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 _TYPES = re.compile("`(.*?)`")
@@ -22,6 +25,12 @@ _YAML_TERMS = {
     "bool | null": "true, false or null",
 }
 """Terms for YAML users, by msgspec's name of the type."""
+
+
+def printable(line: str) -> str:
+    """Shorten a line, and escape control characters: a value must not forge a line of the log."""
+    short = line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}..."
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in short)
 
 
 def explain(message: str, path: str) -> tuple[str, str]:

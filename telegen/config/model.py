@@ -51,7 +51,7 @@ def text(help: str, least: float | None = None, secret: bool = False, **bounds: 
 
 
 def without_effect(help: str, least: float | None = None, **bounds: Any) -> Meta:
-    """Describe a setting that is accepted and checked, for compatibility, and has no effect."""
+    """Describe a setting that is accepted and checked for compatibility, and has no effect."""
     return Meta(description=help, extra={"effective": False, "least": least}, **bounds)
 
 

@@ -37,7 +37,8 @@ _TOPICS = """
           workload: true
 
 Every series of a pod then has `label_app`, `label_team`, `namespace_label_cost_center`, `workload` and `workload_kind`, as far as the
-object has the values; names are made as in `kube_*_labels`. `labels` and `annotations` name resources; the lists of `*` and of the
+object has the values; names are made as in `kube_*_labels`. Values of more than 1,024 characters, and labels beyond the first 64 by name of
+a list, are left out: each would stand on every series. `labels` and `annotations` name resources; the lists of `*` and of the
 resource add up. The workload is the controlling owner; of a pod it is the Deployment or CronJob behind its owner, and the pod itself if it
 has none. `kube_*_labels` and `kube_*_annotations` are left alone. More labels mean larger pages, and a changed value ends all series of
 the object and begins new ones.

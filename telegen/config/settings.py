@@ -84,7 +84,7 @@ def is_secret(meta: msgspec.Meta) -> bool:
 
 
 def is_effective(meta: msgspec.Meta) -> bool:
-    """Return False for a setting that is accepted and checked but has no effect."""
+    """Return False for a setting that is accepted and checked for compatibility, and has no effect."""
     return (meta.extra or {}).get("effective") is not False
 
 

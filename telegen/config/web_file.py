@@ -11,7 +11,7 @@ import msgspec
 
 from telegen.config.document import read_document, read_regular
 from telegen.config.errors import ConfigError
-from telegen.config.messages import suggest
+from telegen.config.messages import printable, suggest
 from telegen.config.tls_names import CIPHERS, CLIENT_AUTH, CURVES, ORDER, TLS13_CIPHERS, UNVERIFIED, VERSIONS
 
 MAX_PEM = 256 << 10
@@ -57,6 +57,7 @@ class WebFile(msgspec.Struct, frozen=True):
         ciphers: OpenSSL's names of the cipher suites up to TLS 1.2; empty for OpenSSL's own choice.
         users: bcrypt hash by user name; empty without passwords.
         headers: added to every response.
+        tokens: the API server reviews bearer tokens; set by `web.auth`, not by the file.
     """
 
     certificate: str = ""
@@ -69,6 +70,7 @@ class WebFile(msgspec.Struct, frozen=True):
     ciphers: tuple[str, ...] = ()
     users: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
+    tokens: bool = False
 
 
 def read_web_file(path: str) -> tuple[WebFile, tuple[str, ...]]:
@@ -84,8 +86,8 @@ def read_web_file(path: str) -> tuple[WebFile, tuple[str, ...]]:
     reader = _Reader(os.path.dirname(path))
     content = reader.read(document.data)
     if reader.problems:
-        lines = [f"{document.place(where) or path}: {where}: {problem}" for where, problem in dict.fromkeys(reader.problems)]
-        raise ConfigError("\n".join(lines))
+        problems = {f"{document.place(where) or path}: " + printable(f"{where}: {problem}"): None for where, problem in reader.problems}
+        raise ConfigError("\n".join(problems))
     return content, (path, *reader.files)
 
 

@@ -17,7 +17,7 @@ from telegen.kubemetrics.bodies import Bodies, Body, NoConnection, Variant
 from telegen.kubemetrics.negotiation import accepts_gzip, choose_format
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.selection import Impossible, Selection, selection
-from telegen.kubemetrics.staleness import withheld
+from telegen.kubemetrics.staleness import shown, withheld
 from telegen.kubemetrics.status import StatusReader, StatusSources
 from telegen.kubemetrics.status_page import Index, StatusJson
 from telegen.kubemetrics.telemetry import Telemetry
@@ -81,7 +81,7 @@ class Metrics:
 
             old = withheld(self._view)
             variant = Variant(self._path, openmetrics, selected, old)
-            body = self._bodies.take(variant, readers, lambda worker, store: (worker, store) not in old, is_served)
+            body = self._bodies.take(variant, readers, shown(self._view, old), is_served)
             # A shard was lost during the assembly: assemble again without its stores.
             if is_served():
                 return body

@@ -83,7 +83,12 @@ class Tokens:
 
     challenge = 'Bearer realm="telegen"'
 
-    def __init__(self, reviews: ReviewQueue) -> None:
+    def __init__(self, reviews: ReviewQueue | None) -> None:
+        """Prepare.
+
+        Args:
+            reviews: for questions; None in a process that began before tokens were required, and is about to end.
+        """
         self._reviews = reviews
         self._digest = Digest()
         self._checks = Checks(4, REMEMBERED_TOKEN, STALE_TOKEN)
@@ -98,6 +103,8 @@ class Tokens:
         return self._checks.known(key) or self._checks.start(key, client, lambda: self._review(Question(token, path, verb)))
 
     def _review(self, question: Question) -> Review:
+        if self._reviews is None:
+            return Review(503, "the configuration is being replaced; retry")
         try:
             return self._reviews.ask(question, REVIEW_TIMEOUT)
         except NoReview as error:

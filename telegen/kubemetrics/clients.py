@@ -60,6 +60,11 @@ class Limits:
         """Connections that have sent something."""
         return max(1, self.max_connections // SPOKEN_SHARE)
 
+    @property
+    def most_sockets(self) -> int:
+        """Connections at most: silent ones, those that begin with a handshake, and those that have sent something."""
+        return self.max_connections + 2 * self.max_spoken
+
 
 class Connected(Protocol):
     """A connection that has sent something; see `telegen.kubemetrics.connection`."""

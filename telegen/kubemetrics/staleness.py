@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from telegen.kubemetrics.readiness import View
 from telegen.shm.store_status import Kind
@@ -14,6 +14,22 @@ def withheld(view: View) -> frozenset[tuple[str, str]]:
     PERF: 3 us per store, and nothing without `max_staleness`.
     """
     return frozenset(_stale(view)) if view.max_staleness else frozenset()
+
+
+def shown(view: View, old: frozenset[tuple[str, str]]) -> Callable[[str, str], bool]:
+    """Return the predicate by (worker, store) of the stores that may be shown.
+
+    A store without a status of its own, such as that of a kind of custom resources, has that of its worker.
+
+    Args:
+        old: result of `withheld`.
+    """
+    workers = {worker for worker, _ in old}
+
+    def is_shown(worker: str, store: str) -> bool:
+        return worker not in workers or (worker, store) not in old and store in set(view.statuses[worker])
+
+    return is_shown
 
 
 def _stale(view: View) -> Iterator[tuple[str, str]]:

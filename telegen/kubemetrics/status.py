@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,8 +30,13 @@ FRESH = 1.0
 """Seconds for which a status is shown again: a client that asks all the time costs no more."""
 HIDDEN = "hidden"
 """Stands for names and addresses that a client without authentication does not see."""
-_NAMING = frozenset("namespace namespaces namespaces_exclude node node_name pod pod_namespace clusters kubeconfig apiserver".split())
+_NAMING = frozenset(
+    "namespace namespaces namespaces_exclude node node_name pod pod_namespace clusters kubeconfig apiserver endpoint".split()
+)
 """Last parts of settings whose values name objects or servers."""
+_SERVER = re.compile(r"\w+://[^\s;,]*[^\s;,:]")
+_MESSAGE = re.compile(r"(\b[45]\d\d \w+): (?!no right to )[^;]*")
+"""An error of the API server: its message may name objects. The agent's own words about a missing right do not."""
 
 Json = dict[str, Any]
 
@@ -95,7 +101,7 @@ class StatusReader:
         content = sources.state.read()[1]
         state = msgspec.msgpack.decode(content, type=AgentState) if content else AgentState()
         report = readiness(sources.view)
-        resources, families = self._sizes()
+        resources, families = self._sizes(authenticated)
         return {
             "agent": {
                 "version": __version__,
@@ -106,8 +112,8 @@ class StatusReader:
                 "time": time.time(),
             },
             "ready": not report.problems,
-            "problems": report.problems if authenticated else [_without_namespace(line) for line in report.problems],
-            "notes": report.notes if authenticated else [_without_namespace(line) for line in report.notes],
+            "problems": report.problems if authenticated else list(map(_public_line, report.problems)),
+            "notes": report.notes if authenticated else list(map(_public_line, report.notes)),
             "totals": {key: sum(one[key] for one in resources) for key in ("objects", "series", "bytes", "stored")},
             "resources": resources,
             "families": families,
@@ -122,7 +128,7 @@ class StatusReader:
             "paths": self._paths,
         }
 
-    def _sizes(self) -> tuple[list[Json], list[Json]]:
+    def _sizes(self, authenticated: bool) -> tuple[list[Json], list[Json]]:
         """Return the sizes by resource, and the largest families."""
         resources: dict[str, _Resource] = {}
         families: dict[str, list[int]] = {}
@@ -141,18 +147,19 @@ class StatusReader:
                     sizes = families.setdefault(family.name, [0, 0])
                     sizes[0] += column.series
                     sizes[1] += column.length
-        self._add_states(resources)
+        self._add_states(resources, authenticated)
         largest = sorted(families.items(), key=lambda item: (-item[1][1], item[0]))[:LARGEST]
         listed = [_resource(name, one) for name, one in sorted(resources.items(), key=lambda item: (-item[1].bytes, item[0]))]
         return listed, [{"name": name, "series": series, "bytes": size} for name, (series, size) in largest if size]
 
-    def _add_states(self, resources: dict[str, _Resource]) -> None:
+    def _add_states(self, resources: dict[str, _Resource], authenticated: bool) -> None:
         view = self._sources.view
         for worker, statuses in view.statuses.items():
             for store in statuses if view.is_served(worker) else ():
                 status = statuses[store].read()
                 one = resources.setdefault(store.partition("/")[0].partition("@")[0], _Resource())
-                one.states.append((status.seconds, status.kind.name.lower(), status.cause))
+                cause = status.cause if authenticated else _public(status.cause)
+                one.states.append((status.seconds, status.kind.name.lower(), cause))
 
     def _process(self, one: ProcessState) -> Json:
         now, board = time.monotonic(), self._sources.view.heartbeats
@@ -236,10 +243,17 @@ def _names(path: str) -> bool:
     return path.rpartition(".")[2] in _NAMING
 
 
-def _without_namespace(line: str) -> str:
-    """Remove the namespace of a store from a line of a probe: `pods/shop: ...`."""
-    store, colon, rest = line.partition(": ")
-    return f"{store.partition('/')[0]}{colon}{rest}" if "/" in store and " " not in store else line
+def _public_line(line: str) -> str:
+    """Remove names from a line of a probe, such as the namespace and the cluster of a store: `pods/shop@east: ...`."""
+    store, colon, rest = _public(line).partition(": ")
+    if re.fullmatch(r"[a-z][\w.-]*[/@]\S+", store):
+        store = re.split("[/@]", store)[0]
+    return store + colon + rest
+
+
+def _public(text: str) -> str:
+    """Remove the addresses of servers, and what an API server says about objects, from the cause of a failure."""
+    return _MESSAGE.sub(r"\1", _SERVER.sub(HIDDEN, text))
 
 
 def folder_of_scrapers() -> str:

@@ -50,10 +50,10 @@ class WebSecurity:
         """Adopt the content of now.
 
         Args:
-            reviews: where tokens are reviewed; None without `web.auth`.
+            reviews: where tokens are reviewed; None if the process began without `web.auth`.
         """
         self._shared = shared
-        self._tokens = Tokens(reviews) if reviews else None
+        self._tokens = Tokens(reviews)
         self._in_force = self._load(None)
 
     def _current(self) -> _InForce:
@@ -86,7 +86,8 @@ class WebSecurity:
     @property
     def authentication(self) -> Authentication | None:
         """Authentication of the next request; None if there is none."""
-        return self._tokens or self._current().passwords
+        # Not by the settings that the process began with: until a reload has replaced it, it serves under the new ones.
+        return self._tokens if self._current().file.tokens else self._current().passwords
 
     @property
     def authenticates(self) -> bool:

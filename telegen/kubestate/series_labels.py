@@ -20,6 +20,10 @@ ReadWorkload = Callable[[Object], tuple[str, str]]
 OWN_LABELS = ("label_", "annotation_", "namespace_label_", "namespace_annotation_", "workload")
 """Beginnings of the names of additional labels; families that have such labels already are left alone."""
 
+MAX_VALUE, MAX_LABELS = 1024, 64
+"""Characters of the longest value, and number of labels of one kind, that are added: a tenant's annotation of 256 kB would stand on
+every series of an object."""
+
 _labels, _annotations = at("metadata.labels", {}), at("metadata.annotations", {})
 _namespace, _owners = at("metadata.namespace", ""), at("metadata.ownerReferences", ())
 
@@ -74,7 +78,12 @@ def has_own(family: FamilyGenerator) -> bool:
 
 def _selected(names: Sequence[str], read: Callable[[Object], Mapping[str, str]], prefix: str) -> Callable[[Object], Pairs]:
     is_allowed = key_filter(names)
-    return lambda obj: label_pairs({key: value for key, value in read(obj).items() if is_allowed(key)}, prefix)
+
+    def pairs(obj: Object) -> Pairs:
+        allowed = {key: value for key, value in read(obj).items() if is_allowed(key) and len(value or "") <= MAX_VALUE}
+        return label_pairs(allowed, prefix)[:MAX_LABELS]
+
+    return pairs
 
 
 def _workload(read: ReadWorkload) -> Callable[[Object], Pairs]:

@@ -39,6 +39,9 @@ class BlockGroups:
         if not counts[block]:
             del counts[block]
             self._packed = None
+            if not counts:
+                # Names of namespaces that come and go, as in CI clusters, would stay for ever.
+                del self._blocks[group]
         self.free([slot], group)
 
     def free(self, slots: Sequence[int], group: str) -> None:
@@ -60,5 +63,5 @@ class BlockGroups:
     def packed(self) -> bytes:
         """Return the encoded blocks of each group; b"" if no object has a group."""
         if self._packed is None:
-            self._packed = pack_groups({group: list(counts) for group, counts in self._blocks.items() if counts}) if self._groups else b""
+            self._packed = pack_groups({group: list(counts) for group, counts in self._blocks.items()}) if self._groups else b""
         return self._packed

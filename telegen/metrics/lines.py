@@ -151,7 +151,8 @@ def labels_text(labels: Mapping[str, str]) -> str:
     values = tuple(labels.values())
     if needs_escape("".join(values)):
         values = tuple([escape(value) for value in values])
-    template, order = _layout(tuple(labels))
+    # The labels of a tenant's object may be any number of any names: only small layouts are kept.
+    template, order = (_layout if len(labels) <= 64 else _layout.__wrapped__)(tuple(labels))
     text: str = template % order(values)
     return text
 

@@ -107,10 +107,13 @@ class MetricsStore:
         """Bytes of shared memory that the blocks take."""
         return self._blocks.stored_bytes
 
-    @property
-    def is_incomplete(self) -> bool:
-        """True if a series is missing until the next complete state (see `telegen.metrics.unique`)."""
-        return bool(self._unique and self._unique.is_incomplete)
+    def take_incomplete(self) -> bool:
+        """Return True once after a series went that another object has as well: it is missing until the next complete state."""
+        unique = self._unique
+        if not unique or not unique.is_incomplete:
+            return False
+        unique.is_incomplete = False
+        return True
 
     def replace(self, events: Iterable[tuple[str, Object]]) -> None:
         """Take a whole new state and publish it at once.

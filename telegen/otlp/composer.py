@@ -19,6 +19,8 @@ log = logging.getLogger("telegen.push")
 ColumnKey = tuple[str, str]
 """(store, family)."""
 Columns = Mapping[ColumnKey, EncodedColumn]
+StoreFilter = Callable[[str, str], bool]
+"""Predicate by (arena, store) of the stores that may be pushed."""
 SharedAttributes = Callable[[str], bytes]
 """From the name of a family to the encoded attributes that all of its points share."""
 
@@ -34,13 +36,21 @@ class Source:
 class Composer:
     """Keeps the encoded cells of all sources."""
 
-    def __init__(self, sources: Sequence[Source], shared_attributes: SharedAttributes, beat: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        shared_attributes: SharedAttributes,
+        beat: Callable[[], None] = lambda: None,
+        stores: Callable[[], StoreFilter] = lambda: lambda arena, store: True,
+    ) -> None:
         """Prepare.
 
         Args:
+            stores: called for each push; returns the filter of the stores in it.
             beat: called often: the first push of a large cluster takes seconds.
         """
         self._sources, self._shared_attributes, self._beat = sources, shared_attributes, beat
+        self._stores, self._is_shown = stores, stores()
         self._encoder = PointEncoder()
         self._columns: dict[str, Columns] = {}
         self._families: dict[str, tuple[FamilyEntry, MetricHead, bytes]] = {}
@@ -53,6 +63,7 @@ class Composer:
             time: Unix time in nanoseconds.
         """
         parts: dict[int, tuple[Origin, dict[str, Metric]]] = {}
+        self._is_shown = self._stores()
         for source in self._sources:
             if not source.origin.is_served():
                 # The next holder of the shard goes on with these series, so they do not end here.
@@ -134,7 +145,7 @@ class Composer:
         """
         found = {}
         for name, store in sorted(snapshot.stores.items(), key=lambda item: (item[1].entry.order, item[0])):
-            for family, column in zip(store.families, store.columns):
+            for family, column in zip(store.families, store.columns) if self._is_shown(reader.name, name) else ():
                 # A column without a header in text repeats another one, with the creation times of OpenMetrics.
                 if column.length and family.text:
                     key, shared = (name, family.name), len(self._note(family))

@@ -76,10 +76,20 @@ class EventBuffer:
                 self._changed.notify_all()
         return fits
 
-    def take(self, seconds: float) -> list[Entry]:
-        """Return a batch, the oldest first, once it is full or the time has passed; it leaves the buffer."""
+    def put_back(self, batch: list[Entry]) -> None:
+        """Return a batch that was taken and not sent; it is the next one again."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._entries) >= min(BATCH, self._size), seconds)
+            self._entries.extendleft(reversed(batch))
+
+    def wake(self) -> None:
+        """Let `take` look at `is_over` again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def take(self, seconds: float, is_over: Callable[[], bool] = lambda: False) -> list[Entry]:
+        """Return a batch, the oldest first, once it is full, the time has passed, or `is_over` is true; it leaves the buffer."""
+        with self._changed:
+            self._changed.wait_for(lambda: is_over() or len(self._entries) >= min(BATCH, self._size), seconds)
             batch: list[Entry] = []
             left = self._max_bytes
             while self._entries and len(batch) < BATCH:
@@ -120,16 +130,18 @@ class EventSender:
 
         Args:
             interval: seconds after which a partial batch is sent.
-            is_wanted: return False to give the events up.
+            is_wanted: return False to leave the events in the buffer.
         """
         while not stop.is_set():
-            self.flush(interval, is_wanted)
+            self.flush(interval, is_wanted, stop.is_set)
 
-    def flush(self, seconds: float, is_wanted: Callable[[], bool]) -> None:
-        """Send one batch."""
-        batch = self._buffer.take(seconds)
+    def flush(self, seconds: float, is_wanted: Callable[[], bool], is_over: Callable[[], bool] = lambda: False) -> None:
+        """Send one batch; one that is given up goes back to the buffer."""
+        batch = self._buffer.take(seconds, is_over)
         if batch:
             self._sending(batch)
             outcome = self._delivery.deliver(encode_logs(batch, self._shared), is_wanted)
-            if outcome is not None:
+            if outcome is None:
+                self._buffer.put_back(batch)
+            else:
                 self._done(batch, outcome)

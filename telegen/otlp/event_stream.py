@@ -18,14 +18,17 @@ REMEMBERED = 10_000
 class EventStream:
     """Passes on the occurrences that are newer than a position."""
 
-    def __init__(self, position: int, accept: Callable[[dict[str, Any], int], None]) -> None:
+    def __init__(
+        self, position: int, accept: Callable[[dict[str, Any], int], None], begin: Callable[[int], None] = lambda position: None
+    ) -> None:
         """Prepare.
 
         Args:
             position: resourceVersion up to which everything was sent; 0 sends nothing of the first state.
             accept: called with each event to send, and its resourceVersion.
+            begin: called with the position after a first state of which nothing is sent.
         """
-        self._position, self._accept = position, accept
+        self._position, self._accept, self._begin = position, accept, begin
         self._known: OrderedDict[str, Occurrence] = OrderedDict()
 
     def replace(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -38,6 +41,8 @@ class EventStream:
                 newer.append((version, event))
             else:
                 self._note(event)
+        if not self._position:
+            self._begin_at(newest)
         self._position = newest
         for version, event in sorted(newer, key=lambda item: item[0]):
             self._pass_on(event, version)
@@ -53,7 +58,14 @@ class EventStream:
         self._known.pop(_uid(event), None)
 
     def bookmark(self, resource_version: str) -> None:
-        """Ignore it: the position is that of the last event."""
+        """Begin at this version if there was no event; else the position is that of the last one."""
+        if not self._position and resource_version.isdecimal():
+            self._begin_at(int(resource_version))
+
+    def _begin_at(self, position: int) -> None:
+        self._position = position
+        if position:
+            self._begin(position)
 
     def _pass_on(self, event: dict[str, Any], version: int) -> None:
         if self._known.get(_uid(event)) != occurrence(event):

@@ -59,9 +59,13 @@ def prometheus_head(family: FamilyEntry) -> MetricHead:
 
 
 def type_of(family: FamilyEntry) -> str:
-    """Return the type of a family. OpenMetrics has the precise one, but takes a counter without `_total` for unknown."""
+    """Return the type of a family.
+
+    OpenMetrics has the precise one, but takes a counter without `_total` for unknown, and has no header where a column of its own shows
+    the family with `_created` samples.
+    """
     precise = _word(family.openmetrics)
-    return _word(family.text) if precise == "unknown" else precise
+    return _word(family.text) if precise in ("", "unknown") else precise
 
 
 def _word(header: bytes) -> str:

@@ -41,7 +41,7 @@ def server_context(web: WebFile) -> ssl.SSLContext | None:
         context.load_cert_chain(certificate, key, password=_refuse_password)
     if web.client_auth != "none":
         with _setting("client_ca"):
-            context.load_verify_locations(cadata=web.client_ca)
+            context.load_verify_locations(cadata=_ascii(web.client_ca).decode())
         context.verify_mode = _CLIENT_AUTH[web.client_auth]
     return context
 
@@ -74,13 +74,18 @@ def _set_ciphers(context: ssl.SSLContext, web: WebFile) -> None:
         context.set_ciphers(f"{names}:@SECLEVEL=0" if old else names)
 
 
+def _ascii(pem: str) -> bytes:
+    """Return PEM without other characters, which only the comments around its blocks may have; `ssl` refuses them."""
+    return pem.encode("ascii", "replace")
+
+
 @contextmanager
 def _file(pem: str) -> Iterator[str]:
     """Yield the path of a file in memory: OpenSSL reads certificates and keys from files only."""
     descriptor = create_memory_file("telegen-pem")
     try:
         with open(descriptor, "wb", closefd=False) as file:
-            file.write(pem.encode("latin-1"))
+            file.write(_ascii(pem))
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)

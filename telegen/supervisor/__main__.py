@@ -63,7 +63,7 @@ def _run(options: RunOptions) -> int:
         return Exit.OK
     with _simulated_cluster(options, config) as url:
         plan = make_plan(config, options.source.environ, url)
-        check_limits(plan, config.kube_metrics.kube_state.arena_limit)
+        check_limits(plan, config)
         for line in [*ignored_flags(options.source.flags), *notes(config)]:
             log.info(line)
         for line in [*flag_warnings(options.source.flags), *custom_warnings(config)]:
@@ -72,7 +72,7 @@ def _run(options: RunOptions) -> int:
         if ignored:
             log.warning("variables of a Service set nothing: %s; enableServiceLinks: false removes them", ", ".join(ignored))
         for path in not_effective(config):
-            log.warning("%s: no effect", path)
+            log.warning("%s: accepted for compatibility, without effect", path)
         return run_with_pidfile(Supervisor(config, plan, options.source, url), config.supervisor.pidfile)
 
 

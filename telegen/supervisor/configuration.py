@@ -41,7 +41,7 @@ CHECKS = (selection_problems, _container_problems, custom_problems, web_file_pro
 def print_check(config: Config) -> None:
     """Print the remarks on a valid configuration: settings without effect, and limits of its selection."""
     for path in not_effective(config):
-        print(f"{path}: no effect")
+        print(f"{path}: accepted for compatibility, without effect")
     for line in (*notes(config), *custom_warnings(config)):
         print(line)
     print("the configuration is valid")

@@ -17,6 +17,7 @@ from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
+from telegen.supervisor import web_files
 from telegen.supervisor.plan import WATCHERS, Plan
 from workers._base import READERS, Assignment, Shared
 
@@ -24,8 +25,6 @@ ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
 CUSTOM_BYTES = 16 << 20
 """Maximum of bytes of the configuration of custom resources as JSON."""
-WEB_FILE_BYTES = 2 << 20
-"""Maximum of bytes of the content of the web configuration's files."""
 STATE_BYTES = 1 << 20
 """Maximum of bytes of the state of the supervisor."""
 ROOT_PROBLEMS_BYTES = 64 << 10
@@ -66,7 +65,7 @@ class Inherited:
         self.lease_problem = SharedText()
         self.log = SharedText()
         self.lifeline = Lifeline()
-        self.web_file = SharedDocument("web-file", WEB_FILE_BYTES)
+        self.web_file = SharedDocument("web-file", web_files.MAX_BYTES)
         self.state = SharedDocument("state", STATE_BYTES)
         self.holders = SharedDocument("holders", STATE_BYTES)
         self.notices = Notices(ROWS)

@@ -2,51 +2,59 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 from collections.abc import Iterator
 
+from telegen.config import Config
 from telegen.config.types import Size
+from telegen.kubemetrics.clients import Limits
 from telegen.process.os_process import BootFailure, Exit
-from telegen.supervisor.plan import Plan
+from telegen.supervisor.plan import WATCHERS, Plan
+
+log = logging.getLogger("telegen.supervisor")
 
 FILES = 128
-"""Open files of a process besides its arenas and its watches: standard streams, shared state, value files, and some clients."""
-FILES_PER_ARENA = 2
-"""The file of an arena, and the copy of its descriptor that Python keeps with the mapping."""
+"""Open files of a process besides its workers' memory, its watches and its clients: standard streams, shared state, value files."""
+FILES_PER_REGION = 2
+"""A file in memory, and the copy of its descriptor that Python keeps with the mapping."""
 FILES_PER_STORE = 2
 """The connection of a watch, and the one that replaces it."""
 ADDRESS_SPACE = 512 << 20
 """Bytes that a process maps besides the arenas: program, heap, and stacks of its threads."""
-THREADS = {"watch": 5, "web": 13}
-"""Processes and threads of an assignment by its kind: two web processes with their parent; 2 for other kinds."""
+THREADS = {"watch": 5, "review": 5, "web": 1}
+"""Threads of an assignment by its kind; 2 for other kinds. That of the web is the parent of its processes."""
+THREADS_PER_WEB_PROCESS = 6
+CURE = "raise it (ulimit -n, LimitNOFILE of systemd, nofile of the container)"
 
 
-def check_limits(plan: Plan, arena_limit: int) -> None:
+def check_limits(plan: Plan, config: Config) -> None:
     """Raise the soft limit of open files to what a plan needs, and check that the hard limits suffice.
-
-    Args:
-        arena_limit: bytes of an arena.
 
     Raises:
         BootFailure: one line per limit, with the value needed.
     """
-    problems = [*_open_files(plan), *_address_space(plan, arena_limit), *_processes(plan)]
+    problems = [*_open_files(plan, config), *_address_space(plan, config.kube_metrics.kube_state.arena_limit), *_processes(plan, config)]
     if problems:
         raise BootFailure(Exit.BOOT, "\n".join(problems))
 
 
-def _open_files(plan: Plan) -> Iterator[str]:
+def _open_files(plan: Plan, config: Config) -> Iterator[str]:
     stores = max((len(one.stores) for one in plan.assignments if one.kind == "watch"), default=0)
-    needed = FILES + FILES_PER_ARENA * _arenas(plan) + FILES_PER_STORE * stores
+    needed = FILES + FILES_PER_REGION * _regions(plan) + FILES_PER_STORE * stores
+    # Without them the agent works: a web process drops silent clients when it has no descriptors left.
+    wanted = needed + Limits(max_connections=config.web.max_connections).most_sockets
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < needed <= hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    elif hard < needed:
-        yield (
-            f"open files: the limit of {hard} per process is below the {needed} that this configuration needs; raise it (ulimit -n, "
-            "LimitNOFILE of systemd, nofile of the container), or watch fewer resources"
-        )
+    if hard < needed:
+        need = f"the {needed} that this configuration needs; {CURE}, or watch fewer resources"
+        yield f"open files: the limit of {hard} per process is below {need}"
+        return
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    if hard < wanted:
+        need = f"the {wanted} for web.max_connections; {CURE}, or lower that setting"
+        log.warning("open files: the limit of %d per process is below %s", hard, need)
 
 
 def _address_space(plan: Plan, arena_limit: int) -> Iterator[str]:
@@ -59,9 +67,10 @@ def _address_space(plan: Plan, arena_limit: int) -> Iterator[str]:
         )
 
 
-def _processes(plan: Plan) -> Iterator[str]:
+def _processes(plan: Plan, config: Config) -> Iterator[str]:
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    needed = 1 + sum(THREADS.get(one.kind, 2) for one in plan.assignments)
+    web = 2 if config.web.workers == "auto" else config.web.workers
+    needed = 1 + sum(THREADS.get(one.kind, 2) for one in plan.assignments) + THREADS_PER_WEB_PROCESS * web
     # The kernel does not apply the limit to root.
     if limit != resource.RLIM_INFINITY and limit < needed and os.geteuid():
         yield (
@@ -73,3 +82,8 @@ def _processes(plan: Plan) -> Iterator[str]:
 def _arenas(plan: Plan) -> int:
     """Return the number of arenas; the supervisor and the web processes map all of them."""
     return sum(1 for one in plan.assignments if one.stores)
+
+
+def _regions(plan: Plan) -> int:
+    """Return the number of memory files that workers have: arenas, statuses of stores, and notes of custom resources."""
+    return _arenas(plan) + sum((one.kind in WATCHERS) + (one.kind == "custom") for one in plan.assignments)

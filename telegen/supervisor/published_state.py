@@ -16,6 +16,8 @@ from telegen.kubemetrics.agent_state import AgentState, ProcessState, SettingSta
 from telegen.shm.shared_document import SharedDocument
 
 MASK = "***"
+MOST = 2000
+"""Characters of the value of a setting; a longer one is cut."""
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -41,7 +43,7 @@ class PublishedState:
 
 
 def setting_states(config: Config, origins: Origins) -> Iterator[SettingState]:
-    """Yield every setting as people may see it: secrets and users in URLs are masked."""
+    """Yield every setting as people may see it: secrets and users in URLs are masked, long values are cut."""
     for path, _, _ in settings():
-        shown = yaml_value(shown_value(config, path))
-        yield SettingState(path, _USER.sub(f"{MASK}@", shown), origins.of(path))
+        shown = _USER.sub(f"{MASK}@", yaml_value(shown_value(config, path)))
+        yield SettingState(path, shown if len(shown) <= MOST else f"{shown[:MOST]}...", origins.of(path))

@@ -61,6 +61,7 @@ def _pushed(kube: KubeMetrics) -> KubeMetrics:
     state = KubeState(node=kube.kube_state.node, track_unscheduled_pods=kube.kube_state.track_unscheduled_pods)
     return replace(
         _without_pages(kube),
+        max_staleness=kube.max_staleness,
         cadvisor=Cadvisor(),
         election=Election(name=kube.election.name),
         kube_state=state,

@@ -36,7 +36,7 @@ from telegen.supervisor.published_state import PublishedState
 from telegen.supervisor.signals import Signals
 from telegen.supervisor.trial import try_aside
 from telegen.supervisor.warmup import warm_up
-from telegen.supervisor.web_files import WebFiles
+from telegen.supervisor.web_files import WebFiles, load_web_file
 from workers.statefulset_shard import shard_problem
 
 log = logging.getLogger("telegen.supervisor")
@@ -99,7 +99,7 @@ class Supervisor:
             # Created at 0: increase() in PromQL does not see the first step of a counter that begins at 1.
             self._telemetry.reloads.labels(result)
         self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
-        self._web_files.adopt(self._config.web)
+        self._web_files.adopt(self._config.web, *load_web_file(self._config.web))
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
         self._published = PublishedState(self._inherited.state)
         self._published.adopt(self._config, self._source.origins())
@@ -198,13 +198,14 @@ class Supervisor:
         custom = load_custom(config).encode()
         forget_text()
         plan = make_plan(config, self._source.environ, self._demo)
-        check_limits(plan, config.kube_metrics.kube_state.arena_limit)
+        check_limits(plan, config)
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         self._check_pod(config, plan)
-        self._web_files.adopt(config.web)
+        web_file = load_web_file(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
+        self._web_files.adopt(config.web, *web_file)
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))
         self._inherited.listeners = listeners

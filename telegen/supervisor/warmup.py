@@ -67,18 +67,11 @@ def warm_up(resources: Iterable[str], selection: Selection, folder: str) -> None
     log.setLevel(logging.ERROR)
     try:
         telemetry = Telemetry(PROCESS)
-        answers = ((RESOURCES[name], _answer(RESOURCES[name], SAMPLES.get(name, {}))) for name in names)
-        writer, watched = ArenaWriter(arena, names), list(islice(answers, WATCHED))
-        # One store after the other: many at once fragment the heap, and each child would fill the holes with private pages.
-        with _server([answer for _, answer in watched]) as url:
-            for resource, _ in watched:
-                _watch(url, _store(resource, selection, writer), resource, telemetry)
-        for resource, answer in answers:
-            _fill(_store(resource, selection, writer), resource, answer)
-        _scrape(arena, telemetry)
-        # The decoders of the sampler's reflector; those of the resources exist by now.
-        event_decoder(READS)
-        list_decoder(READS)
+        try:
+            _exercise(names, selection, arena, telemetry)
+        finally:
+            # All processes would inherit the files.
+            telemetry.abandon()
     except OSError as error:
         log.error("warm-up failed: %s; every process takes about 1 MB more memory", error)
     finally:
@@ -87,6 +80,22 @@ def warm_up(resources: Iterable[str], selection: Selection, folder: str) -> None
         arena.close()
         for file in Path(folder).glob(f"*_{PROCESS}.db"):
             file.unlink()
+
+
+def _exercise(names: Sequence[str], selection: Selection, arena: Arena, telemetry: Telemetry) -> None:
+    """Fill a store of each resource, and request the page."""
+    answers = ((RESOURCES[name], _answer(RESOURCES[name], SAMPLES.get(name, {}))) for name in names)
+    writer, watched = ArenaWriter(arena, names), list(islice(answers, WATCHED))
+    # One store after the other: many at once fragment the heap, and each child would fill the holes with private pages.
+    with _server([answer for _, answer in watched]) as url:
+        for resource, _ in watched:
+            _watch(url, _store(resource, selection, writer), resource, telemetry)
+    for resource, answer in answers:
+        _fill(_store(resource, selection, writer), resource, answer)
+    _scrape(arena, telemetry)
+    # The decoders of the sampler's reflector; those of the resources exist by now.
+    event_decoder(READS)
+    list_decoder(READS)
 
 
 def _store(resource: Resource, selection: Selection, writer: ArenaWriter) -> MetricsStore:

@@ -19,6 +19,9 @@ from telegen.process.tls import InvalidCertificate, server_context
 from telegen.shm.shared_document import SharedDocument
 from telegen.supervisor.file_watch import WatchedFile
 
+MAX_BYTES = 2 << 20
+"""Maximum of bytes of the content, as it is shared with web processes."""
+
 log = logging.getLogger("telegen.supervisor")
 
 
@@ -29,9 +32,12 @@ def load_web_file(web: Web) -> tuple[WebFile, tuple[str, ...]]:
         ConfigError: one line per problem.
     """
     if not web.web_config_file:
-        return WebFile(), ()
+        return WebFile(tokens=web.auth == "kubernetes"), ()
     content, paths = read_web_file(web.web_config_file)
-    if content.users and web.auth != "none":
+    content = msgspec.structs.replace(content, tokens=web.auth == "kubernetes")
+    if len(msgspec.msgpack.encode(content)) > MAX_BYTES:
+        raise ConfigError(f"{web.web_config_file}: more than {MAX_BYTES >> 20} MiB together with the files that it names")
+    if content.users and content.tokens:
         raise ConfigError(f"{web.web_config_file}: basic_auth_users: cannot be used with web.auth: {web.auth}; remove one of them")
     try:
         server_context(content)
@@ -58,38 +64,50 @@ class WebFiles:
     def __init__(self, shared: SharedDocument, telemetry: Telemetry) -> None:
         self._shared, self._telemetry = shared, telemetry
         self._web = Web()
-        self._files: list[WatchedFile] = []
+        self._files: dict[str, WatchedFile] = {}
         self._content: WebFile | None = None
+        self._problem = ""
+        self._is_settled = True
 
-    def adopt(self, web: Web) -> None:
-        """Read the files of a new configuration.
+    def adopt(self, web: Web, content: WebFile, paths: tuple[str, ...]) -> None:
+        """Publish the content of a new configuration.
 
-        Raises:
-            ConfigError: they are invalid; the content before stays in force.
+        Args:
+            content, paths: returned by `load_web_file` for `web`.
         """
-        content, paths = load_web_file(web)
         self._web = web
         self._publish(content, paths)
 
     def follow(self) -> None:
         """Read the files again if one has changed; log an error and keep the old content if they are invalid."""
         # Every file is asked: each remembers what it saw.
-        if not any([file.changed() for file in self._files]):
+        changed = any([file.changed() for file in self._files.values()])
+        if self._is_settled and not changed:
             return
         try:
             content, paths = load_web_file(self._web)
         except ConfigError as error:
-            for line in str(error).splitlines():
-                log.error("reload of the web configuration failed: %s; the old one stays in force", line, extra={UNLIMITED: True})
-            self._telemetry.reloads.labels("error").inc()
+            self._reject(str(error), changed)
             return
-        if content != self._content:
-            self._publish(content, paths)
+        if self._publish(content, paths):
             self._telemetry.reloads.labels("success").inc()
             log.info("web configuration reloaded: %s", self._web.web_config_file)
 
-    def _publish(self, content: WebFile, paths: tuple[str, ...]) -> None:
-        if content != self._content:
-            self._shared.write(msgspec.msgpack.encode(content))
-            self._content = content
-        self._files = [WatchedFile(path) for path in paths]
+    def _reject(self, problem: str, changed: bool) -> None:
+        """Log a problem once, and try again in every turn: its cause may be in a file that the old content does not name."""
+        if changed or problem != self._problem:
+            for line in problem.splitlines():
+                log.error("reload of the web configuration failed: %s; the old one stays in force", line, extra={UNLIMITED: True})
+            self._telemetry.reloads.labels("error").inc()
+        self._problem, self._is_settled = problem, False
+
+    def _publish(self, content: WebFile, paths: tuple[str, ...]) -> bool:
+        """Watch the files, and publish the content; return False if it is the old one."""
+        # A file that was not watched while it was read may have changed since: it is read once more.
+        self._problem, self._is_settled = "", self._files.keys() >= set(paths)
+        self._files = {path: self._files.get(path) or WatchedFile(path) for path in paths}
+        if content == self._content:
+            return False
+        self._shared.write(msgspec.msgpack.encode(content))
+        self._content = content
+        return True

@@ -17,8 +17,10 @@ from telegen.api.reflector import Reflector
 from telegen.metrics.hashing import fnv1a64
 from tests.api.wire import (
     FAST,
+    Connection,
     Noted,
     Recorder,
+    Request,
     ScriptedServer,
     Step,
     added,
@@ -510,6 +512,22 @@ def test_resync_takes_a_whole_state_again() -> None:
         assert "sendInitialEvents" in again.params and "resourceVersion" not in again.params
         assert running.store.replaced == 2
         assert running.noted.lists == ["watch", "watch"]
+
+
+def test_state_that_is_requested_during_another() -> None:
+    """A state that is requested while one is taken is taken afterwards: objects of the first one may be rendered already."""
+    is_requested = threading.Event()
+
+    def first(request: Request, connection: Connection) -> None:
+        is_requested.wait(5)
+        stream(*whole("a"), stay=False)(request, connection)
+
+    with reflecting(first, stream(*whole("b"))) as running:
+        running.wait_requests(1)
+        running.reflector.request_state()
+        is_requested.set()
+        running.wait_held("b")
+        assert running.store.replaced == 2
 
 
 def test_resync_that_fails_leaves_the_watch_where_it_was() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from telegen.cadvisor.cgroups.classification import Cgroup
+from telegen.cadvisor.cgroups.mountinfo import FileSystem
 from telegen.cadvisor.identity.bundles import BACKOFF, Bundles
 from telegen.cadvisor.identity.host_files import MAX_BYTES
 from telegen.cadvisor.identity.oci import Bundle
@@ -134,3 +136,31 @@ def test_podman_without_its_list(tmp_path: Path, content: str) -> None:
     put(tmp_path, f"var/lib/containers/storage/overlay-containers/{ID}/userdata/config.json", LIBPOD)
     put(tmp_path, "var/lib/containers/storage/overlay-containers/containers.json", content)
     assert Bundles(str(tmp_path)).find(ID) == Bundle("podman", ID)
+
+
+class Counted:
+    """Mounts of containers that no runtime knows; counts the reads of the host's."""
+
+    reads = 0
+
+    def of(self, cgroup: Cgroup) -> list[FileSystem]:
+        """Mounts of a container."""
+        return [FileSystem("8:1", "/x", "/", "ext4", "/dev/sda1", "rw")]
+
+    def of_host(self) -> list[FileSystem]:
+        """Mounts of the host."""
+        self.reads += 1
+        return []
+
+
+def test_mounts_of_the_host_are_read_once_a_pass(tmp_path: Path) -> None:
+    """Many containers without a name share one read of the host's mounts; the next pass reads them anew."""
+    mounts, clock = Counted(), Clock()
+    bundles = Bundles(str(tmp_path), clock, mounts=mounts)
+    ids = {f"{number:064x}" for number in range(20)}
+    for reads in (1, 2):
+        for id in ids:
+            assert bundles.find(id, Cgroup(f"/docker/{id}", "container", "", id)) is None
+        assert mounts.reads == reads
+        bundles.keep(ids)
+        clock.now += BACKOFF[1]

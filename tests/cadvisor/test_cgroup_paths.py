@@ -46,6 +46,10 @@ WITH_AN_ID = [
     f"machine.slice/machine-libpod_pod_{'12' * 32}.slice/libpod-{ID}.scope",
     f"libpod_parent/libpod-{ID}",
     f"libpod_parent/{'12' * 32}/libpod-{ID}",
+    f"{'12' * 32}/libpod-{ID}",
+    f"mine/{'12' * 32}/libpod-{ID}",
+    f"a/b/{'12' * 32}/libpod-{ID}",
+    f"{USER}/mine/{'12' * 32}/libpod-{ID}",
     f"{USER}/user.slice/libpod-{ID}.scope",
     f"{USER}/user.slice/docker-{ID}.scope",
     f"ecstasks.slice/ecstasks-{'12' * 16}.slice/docker-{ID}.scope",
@@ -175,6 +179,17 @@ def test_parent_of_containers_is_no_container(tmp_path: Path) -> None:
     assert shown["/my/parent"] == ("raw", "", "")
     assert shown["/my/leaf"] == ("container", "", "leaf")
     assert "/my/parent/other" not in shown and "/my" not in shown
+
+
+def test_pod_of_podman(tmp_path: Path) -> None:
+    """A pod of podman with a parent of its own is shown raw; a container of Docker that runs podman stays a container."""
+    shown = found(tmp_path, f"mine/{SHA}/libpod-{ID}", f"mine/{SHA}/libpod-conmon-{ID}", f"docker/{ID}/libpod_parent/libpod-{SHA}")
+    assert {id: kind for id, (kind, _, _) in shown.items()} == {
+        "/": "root",
+        f"/mine/{SHA}": "raw",
+        f"/mine/{SHA}/libpod-{ID}": "container",
+        f"/docker/{ID}": "container",
+    }
 
 
 def test_all_cgroups(tmp_path: Path) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from telegen.cadvisor.identity import boltdb
 from telegen.cadvisor.identity.boltdb import read_values
 from telegen.cadvisor.identity.bundles import Bundles
+from telegen.cadvisor.identity.host_files import USER_BYTES
 from telegen.cadvisor.identity.oci import Bundle
 from tests.cadvisor.boltdb_writer import PAGE, write_database
 from tests.cadvisor.test_bundles import ID, LIBPOD, put
@@ -100,6 +104,80 @@ def test_view_in_place_of_a_table(tmp_path: Path) -> None:
     bundles = podman(tmp_path)
     found = bundles.find(ID)
     assert found and found.name == ID and set(bundles.errors) <= {"malformed"}
+
+
+HOME = "home/ann/.local/share/containers/storage"
+
+
+def rootless(root: Path) -> Bundles:
+    """Bundles of a host with one container of a user's podman."""
+    put(root, "etc/passwd", "ann:x:1000:1000::/home/ann:/bin/bash\n")
+    put(root, f"{HOME}/overlay-containers/{ID}/userdata/config.json", LIBPOD)
+    return Bundles(str(root), labels=lambda key: True)
+
+
+def test_database_of_a_user(tmp_path: Path) -> None:
+    """A user's own database is read, and again when it changes."""
+    bundles = rootless(tmp_path)
+    for restarts in (1, 22):
+        sqlite(tmp_path, {ID: ({"name": "web", "labels": {"team": "red"}}, {"restartCount": restarts})})
+        (tmp_path / GRAPH / "db.sql").replace(tmp_path / HOME / "db.sql")
+        found = bundles.refreshed(ID) or bundles.find(ID)
+        assert found and (found.name, found.labels["team"], found.restarts) == ("web", "red", restarts)
+    assert not bundles.errors
+
+
+@pytest.mark.parametrize("kind", ["libpod/bolt_state.db", "db.sql"])
+def test_database_of_a_user_that_is_a_link(tmp_path: Path, kind: str) -> None:
+    """A user's link to the database of another user is not followed."""
+    writer = sqlite if kind == "db.sql" else bolt
+    writer(tmp_path, {ID: ({"name": "theirs", "labels": {"secret": "x"}}, {})})
+    bundles = rootless(tmp_path)
+    (tmp_path / HOME / kind).parent.mkdir(exist_ok=True)
+    (tmp_path / HOME / kind).symlink_to(f"/{GRAPH}/{kind}")
+    assert bundles.find(ID) == Bundle("podman", ID)
+    assert bundles.errors == {"foreign": 1}
+
+
+@pytest.mark.parametrize("kind", ["libpod/bolt_state.db", "db.sql"])
+def test_database_of_a_user_that_is_a_pipe(tmp_path: Path, kind: str) -> None:
+    """A pipe in place of a user's database does not block the sampler."""
+    bundles = rootless(tmp_path)
+    (tmp_path / HOME / kind).parent.mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / HOME / kind)
+    assert bundles.find(ID) == Bundle("podman", ID)
+    assert bundles.errors == {"EISDIR": 1}
+
+
+@pytest.mark.parametrize("kind", ["libpod/bolt_state.db", "db.sql"])
+def test_huge_record_of_a_user(tmp_path: Path, kind: str) -> None:
+    """A record of more than 1 MB is not parsed: it could take 30 times as much memory."""
+    writer = sqlite if kind == "db.sql" else bolt
+    writer(tmp_path, {ID: ({"name": "web", "filler": "x" * 2 * USER_BYTES}, {})})
+    bundles = rootless(tmp_path)
+    (tmp_path / HOME / kind).parent.mkdir(exist_ok=True)
+    (tmp_path / GRAPH / kind).rename(tmp_path / HOME / kind)
+    assert bundles.find(ID) == Bundle("podman", ID)
+    assert bundles.errors == {"malformed": 1}
+
+
+def test_huge_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is found by bisection: of the 6,667 on a page few are compared."""
+    path = tmp_path / "bolt.db"
+    write_database(path, {b"ctr": {b"%05d" % number: {b"k": b"v"} for number in range(20_000)}})
+    compared: list[int] = []
+    for name in ("_BRANCH", "_LEAF"):
+        known = getattr(boltdb, name)
+
+        def unpack(page: bytes, at: int, known: struct.Struct = known) -> tuple[int, ...]:
+            compared.append(at)
+            return known.unpack_from(page, at)
+
+        monkeypatch.setattr(boltdb, name, SimpleNamespace(size=known.size, unpack_from=unpack))
+    file = os.open(path, os.O_RDONLY)
+    assert read_values(file, (b"ctr", b"19999"), (b"k", b"no")) == [b"v", None]
+    os.close(file)
+    assert len(compared) < 200
 
 
 def test_page_that_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,6 +163,15 @@ def test_other_collectors_of_the_ids(tmp_path: Path) -> None:
     assert 'system_uuid="abc"' in next(iter(machine(tmp_path, files)))
 
 
+def test_linked_machine_id(tmp_path: Path) -> None:
+    """A link of the host leads to the host's file."""
+    files = {**FILES, "host/persist/machine-id": FILES["host/etc/machine-id"]}
+    del files["host/etc/machine-id"]
+    (tmp_path / "host/etc").mkdir(parents=True)
+    (tmp_path / "host/etc/machine-id").symlink_to("/persist/machine-id")
+    assert machine(tmp_path, files) == machine(tmp_path / "plain", FILES)
+
+
 @pytest.mark.parametrize(("text", "wanted"), [("0-2,8\n", [0, 1, 2, 8]), ("", []), ("3", [3]), ("\n", [])])
 def test_ranges(text: str, wanted: list[int]) -> None:
     """Lists as the kernel writes them."""

@@ -31,7 +31,7 @@ def test_links_of_the_host(tmp_path: Path, link: str, target: str) -> None:
     (root / "etc/name").write_text("host")
     (root / "deep/b").symlink_to("../etc/name")
     (root / link).symlink_to(target)
-    descriptor, real = open_below(str(root), f"/{link}", os.O_RDONLY)
+    descriptor, real = open_below(str(root), f"/{link}")
     with open(descriptor, "rb") as file:
         assert (file.read(), real) == (b"host", "/etc/name")
     assert resolve_below(str(root), f"/{link}") == str(root / "etc/name")
@@ -44,7 +44,7 @@ def test_link_to_a_file_outside(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(FileNotFoundError):
-        open_below(str(tmp_path / "host"), "/link", os.O_RDONLY)
+        open_below(str(tmp_path / "host"), "/link")
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -62,3 +62,22 @@ def test_pipe_in_place_of_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "config.json")
     files = HostFiles(str(tmp_path))
     assert files.read("/config.json") is None and files.errors == {"EISDIR": 1}
+
+
+def test_device_in_place_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a regular file is opened: a link to a device does not start it."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    opened, real_open = [], os.open
+
+    def recorded(path: str, flags: int, **options: int) -> int:
+        if not flags & os.O_PATH:
+            opened.append(path)
+        return real_open(path, flags, **options)
+
+    monkeypatch.setattr("telegen.cadvisor.rooted.os.open", recorded)
+    for name in ("pipe", "folder", "link"):
+        with pytest.raises(IsADirectoryError):
+            open_below(str(tmp_path), f"/{name}")
+    assert not opened

@@ -190,7 +190,7 @@ def test_check_config_and_version(tmp_path: Path) -> None:
     bad.write_text("gophers: 1")
     checked = run("check-config", str(good))
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert checked.stdout == "kubernetes.resource_labels: no effect\nthe configuration is valid\n"
+    assert checked.stdout == "kubernetes.resource_labels: accepted for compatibility, without effect\nthe configuration is valid\n"
     refused = run("check-config", str(bad))
     assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"telegen: gophers: unknown key ({bad}:1)\n")
     assert run("version").stdout == f"telegen {__version__}\n"

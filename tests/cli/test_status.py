@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -130,6 +131,38 @@ def test_no_answer(arguments: list[str], line: str, capsys: pytest.CaptureFixtur
     """Each failure is one line, with exit status 2."""
     assert main(arguments) == 2
     assert capsys.readouterr().err.lower() == f"telegen: {line}\n".lower()
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[]"])
+def test_other_servers(agent: Agent, body: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that is no agent is one line, with exit status 2."""
+    agent.pages = {"/status.json": body, "/metrics": b"x{"}
+    assert main(["status", agent.address]) == 2
+    assert capsys.readouterr().err == f"telegen: http://{agent.address}/status.json: not the status of an agent\n"
+    assert main(["top", "--once", agent.address]) == 2
+    assert capsys.readouterr().err.startswith(f"telegen: http://{agent.address}/metrics: not a page of metrics: ")
+
+
+def test_token_that_is_no_header(agent: Agent, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of several lines is an error that does not repeat it; a password may have any characters."""
+    path = tmp_path / "secret"
+    path.write_text("hush\nhush")
+    assert main(["status", agent.address, "--token-file", str(path)]) == 2
+    assert capsys.readouterr().err == f"telegen: {path}: expected a token on one line\n"
+    path.write_text("東京")
+    main(["status", agent.address, "--user", "ann", "--password-file", str(path)])
+    assert agent.seen == ["Basic " + base64.b64encode("ann:東京".encode()).decode()]
+
+
+def test_address_of_the_configuration(agent: Agent, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The address is that of the configuration: HTTPS if the web configuration file has TLS, plain with passwords alone."""
+    config, web = tmp_path / "config.yaml", tmp_path / "web.yml"
+    config.write_text(f"kube_metrics: {{listen_address: '{agent.address}'}}\nweb: {{web_config_file: {web}}}\n")
+    web.write_text("basic_auth_users: {}")
+    assert main(["status", "--config", str(config)]) == 1
+    web.write_text("tls_server_config: {cert_file: a, key_file: b}")
+    assert main(["status", "--config", str(config)]) == 2
+    assert capsys.readouterr().err.startswith(f"telegen: https://{agent.address}: ")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from telegen.cli.agent_client import NoAnswer
+from telegen.cli.agent_client import AgentClient, NoAnswer
 from telegen.cli.containers import QUERY, Row, read_values, rows, selected
 from telegen.cli.live_top import LiveTop
 from telegen.cli.main import main
@@ -87,14 +87,14 @@ def test_once(agent: Agent, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["containers"][0]["memory_limit"] == 128e6
 
 
-class Answers:
+class Answers(AgentClient):
     """A client that answers from memory."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Any] = {"/metrics" + QUERY: page(100), "/status.json": json.dumps(STATUS)}
-        self.is_down = False
+        self.is_down, self.url = False, "http://x"
 
-    def get(self, path: str, accept: str = "") -> bytes:
+    def get(self, path: str, accept: str = "*/*") -> bytes:
         """Return a page."""
         if self.is_down:
             raise NoAnswer("http://x: connection refused")

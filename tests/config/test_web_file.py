@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from telegen.config.errors import ConfigError
@@ -169,6 +169,8 @@ BLOCKS = st.fixed_dictionaries(
 
 
 @given(BLOCKS)
+@example({"tls_server_config": {"cert_file": "\x85"}})
+@example({"http_server_config": {"headers": {"a\nb": "c"}}})
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_content(tmp_path: Path, content: dict[str, object]) -> None:
     """Any content is read, or each of its problems is a line that begins with the file."""

@@ -48,6 +48,7 @@ class Site:
 
     def __init__(self, queue: ReviewQueue, auth: Any, is_plain: bool) -> None:
         self.shared, self.queue = SharedDocument("web-file", 1 << 20), queue
+        self.configure(tokens=auth == "kubernetes")
         self.security = WebSecurity(self.shared, queue if auth == "kubernetes" else None)
         app: Any = falcon.asgi.App(middleware=[AccessControl(self.security, Telemetry("web-0"), is_plain)])
         for path in ("/metrics", "/livez"):
@@ -239,6 +240,19 @@ def test_tokens(reviewer: tuple[Site, list[Question], list[Review]]) -> None:
     assert (refused.status_code, refused.json["description"]) == (403, "bob may not get /livez")
     assert [site.get(headers={"Authorization": "bearer xyz"}).status_code for _ in range(3)] == [503, 401, 401]
     assert len(asked) == 4
+
+
+def test_reload_that_changes_the_authentication(new_site: NewSite) -> None:
+    """A process of before a reload follows it: never open when tokens replace passwords, and passwords when they replace tokens."""
+    before = new_site()
+    before.configure(users={"ann": GOOD})
+    before.configure(tokens=True)
+    token = {"Authorization": "Bearer abc"}
+    assert (before.get().status_code, before.get(headers=basic("ann", "secret")).status_code) == (401, 401)
+    assert before.get(headers=token).json["description"] == "the configuration is being replaced; retry"
+    before = new_site("kubernetes")
+    before.configure(users={"ann": GOOD})
+    assert (before.get(headers=token).status_code, before.get(headers=basic("ann", "secret")).status_code) == (401, 200)
 
 
 def test_permission_outlives_the_api_server() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from telegen.kubemetrics.readiness import View
-from telegen.kubemetrics.staleness import withheld
+from telegen.kubemetrics.staleness import shown, withheld
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.store_status import Kind, StoreStatuses
@@ -31,6 +31,15 @@ def test_old_stores_are_withheld() -> None:
     """A store that cannot be reached or listed is withheld; one in sync, and one that the server lacks, is not."""
     assert withheld(agent(0.05)) == {("watch", "pods"), ("watch", "secrets")}
     assert withheld(agent(60.0)) == withheld(agent(0.0)) == frozenset()
+
+
+def test_stores_that_are_shown() -> None:
+    """A store without a status, such as that of a kind of custom resources, is withheld if one of its worker's is; others by their own."""
+    view = agent(0.05)
+    is_shown = shown(view, withheld(view))
+    assert not is_shown("watch", "pods") and not is_shown("watch", "customresources/a.example/v1,things")
+    assert is_shown("watch", "nodes") and is_shown("sample", "containers")
+    assert shown(view, frozenset())("watch", "customresources/a.example/v1,things")
 
 
 def test_process_that_has_ended() -> None:

@@ -16,7 +16,7 @@ from telegen.kubemetrics.agent_state import AgentState, ProcessState
 from telegen.kubemetrics.app import make_app
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.scrapers import Scraper, Scrapers, all_scrapers
-from telegen.kubemetrics.status import HIDDEN, StatusReader, StatusSources
+from telegen.kubemetrics.status import HIDDEN, StatusReader, StatusSources, _public_line
 from telegen.kubemetrics.status_page import PAGE, SECURITY_POLICY
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.metrics.family import gauge
@@ -29,9 +29,11 @@ from telegen.shm.reader import ArenaReader
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.store_status import StoreStatuses
 from telegen.shm.writer import ArenaWriter
+from telegen.supervisor.inherited import STATE_BYTES
 from telegen.supervisor.published_state import MASK, PublishedState, setting_states
 
 SECRET = "shop-of-a-test"
+CAUSE = f"Failed: https://{SECRET}:6443: 500 InternalError: no pod {SECRET}; retrying in 2 s"
 FAMILIES = (gauge("kube_pod_a", "A.", "ALPHA", lambda obj: 1), gauge("kube_pod_b", "B.", "ALPHA", lambda obj: [("x", 1), ("y", 2)], "l"))
 
 
@@ -44,7 +46,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StatusSources:
     store.replace(("ADDED", {"metadata": {"uid": str(number), "resourceVersion": "1"}}) for number in range(5))
     store.flush()
     statuses = StoreStatuses([f"pods/{SECRET}"])
-    statuses[f"pods/{SECRET}"].note_failed("410 Gone: too old")
+    statuses[f"pods/{SECRET}"].note_failed(CAUSE)
     for row in (0, 1):
         board.enter(row, 7)
     board.note_memory(1, 1234)
@@ -68,7 +70,7 @@ def test_content(sources: StatusSources) -> None:
     """Sizes are exact, and resources, processes, shards, warnings, scrapers, settings and paths are there."""
     found = StatusReader(sources, ["/metrics"]).read(authenticated=True)
     (pods,) = found["resources"]
-    assert (pods["name"], pods["objects"], pods["series"], pods["state"], pods["cause"]) == ("pods", 5, 15, "failed", "410 Gone: too old")
+    assert (pods["name"], pods["objects"], pods["series"], pods["state"], pods["cause"]) == ("pods", 5, 15, "failed", CAUSE)
     assert found["totals"]["series"] == 15 and 0 < found["totals"]["stored"]
     page = {"kube_pod_a": 5 * len("kube_pod_a 1\n"), "kube_pod_b": 5 * len('kube_pod_b{l="x"} 1\nkube_pod_b{l="y"} 2\n')}
     assert [(one["name"], one["series"], one["bytes"]) for one in found["families"]] == [
@@ -96,6 +98,23 @@ def test_names_and_addresses_are_hidden(sources: StatusSources) -> None:
     assert SECRET not in repr(hidden) and "10.9.8.7" not in repr(hidden)
     assert hidden["scrapers"][0]["address"] == hidden["shards"][0]["holder"] == hidden["warnings"][0]["text"] == HIDDEN
     assert hidden.keys() == shown.keys()
+    assert hidden["resources"][0]["cause"] == "Failed: hidden: 500 InternalError; retrying in 2 s"
+    assert f"pods/{SECRET}: {CAUSE}" in shown["problems"][0] and hidden["problems"][0].startswith("pods: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("pods/shop@east: not synced yet", "pods: not synced yet"),
+        ("pods@east: 403 Forbidden: no right to list pods; apply x.yaml", "pods: 403 Forbidden: no right to list pods; apply x.yaml"),
+        ("nodes: 404 NotFound: the server has no https://x/y", "nodes: 404 NotFound"),
+        ("/host/proc: no file stat; set proc_root", "/host/proc: no file stat; set proc_root"),
+        ("watch-pods: no heartbeat for 40 s", "watch-pods: no heartbeat for 40 s"),
+    ],
+)
+def test_lines_without_names(line: str, shown: str) -> None:
+    """Namespaces, clusters, servers and messages of the API server are removed; resources, causes and cures stay."""
+    assert _public_line(line) == shown
 
 
 def test_a_status_is_read_once_a_second(sources: StatusSources) -> None:
@@ -150,6 +169,19 @@ def test_secrets_in_settings() -> None:
     found = {one.path: one.value for one in setting_states(source.load(), source.origins())}
     assert found["kube_metrics.kube_state.apiserver"] == f"http://{MASK}@host:1/"
     assert "hush" not in repr(found) and "authorization" in repr(found)
+
+
+def test_long_settings_fit_into_shared_memory() -> None:
+    """A configuration of the largest size is published, with long values cut."""
+    path = "kube_metrics.kube_state.metric_allowlist"
+    names = "[" + ",".join(f"kube_{number:080}" for number in range(15_000)) + "]"
+    source = ConfigSource(None, {"TELEGEN_KUBE_METRICS__KUBE_STATE__METRIC_ALLOWLIST": names})
+    shared = SharedDocument("state", STATE_BYTES)
+    published = PublishedState(shared)
+    published.adopt(source.load(), source.origins())
+    published.write("reason", ())
+    (value,) = [one.value for one in msgspec.msgpack.decode(shared.read()[1], type=AgentState).settings if one.path == path]
+    assert value.startswith("[kube_0") and value.endswith("...") and len(value) < 3000
 
 
 def test_state_is_written_when_it_changes() -> None:

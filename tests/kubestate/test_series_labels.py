@@ -67,6 +67,22 @@ def test_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert repeated(page) == []
 
 
+def test_values_and_labels_are_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An annotation of 256 kB, or a thousand labels, of a tenant do not stand on every series of the object."""
+    labels = {"app": "web", **{f"tier{place:04}": "x" for place in range(1000)}}
+    page = render(
+        capsys,
+        tmp_path,
+        made("v1", "Pod", **METADATA, name="web-1", labels=labels),
+        made("apps/v1", "Deployment", **METADATA, name="web", annotations={"example.com/owner": "m" * 1025}),
+        made("apps/v1", "Deployment", **METADATA, name="api", annotations={"example.com/owner": "m" * 1024}),
+    )
+    assert 'kube_deployment_created{namespace="shop",deployment="web"} ' in page
+    assert f'kube_deployment_created{{namespace="shop",deployment="api",annotation_example_com_owner="{"m" * 1024}"}} ' in page
+    found = re.search(r"^kube_pod_created\{(.*)\} ", page, re.MULTILINE)
+    assert found and found[1].count("label_") == 64 and 'label_app="web"' in found[1]
+
+
 @pytest.mark.parametrize("resource", [name for name in RESOURCES if (CASES / name / "objects.json").exists()])
 def test_no_label_twice(resource: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No series of the recorded objects has a label name twice."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
+from telegen.metrics.created import with_created
 from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
@@ -43,13 +44,15 @@ class Agent:
 
     Attributes:
         served: whether this agent may serve the store.
+        shown: whether max_staleness leaves it on the page.
     """
 
     def __init__(self, arena: Arena) -> None:
-        self.served = True
+        self.served = self.shown = True
         self.store = MetricsStore("pods", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["pods"]), 0, 4)
         origin = Origin(encode_resource({"service.name": "telegen"}), "telegen.kubestate", is_served=lambda: self.served)
-        self.composer = Composer([Source(ArenaReader(arena), origin)], lambda family: b"")
+        source = Source(ArenaReader(arena), origin)
+        self.composer = Composer([source], lambda family: b"", stores=lambda: lambda arena, store: self.shown)
         self.time = 0
 
     def push(self) -> Push:
@@ -113,6 +116,21 @@ def test_types_and_units(agent: Agent) -> None:
     }
 
 
+def test_creation_times_of_openmetrics_change_nothing() -> None:
+    """With openmetrics_created a counter is pushed as without: once, as a monotonic sum, and without the samples of its time."""
+    found = {}
+    for creates in (False, True):
+        families, render = list(FAMILIES), renderer(IDENTITY, FAMILIES, failed)
+        if creates:
+            families, render = with_created(FAMILIES, render, lambda obj: 1.0)
+        arena = Arena.create("pods", 1 << 20)
+        store = MetricsStore("pods", families, render, ArenaWriter(arena, ["pods"]))
+        store.replace([("ADDED", pod("p1"))])
+        composer = Composer([Source(ArenaReader(arena), Origin(b"", "s"))], lambda family: b"")
+        found[creates] = [request.body for request in requests(composer.compose(1), LARGE)]
+    assert found[True] == found[False]
+
+
 def test_only_changed_cells_are_encoded(agent: Agent) -> None:
     """Cells of blocks without a change are the same objects in the next push."""
     before = agent.push().parts[0].metrics[0].cells
@@ -129,6 +147,16 @@ def test_vanished_series_end_once(agent: Agent) -> None:
     agent.store.delete(pod("p3"))
     assert values(agent.push()) == {**{f"p{number}": float(number) for number in range(10)}, "p3": None}
     assert "p3" not in values(agent.push())
+
+
+def test_withheld_store_ends_and_returns(agent: Agent) -> None:
+    """The series of a store that max_staleness withholds end with the next push, as on the page, and begin again when it is shown."""
+    agent.push()
+    agent.shown = False
+    assert set(values(agent.push()).values()) == {None}
+    assert len(agent.push()) == 0
+    agent.shown = True
+    assert values(agent.push()) == {f"p{number}": float(number) for number in range(10)}
 
 
 def test_relist_ends_only_what_is_gone(agent: Agent) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from telegen.config.model import LogsStreaming
-from telegen.otlp.event_buffer import Entry, EventBuffer, encode_logs
+from telegen.otlp.event_buffer import Entry, EventBuffer, EventSender, encode_logs
 from telegen.otlp.event_filter import RateLimit, event_filter
 from telegen.otlp.event_records import record_of, resource_of
 from telegen.otlp.event_stream import EventStream
+from telegen.otlp.outcome import Accepted, Outcome, Retry
+from telegen.otlp.retries import Delivery
 
 CASES = json.loads((Path(__file__).parent / "events.json").read_text())
 STEPS = [(case["case"], number, step) for case in CASES for number, step in enumerate(case["steps"])]
@@ -40,6 +43,23 @@ def event(name: str = "a", version: int = 1, count: int = 0, **fields: Any) -> d
     regarding = {"kind": "Pod", "name": "web-1", "namespace": "shop", "uid": "u"}
     base = {"metadata": metadata, "regarding": regarding, "reason": "BackOff", "type": "Warning", "deprecatedCount": count}
     return {**base, "eventTime": "2026-11-28T10:06:32.400038Z", **fields}
+
+
+class Scripted:
+    """A client of a receiver with these outcomes."""
+
+    def __init__(self, outcomes: Iterator[Outcome]) -> None:
+        self.outcomes, self.bodies = outcomes, list[bytes]()
+
+    def pack(self, body: bytes) -> bytes:
+        return body
+
+    def send(self, packed: bytes) -> Outcome:
+        self.bodies.append(packed)
+        return next(self.outcomes)
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.mark.parametrize(("case", "number", "step"), STEPS, ids=[f"{case}-{number}" for case, number, _ in STEPS])
@@ -113,6 +133,22 @@ def test_stream_begins_after_its_first_state() -> None:
     assert sent == [("a", 7), ("c", 8)]
 
 
+@pytest.mark.parametrize(("names", "position"), [(("a", "b"), 6), ((), 9)])
+def test_position_before_the_first_event(names: tuple[str, ...], position: int) -> None:
+    """The position is known before anything is sent, so that a successor sends what this process could not; only once."""
+    begun: list[int] = []
+    stream = EventStream(0, Sent(), begun.append)
+    stream.replace([("ADDED", event(name, 5 + place)) for place, name in enumerate(names)])
+    stream.bookmark("9")
+    stream.upsert(event("c", 10))
+    stream.bookmark("12")
+    assert begun == [position]
+    sent = Sent()
+    successor = EventStream(position, sent, begun.append)
+    successor.replace([("ADDED", event("c", 10))])
+    assert sent == [("c", 10)] and begun == [position]
+
+
 def test_stream_goes_on_from_a_position() -> None:
     """At a restart, a hand-over or a new state after 410 what is newer than the position is sent, in the order of the versions."""
     sent = Sent()
@@ -171,6 +207,23 @@ def test_buffer_keeps_the_newest_and_batches_by_bytes() -> None:
     assert [buffer.put(Entry({}, record_of(event(note=note), 1, {}), number)) for number, note in enumerate(notes)] == [True] * 4 + [False]
     assert [[entry.version for entry in buffer.take(0.0)] for _ in range(3)] == [[1], [2], [3, 4]]
     assert not len(buffer)
+
+
+def test_batch_that_is_given_up_stays_first() -> None:
+    """Events whose sending is given up, as when the worker stops, are the next ones again: the position must not move past them."""
+    buffer, sent = EventBuffer(100, 1 << 20), []
+    for version in range(3):
+        buffer.put(Entry({}, record_of(event(version=version), 5, {}), version))
+    outcomes: Iterator[Outcome] = iter([Retry("503", "busy", 0.0), Accepted()])
+    client = Scripted(outcomes)
+    delivery = Delivery(client, threading.Event(), lambda outcome, size: None)
+    sender = EventSender(buffer, delivery, {}, lambda batch: None, lambda *done: sent.append(done))
+    sender.flush(0.0, lambda: not client.bodies)
+    assert (sent, len(buffer)) == ([], 3)
+    buffer.put(Entry({}, record_of(event(version=3), 5, {}), 3))
+    sender.flush(60.0, lambda: True, is_over=lambda: True)
+    ((batch, outcome),) = sent
+    assert [entry.version for entry in batch] == [0, 1, 2, 3] and isinstance(outcome, Accepted)
 
 
 def test_requests_group_by_object() -> None:

@@ -67,6 +67,13 @@ def test_unusable_certificates(pair: dict[str, str], tmp_path: Path) -> None:
         assert str(raised.value) == message
 
 
+def test_comments_in_pem(pair: dict[str, str]) -> None:
+    """Comments beside the blocks of a certificate, a key and a CA may have any characters."""
+    commented = {name: f"# Zürich, 東京\n{text}# é\n" for name, text in {**pair, "client_ca": pair["certificate"]}.items()}
+    context = server_context(WebFile(**commented, client_auth="required"))
+    assert context is not None and len(context.get_ca_certs()) == 1
+
+
 def test_encrypted_key(pair: dict[str, str]) -> None:
     """A key with a password is refused; OpenSSL would ask for the password on the terminal."""
     import subprocess

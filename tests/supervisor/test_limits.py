@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from telegen.config import Config
+from telegen.config.model import Web
 from telegen.process.os_process import BootFailure
 from telegen.supervisor import limits
 from telegen.supervisor.limits import check_limits
@@ -22,6 +25,7 @@ PLAN = plan_of(
     Assignment("web", "web"),
 )
 GIB = 1 << 30
+CONFIG = Config()
 
 
 def limited(folder: Path, kind: int, value: int, *command: str) -> subprocess.CompletedProcess[str]:
@@ -79,23 +83,44 @@ class Limits:
 
 def test_soft_limit_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     """A soft limit of open files below the need is raised as far as needed, where the hard limit allows it."""
-    needed = limits.FILES + 2 * limits.FILES_PER_ARENA + 20 * limits.FILES_PER_STORE
+    # An arena and statuses of each worker; and of the connections a quarter twice, beside the silent ones.
+    needed = limits.FILES + 4 * limits.FILES_PER_REGION + 20 * limits.FILES_PER_STORE + 1500
     given = Limits(monkeypatch, RLIMIT_NOFILE=(16, 4096))
-    check_limits(PLAN, GIB)
+    check_limits(PLAN, CONFIG)
     assert given.values[resource.RLIMIT_NOFILE] == (needed, 4096)
-    check_limits(plan_of(), GIB)
+    check_limits(plan_of(), CONFIG)
     assert given.values[resource.RLIMIT_NOFILE] == (needed, 4096)
+
+
+def test_few_files_for_clients(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A hard limit that suffices for all but max_connections is used up to the end, with a warning that names the setting."""
+    given = Limits(monkeypatch, RLIMIT_NOFILE=(256, 1024))
+    check_limits(PLAN, CONFIG)
+    assert given.values[resource.RLIMIT_NOFILE] == (1024, 1024)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("open files: the limit of 1024 per process is below the 1676 for web.max_connections; raise it")
+    caplog.clear()
+    check_limits(PLAN, replace(CONFIG, web=Web(max_connections=100)))
+    assert not caplog.records
+
+
+def test_threads_of_web_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of web processes counts."""
+    Limits(monkeypatch, RLIMIT_NOFILE=(4096, 4096), RLIMIT_NPROC=(24, 24))
+    check_limits(PLAN, CONFIG)
+    with pytest.raises(BootFailure, match="below the 204 "):
+        check_limits(PLAN, replace(CONFIG, web=Web(workers=32)))
 
 
 def test_all_limits_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each limit that is too low has a line of its own, also that of processes, which root does not have."""
     Limits(monkeypatch, RLIMIT_NOFILE=(16, 16), RLIMIT_AS=(GIB, GIB), RLIMIT_NPROC=(5, 5))
     with pytest.raises(BootFailure) as failure:
-        check_limits(PLAN, GIB)
+        check_limits(PLAN, CONFIG)
     lines = str(failure.value).splitlines()
     assert [line.partition(":")[0] for line in lines] == ["open files", "address space", "processes"]
     assert "the limit of 5 processes and threads of this user is below the 24 " in lines[2]
     monkeypatch.setattr(limits.os, "geteuid", lambda: 0)
     with pytest.raises(BootFailure) as failure:
-        check_limits(PLAN, GIB)
+        check_limits(PLAN, CONFIG)
     assert "processes:" not in str(failure.value)

@@ -191,6 +191,18 @@ def test_invalid_reload_keeps_the_old_configuration(tmp_path: Path, text: str) -
         assert running.end() == Exit.OK
 
 
+def test_invalid_reload_keeps_the_web_configuration_file(tmp_path: Path) -> None:
+    """A reload whose address cannot be opened leaves the web configuration file of before in force, and followed."""
+    for name in ("old.yml", "new.yml"):
+        (tmp_path / name).write_text("")
+    with supervisor(tmp_path, f"{TEXT}web: {{web_config_file: {tmp_path}/old.yml}}\n") as running:
+        running.wait_log("listens on")
+        running.config.write_text(f"kube_metrics: {{listen_address: '192.0.2.1:1'}}\nweb: {{web_config_file: {tmp_path}/new.yml}}\n")
+        running.wait_log("the old configuration stays in force")
+        (tmp_path / "old.yml").write_text("http_server_config: {headers: {X-Frame-Options: deny}}")
+        running.wait_log(f"web configuration reloaded: {tmp_path}/old.yml")
+
+
 FILES = sorted(Path(__file__).parents[1].glob("config/invalid/*.yaml"))
 
 

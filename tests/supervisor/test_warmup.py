@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import psutil
@@ -25,12 +26,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_warm_up_leaves_nothing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """No value file, no process, no thread, and no error."""
+    """No value file, mapped or open, no process, no thread, and no error."""
     caplog.set_level(logging.ERROR)
     # Fixtures of other tests may have left processes and threads.
     threads, children = psutil.Process().num_threads(), psutil.Process().children()
     warm_up(RESOURCES, EVERYTHING, str(folder))
     assert list(folder.glob("*.db")) == []
+    open_files = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    assert str(folder) not in repr(open_files) + Path("/proc/self/maps").read_text()
     assert psutil.Process().children() == children
     assert psutil.Process().num_threads() == threads
     assert caplog.text == ""

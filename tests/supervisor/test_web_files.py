@@ -15,7 +15,7 @@ from telegen.config.web_file import WebFile
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.shm.shared_document import SharedDocument
 from telegen.supervisor.configuration import load_checked
-from telegen.supervisor.web_files import WebFiles
+from telegen.supervisor.web_files import MAX_BYTES, WebFiles, load_web_file
 from tests.certificates import self_signed
 
 HASH = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
@@ -38,7 +38,8 @@ def test_rotation_of_a_certificate(tmp_path: Path, shared: SharedDocument, caplo
     certificate, key = self_signed(tmp_path)
     (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}")
     files = WebFiles(shared, Telemetry("supervisor"))
-    files.adopt(Web(web_config_file=str(tmp_path / "web.yml")))
+    web = Web(web_config_file=str(tmp_path / "web.yml"))
+    files.adopt(web, *load_web_file(web))
     first = published(shared)
     assert first.certificate == certificate.read_text()
     files.follow()
@@ -68,7 +69,7 @@ def test_change_of_users_and_a_missing_file(tmp_path: Path, shared: SharedDocume
     path = tmp_path / "web.yml"
     path.write_text("")
     files = WebFiles(shared, Telemetry("supervisor"))
-    files.adopt(Web(web_config_file=str(path)))
+    files.adopt(Web(web_config_file=str(path)), *load_web_file(Web(web_config_file=str(path))))
     assert published(shared) == WebFile()
     path.write_text(f"basic_auth_users: {{ann: {HASH}}}")
     files.follow()
@@ -76,6 +77,69 @@ def test_change_of_users_and_a_missing_file(tmp_path: Path, shared: SharedDocume
     path.unlink()
     files.follow()
     assert published(shared).users == {"ann": HASH}
+
+
+def test_files_that_appear_later(tmp_path: Path, shared: SharedDocument, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is named before it exists is one line in the log, and is followed from the moment it is complete."""
+    path = tmp_path / "web.yml"
+    path.write_text("")
+    web = Web(web_config_file=str(path))
+    files = WebFiles(shared, Telemetry("supervisor"))
+    files.adopt(web, *load_web_file(web))
+    path.write_text("tls_server_config: {cert_file: new.crt, key_file: new.key}")
+    for _ in range(3):
+        files.follow()
+    assert len(caplog.records) == 2 and published(shared) == WebFile()
+    certificate, _ = self_signed(tmp_path, "new")
+    files.follow()
+    assert published(shared).certificate == certificate.read_text()
+
+
+def test_file_that_changes_while_it_is_read(tmp_path: Path, shared: SharedDocument) -> None:
+    """A file that is replaced between its reading and the first look at it is read again."""
+    path = tmp_path / "web.yml"
+    path.write_text("")
+    web = Web(web_config_file=str(path))
+    loaded = load_web_file(web)
+    path.write_text(f"basic_auth_users: {{ann: {HASH}}}")
+    files = WebFiles(shared, Telemetry("supervisor"))
+    files.adopt(web, *loaded)
+    files.follow()
+    assert published(shared).users == {"ann": HASH}
+
+
+def test_renamed_files_of_equal_content(tmp_path: Path, shared: SharedDocument) -> None:
+    """A file that names a copy of its certificate leads to the copy's changes."""
+    for name in ("old", "new"):
+        self_signed(tmp_path, name)
+    for kind in ("crt", "key"):
+        shutil.copy(tmp_path / f"old.{kind}", tmp_path / f"copy.{kind}")
+    path = tmp_path / "web.yml"
+    path.write_text("tls_server_config: {cert_file: old.crt, key_file: old.key}")
+    web = Web(web_config_file=str(path))
+    files = WebFiles(shared, Telemetry("supervisor"))
+    files.adopt(web, *load_web_file(web))
+    path.write_text("tls_server_config: {cert_file: copy.crt, key_file: copy.key}")
+    files.follow()
+    for kind in ("crt", "key"):
+        replace(tmp_path / f"new.{kind}", tmp_path / f"copy.{kind}")
+    files.follow()
+    assert published(shared).certificate == (tmp_path / "new.crt").read_text()
+
+
+def test_content_that_is_too_large(tmp_path: Path, shared: SharedDocument, caplog: pytest.LogCaptureFixture) -> None:
+    """Content beyond the shared memory is one line in the log, and ends nothing."""
+    path = tmp_path / "web.yml"
+    path.write_text("")
+    web = Web(web_config_file=str(path))
+    files = WebFiles(shared, Telemetry("supervisor"))
+    files.adopt(web, *load_web_file(web))
+    path.write_text(f"tls_server_config: {{cert: &text '{'x' * (MAX_BYTES // 3)}', key: *text, client_ca: *text,"
+                    " client_auth_type: RequireAndVerifyClientCert}")  # fmt: skip
+    files.follow()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"reload of the web configuration failed: {path}: more than 2 MiB together with the files that it names; the old one stays in force"
+    ]
 
 
 def test_errors_of_a_start(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 from telegen.config import Config
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.process import confinement, landlock
+from telegen.shm.region import Region
 from telegen.shm.writer import ArenaWriter
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.plan import Plan
@@ -183,15 +185,18 @@ def test_no_writes_to_shared_memory(shared: Shared) -> None:
             lambda: shared.uid.write("x"),
             lambda: shared.lease_problem.write("x"),
             lambda: shared.root_problems.write(b"x"),
+            *(lambda region=region: region._memory.__setitem__(0, 1) for region in regions),  # type: ignore[misc]
         ]
         for one in attempts:
             with pytest.raises(TypeError):
                 one()
         assert not files & set(filter(None, map(file_of, range(1024))))
 
-    regions = [shared.deadlines, shared.heartbeats, shared.statuses["watch-pods"], shared.web_file, shared.uid, shared.lease_problem]
+    # The configuration of custom resources is closed in all processes but one.
+    values = [getattr(shared, field.name) for field in fields(shared) if field.name != "custom"]
+    regions = [value for value in (*values, shared.statuses["watch-pods"]) if isinstance(value, Region)]
     files = set(map(file_of, [arena.fd, *(region._fd for region in regions)]))
-    assert len(files) == 7 and None not in files
+    assert len(files) == len(regions) + 1 > 12 and None not in files
     in_web_process(shared, attempt)
 
 

@@ -43,9 +43,6 @@ class Quiet(SampleWorker):
     def beat(self) -> None:
         """Do without."""
 
-    def _check_roots(self) -> None:
-        """Do without."""
-
 
 class Failing:
     """Sampler each of whose passes has one error; others happen between the passes."""

@@ -6,7 +6,16 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Optional
 
-from telegen.cadvisor.cgroups.classification import Cgroup, classify, container_id, is_group, is_managed, is_monitor
+from telegen.cadvisor.cgroups.classification import (
+    Cgroup,
+    classify,
+    container_id,
+    is_group,
+    is_managed,
+    is_monitor,
+    is_of_podman,
+    may_be_pod,
+)
 
 MAX_DEPTH = 32
 MAX_CGROUPS = 50_000
@@ -76,6 +85,8 @@ def _visit(folder: str, name: str, parent: Cgroup, raw: bool, count_error: Count
     if name.endswith(".mount"):
         return _Visit(None, None)
     found = classify(name, parent)
+    if found and may_be_pod(name, found) and _holds_podman(folder, count_error):
+        found = Cgroup(found.id, "raw")
     if found is None and is_managed(name, parent):
         found = _managed(folder, name, parent, count_error)
     if found is None:
@@ -102,6 +113,18 @@ def _holds_containers(folder: str, parent: Cgroup, depth: int, count_error: Coun
         if depth > 1 and _holds_containers(f"{folder}/{name}", Cgroup(parent.child_id(name), "raw"), depth - 1, count_error):
             return True
     return False
+
+
+def _holds_podman(folder: str, count_error: CountError) -> bool:
+    """True for a pod of podman: containers of podman are directly in it."""
+    try:
+        # PERF: a link count of 2 means "no folders inside" (see `Context.folders_in`): 2 us for each of Docker's containers.
+        if os.stat(folder).st_nlink == 2:
+            return False
+    except OSError as error:
+        count_error(error)
+        return False
+    return any(map(is_of_podman, _folders(folder, count_error)))
 
 
 def _folders(path: str, count_error: CountError) -> list[str]:

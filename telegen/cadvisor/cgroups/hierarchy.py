@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,13 +41,16 @@ def find_mounts(cgroup_root: str) -> Mapping[str, Mount]:
     if _is_v2(cgroup_root):
         return {controller: Mount(2, cgroup_root) for controller in CONTROLLERS}
     unified = os.path.join(cgroup_root, "unified")
+    # systemd's hybrid layout mounts v2 at `unified`, usually without controllers: then it has CPU times and pressure only.
+    on_v2 = ("", *_v2_controllers(unified)) if _is_v2(unified) else ()
+    root = os.path.realpath(cgroup_root)
+    names = _names(root)
     mounts = {}
     for controller in CONTROLLERS:
-        path = _v1_path(cgroup_root, controller)
+        path = _v1_path(root, names, controller)
         if path:
             mounts[controller] = Mount(1, path)
-        # systemd's hybrid layout mounts v2 at `unified`, usually without controllers: then it has CPU times and pressure only.
-        elif _is_v2(unified) and (_V2_NAMES[controller] or "cpuacct") in ("cpuacct", *_v2_controllers(unified)):
+        elif _V2_NAMES[controller] in on_v2:
             mounts[controller] = Mount(2, unified)
     return mounts
 
@@ -65,15 +68,24 @@ def _v2_controllers(path: str) -> list[str]:
         return []
 
 
-def _v1_path(cgroup_root: str, controller: str) -> str:
-    """Path of a controller's v1 mount: a folder of its own, or one shared with others (`cpu,cpuacct`); "" without one."""
+def _names(path: str) -> list[str]:
+    """Names in a folder, sorted; none if it cannot be listed."""
     try:
-        names = os.listdir(cgroup_root)
+        return sorted(os.listdir(path))
     except OSError:
-        return ""
+        return []
+
+
+def _v1_path(root: str, names: Sequence[str], controller: str) -> str:
+    """Path of a controller's v1 mount: a folder of its own, or one shared with others (`cpu,cpuacct`); "" without one.
+
+    Args:
+        root: the folder of the mounts, without links.
+        names: in it, sorted.
+    """
     # A distribution may link `cpu` to `cpu,cpuacct`: the own name first, then resolved to the mount itself.
-    for name in sorted(names, key=lambda name: (name != controller, name)):
-        path = os.path.join(cgroup_root, name)
+    for name in (controller, *names):
+        path = f"{root}/{name}"
         if controller in name.split(",") and os.path.isdir(path):
-            return os.path.realpath(path)
+            return os.path.realpath(path) if os.path.islink(path) else path
     return ""

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 _escaped = re.compile(r"\\([0-7]{3})")
+
+_local = re.compile(r"ext[234]|xfs|btrfs|f2fs|bcachefs|jfs|reiserfs|zfs|vfat|exfat|squashfs|erofs").fullmatch
+_of_kernel = re.compile(
+    r"tmpfs|ramfs|overlay|proc|sysfs|devtmpfs|devpts|mqueue|hugetlbfs|shm|cgroup2?|cpuset|debugfs|tracefs|securityfs|selinuxfs|configfs"
+    r"|efivarfs|pstore|bpf|binfmt_misc|fusectl|nsfs|rpc_pipefs|nfsd|rootfs|iso9660|udf|ntfs3?|hfsplus"
+).fullmatch
+"""Further types that never wait for another machine. With any other (nfs4, cifs, ceph, beegfs, gpfs, wekafs, virtiofs, vboxsf, 9p,
+fuse.*), nothing at or below the mount is accessed: a hanging server would block the sampler."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,27 @@ def option(options: str, name: str) -> str:
         if key == name:
             return _unescape(value).replace("\\,", ",")
     return ""
+
+
+def is_local(type: str) -> bool:
+    """True for a type of file systems on disks of this machine."""
+    return bool(_local(type))
+
+
+def remote_points(found: Iterable[FileSystem]) -> set[str]:
+    """Return the mount points of file systems that may wait for another machine."""
+    # The last mount at a point hides the others.
+    topmost = {system.point: system.type for system in found}
+    return {point for point, type in topmost.items() if not (_local(type) or _of_kernel(type))}
+
+
+def is_below(path: str, points: Collection[str]) -> bool:
+    """True for one of these mount points and for any path below one, except for `/`: with a root that hangs this process waits."""
+    while path:
+        if path in points:
+            return True
+        path = path.rpartition("/")[0]
+    return False
 
 
 def _unescape(word: str) -> str:

@@ -67,7 +67,7 @@ def cached(interval: float, find: Callable[[Node], T]) -> Callable[[Context], T]
 
 
 def identity(node: Node) -> MachineId:
-    machine = text(node.roots.host_path("/etc/machine-id")) or text(node.roots.host_path("/var/lib/dbus/machine-id"))
+    machine = text(node.roots.resolved_path("/etc/machine-id")) or text(node.roots.resolved_path("/var/lib/dbus/machine-id"))
     system = (
         text(f"{node.roots.sys}/class/dmi/id/product_uuid")
         or text(f"{node.roots.proc}/device-tree/system-id")

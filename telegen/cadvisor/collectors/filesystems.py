@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 
 from telegen.cadvisor.cgroups.classification import Kind
 from telegen.cadvisor.cgroups.context import Context
-from telegen.cadvisor.cgroups.mountinfo import FileSystem, mounts
+from telegen.cadvisor.cgroups.mountinfo import FileSystem, is_below, is_local, mounts, remote_points
 from telegen.cadvisor.cgroups.reading import read_file
 from telegen.cadvisor.collector import AnyCollector, Collector, Families
 from telegen.cadvisor.collectors._layers import LayerScanner, Usage
@@ -52,14 +52,6 @@ FAMILIES = (
         "container_fs_inodes_free", "Free inodes of the file system (statvfs).", lambda reading: reading.inodes_free, "device"
     ),
 )
-
-_local = re.compile(r"ext[234]|xfs|btrfs|f2fs|bcachefs|jfs|reiserfs|zfs|vfat|exfat|squashfs|erofs").fullmatch
-_of_kernel = re.compile(
-    r"tmpfs|ramfs|overlay|proc|sysfs|devtmpfs|devpts|mqueue|hugetlbfs|shm|cgroup2?|cpuset|debugfs|tracefs|securityfs|selinuxfs|configfs"
-    r"|efivarfs|pstore|bpf|binfmt_misc|fusectl|nsfs|rpc_pipefs|nfsd|rootfs|iso9660|udf|ntfs3?|hfsplus"
-).fullmatch
-"""Further types that never wait for another machine. With any other (nfs4, cifs, ceph, beegfs, gpfs, wekafs, virtiofs, vboxsf, 9p,
-fuse.*), nothing at or below the mount is accessed: a hanging server would block the sampler."""
 
 _of_containers = re.compile(r"/kubelet/pods/|/io\.containerd\.|/containers/storage/|/docker/|/run/(containerd|docker|user|netns)/").search
 """Mount points of single containers and pods."""
@@ -152,23 +144,14 @@ def parse(raw: tuple[DeviceUsage, ...], context: Context) -> FilesystemsReading:
 def select(found: Iterable[FileSystem]) -> Iterator[FileSystem]:
     """Select the mounts that are shown: local file systems and tmpfs, except those of single containers."""
     mounted = list(found)
-    # The last mount at a point hides the others.
-    topmost = {system.point: system.type for system in mounted}
-    remote = {point for point, type in topmost.items() if not (_local(type) or _of_kernel(type))}
+    remote = remote_points(mounted)
     for system in mounted:
-        if remote.intersection(_path(system.point)):
+        if is_below(system.point, remote):
             continue
-        if _local(system.type) or system.type == "tmpfs" and not _of_containers(f"{system.point}/"):
+        if is_local(system.type) or system.type == "tmpfs" and not _of_containers(f"{system.point}/"):
             yield system
         elif system.type == "overlay" and system.point == "/":
             yield system
-
-
-def _path(point: str) -> Iterator[str]:
-    """Yield a mount point and each folder above it, except `/`: with a root that hangs this process itself would wait."""
-    while point:
-        yield point
-        point = point.rpartition("/")[0]
 
 
 def name_of(system: FileSystem) -> str:

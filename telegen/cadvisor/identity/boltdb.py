@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import struct
+from bisect import bisect_left, bisect_right
 from typing import NamedTuple, Optional
 
-MAX_VALUE, MAX_DEPTH, TRIES = 4 << 20, 16, 3
+MAX_VALUE, MAX_DEPTH, TRIES = 1 << 20, 16, 3
 
 _MAGIC, _VERSION = 0xED0CDAED, 2
 _HEADER = struct.Struct("<QHHI")
@@ -71,6 +72,15 @@ def _read_meta(file: int) -> _Meta:
     return max(metas, key=lambda meta: meta.transaction)
 
 
+class _Element(NamedTuple):
+    """Key of an element of a leaf page, its kind, and position and length of its value."""
+
+    key: bytes
+    kind: int
+    start: int
+    length: int
+
+
 class _Tree:
     """Pages of a database."""
 
@@ -111,21 +121,27 @@ class _Tree:
 
 def _child(page: bytes, count: int, key: bytes) -> int:
     """Page of the children that can have the key: the last whose first key is not greater."""
-    child = 0
-    for index in range(count):
+
+    def key_of(index: int) -> bytes:
         at = _HEADER.size + index * _BRANCH.size
-        position, size, number = _BRANCH.unpack_from(page, at)
-        if index and page[at + position : at + position + size] > key:
-            break
-        child = number
-    return child
+        position, size, _ = _BRANCH.unpack_from(page, at)
+        return page[at + position : at + position + size]
+
+    if not count:
+        raise ValueError("branch page without elements")
+    # Keys are sorted. A search through all would let a user's own database of huge pages take seconds.
+    index = bisect_right(range(count), key, lo=1, key=key_of) - 1
+    _, _, number = _BRANCH.unpack_from(page, _HEADER.size + index * _BRANCH.size)
+    return number  # type: ignore[no-any-return]
 
 
 def _in_leaf(page: bytes, count: int, key: bytes, kind: int) -> Optional[bytes]:
-    for index in range(count):
+    def element(index: int) -> _Element:
         at = _HEADER.size + index * _LEAF.size
         flags, position, size, length = _LEAF.unpack_from(page, at)
         start = at + position + size
-        if flags & _IS_BUCKET == kind and page[at + position : start] == key:
-            return page[start : start + length]
-    return None
+        return _Element(page[at + position : start], flags & _IS_BUCKET, start, length)
+
+    index = bisect_left(range(count), key, key=lambda index: element(index).key)
+    found = element(index) if index < count else None
+    return page[found.start : found.start + found.length] if found and (found.key, found.kind) == (key, kind) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections import Counter
 from typing import NamedTuple, Optional
 
@@ -12,6 +11,9 @@ from telegen.cadvisor.rooted import open_below, resolve_below
 
 MAX_BYTES = 4 << 20
 """Maximum size of a file in bytes. A config.json has about 10,000, the list of a containers/storage about 100,000."""
+
+USER_BYTES = 1 << 20
+"""Maximum size of JSON that a user wrote, in bytes: parsed, it can take 30 times as much memory."""
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
@@ -41,30 +43,44 @@ class HostFiles:
         self.root = root
         self.errors: Counter[str] = Counter()
 
-    def read(self, path: str, user: Optional[UserFolder] = None) -> Optional[bytes]:
+    def read(self, path: str, user: Optional[UserFolder] = None, limit: Optional[int] = None) -> Optional[bytes]:
         """Read a whole file; None if it is absent, too large or unreadable. The latter two are counted.
 
         Args:
             user: the file must be in this folder or belong to the user, wherever links lead.
+            limit: maximum size in bytes; by default USER_BYTES for a user, else MAX_BYTES.
         """
+        limit = limit or (USER_BYTES if user else MAX_BYTES)
+        file = self.open_file(path, user)
+        if file is None:
+            return None
         try:
-            # Not blocking: the file may be a pipe.
-            file, real = open_below(self.root, path, os.O_RDONLY | os.O_NONBLOCK)
             with open(file, "rb") as opened:
-                status = os.fstat(file)
-                if user and status.st_uid != user.uid and not self._is_inside(real, user.path):
-                    self.errors["foreign"] += 1
-                    return None
-                if not stat.S_ISREG(status.st_mode):
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-                content = opened.read(MAX_BYTES + 1)
+                content = opened.read(limit + 1)
         except OSError as error:
             self.count(error)
             return None
-        if len(content) > MAX_BYTES:
+        if len(content) > limit:
             self.errors["too_large"] += 1
             return None
         return content
+
+    def open_file(self, path: str, user: Optional[UserFolder] = None) -> Optional[int]:
+        """Return a descriptor of a regular file; None if it is absent, unreadable or foreign. The latter two are counted.
+
+        Args:
+            user: as for `read`.
+        """
+        try:
+            file, real = open_below(self.root, path)
+        except OSError as error:
+            self.count(error)
+            return None
+        if user and os.fstat(file).st_uid != user.uid and not self._is_inside(real, user.path):
+            os.close(file)
+            self.errors["foreign"] += 1
+            return None
+        return file
 
     def names(self, path: str) -> list[str]:
         """Return the names in a folder, sorted; none if it is absent or unreadable."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import NamedTuple, Optional
 from urllib.parse import quote
 
 import orjson
 
 from telegen.cadvisor.identity import boltdb
-from telegen.cadvisor.identity.host_files import HostFiles
+from telegen.cadvisor.identity.host_files import MAX_BYTES, USER_BYTES, HostFiles, UserFolder
 from telegen.cadvisor.identity.json_access import Values
-from telegen.cadvisor.rooted import open_below
 
 SQLITE, BOLT = ("db.sql", "libpod/db.sql"), ("libpod/bolt_state.db",)
 """Databases below a graphroot, or a runroot with a transient store: podman 5 and later, and earlier ones."""
@@ -33,27 +33,30 @@ class Record(NamedTuple):
     state: Values
 
 
-def database_paths(storage: Iterable[str]) -> list[str]:
-    """Return the paths on the host that may be the database.
+def database_paths(storage: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield (path on the host that may be the database, the graphroot or runroot around it).
 
     Args:
         storage: folders with the list of containers, `GRAPHROOT/overlay-containers`.
     """
-    roots = [folder.rpartition("/")[0] for folder in storage]
-    return [f"{root}/{name}" for root in roots for name in (*SQLITE, *BOLT)]
+    for root in [folder.rpartition("/")[0] for folder in storage]:
+        for name in (*SQLITE, *BOLT):
+            yield f"{root}/{name}", root
 
 
-def read_record(files: HostFiles, paths: Iterable[str], id: str) -> Optional[Record]:
+def read_record(files: HostFiles, storage: Iterable[str], id: str, uid: Optional[int]) -> Optional[Record]:
     """Return the record of a container from the first database that has one; None without any.
 
     A database that cannot be read is counted in `files.errors`.
+
+    Args:
+        storage: as for `database_paths`.
+        uid: user whose folders they are; None for root's.
     """
-    for path in paths:
-        real = files.real_path(path)
-        if real is None:
-            continue
+    for path, root in database_paths(storage):
+        user = None if uid is None else UserFolder(root, uid)
         try:
-            texts = _bolt(files.root, path, id) if path.endswith(BOLT) else _sqlite(real, id)
+            texts = _bolt(files, path, user, id) if path.endswith(BOLT) else _sqlite(files, path, user, id)
             if texts:
                 config, state = (orjson.loads(text) for text in texts)
                 if isinstance(config, dict) and isinstance(state, dict):
@@ -65,8 +68,10 @@ def read_record(files: HostFiles, paths: Iterable[str], id: str) -> Optional[Rec
     return None
 
 
-def _bolt(root: str, path: str, id: str) -> Optional[tuple[bytes, bytes]]:
-    file, _ = open_below(root, path, os.O_RDONLY | os.O_NONBLOCK)
+def _bolt(files: HostFiles, path: str, user: Optional[UserFolder], id: str) -> Optional[tuple[bytes, bytes]]:
+    file = files.open_file(path, user)
+    if file is None:
+        return None
     try:
         config, state = boltdb.read_values(file, (b"ctr", id.encode()), (b"config", b"state"))
     finally:
@@ -74,18 +79,24 @@ def _bolt(root: str, path: str, id: str) -> Optional[tuple[bytes, bytes]]:
     return None if config is None or state is None else (config, state)
 
 
-def _sqlite(path: str, id: str) -> Optional[tuple[str, str]]:
-    # Imported here: it takes 1 MB, and few hosts run podman.
+def _sqlite(files: HostFiles, path: str, user: Optional[UserFolder], id: str) -> Optional[tuple[str, str]]:
+    # SQLite opens a path without any check: a user could put a pipe or a link there at the last moment. Their database is read
+    # as a file; one that is written meanwhile has changed, and is read again in the next pass.
+    content = files.read(path, user, MAX_BYTES) if user else None
+    real = files.real_path(path)
+    if real is None or (user and content is None):
+        return None
+    # Imported here: it takes 1 MB, and few hosts run podman 5.
     import sqlite3
 
     try:
-        connection = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=TIMEOUT)
-        try:
+        with closing(sqlite3.connect(":memory:" if user else f"file:{quote(real)}?mode=ro", uri=True, timeout=TIMEOUT)) as connection:
+            if content:
+                connection.deserialize(content)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, USER_BYTES)
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.set_progress_handler(lambda: 1, STEPS)
             row = connection.execute(_QUERY, (id,)).fetchone()
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         raise ValueError(f"{path}: {error}") from error
     if row is None or not all(isinstance(text, (str, bytes)) for text in row):

@@ -2,7 +2,7 @@
 
 A runtime mounts files of its own into each container (`/etc/hostname` is DATA-ROOT/containers/ID/hostname with Docker), and the
 container's root is a folder of its storage driver. Used only for containers that no configured location has, since a container
-with the right to mount can change its mounts.
+with the right to mount can change its mounts. Links may not lead out of these folders.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from collections.abc import Iterator, Sequence
 from telegen.cadvisor.cgroups.mountinfo import FileSystem, option
 from telegen.cadvisor.identity.host_files import HostFiles
 from telegen.cadvisor.identity.runtime_folders import Location, docker_locations, storage_locations
+
+NO_USER = -1
+"""Uid that no file has: files count only inside the folder."""
 
 _docker_file = re.compile(r"(.+)/containers/([0-9a-f]{64})/(?:hostname|hosts|resolv\.conf)").fullmatch
 _storage_file = re.compile(r"(.+)/[a-z0-9-]+-containers/[0-9a-f]{64}/userdata/.+").fullmatch
@@ -28,8 +31,8 @@ def find_mount_locations(files: HostFiles, mounts: Sequence[FileSystem], host: S
         host: of the host's first process.
     """
     roots = list(dict.fromkeys(_roots(mounts, host)))
-    found = [location for root in roots for location in docker_locations(files, root)]
-    return [location for location in [*found, *storage_locations(files, tuple(roots))] if files.is_folder(location.folder)]
+    found = [location for root in roots for location in docker_locations(files, root, NO_USER)]
+    return [location for location in [*found, *storage_locations(files, tuple(roots), NO_USER)] if files.is_folder(location.folder)]
 
 
 def _roots(mounts: Sequence[FileSystem], host: Sequence[FileSystem]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -45,8 +46,9 @@ def read_arguments(proc: str) -> Arguments:
         for pid in sorted(name for name in os.listdir(proc) if name.isdigit()):
             line = _command_line(f"{proc}/{pid}")
             name = line[0].rpartition("/")[2] if line else ""
-            # Paths of a runtime inside a container are the container's, and its command line is the tenant's.
-            if name in PROGRAMS and _mount_namespace(f"{proc}/{pid}") == host:
+            # Paths of a runtime inside a container are the container's. A tenant's command line, there or of a user of the host,
+            # names any folder: a user's own runtimes are found by their home.
+            if name in PROGRAMS and _mount_namespace(f"{proc}/{pid}") == host and not _is_of_user(f"{proc}/{pid}"):
                 lines.setdefault(name, []).append(line[1:])
     return Arguments(lines)
 
@@ -57,6 +59,14 @@ def _command_line(folder: str) -> list[str]:
             return file.read(65536).decode("utf-8", "surrogateescape").split("\0")
     except OSError:
         return []
+
+
+def _is_of_user(folder: str) -> bool:
+    """True for a process that does not run as root (Uid of proc_pid_status(5)). The folder's own owner can be root all the same."""
+    with suppress(OSError), open(f"{folder}/status", "rb") as file:
+        found = re.search(rb"^Uid:\t(\d+)", file.read(65536), re.MULTILINE)
+        return found is not None and found[1] != b"0"
+    return False
 
 
 def _mount_namespace(folder: str) -> int:

@@ -102,7 +102,7 @@ class RuntimeFiles:
         if location.kind == "docker":
             return (f"{folder}/config.v2.json",)
         storage = [real for one in location.storage if (real := self._files.real_path(one))]
-        databases = [real for path in database_paths(location.storage) if (real := self._files.real_path(path))]
+        databases = [real for path, _ in database_paths(location.storage) if (real := self._files.real_path(path))]
         return (*[f"{one}/{id}/{HEALTH_LOG}" for one in storage], *databases)
 
     def _completed(self, bundle: Bundle, id: str, location: Location) -> Bundle:
@@ -119,7 +119,7 @@ class RuntimeFiles:
     def _podman(self, bundle: Bundle, id: str, location: Location) -> Bundle:
         """Add name and image from the lists of containers/storage, the rest from podman's database and its log of checks."""
         uid = location.user.uid if location.user else None
-        record = read_record(self._files, database_paths(location.storage), id)
+        record = read_record(self._files, location.storage, id, uid)
         config, state = record or ({}, {})
         name, image = self._storage.find(id, location.storage, uid) or (text(config, "name") or id, text(config, "rootfsImageName"))
         checks = [self._files.read(f"{one}/{id}/{HEALTH_LOG}", _user(one, uid)) for one in location.storage]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
 import orjson
 
+from telegen.cadvisor.cgroups.mountinfo import FileSystem, is_below, remote_points
 from telegen.cadvisor.identity.host_files import HostFiles, UserFolder
 from telegen.cadvisor.identity.json_access import mapping, text
 from telegen.cadvisor.identity.runtime_arguments import Arguments
@@ -57,18 +58,20 @@ class Location:
     user: Optional[UserFolder] = None
 
 
-def find_locations(files: HostFiles, arguments: Arguments) -> list[Location]:
+def find_locations(files: HostFiles, arguments: Arguments, mounts: Sequence[FileSystem]) -> list[Location]:
     """Return every location that exists, the most likely first.
 
     Args:
         arguments: options of the running runtimes.
+        mounts: of the host.
     """
+    users = homes(files, mounts)
     states = list(dict.fromkeys([*STATES, *_containerd_states(files, arguments)]))
     tasks = [f"{state}/io.containerd.runtime.{version}" for state in states for version in ("v2.task", "v1.linux")]
     found = [
         *[Location("oci", f"{task}/k8s.io") for task in tasks],
-        *_storages(files, arguments),
-        *_dockers(files, arguments),
+        *_storages(files, arguments, users),
+        *_dockers(files, arguments, users),
         # Last: the bundles of Docker's own containerd lack the names that config.v2.json has.
         *[Location("oci", f"{task}/{name}") for task in tasks for name in files.names(task) if name != "k8s.io"],
     ]
@@ -104,20 +107,20 @@ def _containerd_states(files: HostFiles, arguments: Arguments) -> Iterator[str]:
     yield from given("state")
 
 
-def _dockers(files: HostFiles, arguments: Arguments) -> Iterator[Location]:
+def _dockers(files: HostFiles, arguments: Arguments, users: Sequence[UserFolder]) -> Iterator[Location]:
     given = arguments.of("dockerd")
     roots = [*DOCKER_ROOTS, *given("data-root", "graph", "g")]
     for config in (*DOCKER_CONFIGS, *given("config-file")):
         roots += _paths(_json(files, config), "data-root", "graph")
     for root in dict.fromkeys(roots):
         yield from docker_locations(files, root)
-    for home in homes(files):
+    for home in users:
         settings = _json(files, f"{home.path}/.config/docker/daemon.json", home)
         for root in (f"{home.path}/.local/share/docker", *_paths(settings, "data-root")):
             yield from docker_locations(files, root, home.uid)
 
 
-def _storages(files: HostFiles, arguments: Arguments) -> Iterator[Location]:
+def _storages(files: HostFiles, arguments: Arguments, users: Sequence[UserFolder]) -> Iterator[Location]:
     yield from storage_locations(files, STORAGE_ROOTS)
     for config in STORAGE_CONFIGS:
         yield from storage_locations(files, tuple(_paths(mapping(_toml(files, config), "storage"), "runroot", "graphroot")))
@@ -126,7 +129,7 @@ def _storages(files: HostFiles, arguments: Arguments) -> Iterator[Location]:
     crio = arguments.of("crio")
     yield from storage_locations(files, (*crio("runroot"), *crio("root", "r")))
     rootless = [text(mapping(_toml(files, config), "storage"), "rootless_storage_path") for config in STORAGE_CONFIGS]
-    for home in homes(files):
+    for home in users:
         for graphroot in _rootless_graphroots(files, home, next(filter(None, rootless), "")):
             yield from storage_locations(files, (f"/run/user/{home.uid}/containers", graphroot), home.uid)
 
@@ -143,14 +146,19 @@ def _rootless_graphroots(files: HostFiles, home: UserFolder, configured: str) ->
     return list(dict.fromkeys(found))
 
 
-def homes(files: HostFiles) -> list[UserFolder]:
-    """Return the homes of the host's users (passwd(5)), except root's and those of system accounts without one."""
+def homes(files: HostFiles, mounts: Sequence[FileSystem]) -> list[UserFolder]:
+    """Return the homes of the host's users (passwd(5)), except root's and those of system accounts without one.
+
+    Args:
+        mounts: of the host. Homes on file systems of other machines are left out: a hanging server would block the sampler.
+    """
+    remote = remote_points(mounts)
     found: dict[str, UserFolder] = {}
     for line in (files.read("/etc/passwd") or b"").decode("utf-8", "replace").split("\n"):
         words = line.split(":")
         if len(words) == 7 and words[2].isdigit() and words[2] != "0" and words[5].strip("/") and words[5].startswith("/"):
             found.setdefault(words[5], UserFolder(words[5].rstrip("/"), int(words[2])))
-    return [home for home in found.values() if files.is_folder(home.path)]
+    return [home for home in found.values() if not is_below(home.path, remote) and files.is_folder(home.path)]
 
 
 def _paths(values: Mapping[str, Any], *keys: str) -> list[str]:

@@ -39,7 +39,8 @@ def compile_labels(paths: Paths) -> AddLabels | None:
             found = read(value)
             if isinstance(found, dict):
                 for key in sorted(found):
-                    labels[_star_name(prefix + key)] = text_of(found[key])
+                    name = prefix + key
+                    labels[_known_star_name(name) if len(name) <= _CACHED else _star_name(name)] = text_of(found[key])
         for name, read in plain:
             found = read(value)
             if found is not None:
@@ -48,8 +49,12 @@ def compile_labels(paths: Paths) -> AddLabels | None:
     return add
 
 
-@lru_cache(maxsize=4096)
 def _star_name(key: str) -> str:
     """Return the label name of a key of a map: it must not be empty or begin with a digit."""
     name = sanitize(key)
     return name if name and not name[0].isdigit() else f"_{name}"
+
+
+_known_star_name = lru_cache(maxsize=4096)(_star_name)
+_CACHED = 512
+"""Characters of the longest key whose label name is cached: keys of a tenant's map may be of any length."""

@@ -20,13 +20,34 @@ from telegen.metrics.label_keys import sanitize
 
 PREFIX = "kube_customresource"
 """Prefix of names of entries without `metricNamePrefix`."""
-ROUTES, TLS, TLS_ALLOWED = "route.openshift.io", ("spec", "tls"), ("termination", "insecureEdgeTerminationPolicy")
-"""API group whose objects have private keys, their place, and the fields there that are none."""
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _BODIES = {"gauge": "gauge", "stateset": "stateSet", "info": "info"}
 """Key of the body by type."""
 _FILES = (".yaml", ".yml", ".json")
+
+
+class Secret(NamedTuple):
+    """A field whose value must never be shown.
+
+    Attributes:
+        group, kind: of its objects.
+        place: path of the field.
+        allowed: fields below it that may be shown.
+        about: the end of a message.
+    """
+
+    group: str
+    kind: str
+    place: Path
+    allowed: tuple[str, ...]
+    about: str
+
+
+SECRETS = (
+    Secret("route.openshift.io", "Route", ("spec", "tls"), ("termination", "insecureEdgeTerminationPolicy"), "the private key of a route"),
+    Secret("", "Secret", ("data",), (), "the values of a Secret"),
+)
 
 
 class Read(NamedTuple):
@@ -108,19 +129,20 @@ def _entry(node: Node) -> Entry:
         node.warn("no metrics: nothing is shown")
     families = [family for metric in metrics if (family := _family(metric, prefix, paths))]
     pattern = _pattern(fields.get("groupVersionKind"))
-    if pattern.group == ROUTES:
-        _refuse_keys(node, families)
+    for secret in SECRETS:
+        if pattern.group == secret.group and pattern.kind in (ANY, secret.kind):
+            _refuse_secret(node, families, secret)
     return Entry(pattern, tuple(families), _labels(fields.get("commonLabels")))
 
 
-def _refuse_keys(node: Node, families: Sequence[Family]) -> None:
-    """Refuse paths of routes that could show the private key, which OpenShift keeps in spec.tls."""
+def _refuse_secret(node: Node, families: Sequence[Family], secret: Secret) -> None:
+    """Refuse paths that could show a secret."""
+    depth = len(secret.place)
     for family in families:
         for path in (family.path, *family.labels_from_path.values()):
-            rest = path[2:3]
-            if TLS[: len(path)] == path[:2] and not (rest and rest[0] in TLS_ALLOWED):
+            if secret.place[: len(path)] == path[:depth] and path[depth : depth + 1] not in [(name,) for name in secret.allowed]:
                 place = f"{family.name}: the path [{', '.join(path)}]"
-                node.problem(f"{place} reaches spec.tls, which has the private key of a route; name the fields to read")
+                node.problem(f"{place} reaches {'.'.join(secret.place)}, which has {secret.about}; name the fields to read")
 
 
 def _pattern(node: Node | None) -> Pattern:

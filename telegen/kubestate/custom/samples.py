@@ -19,6 +19,22 @@ Element = tuple[Union[Labels, None], Number]
 
 ReadElements = Callable[[Any], list[Element]]
 
+MAX_TEXT = 8 << 20
+"""Characters of the labels that the samples of one family of an object share, repeated for each sample."""
+
+
+def check_size(samples: int, shared: int) -> None:
+    """Check that an object whose labels are long and whose list or map is long as well does not become gigabytes of text.
+
+    Args:
+        shared: characters of the labels that all samples have.
+
+    Raises:
+        ValueError: it would.
+    """
+    if samples * shared > MAX_TEXT:
+        raise ValueError(f"{samples} samples with {shared} characters of labels each; at most {MAX_TEXT >> 20} MiB are shown")
+
 
 def _no_labels(value: Any, labels: Labels) -> None:
     """Add nothing."""
@@ -43,14 +59,19 @@ def compile_gauge(family: Family) -> ReadElements:
 
     def read_map(value: dict[str, Any]) -> list[Element]:
         found: list[Element] = []
+        whole: Labels = {}
+        if add:
+            # The labels are read from the whole map as well.
+            add(value, whole)
+        shared = sum(map(len, whole)) + sum(map(len, whole.values()))
         for key, item in value.items():
             result = number(item if key == direct else read(item))
             if result is not None:
                 labels = {by_key: key} if key and by_key else {}
                 if add:
                     add(item, labels)
-                    # The labels are read from the whole map as well.
-                    add(value, labels)
+                    labels.update(whole)
+                    check_size(len(found), shared)
                 found.append((labels, result))
         return found
 

@@ -9,7 +9,7 @@ from typing import Any
 from telegen.kubestate.custom.labels import Labels, compile_labels, is_star
 from telegen.kubestate.custom.model import Entry, Family, Kind
 from telegen.kubestate.custom.paths import compile_path, decoded_path
-from telegen.kubestate.custom.samples import COMPILERS
+from telegen.kubestate.custom.samples import COMPILERS, check_size
 from telegen.kubestate.resource import METADATA, Resource
 from telegen.metrics.family import ALPHA, FamilyGenerator, Generate, Object, Row
 from telegen.metrics.label_keys import sanitize
@@ -163,7 +163,9 @@ def _generate(family: Family, read_base: Callable[[Object], BaseLabels], constan
             return None
         if constant:
             elements = [(_renamed(labels, constant) if labels else labels, number) for labels, number in elements]
-        return read_base(obj).rows(elements)
+        base = read_base(obj)
+        check_size(len(elements), len(base.text))
+        return base.rows(elements)
 
     return generate
 

@@ -15,6 +15,7 @@ from telegen.api.decoding import event_decoder
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.reading import read_entries
 from telegen.kubestate.custom.tables import make_resource
+from telegen.kubestate.custom.values import _float as read_float
 from telegen.kubestate.custom.values import number_of, text_of
 from telegen.metrics.render import renderer
 from tests.kubestate.custom.test_cases import CASES
@@ -59,6 +60,40 @@ def test_any_value(value: Any) -> None:
     assert isinstance(text_of(value), str)
     number = number_of(value)
     assert number is None or isinstance(number, (int, float))
+
+
+@pytest.mark.parametrize("start", ["", "0x", ".", "1e", "-"])
+def test_long_texts(start: str) -> None:
+    """A text of a megabyte is no number, and finding that out takes no time that grows with the square of its length."""
+    assert number_of(f"{start}{'1' * 1_000_000}z") is None
+    assert read_float(f"{start}{'1' * 1_000_000}z") is None
+    assert number_of("0" * 1000 + "7") == 7
+
+
+@pytest.mark.parametrize(
+    "gauge",
+    [
+        "{path: [spec, list], labelsFromPath: {a: [a]}}",
+        "{path: [spec, map], labelFromKey: key, labelsFromPath: {'*': []}}",
+        "{path: [spec, map], labelFromKey: key, labelsFromPath: {all: []}}",
+    ],
+)
+def test_labels_times_samples(gauge: str) -> None:
+    """An object of a megabyte whose long labels are repeated for each of many samples costs one family, counted, and not the worker."""
+    text = (
+        "spec: {resources: [{groupVersionKind: {group: g.example, kind: Thing}, labelsFromPath: {'*': [metadata, annotations]}, "
+        f"metrics: [{{name: many, each: {{type: Gauge, gauge: {gauge}}}}}, "
+        "{name: one, each: {type: Gauge, gauge: {path: [spec, n]}}}]}]}"
+    )
+    (entry,) = read_entries(text.encode(), "f").entries
+    errors: list[str] = []
+    resource = make_resource(entry, Kind("g.example", "v1", "things", "Thing", True))
+    render = renderer((), resource.families, lambda family, error: errors.append(f"{family}: {error}"))
+    numbers = [1] * 20_000
+    spec = {"n": 1, "list": numbers, "map": {f"key-{place}": 1 for place, _ in enumerate(numbers)}}
+    many, one = render({"metadata": {"annotations": {"a": "x" * 500_000}}, "spec": spec})
+    assert many == "" and one.endswith("} 1\n")
+    assert errors and errors[0].endswith("at most 8 MiB are shown")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)

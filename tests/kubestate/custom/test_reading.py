@@ -121,6 +121,19 @@ def test_no_key_of_a_route(path: str) -> None:
             read_entries((ROUTE % metric).encode(), "f")
 
 
+@pytest.mark.parametrize("kind", ["kind: Secret", "kind: '*'", "version: v1"])
+@pytest.mark.parametrize("path", ["", "data", "data, password", "data, a=b"])
+def test_no_value_of_a_secret(kind: str, path: str) -> None:
+    """A path that could show a value of a Secret is refused, also in an entry for all kinds of the core group."""
+    secret = f"spec: {{resources: [{{groupVersionKind: {{group: '', {kind}}}, metrics: [%s]}}]}}"
+    for metric in (GAUGE % ("", path), GAUGE % (f"labelsFromPath: {{a: [{path}]}}, ", "type")):
+        with pytest.raises(ConfigError, match="reaches data, which has the values of a Secret"):
+            read_entries((secret % metric).encode(), "f")
+    other = f"spec: {{resources: [{{groupVersionKind: {{group: '', kind: ConfigMap}}, metrics: [{GAUGE % ('', path)}]}}]}}"
+    assert read_entries((secret % (GAUGE % ("", "metadata, generation"))).encode(), "f").entries
+    assert read_entries(other.encode(), "f").entries
+
+
 @pytest.mark.parametrize("path", ["spec, host", "spec, tls, termination", "status", "metadata, name"])
 def test_other_fields_of_a_route(path: str) -> None:
     """Other paths of a route are accepted."""
