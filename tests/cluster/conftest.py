@@ -33,9 +33,9 @@ def control_plane(programs: Programs, tmp_path_factory: pytest.TempPathFactory) 
         yield plane
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def agent_token(control_plane: ControlPlane) -> str:
-    """The token of an account with exactly the rights of k8s/account/rbac.yaml."""
+    """The token of an account with exactly the rights of k8s/account/rbac.yaml, which tests of the manifests delete."""
     return control_plane.agent_token()
 
 

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -38,8 +39,9 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
     folder = tmp_path / "values"
     folder.mkdir(mode=0o700)
     # Others may enter what pytest makes for its own user only.
-    for path in (tmp_path, *tmp_path.parents[:3]):
-        path.chmod(0o755)
+    for path in (tmp_path, *tmp_path.parents):
+        if path.is_relative_to(tempfile.gettempdir()) and path != Path(tempfile.gettempdir()):
+            path.chmod(0o755)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
     plan = Plan("http://server", (WATCH, REVIEW, WEB), "test")
     inherited = Inherited({}, {})

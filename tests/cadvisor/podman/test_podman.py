@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,13 +23,15 @@ SETTINGS = Cadvisor(container_labels=("com.example.*", "Upper"), container_env=(
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+def podman() -> Iterator[Podman]:
     """podman for all tests of this file."""
-    podman = Podman(tmp_path_factory.mktemp("podman"))
-    try:
-        yield podman
-    finally:
-        podman.stop()
+    # Podman allows a runroot of 50 characters, fewer than pytest's folders have in a parallel run.
+    with tempfile.TemporaryDirectory(prefix="telegen-") as folder:
+        podman = Podman(Path(folder))
+        try:
+            yield podman
+        finally:
+            podman.stop()
 
 
 class View:
