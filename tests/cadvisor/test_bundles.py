@@ -14,7 +14,7 @@ from telegen.cadvisor.cgroups.container_mounts import MountReader
 from telegen.cadvisor.cgroups.hierarchy import Mount, find_mounts
 from telegen.cadvisor.identity.bundles import BACKOFF, Bundles
 from telegen.cadvisor.identity.host_files import MAX_BYTES
-from telegen.cadvisor.identity.oci import Bundle
+from telegen.cadvisor.identity.oci import Bundle, parse_storage
 from telegen.cadvisor.node import Roots
 
 CASES = sorted((Path(__file__).parent / "bundles").iterdir())
@@ -167,3 +167,9 @@ def test_mounts_of_the_host_are_read_once_a_pass(tmp_path: Path, monkeypatch: py
         assert reads == {"host": passes, "hierarchies": passes}
         bundles.keep(ids)
         clock.now += BACKOFF[1]
+
+
+def test_list_of_storage_keeps_containers_alone() -> None:
+    """Entries without the id of a container are not kept: a user's list may have very many."""
+    listed = [{"id": str(number)} for number in range(1000)] + [{"id": ID, "names": ["web"]}, {}, 7]
+    assert parse_storage(json.dumps(listed).encode()) == {ID: ("web", "")}

@@ -16,14 +16,12 @@ from telegen.cadvisor.cgroups.container_mounts import MountReader
 from telegen.cadvisor.identity.bundles import Bundles
 from telegen.cadvisor.identity.extra_labels import ExtraLabels, allowlist_filter
 from telegen.cadvisor.identity.labels import BASE
-from telegen.cadvisor.identity.oci import CONTAINERD, CRIO, DOCKER, SANDBOX, Bundle
+from telegen.cadvisor.identity.oci import CONTAINERD, CRIO, DOCKER, ID_LENGTH, SANDBOX, Bundle
 from telegen.cadvisor.identity.pods import Container, NamespaceIndex, Pod, PodIndex
 from telegen.cadvisor.node import ContainerFacts, Roots, RuntimeState
 from telegen.config.model import Cadvisor
 
 _NO_BUNDLE = Bundle("", "")
-ID_LENGTH = 64
-"""Hexadecimal digits of the id of a container, with every runtime that keeps files of it."""
 _NAMING_RUNTIMES = (CRIO, DOCKER)
 """Runtimes that give containers full names, and sandboxes the container name POD."""
 

@@ -12,6 +12,9 @@ from telegen.cadvisor.identity.json_access import Values, mapping, objects, text
 
 CONTAINERD, CRIO, DOCKER, PODMAN = "containerd", "cri-o", "docker", "podman"
 
+ID_LENGTH = 64
+"""Hexadecimal digits of the id of a container, with every runtime that keeps files of it."""
+
 SANDBOX = "POD"
 """Container name of a sandbox, with runtimes that give it one."""
 
@@ -173,7 +176,8 @@ def parse_storage(content: bytes) -> dict[str, tuple[str, str]]:
         raise ValueError("a list of containers was expected")
     found = {}
     for entry in listed:
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+        # Entries without an id of that length are dropped: the list is kept, and 1 MB of short ones would take 25 MB.
+        if isinstance(entry, dict) and len(text(entry, "id")) == ID_LENGTH:
             names = entry.get("names")
             name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else entry["id"]
             found[entry["id"]] = (name, text(_object(text(entry, "metadata").encode() or b"{}"), "image-name"))
