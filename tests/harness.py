@@ -103,14 +103,20 @@ def post(url: str) -> None:
 @contextlib.contextmanager
 def simulated(pods: int, rate: float = 0.0) -> Iterator[str]:
     """Run a simulated API server with `pods` pods; yield its URL."""
-    command = [sys.executable, "-m", "telegen.demo", "--pods", str(pods), "--rate", str(rate)]
+    with served([sys.executable, "-m", "telegen.demo", "--pods", str(pods), "--rate", str(rate)]) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def served(command: list[str]) -> Iterator[str]:
+    """Run a server that prints its URL; yield the URL."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(30)
 
 
 class Agent:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from telegen.metrics.render import renderer
 from tests.bench.custom_cluster import GROUP, configuration, thing
 from tests.bench.peer import measure_running
 from tests.cluster.peer import peer
-from tests.harness import Agent, drain, get, start_agent
+from tests.harness import Agent, drain, get, served, start_agent
 
 Figures = dict[str, float]
 
@@ -51,14 +50,8 @@ REST = 60.0
 @contextlib.contextmanager
 def cluster(kinds: int, objects: int) -> Iterator[str]:
     """Run a simulated API server in a process of its own; yield its URL."""
-    command = [sys.executable, "-m", "tests.bench.custom_cluster", str(kinds), str(objects)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
-            process.wait(30)
+    with served([sys.executable, "-m", "tests.bench.custom_cluster", str(kinds), str(objects)]) as url:
+        yield url
 
 
 @contextlib.contextmanager

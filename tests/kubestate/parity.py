@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 Page = dict[str, tuple[str, dict[str, float]]]
 
 
@@ -29,8 +32,16 @@ def repeated(text: str) -> list[str]:
     return [name for name in series if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
 
 
-def difference(wanted: Page, got: Page) -> list[str]:
-    """Return a line for each missing, extra or different family or series; empty if the pages are equal."""
+def difference(
+    wanted: Mapping[str, tuple[str, Mapping[str, Any]]],
+    got: Mapping[str, tuple[str, Mapping[str, Any]]],
+    equal: Callable[[Any, Any], bool] = lambda wanted, got: wanted == got or (wanted != wanted and got != got),
+) -> list[str]:
+    """Return a line for each missing, extra or different family or series; empty if the pages are equal.
+
+    Args:
+        equal: compares the wanted value of a series with the one that was got; NaN equals NaN by default.
+    """
     lines = []
     for family in sorted(wanted.keys() | got.keys()):
         if family not in wanted or family not in got:
@@ -44,8 +55,6 @@ def difference(wanted: Page, got: Page) -> list[str]:
         lines += [
             f"{name}: {got_series[name]}, wanted {value}"
             for name, value in series.items()
-            if name in got_series
-            and got_series[name] != value
-            and not (value != value and got_series[name] != got_series[name])
+            if name in got_series and not equal(value, got_series[name])
         ]
     return lines

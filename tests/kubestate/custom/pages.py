@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.kubestate import parity
+
 Values = set[str]
 Page = dict[str, tuple[str, dict[str, Values]]]
 
@@ -36,20 +38,5 @@ def parse_openmetrics(text: str) -> Page:
 
 
 def difference(wanted: Page, got: Page) -> list[str]:
-    """Return a line for each missing, extra or different family or series; empty if the pages are equal."""
-    lines = []
-    for family in sorted(wanted.keys() | got.keys()):
-        if family not in wanted or family not in got:
-            lines.append(f"{'extra' if family in got else 'missing'} family {family}")
-            continue
-        (kind, series), (got_kind, got_series) = wanted[family], got[family]
-        if kind != got_kind:
-            lines.append(f"{family}: type {got_kind}, wanted {kind}")
-        lines += [f"missing {name} {series[name]}" for name in series.keys() - got_series.keys()]
-        lines += [f"extra {name} {got_series[name]}" for name in got_series.keys() - series.keys()]
-        lines += [
-            f"{name}: {got_series[name]}, wanted {values}"
-            for name, values in series.items()
-            if name in got_series and not got_series[name] <= values
-        ]
-    return lines
+    """Return a line for each missing, extra or different family or series; a repeated series may have any of its values."""
+    return parity.difference(wanted, got, lambda values, shown: shown <= values)
