@@ -172,25 +172,22 @@ class BaseLabels:
         self._escaped = labels
         self._templates: dict[tuple[str, ...], str] = {}
 
-    def rows(self, elements: Sequence[tuple[Mapping[str, str] | None, Any]]) -> list[tuple[str, Any]]:
-        """Return (text of all labels, number) of each sample, given as (own labels or None, number); own labels replace shared ones.
+    def texts(self, elements: Sequence[Mapping[str, str]]) -> list[str]:
+        """Return the text of all labels of each sample, given its own labels; these replace shared ones.
 
         Raises:
             TypeError: the value of a label is no string.
         """
         # PERF: 0.5 us for two own labels beside five shared ones; writing all labels anew took 1.5.
-        if needs_escape("".join([value for own, _ in elements if own for value in own.values()])):
-            elements = [(own and {name: escape(value) for name, value in own.items()}, number) for own, number in elements]
-        rows, last, template = [], None, ""
-        for own, number in elements:
-            if own:
-                names = tuple(own)
-                if names != last:
-                    last, template = names, self._templates.get(names) or self._fill(names)
-                rows.append((template % own, number))
-            else:
-                rows.append((self.text, number))
-        return rows
+        if needs_escape("".join([value for own in elements for value in own.values()])):
+            elements = [{name: escape(value) for name, value in own.items()} for own in elements]
+        texts, last, template = [], None, ""
+        for own in elements:
+            names = tuple(own)
+            if names != last:
+                last, template = names, self._templates.get(names) or self._fill(names)
+            texts.append(template % own)
+        return texts
 
     def _fill(self, own: tuple[str, ...]) -> str:
         """Return the template for own labels of some names: the shared labels are filled in."""
