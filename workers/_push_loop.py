@@ -13,6 +13,7 @@ from telegen.otlp.attributes import attributes
 from telegen.otlp.composer import Composer
 from telegen.otlp.http import HttpClient
 from telegen.otlp.points import ATTRIBUTE
+from telegen.otlp.prometheus_naming import PrometheusNaming
 from telegen.otlp.requests import Limits
 from telegen.otlp.sender import PushQueue, Sender
 from telegen.otlp.settings import interval, receiver
@@ -38,7 +39,9 @@ class PushLoop:
         self._interval = interval(config, environ)
         self._telemetry = PushTelemetry()
         self._events = PushEvents(self._telemetry, worker.log)
-        self._composer = Composer(push_sources(worker), self._shared_attributes, worker.beat, store_filters(worker))
+        self._composer = Composer(
+            push_sources(worker), PrometheusNaming(), self._shared_attributes, worker.beat, store_filters(worker)
+        )
         self._queue = PushQueue(streaming.queue_size, self._composer.owe)
         limits = Limits(streaming.batch_size, otlp.max_request_size)
         client = HttpClient(receiver(config, environ, "metrics"))

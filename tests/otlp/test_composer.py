@@ -12,6 +12,7 @@ from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gaug
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.otlp.composer import Composer, Source
+from telegen.otlp.prometheus_naming import PrometheusNaming
 from telegen.otlp.requests import Limits, Origin, Push, requests
 from telegen.otlp.resources import encode_resource
 from telegen.shm.layout import Arena
@@ -52,7 +53,7 @@ class Agent:
         self.store = MetricsStore("pods", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["pods"]), 0, 4)
         origin = Origin(encode_resource({"service.name": "telegen"}), "telegen.kubestate", is_served=lambda: self.served)
         source = Source(ArenaReader(arena), origin)
-        self.composer = Composer([source], lambda family: b"", stores=lambda: lambda arena, store: self.shown)
+        self.composer = Composer([source], PrometheusNaming(), lambda family: b"", stores=lambda: lambda arena, store: self.shown)
         self.time = 0
 
     def push(self) -> Push:
@@ -126,7 +127,7 @@ def test_creation_times_of_openmetrics_change_nothing() -> None:
         arena = Arena.create("pods", 1 << 20)
         store = MetricsStore("pods", families, render, ArenaWriter(arena, ["pods"]))
         store.replace([("ADDED", pod("p1"))])
-        composer = Composer([Source(ArenaReader(arena), Origin(b"", "s"))], lambda family: b"")
+        composer = Composer([Source(ArenaReader(arena), Origin(b"", "s"))], PrometheusNaming(), lambda family: b"")
         found[creates] = [request.body for request in requests(composer.compose(1), LARGE)]
     assert found[True] == found[False]
 
