@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from telegen.otlp.conventions import Convention, Conventions, Level
 from telegen.otlp.entities import Entities
 from telegen.otlp.families import MetricHead, metric_head
-from telegen.otlp.points import MEMO, STAND_IN, encode_attribute, parse_labels, series_of
-from telegen.otlp.wire import BYTES, message, tag, varint
+from telegen.otlp.points import MEMO, STAND_IN, TIME_SIZE, VALUE_SIZE, Heads, encode_attribute, parse_labels, series_of
+from telegen.otlp.wire import BYTES, tag, varint
 
 SEPARATOR = b"\xfe\xff" * 8
 """Between the parts of a record. A point has no such run of bytes: see STAND_IN."""
@@ -29,6 +29,8 @@ _SIZE = re.compile(r"(\d+)([KMGTPE])i")
 Record = tuple[bytes, bytes, bytes]
 """(number of the metric, entity, points)."""
 Labels = dict[bytes, bytes]
+RouteKey = tuple[Level, tuple[bytes, ...]]
+"""(level, values of the labels of `where`)."""
 
 
 def records(cell: bytes) -> Iterator[Record]:
@@ -99,6 +101,8 @@ class Route:
 
     def attributes(self, labels: Labels) -> bytes:
         """Encode labels that identify no entity."""
+        if not labels:
+            return self._fixed
         memo = self._memo
         return b"".join([memo.get(label) or self._encode(label) for label in labels.items()]) + self._fixed
 
@@ -168,8 +172,8 @@ class SemconvFamily:
         self.name, self._conventions, self._entities, self._shared = name, conventions, entities, shared
         heads = (kept, *(metric_head(one.name, "", one.unit, "", one.monotonic) for one in conventions))
         self.wrappers = {b"%d" % number: wrap(head) for number, head in enumerate(heads)}
-        self._kept = Route(0, None, shared)
-        self._routes: dict[tuple[bytes, ...], Route] = {}
+        self._kept, self._heads = Route(0, None, shared), Heads()
+        self._routes: dict[RouteKey, Route] = {}
         where = sorted({label for one in conventions for label in one.where})
         self._where, self._where_labels = where, [label.encode() for label in where]
         self._fold = next((FOLDS[one.reading] for one in conventions if one.reading in FOLDS), None)
@@ -184,9 +188,10 @@ class SemconvFamily:
         if self._fold:
             samples = self._fold(samples)
         found: dict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
-        number = 0
+        number, heads = 0, self._heads
         for number, (route, entity, attributes, value) in enumerate(samples, 1):
-            found[route.number, entity].append(_point(attributes, route.value(value)))
+            points = found[route.number, entity]
+            points += heads[len(attributes) + TIME_SIZE + VALUE_SIZE], attributes, route.value(value)
         return SEPARATOR.join([part for key, points in found.items() for part in (*key, b"".join(points))]), number
 
     def series(self, points: bytes) -> list[bytes]:
@@ -200,25 +205,27 @@ class SemconvFamily:
 
     def _samples(self, lines: bytes) -> Iterator[Sample]:
         entities, routes, seen = self._entities, self._routes, set[tuple[bytes, bytes, bytes]]()
-        names, where, is_counted = entities.labels, self._where_labels, self._fold is count_samples
+        names, where = entities.labels, self._where_labels
         for labels, value in parse_lines(lines, len(self.name) + 1):
             entity, level = entities[tuple([labels.pop(name, b"") for name in names])]
-            key = (level.encode(), *[labels.get(label, b"") for label in where])
-            route = routes.get(key) or self._choose(key, level)
+            key = level, tuple([labels.get(label, b"") for label in where]) if where else ()
+            route = routes.get(key) or self._choose(key)
             attributes = route.attributes(labels)
-            series = route.number, entity, attributes
-            if series in seen and not is_counted:
-                # Two names of one amount, such as `cpu` and `requests.cpu` in a quota: a metric has one of them.
-                route = self._kept
-                attributes = route.attributes(labels)
-            seen.add(series)
+            if where:
+                series = route.number, entity, attributes
+                if series in seen:
+                    # Two names of one amount, such as `cpu` and `requests.cpu` in a quota: a metric has one of them.
+                    route = self._kept
+                    attributes = route.attributes(labels)
+                seen.add(series)
             yield route, entity, attributes, float(value)
 
-    def _choose(self, key: tuple[bytes, ...], level: Level) -> Route:
-        """Find the route of samples with these values of the labels of `where`."""
+    def _choose(self, key: RouteKey) -> Route:
+        """Find the route of some samples."""
         if len(self._routes) >= MEMO:
             self._routes.clear()
-        values = dict(zip(self._where, (value.decode() for value in key[1:])))
+        level, found = key
+        values = dict(zip(self._where, (value.decode() for value in found)))
         for number, one in enumerate(self._conventions, 1):
             captured = matched(one, level, values)
             if captured is not None:
@@ -257,10 +264,6 @@ def parse_lines(lines: bytes, start: int) -> Iterator[tuple[Labels, bytes]]:
             yield dict(parse_labels(text[start:])), value
         else:
             yield dict([pair.split(b'="', 1) for pair in text[start:-1].split(b'",')]), value
-
-
-def _point(attributes: bytes, value: bytes) -> bytes:
-    return message(1, attributes, value)
 
 
 def _bytes(size: str) -> float:
