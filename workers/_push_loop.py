@@ -6,6 +6,7 @@ So a receiver that hangs delays neither heartbeats nor the next push.
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 from telegen.kubemetrics.push_telemetry import PushTelemetry
 from telegen.kubemetrics.signal_metadata import signal_attributes, signal_of
@@ -13,7 +14,8 @@ from telegen.otlp.attributes import attributes
 from telegen.otlp.composer import Composer
 from telegen.otlp.http import HttpClient
 from telegen.otlp.points import ATTRIBUTE
-from telegen.otlp.requests import Limits
+from telegen.otlp.prometheus_naming import PrometheusNaming
+from telegen.otlp.requests import Limits, Naming
 from telegen.otlp.sender import PushQueue, Sender
 from telegen.otlp.settings import interval, receiver
 from telegen.process.os_process import trim_memory
@@ -38,7 +40,9 @@ class PushLoop:
         self._interval = interval(config, environ)
         self._telemetry = PushTelemetry()
         self._events = PushEvents(self._telemetry, worker.log)
-        self._composer = Composer(push_sources(worker), self._shared_attributes, worker.beat, store_filters(worker))
+        self._composer = Composer(
+            push_sources(worker), _naming(streaming.naming), self._shared_attributes, worker.beat, store_filters(worker)
+        )
         self._queue = PushQueue(streaming.queue_size, self._composer.owe)
         limits = Limits(streaming.batch_size, otlp.max_request_size)
         client = HttpClient(receiver(config, environ, "metrics"))
@@ -88,3 +92,12 @@ class PushLoop:
     def _shared_attributes(self, family: str) -> bytes:
         """Encode the signal metadata of a family as attributes of its points."""
         return attributes(ATTRIBUTE, signal_attributes(signal_of(family), self._worker.config.kube_metrics.signal_metadata))
+
+
+def _naming(name: Literal["prometheus", "semconv"]) -> Naming:
+    if name == "prometheus":
+        return PrometheusNaming()
+    # PERF: imported only where it is wanted.
+    from telegen.otlp.semconv_naming import SemconvNaming
+
+    return SemconvNaming()

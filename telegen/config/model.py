@@ -285,6 +285,10 @@ class Streaming(Section, frozen=True):
     flush_timeout: Annotated[
         Duration, text("Time at the end of the agent for what is not sent yet; less than supervisor.grace_period.", least=0.1)
     ] = Duration(5)
+    naming: Annotated[
+        Literal["prometheus", "semconv"],
+        text("Names, labels and resources: those of the page, or those of OpenTelemetry's semantic conventions 1.44."),
+    ] = "prometheus"
     use_otlp: Annotated[bool, text("false: turn the push off.")] = True
 
 
