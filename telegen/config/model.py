@@ -320,6 +320,22 @@ class LogsStreaming(Section, frozen=True):
     series_limit: Annotated[int, text("Maximum of series of telegen_kubernetes_events_total.", ge=1, le=100_000)] = 1000
 
 
+class Terminations(Section, frozen=True):
+    """Ends of the containers of this node's pods. They need the node's name (`node_name` or $NODE_NAME), an API server and
+    `cadvisor.enabled`."""
+
+    enabled: Annotated[bool, text("Count ends in telegen_container_terminations_total.")] = True
+    series_limit: Annotated[
+        int, text("Maximum of series of telegen_container_terminations_total; ends beyond it are counted as `other`.", ge=1, le=100_000)
+    ] = 10_000
+    logs: Annotated[
+        bool, text("Send each end as an OTLP log while logs_streaming is on, whose namespaces, buffer and flush_interval apply.")
+    ] = True
+    minimum_severity: Annotated[
+        Literal["normal", "warning"], text("normal: send all ends; warning: only those with an exit code other than 0, or an unknown one.")
+    ] = "normal"
+
+
 class SignalFields(Section, frozen=True):
     """telegen.* attributes to add."""
 
@@ -414,6 +430,7 @@ class KubeMetrics(Section, frozen=True):
     otlp: Otlp = field(default_factory=Otlp)
     streaming: Streaming = field(default_factory=Streaming)
     logs_streaming: LogsStreaming = field(default_factory=LogsStreaming)
+    terminations: Terminations = field(default_factory=Terminations)
     signal_metadata: SignalMetadata = field(default_factory=SignalMetadata)
 
 
