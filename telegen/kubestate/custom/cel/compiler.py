@@ -1,0 +1,436 @@
+"""Compiler of expressions: from a syntax tree to closures over a frame.
+
+A frame is a list: the steps that are left, the object, and a place per variable. Variables of macros get their places when the
+expression is compiled, so an evaluation makes no scopes.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import reduce
+from typing import Any, NamedTuple, cast
+
+from telegen.kubestate.custom.cel import syntax
+from telegen.kubestate.custom.cel.errors import EvaluationError, InvalidExpression, NoSuchField, no_overload
+from telegen.kubestate.custom.cel.functions import FUNCTIONS, LINEAR, METHODS, Function, compiled_pattern
+from telegen.kubestate.custom.cel.operators import BINARY, FIRST_VARIABLE, OBJECT, UNARY, charge, contains, equal, index, is_key
+from telegen.kubestate.custom.cel.parser import parse
+from telegen.kubestate.custom.cel.types import NOTHING, Optional
+
+Frame = list[Any]
+Evaluate = Callable[[Frame], Any]
+
+MAX_STEPS = 10_000
+"""Steps that the expressions of one family may take for one object."""
+
+WHOLE_OBJECT = "object"
+"""Name of the object itself; other names that are no variables are its fields."""
+
+
+class Program(NamedTuple):
+    """A compiled expression.
+
+    Attributes:
+        evaluate: from a frame to the value.
+            Raises ExpressionError.
+        places: items of the frame that it needs.
+        reads: paths of the fields of the object that it reads, of at most two names with a dot; "" for all.
+    """
+
+    evaluate: Evaluate
+    places: int
+    reads: frozenset[str]
+
+    def value(self, obj: Mapping[str, Any], variables: Sequence[Any] = (), steps: int = MAX_STEPS) -> Any:
+        """Return the value for an object.
+
+        Raises:
+            ExpressionError: there is none.
+        """
+        return self.evaluate(new_frame(self.places, obj, variables, steps))
+
+
+def new_frame(places: int, obj: Any, variables: Sequence[Any] = (), steps: int = MAX_STEPS) -> Frame:
+    """Return the frame of an evaluation."""
+    frame = [steps, obj, *variables]
+    return frame + [None] * (places - len(frame))
+
+
+def compile_expression(text: str, variables: Iterable[str] = ()) -> Program:
+    """Compile an expression.
+
+    Args:
+        variables: names whose values stand in the frame after the object.
+
+    Raises:
+        InvalidExpression: with the column, the cause and the cure.
+    """
+    tree = parse(text)
+    compiler = _Compiler()
+    scope = {name: FIRST_VARIABLE + place for place, name in enumerate(variables)}
+    run, size = compiler.compile(tree, scope, FIRST_VARIABLE + len(scope)), tree.size
+
+    def evaluate(frame: Frame) -> Any:
+        charge(frame, size)
+        return run(frame)
+
+    return Program(evaluate, compiler.places, frozenset(_reads(tree, frozenset(scope))))
+
+
+class _Compiler:
+    """Compiler of one expression.
+
+    Attributes:
+        places: items of the frame that all closures need.
+    """
+
+    def __init__(self) -> None:
+        self.places = FIRST_VARIABLE
+
+    def compile(self, node: syntax.Node, scope: Mapping[str, int], free: int) -> Evaluate:
+        """Return the closure of a tree.
+
+        Args:
+            scope: place of each variable.
+            free: the first place that no variable has.
+        """
+        self.places = max(self.places, free)
+        method = getattr(self, f"_{type(node).__name__.lower()}")
+        return cast(Evaluate, method(node, scope, free))
+
+    def _each(self, nodes: Iterable[syntax.Node], scope: Mapping[str, int], free: int) -> list[Evaluate]:
+        return [self.compile(node, scope, free) for node in nodes]
+
+    def _literal(self, node: syntax.Literal, scope: Mapping[str, int], free: int) -> Evaluate:
+        value = node.value
+        return lambda frame: value
+
+    def _name(self, node: syntax.Name, scope: Mapping[str, int], free: int) -> Evaluate:
+        name = node.name
+        if name in scope:
+            place = scope[name]
+            return lambda frame: frame[place]
+        if name == WHOLE_OBJECT:
+            return lambda frame: frame[OBJECT]
+        return lambda frame: _field(frame[OBJECT], name)
+
+    def _select(self, node: syntax.Select, scope: Mapping[str, int], free: int) -> Evaluate:
+        operand, name = self.compile(node.operand, scope, free), node.field_name
+        if node.is_optional:
+            return lambda frame: _optional_field(operand(frame), name)
+
+        def select(frame: Frame) -> Any:
+            # PERF: 0.15 us a field.
+            value = operand(frame)
+            if value.__class__ is dict and name in value:
+                return value[name]
+            return _field(value, name)
+
+        return select
+
+    def _has(self, node: syntax.Has, scope: Mapping[str, int], free: int) -> Evaluate:
+        operand, name = self.compile(node.select.operand, scope, free), node.select.field_name
+
+        def has(frame: Frame) -> bool:
+            value = operand(frame)
+            if value.__class__ is dict:
+                return name in value
+            return bool(_optional_field(value, name).values)
+
+        return has
+
+    def _index(self, node: syntax.Index, scope: Mapping[str, int], free: int) -> Evaluate:
+        operand, key = self._each((node.operand, node.key), scope, free)
+        look_up = _optional_index if node.is_optional else _index
+        return lambda frame: look_up(operand(frame), key(frame))
+
+    def _operation(self, node: syntax.Operation, scope: Mapping[str, int], free: int) -> Evaluate:
+        operands = self._each(node.operands, scope, free)
+        if len(operands) == 1:
+            operand, unary = operands[0], UNARY[node.operator]
+            return lambda frame: unary(operand(frame))
+        left, right = operands
+        if node.operator == "==":
+            return lambda frame: equal(left(frame), right(frame), frame)
+        if node.operator == "!=":
+            return lambda frame: not equal(left(frame), right(frame), frame)
+        if node.operator == "in":
+            return lambda frame: contains(left(frame), right(frame), frame)
+        binary = BINARY[node.operator]
+        return lambda frame: binary(left(frame), right(frame))
+
+    def _logic(self, node: syntax.Logic, scope: Mapping[str, int], free: int) -> Evaluate:
+        operands, decisive = self._each(node.operands, scope, free), node.operator == "||"
+        return lambda frame: _decided(node.operator, decisive, operands, frame)
+
+    def _conditional(self, node: syntax.Conditional, scope: Mapping[str, int], free: int) -> Evaluate:
+        condition, yes, no = self._each((node.condition, node.yes, node.no), scope, free)
+
+        def choose(frame: Frame) -> Any:
+            truth = condition(frame)
+            if truth is True:
+                return yes(frame)
+            if truth is False:
+                return no(frame)
+            raise no_overload("?:", truth)
+
+        return choose
+
+    def _listof(self, node: syntax.ListOf, scope: Mapping[str, int], free: int) -> Evaluate:
+        items = self._each(node.items, scope, free)
+        return lambda frame: [item(frame) for item in items]
+
+    def _mapof(self, node: syntax.MapOf, scope: Mapping[str, int], free: int) -> Evaluate:
+        pairs = list(zip(self._each(node.keys, scope, free), self._each(node.values, scope, free)))
+        return lambda frame: _map([(key(frame), value(frame)) for key, value in pairs])
+
+    def _call(self, node: syntax.Call, scope: Mapping[str, int], free: int) -> Evaluate:
+        name, nodes = _called(node, scope)
+        is_method = node.target is not None and len(nodes) > len(node.arguments)
+        function = _known(METHODS if is_method else FUNCTIONS, name, len(nodes), node)
+        arguments = self._each(nodes, scope, free)
+        if name == "matches" and isinstance(nodes[1], syntax.Literal) and isinstance(nodes[1].value, str):
+            _constant(node, lambda: compiled_pattern(nodes[1].value))  # type: ignore[attr-defined]
+        if nodes and all(isinstance(argument, syntax.Literal) for argument in nodes):
+            value = _constant(node, lambda: function(*[argument.value for argument in nodes]))  # type: ignore[attr-defined]
+            return lambda frame: value
+        if name in LINEAR:
+            return lambda frame: _linear(function, [argument(frame) for argument in arguments], frame)
+        if len(arguments) == 1:
+            only = arguments[0]
+            return lambda frame: function(only(frame))
+        return lambda frame: function(*[argument(frame) for argument in arguments])
+
+    def _macro(self, node: syntax.Macro, scope: Mapping[str, int], free: int) -> Evaluate:
+        over, inner = self.compile(node.range, scope, free), {**scope, node.variable: free}
+        body = self.compile(node.body, inner, free + 1)
+        condition = self.compile(node.condition, inner, free + 1) if node.condition else None
+        if node.macro in ("optMap", "optFlatMap"):
+            return _optional_macro(node.macro, over, body, free)
+        steps = node.body.size + (node.condition.size if node.condition else 0)
+
+        def items(frame: Frame) -> Iterable[Any]:
+            value = over(frame)
+            if value.__class__ is not list and value.__class__ is not dict:
+                raise no_overload(f"{node.macro}()", value)
+            for item in value:
+                charge(frame, steps)
+                frame[free] = item
+                yield item
+
+        return _MACROS[node.macro](items, body, condition)
+
+
+# Fields, keys and items.
+
+
+def _field(value: Any, name: str) -> Any:
+    """Return a field of a map, or of the map that an optional value has."""
+    if value.__class__ is dict:
+        if name in value:
+            return value[name]
+        raise NoSuchField(f"no such field: {name}")
+    if value.__class__ is Optional:
+        return _optional_field(value, name)
+    raise no_overload(f".{name}", value)
+
+
+def _optional_field(value: Any, name: str) -> Optional:
+    if value.__class__ is Optional:
+        return _optional_field(value.values[0], name) if value.values else NOTHING
+    if value.__class__ is not dict:
+        raise no_overload(f".{name}", value)
+    return Optional((value[name],)) if name in value else NOTHING
+
+
+def _index(value: Any, key: Any) -> Any:
+    return _optional_index(value, key) if value.__class__ is Optional else index(value, key)
+
+
+def _optional_index(value: Any, key: Any) -> Optional:
+    if value.__class__ is Optional:
+        return _optional_index(value.values[0], key) if value.values else NOTHING
+    try:
+        return Optional((index(value, key),))
+    except NoSuchField:
+        return NOTHING
+
+
+def _map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    for key, _ in pairs:
+        if not is_key(key):
+            raise no_overload("a key of a map", key)
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise EvaluationError("a map has one key twice")
+    return made
+
+
+# Logic. An error counts only where no other operand decides.
+
+
+def _decided(name: str, decisive: bool, operands: Sequence[Evaluate], frame: Frame) -> bool:
+    error: EvaluationError | None = None
+    for operand in operands:
+        try:
+            truth = operand(frame)
+        except EvaluationError as failed:
+            error = error or failed
+            continue
+        if truth is decisive:
+            return decisive
+        if truth.__class__ is not bool:
+            error = error or no_overload(name, truth)
+    if error:
+        raise error
+    return not decisive
+
+
+# Macros.
+
+Items = Callable[[Frame], Iterable[Any]]
+"""Sets the variable of a macro to each item in turn."""
+
+
+def _quantified(name: str, decisive: bool) -> Callable[[Items, Evaluate, Evaluate | None], Evaluate]:
+    def make(items: Items, body: Evaluate, condition: Evaluate | None) -> Evaluate:
+        def run(frame: Frame) -> bool:
+            error: EvaluationError | None = None
+            for _ in items(frame):
+                try:
+                    truth = body(frame)
+                except EvaluationError as failed:
+                    error = error or failed
+                    continue
+                if truth is decisive:
+                    return decisive
+                if truth.__class__ is not bool:
+                    error = error or no_overload(f"{name}()", truth)
+            if error:
+                raise error
+            return not decisive
+
+        return run
+
+    return make
+
+
+def _is_true(name: str, value: Any) -> bool:
+    if value.__class__ is not bool:
+        raise no_overload(f"{name}()", value)
+    return cast(bool, value)
+
+
+def _exists_one(items: Items, body: Evaluate, condition: Evaluate | None) -> Evaluate:
+    return lambda frame: sum([_is_true("exists_one", body(frame)) for _ in items(frame)]) == 1
+
+
+def _filter(items: Items, body: Evaluate, condition: Evaluate | None) -> Evaluate:
+    return lambda frame: [item for item in items(frame) if _is_true("filter", body(frame))]
+
+
+def _mapped(items: Items, body: Evaluate, condition: Evaluate | None) -> Evaluate:
+    if condition is None:
+        return lambda frame: [body(frame) for _ in items(frame)]
+    wanted = condition
+    return lambda frame: [body(frame) for _ in items(frame) if _is_true("map", wanted(frame))]
+
+
+_MACROS: Mapping[str, Callable[[Items, Evaluate, Evaluate | None], Evaluate]] = {
+    "all": _quantified("all", False),
+    "exists": _quantified("exists", True),
+    "exists_one": _exists_one,
+    "filter": _filter,
+    "map": _mapped,
+}
+
+
+def _optional_macro(name: str, over: Evaluate, body: Evaluate, place: int) -> Evaluate:
+    def run(frame: Frame) -> Optional:
+        value = over(frame)
+        if value.__class__ is not Optional:
+            raise no_overload(f"{name}()", value)
+        if not value.values:
+            return NOTHING
+        frame[place] = value.values[0]
+        result = body(frame)
+        if name == "optMap":
+            return Optional((result,))
+        if result.__class__ is not Optional:
+            raise no_overload(f"{name}()", result)
+        return cast(Optional, result)
+
+    return run
+
+
+# Calls.
+
+
+def _called(node: syntax.Call, scope: Mapping[str, int]) -> tuple[str, tuple[syntax.Node, ...]]:
+    """Return the name of a function or a method, and its arguments with the target."""
+    target = node.target
+    if target is None:
+        return node.function, node.arguments
+    if isinstance(target, syntax.Name) and target.name == "optional" and "optional" not in scope:
+        return f"optional.{node.function}", node.arguments
+    return node.function, (target, *node.arguments)
+
+
+def _known(table: Mapping[str, tuple[Function, int, int]], name: str, count: int, node: syntax.Call) -> Function:
+    if name not in table:
+        kind = "method" if table is METHODS else "function"
+        other = METHODS if table is FUNCTIONS else FUNCTIONS
+        close = [f"{match}()" for match in difflib.get_close_matches(name, table, 1)]
+        cure = (f"write x.{name}()" if other is METHODS else f"write {name}(x)") if name in other else f"did you mean {close[0]}?" if close else ""
+        raise InvalidExpression(f"unknown {kind} {name}()" + (f"; {cure}" if cure else ""), node.position)
+    function, fewest, most = table[name]
+    if not fewest <= count <= most:
+        less = int(table is METHODS)
+        expected = str(fewest - less) if fewest == most else f"{fewest - less} to {most - less}"
+        raise InvalidExpression(f"{name}() expects {expected} arguments, got {count - less}", node.position)
+    return function
+
+
+def _constant(node: syntax.Call, evaluate: Callable[[], Any]) -> Any:
+    """Return the value of a call whose arguments are literals; an error is one of the expression."""
+    try:
+        return evaluate()
+    except EvaluationError as error:
+        raise InvalidExpression(str(error), node.position) from error
+
+
+def _linear(function: Function, values: list[Any], frame: Frame) -> Any:
+    charge(frame, reduce(lambda steps, value: steps + _size(value), values, 0))
+    return function(*values)
+
+
+def _size(value: Any) -> int:
+    if value.__class__ is str:
+        return len(value) >> 6
+    return len(value) if value.__class__ in (list, dict) else 0
+
+
+# Fields that an expression reads.
+
+
+def _reads(node: syntax.Node, variables: frozenset[str]) -> Iterable[str]:
+    names: list[str] = []
+    inner = node
+    while isinstance(inner, (syntax.Select, syntax.Has)):
+        if isinstance(inner, syntax.Has):
+            inner = inner.select
+        names.insert(0, inner.field_name)
+        inner = inner.operand
+    if isinstance(inner, syntax.Name):
+        if inner.name not in variables:
+            yield ".".join((names if inner.name == WHOLE_OBJECT else [inner.name, *names])[:2])
+        return
+    if isinstance(inner, syntax.Macro):
+        yield from _reads(inner.range, variables)
+        for part in (inner.body, inner.condition):
+            if part is not None:
+                yield from _reads(part, variables | {inner.variable})
+        return
+    for child in inner.children():
+        yield from _reads(child, variables)
