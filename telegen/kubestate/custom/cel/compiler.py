@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import reduce
 from typing import Any, NamedTuple, cast
 
 from telegen.kubestate.custom.cel import syntax
-from telegen.kubestate.custom.cel.errors import EvaluationError, InvalidExpression, NoSuchField, no_overload
-from telegen.kubestate.custom.cel.functions import FUNCTIONS, LINEAR, METHODS, Function, compiled_pattern
-from telegen.kubestate.custom.cel.operators import BINARY, FIRST_VARIABLE, OBJECT, UNARY, charge, contains, equal, index, is_key
+from telegen.kubestate.custom.cel.errors import EvaluationError, InvalidConstant, InvalidExpression, no_overload
+from telegen.kubestate.custom.cel.fields import field, item_of, make_map, optional_field, optional_item
+from telegen.kubestate.custom.cel.functions import FUNCTIONS, LINEAR, METHODS
+from telegen.kubestate.custom.cel.macros import MACROS, Evaluate, Frame, alternative, decided, optional_macro
+from telegen.kubestate.custom.cel.operators import BINARY, FIRST_VARIABLE, OBJECT, UNARY, charge, contains, equal
 from telegen.kubestate.custom.cel.parser import parse
-from telegen.kubestate.custom.cel.types import NOTHING, Optional
-
-Frame = list[Any]
-Evaluate = Callable[[Frame], Any]
+from telegen.kubestate.custom.cel.reads import WHOLE_OBJECT, reads
+from telegen.kubestate.custom.cel.texts import Function, compiled_pattern
 
 MAX_STEPS = 10_000
 """Steps that the expressions of one family may take for one object."""
-
-WHOLE_OBJECT = "object"
-"""Name of the object itself; other names that are no variables are its fields."""
 
 
 class Program(NamedTuple):
@@ -75,7 +71,7 @@ def compile_expression(text: str, variables: Iterable[str] = ()) -> Program:
         charge(frame, size)
         return run(frame)
 
-    return Program(evaluate, compiler.places, frozenset(_reads(tree, frozenset(scope))))
+    return Program(evaluate, compiler.places, frozenset(reads(tree, frozenset(scope))))
 
 
 class _Compiler:
@@ -113,19 +109,19 @@ class _Compiler:
             return lambda frame: frame[place]
         if name == WHOLE_OBJECT:
             return lambda frame: frame[OBJECT]
-        return lambda frame: _field(frame[OBJECT], name)
+        return lambda frame: field(frame[OBJECT], name)
 
     def _select(self, node: syntax.Select, scope: Mapping[str, int], free: int) -> Evaluate:
         operand, name = self.compile(node.operand, scope, free), node.field_name
         if node.is_optional:
-            return lambda frame: _optional_field(operand(frame), name)
+            return lambda frame: optional_field(operand(frame), name)
 
         def select(frame: Frame) -> Any:
             # PERF: 0.15 us a field.
             value = operand(frame)
             if value.__class__ is dict and name in value:
                 return value[name]
-            return _field(value, name)
+            return field(value, name)
 
         return select
 
@@ -136,13 +132,13 @@ class _Compiler:
             value = operand(frame)
             if value.__class__ is dict:
                 return name in value
-            return bool(_optional_field(value, name).values)
+            return bool(optional_field(value, name).values)
 
         return has
 
     def _index(self, node: syntax.Index, scope: Mapping[str, int], free: int) -> Evaluate:
         operand, key = self._each((node.operand, node.key), scope, free)
-        look_up = _optional_index if node.is_optional else _index
+        look_up = optional_item if node.is_optional else item_of
         return lambda frame: look_up(operand(frame), key(frame))
 
     def _operation(self, node: syntax.Operation, scope: Mapping[str, int], free: int) -> Evaluate:
@@ -162,7 +158,7 @@ class _Compiler:
 
     def _logic(self, node: syntax.Logic, scope: Mapping[str, int], free: int) -> Evaluate:
         operands, decisive = self._each(node.operands, scope, free), node.operator == "||"
-        return lambda frame: _decided(node.operator, decisive, operands, frame)
+        return lambda frame: decided(node.operator, decisive, operands, frame)
 
     def _conditional(self, node: syntax.Conditional, scope: Mapping[str, int], free: int) -> Evaluate:
         condition, yes, no = self._each((node.condition, node.yes, node.no), scope, free)
@@ -183,10 +179,12 @@ class _Compiler:
 
     def _mapof(self, node: syntax.MapOf, scope: Mapping[str, int], free: int) -> Evaluate:
         pairs = list(zip(self._each(node.keys, scope, free), self._each(node.values, scope, free)))
-        return lambda frame: _map([(key(frame), value(frame)) for key, value in pairs])
+        return lambda frame: make_map([(key(frame), value(frame)) for key, value in pairs])
 
     def _call(self, node: syntax.Call, scope: Mapping[str, int], free: int) -> Evaluate:
         name, nodes = _called(node, scope)
+        if name in ("or", "orValue") and len(nodes) == 2:
+            return alternative(name, *self._each(nodes, scope, free))
         is_method = node.target is not None and len(nodes) > len(node.arguments)
         function = _known(METHODS if is_method else FUNCTIONS, name, len(nodes), node)
         arguments = self._each(nodes, scope, free)
@@ -207,7 +205,7 @@ class _Compiler:
         body = self.compile(node.body, inner, free + 1)
         condition = self.compile(node.condition, inner, free + 1) if node.condition else None
         if node.macro in ("optMap", "optFlatMap"):
-            return _optional_macro(node.macro, over, body, free)
+            return optional_macro(node.macro, over, body, free)
         steps = node.body.size + (node.condition.size if node.condition else 0)
 
         def items(frame: Frame) -> Iterable[Any]:
@@ -219,152 +217,7 @@ class _Compiler:
                 frame[free] = item
                 yield item
 
-        return _MACROS[node.macro](items, body, condition)
-
-
-# Fields, keys and items.
-
-
-def _field(value: Any, name: str) -> Any:
-    """Return a field of a map, or of the map that an optional value has."""
-    if value.__class__ is dict:
-        if name in value:
-            return value[name]
-        raise NoSuchField(f"no such field: {name}")
-    if value.__class__ is Optional:
-        return _optional_field(value, name)
-    raise no_overload(f".{name}", value)
-
-
-def _optional_field(value: Any, name: str) -> Optional:
-    if value.__class__ is Optional:
-        return _optional_field(value.values[0], name) if value.values else NOTHING
-    if value.__class__ is not dict:
-        raise no_overload(f".{name}", value)
-    return Optional((value[name],)) if name in value else NOTHING
-
-
-def _index(value: Any, key: Any) -> Any:
-    return _optional_index(value, key) if value.__class__ is Optional else index(value, key)
-
-
-def _optional_index(value: Any, key: Any) -> Optional:
-    if value.__class__ is Optional:
-        return _optional_index(value.values[0], key) if value.values else NOTHING
-    try:
-        return Optional((index(value, key),))
-    except NoSuchField:
-        return NOTHING
-
-
-def _map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    for key, _ in pairs:
-        if not is_key(key):
-            raise no_overload("a key of a map", key)
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise EvaluationError("a map has one key twice")
-    return made
-
-
-# Logic. An error counts only where no other operand decides.
-
-
-def _decided(name: str, decisive: bool, operands: Sequence[Evaluate], frame: Frame) -> bool:
-    error: EvaluationError | None = None
-    for operand in operands:
-        try:
-            truth = operand(frame)
-        except EvaluationError as failed:
-            error = error or failed
-            continue
-        if truth is decisive:
-            return decisive
-        if truth.__class__ is not bool:
-            error = error or no_overload(name, truth)
-    if error:
-        raise error
-    return not decisive
-
-
-# Macros.
-
-Items = Callable[[Frame], Iterable[Any]]
-"""Sets the variable of a macro to each item in turn."""
-
-
-def _quantified(name: str, decisive: bool) -> Callable[[Items, Evaluate, Evaluate | None], Evaluate]:
-    def make(items: Items, body: Evaluate, condition: Evaluate | None) -> Evaluate:
-        def run(frame: Frame) -> bool:
-            error: EvaluationError | None = None
-            for _ in items(frame):
-                try:
-                    truth = body(frame)
-                except EvaluationError as failed:
-                    error = error or failed
-                    continue
-                if truth is decisive:
-                    return decisive
-                if truth.__class__ is not bool:
-                    error = error or no_overload(f"{name}()", truth)
-            if error:
-                raise error
-            return not decisive
-
-        return run
-
-    return make
-
-
-def _is_true(name: str, value: Any) -> bool:
-    if value.__class__ is not bool:
-        raise no_overload(f"{name}()", value)
-    return cast(bool, value)
-
-
-def _exists_one(items: Items, body: Evaluate, condition: Evaluate | None) -> Evaluate:
-    return lambda frame: sum([_is_true("exists_one", body(frame)) for _ in items(frame)]) == 1
-
-
-def _filter(items: Items, body: Evaluate, condition: Evaluate | None) -> Evaluate:
-    return lambda frame: [item for item in items(frame) if _is_true("filter", body(frame))]
-
-
-def _mapped(items: Items, body: Evaluate, condition: Evaluate | None) -> Evaluate:
-    if condition is None:
-        return lambda frame: [body(frame) for _ in items(frame)]
-    wanted = condition
-    return lambda frame: [body(frame) for _ in items(frame) if _is_true("map", wanted(frame))]
-
-
-_MACROS: Mapping[str, Callable[[Items, Evaluate, Evaluate | None], Evaluate]] = {
-    "all": _quantified("all", False),
-    "exists": _quantified("exists", True),
-    "exists_one": _exists_one,
-    "filter": _filter,
-    "map": _mapped,
-}
-
-
-def _optional_macro(name: str, over: Evaluate, body: Evaluate, place: int) -> Evaluate:
-    def run(frame: Frame) -> Optional:
-        value = over(frame)
-        if value.__class__ is not Optional:
-            raise no_overload(f"{name}()", value)
-        if not value.values:
-            return NOTHING
-        frame[place] = value.values[0]
-        result = body(frame)
-        if name == "optMap":
-            return Optional((result,))
-        if result.__class__ is not Optional:
-            raise no_overload(f"{name}()", result)
-        return cast(Optional, result)
-
-    return run
-
-
-# Calls.
+        return MACROS[node.macro](items, body, condition)
 
 
 def _called(node: syntax.Call, scope: Mapping[str, int]) -> tuple[str, tuple[syntax.Node, ...]]:
@@ -382,7 +235,9 @@ def _known(table: Mapping[str, tuple[Function, int, int]], name: str, count: int
         kind = "method" if table is METHODS else "function"
         other = METHODS if table is FUNCTIONS else FUNCTIONS
         close = [f"{match}()" for match in difflib.get_close_matches(name, table, 1)]
-        cure = (f"write x.{name}()" if other is METHODS else f"write {name}(x)") if name in other else f"did you mean {close[0]}?" if close else ""
+        cure = f"did you mean {close[0]}?" if close else ""
+        if name in other:
+            cure = f"write x.{name}()" if other is METHODS else f"write {name}(x)"
         raise InvalidExpression(f"unknown {kind} {name}()" + (f"; {cure}" if cure else ""), node.position)
     function, fewest, most = table[name]
     if not fewest <= count <= most:
@@ -397,11 +252,11 @@ def _constant(node: syntax.Call, evaluate: Callable[[], Any]) -> Any:
     try:
         return evaluate()
     except EvaluationError as error:
-        raise InvalidExpression(str(error), node.position) from error
+        raise InvalidConstant(str(error), node.position) from error
 
 
 def _linear(function: Function, values: list[Any], frame: Frame) -> Any:
-    charge(frame, reduce(lambda steps, value: steps + _size(value), values, 0))
+    charge(frame, sum(map(_size, values)))
     return function(*values)
 
 
@@ -409,28 +264,3 @@ def _size(value: Any) -> int:
     if value.__class__ is str:
         return len(value) >> 6
     return len(value) if value.__class__ in (list, dict) else 0
-
-
-# Fields that an expression reads.
-
-
-def _reads(node: syntax.Node, variables: frozenset[str]) -> Iterable[str]:
-    names: list[str] = []
-    inner = node
-    while isinstance(inner, (syntax.Select, syntax.Has)):
-        if isinstance(inner, syntax.Has):
-            inner = inner.select
-        names.insert(0, inner.field_name)
-        inner = inner.operand
-    if isinstance(inner, syntax.Name):
-        if inner.name not in variables:
-            yield ".".join((names if inner.name == WHOLE_OBJECT else [inner.name, *names])[:2])
-        return
-    if isinstance(inner, syntax.Macro):
-        yield from _reads(inner.range, variables)
-        for part in (inner.body, inner.condition):
-            if part is not None:
-                yield from _reads(part, variables | {inner.variable})
-        return
-    for child in inner.children():
-        yield from _reads(child, variables)

@@ -15,6 +15,10 @@ class InvalidExpression(ValueError):
         self.column = position + 1
 
 
+class InvalidConstant(InvalidExpression):
+    """A call whose arguments are literals has no value, for any object."""
+
+
 class ExpressionError(ValueError):
     """An expression has no value for an object."""
 

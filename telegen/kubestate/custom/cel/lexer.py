@@ -133,6 +133,7 @@ def _bytes(body: str, start: int) -> bytes:
         if short or long:
             raise InvalidExpression(f"{found[0]} is not accepted in bytes; write \\xHH", start + found.start())
         parts.append(body[position : found.start()].encode())
-        parts.append(bytes([int(octal, 8) if octal else int(byte, 16)]) if octal or byte else _unescaped(found[0], start + found.start()).encode())
+        code = int(octal, 8) if octal else int(byte, 16) if byte else None
+        parts.append(_unescaped(found[0], start + found.start()).encode() if code is None else bytes([code]))
         position = found.end()
     return b"".join([*parts, body[position:].encode()])

@@ -55,7 +55,7 @@ def contains(value: Any, container: Any, frame: list[Any] | None = None) -> bool
     if container.__class__ is list:
         charge(frame, len(container))
         return any(equal(value, item, frame) for item in container)
-    if container.__class__ is dict:
+    if container.__class__ is dict and (is_key(value) or value.__class__ is bool):
         return is_key(value) and value in container
     raise no_overload("in", value, container)
 
@@ -212,8 +212,6 @@ def negate(value: Any) -> Any:
         return checked_int(-value)
     if value.__class__ is float:
         return -value
-    if value.__class__ is Duration:
-        return Duration(-value.nanoseconds)
     raise no_overload("-", value)
 
 

@@ -78,10 +78,10 @@ class _Parser:
         node = self._binary(0)
         question = self._accept("?")
         if question:
+            if self._next.text == ".":
+                raise InvalidExpression("an optional field is written a.?b", question.position)
             yes = self._binary(0)
-            if not (self._next.kind is SYMBOL and self._next.text == ":"):
-                raise InvalidExpression("a condition ? without its :; an optional field is written a.?b", question.position)
-            self._take()
+            self._expect(":")
             node = self._checked(Conditional(node.position, node, yes, self._expression()))
         self._depth -= 1
         return node
