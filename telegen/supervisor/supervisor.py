@@ -18,7 +18,6 @@ from telegen.api.credentials import prepare
 from telegen.config import Config, ConfigError, ConfigSource
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
-from telegen.kubestate.custom.sources import forget_text, load_custom
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
 from telegen.process.log_repeats import UNLIMITED
@@ -26,7 +25,7 @@ from telegen.process.log_settings import log_text
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
 from telegen.supervisor.children import Children
-from telegen.supervisor.configuration import load_checked
+from telegen.supervisor.configuration import load_all
 from telegen.supervisor.credential_check import check_credentials
 from telegen.supervisor.file_watch import WatchedFile
 from telegen.supervisor.inherited import Inherited
@@ -50,15 +49,16 @@ RELOAD_INTERVAL = 1.0
 class Supervisor:
     """Runs the processes of a plan until it gets a signal to stop, and reloads the configuration while it runs."""
 
-    def __init__(self, config: Config, plan: Plan, source: ConfigSource, demo: str | None = None) -> None:
+    def __init__(self, config: Config, plan: Plan, source: ConfigSource, custom: bytes, demo: str | None = None) -> None:
         """Prepare; `run` does the work.
 
         Args:
             config, plan: loaded from `source`.
             source: read again on a reload.
+            custom: the configuration of custom resources, for the workers.
             demo: URL of the simulated API server to watch instead of any cluster.
         """
-        self._config, self._plan, self._source, self._demo = config, plan, source, demo
+        self._config, self._plan, self._source, self._custom, self._demo = config, plan, source, custom, demo
         self._file = WatchedFile(source.path)
         self._custom_file = _custom_file(config)
         self._kubeconfigs = _kubeconfigs(plan)
@@ -77,8 +77,7 @@ class Supervisor:
         listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         self._inherited = Inherited(self._source.environ, listeners)
         folder = _make_folder()
-        self._inherited.custom.write(load_custom(self._config).encode())
-        forget_text()
+        self._inherited.custom.write(self._custom)
         try:
             share_memory()
             # Before the agent's own Telemetry is created: prometheus_client writes to the value files opened last, and the
@@ -194,9 +193,7 @@ class Supervisor:
             BootFailure: a new address cannot be opened.
         """
         # Everything that can fail comes first, so that a failed reload changes nothing.
-        config = load_checked(self._source)
-        custom = load_custom(config).encode()
-        forget_text()
+        config, custom, _ = load_all(self._source)
         plan = make_plan(config, self._source.environ, self._demo)
         check_limits(plan, config)
         check_credentials(plan, self._source.environ)
@@ -214,9 +211,9 @@ class Supervisor:
             self._inherited.shard.clear()
         if _custom_path(config) != _custom_path(self._config):
             self._custom_file = _custom_file(config)
-        if custom != self._inherited.custom.read()[1]:
+        if custom != self._custom:
             self._inherited.custom.write(custom)
-        self._config = config
+        self._config, self._custom = config, custom
         self._published.adopt(config, self._source.origins())
         configure("supervisor", config.log.level, config.log.format)
         self._inherited.log.write(log_text(config.log))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import msgspec
 import yaml
@@ -37,37 +36,40 @@ class CustomTables(msgspec.Struct, frozen=True):
         return msgspec.json.decode(data, type=cls) if data else cls()
 
 
-def load_custom(config: Config) -> CustomTables:
+class CustomReader:
+    """Reader of the configuration that settings name. It keeps what it has read last: a start needs it for the problems, for the warnings
+    and for the workers, and 500 kB take 2 s."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, str, Read] = ("", "", Read((), ()))
+
+    def read(self, config: Config) -> Read:
+        """Return the entries and the warnings; nothing for no configuration.
+
+        Raises:
+            ConfigError: one line per problem, each beginning with the path of the setting.
+        """
+        settings = config.kube_metrics.kube_state.custom_resource_state
+        name, text = configured_text(settings)
+        if self._last[:2] != (name, text):
+            try:
+                self._last = (name, text, read_entries(text.encode(), name) if text else Read((), ()))
+            except ConfigError as error:
+                key = "config" if settings.config else "config_file"
+                raise ConfigError("\n".join(f"{SETTING}.{key}: {line}" for line in str(error).splitlines())) from error
+        return self._last[2]
+
+
+def load_custom(config: Config, reader: CustomReader) -> CustomTables:
     """Read the configuration that the settings name.
 
     Raises:
         ConfigError: one line per problem, each beginning with the path of the setting.
     """
-    return CustomTables(_read(config).entries, config.kube_metrics.kube_state.custom_resource_state.packs)
+    return CustomTables(reader.read(config).entries, config.kube_metrics.kube_state.custom_resource_state.packs)
 
 
-def _read(config: Config) -> Read:
-    settings = config.kube_metrics.kube_state.custom_resource_state
-    name, text = configured_text(settings)
-    try:
-        return _read_text(text, name) if text else Read((), ())
-    except ConfigError as error:
-        key = "config" if settings.config else "config_file"
-        raise ConfigError("\n".join(f"{SETTING}.{key}: {line}" for line in str(error).splitlines())) from error
-
-
-@lru_cache(maxsize=1)
-def _read_text(text: str, name: str) -> Read:
-    # A start reads the text for the problems, for the warnings and for the workers: 2 s each for 500 kB.
-    return read_entries(text.encode(), name)
-
-
-def forget_text() -> None:
-    """Free the last configuration that was read: the workers have it."""
-    _read_text.cache_clear()
-
-
-def custom_problems(config: Config) -> Iterator[str]:
+def custom_problems(config: Config, reader: CustomReader) -> Iterator[str]:
     """Yield one line per problem of the settings and of the configuration that they name."""
     settings = config.kube_metrics.kube_state.custom_resource_state
     if settings.only and not is_used(settings):
@@ -76,14 +78,9 @@ def custom_problems(config: Config) -> Iterator[str]:
         if name != AUTO and name not in PACKS:
             yield f"{SETTING}.packs: unknown pack {name[:100]}; the packs are {', '.join([AUTO, *PACKS])}"
     try:
-        _read(config)
+        reader.read(config)
     except ConfigError as error:
         yield from str(error).splitlines()
-
-
-def custom_warnings(config: Config) -> Iterator[str]:
-    """Yield one line per warning about a configuration without problems."""
-    yield from _read(config).warnings
 
 
 def is_custom_configuration(path: str) -> bool:
