@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
@@ -115,9 +115,7 @@ class KindStores:
     def _collection(self, resources: Sequence[Resource], selector: Selector, namespace: str) -> Collection:
         state, assignment, resource = self._worker.config.kube_metrics.kube_state, self._worker.assignment, resources[0]
         fields = [f"metadata.namespace!={name}" for name in state.namespaces_exclude] if resource.namespaced else []
-        fields += [selector.fields] if selector.fields else []
-        params = {"fieldSelector": ",".join(fields)} if fields else {}
-        params.update({"labelSelector": selector.labels} if selector.labels else {})
+        params = replace(selector, fields=",".join(filter(None, (*fields, selector.fields)))).params
         keep = shard_filter(assignment.agent_shard)
         return Collection(resource.path(namespace), "object", params, assignment.process_shard, keep, joined_reads(resources))
 

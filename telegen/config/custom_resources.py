@@ -39,6 +39,15 @@ def further_files(settings: CustomResourceState) -> tuple[str, ...]:
     return tuple(found)
 
 
+def present_files(settings: CustomResourceState) -> tuple[str, ...]:
+    """Return the paths of all files of the settings; those of `files` only while its folders can be read."""
+    main = (settings.config_file,) if settings.config_file else ()
+    try:
+        return (*main, *further_files(settings))
+    except ConfigError:
+        return main
+
+
 def _is_configuration(name: str) -> bool:
     return name.endswith((".yaml", ".yml", ".json")) and not name.startswith(".")
 

@@ -70,6 +70,12 @@ class Selector:
     labels: str = ""
     fields: str = ""
 
+    @property
+    def params(self) -> dict[str, str]:
+        """Query parameters of a request."""
+        params = {"labelSelector": self.labels, "fieldSelector": self.fields}
+        return {key: value for key, value in params.items() if value}
+
 
 @dataclass(frozen=True)
 class MetricEntry:

@@ -74,8 +74,8 @@ def _problems(hint: Any, data: Any, path: str) -> Iterator[tuple[str, str]]:
         try:
             msgspec.convert(data, hint, strict=False)
         except msgspec.ValidationError as error:
-            message, _, place = str(error).partition(" - at `$")
-            yield path + place.rstrip("`"), message[0].lower() + message[1:].replace("`", "")
+            message, _, inner = str(error).partition(" - at `$")
+            yield path + inner.rstrip("`"), message[0].lower() + message[1:].replace("`", "")
 
 
 def _problems_of_block(kind: type[msgspec.Struct], data: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
@@ -98,7 +98,6 @@ class _Reader:
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:
         self._nodes = nodes
-        self._kinds: dict[str, str] = {}
 
     def _problem(self, path: str, message: str) -> None:
         _nearest(self._nodes, path).problem(message)
@@ -125,7 +124,7 @@ class _Reader:
 
     def _metric(self, entry: written.Entry, given: written.Metric, prefix: str, path: str) -> Metric:
         name = f"{prefix}_{given.name}"
-        self._check_name(name, given, f"{entry.resource.group}/{entry.resource.kind}", path)
+        self._check_name(name, given, path)
         if given.conditions:
             given = self._of_conditions(given, path)
         metric = self._converted(entry, given, name)
@@ -177,12 +176,9 @@ class _Reader:
             conditions="",
         )
 
-    def _check_name(self, name: str, given: written.Metric, kind: str, path: str) -> None:
+    def _check_name(self, name: str, given: written.Metric, path: str) -> None:
         if not given.name or not _METRIC.fullmatch(name):
             self._problem(f"{path}.name", f"{name!r} is not a legal name of a metric; use letters, digits and '_'")
-        if name in self._kinds:
-            self._problem(f"{path}.name", f"{name} is already a metric of {self._kinds[name]}; choose another name or prefix")
-        self._kinds[name] = kind
         endings = {"Counter": "_total", "Info": "_info"}
         if given.type in endings and not name.endswith(endings[given.type]):
             self._problem(f"{path}.name", f"the name of a {given.type} ends in {endings[given.type]}: {name}{endings[given.type]}")
@@ -216,3 +212,18 @@ class _Reader:
             for name in filter(None, (loop.variable, loop.key)):
                 if not _VARIABLE.fullmatch(name):
                     self._problem(f"{path}.forEach[{place}]", f"{name!r} is not a legal name of a variable; use letters, digits and '_'")
+
+
+def conflicts(entries: Iterable[MetricEntry]) -> Iterator[str]:
+    """Yield one line per conflict between entries, which may be those of several files: two metrics with one name, or two selectors
+    for the objects of one kind."""
+    kinds: dict[str, str] = {}
+    selectors: dict[tuple[str, str], Selector] = {}
+    for entry in entries:
+        kind = f"{entry.group}/{entry.kind}"
+        if selectors.setdefault((entry.group, entry.kind), entry.selector) != entry.selector:
+            yield f"{kind}: its entries have different selectors; give all of them the same one"
+        for metric in entry.metrics:
+            if metric.name in kinds:
+                yield f"{metric.name}: a metric of {kinds[metric.name]} and of {kind}; choose another name or prefix"
+            kinds[metric.name] = kind

@@ -118,11 +118,13 @@ def _pairs(compiled: Compiled) -> Labels:
     def read(frame: Frame) -> tuple[Any, ...]:
         found: dict[str, str] = {}
         for program in compiled.label_maps:
-            value = _or_none(program.evaluate, frame)
-            if value is not None and value.__class__ is not dict:
-                raise no_overload("labelsFrom", value)
-            charge(frame, len(value or ()))
-            found.update({label_name(key): text_of(value[key]) for key in sorted(value or {}, key=str)})
+            labels = _or_none(program.evaluate, frame)
+            if labels is None:
+                continue
+            if not isinstance(labels, dict):
+                raise no_overload("labelsFrom", labels)
+            charge(frame, len(labels))
+            found.update({label_name(key): text_of(labels[key]) for key in sorted(labels, key=str)})
         found.update({name: _text(program.evaluate, frame) for name, program in compiled.labels})
         return tuple(found.items())
 
@@ -174,9 +176,9 @@ def _is_wanted(when: Program, frame: Frame) -> bool:
     truth = _or_none(when.evaluate, frame)
     if truth is None:
         return False
-    if truth.__class__ is not bool:
+    if not isinstance(truth, bool):
         raise no_overload("when", truth)
-    return truth  # type: ignore[no-any-return]
+    return truth
 
 
 def _numbers(metric: Metric, compiled: Compiled) -> Read:

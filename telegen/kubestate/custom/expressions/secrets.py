@@ -19,4 +19,3 @@ def secret_paths(group: str, kind: str, reads: Iterable[str]) -> Iterator[tuple[
             yield path or "the whole object", _METADATA
         if (group, kind) == ("route.openshift.io", "Route") and path in ("", "spec", "spec.tls"):
             yield path or "the whole object", _ROUTE
-
