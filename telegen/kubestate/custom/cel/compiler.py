@@ -28,13 +28,15 @@ class Program(NamedTuple):
     """A compiled expression.
 
     Attributes:
-        evaluate: from a frame to the value.
+        run: from a frame to the value; it does not count the steps of the expression itself, only those of its macros and functions.
             Raises ExpressionError.
+        size: steps of the expression itself.
         places: items of the frame that it needs.
         reads: paths of the fields of the object that it reads, of at most two names with a dot; "" for all.
     """
 
-    evaluate: Evaluate
+    run: Evaluate
+    size: int
     places: int
     reads: frozenset[str]
 
@@ -44,7 +46,9 @@ class Program(NamedTuple):
         Raises:
             ExpressionError: there is none.
         """
-        return self.evaluate(new_frame(self.places, obj, variables, steps))
+        frame = new_frame(self.places, obj, variables, steps)
+        charge(frame, self.size)
+        return self.run(frame)
 
 
 def new_frame(places: int, obj: Any, variables: Sequence[Any] = (), steps: int = MAX_STEPS) -> Frame:
@@ -65,13 +69,8 @@ def compile_expression(text: str, variables: Iterable[str] = ()) -> Program:
     tree = parse(text)
     compiler = _Compiler()
     scope = {name: FIRST_VARIABLE + place for place, name in enumerate(variables)}
-    run, size = compiler.compile(tree, scope, FIRST_VARIABLE + len(scope)), tree.size
-
-    def evaluate(frame: Frame) -> Any:
-        charge(frame, size)
-        return run(frame)
-
-    return Program(evaluate, compiler.places, frozenset(reads(tree, frozenset(scope))))
+    run = compiler.compile(tree, scope, FIRST_VARIABLE + len(scope))
+    return Program(run, tree.size, compiler.places, frozenset(reads(tree, frozenset(scope))))
 
 
 class _Compiler:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Union
 
 from telegen.kubestate.custom.cel.compiler import MAX_STEPS, Program, compile_expression, new_frame
 from telegen.kubestate.custom.cel.errors import InvalidExpression, NoSuchField, no_overload
-from telegen.kubestate.custom.cel.macros import Frame
-from telegen.kubestate.custom.cel.operators import FIRST_VARIABLE, charge
+from telegen.kubestate.custom.cel.macros import Evaluate, Frame
+from telegen.kubestate.custom.cel.operators import FIRST_VARIABLE, OBJECT, charge
 from telegen.kubestate.custom.expressions.model import Metric
 from telegen.kubestate.custom.expressions.results import number_of, text_of
 from telegen.metrics.family import Generate, Number, Object, Row
 from telegen.metrics.label_keys import sanitize
-
-Pairs = tuple[tuple[str, str], ...]
-"""Names and values of the labels of a sample."""
 
 
 class Compiled(NamedTuple):
@@ -35,6 +32,12 @@ class Compiled(NamedTuple):
     label_maps: tuple[Program, ...]
     places: int
     reads: frozenset[str]
+
+    @property
+    def per_sample(self) -> list[Program]:
+        """The expressions that every sample evaluates."""
+        own = [program for program in (self.when, self.value) if program]
+        return [*own, *(program for _, program in self.labels), *self.label_maps]
 
 
 class InvalidPart(ValueError):
@@ -77,103 +80,80 @@ def compile_metric(metric: Metric) -> Compiled:
     return Compiled(tuple(loops), when, value, labels, maps, places, frozenset().union(*(program.reads for program in programs)))
 
 
+Repeat = Callable[[Frame], Iterable[None]]
+"""Sets the variables of all loops to each combination in turn, where the condition holds."""
+
+MakeRow = Callable[[Frame, tuple[str, ...], Number], Row]
+"""Makes the row of a sample, with the values of the labels that the type adds."""
+
+
 def generate_of(metric: Metric, compiled: Compiled) -> Generate:
     """Return the generate function of a family: rows of (label values..., number), or of ((name, value) pairs, number).
 
     It raises ExpressionError for an object for which an expression fails; an absent field leaves out its sample or its label.
     """
-    read = {"stateset": _states, "count": _counts}.get(metric.type, _numbers)(metric, compiled)
-    labels = _pairs(compiled) if compiled.label_maps else _values(compiled)
-    join = _joined_pairs if compiled.label_maps else _joined_values
+    add = {"stateset": _add_states, "count": _add_counts}.get(metric.type, _add_numbers)(metric, compiled)
+    frame_of = _frames(compiled)
 
     def generate(obj: Object) -> list[Row]:
-        frame = new_frame(compiled.places, obj, (), MAX_STEPS)
-        return [join(*sample) for sample in read(frame, labels)]
+        rows: list[Row] = []
+        add(frame_of(obj), rows)
+        return rows
 
     return generate
 
 
-Labels = Callable[[Frame], tuple[Any, ...]]
-Read = Callable[[Frame, Labels], Iterator[tuple[tuple[Any, ...], Pairs, Number]]]
-"""Yields for each sample the labels of the metric, those of the type, and the number."""
+def _frames(compiled: Compiled) -> Callable[[Object], Frame]:
+    template = new_frame(compiled.places, None, (), MAX_STEPS)
+
+    def frame_of(obj: Object) -> Frame:
+        frame = template.copy()
+        frame[OBJECT] = obj
+        return frame
+
+    return frame_of
 
 
-def _joined_values(labels: tuple[Any, ...], own: Pairs, number: Number) -> Row:
-    return (*labels, *[value for _, value in own], number)
+# Repetitions.
 
 
-def _joined_pairs(labels: tuple[Any, ...], own: Pairs, number: Number) -> Row:
-    return (labels + own, number)
+def _repetition(compiled: Compiled) -> Repeat:
+    steps = sum(program.size for program in compiled.per_sample)
+    when = compiled.when.run if compiled.when else None
+
+    def once(frame: Frame) -> Iterable[None]:
+        charge(frame, steps)
+        return (None,) if when is None or _is_wanted(when, frame) else ()
+
+    repeat: Repeat = once
+    for over, item, key in reversed(compiled.loops):
+        repeat = _loop(over, item, key, repeat)
+    return repeat
 
 
-def _values(compiled: Compiled) -> Labels:
-    """Return the reader of the values of labels whose names are known."""
-    programs = [program.evaluate for _, program in compiled.labels]
-    return lambda frame: tuple([_text(evaluate, frame) for evaluate in programs])
+def _loop(over: Program, item: int, key: int, inner: Repeat) -> Repeat:
+    def repeat(frame: Frame) -> Iterator[None]:
+        charge(frame, over.size)
+        value = _or_none(over.run, frame)
+        if value is None:
+            return
+        if value.__class__ is dict:
+            pairs: Iterable[tuple[Any, Any]] = value.items()
+        elif value.__class__ is list:
+            pairs = enumerate(value)
+        else:
+            raise no_overload("forEach", value)
+        for name, frame[item] in pairs:
+            if key:
+                frame[key] = name
+            yield from inner(frame)
+
+    return repeat
 
 
-def _pairs(compiled: Compiled) -> Labels:
-    """Return the reader of labels with their names, those of maps first: single ones replace them."""
-
-    def read(frame: Frame) -> tuple[Any, ...]:
-        found: dict[str, str] = {}
-        for program in compiled.label_maps:
-            labels = _or_none(program.evaluate, frame)
-            if labels is None:
-                continue
-            if not isinstance(labels, dict):
-                raise no_overload("labelsFrom", labels)
-            charge(frame, len(labels))
-            found.update({label_name(key): text_of(labels[key]) for key in sorted(labels, key=str)})
-        found.update({name: _text(program.evaluate, frame) for name, program in compiled.labels})
-        return tuple(found.items())
-
-    return read
-
-
-def label_name(key: Any) -> str:
-    """Return the label name of a key of a map."""
-    name = sanitize(str(key))
-    return name if name and not name[0].isdigit() else f"_{name}"
-
-
-def _text(evaluate: Callable[[Frame], Any], frame: Frame) -> str:
-    try:
-        return text_of(evaluate(frame))
-    except NoSuchField:
-        return ""
-
-
-def _or_none(evaluate: Callable[[Frame], Any], frame: Frame) -> Any:
-    try:
-        return evaluate(frame)
-    except NoSuchField:
-        return None
-
-
-def _repeated(compiled: Compiled, frame: Frame, depth: int = 0) -> Iterator[None]:
-    """Set the variables of all loops to each combination in turn, where the condition holds."""
-    if depth == len(compiled.loops):
-        if compiled.when is None or _is_wanted(compiled.when, frame):
-            yield
-        return
-    over, item, key = compiled.loops[depth]
-    value = _or_none(over.evaluate, frame)
-    if value is None:
-        return
-    if value.__class__ is not list and value.__class__ is not dict:
-        raise no_overload("forEach", value)
-    for name, one in value.items() if value.__class__ is dict else enumerate(value):
-        charge(frame, 1)
-        frame[item] = one
-        if key:
-            frame[key] = name
-        yield from _repeated(compiled, frame, depth + 1)
-
-
-def _is_wanted(when: Program, frame: Frame) -> bool:
+def _is_wanted(when: Evaluate, frame: Frame) -> bool:
     """Return the condition; an absent field is False."""
-    truth = _or_none(when.evaluate, frame)
+    truth = _or_none(when, frame)
     if truth is None:
         return False
     if not isinstance(truth, bool):
@@ -181,37 +161,103 @@ def _is_wanted(when: Program, frame: Frame) -> bool:
     return truth
 
 
-def _numbers(metric: Metric, compiled: Compiled) -> Read:
-    evaluate = compiled.value.evaluate if compiled.value else None
-    numbers, scale = metric.numbers, metric.scale
+def _or_none(run: Evaluate, frame: Frame) -> Any:
+    try:
+        return run(frame)
+    except NoSuchField:
+        return None
 
-    def read(frame: Frame, labels: Labels) -> Iterator[tuple[tuple[Any, ...], Pairs, Number]]:
-        for _ in _repeated(compiled, frame):
-            value = _or_none(evaluate, frame) if evaluate else 1
+
+# Labels.
+
+
+def _row_maker(metric: Metric, compiled: Compiled) -> MakeRow:
+    texts = _texts([program.run for _, program in compiled.labels])
+    if not compiled.label_maps:
+        return lambda frame, own, number: (*texts(frame), *own, number)
+    names = tuple(compiled_name for compiled_name, _ in compiled.labels)
+
+    def make(frame: Frame, own: tuple[str, ...], number: Number) -> Row:
+        # Single labels replace those of maps.
+        labels = {**_map_labels(compiled, frame), **dict(zip(names, texts(frame))), **dict(zip((metric.label,), own))}
+        return tuple(labels.items()), number
+
+    return make
+
+
+def _texts(runs: list[Evaluate]) -> Callable[[Frame], list[str]]:
+    """Return the reader of the values of labels; an absent field is an empty text."""
+
+    def texts(frame: Frame) -> list[str]:
+        # PERF: 0.5 us for two labels.
+        try:
+            return [value if (value := run(frame)).__class__ is str else text_of(value) for run in runs]
+        except NoSuchField:
+            return [text_of(_or_none(run, frame)) for run in runs]
+
+    return texts
+
+
+def _map_labels(compiled: Compiled, frame: Frame) -> dict[str, str]:
+    """Return the labels of maps. Of keys that become one label name, the last one in sorted order counts."""
+    found: dict[str, str] = {}
+    for program in compiled.label_maps:
+        labels = _or_none(program.run, frame)
+        if labels is None:
+            continue
+        if not isinstance(labels, dict):
+            raise no_overload("labelsFrom", labels)
+        charge(frame, len(labels))
+        found.update({label_name(str(key)): text_of(labels[key]) for key in sorted(labels, key=str)})
+    return found
+
+
+def label_name(key: str) -> str:
+    """Return the label name of a key of a map."""
+    name = sanitize(key)
+    return name if name and not name[0].isdigit() else f"_{name}"
+
+
+# Types.
+
+Add = Callable[[Frame, list[Row]], None]
+"""Adds the rows of an object."""
+
+
+def _add_numbers(metric: Metric, compiled: Compiled) -> Add:
+    repeat, row, numbers, scale = _repetition(compiled), _row_maker(metric, compiled), metric.numbers, metric.scale
+    run: Evaluate = compiled.value.run if compiled.value else lambda frame: 1
+
+    def add(frame: Frame, rows: list[Row]) -> None:
+        for _ in repeat(frame):
+            value = _or_none(run, frame)
             number = numbers.get(text_of(value)) if numbers else number_of(value)
             if number is not None:
-                yield labels(frame), (), number if scale == 1 else number * scale
+                rows.append(row(frame, (), number if scale == 1 else number * scale))
 
-    return read
+    return add
 
 
-def _states(metric: Metric, compiled: Compiled) -> Read:
-    evaluate, states, known = compiled.value, (*metric.states, *filter(None, (metric.other,))), frozenset(metric.states)
+def _add_states(metric: Metric, compiled: Compiled) -> Add:
+    repeat, row = _repetition(compiled), _row_maker(metric, compiled)
+    run: Evaluate = compiled.value.run if compiled.value else lambda frame: ""
+    known, states = frozenset(metric.states), (*metric.states, *filter(None, (metric.other,)))
 
-    def read(frame: Frame, labels: Labels) -> Iterator[tuple[tuple[Any, ...], Pairs, Number]]:
-        for _ in _repeated(compiled, frame):
-            current = _text(evaluate.evaluate, frame) if evaluate else ""
+    def add(frame: Frame, rows: list[Row]) -> None:
+        for _ in repeat(frame):
+            current = text_of(_or_none(run, frame))
             if current:
                 state = current if current in known else metric.other
-                shared = labels(frame)
-                yield from ((shared, ((metric.label, one),), int(one == state)) for one in states)
+                rows.extend([row(frame, (one,), int(one == state)) for one in states])
 
-    return read
+    return add
 
 
-def _counts(metric: Metric, compiled: Compiled) -> Read:
-    def read(frame: Frame, labels: Labels) -> Iterator[tuple[tuple[Any, ...], Pairs, Number]]:
-        counts = Counter(labels(frame) for _ in _repeated(compiled, frame))
-        yield from ((values, (), number) for values, number in counts.items())
+def _add_counts(metric: Metric, compiled: Compiled) -> Add:
+    repeat, row = _repetition(compiled), _row_maker(metric, compiled)
 
-    return read
+    def add(frame: Frame, rows: list[Row]) -> None:
+        counts = Counter(row(frame, (), 0)[:-1] for _ in repeat(frame))
+        rows.extend([(*labels, number) for labels, number in counts.items()])
+
+    return add
