@@ -51,7 +51,11 @@ def joined_reads(resources: Iterable[Resource]) -> tuple[str, ...]:
 
 def decoded_paths(entry: Entry) -> tuple[str, ...]:
     """Return the paths that an entry reads besides those decoded of every object; empty if all must be decoded."""
-    paths = {decoded_path(path) for path in chain.from_iterable(map(_object_paths, entry.families))}
+    return pruned_reads({decoded_path(path) for path in chain.from_iterable(map(_object_paths, entry.families))})
+
+
+def pruned_reads(paths: set[str]) -> tuple[str, ...]:
+    """Return the paths that must be decoded besides those of every object; empty if all must be decoded."""
     if paths.intersection(WHOLE):
         return ()
     return _without_children(paths.difference(METADATA)) or ("metadata.name",)
