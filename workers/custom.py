@@ -124,7 +124,7 @@ class CustomWorker(StoresWorker):
         number, document = self.shared.custom.read()
         if number != self._number:
             tables = CustomTables.decode(document)
-            self._entries, self._packs, self._named = tables.entries, chosen_packs(tables.packs), tables.packs
+            self._entries, self._packs, self._named = tables.entries, chosen_packs(tables.packs, tables.names), tables.packs
         groups = {entry.pattern.group for entry in self._entries}.union(*[pack.groups for pack in self._packs])
         kinds = self._served.update(discover(self._client, groups)) if groups else set()
         self._kinds.apply(resolve(self._entries, kinds, self._packs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -15,6 +15,7 @@ from telegen.kubestate.custom.kinds import absent, resolve
 from telegen.kubestate.custom.model import Entry
 from telegen.kubestate.custom.reading import Read, read_entries
 from telegen.kubestate.custom.rights import pack_resources, rights, selected_resources
+from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import PACKS, chosen_packs
 from telegen.metrics.render import renderer
 
@@ -28,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking = actions.add_parser("check", help="check a configuration: each problem with line, path, cause and cure")
     rendering = actions.add_parser("render", help="print the metrics of objects from a file")
     granting = actions.add_parser("rbac", help="print the ClusterRole with exactly the rights that a configuration needs")
-    granting.add_argument("--packs", default="", metavar="A,B", help="add the rights of these packs; FILE is not needed then")
+    packs = "add the rights of these packs, NAME or NAME=VARIANT; FILE is not needed then"
+    granting.add_argument("--packs", default="", metavar="A,B", help=packs)
     for action in (checking, rendering, granting):
         nargs = "?" if action is granting else None
         action.add_argument("file", nargs=nargs, metavar="FILE", help="CustomResourceStateMetrics configuration, or a ConfigMap with one")
@@ -79,14 +81,15 @@ def role(options: argparse.Namespace) -> Iterator[str]:
     Raises:
         ConfigError: the configuration is invalid, or the cluster does not answer.
     """
-    names = tuple(filter(None, options.packs.split(",")))
+    variants = dict(part.partition("=")[::2] for part in options.packs.split(",") if part)
+    names = tuple(variants)
     unknown = [name for name in names if name not in PACKS]
     if unknown or not (names or options.file):
         raise ConfigError(f"unknown pack {', '.join(unknown)}; the packs are {', '.join(PACKS)}" if unknown else "name a FILE or --packs")
     entries = _read(options.file).entries if options.file else ()
     groups = {entry.pattern.group for entry in entries}
     served = served_kinds(connect(options.kubeconfig), groups) if options.against_cluster else None
-    resources = {**selected_resources(entries, served), **pack_resources(chosen_packs(names))}
+    resources = {**selected_resources(entries, served), **pack_resources(_packs(variants))}
     yield from (f"# {group}/{resource}: {remark}" for (group, resource), remark in resources.items() if remark)
     api, metadata = "rbac.authorization.k8s.io", {"name": ROLE}
     documents = [
@@ -100,6 +103,18 @@ def role(options: argparse.Namespace) -> Iterator[str]:
         },
     ]
     yield yaml.safe_dump_all(documents, sort_keys=False).rstrip()
+
+
+def _packs(variants: Mapping[str, str]) -> list[Pack]:
+    """Return packs by name, with the variants of their names.
+
+    Raises:
+        ConfigError: a variant does not exist.
+    """
+    for name, variant in variants.items():
+        if variant and variant not in PACKS[name].variants:
+            raise ConfigError(f"{name}: unknown variant {variant}; the variants are {', '.join(PACKS[name].variants) or 'none'}")
+    return chosen_packs(tuple(variants), variants)
 
 
 def _read(path: str) -> Read:

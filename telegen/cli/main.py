@@ -159,7 +159,7 @@ def render(options: argparse.Namespace) -> int:
         resources = [resource for resource in resources_named(wanted) if resource.name not in excluded]
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         objects = list(read_objects(data, plurals))
-        packs = chosen_packs(state.custom_resource_state.packs)
+        packs = chosen_packs(state.custom_resource_state.packs, state.custom_resource_state.names)
         custom = custom_resources(load_custom(config).entries, objects, plurals, constant, packs)
         only = state.custom_resource_state.only
         page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom, _further_labels(state, objects))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from telegen.kubestate.custom.model import Entry, Kind
 from telegen.kubestate.custom.tables import make_resource
-from telegen.kubestate.packs.pack import Pack
+from telegen.kubestate.packs.pack import Pack, PackResource
 from telegen.kubestate.resource import Resource
 
 
 @dataclass(frozen=True)
 class Selected:
-    """Tables of one kind: of an entry, and of a pack. Equal ones give equal series."""
+    """Tables of one kind: of an entry, and of packs. Equal ones give equal series."""
 
     entry: Entry | None = None
-    table: Resource | None = None
+    packed: tuple[PackResource, ...] = ()
 
     def resources(self, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
         """Return the resources to render, each with its table; the entry's comes first.
@@ -25,20 +25,21 @@ class Selected:
             constant: labels of every sample.
         """
         found = [make_resource(self.entry, kind, constant)] if self.entry else []
-        if self.table:
-            found.append(replace(self.table, name=kind.plural, version=kind.version, namespaced=kind.namespaced))
-        return found
+        return [*found, *(resource for packed in self.packed for resource in packed.resources(kind, constant))]
 
 
 def resolve(entries: Sequence[Entry], served: Iterable[Kind], packs: Sequence[Pack] = ()) -> dict[Kind, Selected]:
     """Return the tables of each kind that any entry or pack selects, in the order of the page. Of several entries the last counts."""
     kinds = sorted(served, key=lambda kind: kind.order)
-    of_packs = {kind: table for pack in packs for kind, table in pack.served(kinds)}
+    of_packs: dict[Kind, tuple[PackResource, ...]] = {}
+    for pack in packs:
+        for kind, packed in pack.served(kinds):
+            of_packs[kind] = (*of_packs.get(kind, ()), packed)
     found = {}
     for kind in kinds:
         matching = [entry for entry in entries if entry.pattern.matches(kind.group, kind.version, kind.kind)]
         if matching or kind in of_packs:
-            found[kind] = Selected(matching[-1] if matching else None, of_packs.get(kind))
+            found[kind] = Selected(matching[-1] if matching else None, of_packs.get(kind, ()))
     return found
 
 

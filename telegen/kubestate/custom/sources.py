@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -23,10 +23,12 @@ class CustomTables(msgspec.Struct, frozen=True):
     Attributes:
         entries: of the file or the setting.
         packs: names of packs.
+        names: variants of the names of families by pack.
     """
 
     entries: tuple[Entry, ...] = ()
     packs: tuple[str, ...] = ()
+    names: dict[str, str] = msgspec.field(default_factory=dict)
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)
@@ -43,7 +45,8 @@ def load_custom(config: Config) -> CustomTables:
     Raises:
         ConfigError: one line per problem, each beginning with the path of the setting.
     """
-    return CustomTables(_read(config).entries, config.kube_metrics.kube_state.custom_resource_state.packs)
+    settings = config.kube_metrics.kube_state.custom_resource_state
+    return CustomTables(_read(config).entries, settings.packs, dict(settings.names))
 
 
 def _read(config: Config) -> Read:
@@ -75,10 +78,21 @@ def custom_problems(config: Config) -> Iterator[str]:
     for name in settings.packs:
         if name != AUTO and name not in PACKS:
             yield f"{SETTING}.packs: unknown pack {name[:100]}; the packs are {', '.join([AUTO, *PACKS])}"
+    yield from _name_problems(settings.names)
     try:
         _read(config)
     except ConfigError as error:
         yield from str(error).splitlines()
+
+
+def _name_problems(names: Mapping[str, str]) -> Iterator[str]:
+    """Yield one line per variant that does not exist."""
+    variants = {pack.name: tuple(pack.variants) for pack in PACKS.values() if pack.variants}
+    for name, variant in names.items():
+        if name not in variants:
+            yield f"{SETTING}.names: {name[:100]}: no pack with variants; these have some: {', '.join(variants)}"
+        elif variant not in variants[name]:
+            yield f"{SETTING}.names.{name}: unknown variant {variant[:100]}; the variants are {', '.join(variants[name])}"
 
 
 def custom_warnings(config: Config) -> Iterator[str]:
