@@ -126,8 +126,8 @@ class CustomWorker(StoresWorker):
         number, document = self.shared.custom.read()
         if number != self._number:
             tables = CustomTables.decode(document)
-            self._entries, self._packs, self._named = tables.entries, chosen_packs(tables.packs), tables.packs
-            self._metrics = tables.metrics
+            self._entries, self._metrics = tables.entries, tables.metrics
+            self._packs, self._named = chosen_packs(tables.packs, tables.names), tables.packs
         named = {entry.pattern.group for entry in self._entries} | {entry.group for entry in self._metrics}
         groups = named.union(*[pack.groups for pack in self._packs])
         kinds = self._served.update(discover(self._client, groups)) if groups else set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -15,6 +15,7 @@ from telegen.kubestate.custom.kinds import absent, resolve
 from telegen.kubestate.custom.model import ANY, Pattern
 from telegen.kubestate.custom.rights import pack_resources, rights, selected_resources
 from telegen.kubestate.custom.sources import CustomEntries, read_custom
+from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import PACKS, chosen_packs
 from telegen.metrics.render import renderer
 
@@ -28,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking = actions.add_parser("check", help="check a configuration: each problem with line, path, cause and cure")
     rendering = actions.add_parser("render", help="print the metrics of objects from a file")
     granting = actions.add_parser("rbac", help="print the ClusterRole with exactly the rights that a configuration needs")
-    granting.add_argument("--packs", default="", metavar="A,B", help="add the rights of these packs; FILE is not needed then")
+    packs = "add the rights of these packs, NAME or NAME=VARIANT; FILE is not needed then"
+    granting.add_argument("--packs", default="", metavar="A,B", help=packs)
     for action in (checking, rendering, granting):
         nargs = "?" if action is granting else None
         action.add_argument("file", nargs=nargs, metavar="FILE", help="CustomResourceStateMetrics configuration, or a ConfigMap with one")
@@ -80,14 +82,15 @@ def role(options: argparse.Namespace) -> Iterator[str]:
     Raises:
         ConfigError: the configuration is invalid, or the cluster does not answer.
     """
-    names = tuple(filter(None, options.packs.split(",")))
+    variants = dict(part.partition("=")[::2] for part in options.packs.split(",") if part)
+    names = tuple(variants)
     unknown = [name for name in names if name not in PACKS]
     if unknown or not (names or options.file):
         raise ConfigError(f"unknown pack {', '.join(unknown)}; the packs are {', '.join(PACKS)}" if unknown else "name a FILE or --packs")
     read = _read(options.file) if options.file else CustomEntries()
     served = served_kinds(connect(options.kubeconfig), _groups(read)) if options.against_cluster else None
     patterns = [entry.pattern for entry in read.entries] + [Pattern(entry.group, ANY, entry.kind) for entry in read.metrics]
-    resources = {**selected_resources(patterns, served), **pack_resources(chosen_packs(names))}
+    resources = {**selected_resources(patterns, served), **pack_resources(_packs(variants))}
     yield from (f"# {group}/{resource}: {remark}" for (group, resource), remark in resources.items() if remark)
     api, metadata = "rbac.authorization.k8s.io", {"name": ROLE}
     documents = [
@@ -105,6 +108,18 @@ def role(options: argparse.Namespace) -> Iterator[str]:
 
 def _groups(read: CustomEntries) -> set[str]:
     return {entry.pattern.group for entry in read.entries} | {entry.group for entry in read.metrics}
+
+
+def _packs(variants: Mapping[str, str]) -> list[Pack]:
+    """Return packs by name, with the variants of their names.
+
+    Raises:
+        ConfigError: a variant does not exist.
+    """
+    for name, variant in variants.items():
+        if variant and variant not in PACKS[name].variants:
+            raise ConfigError(f"{name}: unknown variant {variant}; the variants are {', '.join(PACKS[name].variants) or 'none'}")
+    return chosen_packs(tuple(variants), variants)
 
 
 def _read(path: str) -> CustomEntries:

@@ -25,7 +25,7 @@ def custom_resources(
     Args:
         constant: labels of every sample.
     """
-    found = resolve(tables.entries, _kinds(objects, plurals), chosen_packs(tables.packs), tables.metrics)
+    found = resolve(tables.entries, _kinds(objects, plurals), chosen_packs(tables.packs, tables.names), tables.metrics)
     return [resource for kind, selected in found.items() for resource in selected.resources(kind, constant)]
 
 

@@ -81,6 +81,9 @@ class CustomResourceState(Section, frozen=True):
     packs: Annotated[
         Names, text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served.")
     ] = ()
+    names: Annotated[
+        Mapping[str, str], text("Variant of the names of families, by pack, where they are not the usual ones (docs/custom.md).")
+    ] = field(default_factory=dict)
 
 
 class LabelsOnSeries(Section, frozen=True):

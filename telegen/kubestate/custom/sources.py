@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -27,11 +27,13 @@ class CustomTables(msgspec.Struct, frozen=True):
     Attributes:
         entries: of the format of kube-state-metrics.
         packs: names of packs.
+        names: variants of the names of families by pack.
         metrics: entries of the format with expressions.
     """
 
     entries: tuple[Entry, ...] = ()
     packs: tuple[str, ...] = ()
+    names: dict[str, str] = msgspec.field(default_factory=dict)
     metrics: tuple[MetricEntry, ...] = ()
 
     def encode(self) -> bytes:
@@ -116,8 +118,8 @@ def load_custom(config: Config, reader: CustomReader) -> CustomTables:
     Raises:
         ConfigError: one line per problem, each beginning with the path of the setting.
     """
-    read = reader.read(config)
-    return CustomTables(read.entries, config.kube_metrics.kube_state.custom_resource_state.packs, read.metrics)
+    read, settings = reader.read(config), config.kube_metrics.kube_state.custom_resource_state
+    return CustomTables(read.entries, settings.packs, dict(settings.names), read.metrics)
 
 
 def custom_problems(config: Config, reader: CustomReader) -> Iterator[str]:
@@ -128,10 +130,21 @@ def custom_problems(config: Config, reader: CustomReader) -> Iterator[str]:
     for name in settings.packs:
         if name != AUTO and name not in PACKS:
             yield f"{SETTING}.packs: unknown pack {name[:100]}; the packs are {', '.join([AUTO, *PACKS])}"
+    yield from _name_problems(settings.names)
     try:
         reader.read(config)
     except ConfigError as error:
         yield from str(error).splitlines()
+
+
+def _name_problems(names: Mapping[str, str]) -> Iterator[str]:
+    """Yield one line per variant that does not exist."""
+    variants = {pack.name: tuple(pack.variants) for pack in PACKS.values() if pack.variants}
+    for name, variant in names.items():
+        if name not in variants:
+            yield f"{SETTING}.names: {name[:100]}: no pack with variants; these have some: {', '.join(variants)}"
+        elif variant not in variants[name]:
+            yield f"{SETTING}.names.{name}: unknown variant {variant[:100]}; the variants are {', '.join(variants[name])}"
 
 
 def is_custom_configuration(path: str) -> bool:
