@@ -15,7 +15,7 @@ MAX_BYTES = 4 << 20
 
 def is_used(settings: CustomResourceState) -> bool:
     """Return True if custom resources are to be watched."""
-    return bool(settings.config or settings.config_file or settings.packs)
+    return bool(settings.config or settings.config_file or settings.packs) or settings.health not in ("none", ())
 
 
 def configured_text(settings: CustomResourceState) -> tuple[str, str]:

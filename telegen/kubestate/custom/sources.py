@@ -14,6 +14,7 @@ from telegen.config.document import first_node, read_regular
 from telegen.kubestate.custom.model import Entry
 from telegen.kubestate.custom.nodes import MAX_VALUES
 from telegen.kubestate.custom.reading import Read, read_entries
+from telegen.kubestate.health.scope import wrong_groups
 from telegen.kubestate.packs.registry import AUTO, PACKS
 
 
@@ -71,10 +72,11 @@ def custom_problems(config: Config) -> Iterator[str]:
     """Yield one line per problem of the settings and of the configuration that they name."""
     settings = config.kube_metrics.kube_state.custom_resource_state
     if settings.only and not is_used(settings):
-        yield f"{SETTING}.only: nothing else is configured; set config, config_file or packs"
+        yield f"{SETTING}.only: nothing else is configured; set config, config_file, packs or health"
     for name in settings.packs:
         if name != AUTO and name not in PACKS:
             yield f"{SETTING}.packs: unknown pack {name[:100]}; the packs are {', '.join([AUTO, *PACKS])}"
+    yield from (f"{SETTING}.health: {line}" for line in wrong_groups(settings.health))
     try:
         _read(config)
     except ConfigError as error:
