@@ -32,14 +32,14 @@ def connect(kubeconfig: str = "") -> Client:
     return Client(credentials(source, os.environ))
 
 
-def served_kinds(client: Client, groups: Collection[str]) -> set[Kind]:
-    """Return the kinds of some groups.
+def served_kinds(client: Client, groups: Collection[str] | None, without: Collection[str] = ()) -> set[Kind]:
+    """Return the kinds of some groups; None for all but those of `without`.
 
     Raises:
         ConfigError: the API server does not answer.
     """
     try:
-        return {Kind(*resource) for resource in discover(client, groups).resources}
+        return {Kind(*resource) for resource in discover(client, groups, without).resources}
     except FAILURES as error:
         raise ConfigError(f"discovery: {error}") from error
 

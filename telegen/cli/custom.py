@@ -11,10 +11,12 @@ import yaml
 
 from telegen.cli.cluster_objects import connect, objects_of, served_kinds
 from telegen.config import ConfigError
+from telegen.config.model import CustomResourceState, Health
 from telegen.kubestate.custom.kinds import absent, resolve
 from telegen.kubestate.custom.model import ANY, Pattern
-from telegen.kubestate.custom.rights import pack_resources, rights, selected_resources
+from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources
 from telegen.kubestate.custom.sources import CustomEntries, read_custom
+from telegen.kubestate.health.scope import ALL, AUTO, BUILT_IN, Scope, wrong_groups
 from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import PACKS, chosen_packs
 from telegen.metrics.render import renderer
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     granting = actions.add_parser("rbac", help="print the ClusterRole with exactly the rights that a configuration needs")
     packs = "add the rights of these packs, NAME or NAME=VARIANT; FILE is not needed then"
     granting.add_argument("--packs", default="", metavar="A,B", help=packs)
+    granting.add_argument("--health", default="", metavar="auto|all|A,B", help="add the rights for the health of these API groups")
     for action in (checking, rendering, granting):
         nargs = "?" if action is granting else None
         action.add_argument("file", nargs=nargs, metavar="FILE", help="CustomResourceStateMetrics configuration, or a ConfigMap with one")
@@ -85,12 +88,19 @@ def role(options: argparse.Namespace) -> Iterator[str]:
     variants = dict(part.partition("=")[::2] for part in options.packs.split(",") if part)
     names = tuple(variants)
     unknown = [name for name in names if name not in PACKS]
-    if unknown or not (names or options.file):
-        raise ConfigError(f"unknown pack {', '.join(unknown)}; the packs are {', '.join(PACKS)}" if unknown else "name a FILE or --packs")
+    if unknown:
+        raise ConfigError(f"unknown pack {', '.join(unknown)}; the packs are {', '.join(PACKS)}")
+    scope = _scope(options.health)
+    if not (names or options.file or scope):
+        raise ConfigError("name a FILE, --packs or --health")
     read = _read(options.file) if options.file else CustomEntries()
-    served = served_kinds(connect(options.kubeconfig), _groups(read)) if options.against_cluster else None
+    groups, every = _groups(read), bool(scope and scope.groups is None)
+    wanted = None if every else groups | (scope.groups or set() if scope else set())
+    served = served_kinds(connect(options.kubeconfig), wanted, BUILT_IN - groups) if options.against_cluster else None
     patterns = [entry.pattern for entry in read.entries] + [Pattern(entry.group, ANY, entry.kind) for entry in read.metrics]
-    resources = {**selected_resources(patterns, served), **pack_resources(_packs(variants))}
+    resources = {**selected_resources(patterns, served), **pack_resources(_packs(variants)), **health_resources(scope, served)}
+    if every and served is None:
+        yield EVERY_GROUP
     yield from (f"# {group}/{resource}: {remark}" for (group, resource), remark in resources.items() if remark)
     api, metadata = "rbac.authorization.k8s.io", {"name": ROLE}
     documents = [
@@ -120,6 +130,19 @@ def _packs(variants: Mapping[str, str]) -> list[Pack]:
         if variant and variant not in PACKS[name].variants:
             raise ConfigError(f"{name}: unknown variant {variant}; the variants are {', '.join(PACKS[name].variants) or 'none'}")
     return chosen_packs(tuple(variants), variants)
+
+
+def _scope(health: str) -> Scope | None:
+    """Return the scope of the option --health.
+
+    Raises:
+        ConfigError: a group is not one of custom resources.
+    """
+    value: Health = "auto" if health == AUTO else "all" if health == ALL else tuple(filter(None, health.split(",")))
+    wrong = list(wrong_groups(value))
+    if wrong:
+        raise ConfigError(f"--health: {wrong[0]}")
+    return Scope.of(CustomResourceState(health=value))
 
 
 def _read(path: str) -> CustomEntries:

@@ -27,7 +27,7 @@ from telegen.cli.completion import SHELLS, completion_script
 from telegen.cli.custom import add_arguments as add_custom_arguments
 from telegen.cli.custom import check as check_custom
 from telegen.cli.custom import role as custom_role
-from telegen.cli.custom_objects import custom_resources, in_served_versions
+from telegen.cli.custom_objects import custom_resources, in_served_versions, kind_numbers
 from telegen.cli.effective_config import effective_lines, full_lines
 from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
@@ -42,6 +42,7 @@ from telegen.config.command_line import OneLineParser
 from telegen.config.model import KubeState
 from telegen.kubestate.custom.definitions import DEFINITION
 from telegen.kubestate.custom.sources import CustomReader, CustomTables, is_custom_configuration
+from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.series_labels import LabelsText, namespace_pairs, pairs_text, series_labels
@@ -158,10 +159,13 @@ def render(options: argparse.Namespace) -> int:
         resources = [resource for resource in resources_named(wanted) if resource.name not in excluded]
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         objects = list(read_objects(data, plurals))
-        custom = custom_resources(CustomTables.decode(tables), objects, plurals, constant)
+        scope = Scope.of(state.custom_resource_state)
+        custom = custom_resources(CustomTables.decode(tables), objects, plurals, constant, scope)
         only = state.custom_resource_state.only
         page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom, _further_labels(state, objects))
         for obj in in_served_versions(objects):
+            page.add(obj)
+        for obj in kind_numbers(objects, plurals, scope):
             page.add(obj)
     except OSError as error:
         return _fail(f"{options.file}: {error.strerror}")

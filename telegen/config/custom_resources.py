@@ -17,7 +17,8 @@ MAX_FILES = 200
 
 def is_used(settings: CustomResourceState) -> bool:
     """Return True if custom resources are to be watched."""
-    return bool(settings.config or settings.config_file or settings.metrics or settings.files or settings.packs)
+    has_tables = settings.config or settings.config_file or settings.metrics or settings.files or settings.packs
+    return bool(has_tables) or settings.health not in ("none", ())
 
 
 def further_files(settings: CustomResourceState) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from telegen.config.types import Block, Duration, ListenAddress, Pattern, Size
 Names = tuple[str, ...]
 Patterns = tuple[Pattern, ...]
 Allowlist = Mapping[str, Names]
+Health = Union[Literal["none", "auto", "all"], Names]
 
 GROUPS: Mapping[str, Names] = {
     "pods": ("pods",),
@@ -79,11 +80,26 @@ class CustomResourceState(Section, frozen=True):
     ] = ()
     only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
     packs: Annotated[
-        Names, text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served.")
+        Names,
+        text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served, and health: auto."),
     ] = ()
     names: Annotated[
         Mapping[str, str], text("Variant of the names of families, by pack, where they are not the usual ones (docs/custom.md).")
     ] = field(default_factory=dict)
+    health: Annotated[
+        Health,
+        text(
+            "Custom resources whose health is served (docs/health.md): none; auto, those of all API groups but kinds without a health of "
+            "their own; all; or a list of API groups. An empty list turns off what the packs of auto bring."
+        ),
+    ] = "none"
+    health_detail: Annotated[
+        Literal["auto", "all", "unhealthy", "none"],
+        text(
+            "Objects with series of their own: all; unhealthy, those that are not Current; none; auto, all up to 500 objects of a kind, "
+            "above that the unhealthy ones up to 2,000, above that none. Every kind has the numbers of its objects by status."
+        ),
+    ] = "auto"
 
 
 class LabelsOnSeries(Section, frozen=True):

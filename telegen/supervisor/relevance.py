@@ -22,6 +22,7 @@ from telegen.config.model import (
     Terminations,
     Web,
 )
+from telegen.kubestate.packs.registry import AUTO
 
 
 def relevant(kind: str, config: Config) -> Config:
@@ -59,7 +60,11 @@ def relevant(kind: str, config: Config) -> Config:
         # The worker of custom resources takes their configuration from shared memory, and applies what has changed.
         state = replace(kube.kube_state, custom_resource_state=CustomResourceState())
         if kind == "custom":
-            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1, labels_on_series=LabelsOnSeries())
+            custom = kube.kube_state.custom_resource_state
+            auto = tuple(name for name in custom.packs if name == AUTO)
+            health = CustomResourceState(packs=auto, health=custom.health, health_detail=custom.health_detail)
+            state = replace(state, custom_resource_state=health, labels_on_series=LabelsOnSeries())
+            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
 

@@ -3,38 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
 from telegen.kubestate.custom.expressions.tables import make_resource as make_metrics
 from telegen.kubestate.custom.model import Entry, Kind
 from telegen.kubestate.custom.tables import make_resource
+from telegen.kubestate.health.schema import Schema
+from telegen.kubestate.health.scope import Scope
+from telegen.kubestate.health.table import health_resource
 from telegen.kubestate.packs.pack import Pack, PackResource
 from telegen.kubestate.resource import Resource
 
 
 @dataclass(frozen=True)
 class Selected:
-    """Tables of one kind: of an entry, of packs, and of entries with expressions. Equal ones give equal series."""
+    """Tables of one kind: of an entry, of packs, of entries with expressions, and of its health. Equal ones give equal series.
+
+    Attributes:
+        health: the schema of a kind whose health is served, else None.
+    """
 
     entry: Entry | None = None
     packed: tuple[PackResource, ...] = ()
     metrics: tuple[MetricEntry, ...] = ()
+    health: Schema | None = None
+
+    @property
+    def is_configured(self) -> bool:
+        """True for a kind that an entry or a pack names."""
+        return bool(self.entry or self.packed or self.metrics)
 
     @property
     def selector(self) -> Selector:
-        """Objects that are watched."""
-        return self.metrics[0].selector if self.metrics and not (self.entry or self.packed) else Selector()
+        """Objects that are watched: all, if any table is for all objects."""
+        is_alone = not (self.entry or self.packed or self.health)
+        return self.metrics[0].selector if self.metrics and is_alone else Selector()
 
     def resources(self, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
-        """Return the resources to render, each with its table; the entry's comes first.
+        """Return the resources to render, each with its table; the entry's comes first, that of the health last.
 
         Args:
             constant: labels of every sample.
         """
         found = [make_resource(self.entry, kind, constant)] if self.entry else []
         of_packs = (resource for packed in self.packed for resource in packed.resources(kind, constant))
-        return [*found, *of_packs, *(make_metrics(entry, kind) for entry in self.metrics)]
+        found += [*of_packs, *(make_metrics(entry, kind) for entry in self.metrics)]
+        return [*found, health_resource(kind, self.health)] if self.health else found
 
 
 def resolve(
@@ -58,6 +73,16 @@ def resolve(
         if matching or kind in of_packs or kind in with_expressions:
             found[kind] = Selected(matching[-1] if matching else None, of_packs.get(kind, ()), with_expressions.get(kind, ()))
     return found
+
+
+def with_health(
+    selected: Mapping[Kind, Selected], scope: Scope | None, served: Iterable[Kind], schemas: Mapping[Kind, Schema]
+) -> dict[Kind, Selected]:
+    """Return the tables of each kind with those of its health, in the order of the page."""
+    found = dict(selected)
+    for kind in scope.kinds(served, schemas, selected) if scope else ():
+        found[kind] = replace(found.get(kind, Selected()), health=schemas.get(kind, Schema()))
+    return {kind: found[kind] for kind in sorted(found, key=lambda kind: kind.order)}
 
 
 def absent(entries: Sequence[Entry], served: Iterable[Kind], metrics: Sequence[MetricEntry] = ()) -> Iterator[str]:

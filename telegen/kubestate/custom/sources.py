@@ -18,6 +18,7 @@ from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
 from telegen.kubestate.custom.model import Entry
 from telegen.kubestate.custom.nodes import MAX_VALUES
 from telegen.kubestate.custom.reading import read_entries
+from telegen.kubestate.health.scope import wrong_groups
 from telegen.kubestate.packs.registry import AUTO, PACKS
 
 
@@ -126,11 +127,12 @@ def custom_problems(config: Config, reader: CustomReader) -> Iterator[str]:
     """Yield one line per problem of the settings and of the configuration that they name."""
     settings = config.kube_metrics.kube_state.custom_resource_state
     if settings.only and not is_used(settings):
-        yield f"{SETTING}.only: nothing else is configured; set config, config_file, metrics, files or packs"
+        yield f"{SETTING}.only: nothing else is configured; set config, config_file, metrics, files, packs or health"
     for name in settings.packs:
         if name != AUTO and name not in PACKS:
             yield f"{SETTING}.packs: unknown pack {name[:100]}; the packs are {', '.join([AUTO, *PACKS])}"
     yield from _name_problems(settings.names)
+    yield from (f"{SETTING}.health: {line}" for line in wrong_groups(settings.health))
     try:
         reader.read(config)
     except ConfigError as error:

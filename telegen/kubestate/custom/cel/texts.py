@@ -36,7 +36,7 @@ def compiled_pattern(pattern: str) -> Any:
     if len(pattern) > MAX_PATTERN:
         raise EvaluationError(f"a regular expression of {len(pattern)} characters; at most {MAX_PATTERN} are accepted")
     try:
-        import re2  # type: ignore[import-untyped]
+        import re2
     except ImportError as error:
         raise EvaluationError("matches() needs the package google-re2; install telegen[cel]") from error
     options = re2.Options()

@@ -12,8 +12,8 @@ from telegen.kubestate.custom.cel.macros import Evaluate, Frame
 from telegen.kubestate.custom.cel.operators import FIRST_VARIABLE, OBJECT, charge
 from telegen.kubestate.custom.expressions.model import Metric
 from telegen.kubestate.custom.expressions.results import number_of, text_of
+from telegen.kubestate.custom.labels import star_name
 from telegen.metrics.family import Generate, Number, Object, Row
-from telegen.metrics.label_keys import sanitize
 
 
 class Compiled(NamedTuple):
@@ -208,14 +208,8 @@ def _map_labels(compiled: Compiled, frame: Frame) -> dict[str, str]:
         if not isinstance(labels, dict):
             raise no_overload("labelsFrom", labels)
         charge(frame, len(labels))
-        found.update({label_name(str(key)): text_of(labels[key]) for key in sorted(labels, key=str)})
+        found.update({star_name(str(key)): text_of(labels[key]) for key in sorted(labels, key=str)})
     return found
-
-
-def label_name(key: str) -> str:
-    """Return the label name of a key of a map."""
-    name = sanitize(key)
-    return name if name and not name[0].isdigit() else f"_{name}"
 
 
 # Types.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from cel_expr_python import cel  # type: ignore[import-untyped]
-from cel_expr_python.ext import ext_optional, ext_strings  # type: ignore[import-untyped]
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_optional, ext_strings
 
 from telegen.kubestate.custom.cel.compiler import compile_expression
 from telegen.kubestate.custom.cel.errors import ExpressionError, InvalidConstant, InvalidExpression, type_name
