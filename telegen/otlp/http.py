@@ -8,6 +8,7 @@ from contextlib import closing
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError, TimeoutError
 
+from telegen.api.bounded import bounded
 from telegen.otlp.client import MAX_ANSWER, USER_AGENT
 from telegen.otlp.outcome import MAX_DELAY, Outcome, Refused, Retry, accepted, status_message
 from telegen.otlp.settings import Receiver
@@ -105,5 +106,5 @@ class HttpClient:
         if self._pool is None or files != self._files:
             self.close()
             context = tls_context(receiver) if receiver.url.startswith("https") else None
-            self._pool, self._files = urllib3.PoolManager(maxsize=1, ssl_context=context), files
+            self._pool, self._files = bounded(urllib3.PoolManager(maxsize=1, ssl_context=context)), files
         return self._pool

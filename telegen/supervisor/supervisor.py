@@ -58,7 +58,7 @@ class Supervisor:
             source: read again on a reload.
             demo: URL of the simulated API server to watch instead of any cluster.
         """
-        self._config, self._plan, self._source, self._demo = config, plan, source, demo
+        self._config, self._plan, self._source, self._demo = config, plan, source.for_reloads(), demo
         self._file = WatchedFile(source.path)
         self._custom_file = _custom_file(config)
         self._kubeconfigs = _kubeconfigs(plan)
@@ -203,7 +203,7 @@ class Supervisor:
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         self._check_pod(config, plan)
-        web_file = load_web_file(config.web)
+        web_file = self._web_files.load(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         self._web_files.adopt(config.web, *web_file)
         if listeners != self._inherited.listeners:
