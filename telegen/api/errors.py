@@ -61,6 +61,10 @@ class ProtocolError(Exception):
     """An answer that violates the protocol."""
 
 
+class TooLarge(ProtocolError):
+    """An answer has more bytes than were allowed."""
+
+
 _BY_STATUS = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone, 429: TooManyRequests}
 
 

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from hypothesis import given
 from hypothesis import strategies as st
 
-import grpc
 from telegen.otlp.grpc import GrpcClient
 from telegen.otlp.outcome import Accepted, Outcome, Refused, Retry, retry_delay
 from telegen.otlp.settings import GRPC, METHODS, Receiver

@@ -15,7 +15,8 @@ from telegen.otlp.families import metric_head
 from telegen.otlp.http import HttpClient
 from telegen.otlp.outcome import Accepted, Outcome, Refused, Retry
 from telegen.otlp.points import PointEncoder
-from telegen.otlp.requests import Limits, Metric, Origin, Part, Push
+from telegen.otlp.prometheus_naming import PageFamily, PagePart
+from telegen.otlp.requests import Limits, Metric, Origin, Push
 from telegen.otlp.resources import encode_resource
 from telegen.otlp.sender import PushQueue, Sender
 from telegen.otlp.settings import Receiver
@@ -69,10 +70,11 @@ class Running:
     def push(self, time: int, points: int = 4) -> Push:
         """Put a push of some points into the queue."""
         lines = b"".join(b'kube_x{n="%d"} %d\n' % (number, time) for number in range(points))
-        packed, _ = PointEncoder().encode(b"kube_x", lines, 0)
-        metric = Metric("kube_x", metric_head("kube_x", "", "", "gauge"), b"", [Cell(compress(packed), points, len(packed))])
+        family = PageFamily("kube_x", metric_head("kube_x", "", "", "gauge"), b"", PointEncoder())
+        packed, _ = family.encode(lines)
+        metric = Metric(family, [Cell(compress(packed), points)])
         origin = Origin(encode_resource({}), "s", is_served=lambda: self.served)
-        push = Push(time * SECOND, [Part(origin, [metric])])
+        push = Push(time * SECOND, [PagePart(origin, [metric])])
         self.queue.put(push)
         return push
 
