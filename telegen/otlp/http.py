@@ -10,7 +10,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from telegen.api.bounded import bounded
 from telegen.otlp.client import MAX_ANSWER, USER_AGENT
-from telegen.otlp.outcome import MAX_DELAY, Outcome, Refused, Retry, accepted, status_message
+from telegen.otlp.outcome import MAX_DELAY, Outcome, Refused, Retry, accepted, readable, status_message
 from telegen.otlp.settings import Receiver
 from telegen.otlp.tls import file_versions, tls_context
 from telegen.process.http_client import cause, retry_after
@@ -90,7 +90,8 @@ class HttpClient:
             # Without an answer of OTLP the request may have been taken: sending it again could double it.
             unknown = Refused("answer", f"{status} with an answer that is not OTLP; is this the URL of an OTLP receiver?")
             return accepted(body) or unknown
-        message = f"{status} {response.reason or ''}: {status_message(body)}".rstrip(": ")
+        text = readable(response.headers["Location"].encode()) if "Location" in response.headers else status_message(body)
+        message = f"{status} {response.reason or ''}: {text}".rstrip(": ")
         if status in RETRYABLE:
             return Retry(str(status), message, retry_after(response.headers.get("Retry-After"), MAX_DELAY))
         return Refused(str(status), message)

@@ -60,8 +60,8 @@ class Receiver:
 
     @property
     def address(self) -> str:
-        """The URL for logs, without what may be secret."""
-        return self.url.partition("?")[0]
+        """The URL for logs, without what may be secret and without a method of gRPC."""
+        return self.url.partition("?")[0].partition("/opentelemetry.proto.")[0]
 
 
 class _Variables:

@@ -58,7 +58,7 @@ def send(answer: Answer, timeout: float = 5.0) -> Outcome:
         (Answer(400, b"out of order\n sample"), Refused("400", "400 Bad Request: out of order sample")),
         (Answer(401), Refused("401", "401 Unauthorized")),
         (Answer(500), Refused("500", "500 Internal Server Error")),
-        (Answer(307, headers={"Location": "/elsewhere"}), Refused("307", "307 Temporary Redirect")),
+        (Answer(307, headers={"Location": "/elsewhere"}), Refused("307", "307 Temporary Redirect: /elsewhere")),
         (Answer(200, b"<html></html>"), Refused("answer", "200 with an answer that is not OTLP; is this the URL of an OTLP receiver?")),
     ],
     ids=lambda value: repr(value)[:60],

@@ -104,7 +104,7 @@ def test_addresses_of_grpc(tmp_path: Path, otlp: str, environ: dict[str, str], a
     variables = {f"{PREFIX}{key}": value for key, value in {"METRICS_PROTOCOL": "grpc", **environ}.items()}
     found = receiver(config(tmp_path, otlp), variables, "metrics")
     assert found.url == f"{address}/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
-    assert found.protocol == GRPC and not found.gzip
+    assert found.address == address and found.protocol == GRPC and not found.gzip
     if not otlp.strip("{}"):
         assert receiver(config(tmp_path), variables, "logs").protocol == HTTP
 
