@@ -53,7 +53,7 @@ class HttpClient:
                 timeout=self._receiver.timeout,
             )
             with closing(response):
-                return self._outcome(response, self._read(response))
+                return self._outcome(response)
         except SSLError as error:
             return Retry("tls", f"TLS failed: {error}")
         except NewConnectionError as error:
@@ -84,9 +84,16 @@ class HttpClient:
                 raise HTTPError("the answer does not end")
         return body
 
-    def _outcome(self, response: urllib3.BaseHTTPResponse, body: bytes) -> Outcome:
-        status = response.status
-        if 200 <= status < 300:
+    def _outcome(self, response: urllib3.BaseHTTPResponse) -> Outcome:
+        status, is_success = response.status, 200 <= response.status < 300
+        try:
+            body = self._read(response)
+        except (HTTPError, OSError) as error:
+            # The status stands: a success that is sent again doubles logs, and a refusal would be repeated for ever.
+            if is_success:
+                return Refused("answer", f"{status} with an answer that cannot be read: {cause(error)}")
+            body = cause(error).encode()
+        if is_success:
             # Without an answer of OTLP the request may have been taken: sending it again could double it.
             unknown = Refused("answer", f"{status} with an answer that is not OTLP; is this the URL of an OTLP receiver?")
             return accepted(body) or unknown
