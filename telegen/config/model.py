@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, field
 
 from telegen.config import text_formats
-from telegen.config.types import Duration, ListenAddress, Pattern, Size
+from telegen.config.types import Block, Duration, ListenAddress, Pattern, Size
 
 Names = tuple[str, ...]
 Patterns = tuple[Pattern, ...]
@@ -71,10 +71,19 @@ class CustomResourceState(Section, frozen=True):
     continue_without_config_file: Annotated[
         bool, text("Start while config_file does not exist, and load it when it appears.")
     ] = False
+    metrics: Annotated[
+        Block, text("Metrics with expressions: the list of entries below `metrics:` of such a file (docs/custom.md), or its text.")
+    ] = Block("")
+    files: Annotated[
+        Names, text("Further files of either format, or folders of them; each *.yaml, *.yml and *.json of a folder is read.")
+    ] = ()
     only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
     packs: Annotated[
         Names, text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served.")
     ] = ()
+    names: Annotated[
+        Mapping[str, str], text("Variant of the names of families, by pack, where they are not the usual ones (docs/custom.md).")
+    ] = field(default_factory=dict)
 
 
 class LabelsOnSeries(Section, frozen=True):

@@ -81,7 +81,7 @@ def supervisor(folder: Path, text: str = TEXT) -> Iterator[Running]:
                 source = ConfigSource(str(config), {})
                 loaded = load_checked(source)
                 configure("supervisor", loaded.log.level, loaded.log.format)
-                status = Supervisor(loaded, make_plan(loaded, {}), source).run()
+                status = Supervisor(loaded, make_plan(loaded, {}), source, b"").run()
         except BootFailure as failure:
             status = failure.status
         except BaseException:
@@ -284,7 +284,7 @@ def test_taken_pidfile(tmp_path: Path) -> None:
     source = ConfigSource(str(tmp_path / "config.yaml"), {})
     config = load_checked(source)
     with pytest.raises(BootFailure, match="supervisor.pidfile: .*runs already as process") as raised:
-        run_with_pidfile(Supervisor(config, make_plan(config, {}), source), str(pidfile))
+        run_with_pidfile(Supervisor(config, make_plan(config, {}), source, b""), str(pidfile))
     assert raised.value.status == Exit.BOOT
     assert pidfile.exists()
 
