@@ -60,7 +60,7 @@ class Supervisor:
             custom: the configuration of custom resources, for the workers.
             demo: URL of the simulated API server to watch instead of any cluster.
         """
-        self._config, self._plan, self._source, self._custom, self._demo = config, plan, source, custom, demo
+        self._config, self._plan, self._source, self._custom, self._demo = config, plan, source.for_reloads(), custom, demo
         self._file = WatchedFile(source.path)
         self._custom_files = _custom_files(config)
         self._kubeconfigs = _kubeconfigs(plan)
@@ -202,7 +202,7 @@ class Supervisor:
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         self._check_pod(config, plan)
-        web_file = load_web_file(config.web)
+        web_file = self._web_files.load(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         self._web_files.adopt(config.web, *web_file)
         if listeners != self._inherited.listeners:

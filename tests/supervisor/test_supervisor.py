@@ -191,6 +191,20 @@ def test_invalid_reload_keeps_the_old_configuration(tmp_path: Path, text: str) -
         assert running.end() == Exit.OK
 
 
+def test_file_that_is_empty_for_a_moment(tmp_path: Path) -> None:
+    """A file that a program truncates before it writes keeps the old configuration in force; the content that follows is read."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on")
+        before = running.children()
+        text = running.config.read_text()
+        running.config.write_text("")
+        running.wait_log(f"reload failed: {running.config}: the file is empty; write {{}} into it if it is to set nothing; the old")
+        assert running.children() == before
+        running.config.write_text(text + "log: {level: debug}\n")
+        running.wait_log("configuration reloaded")
+        assert running.end() == Exit.OK
+
+
 def test_invalid_reload_keeps_the_web_configuration_file(tmp_path: Path) -> None:
     """A reload whose address cannot be opened leaves the web configuration file of before in force, and followed."""
     for name in ("old.yml", "new.yml"):
