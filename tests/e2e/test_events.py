@@ -153,6 +153,7 @@ def test_hand_over_in_a_stream(server: SimulatedServer, end: signal.Signals) -> 
         with start_agent(CONFIG, **settings(server, receiver, "node", "node-1")) as first:
             wait_for("the first holder", lambda: "telegen-shard-0" in first.page_if_up("/telemetry") and _listed(first), 30)
             with start_agent(CONFIG, **settings(server, receiver, "node", "node-2")) as second:
+                wait_for("the second agent", lambda: bool(second.page_if_up("/telemetry")), 20)
                 time.sleep(2)
                 for number in range(400):
                     written.append(events.write())
