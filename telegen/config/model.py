@@ -237,20 +237,22 @@ class Otlp(Section, frozen=True):
     endpoint: Annotated[
         str,
         text(
-            "Base URL of the receiver, to which /v1/metrics and /v1/logs are appended; empty: $OTEL_EXPORTER_OTLP_ENDPOINT, else "
-            "http://localhost:4318.",
+            "Base URL of the receiver, to which /v1/metrics and /v1/logs are appended, or with grpc http:// (without TLS) or https:// and "
+            "the address; empty: $OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318, with grpc http://localhost:4317.",
             pattern=text_formats.URL,
         ),
     ] = ""
     protocol: Annotated[
-        Optional[Literal["http/protobuf"]], text("Protocol; null: $OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.")
+        Optional[Literal["http/protobuf", "grpc"]],
+        text("Protocol; grpc needs the extra telegen[grpc], which the image has; null: $OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf."),
     ] = None
     headers: Annotated[
         Mapping[str, str],
         text("Headers of every request, such as `authorization`; empty: $OTEL_EXPORTER_OTLP_HEADERS. Values are never shown.", secret=True),
     ] = field(default_factory=dict)
     compression: Annotated[
-        Optional[Literal["gzip", "none"]], text("Compression of requests; null: $OTEL_EXPORTER_OTLP_COMPRESSION, else gzip.")
+        Optional[Literal["gzip", "none"]],
+        text("Compression of requests; null: $OTEL_EXPORTER_OTLP_COMPRESSION, else gzip, and none with grpc, whose gzip is slow."),
     ] = None
     timeout: Annotated[
         Optional[Duration], text("Timeout of a request; null: $OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds), else 10s.", least=0.1)
@@ -285,6 +287,10 @@ class Streaming(Section, frozen=True):
     flush_timeout: Annotated[
         Duration, text("Time at the end of the agent for what is not sent yet; less than supervisor.grace_period.", least=0.1)
     ] = Duration(5)
+    naming: Annotated[
+        Literal["prometheus", "semconv"],
+        text("Names, labels and resources: those of the page, or those of OpenTelemetry's semantic conventions 1.44."),
+    ] = "prometheus"
     use_otlp: Annotated[bool, text("false: turn the push off.")] = True
 
 
