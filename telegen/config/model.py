@@ -469,9 +469,16 @@ class Kubernetes(Section, frozen=True):
     cluster_uid: Annotated[
         bool, text("Use the UID of the namespace kube-system as label `cluster` if cluster_name is empty.")
     ] = False
-    informers_sync_timeout: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(30)
-    informers_resync_period: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(1800)
-    resource_labels: Annotated[Names, without_effect("Accepted for compatibility.")] = ()
+    informers_sync_timeout: Annotated[
+        Duration, without_effect("Accepted for compatibility: the agent serves each resource once it is synced; `api` has the timeouts.")
+    ] = Duration(30)
+    informers_resync_period: Annotated[
+        Duration, without_effect("Accepted for compatibility: there are no informers; kube_metrics.kube_state.resync_period relists.")
+    ] = Duration(1800)
+    resource_labels: Annotated[
+        Names,
+        without_effect("Accepted for compatibility: labels_allowlist and labels_on_series of kube_metrics.kube_state select labels."),
+    ] = ()
 
 
 class Api(Section, frozen=True):
