@@ -11,8 +11,8 @@ from typing import Literal
 from telegen.kubemetrics.push_telemetry import PushTelemetry
 from telegen.kubemetrics.signal_metadata import signal_attributes, signal_of
 from telegen.otlp.attributes import attributes
+from telegen.otlp.client import receiver_client
 from telegen.otlp.composer import Composer
-from telegen.otlp.http import HttpClient
 from telegen.otlp.points import ATTRIBUTE
 from telegen.otlp.prometheus_naming import PrometheusNaming
 from telegen.otlp.requests import Limits, Naming
@@ -39,14 +39,14 @@ class PushLoop:
         self._worker, self._streaming = worker, streaming
         self._interval = interval(config, environ)
         self._telemetry = PushTelemetry()
-        self._events = PushEvents(self._telemetry, worker.log)
+        target = receiver(config, environ, "metrics")
+        self._events = PushEvents(self._telemetry, worker.log, target.address)
         self._composer = Composer(
             push_sources(worker), _naming(streaming.naming), self._shared_attributes, worker.beat, store_filters(worker)
         )
         self._queue = PushQueue(streaming.queue_size, self._composer.owe)
         limits = Limits(streaming.batch_size, otlp.max_request_size)
-        client = HttpClient(receiver(config, environ, "metrics"))
-        self._sender = Sender(self._queue, client, self._events, limits, self._interval)
+        self._sender = Sender(self._queue, receiver_client(target), self._events, limits, self._interval)
 
     def run(self) -> None:
         """Push until the worker is to stop, on a clock that does not drift."""
