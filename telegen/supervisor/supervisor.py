@@ -33,6 +33,7 @@ from telegen.supervisor.file_watch import WatchedFile, WatchedFiles
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
+from telegen.supervisor.preload import preload
 from telegen.supervisor.published_state import PublishedState
 from telegen.supervisor.signals import Signals
 from telegen.supervisor.trial import try_aside
@@ -107,6 +108,7 @@ class Supervisor:
         try:
             self._signals.install()
             log.info("telegen %s listens on %s; %s", __version__, addresses(self._inherited.listeners), self._plan.reason)
+            preload(assignment.kind for assignment in self._plan.assignments)
             share_memory()
             self._children.apply_plan(self._config, self._plan)
             self._published.write(self._plan.reason, self._children.states())
