@@ -12,6 +12,7 @@ from telegen.api.discovery import Served, discover
 from telegen.api.errors import ApiError, ProtocolError, Unreachable
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
+from telegen.kubestate.custom.expressions.model import MetricEntry
 from telegen.kubestate.custom.kinds import absent, resolve
 from telegen.kubestate.custom.model import Entry, Kind
 from telegen.kubestate.custom.sources import CustomTables
@@ -47,6 +48,7 @@ class CustomWorker(StoresWorker):
         """Watch the definitions, and discover kinds."""
         self._wake = threading.Event()
         self._entries: tuple[Entry, ...] = ()
+        self._metrics: tuple[MetricEntry, ...] = ()
         self._packs: list[Pack] = []
         self._named: tuple[str, ...] = ()
         self._number, self._tries = -1, 0
@@ -124,14 +126,16 @@ class CustomWorker(StoresWorker):
         number, document = self.shared.custom.read()
         if number != self._number:
             tables = CustomTables.decode(document)
-            self._entries, self._packs, self._named = tables.entries, chosen_packs(tables.packs), tables.packs
-        groups = {entry.pattern.group for entry in self._entries}.union(*[pack.groups for pack in self._packs])
+            self._entries, self._metrics = tables.entries, tables.metrics
+            self._packs, self._named = chosen_packs(tables.packs, tables.names), tables.packs
+        named = {entry.pattern.group for entry in self._entries} | {entry.group for entry in self._metrics}
+        groups = named.union(*[pack.groups for pack in self._packs])
         kinds = self._served.update(discover(self._client, groups)) if groups else set()
-        self._kinds.apply(resolve(self._entries, kinds, self._packs))
+        self._kinds.apply(resolve(self._entries, kinds, self._packs, self._metrics))
         empty = [pack.name for pack in self._packs if pack.name in self._named and not any(pack.served(kinds))]
-        self._absent = [*absent(self._entries, kinds), *(f"pack {name}" for name in empty)]
+        self._absent = [*absent(self._entries, kinds, self._metrics), *(f"pack {name}" for name in empty)]
         self._number = number
-        late = resolve(self._entries, self._definitions.kinds() - kinds, self._packs)
+        late = resolve(self._entries, self._definitions.kinds() - kinds, self._packs, self._metrics)
         if late and self._tries:
             self._tries -= 1
             return SOON

@@ -35,10 +35,10 @@ from telegen.api.errors import (
     TooLarge,
     Unreachable,
     api_error,
-    cause,
     content_coding,
 )
 from telegen.api.stream import READ, Stream
+from telegen.process.http_client import cause, retry_after
 
 USER_AGENT = f"telegen/{__version__}"
 MAX_SIZE = 1 << 30
@@ -294,9 +294,7 @@ def _error(response: urllib3.BaseHTTPResponse) -> ApiError:
         reason, message = str(status.get("reason") or ""), str(status.get("message") or message)
     except (orjson.JSONDecodeError, AttributeError):
         reason = response.reason or ""
-    wait = response.headers.get("Retry-After", "")
-    retry_after = min(float(wait), MAX_RETRY_AFTER) if wait.isdecimal() else None
-    return api_error(response.status, reason, message, retry_after)
+    return api_error(response.status, reason, message, retry_after(response.headers.get("Retry-After"), MAX_RETRY_AFTER))
 
 
 def pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

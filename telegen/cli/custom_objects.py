@@ -7,25 +7,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from telegen.cli.object_reader import Plurals
 from telegen.kubestate.custom.definitions import DEFINITION, defined_kinds
 from telegen.kubestate.custom.kinds import resolve
-from telegen.kubestate.custom.model import Entry, Kind
-from telegen.kubestate.packs.pack import Pack
+from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.sources import CustomTables
+from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import Object
 
 
 def custom_resources(
-    entries: Sequence[Entry],
+    tables: CustomTables,
     objects: Sequence[Object],
     plurals: Plurals,
     constant: Mapping[str, str] = {},
-    packs: Sequence[Pack] = (),
 ) -> list[Resource]:
     """Return the resources that entries and packs select among the kinds of objects, in the order of the page.
 
     Args:
         constant: labels of every sample.
     """
-    found = resolve(entries, _kinds(objects, plurals), packs)
+    found = resolve(tables.entries, _kinds(objects, plurals), chosen_packs(tables.packs, tables.names), tables.metrics)
     return [resource for kind, selected in found.items() for resource in selected.resources(kind, constant)]
 
 

@@ -42,7 +42,6 @@ from telegen.config.command_line import OneLineParser
 from telegen.config.model import KubeState
 from telegen.kubestate.custom.definitions import DEFINITION
 from telegen.kubestate.custom.sources import CustomReader, CustomTables, is_custom_configuration
-from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.series_labels import LabelsText, namespace_pairs, pairs_text, series_labels
@@ -159,8 +158,7 @@ def render(options: argparse.Namespace) -> int:
         resources = [resource for resource in resources_named(wanted) if resource.name not in excluded]
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         objects = list(read_objects(data, plurals))
-        packs = chosen_packs(state.custom_resource_state.packs)
-        custom = custom_resources(CustomTables.decode(tables).entries, objects, plurals, constant, packs)
+        custom = custom_resources(CustomTables.decode(tables), objects, plurals, constant)
         only = state.custom_resource_state.only
         page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom, _further_labels(state, objects))
         for obj in in_served_versions(objects):

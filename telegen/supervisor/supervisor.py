@@ -16,6 +16,8 @@ from errno import ENOSPC
 from telegen import __version__
 from telegen.api.credentials import prepare
 from telegen.config import Config, ConfigError, ConfigSource
+from telegen.config.custom_resources import present_files
+from telegen.config.model import CustomResourceState
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
 from telegen.kubestate.selectors import Selection
@@ -27,7 +29,7 @@ from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, s
 from telegen.supervisor.children import Children
 from telegen.supervisor.configuration import load_all
 from telegen.supervisor.credential_check import check_credentials
-from telegen.supervisor.file_watch import WatchedFile
+from telegen.supervisor.file_watch import WatchedFile, WatchedFiles
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
@@ -60,7 +62,7 @@ class Supervisor:
         """
         self._config, self._plan, self._source, self._custom, self._demo = config, plan, source, custom, demo
         self._file = WatchedFile(source.path)
-        self._custom_file = _custom_file(config)
+        self._custom_files = _custom_files(config)
         self._kubeconfigs = _kubeconfigs(plan)
         self._signals = Signals()
         self._stopping = self._reload_wanted = False
@@ -163,7 +165,7 @@ class Supervisor:
         if self._file.changed():
             log.info("%s has changed: reloading", self._source.path)
             self._reload_wanted = True
-        if self._custom_file.changed():
+        if self._custom_files.changed():
             log.info("the configuration of custom resources has changed: reloading")
             self._reload_wanted = True
         now = time.monotonic()
@@ -209,8 +211,8 @@ class Supervisor:
         # Another pod has another ordinal: the shard is unknown until it is read from the StatefulSet again.
         if _pod(config) != _pod(self._config):
             self._inherited.shard.clear()
-        if _custom_path(config) != _custom_path(self._config):
-            self._custom_file = _custom_file(config)
+        if _custom_settings(config) != _custom_settings(self._config):
+            self._custom_files = _custom_files(config)
         if custom != self._custom:
             self._inherited.custom.write(custom)
         self._config, self._custom = config, custom
@@ -290,13 +292,14 @@ def _kubeconfigs(plan: Plan) -> list[WatchedFile]:
     return [WatchedFile(os.path.expanduser(path)) for kind, _, path in sources if kind == "kubeconfig"]
 
 
-def _custom_path(config: Config) -> str | None:
-    """Return the path of the configuration of custom resources, None for none."""
-    return config.kube_metrics.kube_state.custom_resource_state.config_file or None
+def _custom_settings(config: Config) -> CustomResourceState:
+    return config.kube_metrics.kube_state.custom_resource_state
 
 
-def _custom_file(config: Config) -> WatchedFile:
-    return WatchedFile(_custom_path(config))
+def _custom_files(config: Config) -> WatchedFiles:
+    """Watch the files of the configuration of custom resources."""
+    settings = _custom_settings(config)
+    return WatchedFiles(lambda: present_files(settings))
 
 
 def _pod(config: Config) -> tuple[str, str]:
