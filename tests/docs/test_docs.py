@@ -14,6 +14,7 @@ from telegen.config.flags import FLAGS, Flag
 from telegen.config.settings import settings
 from telegen.kubemetrics.event_telemetry import EventTelemetry
 from telegen.kubemetrics.push_telemetry import PushTelemetry
+from telegen.kubemetrics.series_budgets import SeriesBudgets
 from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry
@@ -26,8 +27,8 @@ _OWN = re.compile(r"\btelegen_[a-z_]+")
 
 def own_metrics() -> set[str]:
     """Names of the agent's own metrics, from the code that makes them."""
-    makers = (Telemetry.__init__, StoreAges.__init__, PushTelemetry.__init__, SignalInfo.__init__, EventTelemetry.__init__)
-    files = (Path(str(made.__code__.co_filename)) for made in makers)
+    makers = (Telemetry, StoreAges, SeriesBudgets, PushTelemetry, SignalInfo, EventTelemetry)
+    files = (Path(str(maker.__init__.__code__.co_filename)) for maker in makers)
     return {name for file in files for name in _OWN.findall(file.read_text())}
 
 
