@@ -86,6 +86,8 @@ class KindStores:
             for reflector in (one.reflector, *one.replaced):
                 self._loop.remove(reflector)
             one.store.withdraw()
+            if one.status.read().kind == Outcome.REFUSED:
+                worker.telemetry.forbidden.labels(one.kind.group, one.kind.plural).set(0)
             worker.log.info("%s: gone; its series are removed", one.store.name)
         for name in worker.arena.names:
             if name not in worker.stores and name not in worker.assignment.stores:
