@@ -55,27 +55,36 @@ class Health(NamedTuple):
         conditions: all of them, each type once.
         cause: the condition that the status comes from, None if it comes from another field.
         phase: status.phase, else status.state; "" if neither is a short text.
+        lag: generations that the controller has not processed, None if it shows none.
     """
 
     status: str
     conditions: tuple[Condition, ...]
     cause: Condition | None
     phase: str
+    lag: int | None
+
+
+NOTHING = Health(UNKNOWN, (), None, "", None)
+"""Health of an object without any fields."""
 
 
 def examine(obj: Object) -> Health:
     """Return the health of an object of any shape."""
     status = dict_at(obj, "status")
     conditions = tuple(read_conditions(status.get("conditions")))
-    result, cause = _judge(dict_at(obj, "metadata"), status, conditions)
+    metadata = dict_at(obj, "metadata")
+    lag = generation_lag(metadata, status, conditions)
+    result, cause = _judge(metadata, status, conditions, lag)
     phase = next((text for key in ("phase", "state") if (text := status.get(key)) and _is_phase(text)), "")
-    return Health(result, conditions, cause, phase)
+    return Health(result, conditions, cause, phase, lag)
 
 
-def _judge(metadata: Object, status: Object, conditions: tuple[Condition, ...]) -> tuple[str, Condition | None]:
+def _judge(
+    metadata: Object, status: Object, conditions: tuple[Condition, ...], lag: int | None
+) -> tuple[str, Condition | None]:
     if metadata.get("deletionTimestamp"):
         return TERMINATING, None
-    lag = generation_lag(metadata, status, conditions)
     if lag is not None and lag > 0:
         return IN_PROGRESS, None
     by_type = {condition.type: condition for condition in conditions}
