@@ -6,11 +6,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
+from telegen.kubestate.custom.expressions.model import Selector
 from telegen.kubestate.custom.kinds import Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.tables import constant_of, joined_reads
@@ -132,14 +133,14 @@ class KindStores:
 
         observer = KindObserver(worker, store, status, kind, took)
         fed = detailed.attach(store) if detailed else store
-        reflector = worker.make_reflector(fed, self._collection(resources, namespace), observer, threading.Event())
+        reflector = worker.make_reflector(fed, self._collection(resources, selected.selector, namespace), observer, threading.Event())
         self._loop.add(reflector)
         return Followed(kind, selected, store, reflector, status, detailed, replaced)
 
-    def _collection(self, resources: Sequence[Resource], namespace: str) -> Collection:
+    def _collection(self, resources: Sequence[Resource], selector: Selector, namespace: str) -> Collection:
         state, assignment, resource = self._worker.config.kube_metrics.kube_state, self._worker.assignment, resources[0]
         fields = [f"metadata.namespace!={name}" for name in state.namespaces_exclude] if resource.namespaced else []
-        params = {"fieldSelector": ",".join(fields)} if fields else {}
+        params = replace(selector, fields=",".join(filter(None, (*fields, selector.fields)))).params
         keep = shard_filter(assignment.agent_shard)
         return Collection(resource.path(namespace), "object", params, assignment.process_shard, keep, joined_reads(resources))
 

@@ -14,6 +14,7 @@ from telegen.api.errors import ApiError, ProtocolError, Unreachable
 from telegen.api.protocols import ReflectorStore
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
+from telegen.kubestate.custom.expressions.model import MetricEntry
 from telegen.kubestate.custom.kinds import Selected, absent, resolve, with_health
 from telegen.kubestate.custom.model import Entry, Kind
 from telegen.kubestate.custom.sources import CustomTables
@@ -60,6 +61,7 @@ class CustomWorker(StoresWorker):
         """Watch the definitions, and discover kinds."""
         self._wake, self._started = threading.Event(), time.monotonic()
         self._entries: tuple[Entry, ...] = ()
+        self._metrics: tuple[MetricEntry, ...] = ()
         self._packs: list[Pack] = []
         self._named: tuple[str, ...] = ()
         self._number, self._tries = -1, 0
@@ -174,17 +176,19 @@ class CustomWorker(StoresWorker):
         number, document = self.shared.custom.read()
         if number != self._number:
             tables = CustomTables.decode(document)
-            self._entries, self._packs, self._named = tables.entries, chosen_packs(tables.packs), tables.packs
+            self._entries, self._metrics = tables.entries, tables.metrics
+            self._packs, self._named = chosen_packs(tables.packs, tables.names), tables.packs
         kinds = self._served_kinds()
         schemas = self._definitions.schemas()
-        selected = resolve(self._entries, kinds, self._packs)
+        selected = resolve(self._entries, kinds, self._packs, self._metrics)
         self._wanted = with_health(selected, self._scope, kinds, schemas)
         self._kinds.apply(self._limits.choose(self._wanted, self._kinds.sizes()))
         empty = [pack.name for pack in self._packs if pack.name in self._named and not any(pack.served(kinds))]
-        self._absent = [*self._absent_groups(kinds), *absent(self._entries, kinds), *(f"pack {name}" for name in empty)]
+        not_served = absent(self._entries, kinds, self._metrics)
+        self._absent = [*self._absent_groups(kinds), *not_served, *(f"pack {name}" for name in empty)]
         self._number = number
         missing = set(schemas) - kinds
-        late = with_health(resolve(self._entries, missing, self._packs), self._scope, missing, schemas)
+        late = with_health(resolve(self._entries, missing, self._packs, self._metrics), self._scope, missing, schemas)
         if late and self._tries:
             self._tries -= 1
             return SOON
@@ -196,7 +200,8 @@ class CustomWorker(StoresWorker):
         Raises:
             ApiError, Unreachable, ProtocolError.
         """
-        groups = {entry.pattern.group for entry in self._entries}.union(*[pack.groups for pack in self._packs])
+        named = {entry.pattern.group for entry in self._entries} | {entry.group for entry in self._metrics}
+        groups = named.union(*[pack.groups for pack in self._packs])
         if self._scope and self._scope.groups is None:
             # A definition may be in a group of Kubernetes.
             defined = {kind.group for kind in self._definitions.kinds()}

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from telegen.cli.object_reader import Plurals
 from telegen.kubestate.custom.definitions import DEFINITION, defined_kinds
 from telegen.kubestate.custom.kinds import resolve, with_health
-from telegen.kubestate.custom.model import Entry, Kind
+from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.sources import CustomTables
 from telegen.kubestate.health.aggregates import KIND_HEALTH, aggregate
 from telegen.kubestate.health.apiservices import API_SERVICES
 from telegen.kubestate.health.crds import CRDS
@@ -16,17 +17,16 @@ from telegen.kubestate.health.schema import Schema, schemas
 from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.health.status import examine
 from telegen.kubestate.health.tally import Tally, sums
-from telegen.kubestate.packs.pack import Pack
+from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import Object
 
 
 def custom_resources(
-    entries: Sequence[Entry],
+    tables: CustomTables,
     objects: Sequence[Object],
     plurals: Plurals,
     constant: Mapping[str, str] = {},
-    packs: Sequence[Pack] = (),
     scope: Scope | None = None,
 ) -> list[Resource]:
     """Return the resources that entries, packs and the health select among the kinds of objects, in the order of the page.
@@ -35,7 +35,8 @@ def custom_resources(
         constant: labels of every sample.
     """
     kinds = _kinds(objects, plurals)
-    found = with_health(resolve(entries, kinds, packs), scope, kinds, _schemas(objects))
+    selected = resolve(tables.entries, kinds, chosen_packs(tables.packs, tables.names), tables.metrics)
+    found = with_health(selected, scope, kinds, _schemas(objects))
     further = [KIND_HEALTH, CRDS, API_SERVICES] if scope else []
     return [*further, *(resource for kind, selected in found.items() for resource in selected.resources(kind, constant))]
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, field
 
 from telegen.config import text_formats
-from telegen.config.types import Duration, ListenAddress, Pattern, Size
+from telegen.config.types import Block, Duration, ListenAddress, Pattern, Size
 
 Names = tuple[str, ...]
 Patterns = tuple[Pattern, ...]
@@ -72,11 +72,20 @@ class CustomResourceState(Section, frozen=True):
     continue_without_config_file: Annotated[
         bool, text("Start while config_file does not exist, and load it when it appears.")
     ] = False
+    metrics: Annotated[
+        Block, text("Metrics with expressions: the list of entries below `metrics:` of such a file (docs/custom.md), or its text.")
+    ] = Block("")
+    files: Annotated[
+        Names, text("Further files of either format, or folders of them; each *.yaml, *.yml and *.json of a folder is read.")
+    ] = ()
     only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
     packs: Annotated[
         Names,
         text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served, and health: auto."),
     ] = ()
+    names: Annotated[
+        Mapping[str, str], text("Variant of the names of families, by pack, where they are not the usual ones (docs/custom.md).")
+    ] = field(default_factory=dict)
     health: Annotated[
         Health,
         text(
@@ -460,9 +469,16 @@ class Kubernetes(Section, frozen=True):
     cluster_uid: Annotated[
         bool, text("Use the UID of the namespace kube-system as label `cluster` if cluster_name is empty.")
     ] = False
-    informers_sync_timeout: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(30)
-    informers_resync_period: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(1800)
-    resource_labels: Annotated[Names, without_effect("Accepted for compatibility.")] = ()
+    informers_sync_timeout: Annotated[
+        Duration, without_effect("Accepted for compatibility: the agent serves each resource once it is synced; `api` has the timeouts.")
+    ] = Duration(30)
+    informers_resync_period: Annotated[
+        Duration, without_effect("Accepted for compatibility: there are no informers; kube_metrics.kube_state.resync_period relists.")
+    ] = Duration(1800)
+    resource_labels: Annotated[
+        Names,
+        without_effect("Accepted for compatibility: labels_allowlist and labels_on_series of kube_metrics.kube_state select labels."),
+    ] = ()
 
 
 class Api(Section, frozen=True):

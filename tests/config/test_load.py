@@ -47,6 +47,7 @@ BAD = [
     ("kube_metrics: {otlp: {headers: 'authorization=secret'}}", "kube_metrics.otlp.headers: expected a block, as {authorization"),
     ("kube_metrics: {otlp: {headers: {'a b': x}}}", "kube_metrics.otlp.headers: 'a b' is not a valid name of a header"),
     ('kube_metrics: {otlp: {headers: {a: "x\\ny"}}}', "kube_metrics.otlp.headers.a: expected printable ASCII characters on one line"),
+    ("kube_metrics: {otlp: {headers: {content-length: '3'}}}", "kube_metrics.otlp.headers.content-length: the agent sets this"),
     ("kube_metrics: {otlp: {key_file: /k}}", "kube_metrics.otlp.key_file: needs certificate_file"),
     ("kube_metrics: {streaming: {batch_size: 0}}", "kube_metrics.streaming.batch_size: "),
     ("kube_metrics: {streaming: {queue_size: 0}}", "kube_metrics.streaming.queue_size: "),

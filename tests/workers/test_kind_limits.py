@@ -78,7 +78,7 @@ def test_few_kinds(limits: KindLimits) -> None:
 def test_kinds_with_objects_come_first(limits: KindLimits) -> None:
     """Of more kinds those with objects are watched, and a kind of an entry is watched in any case."""
     Counts.counts = {kind.plural: 3 for kind in KINDS[-20:]}
-    wanted = {**WANTED, KINDS[30]: Selected(table=Any)}  # type: ignore[arg-type]
+    wanted = {**WANTED, KINDS[30]: Selected(packed=(Any,))}  # type: ignore[arg-type]
     watched = settled(limits, wanted, {})
     assert set(KINDS[-20:]) <= watched and KINDS[30] in watched and len(watched) == WATCHES + 1
     assert not limits.counts and not list(limits.notes())

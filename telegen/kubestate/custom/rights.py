@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from telegen.kubestate.custom.model import ANY, Entry, Kind
+from telegen.kubestate.custom.model import ANY, Kind, Pattern
 from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.packs.pack import Pack
 
@@ -33,8 +33,8 @@ def rights(kinds: Iterable[tuple[str, str]]) -> list[dict[str, list[str]]]:
     ]
 
 
-def selected_resources(entries: Sequence[Entry], served: Iterable[Kind] | None) -> Mapping[tuple[str, str], str]:
-    """Return each (group, resource) that entries select, with a remark, "" where it is certain.
+def selected_resources(patterns: Sequence[Pattern], served: Iterable[Kind] | None) -> Mapping[tuple[str, str], str]:
+    """Return each (group, resource) that patterns select, with a remark, "" where it is certain.
 
     Args:
         served: kinds of a cluster; None to guess resource names from kinds.
@@ -43,10 +43,10 @@ def selected_resources(entries: Sequence[Entry], served: Iterable[Kind] | None) 
         return {
             (kind.group, kind.plural): ""
             for kind in sorted(served)
-            if any(entry.pattern.matches(kind.group, kind.version, kind.kind) for entry in entries)
+            if any(pattern.matches(kind.group, kind.version, kind.kind) for pattern in patterns)
         }
     found = {}
-    for pattern in (entry.pattern for entry in entries):
+    for pattern in patterns:
         resource = ANY if pattern.kind == ANY else plural(pattern.kind)
         remark = "every kind of the group" if pattern.kind == ANY else f"guessed from the kind {pattern.kind}"
         found[pattern.group, resource] = remark

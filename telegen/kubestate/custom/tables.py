@@ -46,18 +46,22 @@ def constant_of(resource: Resource, constant: Mapping[str, str]) -> Mapping[str,
 def joined_reads(resources: Iterable[Resource]) -> tuple[str, ...]:
     """Return the paths that must be decoded for several tables of one kind; empty for all."""
     needs = [resource.needs for resource in resources]
-    return _without_children(set(chain.from_iterable(needs))) if all(needs) else ()
+    return without_children(set(chain.from_iterable(needs))) if all(needs) else ()
 
 
 def decoded_paths(entry: Entry) -> tuple[str, ...]:
     """Return the paths that an entry reads besides those decoded of every object; empty if all must be decoded."""
-    paths = {decoded_path(path) for path in chain.from_iterable(map(_object_paths, entry.families))}
+    return pruned_reads({decoded_path(path) for path in chain.from_iterable(map(_object_paths, entry.families))})
+
+
+def pruned_reads(paths: set[str]) -> tuple[str, ...]:
+    """Return the paths that must be decoded besides those of every object; empty if all must be decoded."""
     if paths.intersection(WHOLE):
         return ()
-    return _without_children(paths.difference(METADATA)) or ("metadata.name",)
+    return without_children(paths.difference(METADATA)) or ("metadata.name",)
 
 
-def _without_children(paths: set[str]) -> tuple[str, ...]:
+def without_children(paths: set[str]) -> tuple[str, ...]:
     """Return paths without those below another one, which is decoded whole."""
     return tuple(sorted(path for path in paths if not any(path.startswith(f"{parent}.") for parent in paths)))
 
