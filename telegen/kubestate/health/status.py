@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from telegen.kubestate.fields import ZERO_TIME, seconds
-from telegen.kubestate.health.conditions import FALSE, TRUE, Condition, good_status, integer, read_conditions
+from telegen.kubestate.health.conditions import FALSE, TRUE, Condition, good_status, integer, read_conditions, worst_conditions
 from telegen.metrics.family import Object
 
 CURRENT, IN_PROGRESS, FAILED, TERMINATING, UNKNOWN = "Current", "InProgress", "Failed", "Terminating", "Unknown"
@@ -69,10 +69,14 @@ NOTHING = Health(UNKNOWN, (), None, "", None)
 """Health of an object without any fields."""
 
 
-def examine(obj: Object) -> Health:
-    """Return the health of an object of any shape."""
+def examine(obj: Object, elements: str = "") -> Health:
+    """Return the health of an object of any shape.
+
+    Args:
+        elements: field of status whose elements have the conditions; "" for status.conditions.
+    """
     status = dict_at(obj, "status")
-    conditions = tuple(read_conditions(status.get("conditions")))
+    conditions = tuple(worst_conditions(status.get(elements)) if elements else read_conditions(status.get("conditions")))
     metadata = dict_at(obj, "metadata")
     lag = generation_lag(metadata, status, conditions)
     result, cause = _judge(metadata, status, conditions, lag)

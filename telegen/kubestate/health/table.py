@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.health.conditions import FALSE, SHOWN, TRUE, UNKNOWN, Condition, good_status
+from telegen.kubestate.health.overrides import condition_elements
 from telegen.kubestate.health.schema import Schema
 from telegen.kubestate.health.status import CURRENT, NOTHING
 from telegen.kubestate.health.status import UNKNOWN as UNKNOWN_STATUS
@@ -57,14 +58,14 @@ def shown_reason(reason: str) -> str:
     return reason if _REASON.fullmatch(reason) else "Other"
 
 
-def _once_per_object() -> Callable[[Object], Health]:
+def _once_per_object(elements: str) -> Callable[[Object], Health]:
     """Make a function that keeps the health of the last object. PERF: three families read it, 6 us each."""
     last: tuple[Object | None, Health] = (None, NOTHING)
 
     def read(obj: Object) -> Health:
         nonlocal last
         if last[0] is not obj:
-            last = (obj, examine(obj))
+            last = (obj, examine(obj, elements))
         return last[1]
 
     return read
@@ -102,9 +103,9 @@ def _at(value: Any, path: list[str]) -> Any:
     return value
 
 
-def _families(schema: Schema) -> tuple[FamilyGenerator, ...]:
+def _families(schema: Schema, elements: str) -> tuple[FamilyGenerator, ...]:
     """Make the families of one kind."""
-    read = _once_per_object()
+    read = _once_per_object(elements)
     shared = Projection(lambda obj: view(read(obj)))
     return (
         gauge(
@@ -157,6 +158,7 @@ def _families(schema: Schema) -> tuple[FamilyGenerator, ...]:
 
 def health_resource(kind: Kind, schema: Schema = Schema()) -> Resource:
     """Return the resource of a kind with the families of its health."""
+    elements = condition_elements(kind.group, kind.kind)
     return Resource(
         name=kind.plural,
         group=kind.group,
@@ -164,6 +166,6 @@ def health_resource(kind: Kind, schema: Schema = Schema()) -> Resource:
         kind=kind.kind,
         namespaced=kind.namespaced,
         identity=(("group", lambda obj: kind.group), ("kind", lambda obj: kind.kind), NAMESPACE, name_label("name")),
-        families=_families(schema),
-        reads=(*READS, *filter(None, schema.replicas)),
+        families=_families(schema, elements),
+        reads=(*READS, *([f"status.{elements}"] if elements else []), *filter(None, schema.replicas)),
     )
