@@ -17,7 +17,15 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from telegen.kubestate.fields import ZERO_TIME, seconds
-from telegen.kubestate.health.conditions import FALSE, TRUE, Condition, good_status, integer, read_conditions, worst_conditions
+from telegen.kubestate.health.conditions import (
+    FALSE,
+    TRUE,
+    Condition,
+    good_status,
+    integer,
+    read_conditions,
+    worst_conditions,
+)
 from telegen.metrics.family import Object
 
 CURRENT, IN_PROGRESS, FAILED, TERMINATING, UNKNOWN = "Current", "InProgress", "Failed", "Terminating", "Unknown"
