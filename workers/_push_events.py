@@ -22,7 +22,7 @@ class FailureLog:
         """Prepare.
 
         Args:
-            what: that is sent, for the log.
+            what: that is sent, and its receiver, for the log.
         """
         self._log, self._what, self._clock = log, what, clock
         self._next, self._failing = 0.0, False
@@ -49,9 +49,14 @@ class FailureLog:
 class PushEvents:
     """See `telegen.otlp.sender.SenderEvents`."""
 
-    def __init__(self, telemetry: PushTelemetry, log: logging.Logger) -> None:
+    def __init__(self, telemetry: PushTelemetry, log: logging.Logger, address: str) -> None:
+        """Prepare.
+
+        Args:
+            address: of the receiver, for the log.
+        """
         self._telemetry, self._log = telemetry, log
-        self._failures = FailureLog(log, METRICS)
+        self._failures = FailureLog(log, f"{METRICS} to {address}")
         self._next = 0.0
 
     def tried(self, outcome: Outcome, size: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from telegen.cadvisor.identity.labels import BASE
 from telegen.cadvisor.registry import NAMES, collectors_of
+from telegen.cadvisor.terminations import counts as terminations
 from telegen.kubestate.packs.pack import PackResource
 from telegen.kubestate.packs.registry import PACKS
 from telegen.kubestate.registry import RESOURCES
@@ -63,6 +64,8 @@ def _of_node() -> Iterator[Table]:
         families = {family.name: family for collector in collectors if collector.labelled == labelled for family in collector.families}
         if families:
             yield Table(name, name, about, BASE if labelled else (), list(families.values()))
+    about = "From the status of a node's pods; [push](../push.md#ends-of-containers) tells more."
+    yield Table("terminations", "terminations", about, [name for name, _ in terminations.IDENTITY], terminations.FAMILIES)
 
 
 def _of_packs() -> Iterator[Table]:

@@ -240,20 +240,22 @@ class Otlp(Section, frozen=True):
     endpoint: Annotated[
         str,
         text(
-            "Base URL of the receiver, to which /v1/metrics and /v1/logs are appended; empty: $OTEL_EXPORTER_OTLP_ENDPOINT, else "
-            "http://localhost:4318.",
+            "Base URL of the receiver, to which /v1/metrics and /v1/logs are appended, or with grpc http:// (without TLS) or https:// and "
+            "the address; empty: $OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318, with grpc http://localhost:4317.",
             pattern=text_formats.URL,
         ),
     ] = ""
     protocol: Annotated[
-        Optional[Literal["http/protobuf"]], text("Protocol; null: $OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.")
+        Optional[Literal["http/protobuf", "grpc"]],
+        text("Protocol; grpc needs the extra telegen[grpc], which the image has; null: $OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf."),
     ] = None
     headers: Annotated[
         Mapping[str, str],
         text("Headers of every request, such as `authorization`; empty: $OTEL_EXPORTER_OTLP_HEADERS. Values are never shown.", secret=True),
     ] = field(default_factory=dict)
     compression: Annotated[
-        Optional[Literal["gzip", "none"]], text("Compression of requests; null: $OTEL_EXPORTER_OTLP_COMPRESSION, else gzip.")
+        Optional[Literal["gzip", "none"]],
+        text("Compression of requests; null: $OTEL_EXPORTER_OTLP_COMPRESSION, else gzip, and none with grpc, whose gzip is slow."),
     ] = None
     timeout: Annotated[
         Optional[Duration], text("Timeout of a request; null: $OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds), else 10s.", least=0.1)
@@ -288,6 +290,10 @@ class Streaming(Section, frozen=True):
     flush_timeout: Annotated[
         Duration, text("Time at the end of the agent for what is not sent yet; less than supervisor.grace_period.", least=0.1)
     ] = Duration(5)
+    naming: Annotated[
+        Literal["prometheus", "semconv"],
+        text("Names, labels and resources: those of the page, or those of OpenTelemetry's semantic conventions 1.44."),
+    ] = "prometheus"
     use_otlp: Annotated[bool, text("false: turn the push off.")] = True
 
 
@@ -315,6 +321,22 @@ class LogsStreaming(Section, frozen=True):
         text("Effect of a crash on the last batch: at_least_once may repeat it, at_most_once may lose it."),
     ] = "at_least_once"
     series_limit: Annotated[int, text("Maximum of series of telegen_kubernetes_events_total.", ge=1, le=100_000)] = 1000
+
+
+class Terminations(Section, frozen=True):
+    """Ends of the containers of this node's pods. They need the node's name (`node_name` or $NODE_NAME), an API server and
+    `cadvisor.enabled`."""
+
+    enabled: Annotated[bool, text("Count ends in telegen_container_terminations_total.")] = True
+    series_limit: Annotated[
+        int, text("Maximum of series of telegen_container_terminations_total; ends beyond it are counted as `other`.", ge=1, le=100_000)
+    ] = 10_000
+    logs: Annotated[
+        bool, text("Send each end as an OTLP log while logs_streaming is on, whose namespaces, buffer and flush_interval apply.")
+    ] = True
+    minimum_severity: Annotated[
+        Literal["normal", "warning"], text("normal: send all ends; warning: only those with an exit code other than 0, or an unknown one.")
+    ] = "normal"
 
 
 class SignalFields(Section, frozen=True):
@@ -411,6 +433,7 @@ class KubeMetrics(Section, frozen=True):
     otlp: Otlp = field(default_factory=Otlp)
     streaming: Streaming = field(default_factory=Streaming)
     logs_streaming: LogsStreaming = field(default_factory=LogsStreaming)
+    terminations: Terminations = field(default_factory=Terminations)
     signal_metadata: SignalMetadata = field(default_factory=SignalMetadata)
 
 

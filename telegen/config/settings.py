@@ -38,9 +38,8 @@ def value_at(config: Config, path: str) -> Any:
     return value
 
 
-def shown_value(config: Config, path: str) -> Any:
+def shown_value(config: Config, path: str, meta: msgspec.Meta) -> Any:
     """Return the value of a setting as people may see it: secret parts are replaced."""
-    meta = next(meta for known, _, meta in settings() if known == path)
     value = value_at(config, path)
     return {key: "(hidden)" for key in value} if is_secret(meta) else value
 

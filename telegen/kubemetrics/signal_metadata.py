@@ -133,6 +133,9 @@ SIGNALS: Mapping[str, Signal] = {
     "container_sockets": _container("Open sockets", "Process Utilization"),
     "container_threads": _container("Threads", "Process Utilization"),
     "container_ulimits": _container("Limits of processes", "Process Utilization"),
+    "telegen_container_terminations": Signal(
+        CONTAINERS, "Container Terminations", CADVISOR, API, "Ends of containers from the status of the node's pods"
+    ),
     "cadvisor": Signal(MACHINE, "Versions", CADVISOR, PROCFS, "Versions of the kernel and the operating system of the node"),
     "machine": Signal(MACHINE, "Hardware", CADVISOR, PROCFS, "Hardware of the node from procfs and sysfs"),
 }
@@ -140,6 +143,15 @@ SIGNALS: Mapping[str, Signal] = {
 
 EVENT_SIGNAL = Signal(EVENTS, "Cluster Events", KUBEMETRICS, API, "Events of the cluster from the Kubernetes API as OTLP logs")
 """Metadata of the logs of Kubernetes events."""
+
+TERMINATION_SIGNAL = Signal(
+    CONTAINERS,
+    "Container Terminations",
+    CADVISOR,
+    API,
+    "Ends of containers from the status of the node's pods, with the last readings of their cgroups, as OTLP logs",
+)
+"""Metadata of the logs of ended containers."""
 
 
 def signal_of(family: str) -> Signal:

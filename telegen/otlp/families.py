@@ -38,24 +38,29 @@ class MetricHead:
 
 
 def metric_head(name: str, description: str, unit: str, kind: str, monotonic: bool | None = None) -> MetricHead:
-    """Make the head of a metric.
+    """Make the head of a metric. An empty description, unit or kind is left out.
 
     Args:
         kind: the type on the page: gauge, counter, info, stateset or unknown.
         monotonic: True and False make a cumulative sum, None a gauge.
     """
-    head = text(1, name) + text(2, description) + (text(3, unit) if unit else b"") + key_value(METADATA, "prometheus.type", kind)
+    head = text(1, name) + (text(2, description) if description else b"") + (text(3, unit) if unit else b"")
+    head += key_value(METADATA, "prometheus.type", kind) if kind else b""
     if monotonic is None:
         return MetricHead(name, head, GAUGE, b"")
     return MetricHead(name, head, SUM, number(2, CUMULATIVE) + (number(3, 1) if monotonic else b""))
 
 
-def prometheus_head(family: FamilyEntry) -> MetricHead:
-    """Make the head of a family that keeps the name it has on the page."""
+def prometheus_head(family: FamilyEntry, described: bool = True) -> MetricHead:
+    """Make the head of a family that keeps the name it has on the page.
+
+    Args:
+        described: add the help text.
+    """
     kind = type_of(family)
     # Receivers append `_total` to a monotonic sum without it; the kubelet's failcnt families have none.
     monotonic = family.name.endswith("_total") if kind == "counter" else None
-    return metric_head(family.name, help_of(family), unit_of(family.name), kind, monotonic)
+    return metric_head(family.name, help_of(family) if described else "", unit_of(family.name), kind, monotonic)
 
 
 def type_of(family: FamilyEntry) -> str:

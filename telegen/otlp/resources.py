@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
@@ -30,6 +30,18 @@ def resource_attributes(instance: str, extra: Mapping[str, str], version: bool =
     found = Resource(own).merge(OTELResourceDetector().detect())
     # Both make texts only.
     return {key: str(value) for key, value in found.attributes.items()}
+
+
+def entity_attributes(values: Attributes, own: Collection[str] = ()) -> Attributes:
+    """Return the attributes of a sender that the resources of entities have too.
+
+    Without those of Kubernetes objects and containers, which describe the sender and not the entity, unless the cluster is meant.
+
+    Args:
+        own: further attributes to keep.
+    """
+    objects = ("k8s.", "container.")
+    return {key: value for key, value in values.items() if not key.startswith(objects) or key in own or key.startswith("k8s.cluster.")}
 
 
 def encode_resource(values: Attributes) -> bytes:

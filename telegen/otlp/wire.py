@@ -91,3 +91,12 @@ def fields(data: bytes) -> Iterator[tuple[int, Value]]:
             raise ValueError("malformed message")
         yield key >> 3, data[at : at + size]
         at += size
+
+
+def nested(data: bytes, field: int) -> Iterator[bytes]:
+    """Yield the values of one field of bytes, text or nested messages.
+
+    Raises:
+        ValueError: the data are no message.
+    """
+    return (value for number, value in fields(data) if number == field and isinstance(value, bytes))

@@ -42,7 +42,7 @@ BAD = [
     ("kube_metrics: {listen_address: ':70000'}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {listen_address: '::1:80'}", "kube_metrics.listen_address: expected an address"),
     ("kube_metrics: {otlp: {endpoint: 'collector:4318'}}", "kube_metrics.otlp.endpoint: expected a URL"),
-    ("kube_metrics: {otlp: {protocol: grpc}}", "kube_metrics.otlp.protocol: expected http/protobuf or null, got 'grpc'"),
+    ("kube_metrics: {otlp: {protocol: http/json}}", "kube_metrics.otlp.protocol: expected http/protobuf, grpc or null, got 'http/json'"),
     ("kube_metrics: {otlp: {compression: br}}", "kube_metrics.otlp.compression: expected gzip, none or null, got 'br'"),
     ("kube_metrics: {otlp: {headers: 'authorization=secret'}}", "kube_metrics.otlp.headers: expected a block, as {authorization"),
     ("kube_metrics: {otlp: {headers: {'a b': x}}}", "kube_metrics.otlp.headers: 'a b' is not a valid name of a header"),

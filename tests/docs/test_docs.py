@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from telegen.cadvisor.terminations.counts import TerminationCounts
 from telegen.config import load, not_effective
 from telegen.config.flags import FLAGS, Flag
 from telegen.config.settings import settings
@@ -17,6 +18,7 @@ from telegen.kubemetrics.push_telemetry import PushTelemetry
 from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry
+from telegen.kubemetrics.termination_telemetry import TerminationTelemetry
 from telegen.kubestate.checks import selection_problems
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +28,15 @@ _OWN = re.compile(r"\btelegen_[a-z_]+")
 
 def own_metrics() -> set[str]:
     """Names of the agent's own metrics, from the code that makes them."""
-    makers = (Telemetry.__init__, StoreAges.__init__, PushTelemetry.__init__, SignalInfo.__init__, EventTelemetry.__init__)
+    makers = (
+        Telemetry.__init__,
+        StoreAges.__init__,
+        PushTelemetry.__init__,
+        SignalInfo.__init__,
+        EventTelemetry.__init__,
+        TerminationTelemetry.__init__,
+        TerminationCounts.__init__,
+    )
     files = (Path(str(made.__code__.co_filename)) for made in makers)
     return {name for file in files for name in _OWN.findall(file.read_text())}
 

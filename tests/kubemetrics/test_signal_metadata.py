@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from telegen.cadvisor.registry import NAMES, collectors_of
+from telegen.cadvisor.terminations import counts as terminations
 from telegen.config.model import SignalFields, SignalMetadata
 from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.signal_metadata import OTHER, SIGNALS, signal_attributes, signal_of
@@ -20,6 +21,7 @@ PACKED = [
     for family in (*one.table.families, *one.described)
 ]
 CONTAINERS = [family.name for collector in collectors_of(NAMES) for family in collector.families]
+CONTAINERS += [family.name for family in terminations.FAMILIES]
 
 
 @pytest.mark.parametrize("names", [STATE, PACKED, CONTAINERS], ids=["kubestate", "packs", "cadvisor"])
