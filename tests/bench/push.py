@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+from tests.bench.events import BARS as EVENT_BARS
+from tests.bench.events import measure_events
 from tests.bench.machine import measure_machine
 from tests.harness import get, is_ready, simulated, start_agent
 from tests.otlp.grpc_receiver import grpc_receiver
@@ -35,6 +37,7 @@ BARS = {
     "push_grpc_unchanged_points_core_s": (">=", 500_000),
     "push_pss_mb": ("<=", 45),
     "push_small_pss_mb": ("<=", 12),
+    **EVENT_BARS,
 }
 INTERVAL = 10
 PUSHES = 4
@@ -130,7 +133,8 @@ def measure_push(pods: int) -> dict[str, float]:
     figures |= measure_pods(pods, "push_metadata", metadata="true")
     figures |= measure_pods(pods, "push_grpc", protocol="grpc")
     figures |= measure_pods(100, "push_small")
-    return figures | measure_pods(100, "push_small_grpc", protocol="grpc")
+    figures |= measure_pods(100, "push_small_grpc", protocol="grpc")
+    return figures | measure_events()
 
 
 if __name__ == "__main__":
