@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from telegen.cli.main import main
-from tests.kubestate.custom.pages import difference
 
 DOCUMENT = Path("docs/expressions.md").read_text()
 _EXAMPLE = re.compile(r"### ([^\n]+)\n.*?```yaml\n(.*?)```\n\n```yaml\n(.*?)```\n\n```text\n(.*?)```", re.DOTALL)
