@@ -89,17 +89,26 @@ class Blocks:
         if slot is None:
             slot = self._slots[key] = self._take_slot(group)
             self._groups.add(slot, group)
+        digests, columns = self._compare(slot, version, texts)
+        self._replace(slot, texts, digests, columns)
+
+    def _compare(self, slot: int, version: str, texts: Sequence[str]) -> tuple[array[int], Sequence[int]]:
+        """Return the digests of an object, and the columns whose text has changed."""
         record = self._width + 1
-        start = slot * record
         # PERF: one array comparison and one loop over the digests: 7 us for 60 families.
         new = array("q", [hash(version), *map(hash, texts)])
-        old = self._digests[start : start + record]
-        if new != old:
-            # Hashes have 64 bits: that a changed text has the hash of the text before it can be ruled out.
-            self._digests[start : start + record] = new
-            for column, text in enumerate(texts):
-                if new[column + 1] != old[column + 1]:
-                    self._change(slot, column, text.encode())
+        old = self._digests[slot * record : (slot + 1) * record]
+        if new == old:
+            return new, ()
+        # Hashes have 64 bits: that a changed text has the hash of the text before it can be ruled out.
+        return new, [column for column in range(self._width) if new[column + 1] != old[column + 1]]
+
+    def _replace(self, slot: int, texts: Sequence[str], digests: array[int], columns: Sequence[int]) -> None:
+        """Replace the digests of an object and the texts of some columns."""
+        record = self._width + 1
+        self._digests[slot * record : (slot + 1) * record] = digests
+        for column in columns:
+            self._change(slot, column, texts[column].encode())
 
     def append(self, batch: Sequence[Entry]) -> None:
         """Add up to `block_objects` new objects as a block of their own, written at once.

@@ -122,10 +122,9 @@ class GuardedBlocks(Blocks):
 
     def upsert(self, key: str, version: str, texts: Sequence[str], group: str = "") -> None:
         """Add or replace an object; see `Blocks.upsert`."""
-        rows = self._count(texts)
-        # PERF: a change that leaves the number of rows of an object that is shown whole costs 5 us for 60 families.
-        if rows != self._rows.get(key) or self._waiting.of(key):
-            self._decide(key, rows)
+        if self._keeps_rows(key, version, texts):
+            return
+        self._decide(key, self._count(texts))
         hidden = self._waiting.of(key)
         super().upsert(key, version, self._part(texts, hidden, False) if hidden else texts, group)
         if hidden:
@@ -133,11 +132,26 @@ class GuardedBlocks(Blocks):
         elif key in self._hidden:
             self._hidden.delete(key)
 
+    def _keeps_rows(self, key: str, version: str, texts: Sequence[str]) -> bool:
+        """Replace an object that is shown whole and keeps the number of its rows; return False, and change nothing, for any other.
+
+        PERF: rows are counted in the columns that have changed: 1 us for 60 families, where all of them take 5.
+        """
+        rows = self._rows.get(key)
+        if rows is None or self._waiting.of(key):
+            return False
+        slot = self._slots[key]
+        digests, columns = self._compare(slot, version, texts)
+        if any([texts[column].count("\n") != rows[column] for column in columns if column not in self._uncounted]):
+            return False
+        self._replace(slot, texts, digests, columns)
+        return True
+
     def append(self, batch: Sequence[Entry]) -> None:
         """Add new objects; see `Blocks.append`."""
         counts = {entry[0]: self._count(entry[2]) for entry in batch}
         if self._takes_all(counts):
-            self._rows.update(counts)
+            self._rows.update({key: array("I", rows) for key, rows in counts.items()})
             super().append(batch)
             return
         for key, rows in counts.items():
@@ -219,21 +233,21 @@ class GuardedBlocks(Blocks):
         refused, self._refused = self._refused, Counter()
         return refused
 
-    def _count(self, texts: Sequence[str]) -> array[int]:
+    def _count(self, texts: Sequence[str]) -> list[int]:
         """Return the number of rows of each column."""
-        rows = array("I", [text.count("\n") for text in texts])
+        rows = [text.count("\n") for text in texts]
         for column in self._uncounted:
             rows[column] = 0
         return rows
 
-    def _takes_all(self, counts: Mapping[str, array[int]]) -> bool:
+    def _takes_all(self, counts: Mapping[str, list[int]]) -> bool:
         """Take the room for new objects at once, if they have it and nothing else has to come first."""
         before = self._before
-        if self._waiting or (before and any(before._rows.get(key) != rows for key, rows in counts.items())):
+        if self._waiting or (before and any(before._rows.get(key) != array("I", rows) for key, rows in counts.items())):
             return False
         return self._account.take(dict(enumerate(map(sum, zip(*counts.values())))))
 
-    def _decide(self, key: str, rows: array[int]) -> None:
+    def _decide(self, key: str, rows: list[int]) -> None:
         """Take the room for the rows of an object, or withhold those of the columns that have none."""
         shown, waits = self._rows.get(key, self._nothing), self._waiting.of(key)
         changes = {column: rows[column] - count for column, count in enumerate(shown) if rows[column] != count and column not in waits}
@@ -246,7 +260,7 @@ class GuardedBlocks(Blocks):
                     self._account.take({column: -shown[column]})
                     hidden.add(column)
         self._late += [(key, column) for column in hidden]
-        self._rows[key] = now = rows[:]
+        self._rows[key] = now = array("I", rows)
         for column in hidden.union(waits):
             now[column] = 0
             self._waiting.set(key, column, rows[column])

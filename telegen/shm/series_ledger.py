@@ -45,7 +45,8 @@ class LedgerRow:
 
     def __init__(self, ledger: SeriesLedger, row: int) -> None:
         ledger.forget(row)
-        self._fd = ledger._fd
+        # The region closes its file when it is no longer used.
+        self._ledger, self._fd = ledger, ledger._fd
         view = memoryview(ledger._memory)
         self._head = view[:_HEAD].cast("I")
         self._digests = view[_HEAD : _HEAD + _DIGESTS].cast("Q")
