@@ -40,7 +40,9 @@ def objects(draw: Any, one: PackResource) -> dict[str, Any]:
         VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5), max_leaves=20
     )
     tree = st.dictionaries(keys, values, max_size=6)
-    metadata = {key: draw(VALUES) for key in draw(st.sets(st.sampled_from(["labels", "annotations", "ownerReferences", "generation"])))}
+    # The API server admits only keys that begin with a letter or digit.
+    marks = st.none() | st.dictionaries(st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_./-]{0,6}\Z"), VALUES, max_size=4)
+    metadata = {"labels": draw(marks), "annotations": draw(marks), "ownerReferences": draw(VALUES), "generation": draw(VALUES)}
     head = {"apiVersion": one.table.api_version, "kind": one.table.kind, "metadata": {**metadata, "name": "x", "namespace": "n"}}
     return {**draw(tree), "spec": draw(values | tree), "status": draw(values | tree), **head}
 
