@@ -8,6 +8,11 @@ from dataclasses import dataclass, replace
 from telegen.cadvisor.identity.labels import BASE
 from telegen.cadvisor.registry import NAMES, collectors_of
 from telegen.cadvisor.terminations import counts as terminations
+from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.health.aggregates import KIND_HEALTH
+from telegen.kubestate.health.apiservices import API_SERVICES
+from telegen.kubestate.health.crds import CRDS
+from telegen.kubestate.health.table import health_resource
 from telegen.kubestate.packs.pack import PackResource
 from telegen.kubestate.packs.registry import PACKS
 from telegen.kubestate.registry import RESOURCES
@@ -18,7 +23,7 @@ INDEX = "README"
 """Name of the document that lists the others."""
 
 GVK = ("customresource_group", "customresource_version", "customresource_kind")
-
+ANY_KIND = Kind("", "", "", "", True)
 _TITLE = """# Metrics
 
 Made from the tables of families by `telegen metrics --markdown --out docs/metrics`.
@@ -50,7 +55,7 @@ class Table:
 
 def tables() -> list[Table]:
     """Return the tables of all families, those of resources first."""
-    return [*(_of_resource(resource) for resource in RESOURCES.values()), *_of_packs(), *_of_node()]
+    return [*(_of_resource(resource) for resource in RESOURCES.values()), *_of_packs(), *_of_health(), *_of_node()]
 
 
 def _of_node() -> Iterator[Table]:
@@ -87,6 +92,18 @@ def _described(packed: PackResource) -> list[FamilyGenerator]:
         labels.setdefault(family.name, {}).update(dict.fromkeys((*filter(None, own), *GVK)))
     made = packed.resources(packed.preferred)[0].families
     return [replace(family, labels=tuple(labels[family.name])) for family in made]
+
+
+def _of_health() -> Iterator[Table]:
+    """Yield the tables of the health of custom resources."""
+    when = "Served with `kube_metrics.kube_state.custom_resource_state.health` ([health](../health.md))."
+    for name, about, resource in (
+        ("health-kinds", "Numbers of each kind of custom resources.", KIND_HEALTH),
+        ("health-objects", "From each object of a custom resource, as far as `health_detail` has it.", health_resource(ANY_KIND)),
+        ("customresourcedefinitions", f"From the `{CRDS.kind}` objects of `{CRDS.api_version}`.", CRDS),
+        ("apiservices", f"From the `{API_SERVICES.kind}` objects of `{API_SERVICES.api_version}`.", API_SERVICES),
+    ):
+        yield Table(name, name, f"{about} {when}", [label for label, _ in resource.identity], resource.families)
 
 
 def _of_resource(resource: Resource) -> Table:

@@ -140,6 +140,9 @@ SIGNALS: Mapping[str, Signal] = {
         CONTAINERS, "Container Terminations", CADVISOR, API, "Ends of containers from the status of the node's pods"
     ),
     "cadvisor": Signal(MACHINE, "Versions", CADVISOR, PROCFS, "Versions of the kernel and the operating system of the node"),
+    "telegen_apiservice": Signal(STATE, "APIService Metrics", KUBESTATE, API, "Availability of the servers behind the Kubernetes API"),
+    "telegen_crd": _state("CustomResourceDefinition"),
+    "telegen_customresource": Signal(CUSTOM, "Custom Resource Health", KUBESTATE, API, "Health of objects from the Kubernetes API"),
     "machine": Signal(MACHINE, "Hardware", CADVISOR, PROCFS, "Hardware of the node from procfs and sysfs"),
 }
 """Metadata by prefix. The longest prefix that ends at a `_`, or at the end of the name, counts."""

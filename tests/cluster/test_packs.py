@@ -13,6 +13,7 @@ import yaml
 
 from telegen.cli.custom_objects import custom_resources
 from telegen.cli.render import ObjectRenderer
+from telegen.kubestate.custom.sources import CustomTables
 from telegen.kubestate.packs.registry import NAMES, PACKS
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
@@ -32,7 +33,7 @@ kube_metrics:
   scope: cluster
   kube_state:
     kubeconfig: {kubeconfig}
-    custom_resource_state: {{packs: [auto], only: true}}
+    custom_resource_state: {{packs: [auto], health: none, only: true}}
   cadvisor: {{enabled: false}}
 """
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -133,7 +134,7 @@ def test_page(name: str, served: Served) -> None:
     pack = PACKS[name]
     stored = [obj for one in pack.resources for obj in served.stored[one.table.group, one.table.kind]]
     beside = [{"apiVersion": f"{one.beside}/v1", "kind": "Project"} for one in pack.resources if one.beside]
-    wanted = ObjectRenderer((), Selection(), custom=custom_resources((), [*stored, *beside], {}, packs=[pack]))
+    wanted = ObjectRenderer((), Selection(), custom=custom_resources(CustomTables(packs=(name,)), [*stored, *beside], {}))
     for obj in stored:
         wanted.add(obj)
     families = {family.name for one in pack.resources for family in (*one.table.families, *one.described)}

@@ -57,7 +57,7 @@ def page_of(resources: list[Resource], obj: Any, constant: dict[str, str], error
     return page
 
 
-@settings(max_examples=400)
+@settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_any_object(data: Any) -> None:
     """An object of any shape gives a page that a parser reads, without repeated series; no table but those that leave out families
