@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from telegen.config import Config, load
+from telegen.config import Config, ConfigSource
 from telegen.config.detect import detect
-from telegen.kubestate.checks import selection_problems
 from telegen.kubestate.custom.rights import DEFINITIONS, pack_resources, selected_resources
 from telegen.kubestate.custom.sources import load_custom
 from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.registry import RESOURCES
+from telegen.supervisor.configuration import load_checked
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
 from tests.cluster.helm import CHART, Helm, combinations
 from tests.cluster.kubectl import Object
@@ -36,13 +36,11 @@ def environ(objs: list[Object]) -> dict[str, str]:
 
 
 def configured(objs: list[Object], folder: Path) -> Config:
-    """Load the configuration of the objects' pod as `telegen check-config` does, with files for the volumes that it names."""
+    """Check and load the configuration of the objects' pod, as `telegen check-config` does, with files for the volumes that it names."""
     (folder / "web.yml").write_text("{}")
     path = folder / "telegen.yaml"
     path.write_text(config_text(objs).replace("/etc/telegen-web", str(folder)))
-    config = load(str(path), environ(objs))
-    assert not list(selection_problems(config))
-    return config
+    return load_checked(ConfigSource(str(path), environ(objs)))
 
 
 def plan_of(config: Config, objs: list[Object], monkeypatch: pytest.MonkeyPatch) -> Plan:
