@@ -18,13 +18,14 @@ class Proxy:
 
     Attributes:
         requests: number of unencrypted HTTP requests to the target.
+        sent: bytes sent to the target.
         answered: bytes received from the target.
     """
 
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
         self._target = (parts.hostname or "", parts.port or 80)
-        self.requests = self.answered = 0
+        self.requests = self.sent = self.answered = 0
         self._whole = threading.Event()
         self._whole.set()
         self._sockets: list[socket.socket] = []
@@ -81,6 +82,7 @@ class Proxy:
         self._pump(client, server, self._count_request)
 
     def _count_request(self, data: bytes) -> None:
+        self.sent += len(data)
         self.requests += data.count(b" HTTP/1.1\r\n")
 
     def _count_answer(self, data: bytes) -> None:

@@ -10,11 +10,11 @@ from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.kubemetrics.event_telemetry import EventTelemetry
 from telegen.kubemetrics.signal_metadata import EVENT_SIGNAL, signal_attributes
+from telegen.otlp.client import receiver_client
 from telegen.otlp.event_buffer import Entry, EventBuffer, EventSender
 from telegen.otlp.event_filter import RateLimit, event_filter
 from telegen.otlp.event_records import record_of, resource_of
 from telegen.otlp.event_stream import EventStream
-from telegen.otlp.http import HttpClient
 from telegen.otlp.outcome import Accepted, Outcome, Refused
 from telegen.otlp.resources import resource_attributes
 from telegen.otlp.retries import Delivery
@@ -43,7 +43,8 @@ class EventLoop:
         self._is_chosen, self._limit = event_filter(self._settings), RateLimit(self._settings.object_rate)
         self._metadata = signal_attributes(EVENT_SIGNAL, kube.signal_metadata)
         self._buffer = EventBuffer(self._settings.buffer_size, kube.otlp.max_request_size)
-        self._failures = FailureLog(worker.log, "events")
+        self._receiver = receiver(worker.config, worker.shared.environ, "logs")
+        self._failures = FailureLog(worker.log, f"events to {self._receiver.address}")
         self._given_up = threading.Event()
 
     def run(self) -> None:
@@ -102,7 +103,7 @@ class EventLoop:
 
     def _make_sender(self) -> EventSender:
         config = self._worker.config
-        client = HttpClient(receiver(config, self._shared.environ, "logs"))
+        client = receiver_client(self._receiver)
         self._given_up = threading.Event()
         instance = f"{config.kube_metrics.election.name}-shard-0"
         extra = {"k8s.cluster.name": config.kubernetes.cluster_name}

@@ -12,6 +12,9 @@ from telegen.api.protocols import ReflectorStore as Fed
 from telegen.api.reflector import Reflector
 from telegen.cadvisor.identity.label_resolver import LabelResolver
 from telegen.cadvisor.identity.pods import READS
+from telegen.cadvisor.terminations.statuses import READS as RUNS
+from telegen.cadvisor.terminations.tracker import TerminationTracker
+from telegen.config import sampled_node
 from telegen.process.os_process import trim_memory
 from workers._base import Worker
 from workers._client_factory import make_client, reflector_settings
@@ -25,7 +28,9 @@ PODS, NAMESPACES = "containers/names/pods", "containers/names/namespaces"
 class Index(Fed, Protocol):
     """Store of a reflector: an index of names."""
 
-    synced: threading.Event
+    @property
+    def synced(self) -> threading.Event:
+        """Set after the first complete list."""
 
     def __len__(self) -> int:
         """Return the number of objects."""
@@ -34,10 +39,14 @@ class Index(Fed, Protocol):
 class NameThreads:
     """One thread per collection; none without an API server or the name of the node."""
 
-    def __init__(self, worker: Worker, names: LabelResolver) -> None:
-        """Start the threads."""
+    def __init__(self, worker: Worker, names: LabelResolver, tracker: TerminationTracker | None = None) -> None:
+        """Start the threads.
+
+        Args:
+            tracker: takes the pods in place of the index, to which it passes them on.
+        """
         self._worker, self._threads = worker, Threads(worker)
-        self._indexes = [self._start(*followed) for followed in _followed(worker, names)]
+        self._indexes = [self._start(*followed) for followed in _followed(worker, names, tracker)]
         if not self._indexes:
             _explain(worker)
 
@@ -64,16 +73,19 @@ class NameThreads:
 
 def node_name(worker: Worker) -> str:
     """Return the name of the node whose cgroups are sampled; "" if it is not configured."""
-    kube = worker.config.kube_metrics
-    return kube.node_name or kube.kube_state.node or worker.shared.environ.get("NODE_NAME", "")
+    return sampled_node(worker.config, worker.shared.environ)
 
 
-def _followed(worker: Worker, names: LabelResolver) -> Iterator[tuple[str, Collection, Index]]:
+def _followed(
+    worker: Worker, names: LabelResolver, tracker: TerminationTracker | None
+) -> Iterator[tuple[str, Collection, Index]]:
     """Yield (store name, collection, index) of each collection to follow."""
     node = node_name(worker)
     if not worker.shared.cluster or not node:
         return
-    yield PODS, Collection("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"}, reads=READS), names.pods
+    pods: Index = names.pods if tracker is None else tracker
+    reads = READS if tracker is None else (*READS, *RUNS)
+    yield PODS, Collection("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"}, reads=reads), pods
     if worker.config.kube_metrics.cadvisor.namespace_labels:
         yield NAMESPACES, Collection("/api/v1/namespaces", "metadata"), names.namespaces
 

@@ -22,7 +22,7 @@ class FailureLog:
         """Prepare.
 
         Args:
-            what: that is sent, for the log.
+            what: that is sent, and its receiver, for the log.
         """
         self._log, self._what, self._clock = log, what, clock
         self._next, self._failing = 0.0, False
@@ -32,7 +32,8 @@ class FailureLog:
         if isinstance(outcome, Accepted) and not outcome.message and not outcome.rejected:
             if self._failing:
                 self._log.info("%s: the receiver accepts again", self._what)
-            self._failing, self._next = False, 0.0
+            # The time of the next line stays: a receiver that fails now and then has no line for each time.
+            self._failing = False
             return
         if self._clock() < self._next:
             return
@@ -49,9 +50,14 @@ class FailureLog:
 class PushEvents:
     """See `telegen.otlp.sender.SenderEvents`."""
 
-    def __init__(self, telemetry: PushTelemetry, log: logging.Logger) -> None:
+    def __init__(self, telemetry: PushTelemetry, log: logging.Logger, address: str) -> None:
+        """Prepare.
+
+        Args:
+            address: of the receiver, for the log.
+        """
         self._telemetry, self._log = telemetry, log
-        self._failures = FailureLog(log, METRICS)
+        self._failures = FailureLog(log, f"{METRICS} to {address}")
         self._next = 0.0
 
     def tried(self, outcome: Outcome, size: int) -> None:

@@ -6,14 +6,16 @@ So a receiver that hangs delays neither heartbeats nor the next push.
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 from telegen.kubemetrics.push_telemetry import PushTelemetry
 from telegen.kubemetrics.signal_metadata import signal_attributes, signal_of
 from telegen.otlp.attributes import attributes
+from telegen.otlp.client import receiver_client
 from telegen.otlp.composer import Composer
-from telegen.otlp.http import HttpClient
 from telegen.otlp.points import ATTRIBUTE
-from telegen.otlp.requests import Limits
+from telegen.otlp.prometheus_naming import PrometheusNaming
+from telegen.otlp.requests import Limits, Naming
 from telegen.otlp.sender import PushQueue, Sender
 from telegen.otlp.settings import interval, receiver
 from telegen.process.os_process import trim_memory
@@ -37,12 +39,15 @@ class PushLoop:
         self._worker, self._streaming = worker, streaming
         self._interval = interval(config, environ)
         self._telemetry = PushTelemetry()
-        self._events = PushEvents(self._telemetry, worker.log)
-        self._composer = Composer(push_sources(worker), self._shared_attributes, worker.beat, store_filters(worker))
+        self._telemetry.interval.set(self._interval)
+        target = receiver(config, environ, "metrics")
+        self._events = PushEvents(self._telemetry, worker.log, target.address)
+        self._composer = Composer(
+            push_sources(worker), _naming(streaming.naming), self._shared_attributes, worker.beat, store_filters(worker)
+        )
         self._queue = PushQueue(streaming.queue_size, self._composer.owe)
         limits = Limits(streaming.batch_size, otlp.max_request_size)
-        client = HttpClient(receiver(config, environ, "metrics"))
-        self._sender = Sender(self._queue, client, self._events, limits, self._interval)
+        self._sender = Sender(self._queue, receiver_client(target), self._events, limits, self._interval)
 
     def run(self) -> None:
         """Push until the worker is to stop, on a clock that does not drift."""
@@ -88,3 +93,12 @@ class PushLoop:
     def _shared_attributes(self, family: str) -> bytes:
         """Encode the signal metadata of a family as attributes of its points."""
         return attributes(ATTRIBUTE, signal_attributes(signal_of(family), self._worker.config.kube_metrics.signal_metadata))
+
+
+def _naming(name: Literal["prometheus", "semconv"]) -> Naming:
+    if name == "prometheus":
+        return PrometheusNaming()
+    # PERF: imported only where it is wanted.
+    from telegen.otlp.semconv_naming import SemconvNaming
+
+    return SemconvNaming()

@@ -8,9 +8,14 @@ from functools import partial
 
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.staleness import shown, withheld
+from telegen.otlp.attributes import attributes
 from telegen.otlp.composer import Source, StoreFilter
 from telegen.otlp.requests import Origin
-from telegen.otlp.resources import encode_resource, resource_attributes
+from telegen.otlp.resources import (
+    encode_resource,
+    entity_attributes,
+    resource_attributes,
+)
 from telegen.shm.reader import ArenaReader
 from workers._base import Assignment, Worker
 
@@ -49,7 +54,11 @@ def _origin(worker: Worker, assignment: Assignment) -> Origin:
     if assignment.lease_shard is not None:
         is_served = partial(shared.deadlines.is_served, assignment.lease_shard)
     return Origin(
-        encode_resource(values), SCOPES[assignment.kind], is_served=is_served, leased=assignment.lease_shard is not None
+        encode_resource(values),
+        SCOPES[assignment.kind],
+        attributes(1, entity_attributes(values, extra)),
+        is_served,
+        leased=assignment.lease_shard is not None,
     )
 
 

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 
 from telegen.api.collection import Collection
+from telegen.api.protocols import ReflectorStore
 from telegen.api.reflector import Reflector
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.metrics.store import MetricsStore
@@ -75,7 +76,7 @@ class StoresWorker(Worker):
         """Do what is due once per heartbeat."""
 
     def make_reflector(
-        self, store: MetricsStore, collection: Collection, observer: StoreObserver, stop: threading.Event | None = None
+        self, store: ReflectorStore, collection: Collection, observer: StoreObserver, stop: threading.Event | None = None
     ) -> Reflector:
         """Make the reflector of a store.
 

@@ -18,6 +18,7 @@ from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import enabled_collectors
 from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
+from telegen.cadvisor.terminations.counts import STORE as TERMINATIONS
 from telegen.metrics.created import with_created
 from telegen.metrics.family import FamilyGenerator
 from telegen.metrics.render import OnError
@@ -26,6 +27,7 @@ from telegen.process.os_process import trim_memory
 from telegen.shm.writer import ArenaWriter
 from workers._base import Worker
 from workers._name_sources import NameThreads
+from workers._terminations import NodeTerminations
 
 ORDER = 1000
 """Position of the containers' families on the page: behind all resources."""
@@ -56,12 +58,14 @@ class SampleWorker(Worker):
             facts=self._names,
             errors=self._names.errors,
         )
-        sampler = Sampler(
-            node, enabled_collectors(settings), self._names, self._make_store, namespace_filter(settings), settings.linger
-        )
+        collectors = enabled_collectors(settings)
+        ends = self._terminations = self._make_terminations(len(collectors))
+        sampler = Sampler(node, collectors, self._names, self._make_target, namespace_filter(settings), settings.linger)
+        if ends:
+            self._stores.append(ends.store)
         alarms = OomEvents()
         self._wrong_roots = [""]
-        threads = NameThreads(self, self._names)
+        threads = NameThreads(self, self._names, ends.tracker if ends else None)
         self._wait_for_names(threads)
         gc.disable()
         due = due_collection = time.monotonic()
@@ -69,6 +73,8 @@ class SampleWorker(Worker):
             threads.check()
             self._check_roots(roots)
             self._pass(sampler)
+            if ends:
+                ends.end_pass()
             alarms.watch(sampler.contexts)
             if time.monotonic() >= due_collection:
                 due_collection = time.monotonic() + COLLECT
@@ -79,6 +85,8 @@ class SampleWorker(Worker):
             while not self.stop.is_set() and time.monotonic() < due:
                 self.beat()
                 self._listen(sampler, alarms, min(LISTEN, max(0.0, due - time.monotonic())))
+        if ends:
+            ends.close()
 
     def _wait_for_names(self, threads: NameThreads) -> None:
         """Wait for the names from the API server, for PATIENCE seconds at most."""
@@ -92,8 +100,19 @@ class SampleWorker(Worker):
         rung = alarms.wait(seconds)
         if rung:
             sampler.reread(rung)
+        if bool(self._terminations and self._terminations.work()) or rung:
             for store in self._stores:
                 store.flush()
+
+    def _make_terminations(self, number: int) -> NodeTerminations | None:
+        """Make the counts and logs of ended containers, None if they are off; `number` is that of their store."""
+        if TERMINATIONS not in self.assignment.stores:
+            return None
+        return NodeTerminations(self, self._arena, self._names.pods, ORDER + number)
+
+    def _make_target(self, collector: AnyCollector) -> Target:
+        store = self._make_store(collector)
+        return self._terminations.recorded(collector, store) if self._terminations else store
 
     def _make_store(self, collector: AnyCollector) -> Target:
         number = len(self._stores)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,12 +32,13 @@ from telegen.api.errors import (
     Gone,
     ProtocolError,
     Silent,
+    TooLarge,
     Unreachable,
     api_error,
-    cause,
     content_coding,
 )
 from telegen.api.stream import READ, Stream
+from telegen.process.http_client import cause, retry_after
 
 USER_AGENT = f"telegen/{__version__}"
 MAX_SIZE = 1 << 30
@@ -83,16 +85,25 @@ class Client:
         self._connection: object = None
         self._url = ""
 
-    def get(self, path: str, params: Params, accept: str, decode: Callable[[bytes], Any] = orjson.loads) -> Any:
+    def get(
+        self,
+        path: str,
+        params: Params,
+        accept: str,
+        decode: Callable[[bytes], Any] = orjson.loads,
+        most: int = sys.maxsize,
+    ) -> Any:
         """Return the JSON answer to a GET.
 
         Args:
             decode: decoder of the JSON; raises orjson.JSONDecodeError or ProtocolError.
+            most: bytes of the largest answer, decompressed, if that is less than the client allows.
 
         Raises:
             ApiError, Unreachable, ProtocolError.
+            TooLarge: the answer is larger.
         """
-        return self._json("GET", path, params, accept, decode=decode)
+        return self._json("GET", path, params, accept, decode=decode, most=most)
 
     def write(self, method: str, path: str, body: Any) -> Any:
         """Return the JSON answer to a POST or PUT of an object.
@@ -110,9 +121,10 @@ class Client:
         accept: str,
         body: bytes | None = None,
         decode: Callable[[bytes], Any] = orjson.loads,
+        most: int = sys.maxsize,
     ) -> Any:
         with closing(self._open(path, params, accept, method, body)) as response:
-            answer = b"".join(_bounded(pieces(response), self._max_size))
+            answer = b"".join(_bounded(pieces(response), min(most, self._max_size)))
         try:
             return decode(answer)
         except orjson.JSONDecodeError as error:
@@ -282,9 +294,7 @@ def _error(response: urllib3.BaseHTTPResponse) -> ApiError:
         reason, message = str(status.get("reason") or ""), str(status.get("message") or message)
     except (orjson.JSONDecodeError, AttributeError):
         reason = response.reason or ""
-    wait = response.headers.get("Retry-After", "")
-    retry_after = min(float(wait), MAX_RETRY_AFTER) if wait.isdecimal() else None
-    return api_error(response.status, reason, message, retry_after)
+    return api_error(response.status, reason, message, retry_after(response.headers.get("Retry-After"), MAX_RETRY_AFTER))
 
 
 def pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
@@ -311,10 +321,10 @@ def _bounded(parts: Iterator[bytes], most: int) -> Iterator[bytes]:
     """Pass on at most so many bytes.
 
     Raises:
-        ProtocolError: there are more.
+        TooLarge: there are more.
     """
     for piece in parts:
         most -= len(piece)
         if most < 0:
-            raise ProtocolError("the answer is larger than api.max_response_size; raise that setting or lower api.list_page_size")
+            raise TooLarge("the answer is larger than api.max_response_size; raise that setting or lower api.list_page_size")
         yield piece

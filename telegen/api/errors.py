@@ -61,6 +61,10 @@ class ProtocolError(Exception):
     """An answer that violates the protocol."""
 
 
+class TooLarge(ProtocolError):
+    """An answer has more bytes than were allowed."""
+
+
 _BY_STATUS = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone, 429: TooManyRequests}
 
 
@@ -88,13 +92,3 @@ def content_coding(header: str | None) -> str:
     if coding not in ("identity", "gzip", "x-gzip"):
         raise ProtocolError(f"content coding {coding} was not requested")
     return coding.removeprefix("x-")
-
-
-def cause(error: BaseException) -> str:
-    """Message of the innermost error: urllib3 wraps what happened."""
-    while error.__cause__ is not None or getattr(error, "reason", None) is not None:
-        inner = error.__cause__ or getattr(error, "reason")
-        if not isinstance(inner, BaseException) or inner is error:
-            break
-        error = inner
-    return str(error) or type(error).__name__

@@ -22,6 +22,7 @@ from telegen.api.errors import (
     ProtocolError,
     Silent,
     Stalled,
+    TooLarge,
     TooManyRequests,
     Unauthorized,
     Unreachable,
@@ -170,7 +171,7 @@ class Lister:
         page_size = min(size, FIRST_PAGE) if is_adapted else size
         while True:
             most = min(left, page_size)
-            page = self._page(reader, {**({"limit": str(most)} if most < sys.maxsize else {}), **params})
+            page = self._page(reader, most, params, 2 * self._settings.page_bytes if is_adapted else sys.maxsize)
             # A list from the server's cache comes as a whole, whatever limit was requested.
             objects, count = reader.objects(page, left)
             yield from (("ADDED", obj) for obj in objects)
@@ -187,9 +188,17 @@ class Lister:
             if is_adapted:
                 page_size = max(1, min(size, self._settings.page_bytes * max(1, count) // max(1, reader.page_bytes)))
 
-    def _page(self, reader: EventReader, params: dict[str, str]) -> dict[str, Any]:
-        query = {**self._collection.query, **params}
-        return self._client.get(self._collection.path, query, self._representation.list_accept, reader.page)  # type: ignore[no-any-return]
+    def _page(self, reader: EventReader, limit: int, params: dict[str, str], most: int) -> dict[str, Any]:
+        """Request a page of up to `limit` objects; of fewer if it would have more than `most` bytes, unless one object has them."""
+        path, accept = self._collection.path, self._representation.list_accept
+        while True:
+            query = {**self._collection.query, **({"limit": str(limit)} if limit < sys.maxsize else {}), **params}
+            try:
+                return self._client.get(path, query, accept, reader.page, most if limit > 1 else sys.maxsize)  # type: ignore[no-any-return]
+            except TooLarge:
+                if limit <= 1 or most == sys.maxsize:
+                    raise
+                limit = limit // 4 or 1
 
     def current_version(self) -> str:
         """Request the resourceVersion of the server, by a list of one object without its content.

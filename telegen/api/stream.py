@@ -16,7 +16,8 @@ from typing import Any
 import urllib3
 
 from telegen.api.body import Chunks, Gunzip, Lines
-from telegen.api.errors import ProtocolError, Silent, Stalled, Unreachable, cause, content_coding
+from telegen.api.errors import ProtocolError, Silent, Stalled, Unreachable, content_coding
+from telegen.process.http_client import cause
 
 READ = 256 * 1024
 """Bytes read at once while data flows. PERF: 8 kB took twice the CPU for a list of 118 MB."""

@@ -14,9 +14,9 @@ import orjson
 import urllib3
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
-from telegen.api.errors import cause
 from telegen.config import ConfigError, ConfigSource
 from telegen.config.document import read_document
+from telegen.process.http_client import cause
 
 TIMEOUT = 30.0
 _PARTS = {"agent", "ready", "problems", "notes", "totals", "processes", "resources", "shards", "warnings"}

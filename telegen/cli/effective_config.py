@@ -24,9 +24,10 @@ _HEADER = """\
 
 def effective_lines(config: Config, origins: Origins) -> Iterator[str]:
     """Yield the lines of a file with every setting; each ends with a comment: `# telegen.yaml:3`."""
+    metas = {path: meta for path, _, meta in settings()}
 
     def lines(path: str, indent: str) -> Iterator[str]:
-        line = f"{indent}{path.rpartition('.')[2]}: {yaml_value(shown_value(config, path))}"
+        line = f"{indent}{path.rpartition('.')[2]}: {yaml_value(shown_value(config, path, metas[path]))}"
         yield f"{line:<{MARGIN}}  # {origins.of(path)}"
 
     return _with_blocks(lines)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import urllib3
 
-from telegen.api.errors import cause
+from telegen.process.http_client import cause
 
 ACCEPT = "text/plain;version=0.0.4,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1"
 CONNECT, SILENCE = 5.0, 60.0

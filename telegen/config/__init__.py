@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from telegen.config.detect import Detection, NamedCluster, detect, election_namespace
+from telegen.config.detect import Detection, NamedCluster, detect, election_namespace, sampled_node
 from telegen.config.errors import ConfigError
 from telegen.config.load import ConfigSource, load
 from telegen.config.model import Config
 from telegen.config.settings import not_effective
 
-__all__ = ["Config", "ConfigError", "ConfigSource", "Detection", "NamedCluster", "detect", "election_namespace", "load", "not_effective"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "ConfigSource",
+    "Detection",
+    "NamedCluster",
+    "detect",
+    "election_namespace",
+    "load",
+    "not_effective",
+    "sampled_node",
+]

@@ -94,6 +94,12 @@ def _named(config: Config, own: str) -> Iterator[NamedCluster]:
         yield NamedCluster(entry.name, source, entry.context)
 
 
+def sampled_node(config: Config, environ: Mapping[str, str]) -> str:
+    """Return the name of the node whose cgroups are sampled; "" if it is not configured."""
+    kube = config.kube_metrics
+    return kube.node_name or kube.kube_state.node or environ.get("NODE_NAME", "")
+
+
 def _node(config: Config, environ: Mapping[str, str], source: str) -> str:
     """Return the agent's node in node scope, "" in cluster scope.
 

@@ -10,11 +10,12 @@ import msgspec
 from msgspec import Meta, field
 
 from telegen.config import text_formats
-from telegen.config.types import Duration, ListenAddress, Pattern, Size
+from telegen.config.types import Block, Duration, ListenAddress, Pattern, Size
 
 Names = tuple[str, ...]
 Patterns = tuple[Pattern, ...]
 Allowlist = Mapping[str, Names]
+Health = Union[Literal["none", "auto", "all"], Names]
 
 GROUPS: Mapping[str, Names] = {
     "pods": ("pods",),
@@ -71,10 +72,34 @@ class CustomResourceState(Section, frozen=True):
     continue_without_config_file: Annotated[
         bool, text("Start while config_file does not exist, and load it when it appears.")
     ] = False
+    metrics: Annotated[
+        Block, text("Metrics with expressions: the list of entries below `metrics:` of such a file (docs/custom.md), or its text.")
+    ] = Block("")
+    files: Annotated[
+        Names, text("Further files of either format, or folders of them; each *.yaml, *.yml and *.json of a folder is read.")
+    ] = ()
     only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
     packs: Annotated[
-        Names, text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served.")
+        Names,
+        text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served, and health: auto."),
     ] = ()
+    names: Annotated[
+        Mapping[str, str], text("Variant of the names of families, by pack, where they are not the usual ones (docs/custom.md).")
+    ] = field(default_factory=dict)
+    health: Annotated[
+        Health,
+        text(
+            "Custom resources whose health is served (docs/health.md): none; auto, those of all API groups but kinds without a health of "
+            "their own; all; or a list of API groups. An empty list turns off what the packs of auto bring."
+        ),
+    ] = "none"
+    health_detail: Annotated[
+        Literal["auto", "all", "unhealthy", "none"],
+        text(
+            "Objects with series of their own: all; unhealthy, those that are not Current; none; auto, all up to 500 objects of a kind, "
+            "above that the unhealthy ones up to 2,000, above that none. Every kind has the numbers of its objects by status."
+        ),
+    ] = "auto"
 
 
 class LabelsOnSeries(Section, frozen=True):
@@ -237,20 +262,22 @@ class Otlp(Section, frozen=True):
     endpoint: Annotated[
         str,
         text(
-            "Base URL of the receiver, to which /v1/metrics and /v1/logs are appended; empty: $OTEL_EXPORTER_OTLP_ENDPOINT, else "
-            "http://localhost:4318.",
+            "Base URL of the receiver, to which /v1/metrics and /v1/logs are appended, or with grpc http:// (without TLS) or https:// and "
+            "the address; empty: $OTEL_EXPORTER_OTLP_ENDPOINT, else http://localhost:4318, with grpc http://localhost:4317.",
             pattern=text_formats.URL,
         ),
     ] = ""
     protocol: Annotated[
-        Optional[Literal["http/protobuf"]], text("Protocol; null: $OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.")
+        Optional[Literal["http/protobuf", "grpc"]],
+        text("Protocol; grpc needs the extra telegen[grpc], which the image has; null: $OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf."),
     ] = None
     headers: Annotated[
         Mapping[str, str],
         text("Headers of every request, such as `authorization`; empty: $OTEL_EXPORTER_OTLP_HEADERS. Values are never shown.", secret=True),
     ] = field(default_factory=dict)
     compression: Annotated[
-        Optional[Literal["gzip", "none"]], text("Compression of requests; null: $OTEL_EXPORTER_OTLP_COMPRESSION, else gzip.")
+        Optional[Literal["gzip", "none"]],
+        text("Compression of requests; null: $OTEL_EXPORTER_OTLP_COMPRESSION, else gzip, and none with grpc, whose gzip is slow."),
     ] = None
     timeout: Annotated[
         Optional[Duration], text("Timeout of a request; null: $OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds), else 10s.", least=0.1)
@@ -285,6 +312,10 @@ class Streaming(Section, frozen=True):
     flush_timeout: Annotated[
         Duration, text("Time at the end of the agent for what is not sent yet; less than supervisor.grace_period.", least=0.1)
     ] = Duration(5)
+    naming: Annotated[
+        Literal["prometheus", "semconv"],
+        text("Names, labels and resources: those of the page, or those of OpenTelemetry's semantic conventions 1.44."),
+    ] = "prometheus"
     use_otlp: Annotated[bool, text("false: turn the push off.")] = True
 
 
@@ -312,6 +343,22 @@ class LogsStreaming(Section, frozen=True):
         text("Effect of a crash on the last batch: at_least_once may repeat it, at_most_once may lose it."),
     ] = "at_least_once"
     series_limit: Annotated[int, text("Maximum of series of telegen_kubernetes_events_total.", ge=1, le=100_000)] = 1000
+
+
+class Terminations(Section, frozen=True):
+    """Ends of the containers of this node's pods. They need the node's name (`node_name` or $NODE_NAME), an API server and
+    `cadvisor.enabled`."""
+
+    enabled: Annotated[bool, text("Count ends in telegen_container_terminations_total.")] = True
+    series_limit: Annotated[
+        int, text("Maximum of series of telegen_container_terminations_total; ends beyond it are counted as `other`.", ge=1, le=100_000)
+    ] = 10_000
+    logs: Annotated[
+        bool, text("Send each end as an OTLP log while logs_streaming is on, whose namespaces, buffer and flush_interval apply.")
+    ] = True
+    minimum_severity: Annotated[
+        Literal["normal", "warning"], text("normal: send all ends; warning: only those with an exit code other than 0, or an unknown one.")
+    ] = "normal"
 
 
 class SignalFields(Section, frozen=True):
@@ -408,6 +455,7 @@ class KubeMetrics(Section, frozen=True):
     otlp: Otlp = field(default_factory=Otlp)
     streaming: Streaming = field(default_factory=Streaming)
     logs_streaming: LogsStreaming = field(default_factory=LogsStreaming)
+    terminations: Terminations = field(default_factory=Terminations)
     signal_metadata: SignalMetadata = field(default_factory=SignalMetadata)
 
 
@@ -421,9 +469,16 @@ class Kubernetes(Section, frozen=True):
     cluster_uid: Annotated[
         bool, text("Use the UID of the namespace kube-system as label `cluster` if cluster_name is empty.")
     ] = False
-    informers_sync_timeout: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(30)
-    informers_resync_period: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(1800)
-    resource_labels: Annotated[Names, without_effect("Accepted for compatibility.")] = ()
+    informers_sync_timeout: Annotated[
+        Duration, without_effect("Accepted for compatibility: the agent serves each resource once it is synced; `api` has the timeouts.")
+    ] = Duration(30)
+    informers_resync_period: Annotated[
+        Duration, without_effect("Accepted for compatibility: there are no informers; kube_metrics.kube_state.resync_period relists.")
+    ] = Duration(1800)
+    resource_labels: Annotated[
+        Names,
+        without_effect("Accepted for compatibility: labels_allowlist and labels_on_series of kube_metrics.kube_state select labels."),
+    ] = ()
 
 
 class Api(Section, frozen=True):

@@ -20,6 +20,10 @@ _GROUP = re.compile("[a-z][a-z0-9-]{0,30}")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"[\t -~]*")
 """Names and values of HTTP headers (RFC 9110)."""
+OWN_HEADERS = frozenset(
+    ("connection", "content-encoding", "content-length", "content-type", "expect", "te", "transfer-encoding", "upgrade", "user-agent")
+)
+"""Headers of a push that follow from the request itself."""
 _LEAST_RESYNC = _LEAST_STALENESS = 10.0
 _OWN_PATHS = ("/", "/telemetry", "/healthz", "/livez", "/readyz")
 MOST_SHARDS = 64
@@ -168,6 +172,8 @@ def _push_problems(config: Config) -> Iterator[str]:
     for name, value in otlp.headers.items():
         if not HEADER.fullmatch(name):
             yield f"{where}.headers: {name[:100]!r} is not a valid name of a header"
+        elif name.lower() in OWN_HEADERS:
+            yield f"{where}.headers.{name}: the agent sets this header itself; remove it"
         elif not HEADER_VALUE.fullmatch(value):
             yield f"{where}.headers.{name}: expected printable ASCII characters on one line"
     if otlp.key_file and not otlp.certificate_file:

@@ -70,7 +70,7 @@ class FamilyGenerator:
             objects: the family is then left out for that object and counted.
         labels: names of the labels that its rows add to the identity labels of the resource.
         dynamic: rows are `((name, value) pairs, number)` instead: label names come from the object.
-        prepared: rows are (text of all labels, number) instead; see `telegen.metrics.lines.labels_text`.
+        prepared: rows are (text of all labels, number) instead; see `telegen.metrics.lines.BaseLabels`.
         ambiguous: several objects may have the same series; see `telegen.metrics.unique`.
         selects: `labels` or `annotations` when the family shows allowlisted metadata: its generate function is
             made from the configuration.

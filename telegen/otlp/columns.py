@@ -5,29 +5,50 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from telegen.otlp.points import PointEncoder, series_of
 from telegen.shm.deflate import compress, crc32, decompress
 from telegen.shm.layout import Column
 from telegen.shm.reader import ArenaReader, TornSnapshot
 
-CellKey = tuple[int, int]
-"""(extent, crc32 of its deflated text). The extent alone is not enough, as the writer uses memory again."""
+CellKey = int
+"""Extent, and crc32 of its deflated text in the lowest 32 bits. The extent alone is not enough, as the writer uses memory again."""
 
 
-@dataclass(frozen=True)
+class Family(Protocol):
+    """Encoder of one family of the page."""
+
+    @property
+    def name(self) -> str:
+        """Name on the page."""
+
+    def encode(self, lines: bytes) -> tuple[bytes, int]:
+        """Encode the lines of a cell.
+
+        Returns:
+            The points, and their number.
+
+        Raises:
+            ValueError: a line is malformed.
+        """
+
+    def series(self, points: bytes) -> list[bytes]:
+        """Return the identity of the series of each encoded point."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """The encoded points of one family for the objects of a block.
 
     Attributes:
-        packed: the points, deflated; see `telegen.otlp.points`.
+        packed: the points, deflated; their family knows the encoding.
         points: their number.
-        size: bytes before compression.
+        block: number of the block in its store.
     """
 
     packed: bytes
     points: int
-    size: int
+    block: int = 0
 
     def unpack(self) -> bytes:
         """Return the points."""
@@ -53,17 +74,13 @@ class EncodedColumn:
         return (self.crc, self.length, self.extents) == (column.crc, column.length, column.cells)
 
 
-def encode_column(
-    before: EncodedColumn, reader: ArenaReader, sequence: int, column: Column, family: bytes, shared: int, encoder: PointEncoder
-) -> EncodedColumn:
+def encode_column(before: EncodedColumn, reader: ArenaReader, sequence: int, column: Column, family: Family) -> EncodedColumn:
     """Encode the cells of a column that `before` lacks.
 
     PERF: 1 us per unchanged cell of a column that has changed; nothing for the cells of an unchanged column.
 
     Args:
         sequence: of the snapshot that has the column.
-        family: name of the family on the page.
-        shared: bytes of the attributes that all points of the family share.
 
     Raises:
         TornSnapshot: the writer has reclaimed a cell meanwhile.
@@ -71,31 +88,34 @@ def encode_column(
     if before.is_current(column):
         return before
     cells: dict[CellKey, Cell] = {}
-    for extent, view in zip(filter(None, column.cells), reader.cells(column)):
-        key = extent, crc32(view)
+    present = ((block, extent) for block, extent in enumerate(column.cells) if extent)
+    for (block, extent), view in zip(present, reader.cells(column)):
+        key = extent << 32 | crc32(view)
         known = before.cells.get(key)
         if known is None:
             packed = bytes(view)
             if not reader.intact(sequence):
                 raise TornSnapshot(reader.name)
-            points, number = encoder.encode(family, decompress(packed), shared)
-            known = Cell(compress(points), number, len(points))
+            points, number = family.encode(decompress(packed))
+            known = Cell(compress(points), number, block)
         cells[key] = known
     return EncodedColumn(column.crc, column.length, column.cells, cells)
 
 
-def vanished(before: EncodedColumn, after: EncodedColumn) -> list[bytes]:
-    """Return the series of `before` that `after` lacks, as encoded attributes."""
+def vanished(before: EncodedColumn, after: EncodedColumn, family: Family) -> list[bytes]:
+    """Return the series of `before` that `after` lacks."""
     if before is after:
         return []
-    gone = series_in(cell for key, cell in before.cells.items() if key not in after.cells)
+    gone = series_in((cell for key, cell in before.cells.items() if key not in after.cells), family)
+    if not gone:
+        return []
     # A series stays in its cell or moves to one that has changed as well, so the cells that both have need no look.
-    return list(gone - series_in(cell for key, cell in after.cells.items() if key not in before.cells)) if gone else []
+    return list(gone - series_in((cell for key, cell in after.cells.items() if key not in before.cells), family))
 
 
-def series_in(cells: Iterable[Cell]) -> set[bytes]:
-    """Return every series of some cells, as encoded attributes."""
+def series_in(cells: Iterable[Cell], family: Family) -> set[bytes]:
+    """Return every series of some cells."""
     found: set[bytes] = set()
     for cell in cells:
-        found.update(series_of(cell.unpack()))
+        found.update(family.series(cell.unpack()))
     return found

@@ -7,10 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from telegen.otlp.columns import EncodedColumn, encode_column, series_in, vanished
-from telegen.otlp.families import MetricHead, prometheus_head
-from telegen.otlp.points import PointEncoder
-from telegen.otlp.requests import Metric, Origin, Part, Push
+from telegen.otlp.columns import EncodedColumn, Family, encode_column, series_in, vanished
+from telegen.otlp.requests import Metric, Naming, Origin, Push
 from telegen.shm.layout import FamilyEntry
 from telegen.shm.reader import TRIES, ArenaReader, Snapshot, TornSnapshot
 
@@ -39,6 +37,7 @@ class Composer:
     def __init__(
         self,
         sources: Sequence[Source],
+        naming: Naming,
         shared_attributes: SharedAttributes,
         beat: Callable[[], None] = lambda: None,
         stores: Callable[[], StoreFilter] = lambda: lambda arena, store: True,
@@ -49,11 +48,10 @@ class Composer:
             stores: called for each push; returns the filter of the stores in it.
             beat: called often: the first push of a large cluster takes seconds.
         """
-        self._sources, self._shared_attributes, self._beat = sources, shared_attributes, beat
+        self._sources, self._naming, self._shared_attributes, self._beat = sources, naming, shared_attributes, beat
         self._stores, self._is_shown = stores, stores()
-        self._encoder = PointEncoder()
         self._columns: dict[str, Columns] = {}
-        self._families: dict[str, tuple[FamilyEntry, MetricHead, bytes]] = {}
+        self._families: dict[str, tuple[FamilyEntry, Family]] = {}
         self._owed: dict[tuple[int, str], set[bytes]] = defaultdict(set)
 
     def compose(self, time: int) -> Push:
@@ -73,14 +71,17 @@ class Composer:
             after = self._columns[source.reader.name] = self._read(source.reader, before)
             _, metrics = parts.setdefault(id(source.origin), (source.origin, {}))
             for (store, family), column in after.items():
-                self._metric(metrics, family).cells += column.cells.values()
-                self._metric(metrics, family).gone += vanished(before.get((store, family), EncodedColumn()), column)
+                metric = self._metric(metrics, family)
+                metric.cells += column.cells.values()
+                metric.gone += vanished(before.get((store, family), EncodedColumn()), column, metric.family)
             for (store, family), column in before.items():
                 if (store, family) not in after:
-                    self._metric(metrics, family).gone += series_in(column.cells.values())
-        self._encoder.forget()
+                    metric = self._metric(metrics, family)
+                    metric.gone += series_in(column.cells.values(), metric.family)
+        self._naming.forget()
         self._pay(parts)
-        return Push(time, [Part(origin, [one for one in metrics.values() if len(one)]) for origin, metrics in parts.values()])
+        part = self._naming.part
+        return Push(time, [part(origin, [one for one in metrics.values() if len(one)]) for origin, metrics in parts.values()])
 
     def end(self, time: int, ends: Callable[[Origin], bool]) -> Push:
         """Return a push that ends all series of some origins.
@@ -96,14 +97,14 @@ class Composer:
                     metric = self._metric(metrics, family)
                     metric.cells += column.cells.values()
                     metric.ended = True
-        return Push(time, [Part(origin, list(metrics.values())) for origin, metrics in parts.values()])
+        return Push(time, [self._naming.part(origin, list(metrics.values())) for origin, metrics in parts.values()])
 
     def owe(self, push: Push) -> None:
         """Note that a push was not sent: the series that end in it end in the next one."""
         for part in push.parts:
             for metric in part.metrics:
                 if metric.gone:
-                    self._owed[id(part.origin), metric.family].update(metric.gone)
+                    self._owed[id(part.origin), metric.family.name].update(metric.gone)
 
     def _pay(self, parts: Mapping[int, tuple[Origin, dict[str, Metric]]]) -> None:
         """End the series of pushes that were not sent, unless they are back."""
@@ -111,14 +112,13 @@ class Composer:
         for (origin, family), series in owed.items():
             if origin in parts:
                 metric = self._metric(parts[origin][1], family)
-                metric.gone = list((series | set(metric.gone)) - series_in(metric.cells))
+                metric.gone = list((series | set(metric.gone)) - series_in(metric.cells, metric.family))
 
     def _metric(self, metrics: dict[str, Metric], family: str) -> Metric:
         """Return the metric of a family, which several stores may have."""
         known = metrics.get(family)
         if known is None:
-            _, head, shared = self._families[family]
-            known = metrics[family] = Metric(family, head, shared)
+            known = metrics[family] = Metric(self._families[family][1])
         return known
 
     def _read(self, reader: ArenaReader, before: Columns) -> Columns:
@@ -148,18 +148,17 @@ class Composer:
             for family, column in zip(store.families, store.columns) if self._is_shown(reader.name, name) else ():
                 # A column without a header in text repeats another one, with the creation times of OpenMetrics.
                 if column.length and family.text:
-                    key, shared = (name, family.name), len(self._note(family))
-                    known, text = done.get(key, EncodedColumn()), family.name.encode()
-                    done[key] = encode_column(known, reader, snapshot.sequence, column, text, shared, self._encoder)
+                    key = name, family.name
+                    known = done.get(key, EncodedColumn())
+                    done[key] = encode_column(known, reader, snapshot.sequence, column, self._family(family))
                     found[key] = done[key]
                     self._beat()
         return found
 
-    def _note(self, family: FamilyEntry) -> bytes:
-        """Prepare a family once; return the attributes that its points share."""
-        known = self._families.get(family.name)
+    def _family(self, entry: FamilyEntry) -> Family:
+        """Return the encoder of a family, made once."""
+        known = self._families.get(entry.name)
         # A schema is decoded once, so an entry changes only with the configuration.
-        if known is None or known[0] is not family:
-            shared = self._shared_attributes(family.name)
-            known = self._families[family.name] = (family, prometheus_head(family), shared)
-        return known[2]
+        if known is None or known[0] is not entry:
+            known = self._families[entry.name] = entry, self._naming.family(entry, self._shared_attributes(entry.name))
+        return known[1]

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import ssl
 import time
 from contextlib import closing
-from email.utils import parsedate_to_datetime
 
 import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    InsecureRequestWarning,
-    NewConnectionError,
-    SSLError,
-    TimeoutError,
-)
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError, TimeoutError
 
-from telegen import __version__
-from telegen.otlp.outcome import RETRYABLE, Outcome, Refused, Retry, accepted, status_message
+from telegen.api.bounded import bounded
+from telegen.otlp.client import MAX_ANSWER, USER_AGENT
+from telegen.otlp.outcome import MAX_DELAY, Outcome, Refused, Retry, accepted, readable, status_message
 from telegen.otlp.settings import Receiver
+from telegen.otlp.tls import file_versions, tls_context
+from telegen.process.http_client import cause, retry_after
 from telegen.shm.deflate import gzip_member
 
-MAX_ANSWER = 4 << 20
-"""Bytes of an answer that are read."""
-MAX_RETRY_AFTER = 3600.0
-"""Longest delay, in seconds, that a receiver may ask for."""
-USER_AGENT = f"telegen/{__version__}"
+RETRYABLE = frozenset((429, 502, 503, 504))
+"""Statuses after which a request is sent again."""
 
 
 class HttpClient:
-    """Sends requests one at a time on one connection. Make it after the fork."""
+    """See `telegen.otlp.client.Client`."""
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._pool: urllib3.PoolManager | None = None
-        self._files: tuple[float, ...] = ()
+        self._files: tuple[tuple[int, int], ...] = ()
         self._headers = {**receiver.headers, "Content-Type": "application/x-protobuf", "User-Agent": USER_AGENT}
         if receiver.gzip:
             self._headers["Content-Encoding"] = "gzip"
@@ -48,7 +38,11 @@ class HttpClient:
     def send(self, packed: bytes) -> Outcome:
         """Send one request and read the answer. Blocks for the receiver's timeout at most, and twice that to connect and read."""
         try:
-            response = self._manager().request(
+            manager = self._manager()
+        except OSError as error:
+            return Retry("tls", str(error))
+        try:
+            response = manager.request(
                 "POST",
                 self._receiver.url,
                 body=packed,
@@ -59,7 +53,7 @@ class HttpClient:
                 timeout=self._receiver.timeout,
             )
             with closing(response):
-                return self._outcome(response, self._read(response))
+                return self._outcome(response)
         except SSLError as error:
             return Retry("tls", f"TLS failed: {error}")
         except NewConnectionError as error:
@@ -90,15 +84,23 @@ class HttpClient:
                 raise HTTPError("the answer does not end")
         return body
 
-    def _outcome(self, response: urllib3.BaseHTTPResponse, body: bytes) -> Outcome:
-        status = response.status
-        if 200 <= status < 300:
+    def _outcome(self, response: urllib3.BaseHTTPResponse) -> Outcome:
+        status, is_success = response.status, 200 <= response.status < 300
+        try:
+            body = self._read(response)
+        except (HTTPError, OSError) as error:
+            # The status stands: a success that is sent again doubles logs, and a refusal would be repeated for ever.
+            if is_success:
+                return Refused("answer", f"{status} with an answer that cannot be read: {cause(error)}")
+            body = cause(error).encode()
+        if is_success:
             # Without an answer of OTLP the request may have been taken: sending it again could double it.
             unknown = Refused("answer", f"{status} with an answer that is not OTLP; is this the URL of an OTLP receiver?")
             return accepted(body) or unknown
-        message = f"{status} {response.reason or ''}: {status_message(body)}".rstrip(": ")
+        text = readable(response.headers["Location"].encode()) if "Location" in response.headers else status_message(body)
+        message = f"{status} {response.reason or ''}: {text}".rstrip(": ")
         if status in RETRYABLE:
-            return Retry(str(status), message, retry_after(response.headers.get("Retry-After", "")))
+            return Retry(str(status), message, retry_after(response.headers.get("Retry-After"), MAX_DELAY))
         return Refused(str(status), message)
 
     def _manager(self) -> urllib3.PoolManager:
@@ -108,46 +110,9 @@ class HttpClient:
             OSError: a file of certificates cannot be read.
         """
         receiver = self._receiver
-        files = tuple(os.stat(path).st_mtime for path in (receiver.ca, receiver.certificate, receiver.key) if path)
+        files = file_versions(receiver)
         if self._pool is None or files != self._files:
             self.close()
-            context = tls(receiver) if receiver.url.startswith("https") else None
-            self._pool, self._files = urllib3.PoolManager(maxsize=1, ssl_context=context), files
+            context = tls_context(receiver) if receiver.url.startswith("https") else None
+            self._pool, self._files = bounded(urllib3.PoolManager(maxsize=1, ssl_context=context)), files
         return self._pool
-
-
-def tls(receiver: Receiver) -> ssl.SSLContext:
-    """Make the TLS context of a receiver.
-
-    Raises:
-        OSError: a file cannot be used.
-    """
-    context = ssl.create_default_context(cafile=receiver.ca or None)
-    # As for API servers: private CAs often lack key identifiers, which Python 3.13 demands.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not receiver.verify:
-        # The configuration asks for it: a warning at every request helps no one.
-        urllib3.disable_warnings(InsecureRequestWarning)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if receiver.certificate:
-        context.load_cert_chain(receiver.certificate, receiver.key or None)
-    return context
-
-
-def retry_after(text: str) -> float | None:
-    """Return the seconds of a Retry-After header: a number or an HTTP date; None if it has neither."""
-    if text.strip().isdecimal():
-        return min(float(text), MAX_RETRY_AFTER)
-    try:
-        return min(max(0.0, parsedate_to_datetime(text).timestamp() - time.time()), MAX_RETRY_AFTER)
-    except (ValueError, TypeError):
-        return None
-
-
-def cause(error: Exception) -> str:
-    """Return the innermost cause of an error of urllib3, without the address of an object."""
-    inner: BaseException = error
-    while (deeper := getattr(inner, "reason", None) or inner.__cause__) and isinstance(deeper, BaseException):
-        inner = deeper
-    return str(getattr(inner, "strerror", None) or inner).rpartition(">: ")[2] or type(inner).__name__

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
-from telegen.otlp.wire import fields
+from telegen.otlp.wire import fields, nested
 
-RETRYABLE = frozenset((429, 502, 503, 504))
-"""HTTP statuses after which a request is sent again."""
+MAX_DELAY = 3600.0
+"""Longest delay, in seconds, that a receiver may ask for."""
+RETRY_INFO = b"google.rpc.RetryInfo"
 MAX_MESSAGE = 300
 """Characters of a receiver's message that are logged."""
 
@@ -75,7 +76,7 @@ def accepted(body: bytes) -> Accepted | None:
 def status_message(body: bytes) -> str:
     """Return the message of an error's body: a google.rpc.Status, or text."""
     try:
-        found = [value for field, value in fields(body) if field == 2 and isinstance(value, bytes)]
+        found = list(nested(body, 2))
     except ValueError:
         found = []
     return readable(found[0] if found else body)
@@ -84,3 +85,17 @@ def status_message(body: bytes) -> str:
 def readable(text: bytes) -> str:
     """Return text for a log line."""
     return " ".join(text.decode("utf-8", "replace").split())[:MAX_MESSAGE]
+
+
+def retry_delay(status: bytes) -> float | None:
+    """Return the seconds of the RetryInfo among the details of a google.rpc.Status; None if it has none."""
+    try:
+        for detail in nested(status, 3):
+            if any(url.endswith(RETRY_INFO) for url in nested(detail, 1)):
+                duration = dict(fields(b"".join(delay for info in nested(detail, 2) for delay in nested(info, 1))))
+                seconds = int(duration.get(1, 0)) + int(duration.get(2, 0)) / 1e9
+                # A negative number is a large one without a sign.
+                return min(seconds, MAX_DELAY) if seconds < 1 << 62 else 0.0
+    except ValueError:
+        return None
+    return None

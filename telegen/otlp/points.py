@@ -81,7 +81,7 @@ class _Values(dict[bytes, bytes]):
         return tail
 
 
-class _Heads(dict[int, bytes]):
+class Heads(dict[int, bytes]):
     """Tag and length of a point by its length."""
 
     def __missing__(self, length: int) -> bytes:
@@ -93,7 +93,7 @@ class PointEncoder:
     """Encoder of cells. It remembers label pairs and values until `forget`."""
 
     def __init__(self) -> None:
-        self._pairs, self._values, self._heads = _Pairs(), _Values(), _Heads()
+        self._pairs, self._values, self._heads = _Pairs(), _Values(), Heads()
 
     def encode(self, name: bytes, lines: bytes, shared: int) -> tuple[bytes, int]:
         """Encode the lines of one family, which have no timestamps.

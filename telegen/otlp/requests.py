@@ -1,4 +1,4 @@
-"""Requests of a push: encoded cells with the time of the push, joined to messages of a limited size.
+"""Pushes: encoded cells that become messages of a limited size, with the time of the push.
 
 A push holds only references to encoded cells, so it costs little until its requests are made, and makes the same bytes each time.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from telegen.otlp.columns import Cell
-from telegen.otlp.families import MetricHead
-from telegen.otlp.points import last_points, series_of, split, time_bytes, with_time
-from telegen.otlp.wire import message, text
+from telegen.otlp.columns import Cell, Family
+from telegen.otlp.points import split
+from telegen.shm.layout import FamilyEntry
 
 OVERHEAD = 1024
 """Bytes that a metric adds to its points at most: name, help text, lengths."""
@@ -24,22 +24,16 @@ class Origin:
     Attributes:
         resource: encoded ResourceMetrics.resource.
         scope: name of the instrumentation scope.
-        schema: URL of the semantic conventions that the names follow, "" for none.
+        shared: encoded attributes of the resources of entities, in the naming of the semantic conventions.
         is_served: return False once another agent serves these series.
         leased: True if the series belong to the holder of a Lease: another agent goes on with them.
     """
 
     resource: bytes
     scope: str
-    schema: str = ""
+    shared: bytes = b""
     is_served: Callable[[], bool] = lambda: True
     leased: bool = False
-
-    def encode(self, metrics: Sequence[bytes]) -> bytes:
-        """Encode a request, ExportMetricsServiceRequest, with one resource and one scope."""
-        schema = text(3, self.schema) if self.schema else b""
-        scope = message(2, message(1, text(1, self.scope)), *metrics)
-        return message(1, self.resource, scope, schema)
 
 
 @dataclass(frozen=True)
@@ -57,19 +51,15 @@ class Limits:
 
 @dataclass
 class Metric:
-    """One metric of a push.
+    """The points of one family in a push.
 
     Attributes:
-        family: its name on the page.
-        shared: encoded attributes that all of its points share.
         cells: its points.
-        gone: series that have vanished since the push before, as encoded attributes.
+        gone: series that have vanished since the push before.
         ended: True if all series end with this push: their last points are sent instead of `cells`.
     """
 
-    family: str
-    head: MetricHead
-    shared: bytes
+    family: Family
     cells: list[Cell] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
     ended: bool = False
@@ -78,39 +68,48 @@ class Metric:
         """Return the number of points."""
         return sum(cell.points for cell in self.cells) + len(self.gone)
 
-    def blobs(self, time: bytes, limits: Limits) -> Iterator[tuple[bytes, int]]:
-        """Yield (encoded points, their number), within the limits unless one point alone is too large."""
-        for cell in self.cells:
-            if self.ended:
-                yield from self._last(series_of(cell.unpack()), time, limits)
-                continue
-            for group, count in _cut(cell.unpack(), cell.points, limits, len(self.shared)):
-                yield with_time(group, self.shared, time), count
-        yield from self._last(self.gone, time, limits)
 
-    def _last(self, series: Sequence[bytes], time: bytes, limits: Limits) -> Iterator[tuple[bytes, int]]:
-        """Yield the last points of series."""
-        for first in range(0, len(series), limits.points):
-            some = series[first : first + limits.points]
-            yield last_points(some, self.shared, time), len(some)
-
-
-def _cut(points: bytes, count: int, limits: Limits, shared: int) -> Iterator[tuple[bytes, int]]:
+def cut(points: bytes, count: int, limits: Limits, shared: int) -> Iterator[tuple[bytes, int]]:
     """Cut points in halves until each group is within the limits."""
     if count == 1 or count <= limits.points and len(points) + count * shared + OVERHEAD <= limits.size:
         yield points, count
         return
     half = min(limits.points, (count + 1) // 2)
     for number, group in enumerate(split(points, half)):
-        yield from _cut(group, min(half, count - number * half), limits, shared)
+        yield from cut(group, min(half, count - number * half), limits, shared)
 
 
-@dataclass
-class Part:
+class Part(Protocol):
     """The metrics of one origin."""
 
-    origin: Origin
-    metrics: list[Metric]
+    @property
+    def origin(self) -> Origin:
+        """Source of the series."""
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """Points by family."""
+
+    def requests(self, time: int, limits: Limits) -> Iterator[Request]:
+        """Yield the requests, each made when it is wanted. A metric without points is never sent: Prometheus refuses the whole
+        request then."""
+
+
+class Naming(Protocol):
+    """Names, resources and attributes of what is pushed."""
+
+    def family(self, entry: FamilyEntry, shared: bytes) -> Family:
+        """Return the encoder of a family.
+
+        Args:
+            shared: encoded attributes that all of its points share.
+        """
+
+    def part(self, origin: Origin, metrics: Sequence[Metric]) -> Part:
+        """Return the metrics of an origin, whose families `family` has made."""
+
+    def forget(self) -> None:
+        """Free the memory that only encoding needs."""
 
 
 @dataclass
@@ -122,7 +121,7 @@ class Push:
     """
 
     time: int
-    parts: list[Part]
+    parts: Sequence[Part]
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -143,39 +142,6 @@ class Request:
 
 
 def requests(push: Push, limits: Limits) -> Iterator[Request]:
-    """Yield the requests of a push, each made when it is wanted. A metric without points is never sent: Prometheus refuses the
-    whole request then."""
-    time = time_bytes(push.time)
+    """Yield the requests of a push, each made when it is wanted."""
     for part in push.parts:
-        batch = _Batch(part.origin)
-        for metric in part.metrics:
-            for blob, points in metric.blobs(time, limits):
-                if batch.points and (batch.points + points > limits.points or batch.size + len(blob) + OVERHEAD > limits.size):
-                    yield batch.finish()
-                    batch = _Batch(part.origin)
-                batch.add(metric.head, blob, points)
-        if batch.points:
-            yield batch.finish()
-
-
-class _Batch:
-    """A request that is being filled."""
-
-    def __init__(self, origin: Origin) -> None:
-        self._origin = origin
-        self._metrics: list[tuple[MetricHead, list[bytes]]] = []
-        self.points = self.size = 0
-
-    def add(self, head: MetricHead, blob: bytes, points: int) -> None:
-        """Add points of a metric."""
-        if not self._metrics or self._metrics[-1][0] is not head:
-            self._metrics.append((head, []))
-            self.size += OVERHEAD
-        self._metrics[-1][1].append(blob)
-        self.points += points
-        self.size += len(blob)
-
-    def finish(self) -> Request:
-        """Encode the request."""
-        metrics = [head.encode(blobs) for head, blobs in self._metrics]
-        return Request(self._origin, self._origin.encode(metrics), self.points)
+        yield from part.requests(push.time, limits)

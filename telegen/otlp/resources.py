@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
@@ -28,8 +28,24 @@ def resource_attributes(instance: str, extra: Mapping[str, str], version: bool =
         own["service.version"] = __version__
     # Without Resource.create: it adds telemetry.sdk.*, and no SDK makes these signals.
     found = Resource(own).merge(OTELResourceDetector().detect())
-    # Both make texts only.
-    return {key: str(value) for key, value in found.attributes.items()}
+    # Both make texts only. Bytes of a variable that are not UTF-8 become `?`, as protobuf takes no others.
+    return {_utf8(key): _utf8(str(value)) for key, value in found.attributes.items()}
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def entity_attributes(values: Attributes, own: Collection[str] = ()) -> Attributes:
+    """Return the attributes of a sender that the resources of entities have too.
+
+    Without those of Kubernetes objects and containers, which describe the sender and not the entity, unless the cluster is meant.
+
+    Args:
+        own: further attributes to keep.
+    """
+    objects = ("k8s.", "container.")
+    return {key: value for key, value in values.items() if not key.startswith(objects) or key in own or key.startswith("k8s.cluster.")}
 
 
 def encode_resource(values: Attributes) -> bytes:

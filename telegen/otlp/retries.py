@@ -6,27 +6,14 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
 
+from telegen.otlp.client import Client
 from telegen.otlp.outcome import Accepted, Outcome, Refused, Retry
 
 BACKOFF = (1.0, 30.0)
 """First and longest delay between two tries, in seconds."""
 LOOK = 1.0
 """Seconds of a wait after which a request that is no longer wanted is given up."""
-
-
-class Client(Protocol):
-    """Client of a receiver."""
-
-    def pack(self, body: bytes) -> bytes:
-        """Return the bytes to send."""
-
-    def send(self, packed: bytes) -> Outcome:
-        """Send one request and read the answer."""
-
-    def close(self) -> None:
-        """Drop the connection."""
 
 
 class Delivery:
@@ -63,7 +50,8 @@ class Delivery:
             if not isinstance(outcome, Retry):
                 return outcome
             # Full jitter: many agents that lose one receiver do not return all at once.
-            self._wait(delay * self._draw() if outcome.delay is None else outcome.delay, is_wanted)
+            # A delay of the receiver comes on top, so that one of 0 s makes no loop without pauses.
+            self._wait((outcome.delay or 0.0) + delay * self._draw(), is_wanted)
             delay = min(delay * 2, BACKOFF[1])
         return None
 

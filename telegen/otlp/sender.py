@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from telegen.otlp.client import Client
 from telegen.otlp.outcome import Accepted, Outcome, Refused
 from telegen.otlp.requests import Limits, Push, Request, requests
-from telegen.otlp.retries import LOOK, Client, Delivery
+from telegen.otlp.retries import LOOK, Delivery
 
 SPREAD = 0.8
 """Fraction of the interval over which the requests of a push are spread: the receiver is the slower side."""

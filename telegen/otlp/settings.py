@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from telegen.config import Config, ConfigError
-from telegen.config.validation import HEADER, HEADER_VALUE
+from telegen.config.model import Otlp
+from telegen.config.validation import HEADER, HEADER_VALUE, OWN_HEADERS
 
 Signal = Literal["metrics", "logs"]
 
-PROTOCOL = "http/protobuf"
-"""The only one that the agent speaks."""
-DEFAULT_ENDPOINT = "http://localhost:4318"
-"""As in the OTLP specification."""
+HTTP, GRPC = "http/protobuf", "grpc"
+"""Protocols, as in the OTLP specification."""
+DEFAULT_ENDPOINTS = {HTTP: "http://localhost:4318", GRPC: "http://localhost:4317"}
+METHODS = {
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+}
+"""Paths of gRPC requests by signal."""
+_METADATA = re.compile(r"[0-9a-z_.-]+")
 TIMEOUT = 10.0
 """Seconds of a request."""
 INTERVAL, LEAST_INTERVAL = 15.0, 1.0
@@ -29,13 +37,14 @@ class Receiver:
 
     Attributes:
         url: of the requests, path included.
-        headers: of every request.
+        headers: of every request, in lower case.
         timeout: seconds of a request.
         ca, certificate, key: files, "" for none.
         verify: False accepts any certificate.
     """
 
     url: str
+    protocol: str = HTTP
     headers: Mapping[str, str] = field(default_factory=dict)
     gzip: bool = True
     timeout: float = TIMEOUT
@@ -43,6 +52,16 @@ class Receiver:
     certificate: str = ""
     key: str = ""
     verify: bool = True
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files of certificates and keys."""
+        return tuple(path for path in (self.ca, self.certificate, self.key) if path)
+
+    @property
+    def address(self) -> str:
+        """The URL for logs, without what may be secret and without a method of gRPC."""
+        return self.url.partition("?")[0].partition("/opentelemetry.proto.")[0]
 
 
 class _Variables:
@@ -65,29 +84,41 @@ class _Variables:
             raise ConfigError(f"{variable}: expected {' or '.join(words)}, got {value[:100]!r}")
         return value
 
+    def flag(self, name: str) -> bool:
+        """Return a value that must be true or false in any case, False if it is unset."""
+        variable, value = self.get(name)
+        if value.lower() not in ("true", "false", ""):
+            raise ConfigError(f"{variable}: expected true or false, got {value[:100]!r}")
+        return value.lower() == "true"
+
 
 def receiver(config: Config, environ: Mapping[str, str], signal: Signal) -> Receiver:
     """Return the receiver of a signal.
 
     Raises:
-        ConfigError: a variable is invalid, or a file does not exist.
+        ConfigError: a variable is invalid, a file does not exist, or grpcio is not installed.
     """
     otlp, variables = config.kube_metrics.otlp, _Variables(environ, signal)
-    if not otlp.protocol:
-        variables.one_of("PROTOCOL", PROTOCOL)
-    compression = otlp.compression or variables.one_of("COMPRESSION", "gzip", "none") or "gzip"
+    protocol = otlp.protocol or variables.one_of("PROTOCOL", HTTP, GRPC) or HTTP
+    compression = otlp.compression or variables.one_of("COMPRESSION", "gzip", "none")
+    given = otlp.headers or _headers(*variables.get("HEADERS"))
+    headers = {name.lower(): value for name, value in given.items()}
+    if protocol == GRPC:
+        _check_grpc(otlp, headers)
     found = Receiver(
-        url=_url(otlp.endpoint, variables, signal),
-        headers=otlp.headers or _headers(*variables.get("HEADERS")),
-        gzip=compression == "gzip",
+        url=(_grpc_url if protocol == GRPC else _http_url)(otlp.endpoint, variables, signal),
+        protocol=protocol,
+        headers=headers,
+        # PERF: gRPC compresses at 630,000 points/s, isal for HTTP at 5,000,000.
+        gzip=compression == "gzip" or not compression and protocol == HTTP,
         timeout=float(otlp.timeout or _seconds(*variables.get("TIMEOUT")) or TIMEOUT),
         ca=otlp.ca_file or variables.get("CERTIFICATE")[1],
         certificate=otlp.certificate_file or variables.get("CLIENT_CERTIFICATE")[1],
         key=otlp.key_file or variables.get("CLIENT_KEY")[1],
         verify=not otlp.insecure_skip_verify,
     )
-    for path in (found.ca, found.certificate, found.key):
-        if path and not os.access(path, os.R_OK):
+    for path in found.files:
+        if not os.access(path, os.R_OK):
             raise ConfigError(f"kube_metrics.otlp: cannot read {path}, a file of certificates or keys; mount it or correct the path")
     return found
 
@@ -108,21 +139,59 @@ def is_disabled(environ: Mapping[str, str]) -> bool:
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def _url(endpoint: str, variables: _Variables, signal: Signal) -> str:
-    """Return the URL of the requests: a base URL gets the path of the signal, the variable of a signal is used as it is."""
-    variable, value = ("kube_metrics.otlp.endpoint", endpoint) if endpoint else variables.get("ENDPOINT")
-    value = value or DEFAULT_ENDPOINT
-    if "://" not in value:
-        value = f"http://{value}"
-    try:
-        parts = urlsplit(value)
-        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigError(f"{variable}: expected a URL like http://collector:4318, got {value[:100]!r}")
+def _check_grpc(otlp: Otlp, headers: Mapping[str, str]) -> None:
+    """Check what only gRPC demands.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    if importlib.util.find_spec("grpc") is None:
+        raise ConfigError("kube_metrics.otlp.protocol: grpc needs the library grpcio: pip install 'telegen[grpc]', or use http/protobuf")
+    if otlp.insecure_skip_verify:
+        raise ConfigError("kube_metrics.otlp.insecure_skip_verify: not possible with gRPC; set ca_file to the receiver's certificate")
+    for name in headers:
+        if not _METADATA.fullmatch(name) or name.startswith("grpc-") or name.endswith("-bin"):
+            raise ConfigError(f"kube_metrics.otlp.headers: {name[:100]!r} is not a valid name of gRPC metadata with text")
+
+
+def _http_url(endpoint: str, variables: _Variables, signal: Signal) -> str:
+    """Return the URL of requests by HTTP: a base URL gets the path of the signal, the variable of a signal is used as it is."""
+    variable, parts = _endpoint(endpoint, variables, HTTP, "http")
+    value = parts.geturl()
     is_whole = variable == f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
     return value if is_whole and parts.path else f"{value}/" if is_whole else f"{value.rstrip('/')}/v1/{signal}"
+
+
+def _grpc_url(endpoint: str, variables: _Variables, signal: Signal) -> str:
+    """Return the URL of requests by gRPC. An endpoint without a scheme uses TLS unless a variable turns it off."""
+    is_insecure = variables.flag("INSECURE")
+    variable, parts = _endpoint(endpoint, variables, GRPC, "http" if is_insecure else "https")
+    if parts.path not in ("", "/") or parts.query:
+        raise ConfigError(f"{variable}: gRPC has no path: expected a URL like {DEFAULT_ENDPOINTS[GRPC]}, got {parts.geturl()[:100]!r}")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{port}{METHODS[signal]}"
+
+
+def _endpoint(endpoint: str, variables: _Variables, protocol: str, scheme: str) -> tuple[str, SplitResult]:
+    """Return the endpoint of a signal, and the name of its setting or variable.
+
+    Args:
+        scheme: that of an endpoint without one.
+    """
+    variable, value = ("kube_metrics.otlp.endpoint", endpoint) if endpoint else variables.get("ENDPOINT")
+    value = value or DEFAULT_ENDPOINTS[protocol]
+    try:
+        parts = urlsplit(value if "://" in value else f"{scheme}://{value}")
+        is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise ConfigError(f"{variable}: expected a URL like {DEFAULT_ENDPOINTS[protocol]}, got {value[:100]!r}")
+    if "@" in parts.netloc:
+        # The value is secret, so the error does not repeat it.
+        raise ConfigError(f"{variable}: user and password of a URL are not sent; use the header authorization")
+    return variable, parts
 
 
 def _headers(variable: str, value: str) -> dict[str, str]:
@@ -134,6 +203,8 @@ def _headers(variable: str, value: str) -> dict[str, str]:
         if not equals or not (HEADER.fullmatch(name) and HEADER_VALUE.fullmatch(content)):
             # The value may be a secret, so the error does not repeat it.
             raise ConfigError(f"{variable}: expected KEY=VALUE,KEY2=VALUE2 with names and values of HTTP headers")
+        if name.lower() in OWN_HEADERS:
+            raise ConfigError(f"{variable}: the agent sets the header {name} itself; remove it")
         found[name] = content
     return found
 

@@ -30,9 +30,14 @@ def tag(field: int, kind: int) -> bytes:
     return varint(field << 3 | kind)
 
 
+def head(field: int, length: int) -> bytes:
+    """Encode what precedes the content of a field of bytes, text or a nested message."""
+    return tag(field, BYTES) + varint(length)
+
+
 def message(field: int, *parts: bytes) -> bytes:
     """Encode a field of bytes, text or a nested message."""
-    return b"".join((tag(field, BYTES), varint(sum(map(len, parts))), *parts))
+    return b"".join((head(field, sum(map(len, parts))), *parts))
 
 
 def text(field: int, value: str) -> bytes:
@@ -91,3 +96,12 @@ def fields(data: bytes) -> Iterator[tuple[int, Value]]:
             raise ValueError("malformed message")
         yield key >> 3, data[at : at + size]
         at += size
+
+
+def nested(data: bytes, field: int) -> Iterator[bytes]:
+    """Yield the values of one field of bytes, text or nested messages.
+
+    Raises:
+        ValueError: the data are no message.
+    """
+    return (value for number, value in fields(data) if number == field and isinstance(value, bytes))

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from telegen.cadvisor.registry import enabled_collectors
-from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace
+from telegen.cadvisor.terminations import counts as terminations
+from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace, sampled_node
 from telegen.config.custom_resources import is_used
 from telegen.kubestate.registry import DEFAULT, RESOURCES
 from telegen.otlp.settings import interval, is_disabled, receiver
@@ -103,7 +104,8 @@ def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = Non
         watchers = [_of(cluster, one) for cluster in found.clusters for one in _fixed(config)]
     else:
         watchers = list(_fixed(config) if cluster else ())
-    assignments = [*watchers, *_follower(config, watchers, cluster), *(_sampler(config) if found.containers else ())]
+    sampler = _sampler(config, bool(cluster and sampled_node(config, environ))) if found.containers else ()
+    assignments = [*watchers, *_follower(config, watchers, cluster), *sampler]
     assignments += _identifier(config, cluster, reason)
     if not assignments:
         raise ConfigError(f"kube_metrics: nothing to collect: {_missing(config, reason)}")
@@ -233,8 +235,10 @@ def _stores(resources: list[str], config: Config) -> Iterator[str]:
             yield name
 
 
-def _sampler(config: Config) -> Iterator[Assignment]:
-    """The process of the node part; it has a store per collector. There is none if the settings select no family."""
+def _sampler(config: Config, has_pods: bool) -> Iterator[Assignment]:
+    """The process of the node part; it has a store per collector, and one of ended containers if it watches pods. There is none if the
+    settings select no family."""
     names = tuple(f"containers/{collector.name}" for collector in enabled_collectors(config.kube_metrics.cadvisor))
     if names:
-        yield Assignment("sample", "sample", names)
+        ends = (terminations.STORE,) if has_pods and config.kube_metrics.terminations.enabled else ()
+        yield Assignment("sample", "sample", (*names, *ends))

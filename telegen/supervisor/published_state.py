@@ -44,6 +44,6 @@ class PublishedState:
 
 def setting_states(config: Config, origins: Origins) -> Iterator[SettingState]:
     """Yield every setting as people may see it: secrets and users in URLs are masked, long values are cut."""
-    for path, _, _ in settings():
-        shown = _USER.sub(f"{MASK}@", yaml_value(shown_value(config, path)))
+    for path, _, meta in settings():
+        shown = _USER.sub(f"{MASK}@", yaml_value(shown_value(config, path, meta)))
         yield SettingState(path, shown if len(shown) <= MOST else f"{shown[:MOST]}...", origins.of(path))

@@ -19,8 +19,10 @@ from telegen.config.model import (
     SignalMetadata,
     Streaming,
     Supervising,
+    Terminations,
     Web,
 )
+from telegen.kubestate.packs.registry import AUTO
 
 
 def relevant(kind: str, config: Config) -> Config:
@@ -34,7 +36,12 @@ def relevant(kind: str, config: Config) -> Config:
     kube = config.kube_metrics
     if kind == "web":
         pages = replace(
-            _without_push(kube), signal_metadata=kube.signal_metadata, cadvisor=Cadvisor(), election=Election(), kube_state=KubeState()
+            _without_push(kube),
+            signal_metadata=kube.signal_metadata,
+            cadvisor=Cadvisor(),
+            election=Election(),
+            kube_state=KubeState(),
+            terminations=Terminations(),
         )
         return replace(config, log=Log(), api=Api(), kube_metrics=pages)
     if kind == "push":
@@ -46,12 +53,18 @@ def relevant(kind: str, config: Config) -> Config:
     if kind == "sample":
         # The sampler asks the API server for the pods of its node.
         state = KubeState(node=kube.kube_state.node, use_apiserver_cache=kube.kube_state.use_apiserver_cache)
-        collected = replace(collected, election=Election(), kube_state=state)
+        collected = replace(collected, election=Election(), kube_state=state, terminations=kube.terminations)
+        if kube.terminations.enabled and kube.terminations.logs and kube.logs_streaming.enabled:
+            collected = _with_termination_logs(collected, kube)
     else:
         # The worker of custom resources takes their configuration from shared memory, and applies what has changed.
         state = replace(kube.kube_state, custom_resource_state=CustomResourceState())
         if kind == "custom":
-            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1, labels_on_series=LabelsOnSeries())
+            custom = kube.kube_state.custom_resource_state
+            auto = tuple(name for name in custom.packs if name == AUTO)
+            health = CustomResourceState(packs=auto, health=custom.health, health_detail=custom.health_detail)
+            state = replace(state, custom_resource_state=health, labels_on_series=LabelsOnSeries())
+            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
 
@@ -69,11 +82,29 @@ def _pushed(kube: KubeMetrics) -> KubeMetrics:
     )
 
 
+def _with_termination_logs(collected: KubeMetrics, kube: KubeMetrics) -> KubeMetrics:
+    """Add the settings of the logs of ended containers."""
+    logs = kube.logs_streaming
+    return replace(
+        collected,
+        otlp=kube.otlp,
+        streaming=Streaming(flush_timeout=kube.streaming.flush_timeout),
+        logs_streaming=LogsStreaming(
+            enabled=True,
+            buffer_size=logs.buffer_size,
+            flush_interval=logs.flush_interval,
+            namespaces=logs.namespaces,
+            namespaces_exclude=logs.namespaces_exclude,
+        ),
+        signal_metadata=kube.signal_metadata,
+    )
+
+
 def _without_push(kube: KubeMetrics) -> KubeMetrics:
     return replace(kube, otlp=Otlp(), streaming=Streaming(), logs_streaming=LogsStreaming(), signal_metadata=SignalMetadata())
 
 
 def _without_pages(kube: KubeMetrics) -> KubeMetrics:
     default = KubeMetrics()
-    names = ("listen_address", "telemetry_address", "metrics_path", "separate_endpoints", "max_staleness")
+    names = ("listen_address", "telemetry_address", "metrics_path", "separate_endpoints", "max_staleness", "terminations")
     return replace(kube, **{name: getattr(default, name) for name in names})

@@ -481,6 +481,22 @@ def test_size_of_pages() -> None:
         assert limits == ["5", "3", str(settings.page_bytes // len(json.dumps(second)))]
 
 
+def test_page_that_is_too_large() -> None:
+    """A page of more than twice page_bytes is not read to its end: the same part of the list is requested in smaller pages, and a
+    single object of any size is taken."""
+    first, large = page("a", "b", more="1"), page("c", more="2")
+    large["items"][0]["data"] = "x" * 5000
+    settings = replace(FAST, page=100, page_bytes=600)
+    steps = [answer(first), answer(large), answer(large), answer(page("d"))]
+    with reflecting(refusal(400, "Invalid", NO_WATCHLIST), *steps, settings=settings) as running:
+        running.wait_held("a", "b", "c", "d")
+        asked = [(request.params["limit"], request.params.get("continue")) for request in running.server.requests[1:5]]
+        assert asked[0] == ("5", None)
+        number = int(asked[1][0])
+        assert 4 <= number < 8 and asked[1:] == [(str(number), "1"), ("1", "1"), ("1", "2")]
+        assert running.noted.failures == []
+
+
 def test_object_limit_over_pages() -> None:
     """The last page is asked for with what is left of the limit."""
     settings = replace(FAST, limit=5, page=3)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from tests.bench.machine import measure_machine
 from tests.harness import get, is_ready, simulated, start_agent
+from tests.otlp.grpc_receiver import grpc_receiver
 from tests.process_tree import Tree, wait_for
 
 CONFIG = """
@@ -24,13 +25,14 @@ kube_metrics:
   kube_state: {{apiserver: "{url}"}}
   cadvisor: {{enabled: false}}
   streaming: {{enabled: true, interval: {interval}s}}
-  otlp: {{endpoint: "{receiver}"}}
+  otlp: {{protocol: {protocol}, endpoint: "{receiver}"}}
   signal_metadata: {{enabled: {metadata}}}
 log: {{level: warning}}
 """
 BARS = {
     "push_unchanged_points_core_s": (">=", 1_500_000),
     "push_changed_points_core_s": (">=", 200_000),
+    "push_grpc_unchanged_points_core_s": (">=", 500_000),
     "push_pss_mb": ("<=", 45),
     "push_small_pss_mb": ("<=", 12),
 }
@@ -59,8 +61,13 @@ def drain(connection: socket.socket) -> None:
         connection.sendall(ANSWER)
 
 
-def serve() -> None:
+def serve(protocol: str) -> None:
     """Print the URL, then receive until the process is killed."""
+    if protocol == "grpc":
+        with grpc_receiver() as receiver:
+            receiver.keeps = False
+            print(f"http://{receiver.address}", flush=True)
+            threading.Event().wait()
     with socket.create_server(("127.0.0.1", 0)) as server:
         print(f"http://127.0.0.1:{server.getsockname()[1]}", flush=True)
         while True:
@@ -69,9 +76,9 @@ def serve() -> None:
 
 
 @contextlib.contextmanager
-def receiving() -> Iterator[str]:
+def receiving(protocol: str) -> Iterator[str]:
     """Run a receiver; yield its URL."""
-    with subprocess.Popen([sys.executable, "-m", "tests.bench.push"], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-m", "tests.bench.push", protocol], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             yield process.stdout.readline().strip()
@@ -91,10 +98,10 @@ def pss_of(tree: Tree) -> float:
     return process.memory_full_info().pss / 1e6
 
 
-def measure_pods(pods: int, metadata: str, prefix: str) -> dict[str, float]:
+def measure_pods(pods: int, prefix: str, metadata: str = "false", protocol: str = "http/protobuf") -> dict[str, float]:
     """Measure the first push, which encodes everything, and those after it, which encode nothing."""
-    with simulated(pods) as api, receiving() as receiver:
-        values = {"url": api, "receiver": receiver, "interval": INTERVAL, "metadata": metadata}
+    with simulated(pods) as api, receiving(protocol) as receiver:
+        values = {"url": api, "receiver": receiver, "interval": INTERVAL, "metadata": metadata, "protocol": protocol}
         with start_agent(CONFIG, **values) as agent:
             wait_for("readiness", lambda: is_ready(agent.url), 120)
             wait_for("a push", lambda: accepted(agent.url) > 0, 60, 0.1)
@@ -119,10 +126,12 @@ def measure_pods(pods: int, metadata: str, prefix: str) -> dict[str, float]:
 def measure_push(pods: int) -> dict[str, float]:
     """Run all measurements."""
     figures = measure_machine()
-    figures |= measure_pods(pods, "false", "push")
-    figures |= measure_pods(pods, "true", "push_metadata")
-    return figures | measure_pods(100, "false", "push_small")
+    figures |= measure_pods(pods, "push")
+    figures |= measure_pods(pods, "push_metadata", metadata="true")
+    figures |= measure_pods(pods, "push_grpc", protocol="grpc")
+    figures |= measure_pods(100, "push_small")
+    return figures | measure_pods(100, "push_small_grpc", protocol="grpc")
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1])

@@ -58,8 +58,9 @@ def test_rights_of_a_cluster(file: Path, tmp_path: Path, capsys: pytest.CaptureF
     ("arguments", "message"),
     [
         (["check", "/no/such/file"], "telegen: /no/such/file: No such file or directory"),
-        (["rbac"], "telegen: name a FILE or --packs"),
-        (["rbac", "--packs", "x"], "telegen: unknown pack x; the packs are openshift, vpa"),
+        (["rbac"], "telegen: name a FILE, --packs or --health"),
+        (["rbac", "--packs", "x"], "telegen: unknown pack x; the packs are openshift, openshift-cluster, vpa, "),
+        (["rbac", "--health", "apps"], "telegen: --health: 'apps' is no API group of custom resources; name groups such as"),
         (["check", "FILE", "--against-cluster", "--kubeconfig", "/no/such/file"], "telegen: discovery: /no/such/file: no such file"),
     ],
 )

@@ -25,6 +25,7 @@ receivers:
   otlp:
     protocols:
       http: {{endpoint: "127.0.0.1:{port}"{tls}}}
+      grpc: {{endpoint: "127.0.0.1:{grpc_port}"{tls}}}
 exporters:
   file: {{path: "{out}", append: true, flush_interval: 50ms}}
 service:
@@ -36,16 +37,16 @@ service:
 
 
 class Collector:
-    """A collector on a port of its own, which it keeps over restarts.
+    """A collector on ports of its own, which it keeps over restarts.
 
     Attributes:
-        port: of OTLP by HTTP.
+        port, grpc_port: of OTLP by HTTP and by gRPC.
     """
 
     def __init__(self, folder: Path, program: Path, tls: str) -> None:
         self._folder, self._program = folder, program
-        self.port, self._out = free_port(), folder / "out.jsonl"
-        (folder / "collector.yaml").write_text(CONFIG.format(port=self.port, out=self._out, tls=tls))
+        self.port, self.grpc_port, self._out = free_port(), free_port(), folder / "out.jsonl"
+        (folder / "collector.yaml").write_text(CONFIG.format(port=self.port, grpc_port=self.grpc_port, out=self._out, tls=tls))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -94,7 +95,7 @@ def collecting(folder: Path, tls: str = "") -> Iterator[Collector]:
     """Run a collector.
 
     Args:
-        tls: more settings of its receiver, as `, tls: {...}`.
+        tls: more settings of its receivers, as `, tls: {...}`.
     """
     (program,) = need([COLLECTOR], os.environ)
     collector = Collector(folder, program, tls)

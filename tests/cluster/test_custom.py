@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from telegen.cli.custom_objects import custom_resources
 from telegen.cli.main import main
 from telegen.cli.render import ObjectRenderer
+from telegen.kubestate.custom.sources import CustomTables
 from telegen.kubestate.packs.registry import NAMES, PACKS
 from telegen.kubestate.selectors import Selection
 from tests.cluster.control_plane import ADMIN, ControlPlane
@@ -283,7 +284,7 @@ def test_pack(name: str, control_plane: ControlPlane, tmp_path: Path) -> None:
                     answer = control_plane.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
                     assert answer["status"]["allowed"] == (verb in ("list", "watch")), asked
             stored = [obj for one in pack.resources for obj in control_plane.objects(one.table.path())]
-            wanted = ObjectRenderer((), Selection(), custom=custom_resources((), stored, {}, packs=[pack]))
+            wanted = ObjectRenderer((), Selection(), custom=custom_resources(CustomTables(packs=(pack.name,)), stored, {}))
             for obj in stored:
                 wanted.add(obj)
             kubeconfig = control_plane.kubeconfig(tmp_path / "agent", control_plane.agent_token())

@@ -43,25 +43,28 @@ def settings(server: SimulatedServer, otlp: str, batch: int = 1000, containers: 
     return {"url": server.url, "otlp": otlp, "batch": batch, "containers": containers}
 
 
-@pytest.mark.parametrize("batch", [7, 1000, 100_000])
-def test_collector_receives_every_series(server: SimulatedServer, tmp_path: Path, batch: int) -> None:
-    """By HTTP, in requests of any size, the collector has the series and values of the page, and no other."""
+@pytest.mark.parametrize(("protocol", "batch"), [("http/protobuf", 7), ("http/protobuf", 1000), ("http/protobuf", 100_000), ("grpc", 1000)])
+def test_collector_receives_every_series(server: SimulatedServer, tmp_path: Path, protocol: str, batch: int) -> None:
+    """By either protocol, in requests of any size, the collector has the series and values of the page, and no other."""
     with collecting(tmp_path) as collector:
-        otlp = f"{{endpoint: 'http://127.0.0.1:{collector.port}', compression: none}}"
+        port = collector.grpc_port if protocol == "grpc" else collector.port
+        otlp = f"{{protocol: {protocol}, endpoint: 'http://127.0.0.1:{port}', compression: none}}"
         with start_agent(CONFIG, **settings(server, otlp, batch)) as agent:
             agent.wait_ready()
             wait_for("equal series", lambda: collector.newest() == series_of_page(agent.page()), 30, 1)
             assert len(collector.newest()) > 1000
 
 
-def test_mutual_tls_and_gzip(server: SimulatedServer, tmp_path: Path) -> None:
-    """By HTTP with mutual TLS and gzip, series of containers included."""
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_mutual_tls_and_gzip(server: SimulatedServer, tmp_path: Path, protocol: str) -> None:
+    """By either protocol with mutual TLS and gzip, series of containers included."""
     make_certificates(tmp_path)
     files = {name: tmp_path / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")}
     tls = f", tls: {{cert_file: '{files['server.pem']}', key_file: '{files['server.key']}', client_ca_file: '{files['ca.pem']}'}}"
     with collecting(tmp_path, tls) as collector:
         shown = f"ca_file: '{files['ca.pem']}', certificate_file: '{files['client.pem']}', key_file: '{files['client.key']}'"
-        otlp = f"{{endpoint: 'https://127.0.0.1:{collector.port}', {shown}}}"
+        port = collector.grpc_port if protocol == "grpc" else collector.port
+        otlp = f"{{protocol: {protocol}, compression: gzip, endpoint: 'https://127.0.0.1:{port}', {shown}}}"
         with start_agent(CONFIG, **settings(server, otlp, containers="true")) as agent:
             agent.wait_ready()
 

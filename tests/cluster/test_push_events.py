@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,24 @@ kube_metrics:
   kube_state: {{apiserver: "{url}", resources: [nodes]}}
   cadvisor: {{enabled: false}}
   logs_streaming: {{enabled: true, flush_interval: 200ms, event_types: []}}
-  otlp: {{endpoint: "http://127.0.0.1:{collector}"}}
+  otlp: {{protocol: {protocol}, endpoint: "http://127.0.0.1:{collector}"}}
 """
 FIRST = {case["case"]: case["steps"][0] for case in CASES}
 
 
-def test_collector_receives_recorded_events(tmp_path: Path) -> None:
-    """Each recorded event arrives once, with what the collector's own receiver makes of it; events without any time arrive too."""
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_collector_receives_recorded_events(tmp_path: Path, protocol: str) -> None:
+    """Each recorded event arrives once by either protocol, with what the collector's own receiver makes of it.
+
+    Events without any time arrive too.
+    """
     server = small_cluster()
     server.state.define("events", "Event", "events.k8s.io/v1")
     try:
-        with collecting(tmp_path) as collector, start_agent(CONFIG, url=server.url, collector=collector.port) as agent:
+        with contextlib.ExitStack() as stack:
+            collector = stack.enter_context(collecting(tmp_path))
+            port = collector.grpc_port if protocol == "grpc" else collector.port
+            agent = stack.enter_context(start_agent(CONFIG, url=server.url, protocol=protocol, collector=port))
             agent.wait_ready()
             wait_for("a watch", lambda: 'by="watch",store="events"' in agent.page("/telemetry"), 20)
             time.sleep(1)

@@ -12,8 +12,10 @@ from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gaug
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.otlp.composer import Composer, Source
-from telegen.otlp.requests import Limits, Origin, Push, requests
+from telegen.otlp.prometheus_naming import PrometheusNaming
+from telegen.otlp.requests import Limits, Naming, Origin, Push, requests
 from telegen.otlp.resources import encode_resource
+from telegen.otlp.semconv_naming import SemconvNaming
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
@@ -47,12 +49,12 @@ class Agent:
         shown: whether max_staleness leaves it on the page.
     """
 
-    def __init__(self, arena: Arena) -> None:
+    def __init__(self, arena: Arena, naming: Naming | None = None) -> None:
         self.served = self.shown = True
         self.store = MetricsStore("pods", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["pods"]), 0, 4)
         origin = Origin(encode_resource({"service.name": "telegen"}), "telegen.kubestate", is_served=lambda: self.served)
         source = Source(ArenaReader(arena), origin)
-        self.composer = Composer([source], lambda family: b"", stores=lambda: lambda arena, store: self.shown)
+        self.composer = Composer([source], naming or PrometheusNaming(), lambda family: b"", stores=lambda: lambda arena, store: self.shown)
         self.time = 0
 
     def push(self) -> Push:
@@ -126,7 +128,7 @@ def test_creation_times_of_openmetrics_change_nothing() -> None:
         arena = Arena.create("pods", 1 << 20)
         store = MetricsStore("pods", families, render, ArenaWriter(arena, ["pods"]))
         store.replace([("ADDED", pod("p1"))])
-        composer = Composer([Source(ArenaReader(arena), Origin(b"", "s"))], lambda family: b"")
+        composer = Composer([Source(ArenaReader(arena), Origin(b"", "s"))], PrometheusNaming(), lambda family: b"")
         found[creates] = [request.body for request in requests(composer.compose(1), LARGE)]
     assert found[True] == found[False]
 
@@ -164,6 +166,31 @@ def test_relist_ends_only_what_is_gone(agent: Agent) -> None:
     agent.push()
     agent.store.replace([("ADDED", pod(f"p{number}", 5)) for number in reversed(range(4, 12))])
     assert {name for name, value in values(agent.push()).items() if value is None} == {"p0", "p1", "p2", "p3"}
+
+
+def test_entities_end_under_their_resource() -> None:
+    """In the naming of the conventions too, a deleted pod ends once, under the resource that it had."""
+    agent = Agent(Arena.create("watch-pods", 1 << 22), SemconvNaming())
+    agent.store.replace([("ADDED", pod(f"p{number}", number)) for number in range(10)])
+    before = resources(agent.push())
+    assert len(before) == 10 and set(before.values()) == {False}
+    agent.store.delete(pod("p3"))
+    assert resources(agent.push()) == {name: name == "p3" for name in before}
+    assert resources(agent.push()) == {name: False for name in before if name != "p3"}
+    assert resources(agent.composer.end(9, lambda origin: True)) == {name: True for name in before if name != "p3"}
+
+
+def resources(push: Push) -> dict[str, bool]:
+    """Return whether all points of each pod's resource are last ones."""
+    found: dict[str, bool] = {}
+    for request in requests(push, LARGE):
+        for resource in ExportMetricsServiceRequest.FromString(request.body).resource_metrics:
+            (name,) = [item.value.string_value for item in resource.resource.attributes if item.key == "k8s.pod.name"]
+            metrics = resource.scope_metrics[0].metrics
+            flags = {bool(point.flags) for metric in metrics for point in (*metric.gauge.data_points, *metric.sum.data_points)}
+            assert name not in found and len(flags) == 1
+            (found[name],) = flags
+    return found
 
 
 def test_lost_shard_ends_nothing(agent: Agent) -> None:

@@ -13,6 +13,20 @@ found = [name for name in sys.modules if name.startswith(("opentelemetry", "goog
 assert not found, found
 """
 
+CLIENT = """
+import sys
+from telegen.otlp.client import receiver_client
+from telegen.otlp.settings import Receiver
+receiver_client(Receiver("http://localhost:1/v1/metrics"))
+assert "grpc" not in sys.modules
+"""
+
+
+def test_client_by_http_imports_no_grpc() -> None:
+    """A push by HTTP works without the extra."""
+    done = subprocess.run([sys.executable, "-c", CLIENT], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
 
 def test_supervisor_imports_no_opentelemetry() -> None:
     """The parent of all processes loads neither OpenTelemetry nor protobuf, so that no other process has them."""

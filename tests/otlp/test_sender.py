@@ -13,9 +13,10 @@ from telegen.otlp import retries
 from telegen.otlp.columns import Cell
 from telegen.otlp.families import metric_head
 from telegen.otlp.http import HttpClient
-from telegen.otlp.outcome import Accepted, Outcome, Refused
+from telegen.otlp.outcome import Accepted, Outcome, Refused, Retry
 from telegen.otlp.points import PointEncoder
-from telegen.otlp.requests import Limits, Metric, Origin, Part, Push
+from telegen.otlp.prometheus_naming import PageFamily, PagePart
+from telegen.otlp.requests import Limits, Metric, Origin, Push
 from telegen.otlp.resources import encode_resource
 from telegen.otlp.sender import PushQueue, Sender
 from telegen.otlp.settings import Receiver
@@ -69,10 +70,11 @@ class Running:
     def push(self, time: int, points: int = 4) -> Push:
         """Put a push of some points into the queue."""
         lines = b"".join(b'kube_x{n="%d"} %d\n' % (number, time) for number in range(points))
-        packed, _ = PointEncoder().encode(b"kube_x", lines, 0)
-        metric = Metric("kube_x", metric_head("kube_x", "", "", "gauge"), b"", [Cell(compress(packed), points, len(packed))])
+        family = PageFamily("kube_x", metric_head("kube_x", "", "", "gauge"), b"", PointEncoder())
+        packed, _ = family.encode(lines)
+        metric = Metric(family, [Cell(compress(packed), points)])
         origin = Origin(encode_resource({}), "s", is_served=lambda: self.served)
-        push = Push(time * SECOND, [Part(origin, [metric])])
+        push = Push(time * SECOND, [PagePart(origin, [metric])])
         self.queue.put(push)
         return push
 
@@ -130,6 +132,31 @@ def test_retry_after_is_kept(running: Running) -> None:
     running.wait_idle()
     first, second, third = running.receiver.tried
     assert second.at - first.at >= 1.0 and first.body == second.body != third.body
+
+
+def test_retry_after_zero_seconds() -> None:
+    """A receiver that always asks for another try at once is tried with growing pauses all the same."""
+
+    class Pauses(threading.Event):
+        seconds: list[float] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.seconds.append(timeout or 0.0)
+            return True
+
+    class Client:
+        def pack(self, body: bytes) -> bytes:
+            return body
+
+        def send(self, packed: bytes) -> Outcome:
+            return Retry("429", "", 0.0)
+
+        def close(self) -> None: ...
+
+    pauses = Pauses()
+    delivery = retries.Delivery(Client(), pauses, lambda outcome, size: None, draw=lambda: 0.25)
+    assert delivery.deliver(b"", lambda: len(pauses.seconds) < 3) is None
+    assert pauses.seconds == pytest.approx([0.25, 0.5, 1.0], abs=0.01)
 
 
 def test_refused_requests_are_not_retried(running: Running) -> None:

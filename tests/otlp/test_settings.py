@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from telegen.config import ConfigError, load
-from telegen.otlp.settings import PROTOCOL, interval, is_disabled, receiver
+from telegen.otlp.settings import GRPC, HTTP, interval, is_disabled, receiver
 
 PREFIX = "OTEL_EXPORTER_OTLP_"
 
@@ -47,13 +47,13 @@ def test_variables_and_file(tmp_path: Path) -> None:
         f"{PREFIX}CERTIFICATE": __file__,
         f"{PREFIX}CLIENT_CERTIFICATE": __file__,
         f"{PREFIX}CLIENT_KEY": __file__,
-        f"{PREFIX}PROTOCOL": PROTOCOL,
+        f"{PREFIX}PROTOCOL": HTTP,
     }
     found = receiver(config(tmp_path), environ, "metrics")
     assert (found.headers, found.gzip, found.timeout) == ({"a": "1", "b": " x=y"}, False, 2.5)
     assert (found.ca, found.certificate, found.key) == (__file__, __file__, __file__)
     assert receiver(config(tmp_path), environ, "logs").gzip
-    found = receiver(config(tmp_path, "{headers: {c: '3'}, compression: gzip, timeout: 1s, protocol: http/protobuf}"), environ, "metrics")
+    found = receiver(config(tmp_path, "{headers: {c: '1', C: '3'}, compression: gzip, timeout: 1s}"), environ, "metrics")
     assert (found.headers, found.gzip, found.timeout) == ({"c": "3"}, True, 1.0)
 
 
@@ -62,12 +62,14 @@ def test_variables_and_file(tmp_path: Path) -> None:
     [
         ("ENDPOINT", "ftp://x", "OTEL_EXPORTER_OTLP_ENDPOINT: expected a URL like"),
         ("METRICS_ENDPOINT", "http://x:port", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: expected a URL like"),
-        ("PROTOCOL", "http/json", "OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf, got 'http/json'"),
-        ("METRICS_PROTOCOL", "grpc", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: expected http/protobuf, got 'grpc'"),
+        ("PROTOCOL", "http/json", "OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf or grpc, got 'http/json'"),
+        ("METRICS_PROTOCOL", "udp", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: expected http/protobuf or grpc, got 'udp'"),
+        ("ENDPOINT", "http://me:secret@x", "OTEL_EXPORTER_OTLP_ENDPOINT: user and password of a URL are not sent; use the header"),
         ("COMPRESSION", "zstd", "OTEL_EXPORTER_OTLP_COMPRESSION: expected gzip or none"),
         ("TIMEOUT", "10s", "OTEL_EXPORTER_OTLP_TIMEOUT: expected milliseconds"),
         ("HEADERS", "secret", "OTEL_EXPORTER_OTLP_HEADERS: expected KEY=VALUE"),
         ("HEADERS", "a=x%0Ay", "OTEL_EXPORTER_OTLP_HEADERS: expected KEY=VALUE"),
+        ("HEADERS", "Content-Length=3", "OTEL_EXPORTER_OTLP_HEADERS: the agent sets the header Content-Length itself; remove it"),
         ("CERTIFICATE", "/nowhere/ca.pem", "kube_metrics.otlp: cannot read /nowhere/ca.pem"),
     ],
 )
@@ -81,6 +83,56 @@ def test_bad_variables(tmp_path: Path, variable: str, value: str, error: str) ->
 def test_protocol_of_the_file(tmp_path: Path) -> None:
     """`protocol` of the file wins over a variable that other programs of the host need."""
     assert receiver(config(tmp_path, "{protocol: http/protobuf}"), {f"{PREFIX}PROTOCOL": "grpc"}, "metrics").url.endswith("/v1/metrics")
+    assert receiver(config(tmp_path, "{protocol: grpc}"), {f"{PREFIX}PROTOCOL": "http/protobuf"}, "logs").url.endswith("/Export")
+
+
+@pytest.mark.parametrize(
+    ("otlp", "environ", "address"),
+    [
+        ("{}", {}, "http://localhost:4317"),
+        ("{endpoint: 'http://file:1/'}", {"ENDPOINT": "https://other:1"}, "http://file:1"),
+        ("{}", {"ENDPOINT": "https://c"}, "https://c:443"),
+        ("{}", {"ENDPOINT": "https://c:1", "INSECURE": "true"}, "https://c:1"),
+        ("{}", {"ENDPOINT": "c:4317"}, "https://c:4317"),
+        ("{}", {"ENDPOINT": "c:4317", "INSECURE": "TRUE"}, "http://c:4317"),
+        ("{}", {"ENDPOINT": "c:4317", "METRICS_INSECURE": "true", "INSECURE": "false"}, "http://c:4317"),
+        ("{}", {"METRICS_ENDPOINT": "http://[::1]:4317", "ENDPOINT": "http://c"}, "http://[::1]:4317"),
+    ],
+)
+def test_addresses_of_grpc(tmp_path: Path, otlp: str, environ: dict[str, str], address: str) -> None:
+    """With gRPC the scheme turns TLS on or off, OTEL_EXPORTER_OTLP_INSECURE counts only without one, and the port is 4317 by default."""
+    variables = {f"{PREFIX}{key}": value for key, value in {"METRICS_PROTOCOL": "grpc", **environ}.items()}
+    found = receiver(config(tmp_path, otlp), variables, "metrics")
+    assert found.url == f"{address}/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+    assert found.address == address and found.protocol == GRPC and not found.gzip
+    if not otlp.strip("{}"):
+        assert receiver(config(tmp_path), variables, "logs").protocol == HTTP
+
+
+@pytest.mark.parametrize(
+    ("otlp", "environ", "error"),
+    [
+        ("{endpoint: 'http://c:1/v1/metrics'}", {}, "kube_metrics.otlp.endpoint: gRPC has no path: expected a URL like"),
+        ("{insecure_skip_verify: true}", {}, "kube_metrics.otlp.insecure_skip_verify: not possible with gRPC; set ca_file"),
+        ("{headers: {'x!': '1'}}", {}, "kube_metrics.otlp.headers: 'x!' is not a valid name of gRPC metadata with text"),
+        ("{}", {"HEADERS": "trace-bin=1"}, "kube_metrics.otlp.headers: 'trace-bin' is not a valid name"),
+        ("{}", {"INSECURE": "yes", "ENDPOINT": "c:1"}, "OTEL_EXPORTER_OTLP_INSECURE: expected true or false, got 'yes'"),
+    ],
+)
+def test_settings_that_grpc_refuses(tmp_path: Path, otlp: str, environ: dict[str, str], error: str) -> None:
+    """A setting that gRPC cannot follow is one line that names it."""
+    with pytest.raises(ConfigError) as raised:
+        variables = {f"{PREFIX}{key}": value for key, value in {"PROTOCOL": "grpc", **environ}.items()}
+        receiver(config(tmp_path, otlp), variables, "metrics")
+    assert str(raised.value).startswith(error) and "\n" not in str(raised.value)
+
+
+def test_without_grpcio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra, the protocol is refused with one line that names the package; HTTP needs nothing of it."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"^kube_metrics.otlp.protocol: grpc needs the library grpcio: pip install 'telegen\[grpc\]'"):
+        receiver(config(tmp_path, "{protocol: grpc}"), {}, "metrics")
+    assert receiver(config(tmp_path), {}, "metrics").protocol == HTTP
 
 
 def test_interval_and_switch(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def compile_path(segments: Sequence[str]) -> Read:
     steps = [_step(segment) for segment in segments]
     if not steps:
         return lambda value: value
-    if all(map(_is_key, segments)):
+    if all(map(is_key, segments)):
         return _keys(tuple(segments))
 
     def read(value: Any) -> Any:
@@ -45,7 +45,7 @@ def compile_path(segments: Sequence[str]) -> Read:
     return read
 
 
-def _is_key(segment: str) -> bool:
+def is_key(segment: str) -> bool:
     """Return True if a segment can only be the key of a map."""
     return not (segment.startswith("[") and segment.endswith("]")) and "=" not in segment and not _INDEX.fullmatch(segment)
 
@@ -57,10 +57,12 @@ def _keys(keys: tuple[str, ...]) -> Read:
         return lambda value: value.get(first) if value.__class__ is dict else None
 
     def read(value: Any) -> Any:
-        for key in keys:
-            if value.__class__ is not dict:
-                return None
-            value = value.get(key)
+        try:
+            for key in keys:
+                value = value[key]
+        except (KeyError, TypeError):
+            # A text and a list have no value at a key, either.
+            return None
         return value
 
     return read

@@ -1,23 +1,37 @@
-"""Types of the configuration format: functions from the value at a family's path to elements, each a sample to be.
+"""Types of the configuration format: functions from the value at a family's path to its elements, each a sample to be.
 
+Labels and numbers are read apart: families of one list or map, such as states and times of conditions, share the labels of its elements.
 Go iterates maps in random order; here the order of the object holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
-from telegen.kubestate.custom.labels import AddLabels, Labels, compile_labels
+from telegen.kubestate.custom.labels import Labels, compile_labels
 from telegen.kubestate.custom.model import Family
 from telegen.kubestate.custom.paths import compile_path
 from telegen.kubestate.custom.values import number_of
 from telegen.metrics.family import Number
 
-Element = tuple[Union[Labels, None], Number]
-"""Labels of the element itself, None for none, and the number."""
+ReadLabels = Callable[[Any], list[Labels]]
+"""From the value at a path to the labels of each element; they depend on the type, the labels and the states of the family alone."""
 
-ReadElements = Callable[[Any], list[Element]]
+ReadNumbers = Callable[[Any], list[Union[Number, None]]]
+"""From the value at a path to the number of each element, None for an element without a sample; in the order of the labels."""
+
+
+class Elements(NamedTuple):
+    """Readers of the elements of a family.
+
+    Attributes:
+        labels: None if no element has labels of its own.
+    """
+
+    labels: ReadLabels | None
+    numbers: ReadNumbers
+
 
 MAX_TEXT = 8 << 20
 """Characters of the labels that the samples of one family of an object share, repeated for each sample."""
@@ -36,68 +50,59 @@ def check_size(samples: int, shared: int) -> None:
         raise ValueError(f"{samples} samples with {shared} characters of labels each; at most {MAX_TEXT >> 20} MiB are shown")
 
 
-def _no_labels(value: Any, labels: Labels) -> None:
-    """Add nothing."""
-
-
-def _element_labels(family: Family) -> AddLabels:
-    return compile_labels(family.element_labels) or _no_labels
-
-
-def compile_gauge(family: Family) -> ReadElements:
-    """Return the reader of a gauge: the number at `value_from` of the value, of each item of a list, or of each entry of a map.
+def compile_gauge(family: Family) -> Elements:
+    """Return the readers of a gauge: the number at `value_from` of the value, of each item of a list, or of each entry of a map.
 
     An entry of a map whose key is the only segment of `value_from` is a number itself.
     """
-    read, add, zero = compile_path(family.value_from), compile_labels(family.element_labels), family.nil_is_zero
-    direct, by_key, is_whole = _single_key(family), family.label_from_key, not family.value_from
+    read, direct, is_whole = compile_path(family.value_from), _single_key(family), not family.value_from
 
     def number_or_zero(value: Any) -> Number | None:
         return 0 if value is None else number_of(value)
 
-    number = number_or_zero if zero else number_of
+    number = number_or_zero if family.nil_is_zero else number_of
 
-    def read_map(value: dict[str, Any]) -> list[Element]:
-        found: list[Element] = []
-        whole: Labels = {}
+    def read_numbers(value: Any) -> list[Number | None]:
+        kind = value.__class__
+        if kind is dict:
+            return [number(item if key == direct else read(item)) for key, item in value.items()]
+        if kind is list:
+            return [number(item if is_whole else read(item)) for item in value]
+        return [number(value if is_whole else read(value))]
+
+    return Elements(_gauge_labels(family), read_numbers)
+
+
+def _gauge_labels(family: Family) -> ReadLabels | None:
+    add, by_key = compile_labels(family.element_labels), family.label_from_key
+    if not add and not by_key:
+        return None
+
+    def read_map(value: dict[str, Any]) -> list[Labels]:
+        found: list[Labels] = [{by_key: key} if key and by_key else {} for key in value]
         if add:
             # The labels are read from the whole map as well.
+            whole: Labels = {}
             add(value, whole)
-        shared = sum(map(len, whole)) + sum(map(len, whole.values()))
-        for key, item in value.items():
-            result = number(item if key == direct else read(item))
-            if result is not None:
-                labels = {by_key: key} if key and by_key else {}
-                if add:
-                    add(item, labels)
-                    labels.update(whole)
-                    check_size(len(found), shared)
-                found.append((labels, result))
+            check_size(len(found), sum(map(len, whole)) + sum(map(len, whole.values())))
+            for labels, item in zip(found, value.values()):
+                add(item, labels)
+                labels.update(whole)
         return found
 
-    def read_list(value: list[Any]) -> list[Element]:
-        found: list[Element] = []
-        for item in value:
-            result = number(item if is_whole else read(item))
-            if result is not None:
-                labels: Labels | None = {} if add else None
-                if add and labels is not None:
-                    add(item, labels)
-                found.append((labels, result))
-        return found
-
-    def read_elements(value: Any) -> list[Element]:
+    def read_labels(value: Any) -> list[Labels]:
         kind = value.__class__
         if kind is dict:
             return read_map(value)
-        if kind is list:
-            return read_list(value)
-        if add or not is_whole:
-            return read_list([value])
-        result = number(value)
-        return [] if result is None else [(None, result)]
+        found: list[Labels] = []
+        for item in value if kind is list else (value,):
+            labels: Labels = {}
+            if add:
+                add(item, labels)
+            found.append(labels)
+        return found
 
-    return read_elements
+    return read_labels
 
 
 def _single_key(family: Family) -> str | None:
@@ -106,35 +111,39 @@ def _single_key(family: Family) -> str | None:
     return only if only and "," not in only else None
 
 
-def compile_stateset(family: Family) -> ReadElements:
-    """Return the reader of a stateset: for the text at `value_from` of the value, or of each item of a list, one sample per state."""
-    read, add, states = compile_path(family.value_from), _element_labels(family), family.states
+def compile_stateset(family: Family) -> Elements:
+    """Return the readers of a stateset: for the text at `value_from` of the value, or of each item of a list, one sample per state."""
+    read, add, states = compile_path(family.value_from), compile_labels(family.element_labels), family.states
 
-    def read_elements(value: Any) -> list[Element]:
-        found: list[Element] = []
+    def read_labels(value: Any) -> list[Labels]:
+        found: list[Labels] = []
         for item in value if isinstance(value, list) else (value,):
-            current = read(item)
-            for state in states if isinstance(current, str) else ():
+            for state in states:
                 labels = {family.label_name: state}
-                add(item, labels)
-                found.append((labels, int(current == state)))
+                if add:
+                    add(item, labels)
+                found.append(labels)
         return found
 
-    return read_elements
+    def read_numbers(value: Any) -> list[Number | None]:
+        current = [read(item) for item in (value if isinstance(value, list) else (value,))]
+        return [int(one == state) if isinstance(one, str) else None for one in current for state in states]
+
+    return Elements(read_labels, read_numbers)
 
 
-def compile_info(family: Family) -> ReadElements:
-    """Return the reader of an info: 1 for the value, for each item of a list, and for each entry of a map, where it has labels."""
-    add, by_key = _element_labels(family), family.label_from_key
+def compile_info(family: Family) -> Elements:
+    """Return the readers of an info: 1 for the value, for each item of a list, and for each entry of a map, where it has labels."""
+    add, by_key = compile_labels(family.element_labels), family.label_from_key
 
-    def read_elements(value: Any) -> list[Element]:
-        found: list[Element] = []
+    def read_labels(value: Any) -> list[Labels]:
+        found: list[Labels] = []
 
         def add_element(item: Any, labels: Labels) -> None:
-            if item is not None:
+            if add and item is not None:
                 add(item, labels)
             if labels:
-                found.append((labels, 1))
+                found.append(labels)
 
         for item in value if isinstance(value, list) else (value,):
             add_element(item, {})
@@ -143,10 +152,14 @@ def compile_info(family: Family) -> ReadElements:
                 add_element(item, {by_key: key} if key and by_key else {})
         return found
 
-    return read_elements
+    def read_numbers(value: Any) -> list[Number | None]:
+        # There may be fewer elements: those without labels are left out.
+        return [1] * (1 + len(value) if isinstance(value, (dict, list)) else 1)
+
+    return Elements(read_labels, read_numbers)
 
 
-COMPILERS: Mapping[str, Callable[[Family], ReadElements]] = {
+COMPILERS: Mapping[str, Callable[[Family], Elements]] = {
     "gauge": compile_gauge,
     "stateset": compile_stateset,
     "info": compile_info,

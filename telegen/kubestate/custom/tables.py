@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from telegen.kubestate.custom.labels import Labels, compile_labels, is_star
 from telegen.kubestate.custom.model import Entry, Family, Kind
 from telegen.kubestate.custom.paths import compile_path, decoded_path
-from telegen.kubestate.custom.samples import COMPILERS, check_size
+from telegen.kubestate.custom.samples import COMPILERS, ReadLabels, check_size
 from telegen.kubestate.resource import METADATA, Resource
 from telegen.metrics.family import ALPHA, FamilyGenerator, Generate, Object, Row
 from telegen.metrics.label_keys import sanitize
@@ -17,6 +17,7 @@ from telegen.metrics.lines import BaseLabels
 
 WHOLE = ("", "metadata", "metadata.managedFields")
 """Paths for which an object is decoded whole; "" is the object itself."""
+Result = TypeVar("Result")
 
 
 def make_resource(entry: Entry, kind: Kind, constant: Mapping[str, str] = {}) -> Resource:
@@ -45,18 +46,22 @@ def constant_of(resource: Resource, constant: Mapping[str, str]) -> Mapping[str,
 def joined_reads(resources: Iterable[Resource]) -> tuple[str, ...]:
     """Return the paths that must be decoded for several tables of one kind; empty for all."""
     needs = [resource.needs for resource in resources]
-    return _without_children(set(chain.from_iterable(needs))) if all(needs) else ()
+    return without_children(set(chain.from_iterable(needs))) if all(needs) else ()
 
 
 def decoded_paths(entry: Entry) -> tuple[str, ...]:
     """Return the paths that an entry reads besides those decoded of every object; empty if all must be decoded."""
-    paths = {decoded_path(path) for path in chain.from_iterable(map(_object_paths, entry.families))}
+    return pruned_reads({decoded_path(path) for path in chain.from_iterable(map(_object_paths, entry.families))})
+
+
+def pruned_reads(paths: set[str]) -> tuple[str, ...]:
+    """Return the paths that must be decoded besides those of every object; empty if all must be decoded."""
     if paths.intersection(WHOLE):
         return ()
-    return _without_children(paths.difference(METADATA)) or ("metadata.name",)
+    return without_children(paths.difference(METADATA)) or ("metadata.name",)
 
 
-def _without_children(paths: set[str]) -> tuple[str, ...]:
+def without_children(paths: set[str]) -> tuple[str, ...]:
     """Return paths without those below another one, which is decoded whole."""
     return tuple(sorted(path for path in paths if not any(path.startswith(f"{parent}.") for parent in paths)))
 
@@ -82,29 +87,15 @@ def _families(entry: Entry, kind: Kind, constant: Mapping[str, str]) -> tuple[Fa
         "customresource_version": kind.version,
         "customresource_kind": kind.kind,
     }
-    readers: dict[Any, Callable[[Object], BaseLabels]] = {}
+    texts = _Texts(base, constant)
     named: dict[str, list[Family]] = {}
     for family in entry.families:
         named.setdefault(family.name, []).append(family)
-    return tuple(_generator(families, base, constant, readers, kind) for families in named.values())
+    return tuple(_generator(families, texts, kind) for families in named.values())
 
 
-def _generator(
-    families: list[Family],
-    base: Labels,
-    constant: Mapping[str, str],
-    readers: dict[Any, Callable[[Object], BaseLabels]],
-    kind: Kind,
-) -> FamilyGenerator:
-    first = families[0]
-    generates = []
-    for family in families:
-        labels = {**base, **_renamed(family.common_labels, constant)}
-        # Families with the same labels of the object share a reader, which reads them once per object.
-        key = tuple(labels.items()), tuple(family.labels_from_path.items())
-        if key not in readers:
-            readers[key] = _once_per_object(_base_reader(labels, family, constant))
-        generates.append(_generate(family, readers[key], constant))
+def _generator(families: list[Family], texts: _Texts, kind: Kind) -> FamilyGenerator:
+    first, generates = families[0], [_generate(family, texts) for family in families]
     generate = generates[0] if len(generates) == 1 else _chained(generates)
     ambiguous = not all(_is_distinct(family, kind.namespaced) for family in families)
     return FamilyGenerator(first.name, first.help, first.type, ALPHA, generate, prepared=True, ambiguous=ambiguous)
@@ -126,46 +117,97 @@ def _renamed(labels: Mapping[str, str], constant: Mapping[str, str]) -> Labels:
     return {f"exported_{name}" if name in constant else name: value for name, value in labels.items()}
 
 
-def _base_reader(labels: Labels, family: Family, constant: Mapping[str, str]) -> Callable[[Object], BaseLabels]:
-    """Return the reader of the labels of an object."""
-    add = compile_labels(family.labels_from_path)
-    if add is None:
-        return lambda obj: BaseLabels(labels)
+class _Texts:
+    """Readers of the labels of a kind's samples, shared by all families that have equal ones: each is read once per object."""
 
-    def read(obj: Object) -> BaseLabels:
-        own: Labels = {}
-        add(obj, own)
-        return BaseLabels({**labels, **(_renamed(own, constant) if constant else own)})
+    def __init__(self, labels: Labels, constant: Mapping[str, str]) -> None:
+        """Make it with the labels that all samples have, those in `constant` among them."""
+        self._labels, self._constant = labels, constant
+        self._base: dict[Any, Callable[[Object], BaseLabels]] = {}
+        self._elements: dict[Any, Callable[[Object], list[str]]] = {}
 
-    return read
+    def base(self, family: Family) -> Callable[[Object], BaseLabels]:
+        """Return the reader of the labels that the samples of an object share."""
+        key = _base_key(family)
+        if key not in self._base:
+            self._base[key] = _once_per_object(self._base_reader(family))
+        return self._base[key]
+
+    def elements(self, family: Family, read_labels: ReadLabels) -> Callable[[Object], list[str]]:
+        """Return the reader of the text of all labels of each element."""
+        key = (_base_key(family), family.type, family.path, *_items(family.element_labels))
+        key += (family.label_from_key, family.label_name, family.states)
+        if key not in self._elements:
+            self._elements[key] = _once_per_object(self._elements_reader(family, read_labels))
+        return self._elements[key]
+
+    def _base_reader(self, family: Family) -> Callable[[Object], BaseLabels]:
+        labels, constant = {**self._labels, **_renamed(family.common_labels, self._constant)}, self._constant
+        add = compile_labels(family.labels_from_path)
+        if add is None:
+            return lambda obj: BaseLabels(labels)
+
+        def read(obj: Object) -> BaseLabels:
+            own: Labels = {}
+            add(obj, own)
+            return BaseLabels({**labels, **(_renamed(own, constant) if constant else own)})
+
+        return read
+
+    def _elements_reader(self, family: Family, read_labels: ReadLabels) -> Callable[[Object], list[str]]:
+        read, read_base, constant = compile_path(family.path), self.base(family), self._constant
+
+        def read_texts(obj: Object) -> list[str]:
+            elements = read_labels(read(obj))
+            if constant:
+                elements = [_renamed(labels, constant) for labels in elements]
+            base = read_base(obj)
+            check_size(len(elements), len(base.text))
+            return base.texts(elements)
+
+        return read_texts
 
 
-def _once_per_object(read: Callable[[Object], BaseLabels]) -> Callable[[Object], BaseLabels]:
+def _base_key(family: Family) -> Any:
+    return *_items(family.common_labels), None, *_items(family.labels_from_path)
+
+
+def _items(mapping: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(mapping.items())
+
+
+def _once_per_object(read: Callable[[Object], Result]) -> Callable[[Object], Result]:
     """Cache the result for the last object. PERF: 30 families of an object would read its labels 3 us each."""
-    last: tuple[Object | None, BaseLabels] = (None, BaseLabels({}))
+    last: tuple[Object, Result] | None = None
 
-    def read_once(obj: Object) -> BaseLabels:
+    def read_once(obj: Object) -> Result:
         nonlocal last
-        if last[0] is not obj:
+        if last is None or last[0] is not obj:
             last = (obj, read(obj))
         return last[1]
 
     return read_once
 
 
-def _generate(family: Family, read_base: Callable[[Object], BaseLabels], constant: Mapping[str, str]) -> Generate:
+def _generate(family: Family, texts: _Texts) -> Generate:
     """Return the generate function: rows of (text of all labels, number)."""
-    read, read_elements = compile_path(family.path), COMPILERS[family.type](family)
+    read, read_base, (read_labels, read_numbers) = compile_path(family.path), texts.base(family), COMPILERS[family.type](family)
+    if read_labels is None:
+
+        def generate_alike(obj: Object) -> list[Row] | None:
+            numbers = read_numbers(read(obj))
+            # PERF: 0.9 us for one number.
+            if len(numbers) == 1:
+                return None if numbers[0] is None else [(read_base(obj).text, numbers[0])]
+            text = read_base(obj).text
+            check_size(len(numbers), len(text))
+            return [(text, number) for number in numbers if number is not None] or None
+
+        return generate_alike
+    read_texts = texts.elements(family, read_labels)
 
     def generate(obj: Object) -> list[Row] | None:
-        elements = read_elements(read(obj))
-        if not elements:
-            return None
-        if constant:
-            elements = [(_renamed(labels, constant) if labels else labels, number) for labels, number in elements]
-        base = read_base(obj)
-        check_size(len(elements), len(base.text))
-        return base.rows(elements)
+        return [(text, number) for text, number in zip(read_texts(obj), read_numbers(read(obj))) if number is not None] or None
 
     return generate
 

@@ -34,15 +34,16 @@ _LONGEST = 1024
 
 def text_of(value: Any) -> str:
     """Return the text of a label value: that of Go's `fmt.Sprintf("%v", value)`."""
-    # PERF: nearly all labels are strings: 0.1 us.
-    if isinstance(value, str):
-        return value
+    # PERF: nearly all labels are strings or small numbers: 0.1 us.
+    kind = value.__class__
+    if kind is str:
+        return value  # type: ignore[no-any-return]
+    if kind is int:
+        return str(value) if -_INT64 <= value < _INT64 else _float_text(_as_float(value))
     if value is None:
         return "<nil>"
-    if isinstance(value, bool):
+    if kind is bool:
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value) if -_INT64 <= value < _INT64 else _float_text(_as_float(value))
     if isinstance(value, float):
         return _float_text(value)
     if isinstance(value, dict):

@@ -1,0 +1,1 @@
+"""Ends of containers: from the status of pods, with the last readings of their cgroups."""
