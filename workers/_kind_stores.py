@@ -94,6 +94,8 @@ class KindStores:
         for name in worker.arena.names:
             if name not in worker.stores and name not in worker.assignment.stores:
                 worker.arena.withdraw(name)
+                if worker.budgets:
+                    worker.budgets.leave(name)
 
     def names(self, kind: Kind) -> Iterator[tuple[str, str]]:
         """Yield the name of each store of a kind, with its namespace: one, or one per watched namespace."""
@@ -124,7 +126,15 @@ class KindStores:
         families = [family for _, families in tables for family in families]
         predecessor = before.store if before else None
         store = MetricsStore(
-            name, families, _joined(renders), worker.arena, ORDER, state.page_objects, worker.changed.set, predecessor=predecessor
+            name,
+            families,
+            _joined(renders),
+            worker.arena,
+            ORDER,
+            state.page_objects,
+            worker.changed.set,
+            predecessor=predecessor,
+            budgets=worker.budgets,
         )
         status, replaced = StoreStatus(), [before.reflector, *before.replaced] if before else []
 

@@ -16,6 +16,8 @@ Names = tuple[str, ...]
 Patterns = tuple[Pattern, ...]
 Allowlist = Mapping[str, Names]
 Health = Union[Literal["none", "auto", "all"], Names]
+MOST_SERIES = 10**9
+Budgets = Mapping[str, Annotated[int, Meta(ge=0, le=MOST_SERIES)]]
 
 GROUPS: Mapping[str, Names] = {
     "pods": ("pods",),
@@ -379,6 +381,22 @@ class SignalMetadata(Section, frozen=True):
     fields: SignalFields = field(default_factory=SignalFields)
 
 
+class SeriesLimits(Section, frozen=True):
+    """Budgets of series. What arrives when one is used up is withheld, and appears when there is room (docs/scale.md)."""
+
+    series: Annotated[
+        int, text("Maximum of all kube_*, container_* and machine_* series of this agent; 0: none.", ge=0, le=MOST_SERIES)
+    ] = 0
+    per_store: Annotated[
+        int, text("Maximum of series of a resource, of a kind of custom resources, or of the containers; 0: none.", ge=0, le=MOST_SERIES)
+    ] = 0
+    per_family: Annotated[int, text("Maximum of series of a family; 0: none.", ge=0, le=MOST_SERIES)] = 0
+    stores: Annotated[
+        Budgets, text("The same by name instead of per_store: a resource, PLURAL.GROUP of custom resources, or containers.")
+    ] = field(default_factory=dict)
+    families: Annotated[Budgets, text("The same by name of the family instead of per_family.")] = field(default_factory=dict)
+
+
 class Election(Section, frozen=True):
     """Leases by which the agents agree which of them serves the kube_* series of each shard."""
 
@@ -450,6 +468,7 @@ class KubeMetrics(Section, frozen=True):
     ] = "auto"
     node_name: Annotated[str, text("Name of this agent's node; empty: $NODE_NAME.")] = ""
     election: Election = field(default_factory=Election)
+    limits: SeriesLimits = field(default_factory=SeriesLimits)
     kube_state: KubeState = field(default_factory=KubeState)
     cadvisor: Cadvisor = field(default_factory=Cadvisor)
     otlp: Otlp = field(default_factory=Otlp)
