@@ -15,12 +15,12 @@ neighbours between two flushes share that work.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, repeat
 
 from telegen.metrics.groups import BlockGroups
 from telegen.shm.deflate import combine, compress, crc32, decompress
-from telegen.shm.layout import LENGTH, Column
+from telegen.shm.layout import LENGTH, Column, Withheld
 from telegen.shm.writer import ArenaWriter
 
 Entry = tuple[str, str, Sequence[str], str]
@@ -141,6 +141,27 @@ class Blocks:
         self._groups.remove(slot)
         return True
 
+    def texts(self, column: int, keys: Iterable[str]) -> dict[str, str]:
+        """Return the texts of one column of some objects, changes since the last flush included."""
+        found, parts = {}, {}
+        for key in keys:
+            block, position = divmod(self._slots[key], self._size)
+            changed = self._dirty.get((block, column), {}).get(position)
+            if changed is None:
+                if block not in parts:
+                    cell = self._cells[column][block]
+                    parts[block] = decompress(self._arena.read(cell)) if cell else b"", self._ends(block, column)
+                text, ends = parts[block]
+                changed = text[ends[position] : ends[position + 1]]
+            found[key] = changed.decode()
+        return found
+
+    def put(self, column: int, key: str, text: str) -> None:
+        """Replace the text of one column of an object."""
+        slot = self._slots[key]
+        self._digests[slot * (self._width + 1) + 1 + column] = hash(text)
+        self._change(slot, column, text.encode())
+
     def flush(self) -> list[int]:
         """Write every cell that changed; return the replaced extents, which the arena frees with the publication of the new ones."""
         replaced = []
@@ -165,6 +186,23 @@ class Blocks:
     def extents(self) -> list[int]:
         """Return the extents of all cells."""
         return [cell for cells in self._cells for cell in cells]
+
+    def admit(self) -> None:
+        """Show what was withheld and has room now; see `telegen.metrics.guarded_blocks`."""
+
+    def settle(self) -> None:
+        """Note that the last flush is published."""
+
+    def close(self) -> None:
+        """Note that nothing is published from here any more."""
+
+    def withheld(self) -> Mapping[str, Withheld]:
+        """Return what is withheld, by family."""
+        return {}
+
+    def take_refused(self) -> Mapping[str, int]:
+        """Return the series that were withheld since the last call, by family."""
+        return {}
 
     def _take_slot(self, group: str) -> int:
         """Return a free slot, in a new block if there is none."""
@@ -210,11 +248,15 @@ class Blocks:
         # PERF: 1 us for the text of a block.
         self._series[column][block] = text.count(b"\n")
 
+    def _ends(self, block: int, column: int) -> list[int]:
+        """Return where the text of each position ends in a cell, after a 0."""
+        first = block * self._size * self._width + column
+        return list(accumulate(self._lengths[first : first + self._size * self._width : self._width], initial=0))
+
     def _splice(self, block: int, column: int, old: bytes, changes: dict[int, bytes]) -> bytes:
         """Return the text of a cell after `changes`, and record their lengths."""
         first = block * self._size * self._width + column
-        lengths = self._lengths
-        ends = list(accumulate(lengths[first : first + self._size * self._width : self._width], initial=0))
+        lengths, ends = self._lengths, self._ends(block, column)
         # Unchanged text between two changes is copied in one piece.
         parts, done = [], 0
         for position in sorted(changes):

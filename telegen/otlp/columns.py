@@ -11,8 +11,8 @@ from telegen.shm.deflate import compress, crc32, decompress
 from telegen.shm.layout import Column
 from telegen.shm.reader import ArenaReader, TornSnapshot
 
-CellKey = tuple[int, int]
-"""(extent, crc32 of its deflated text). The extent alone is not enough, as the writer uses memory again."""
+CellKey = int
+"""Extent, and crc32 of its deflated text in the lowest 32 bits. The extent alone is not enough, as the writer uses memory again."""
 
 
 class Family(Protocol):
@@ -36,7 +36,7 @@ class Family(Protocol):
         """Return the identity of the series of each encoded point."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """The encoded points of one family for the objects of a block.
 
@@ -90,7 +90,7 @@ def encode_column(before: EncodedColumn, reader: ArenaReader, sequence: int, col
     cells: dict[CellKey, Cell] = {}
     present = ((block, extent) for block, extent in enumerate(column.cells) if extent)
     for (block, extent), view in zip(present, reader.cells(column)):
-        key = extent, crc32(view)
+        key = extent << 32 | crc32(view)
         known = before.cells.get(key)
         if known is None:
             packed = bytes(view)

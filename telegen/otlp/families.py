@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from telegen.otlp.attributes import key_value
 from telegen.otlp.units import unit_of
-from telegen.otlp.wire import message, number, text
+from telegen.otlp.wire import head, number, text
 from telegen.shm.layout import FamilyEntry
 
 GAUGE, SUM = 5, 7
@@ -32,9 +32,10 @@ class MetricHead:
     data: int
     tail: bytes
 
-    def encode(self, points: list[bytes]) -> bytes:
-        """Encode the metric as field 2 of ScopeMetrics."""
-        return message(2, self.head, message(self.data, *points, self.tail))
+    def before(self, length: int) -> bytes:
+        """Encode what precedes points of some length in field 2 of ScopeMetrics; `tail` follows them."""
+        data = head(self.data, length + len(self.tail))
+        return head(2, len(self.head) + len(data) + length + len(self.tail)) + self.head + data
 
 
 def metric_head(name: str, description: str, unit: str, kind: str, monotonic: bool | None = None) -> MetricHead:
@@ -44,11 +45,11 @@ def metric_head(name: str, description: str, unit: str, kind: str, monotonic: bo
         kind: the type on the page: gauge, counter, info, stateset or unknown.
         monotonic: True and False make a cumulative sum, None a gauge.
     """
-    head = text(1, name) + (text(2, description) if description else b"") + (text(3, unit) if unit else b"")
-    head += key_value(METADATA, "prometheus.type", kind) if kind else b""
+    known = text(1, name) + (text(2, description) if description else b"") + (text(3, unit) if unit else b"")
+    known += key_value(METADATA, "prometheus.type", kind) if kind else b""
     if monotonic is None:
-        return MetricHead(name, head, GAUGE, b"")
-    return MetricHead(name, head, SUM, number(2, CUMULATIVE) + (number(3, 1) if monotonic else b""))
+        return MetricHead(name, known, GAUGE, b"")
+    return MetricHead(name, known, SUM, number(2, CUMULATIVE) + (number(3, 1) if monotonic else b""))
 
 
 def prometheus_head(family: FamilyEntry, described: bool = True) -> MetricHead:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from telegen.otlp.families import MetricHead, prometheus_head
 from telegen.otlp.points import PointEncoder, last_points, series_of, time_bytes, with_time
 from telegen.otlp.requests import OVERHEAD, Limits, Metric, Origin, Part, Request, cut
-from telegen.otlp.wire import message, text
+from telegen.otlp.wire import head, message, text
 from telegen.shm.layout import FamilyEntry
 
 
@@ -101,17 +101,24 @@ class _Batch:
         self._metrics: list[tuple[MetricHead, list[bytes]]] = []
         self.points = self.size = 0
 
-    def add(self, head: MetricHead, blob: bytes, points: int) -> None:
+    def add(self, metric: MetricHead, blob: bytes, points: int) -> None:
         """Add points of a metric."""
-        if not self._metrics or self._metrics[-1][0] is not head:
-            self._metrics.append((head, []))
+        if not self._metrics or self._metrics[-1][0] is not metric:
+            self._metrics.append((metric, []))
             self.size += OVERHEAD
         self._metrics[-1][1].append(blob)
         self.points += points
         self.size += len(blob)
 
     def finish(self) -> Request:
-        """Encode the request, ExportMetricsServiceRequest, with one resource and one scope."""
-        metrics = [head.encode(blobs) for head, blobs in self._metrics]
-        scope = message(2, message(1, text(1, self._origin.scope)), *metrics)
-        return Request(self._origin, message(1, self._origin.resource, scope), self.points)
+        """Encode the request, ExportMetricsServiceRequest, with one resource and one scope.
+
+        PERF: the points are copied once; a copy for each level of messages takes a fifth of the time of a push.
+        """
+        scope = message(1, text(1, self._origin.scope))
+        parts = [scope]
+        for metric, blobs in self._metrics:
+            parts += metric.before(sum(map(len, blobs))), *blobs, metric.tail
+        before = self._origin.resource + head(2, sum(map(len, parts)))
+        length = sum(map(len, parts)) + len(before)
+        return Request(self._origin, b"".join((head(1, length), before, *parts)), self.points)

@@ -15,7 +15,6 @@ from telegen.otlp.conventions import Convention, Conventions, Level
 from telegen.otlp.entities import Entities
 from telegen.otlp.families import MetricHead, metric_head
 from telegen.otlp.points import MEMO, STAND_IN, TIME_SIZE, VALUE_SIZE, Heads, encode_attribute, parse_labels, series_of
-from telegen.otlp.wire import BYTES, tag, varint
 
 SEPARATOR = b"\xfe\xff" * 8
 """Between the parts of a record. A point has no such run of bytes: see STAND_IN."""
@@ -67,9 +66,7 @@ class Wrapper:
         if known is None:
             if len(self._before) >= MEMO:
                 self._before.clear()
-            data = tag(self._head.data, BYTES) + varint(length + len(self.after))
-            inside = len(self._head.head) + len(data) + length + len(self.after)
-            known = self._before[length] = tag(2, BYTES) + varint(inside) + self._head.head + data
+            known = self._before[length] = self._head.before(length)
         return known
 
 

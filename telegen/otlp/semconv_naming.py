@@ -20,7 +20,7 @@ from telegen.otlp.semconv_family import (
     records,
     with_uptime,
 )
-from telegen.otlp.wire import message, text
+from telegen.otlp.wire import head, message, text
 from telegen.shm.layout import FamilyEntry
 
 Points = dict[Wrapper, bytes]
@@ -162,7 +162,8 @@ class _Batch:
 
     def add(self, entity: bytes, metrics: bytes, points: int) -> Iterator[Request]:
         """Add metrics of an entity; yield the request before if they do not fit into it."""
-        part = message(1, message(1, self._origin.shared, entity), message(2, self._scope, metrics), self._schema)
+        before = message(1, self._origin.shared, entity) + head(2, len(self._scope) + len(metrics)) + self._scope
+        part = b"".join((head(1, len(before) + len(metrics) + len(self._schema)), before, metrics, self._schema))
         if self._points + points > self._limits.points or self._size + len(part) > self._limits.size:
             yield from self.rest()
         self._parts.append(part)

@@ -30,9 +30,14 @@ def tag(field: int, kind: int) -> bytes:
     return varint(field << 3 | kind)
 
 
+def head(field: int, length: int) -> bytes:
+    """Encode what precedes the content of a field of bytes, text or a nested message."""
+    return tag(field, BYTES) + varint(length)
+
+
 def message(field: int, *parts: bytes) -> bytes:
     """Encode a field of bytes, text or a nested message."""
-    return b"".join((tag(field, BYTES), varint(sum(map(len, parts))), *parts))
+    return b"".join((head(field, sum(map(len, parts))), *parts))
 
 
 def text(field: int, value: str) -> bytes:

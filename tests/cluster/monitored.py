@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import itertools
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.binaries import OPERATOR, Programs, need
+from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ADMIN, ControlPlane
 from tests.cluster.kubectl import Kubectl, Object
+from tests.cluster.operator_kinds import defined
 from tests.cluster.prometheus import Prometheus, operator_config, prometheus
 from tests.cluster.recorded_node import growing, make_empty_node, make_node
 from tests.harness import Agent, free_port, start_agent
@@ -32,7 +32,6 @@ NODES = (CONTAINERS_NODE, "node-1", "node-3")
 """Nodes with an agent; node-2 has none."""
 INTERVAL = "2s"
 """Between two scrapes, and two evaluations of rules."""
-DEFINITIONS = ("podmonitors", "prometheusrules")
 MONITORS = "monitoring.coreos.com/v1"
 ANYWHERE = ("monitoring", "prometheus")
 """An account of Prometheus that may discover all pods, as that of kube-prometheus-stack."""
@@ -155,7 +154,7 @@ def monitored(folder: Path) -> Iterator[Monitored]:
         (folder / "control-plane").mkdir()
         plane = stack.enter_context(ControlPlane.running(Programs.found(), folder / "control-plane"))
         kubectl = Kubectl.found(plane.kubeconfig(folder / "admin", ADMIN))
-        _define_monitors(kubectl)
+        stack.enter_context(defined(kubectl))
         _create_accounts(plane)
         manifests = render_shown(kubectl, MIGRATION, "kube-prometheus")
         kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(manifests))
@@ -168,14 +167,6 @@ def monitored(folder: Path) -> Iterator[Monitored]:
         for agent in cluster.agents.values():
             agent.wait_ready(60)
         yield cluster
-
-
-def _define_monitors(kubectl: Kubectl) -> None:
-    """Create the kinds of the Prometheus operator."""
-    (program,) = need([OPERATOR], os.environ)
-    files = [word for name in DEFINITIONS for word in ("-f", str(program.with_name(f"monitoring.coreos.com_{name}.yaml")))]
-    kubectl.run("apply", "--server-side", *files)
-    kubectl.run("wait", "--for=condition=established", "--timeout=30s", *files)
 
 
 def _create_accounts(plane: ControlPlane) -> None:
