@@ -54,9 +54,9 @@ vm-image: ## make the virtual machine that tests of cgroups use, outside the tre
 
 lock: ## write both lock files anew from the ranges in setup.cfg; with the oldest Python: PYTHON=python3.11
 	rm -rf build/lock
-	$(PYTHON) -m venv build/lock/all && build/lock/all/bin/pip install -q -e '.[cel,completion,grpc,top,dev]'
+	$(PYTHON) -m venv build/lock/all && build/lock/all/bin/pip install -q -e '.[adapter,cel,completion,grpc,top,dev]'
 	build/lock/all/bin/pip freeze --exclude-editable --exclude telegen > build/lock/all.txt
-	$(PYTHON) -m venv build/lock/runtime && build/lock/runtime/bin/pip install -q -c build/lock/all.txt -e '.[cel,completion,grpc,top]'
+	$(PYTHON) -m venv build/lock/runtime && build/lock/runtime/bin/pip install -q -c build/lock/all.txt -e '.[adapter,cel,completion,grpc,top]'
 	build/lock/runtime/bin/pip freeze --exclude-editable --exclude telegen > requirements.lock
 	(echo '-r requirements.lock'; grep -vxFf requirements.lock build/lock/all.txt) > requirements-dev.lock
 

@@ -54,7 +54,16 @@ class Node:
         self._report.warnings.append(self._line(message))
 
     def _line(self, message: str) -> str:
-        return f"{self._report.source}:{self._node.start_mark.line + 1}: {self.path or 'document'}: {message}"
+        return f"{self.place}: {message}"
+
+    @property
+    def place(self) -> str:
+        """File, line and path of the value."""
+        return f"{self._report.source}:{self._node.start_mark.line + 1}: {self.path or 'document'}"
+
+    def reporting_to(self, report: Report) -> Node:
+        """Return the value with another report for its problems and those of all values in it."""
+        return Node(self._node, self.path, report)
 
     def fields(self) -> dict[str, Node]:
         """Return the values of a map by key; of null and of other types none."""

@@ -1,0 +1,1 @@
+"""The API groups: requests, answers, discovery documents."""

@@ -1,0 +1,104 @@
+"""The rules over Prometheus: what is known of the cluster and of its metrics now, and queries."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from telegen.adapter.cluster_objects import ClusterObjects
+from telegen.adapter.prometheus import PrometheusError, Sample, Servers, Unanswered
+from telegen.adapter.promql import Matcher, render_query
+from telegen.adapter.quantities import thousandths
+from telegen.adapter.registry import Metric, Registry, discover_metrics
+from telegen.adapter.rest_mapping import RestMapping
+from telegen.adapter.rules.model import RulesFile
+from telegen.adapter.templates import TemplateError
+
+log = logging.getLogger(__name__)
+NOT_FINITE = "not a finite number"
+SEVERAL = "several samples for one object"
+
+
+class QueryError(Exception):
+    """A query that cannot be made, or has no usable answer.
+
+    Attributes:
+        is_unanswered: True if a server is the cause, False if the rule is.
+    """
+
+    def __init__(self, message: str, is_unanswered: bool = False) -> None:
+        super().__init__(message)
+        self.is_unanswered = is_unanswered
+
+
+@dataclass
+class LeftOut:
+    """Samples that no answer contains.
+
+    Attributes:
+        counts: by metric and reason.
+    """
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, metric: str, reason: str, sample: str) -> None:
+        """Count a sample; log the first one of a metric and reason."""
+        if not self.counts[metric, reason]:
+            log.warning("%s: sample of %s left out: %s; correct the query of its rule", metric, sample, reason)
+        self.counts[metric, reason] += 1
+
+
+class RulesBackend:
+    """Metrics by the rules of a file.
+
+    Attributes:
+        mapping: resources of the cluster.
+        registry: metrics of the last discovery.
+    """
+
+    def __init__(self, rules: RulesFile, servers: Servers, objects: ClusterObjects, mapping: Callable[[], RestMapping]) -> None:
+        """Prepare; nothing is known before the first `relist`.
+
+        Args:
+            mapping: asks the API server for its resources.
+        """
+        self.rules, self.servers, self.objects = rules, servers, objects
+        self._read_mapping = mapping
+        self.mapping, self.registry, self.left_out = RestMapping(()), Registry(), LeftOut()
+
+    def relist(self, max_age: float) -> None:
+        """Ask for the resources of the cluster and the series of Prometheus anew.
+
+        Args:
+            max_age: seconds back in time that a series counts.
+        """
+        self.mapping = self._read_mapping()
+        last = self.registry
+        self.registry = discover_metrics(self.rules, self.mapping, self.servers, max_age, last)
+        for problem in self.registry.problems:
+            if problem not in last.problems:
+                log.warning("%s", problem)
+
+    def samples(self, metric: Metric, matchers: Sequence[Matcher], group_by: Sequence[str]) -> list[Sample]:
+        """Return the samples of a metric.
+
+        Raises:
+            QueryError.
+        """
+        try:
+            query = render_query(metric.rule.query, metric.series, matchers, group_by)
+            return self.servers.query(query, metric.servers)
+        except TemplateError as error:
+            raise QueryError(f"{metric.rule.place}: metricsQuery: {error}") from error
+        except PrometheusError as error:
+            raise QueryError(f"{metric.rule.place}: {error}", isinstance(error, Unanswered)) from error
+
+    def finite(self, name: str, sample: Sample) -> int | None:
+        """Return the value of a sample in thousandths; count and log one that is not finite."""
+        value = thousandths(sample.value)
+        if value is None:
+            labels = ",".join(f"{label}={value}" for label, value in sorted((sample.labels or {}).items()))
+            self.left_out.add(name, NOT_FINITE, f"{{{labels}}} {sample.value}")
+        return value

@@ -1,0 +1,60 @@
+"""Names and labels of objects on the API server, for requests that select objects."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from telegen.adapter.rest_mapping import Mapped
+from telegen.api.client import Client
+from telegen.api.errors import ApiError, ProtocolError, Unreachable
+
+ACCEPT = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+PAGE = "500"
+"""Objects per request."""
+
+
+class ListingError(Exception):
+    """The API server does not list the objects."""
+
+
+class ClusterObjects:
+    """Lists of metadata. Threads may share it: one request is sent at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client, self._lock = client, threading.Lock()
+
+    def names(self, mapped: Mapped, namespace: str, labels: str) -> list[str]:
+        """Return the names of the objects that a label selector selects, in the order of the API server.
+
+        Raises:
+            ListingError.
+        """
+        return [metadata["name"] for metadata in self.metadata(mapped, namespace, labels)]
+
+    def metadata(self, mapped: Mapped, namespace: str, labels: str, fields: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the metadata of objects.
+
+        Args:
+            namespace: "" for all.
+
+        Raises:
+            ListingError.
+        """
+        path = mapped.path(namespace)
+        selector = {name: value for name, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
+        more = ""
+        while True:
+            params = {"limit": PAGE, **selector, **({"continue": more} if more else {})}
+            try:
+                with self._lock:
+                    page = self._client.get(path, params, ACCEPT)
+                yield from (item["metadata"] for item in page.get("items") or ())
+                more = (page.get("metadata") or {}).get("continue") or ""
+            except (ApiError, Unreachable, ProtocolError) as error:
+                raise ListingError(f"{path}: {error}") from error
+            except (AttributeError, KeyError, TypeError) as error:
+                raise ListingError(f"{path}: the answer is no list of objects") from error
+            if not more:
+                return

@@ -1,0 +1,104 @@
+"""Metrics that the rules make of the series of Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from telegen.adapter.prometheus import SeriesShape, Servers
+from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped, RestMapping
+from telegen.adapter.rules.labels import ResourceLabels, TemplateLabels, UnknownResource
+from telegen.adapter.rules.model import Rule, RulesFile
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric that can be asked for.
+
+    Attributes:
+        resource: that it is about; None for an external metric.
+        label: of the series, that names the resource; "" for an external metric.
+        namespace_label: that names the namespace; "" for a resource without namespace, and for an external metric of every namespace.
+        servers: places of the servers that have the series.
+    """
+
+    name: str
+    rule: Rule
+    series: str
+    resource: Mapped | None
+    label: str
+    namespace_label: str
+    servers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Metrics of one discovery of series.
+
+    Attributes:
+        custom: by resource and name. Of several rules the last one counts.
+        external: by name.
+        problems: a line for each rule that gives no metrics because of the cluster or of Prometheus.
+        shapes: series by selector, also of selectors that failed this time and did not before.
+    """
+
+    custom: Mapping[tuple[GroupResource, str], Metric] = field(default_factory=dict)
+    external: Mapping[str, Metric] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    shapes: Mapping[str, Mapping[SeriesShape, tuple[int, ...]]] = field(default_factory=dict)
+
+
+def discover_metrics(rules: RulesFile, mapping: RestMapping, servers: Servers, max_age: float, last: Registry) -> Registry:
+    """Ask for the series of each distinct selector once, and return the metrics of all rules.
+
+    Args:
+        max_age: seconds back in time that a series counts.
+        last: the discovery before this one. Its series stay for selectors that fail now.
+    """
+    problems, shapes = list[str](), dict[str, Mapping[SeriesShape, tuple[int, ...]]]()
+    for rule in (*rules.custom, *rules.external):
+        if rule.series_query not in shapes:
+            answer = servers.series(rule.series_query, max_age)
+            problems += [f"{rule.place}: seriesQuery: {error}" for error in answer.errors.values()]
+            kept = last.shapes.get(rule.series_query, {}) if answer.errors else {}
+            shapes[rule.series_query] = {**kept, **answer.servers}
+    templates = dict[str, TemplateLabels]()
+    custom, external = dict[tuple[GroupResource, str], Metric](), dict[str, Metric]()
+    for is_external, rule in [*((False, rule) for rule in rules.custom), *((True, rule) for rule in rules.external)]:
+        try:
+            labels = ResourceLabels(rule.labels, mapping, templates)
+        except UnknownResource as error:
+            problems.append(str(error))
+            continue
+        if is_external:
+            external |= {one.name: one for one in _external(rule, labels, shapes[rule.series_query])}
+        else:
+            custom |= {(one.resource.resource, one.name): one for one in _custom(rule, labels, shapes[rule.series_query]) if one.resource}
+    return Registry(custom, external, tuple(problems), shapes)
+
+
+def named_series(rule: Rule, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> Iterator[tuple[str, SeriesShape]]:
+    """Yield the series that a rule selects, with the name of their metric, sorted by the names of series and labels."""
+    for shape in sorted(shapes, key=lambda one: (one.name, sorted(one.labels))):
+        if rule.keeps(shape.name) and (name := rule.name.metric(shape.name)):
+            yield name, shape
+
+
+def _custom(rule: Rule, labels: ResourceLabels, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> Iterator[Metric]:
+    """Yield a metric for each resource of each series. A resource with a namespace needs a label for it."""
+    namespace_label = labels.namespace_label
+    for name, shape in named_series(rule, shapes):
+        for mapped, label in labels.resources(shape.labels).items():
+            of_namespace = namespace_label if mapped.namespaced else ""
+            if mapped.resource != NAMESPACES and mapped.namespaced and not of_namespace:
+                continue
+            yield Metric(name, rule, shape.name, mapped, label, of_namespace, shapes[shape])
+
+
+def _external(rule: Rule, labels: ResourceLabels, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> Iterator[Metric]:
+    """Yield a metric for each name of series; without a label for namespaces only if the rule has `namespaced: false`."""
+    label = labels.namespace_label if rule.labels.namespaced else ""
+    if rule.labels.namespaced and not label:
+        return
+    for name, shape in named_series(rule, shapes):
+        yield Metric(name, rule, shape.name, None, "", label, shapes[shape])

@@ -1,0 +1,1 @@
+"""Rules files: reading, names of metrics, labels of resources."""

@@ -1,0 +1,235 @@
+"""Read a rules file. A rule that is not valid is refused with a line of its own; the others are used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+from telegen.adapter.regexes import RegexError, Replacement, compile_regex
+from telegen.adapter.rest_mapping import GroupResource
+from telegen.adapter.rules.model import (
+    LABEL_FIELDS,
+    QUERY_FIELDS,
+    LabelRules,
+    NameRule,
+    ResourceRule,
+    ResourceRules,
+    Rule,
+    RulesFile,
+    SeriesFilter,
+)
+from telegen.adapter.templates import Template, TemplateError
+from telegen.config.document import MAX_BYTES, first_node, read_regular
+from telegen.config.errors import ConfigError
+from telegen.kubestate.custom.nodes import Node, Report
+
+CUSTOM, EXTERNAL, RESOURCE = "custom.metrics.k8s.io", "external.metrics.k8s.io", "metrics.k8s.io"
+_MAX_VALUES = 200_000
+_UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
+_DURATION = re.compile(r"(?=.)(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_LABEL = re.compile(r"[a-zA-Z_]\w*", re.ASCII)
+Read = TypeVar("Read")
+
+
+class RuleError(Exception):
+    """A rule that is refused; its problem is in the report."""
+
+
+def read_rules(path: str) -> RulesFile:
+    """Read a file.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no rules file at all; one line with file, line and reason.
+    """
+    try:
+        return parse_rules(read_regular(path, MAX_BYTES), path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path if path.isprintable() else repr(path)}: {error}") from error
+
+
+def parse_rules(content: bytes, path: str = "rules") -> RulesFile:
+    """Read the content of a file.
+
+    Args:
+        path: of the file, for messages.
+
+    Raises:
+        ConfigError: it is no rules file at all.
+    """
+    root = first_node(content, path, _MAX_VALUES)
+    if root is None:
+        return RulesFile()
+    report, shape = Report(path), Report(path)
+    top = Node(root, "", shape).fields()
+    rules = {key: top[key].items() for key in ("rules", "externalRules") if key in top}
+    if shape.problems:
+        raise ConfigError(shape.problems[0])
+    for key in top.keys() - {"rules", "externalRules", "resourceRules"}:
+        top[key].problem("unknown key; choose from rules, externalRules, resourceRules")
+    report.problems += shape.problems
+    read = {key: tuple(filter(None, (_kept(node, report, _rule) for node in nodes))) for key, nodes in rules.items()}
+    resource = top.get("resourceRules")
+    has_resource = resource is not None and not resource.is_null
+    groups = {CUSTOM: rules.get("rules"), EXTERNAL: rules.get("externalRules"), RESOURCE: has_resource}
+    return RulesFile(
+        read.get("rules", ()),
+        read.get("externalRules", ()),
+        _kept(resource, report, _resource_rules) if resource and has_resource else None,
+        frozenset(group for group, has in groups.items() if has),
+        tuple(report.problems),
+        tuple(report.warnings),
+    )
+
+
+def _kept(node: Node, report: Report, read: Callable[[Node], Read]) -> Read | None:
+    """Return what a function reads, None if it reports a problem."""
+    own = Report(report.source)
+    try:
+        result = read(node.reporting_to(own))
+    except RuleError:
+        result = None
+    report.problems += own.problems
+    report.warnings += own.warnings
+    return None if own.problems else result
+
+
+def _rule(node: Node) -> Rule:
+    fields = _fields(node, ("seriesQuery", "seriesFilters", "resources", "name", "metricsQuery"), ("seriesQuery", "metricsQuery"))
+    filters = tuple(_filter(item) for item in fields["seriesFilters"].items()) if "seriesFilters" in fields else ()
+    return Rule(
+        node.place,
+        fields["seriesQuery"].text(),
+        filters,
+        _labels(fields.get("resources"), node),
+        _name(fields.get("name")),
+        _template(fields["metricsQuery"], QUERY_FIELDS),
+    )
+
+
+def _fields(node: Node, known: Collection[str], required: Collection[str] = ()) -> dict[str, Node]:
+    """Return the values of a map by key, without null ones. Raises RuleError for unknown and absent keys."""
+    fields = node.fields()
+    for key in fields.keys() - set(known):
+        _refuse(fields[key], f"unknown key; choose from {', '.join(known)}")
+    fields = {key: value for key, value in fields.items() if not value.is_null}
+    for key in required:
+        if key not in fields or not fields[key].text():
+            _refuse(fields.get(key, node), f"{key} is missing")
+    return fields
+
+
+def _refuse(node: Node, message: str) -> None:
+    node.problem(message)
+    raise RuleError
+
+
+def _filter(node: Node) -> SeriesFilter:
+    fields = {key: value for key, value in _fields(node, ("is", "isNot")).items() if value.text()}
+    if len(fields) != 1:
+        _refuse(node, "a filter has either `is` or `isNot`")
+    key, value = fields.popitem()
+    return SeriesFilter(_regex(value), key == "is")
+
+
+def _regex(node: Node) -> Any:
+    try:
+        return compile_regex(node.text())
+    except RegexError as error:
+        _refuse(node, str(error))
+        raise
+
+
+def _name(node: Node | None) -> NameRule:
+    fields = _fields(node, ("matches", "as")) if node else {}
+    matches = fields.get("matches")
+    regex = _regex(matches) if matches and matches.text() else compile_regex(".*")
+    groups = regex.groups
+    text = fields["as"].text() if "as" in fields else ""
+    if not text and groups > 1 and node:
+        _refuse(node, f"`as` is missing: `matches` has {groups} groups, and one must be chosen")
+    try:
+        replacement = Replacement(text or f"${min(groups, 1)}", regex)
+    except RegexError as error:
+        _refuse(fields["as"], str(error))
+        raise
+    if "/" in text:
+        _refuse(fields["as"], "the name of a metric cannot have a slash: no request could name it")
+    return NameRule(regex, replacement)
+
+
+def _template(node: Node, fields: Collection[str]) -> Template:
+    try:
+        return Template(node.text(), fields)
+    except TemplateError as error:
+        _refuse(node, str(error))
+        raise
+
+
+def _labels(node: Node | None, rule: Node) -> LabelRules:
+    """Return the `resources` of a rule."""
+    fields = _fields(node, ("template", "overrides", "namespaced")) if node else {}
+    template = fields.get("template")
+    overrides = {label: _override(label, value) for label, value in fields["overrides"].fields().items()} if "overrides" in fields else {}
+    read = _label_template(template) if template and template.text() else None
+    namespaced = fields["namespaced"].truth() if "namespaced" in fields else True
+    if not overrides and not read and namespaced:
+        (node or rule).warn("neither `template` nor `overrides` name a label: the metric cannot be asked for any object")
+    return LabelRules(overrides, read, namespaced, (node or rule).place)
+
+
+def _override(label: str, node: Node) -> GroupResource:
+    if not _LABEL.fullmatch(label):
+        _refuse(node, f"{label[:60]!r} is not the name of a label")
+    fields = _fields(node, ("group", "resource"), ("resource",))
+    name = fields["resource"].text()
+    group = fields["group"].text() if "group" in fields else ""
+    if "/" in name:
+        _refuse(fields["resource"], f"{name!r} is a subresource; name the resource")
+    return GroupResource(group, name) if group else GroupResource.parse(name)
+
+
+def _label_template(node: Node) -> Template:
+    template = _template(node, LABEL_FIELDS)
+    try:
+        label = template.render({"Group": "group", "Resource": "resource"})
+    except TemplateError as error:
+        _refuse(node, str(error))
+    if not template.uses("Resource"):
+        _refuse(node, "the template must contain <<.Resource>>")
+    if not _LABEL.fullmatch(label):
+        _refuse(node, f"{label[:60]!r} is not the name of a label")
+    return template
+
+
+def _resource_rules(node: Node) -> ResourceRules:
+    fields = _fields(node, ("cpu", "memory", "window"))
+    for key in ("cpu", "memory"):
+        if key not in fields:
+            _refuse(node, f"{key} is missing")
+    window = 60.0
+    if "window" in fields:
+        text = fields["window"].text()
+        window = parse_duration(text) or 0
+        if not window:
+            _refuse(fields["window"], f"{text[:40]!r} is no duration; write 30s, 5m or 1h30m")
+    return ResourceRules(_resource_rule(fields["cpu"]), _resource_rule(fields["memory"]), window)
+
+
+def _resource_rule(node: Node) -> ResourceRule:
+    required = ("containerQuery", "nodeQuery", "containerLabel")
+    fields = _fields(node, (*required, "resources"), required)
+    if not _LABEL.fullmatch(fields["containerLabel"].text()):
+        _refuse(fields["containerLabel"], "not the name of a label")
+    queries = [_template(fields[key], QUERY_FIELDS) for key in required[:2]]
+    return ResourceRule(queries[0], queries[1], _labels(fields.get("resources"), node), fields["containerLabel"].text())
+
+
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of a duration of Prometheus, `1h30m`; None for a text that is none."""
+    found = _DURATION.fullmatch(text)
+    if not found or len(text) > 40:
+        return None
+    return sum(int(number) * factor for number, factor in zip(found.groups(), _UNITS.values()) if number)
