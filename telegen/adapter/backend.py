@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from telegen.adapter.cluster_objects import ClusterObjects
+from telegen.adapter.cluster_objects import Objects
 from telegen.adapter.prometheus import PrometheusError, Sample, Servers, Unanswered
 from telegen.adapter.promql import Matcher, render_query
 from telegen.adapter.quantities import thousandths
@@ -58,7 +58,7 @@ class RulesBackend:
         registry: metrics of the last discovery.
     """
 
-    def __init__(self, rules: RulesFile, servers: Servers, objects: ClusterObjects, mapping: Callable[[], RestMapping]) -> None:
+    def __init__(self, rules: RulesFile, servers: Servers, objects: Objects, mapping: Callable[[], RestMapping]) -> None:
         """Prepare; nothing is known before the first `relist`.
 
         Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from telegen.adapter.rest_mapping import Mapped
 from telegen.api.client import Client
@@ -17,6 +17,26 @@ PAGE = "500"
 
 class ListingError(Exception):
     """The API server does not list the objects."""
+
+
+class Objects(Protocol):
+    """Lists of metadata. Both raise ListingError."""
+
+    def names(self, mapped: Mapped, namespace: str, labels: str) -> list[str]:
+        """Return the names of the objects that a label selector selects."""
+
+    def metadata(self, mapped: Mapped, namespace: str, labels: str, fields: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the metadata of objects."""
+
+
+class NoObjects:
+    """Objects without a cluster: every list fails."""
+
+    def names(self, mapped: Mapped, namespace: str, labels: str) -> list[str]:
+        raise ListingError("no cluster is given")
+
+    def metadata(self, mapped: Mapped, namespace: str, labels: str, fields: str = "") -> Iterator[dict[str, Any]]:
+        raise ListingError("no cluster is given")
 
 
 class ClusterObjects:

@@ -64,16 +64,17 @@ def discover_metrics(rules: RulesFile, mapping: RestMapping, servers: Servers, m
             shapes[rule.series_query] = {**kept, **answer.servers}
     templates = dict[str, TemplateLabels]()
     custom, external = dict[tuple[GroupResource, str], Metric](), dict[str, Metric]()
-    for is_external, rule in [*((False, rule) for rule in rules.custom), *((True, rule) for rule in rules.external)]:
+    for rule in (*rules.custom, *rules.external):
         try:
             labels = ResourceLabels(rule.labels, mapping, templates)
         except UnknownResource as error:
-            problems.append(str(error))
+            problems.append(f"{rule.place}: {error}")
             continue
-        if is_external:
-            external |= {one.name: one for one in _external(rule, labels, shapes[rule.series_query])}
-        else:
-            custom |= {(one.resource.resource, one.name): one for one in _custom(rule, labels, shapes[rule.series_query]) if one.resource}
+        for one in rule_metrics(rule, labels, shapes[rule.series_query]):
+            if one.resource:
+                custom[one.resource.resource, one.name] = one
+            else:
+                external[one.name] = one
     return Registry(custom, external, tuple(problems), shapes)
 
 
@@ -82,6 +83,11 @@ def named_series(rule: Rule, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> I
     for shape in sorted(shapes, key=lambda one: (one.name, sorted(one.labels))):
         if rule.keeps(shape.name) and (name := rule.name.metric(shape.name)):
             yield name, shape
+
+
+def rule_metrics(rule: Rule, labels: ResourceLabels, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> Iterator[Metric]:
+    """Yield the metrics of one rule."""
+    return _external(rule, labels, shapes) if rule.is_external else _custom(rule, labels, shapes)
 
 
 def _custom(rule: Rule, labels: ResourceLabels, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> Iterator[Metric]:

@@ -19,6 +19,8 @@ from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import NAMES, enabled_collectors
 from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.text_sampler import TextSampler
+from telegen.cli.adapter import add_arguments as add_adapter_arguments
+from telegen.cli.adapter import run as run_adapter
 from telegen.cli.agent_client import NoAnswer
 from telegen.cli.agent_client import add_arguments as add_agent_arguments
 from telegen.cli.compare import add_arguments as add_compare_arguments
@@ -134,6 +136,7 @@ def _parser(with_run_options: bool = False) -> OneLineParser:
     checking = commands.add_parser("check-config", help="check a configuration file")
     checking.add_argument("file", help="YAML configuration")
     add_custom_arguments(commands.add_parser("custom", help="check and try a configuration of custom resources"))
+    add_adapter_arguments(commands.add_parser("adapter", help="check and explain the rules of the metrics APIs"))
     asking = commands.add_parser(
         "status",
         help="print the state of a running agent and of its processes",
@@ -273,6 +276,13 @@ def custom(options: argparse.Namespace) -> int:
     return OK
 
 
+def adapter(options: argparse.Namespace) -> int:
+    """`telegen adapter`."""
+    lines, is_good = run_adapter(options)
+    _print(lines)
+    return OK if is_good else FAILED
+
+
 def check_config(options: argparse.Namespace) -> int:
     """`telegen check-config`."""
     print_check(load_all(ConfigSource(options.file, os.environ)))
@@ -334,6 +344,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "sample": sample,
     "metrics": metrics,
     "compare": compare,
+    "adapter": adapter,
     "custom": custom,
     "check-config": check_config,
     "status": status,

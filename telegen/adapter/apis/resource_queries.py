@@ -87,4 +87,4 @@ class ResourceQueries:
         try:
             return ResourceLabels(rule.labels, self._backend.mapping, dict[str, TemplateLabels]())
         except UnknownResource as error:
-            raise QueryError(str(error)) from error
+            raise QueryError(f"{rule.labels.place}: {error}") from error

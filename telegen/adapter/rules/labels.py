@@ -65,7 +65,7 @@ class ResourceLabels:
         for label, name in rules.overrides.items():
             mapped = mapping.find(name)
             if not mapped:
-                raise UnknownResource(f"{rules.place}: overrides.{label}: the cluster has no resource {name}")
+                raise UnknownResource(f"resources.overrides.{label}: the cluster has no resource {name}")
             self._overrides[label] = mapped
         self._template = None
         if rules.template:

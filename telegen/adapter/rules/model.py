@@ -69,6 +69,7 @@ class Rule:
     Attributes:
         place: `FILE:LINE: PATH` in the file, for messages.
         series_query: selector of series.
+        is_external: True for a rule of `externalRules`.
     """
 
     place: str
@@ -77,6 +78,7 @@ class Rule:
     labels: LabelRules
     name: NameRule
     query: Template
+    is_external: bool = False
 
     def keeps(self, series: str) -> bool:
         """Return True if the filters select a series by its name."""

@@ -106,6 +106,7 @@ def _rule(node: Node) -> Rule:
         _labels(fields.get("resources"), node),
         _name(fields.get("name")),
         _template(fields["metricsQuery"], QUERY_FIELDS),
+        node.path.startswith("externalRules"),
     )
 
 

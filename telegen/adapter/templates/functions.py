@@ -8,6 +8,8 @@ from typing import Any
 
 from telegen.adapter.templates.lexer import TemplateError
 
+MAX_TEXT = 1 << 20
+"""Characters of a text that a template makes, in the end or on the way."""
 KNOWN_BUT_ABSENT = frozenset(("call", "html", "js", "printf", "println", "slice", "urlquery"))
 """Functions of Go's templates that rules files have no use for."""
 
@@ -78,6 +80,8 @@ def _print(*values: Any) -> str:
     for place, value in enumerate(values):
         spaced = place and not isinstance(value, str) and not isinstance(values[place - 1], str)
         result += " " * bool(spaced) + text_of(value)
+        if len(result) > MAX_TEXT:
+            raise TemplateError(f"a text is longer than {MAX_TEXT} characters")
     return result
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from telegen.adapter.templates.functions import FUNCTIONS, text_of
+from telegen.adapter.templates.functions import FUNCTIONS, MAX_TEXT, text_of
 from telegen.adapter.templates.lexer import TemplateError, Text
 from telegen.adapter.templates.parser import parse
 from telegen.adapter.templates.syntax import Block, Command, Constant, Function, Node, Operand, Path, Pipeline
 
 MAX_STEPS = 100_000
 """Nodes and commands of one rendering; nested `range` over long lists multiply."""
-MAX_OUTPUT = 1 << 20
-"""Characters of a rendered text, and of any value on the way."""
 
 
 class Template:
@@ -116,12 +114,9 @@ class _Run:
             return self._operand(head, dot)
         arguments = (*(self._operand(operand, dot) for operand in command[1:]), *last)
         try:
-            value = FUNCTIONS[head.name](*arguments)
+            return FUNCTIONS[head.name](*arguments)
         except (TypeError, IndexError) as error:
             raise TemplateError(f"{head.name}: wrong number of arguments") from error
-        if isinstance(value, str) and len(value) > MAX_OUTPUT:
-            raise TemplateError(f"a value is longer than {MAX_OUTPUT} characters")
-        return value
 
     def _operand(self, operand: Operand, dot: Any) -> Any:
         if isinstance(operand, Constant):
@@ -149,8 +144,8 @@ class _Run:
 
     def _write(self, text: str) -> None:
         self._length += len(text)
-        if self._length > MAX_OUTPUT:
-            raise TemplateError(f"the text is longer than {MAX_OUTPUT} characters")
+        if self._length > MAX_TEXT:
+            raise TemplateError(f"the text is longer than {MAX_TEXT} characters")
         self.output.append(text)
 
     def _step(self) -> None:

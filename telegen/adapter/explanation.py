@@ -1,0 +1,125 @@
+"""Explain a metric: the rule, the series, the query and the values, or the reason why it is not registered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from telegen.adapter.backend import NOT_FINITE, RulesBackend
+from telegen.adapter.prometheus import PrometheusError, Sample
+from telegen.adapter.promql import Matcher, name_matcher, render_query
+from telegen.adapter.quantities import quantity, thousandths
+from telegen.adapter.registry import Metric, named_series, rule_metrics
+from telegen.adapter.rest_mapping import NAMESPACES
+from telegen.adapter.rules.labels import ResourceLabels, UnknownResource
+from telegen.adapter.rules.model import Rule
+from telegen.adapter.templates import TemplateError
+from telegen.config.messages import suggest
+
+MOST = 20
+"""Values, names or labels of one line or list."""
+ANY = ".+"
+
+
+def explain(backend: RulesBackend, name: str, namespace: str = "") -> tuple[list[str], bool]:
+    """Return the lines about a metric, and True if it is registered.
+
+    Args:
+        name: of the metric, without its resource.
+        namespace: to show values of; "" for all.
+    """
+    registry = backend.registry
+    found = [metric for (_, one), metric in registry.custom.items() if one == name]
+    found += [metric for metric in (registry.external.get(name),) if metric]
+    if found:
+        return [line for metric in found for line in _registered(backend, metric, namespace)], True
+    known = {one for _, one in registry.custom} | set(registry.external)
+    lines = [f"{name} is not registered{suggest(name, sorted(known))}"]
+    lines += [f"  {problem}" for problem in (*backend.rules.problems, *registry.problems)]
+    rules = (*backend.rules.custom, *backend.rules.external)
+    failed = [rule for rule in rules if any(problem.startswith(f"{rule.place}: ") for problem in registry.problems)]
+    return lines + [f"  {rule.place}: {_absence(backend, rule, name)}" for rule in rules if rule not in failed], False
+
+
+def _registered(backend: RulesBackend, metric: Metric, namespace: str) -> Iterator[str]:
+    """Yield the lines about one resource of a metric."""
+    title = f"{metric.resource.resource}/{metric.name} (custom)" if metric.resource else f"{metric.name} (external)"
+    servers = ", ".join(backend.servers.servers[place].url for place in metric.servers)
+    yield title
+    yield f"  rule: {metric.rule.place}"
+    yield f"  series: {metric.series}, selected by {metric.rule.series_query}, of {servers}"
+    yield f"  labels: {_label_line(metric)}"
+    for rule in _replaced(backend, metric):
+        yield f"  replaces: {rule.place}"
+    try:
+        matchers = _matchers(metric, namespace)
+        query = render_query(metric.rule.query, metric.series, matchers, [metric.label] if metric.label else [])
+        yield f"  query: {query}"
+        samples = backend.servers.query(query, metric.servers)
+    except (TemplateError, PrometheusError) as error:
+        yield f"  no values: {error}"
+        return
+    yield f"  samples: {len(samples)}"
+    yield from (f"    {_value(metric, sample)}" for sample in samples[:MOST])
+
+
+def _label_line(metric: Metric) -> str:
+    namespace = f"namespace by {metric.namespace_label}" if metric.namespace_label else "no namespace"
+    return f"{metric.resource.resource} by {metric.label}, {namespace}" if metric.resource else namespace
+
+
+def _matchers(metric: Metric, namespace: str) -> list[Matcher]:
+    """Return the matchers of all objects of a namespace, or of all namespaces."""
+    pairs = [(label, "") for label in (metric.label,) if label]
+    if metric.resource and metric.resource.resource == NAMESPACES:
+        pairs = [(metric.label, namespace)]
+    elif metric.namespace_label:
+        pairs = [(metric.namespace_label, namespace), *pairs]
+    return [name_matcher(label, [name]) if name else Matcher(label, "=~", ANY, ANY) for label, name in pairs]
+
+
+def _value(metric: Metric, sample: Sample) -> str:
+    labels = sample.labels or {}
+    name = labels.get(metric.label) if metric.label else ",".join(f"{label}={value}" for label, value in sorted(labels.items()))
+    value = thousandths(sample.value)
+    shown = f"{sample.value}: left out: {NOT_FINITE}" if value is None else quantity(value)
+    return f"{name or '(no label)'}: {shown}"
+
+
+def _replaced(backend: RulesBackend, metric: Metric) -> Iterator[Rule]:
+    """Yield the earlier rules that make the same metric."""
+    for rule in (*backend.rules.custom, *backend.rules.external):
+        if rule == metric.rule:
+            return
+        try:
+            labels = ResourceLabels(rule.labels, backend.mapping, {})
+        except UnknownResource:
+            continue
+        shapes = backend.registry.shapes.get(rule.series_query, {})
+        if any((one.name, one.resource) == (metric.name, metric.resource) for one in rule_metrics(rule, labels, shapes)):
+            yield rule
+
+
+def _absence(backend: RulesBackend, rule: Rule, name: str) -> str:
+    """Return the reason why a rule does not make a metric."""
+    shapes = backend.registry.shapes.get(rule.series_query, {})
+    if not shapes:
+        return f"seriesQuery selects no series: {rule.series_query}"
+    kept = sorted({shape.name for shape in shapes if rule.keeps(shape.name)})
+    if not kept:
+        return f"seriesFilters drop all {len(shapes)} series: {_some(sorted({shape.name for shape in shapes}))}"
+    named = list(named_series(rule, shapes))
+    if not named:
+        return f"name.matches matches no name of the series: {_some(kept)}"
+    names = sorted({one for one, _ in named})
+    if name not in names:
+        return f"makes other names: {_some(names)}"
+    labels = ResourceLabels(rule.labels, backend.mapping, {})
+    of_series = sorted({label for one, shape in named if one == name for label in shape.labels})
+    if not labels.namespace_label and (rule.is_external or labels.resources(of_series)):
+        return "no label for namespaces: add one to overrides" + (", or write `namespaced: false`" if rule.is_external else "")
+    return f"no label of the series names a resource: {_some(of_series)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + more

@@ -1,0 +1,120 @@
+"""`telegen adapter`: check a rules file of the metrics APIs, and explain a metric by it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable
+
+from telegen.adapter.backend import RulesBackend
+from telegen.adapter.cluster_objects import ClusterObjects, NoObjects
+from telegen.adapter.explanation import explain
+from telegen.adapter.prometheus import Prometheus, PrometheusOptions, Servers
+from telegen.adapter.rest_mapping import RestMapping
+from telegen.adapter.rules.model import RulesFile
+from telegen.adapter.rules.reading import parse_duration, read_rules
+from telegen.api.discovery import ServedResource, discover
+from telegen.api.errors import ApiError, ProtocolError, Unreachable
+from telegen.cli.cluster_objects import connect
+from telegen.config import ConfigError
+from telegen.kubestate.registry import RESOURCES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command and of its subcommands."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    checking = actions.add_parser(
+        "check-rules",
+        help="check a rules file of prometheus-adapter: a line for each rule that is refused, the reason and the cure",
+        epilog="Exit status: 0 all rules are valid, 1 some are refused, 2 the file cannot be read.",
+    )
+    checking.add_argument("file", metavar="FILE", help="rules, externalRules and resourceRules")
+    explaining = actions.add_parser(
+        "explain",
+        help="print the rule, series, query and values of a metric, or why it is not registered",
+        epilog="Exit status: 0 the metric is registered, 1 it is not, 2 something cannot be read.",
+    )
+    explaining.add_argument("metric", metavar="METRIC", help="name of the metric, without its resource")
+    explaining.add_argument("--rules", required=True, metavar="FILE", help="rules file")
+    explaining.add_argument("--namespace", default="", metavar="NAME", help="namespace to show values of (default: all)")
+    explaining.add_argument(
+        "--kubeconfig", metavar="FILE", help='cluster whose resources count; "" for that of the agent (default: those of Kubernetes itself)'
+    )
+    _add_server_arguments(explaining)
+
+
+def _add_server_arguments(parser: argparse.ArgumentParser) -> None:
+    servers = "server; may be repeated: the first one that has the series and answers is asked"
+    parser.add_argument("--prometheus", required=True, action="append", metavar="URL", help=servers)
+    parser.add_argument("--max-age", default="10m", metavar="DURATION", help="age up to which a series counts (default: 10m)")
+    parser.add_argument("--header", action="append", default=[], metavar="NAME=VALUE", help="header of each request; may be repeated")
+    parser.add_argument("--token-file", default="", metavar="FILE", help="file with a bearer token")
+    parser.add_argument("--ca-file", default="", metavar="FILE", help="certificates to trust (default: those of the system)")
+    parser.add_argument("--cert-file", default="", metavar="FILE", help="client certificate")
+    parser.add_argument("--key-file", default="", metavar="FILE", help="key of that certificate")
+    parser.add_argument("--post", action="store_true", help="send all queries by POST (default: long ones)")
+
+
+def run(options: argparse.Namespace) -> tuple[list[str], bool]:
+    """Return the lines of a subcommand, and True if all is well.
+
+    Raises:
+        ConfigError: one line per problem.
+    """
+    return ACTIONS[options.action](options)
+
+
+def _check_rules(options: argparse.Namespace) -> tuple[list[str], bool]:
+    """`telegen adapter check-rules`."""
+    rules = read_rules(options.file)
+    lines = [*rules.problems, *(f"warning: {warning}" for warning in rules.warnings)]
+    kinds = [f"{len(rules.custom)} rules", f"{len(rules.external)} external rules", *(["resource rules"] if rules.resource else [])]
+    refused = f", {len(rules.problems)} refused" if rules.problems else ""
+    return [*lines, f"{options.file}: {', '.join(kinds)} usable{refused}"], not rules.problems
+
+
+def _explain(options: argparse.Namespace) -> tuple[list[str], bool]:
+    """`telegen adapter explain`."""
+    max_age = parse_duration(options.max_age)
+    if not max_age:
+        raise ConfigError(f"--max-age: {options.max_age!r} is no duration; write 30s, 10m or 1h30m")
+    # The problems are among the lines that are printed.
+    logging.getLogger("telegen.adapter").setLevel(logging.CRITICAL)
+    backend = _backend(options, read_rules(options.rules))
+    backend.relist(max_age)
+    return explain(backend, options.metric, options.namespace)
+
+
+def _backend(options: argparse.Namespace, rules: RulesFile) -> RulesBackend:
+    """Return the rules over the servers and the cluster of the arguments."""
+    headers = dict(_header(text) for text in options.header)
+    access = PrometheusOptions(headers, options.token_file, options.ca_file, options.cert_file, options.key_file, options.post)
+    servers = Servers([Prometheus(_url(url), access) for url in options.prometheus])
+    if options.kubeconfig is None:
+        built_in = [ServedResource(one.group, one.version, one.name, one.kind, one.namespaced) for one in RESOURCES.values()]
+        return RulesBackend(rules, servers, NoObjects(), lambda: RestMapping(built_in))
+    client = connect(options.kubeconfig)
+    return RulesBackend(rules, servers, ClusterObjects(client), lambda: RestMapping(_served(lambda: discover(client, None).resources)))
+
+
+def _served(ask: Callable[[], frozenset[ServedResource]]) -> frozenset[ServedResource]:
+    try:
+        return ask()
+    except (ApiError, Unreachable, ProtocolError) as error:
+        raise ConfigError(f"discovery: {error}") from error
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not text.isprintable() or not text.isascii():
+        raise ConfigError(f"--header: expected NAME=VALUE, got {text[:40]!r}")
+    return name.strip(), value
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ConfigError(f"--prometheus: expected http://HOST:PORT or https://HOST:PORT, got {text[:60]!r}")
+    return text
+
+
+ACTIONS = {"check-rules": _check_rules, "explain": _explain}
