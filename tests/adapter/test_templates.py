@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegen.adapter.rules.model import QUERY_FIELDS
@@ -104,6 +104,7 @@ PIECES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(PIECES)
 def test_any_template_renders_or_has_an_error(pieces: list[str]) -> None:
     """Any text is a template that renders, or is refused with a reason."""

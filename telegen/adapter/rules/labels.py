@@ -28,20 +28,27 @@ class TemplateLabels:
         self._pattern = compile_regex(f"^{pattern}$")
         # A group with dots cannot be read back out of a label. Resources of the core group are never found by a template with groups.
         dotted = [mapped for mapped in mapping.resources if mapped.resource.group] if self._has_group else []
-        self._by_label = {self.label(mapped): mapped for mapped in reversed(dotted)}
+        # Series share few labels and resources, so both directions are worked out once.
+        self._labels = dict[Mapped, str]()
+        self._resources: dict[str, Mapped | None] = {self.label(mapped): mapped for mapped in reversed(dotted)}
 
     def label(self, mapped: Mapped) -> str:
         """Return the label of a resource, "" if the template fails for it."""
-        group = mapped.resource.group.replace(".", "_").replace("-", "_")
-        try:
-            return self._template.render({"Group": group, "Resource": mapped.singular})
-        except TemplateError:
-            return ""
+        if mapped not in self._labels:
+            group = mapped.resource.group.replace(".", "_").replace("-", "_")
+            try:
+                self._labels[mapped] = self._template.render({"Group": group, "Resource": mapped.singular})
+            except TemplateError:
+                self._labels[mapped] = ""
+        return self._labels[mapped]
 
     def resource(self, label: str) -> Mapped | None:
         """Return the resource that a label names."""
-        if mapped := self._by_label.get(label):
-            return mapped
+        if label not in self._resources:
+            self._resources[label] = self._find(label)
+        return self._resources[label]
+
+    def _find(self, label: str) -> Mapped | None:
         found = self._pattern.search(label)
         if not found:
             return None
