@@ -1,0 +1,77 @@
+"""The HTTP application in process: paths, parameters and headers as they are sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import falcon.testing
+import pytest
+
+from telegen.adapter.apis.discovery_documents import AGGREGATED
+from telegen.adapter.rules.reading import read_rules
+from telegen.adapter.web import make_app
+from tests.adapter.cluster import HERE, adapter, object_server
+from tests.adapter.replay import Recording, replayed
+
+CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop"
+problems = [""]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[falcon.testing.TestClient]:
+    recording = Recording(json.loads((HERE / "cases/plain-gauge.json").read_text()))
+    with replayed(recording) as prometheus, object_server() as cluster:
+        apis, _ = adapter(read_rules(str(HERE / "cases/plain-gauge.yaml")), [prometheus], cluster)
+        yield falcon.testing.TestClient(make_app(apis, lambda: problems[0]))
+
+
+def test_queries_as_they_are_sent(client: falcon.testing.TestClient) -> None:
+    """Names arrive percent-encoded, spaces of selectors as plus signs."""
+    answer = client.simulate_get(f"{CUSTOM}/pods/%2A/http_inflight", query_string="labelSelector=app+in+%28web%2Capi%29")
+    assert answer.status_code == 200
+    assert [(item["describedObject"]["name"], item["value"]) for item in answer.json["items"]] == [
+        ("api-1", "30"),
+        ("web-1", "21"),
+        ("web-2", "25500m"),
+    ]
+
+
+def test_errors_are_status_objects(client: falcon.testing.TestClient) -> None:
+    """Whatever fails is a Status with the code of the answer."""
+    for method, path, code in (
+        ("GET", f"{CUSTOM}/pods/web-1/nothing", 404),
+        ("GET", f"{CUSTOM}/nothing", 400),
+        ("GET", f"{CUSTOM}/pods/%2A/http_inflight?labelSelector=a%3D%28", 400),
+        ("GET", "/apis/custom.metrics.k8s.io/v9", 404),
+        ("GET", "/api/v1/pods", 404),
+        ("GET", f"{CUSTOM}//x/http_inflight", 404),
+        ("DELETE", f"{CUSTOM}/pods/web-1/http_inflight", 405),
+    ):
+        answer = client.simulate_request(method, path.partition("?")[0], query_string=path.partition("?")[2])
+        assert (answer.status_code, answer.json["kind"], answer.json["code"]) == (code, "Status", code)
+        assert answer.json["message"]
+
+
+def test_aggregated_discovery(client: falcon.testing.TestClient) -> None:
+    """The aggregated document has its own media type, and an ETag by which it is not sent again."""
+    for form in ("v2", "v2beta1"):
+        accept = f"{AGGREGATED.format(form)},application/json"
+        answer = client.simulate_get("/apis", headers={"Accept": accept})
+        assert (answer.headers["content-type"], answer.json["apiVersion"]) == (AGGREGATED.format(form), f"apidiscovery.k8s.io/{form}")
+        again = client.simulate_get("/apis", headers={"Accept": accept, "If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+    assert client.simulate_get("/apis", headers={"Accept": "application/json"}).json["kind"] == "APIGroupList"
+    group = client.simulate_get("/apis/custom.metrics.k8s.io").json
+    assert group["preferredVersion"]["version"] == "v1beta2"
+
+
+def test_probes_and_paths(client: falcon.testing.TestClient) -> None:
+    """Only /readyz depends on what the adapter knows."""
+    problems[0] = "no series yet"
+    codes = {name: client.simulate_get(f"/{name}").status_code for name in ("healthz", "livez", "readyz", "version", "")}
+    assert codes == {"healthz": 200, "livez": 200, "readyz": 503, "version": 200, "": 200}
+    assert client.simulate_get("/readyz").text == "not ready: no series yet\n"
+    problems[0] = ""
+    assert client.simulate_get("/readyz", query_string="verbose").text == "ok\n"
+    assert "/apis/custom.metrics.k8s.io" in client.simulate_get("/").json["paths"]
