@@ -54,6 +54,7 @@ class RulesBackend:
     """Metrics by the rules of a file.
 
     Attributes:
+        rules: may be replaced; the metrics follow with the next `relist`.
         mapping: resources of the cluster.
         registry: metrics of the last discovery.
     """

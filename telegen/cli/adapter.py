@@ -5,24 +5,35 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ClusterObjects, NoObjects
 from telegen.adapter.explanation import explain
+from telegen.adapter.ownership import owners
 from telegen.adapter.prometheus import Prometheus, PrometheusOptions, Servers
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
 from telegen.adapter.rules.reading import parse_duration, read_rules
 from telegen.api.discovery import ServedResource, discover
-from telegen.api.errors import ApiError, ProtocolError, Unreachable
-from telegen.cli.cluster_objects import connect
+from telegen.cli.cluster_objects import FAILURES, connect
 from telegen.config import ConfigError
 from telegen.kubestate.registry import RESOURCES
+
+Answer = TypeVar("Answer")
+SERVICE = "telegen/telegen-adapter"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command and of its subcommands."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    owning = actions.add_parser(
+        "check",
+        help="print the owner of each APIService of the metrics APIs",
+        epilog="Exit status: 0 each one is free or of --service, 1 another Service owns one, 2 the cluster cannot be asked.",
+    )
+    owning.add_argument("--kubeconfig", default="", metavar="FILE", help="kubeconfig of the cluster (default: as telegen run)")
+    owning.add_argument("--service", default=SERVICE, metavar="NAMESPACE/NAME", help=f"Service of this adapter (default: {SERVICE})")
     checking = actions.add_parser(
         "check-rules",
         help="check a rules file of prometheus-adapter: a line for each rule that is refused, the reason and the cure",
@@ -64,6 +75,23 @@ def run(options: argparse.Namespace) -> tuple[list[str], bool]:
     return ACTIONS[options.action](options)
 
 
+def _check(options: argparse.Namespace) -> tuple[list[str], bool]:
+    """`telegen adapter check`."""
+    client = connect(options.kubeconfig)
+    lines, is_good = list[str](), True
+    for owner in _asked(lambda: owners(client)):
+        state = owner.condition and f", not available: {owner.condition}"
+        if not owner.service:
+            lines.append(f"{owner.apiservice}: free")
+        elif owner.service == options.service:
+            lines.append(f"{owner.apiservice}: served by this adapter, {owner.service}{state}")
+        else:
+            is_good = False
+            cure = "remove its APIService before that of this adapter is applied"
+            lines.append(f"{owner.apiservice}: owned by {owner.service}{state}; {cure}")
+    return lines, is_good
+
+
 def _check_rules(options: argparse.Namespace) -> tuple[list[str], bool]:
     """`telegen adapter check-rules`."""
     rules = read_rules(options.file)
@@ -94,14 +122,15 @@ def _backend(options: argparse.Namespace, rules: RulesFile) -> RulesBackend:
         built_in = [ServedResource(one.group, one.version, one.name, one.kind, one.namespaced) for one in RESOURCES.values()]
         return RulesBackend(rules, servers, NoObjects(), lambda: RestMapping(built_in))
     client = connect(options.kubeconfig)
-    return RulesBackend(rules, servers, ClusterObjects(client), lambda: RestMapping(_served(lambda: discover(client, None).resources)))
+    return RulesBackend(rules, servers, ClusterObjects(client), lambda: RestMapping(_asked(lambda: discover(client, None).resources)))
 
 
-def _served(ask: Callable[[], frozenset[ServedResource]]) -> frozenset[ServedResource]:
+def _asked(ask: Callable[[], Answer]) -> Answer:
+    """Return an answer of the API server. Raises ConfigError."""
     try:
         return ask()
-    except (ApiError, Unreachable, ProtocolError) as error:
-        raise ConfigError(f"discovery: {error}") from error
+    except FAILURES as error:
+        raise ConfigError(f"API server: {error}") from error
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -117,4 +146,4 @@ def _url(text: str) -> str:
     return text
 
 
-ACTIONS = {"check-rules": _check_rules, "explain": _explain}
+ACTIONS = {"check": _check, "check-rules": _check_rules, "explain": _explain}

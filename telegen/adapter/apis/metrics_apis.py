@@ -36,16 +36,14 @@ class MetricsApis:
 
     def __init__(self, backend: RulesBackend) -> None:
         self._backend = backend
-        custom, external = CustomMetrics(backend), ExternalMetrics(backend)
+        custom, external, resource = CustomMetrics(backend), ExternalMetrics(backend), ResourceMetrics(backend)
         self._answerers: dict[str, Answerer] = {
             custom_metrics.GROUP: lambda version, segments, params, accept: custom.answer(version, segments, params),
             external_metrics.GROUP: lambda version, segments, params, accept: external.answer(version, segments, params),
-        }
-        if backend.rules.resource:
-            resource = ResourceMetrics(backend, backend.rules.resource)
-            self._answerers[resource_metrics.GROUP] = lambda version, segments, params, accept: resource.answer(
+            resource_metrics.GROUP: lambda version, segments, params, accept: resource.answer(
                 version, segments, params, wants_table(accept)
-            )
+            ),
+        }
 
     def answer(self, path: str, params: Mapping[str, str], accept: str = "", etag: str = "") -> Answer:
         """Return the answer to a GET.
@@ -86,7 +84,7 @@ class MetricsApis:
 
     def groups(self) -> list[ListedGroup]:
         """Return the groups with what they list now."""
-        registry, served = self._backend.registry, self._backend.rules.groups & self._answerers.keys()
+        registry, served = self._backend.registry, self._backend.rules.groups
         custom = sorted_resources(
             ListedResource(f"{resource}/{name}", bool(metric.resource and metric.resource.namespaced), "MetricValueList", ("get",))
             for (resource, name), metric in registry.custom.items()

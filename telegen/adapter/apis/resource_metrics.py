@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from telegen.adapter.apis.answers import bad_request, failed, object_not_found, timestamp, unknown_path
+from telegen.adapter.apis.answers import StatusError, bad_request, failed, object_not_found, timestamp, unknown_path
 from telegen.adapter.apis.resource_queries import ResourceQueries, Usage
 from telegen.adapter.apis.tables import table
 from telegen.adapter.backend import QueryError, RulesBackend
@@ -41,9 +41,8 @@ class _Request(NamedTuple):
 class ResourceMetrics:
     """Answers to requests by the resource rules."""
 
-    def __init__(self, backend: RulesBackend, rules: ResourceRules) -> None:
-        self._backend, self._window = backend, go_duration(rules.window)
-        self._queries = ResourceQueries(backend, rules)
+    def __init__(self, backend: RulesBackend) -> None:
+        self._backend = backend
 
     def answer(self, version: str, segments: Sequence[str], params: Mapping[str, str], as_table: bool) -> dict[str, Any]:
         """Return a list, an object, or either as a Table.
@@ -55,6 +54,9 @@ class ResourceMetrics:
             StatusError.
         """
         request = _parse(segments, params)
+        rules = self._backend.rules.resource
+        if not rules:
+            raise failed("the resource rules are refused; telegen adapter check-rules shows the reason", True)
         mapped = self._backend.mapping.find(request.resource)
         kind = "PodMetrics" if request.resource == PODS else "NodeMetrics"
         if not mapped:
@@ -62,7 +64,7 @@ class ResourceMetrics:
         objects = self._objects(request, mapped)
         if request.name and not objects:
             raise object_not_found(*(("pods", request.name) if request.resource == PODS else ("node", request.name)))
-        items = sorted(self._items(request, objects), key=lambda item: (item["metadata"].get("namespace", ""), item["metadata"]["name"]))
+        items = sorted(self._items(request, objects, rules), key=lambda item: (_namespace(item["metadata"]), item["metadata"]["name"]))
         if request.name and not items:
             namespace = f"{request.namespace}/" if request.namespace else ""
             raise object_not_found(kind.lower(), namespace + request.name, GROUP)
@@ -79,25 +81,26 @@ class ResourceMetrics:
         except ListingError as error:
             raise failed(f"unable to list {request.resource}: {error}", True) from error
 
-    def _items(self, request: _Request, objects: list[Metadata]) -> Iterator[dict[str, Any]]:
+    def _items(self, request: _Request, objects: list[Metadata], rules: ResourceRules) -> Iterator[dict[str, Any]]:
         """Yield PodMetrics or NodeMetrics, with queries for each namespace."""
+        queries, window = ResourceQueries(self._backend, rules), go_duration(rules.window)
         for namespace, group in groupby(sorted(objects, key=_namespace), key=_namespace):
             by_name = {metadata["name"]: metadata for metadata in group}
             try:
-                found = self._queries.usage(request.resource, namespace, list(by_name))
+                found = queries.usage(request.resource, namespace, list(by_name))
             except QueryError as error:
                 raise failed(str(error), error.is_unanswered) from error
             for name, containers in found.items():
-                yield self._item(by_name[name], containers, request.resource)
+                yield self._item(by_name[name], containers, window)
 
-    def _item(self, metadata: Metadata, containers: Mapping[str, Usage], resource: GroupResource) -> dict[str, Any]:
+    def _item(self, metadata: Metadata, containers: Mapping[str, Usage], window: str) -> dict[str, Any]:
         shown = {key: metadata[key] for key in ("name", "namespace", "labels") if metadata.get(key)}
         item = {
             "metadata": {**shown, "creationTimestamp": timestamp(self._backend.servers.now())},
             "timestamp": timestamp(min(usage.time for usage in containers.values())),
-            "window": self._window,
+            "window": window,
         }
-        if resource == NODES:
+        if "" in containers:
             return {**item, "usage": _usage(containers[""])}
         return {**item, "containers": [{"name": name, "usage": _usage(usage)} for name, usage in sorted(containers.items())]}
 
@@ -126,6 +129,10 @@ def _parse(segments: Sequence[str], params: Mapping[str, str]) -> _Request:
             return _Request(PODS, namespace, name, "", "")
         case _:
             raise unknown_path()
+    if params.get("watch", "") in ("1", "true"):
+        details = {"group": GROUP, "kind": request.resource.resource}
+        message = f'watch is not supported on resources of kind "{request.resource.resource}.{GROUP}"'
+        raise StatusError(405, "MethodNotAllowed", message, details)
     try:
         parse_labels(labels)
         parse_fields(fields)

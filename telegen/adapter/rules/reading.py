@@ -92,7 +92,7 @@ def _kept(node: Node, report: Report, read: Callable[[Node], Read]) -> Read | No
     except RuleError:
         result = None
     report.problems += own.problems
-    report.warnings += own.warnings
+    report.warnings += [] if own.problems else own.warnings
     return None if own.problems else result
 
 

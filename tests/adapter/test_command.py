@@ -1,0 +1,169 @@
+"""The command `telegen adapter`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telegen.cli.main import main
+from tests.adapter.cluster import HERE, object_server
+from tests.adapter.replay import Recording, replayed, served_json
+
+
+@contextmanager
+def recorded(case: str, **results: Any) -> Iterator[str]:
+    """Serve a case, with the results of further queries; yield the URL."""
+    document = json.loads((HERE / f"cases/{case}.json").read_text())
+    document["requests"].append({"promql": [{"query": query, "vector": vector} for query, vector in results.get("more", {}).items()]})
+    with replayed(Recording(document)) as url:
+        yield url
+
+
+def kubeconfig(folder: Path, url: str) -> str:
+    """Write a kubeconfig; return its path."""
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["adapter", *arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_check_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each refused rule is a line; the last line counts what can be used."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(
+        "rules:\n- {seriesQuery: a, metricsQuery: <<.Seris>>}\n- {seriesQuery: a, metricsQuery: q}\n"
+        "externalRules:\n- {seriesQuery: a, metricsQuery: q, resources: {namespaced: false}}\n"
+    )
+    code, out, _ = run(capsys, "check-rules", str(path))
+    assert (code, out.splitlines()) == (
+        1,
+        [
+            f"{path}:2: rules[0].metricsQuery: no field .Seris; "
+            "choose from .Series, .LabelMatchers, .LabelValuesByName, .GroupBy, .GroupBySlice",
+            f"warning: {path}:3: rules[1]: neither `template` nor `overrides` name a label: the metric cannot be asked for any object",
+            f"{path}: 1 rules, 1 external rules usable, 1 refused",
+        ],
+    )
+    path.write_text("rules: [")
+    code, _, err = run(capsys, "check-rules", str(path))
+    assert code == 2 and err.startswith(f"telegen: {path}:1: ")
+    assert run(capsys, "check-rules", str(tmp_path / "none"))[::2] == (2, f"telegen: {tmp_path}/none: No such file or directory\n")
+
+
+def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    """A metric has its rule, series, labels, query and values; a value that is not finite is named."""
+    query = 'max(odd_value{namespace="odd",pod=~".+"}) by (pod)'
+    vector = [[{"pod": "one"}, "1"], [{"pod": "nan"}, "NaN"]]
+    path = str(HERE / "cases/odd-numbers.yaml")
+    with recorded("odd-numbers", more={query: vector}) as url:
+        code, out, _ = run(capsys, "explain", "odd_value", "--rules", path, "--prometheus", url, "--namespace", "odd")
+    assert code == 0
+    block = out[out.index("pods/odd_value") :].splitlines()[:8]
+    assert block == [
+        "pods/odd_value (custom)",
+        f"  rule: {path}:3: rules[0]",
+        f'  series: odd_value, selected by odd_value{{namespace!=""}}, of {url}',
+        "  labels: pods by pod, namespace by namespace",
+        f"  query: {query}",
+        "  samples: 2",
+        "    one: 1",
+        "    nan: NaN: left out: not a finite number",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("case", "metric", "line"),
+    [
+        ("plain-gauge", "http_inflght", "http_inflght is not registered, did you mean http_inflight?"),
+        ("plain-gauge", "x", "rules[0]: makes other names: http_inflight"),
+        ("filters", "http_inflight", "rules[0]: makes other names: q_depth, q_oldest_age_seconds"),
+        ("failing-queries", "nothing_has_this_name", "rules[9]: seriesQuery selects no series: nothing_has_this_name"),
+        ("failing-queries", "no_namespace_label", "rules[7]: no label for namespaces: add one to overrides"),
+        ("failing-queries", "no_mapping", "externalRules[2]: no label for namespaces: add one to overrides, or write `namespaced: false`"),
+        ("failing-queries", "no_field", "rules[4].metricsQuery: no field .Nothing"),
+        ("one-bad-series-query", "http_inflight_peak", "rules[1]: seriesQuery: http://127.0.0.1:"),
+        ("groups", "topic_lag", "rules[5]: resources.overrides.topic: the cluster has no resource kafkatopic.streams.example.com"),
+    ],
+)
+def test_reason_of_absence(case: str, metric: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A metric that is not registered has the reason of each rule."""
+    with recorded(case) as url:
+        code, out, _ = run(capsys, "explain", metric, "--rules", str(HERE / f"cases/{case}.yaml"), "--prometheus", url)
+    assert code == 1 and line in out
+
+
+def test_explain_by_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a kubeconfig the resources of that cluster count, custom resources among them."""
+    with recorded("groups") as url, object_server() as cluster:
+        arguments = ("--rules", str(HERE / "cases/groups.yaml"), "--prometheus", url, "--kubeconfig", kubeconfig(tmp_path, cluster))
+        code, out, _ = run(capsys, "explain", "topic_lag", *arguments)
+    assert code == 0 and "kafkatopics.streams.example.com/topic_lag (custom)" in out
+
+
+def test_later_rule_wins(capsys: pytest.CaptureFixture[str]) -> None:
+    """The rule that is replaced is named."""
+    path = str(HERE / "cases/later-wins.yaml")
+    with recorded("later-wins") as url:
+        out = run(capsys, "explain", "contested", "--rules", path, "--prometheus", url)[1]
+    assert f"  rule: {path}:7: rules[1]\n" in out and f"  replaces: {path}:3: rules[0]\n" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--prometheus", "localhost:9090"), "--prometheus: expected http://HOST:PORT or https://HOST:PORT, got 'localhost:9090'"),
+        (("--prometheus", "http://127.0.0.1:1", "--max-age", "soon"), "--max-age: 'soon' is no duration; write 30s, 10m or 1h30m"),
+        (("--prometheus", "http://127.0.0.1:1", "--header", "a"), "--header: expected NAME=VALUE, got 'a'"),
+    ],
+)
+def test_wrong_argument(arguments: tuple[str, ...], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong argument is one line."""
+    code, _, err = run(capsys, "explain", "x", "--rules", str(HERE / "cases/plain-gauge.yaml"), *arguments)
+    assert (code, err) == (2, f"telegen: {line}\n")
+
+
+def test_owners_of_apiservices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """APIServices are free, of this adapter, or of another Service, which is named; nothing is changed."""
+    services = {
+        "v1beta1.metrics.k8s.io": ("kube-system", "metrics-server", {"status": "False", "reason": "MissingEndpoints"}),
+        "v1beta2.custom.metrics.k8s.io": ("telegen", "telegen-adapter", {"status": "True"}),
+    }
+    paths = list[str]()
+
+    def answer(path: str, form: dict[str, str]) -> tuple[int, Any]:
+        paths.append(path)
+        if (name := path.rsplit("/", 1)[-1]) not in services:
+            return 404, {"kind": "Status", "reason": "NotFound", "code": 404}
+        namespace, service, condition = services[name]
+        status = {"conditions": [{"type": "Available", **condition}]}
+        return 200, {"spec": {"service": {"namespace": namespace, "name": service}}, "status": status}
+
+    with served_json(answer) as url:
+        code, out, _ = run(capsys, "check", "--kubeconfig", kubeconfig(tmp_path, url))
+    assert code == 1 and len(paths) == 5
+    assert out.splitlines() == [
+        "v1.metrics.k8s.io: free",
+        "v1beta1.metrics.k8s.io: owned by kube-system/metrics-server, not available: MissingEndpoints; "
+        "remove its APIService before that of this adapter is applied",
+        "v1beta1.custom.metrics.k8s.io: free",
+        "v1beta2.custom.metrics.k8s.io: served by this adapter, telegen/telegen-adapter",
+        "v1beta1.external.metrics.k8s.io: free",
+    ]
