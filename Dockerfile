@@ -8,7 +8,7 @@ COPY workers workers
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /dist .
 # The lock file is a constraint: what only developers need is in it as well, and is not installed.
 RUN python -m venv --without-pip /opt/telegen \
- && python -m pip --python /opt/telegen/bin/python install --no-cache-dir --constraint requirements.lock "$(echo /dist/*.whl)[completion,grpc,top]"
+ && python -m pip --python /opt/telegen/bin/python install --no-cache-dir --constraint requirements.lock "$(echo /dist/*.whl)[cel,completion,grpc,top]"
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="telegen" \

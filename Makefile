@@ -43,7 +43,7 @@ ifneq ($(filter true yes,$(CI) $(SETUP)),)
 	$(PYTHON) -m tests.tools install
 endif
 
-cluster-tools: ## build the real etcd, kube-apiservers, kubectl, kube-state-metrics, Prometheus and collector that tests use, outside the tree
+cluster-tools: ## build the real etcd, kube-apiservers, kubectl, helm, kube-state-metrics, Prometheus and collector that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
 
 check-rules: $(VENV)/stamp ## evaluate EXPRESSIONS=FILE (rules, dashboards' queries) on a Prometheus that scrapes agents by RECIPE=NAME; list those without data
@@ -54,9 +54,9 @@ vm-image: ## make the virtual machine that tests of cgroups use, outside the tre
 
 lock: ## write both lock files anew from the ranges in setup.cfg; with the oldest Python: PYTHON=python3.11
 	rm -rf build/lock
-	$(PYTHON) -m venv build/lock/all && build/lock/all/bin/pip install -q -e '.[completion,grpc,top,dev]'
+	$(PYTHON) -m venv build/lock/all && build/lock/all/bin/pip install -q -e '.[cel,completion,grpc,top,dev]'
 	build/lock/all/bin/pip freeze --exclude-editable --exclude telegen > build/lock/all.txt
-	$(PYTHON) -m venv build/lock/runtime && build/lock/runtime/bin/pip install -q -c build/lock/all.txt -e '.[completion,grpc,top]'
+	$(PYTHON) -m venv build/lock/runtime && build/lock/runtime/bin/pip install -q -c build/lock/all.txt -e '.[cel,completion,grpc,top]'
 	build/lock/runtime/bin/pip freeze --exclude-editable --exclude telegen > requirements.lock
 	(echo '-r requirements.lock'; grep -vxFf requirements.lock build/lock/all.txt) > requirements-dev.lock
 

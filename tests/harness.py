@@ -137,9 +137,9 @@ class Agent:
         assert answer.status == 200, answer.body
         return answer.body.decode()
 
-    def wait_ready(self, timeout: float = 20) -> None:
-        """Wait until /readyz returns 200."""
-        wait_for(f"{self.url}/readyz", lambda: is_ready(self.url), timeout)
+    def wait_ready(self, timeout: float = 20, interval: float = 0.02) -> None:
+        """Wait until /readyz returns 200; request it once per interval."""
+        wait_for(f"{self.url}/readyz", lambda: is_ready(self.url), timeout, interval)
 
     def page_if_up(self, path: str = "/metrics") -> str:
         """Return a page as text; "" if the agent does not listen or does not answer with 200."""

@@ -2,48 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from telegen.api.collection import Collection
 from telegen.api.protocols import Event
 from telegen.kubestate.custom.definitions import defined_kinds
 from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.health.crds import CRDS
+from telegen.kubestate.health.schema import Schema, schemas
+from telegen.metrics.store import MetricsStore
 
 STORE = "customresources/definitions"
 """Value of the label `store` in the agent's own metrics."""
-COLLECTION = Collection(
-    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-    reads=(
-        "metadata.name",
-        "metadata.resourceVersion",
-        "metadata.uid",
-        "spec.group",
-        "spec.names",
-        "spec.scope",
-        "spec.versions[].name",
-        "spec.versions[].served",
-    ),
-)
-"""The definitions without their schemas, which are most of their size."""
+COLLECTION = Collection(CRDS.path(), reads=("metadata.name", "metadata.resourceVersion", "metadata.uid", *CRDS.reads))
+"""The definitions without their annotations and schemas, which are most of their size."""
 
 
 class Definitions:
-    """Store of a reflector: the kinds of each definition.
+    """Store of a reflector: the kinds of each definition, and their schemas.
 
     Attributes:
         synced: a complete state was taken.
     """
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
-        self._on_change = on_change
-        self._kinds: dict[str, frozenset[Kind]] = {}
+    def __init__(self, on_change: Callable[[], None], shown: MetricsStore | None = None) -> None:
+        """Make an empty index.
+
+        Args:
+            shown: store of the families of definitions, which gets all that this one gets; None if they are not served.
+        """
+        self._on_change, self._shown = on_change, shown
+        self._kinds: dict[str, dict[Kind, Schema]] = {}
         self._ever: set[Kind] = set()
         self.synced = False
 
+    def schemas(self) -> dict[Kind, Schema]:
+        """Return the kinds that definitions serve now, with their schemas."""
+        return {kind: schema for kinds in list(self._kinds.values()) for kind, schema in kinds.items()}
+
     def kinds(self) -> set[Kind]:
         """Return the kinds that definitions serve now."""
-        return {kind for kinds in list(self._kinds.values()) for kind in kinds}
+        return set(self.schemas())
 
     def gone(self) -> set[Kind]:
         """Return the kinds that a definition served once and none serves now."""
@@ -51,13 +52,12 @@ class Definitions:
 
     def replace(self, events: Iterable[Event]) -> None:
         """Take a complete state."""
-        kinds: dict[str, frozenset[Kind]] = {}
-        for kind, obj in events:
-            name = obj["metadata"].get("name") or ""
-            if kind == "DELETED":
-                kinds.pop(name, None)
-            else:
-                kinds[name] = frozenset(defined_kinds(obj))
+        kinds: dict[str, dict[Kind, Schema]] = {}
+        indexed = _indexed(events, kinds)
+        if self._shown is not None:
+            self._shown.replace(indexed)
+        else:
+            deque(indexed, maxlen=0)
         before, self._kinds, self.synced = self._kinds, kinds, True
         self._ever.update(self.kinds())
         if before != kinds:
@@ -65,16 +65,36 @@ class Definitions:
 
     def upsert(self, obj: dict[str, Any]) -> None:
         """Take a new or changed definition."""
-        name, kinds = obj["metadata"].get("name") or "", frozenset(defined_kinds(obj))
+        name, kinds = obj["metadata"].get("name") or "", _kinds_of(obj)
         if self._kinds.get(name) != kinds:
             self._kinds[name] = kinds
             self._ever.update(kinds)
             self._on_change()
+        if self._shown is not None:
+            self._shown.upsert(obj)
 
     def delete(self, obj: dict[str, Any]) -> None:
         """Drop a definition."""
         if self._kinds.pop(obj["metadata"].get("name") or "", None) is not None:
             self._on_change()
+        if self._shown is not None:
+            self._shown.delete(obj)
 
     def bookmark(self, resource_version: str) -> None:
         """Ignore bookmarks."""
+
+
+def _indexed(events: Iterable[Event], kinds: dict[str, dict[Kind, Schema]]) -> Iterator[Event]:
+    """Yield events, and keep the kinds of their definitions."""
+    for type_, obj in events:
+        name = obj["metadata"].get("name") or ""
+        if type_ == "DELETED":
+            kinds.pop(name, None)
+        else:
+            kinds[name] = _kinds_of(obj)
+        yield type_, obj
+
+
+def _kinds_of(definition: dict[str, Any]) -> dict[Kind, Schema]:
+    found = dict(schemas(definition))
+    return {kind: found[kind.version] for kind in defined_kinds(definition)}

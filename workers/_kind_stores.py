@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
+from telegen.kubestate.custom.expressions.model import Selector
 from telegen.kubestate.custom.kinds import Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.tables import constant_of, joined_reads
+from telegen.kubestate.health.detail import DetailedStore
+from telegen.kubestate.health.overrides import condition_elements
+from telegen.kubestate.health.schema import Schema
+from telegen.kubestate.health.tally import AUTO
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
 from telegen.kubestate.sharding import shard_filter
@@ -19,7 +26,7 @@ from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import MetricsStore
 from telegen.shm.store_status import REFUSALS
 from telegen.shm.store_status import Kind as Outcome
-from telegen.shm.store_status import Status, StoreStatus
+from telegen.shm.store_status import StoreStatus
 from workers._stores import GenerateErrors, StoreObserver, StoresWorker
 
 PREFIX = "customresources/"
@@ -34,6 +41,7 @@ class Followed:
     """One store with its reflector.
 
     Attributes:
+        detailed: the store in front of it, for a kind whose health is served.
         replaced: reflectors of its predecessors, which go on until this store is complete.
     """
 
@@ -42,20 +50,27 @@ class Followed:
     store: MetricsStore
     reflector: Reflector
     status: StoreStatus
+    detailed: DetailedStore | None
     replaced: list[Reflector] = field(default_factory=list)
 
 
 class KindStores:
-    """The stores of all kinds that entries select now."""
+    """The stores of all kinds that are selected now."""
 
-    def __init__(self, worker: StoresWorker, loop: WatchLoop) -> None:
-        self._worker, self._loop = worker, loop
+    def __init__(self, worker: StoresWorker, loop: WatchLoop, further: Mapping[str, MetricsStore] = {}, detail: str = AUTO) -> None:
+        """Make none.
+
+        Args:
+            further: stores of the worker that stay.
+            detail: `health_detail`.
+        """
+        self._worker, self._loop, self._further, self._detail = worker, loop, further, detail
         self._followed: dict[str, Followed] = {}
         self._selection = Selection.of(worker.config.kube_metrics.kube_state)
 
     def apply(self, wanted: Mapping[Kind, Selected]) -> None:
         """Add, replace and remove stores, so that each kind is shown by its tables. Unchanged ones are left alone."""
-        names = {name: (kind, selected, namespace) for kind, selected in wanted.items() for name, namespace in self._names(kind)}
+        names = {name: (kind, selected, namespace) for kind, selected in wanted.items() for name, namespace in self.names(kind)}
         followed = {name: one for name, one in self._followed.items() if name in names}
         gone = [one for name, one in self._followed.items() if name not in names]
         for name, (kind, selected, namespace) in names.items():
@@ -68,17 +83,21 @@ class KindStores:
     def _publish(self, gone: list[Followed]) -> None:
         """Hand the stores to the flusher, and remove those that are gone, or that only the predecessor of this process had."""
         worker = self._worker
-        worker.stores = {one.store.name: one.store for one in self._followed.values()}
+        worker.stores = {**self._further, **{one.store.name: one.store for one in self._followed.values()}}
         for one in gone:
             for reflector in (one.reflector, *one.replaced):
                 self._loop.remove(reflector)
             one.store.withdraw()
+            if one.status.read().kind == Outcome.REFUSED:
+                worker.telemetry.forbidden.labels(one.kind.group, one.kind.plural).set(0)
             worker.log.info("%s: gone; its series are removed", one.store.name)
         for name in worker.arena.names:
-            if name not in self._followed and name not in worker.assignment.stores:
+            if name not in worker.stores and name not in worker.assignment.stores:
                 worker.arena.withdraw(name)
+                if worker.budgets:
+                    worker.budgets.leave(name)
 
-    def _names(self, kind: Kind) -> Iterator[tuple[str, str]]:
+    def names(self, kind: Kind) -> Iterator[tuple[str, str]]:
         """Yield the name of each store of a kind, with its namespace: one, or one per watched namespace."""
         state, cluster = self._worker.config.kube_metrics.kube_state, self._worker.assignment.cluster
         suffix = f"@{cluster.name}" if cluster else ""
@@ -88,17 +107,34 @@ class KindStores:
         for namespace in namespaces:
             yield f"{PREFIX}{kind.order}{f'/{namespace}' if namespace else ''}{suffix}", namespace
 
+    def paths(self, kind: Kind) -> list[str]:
+        """Return the path of each collection of a kind."""
+        (resource,) = Selected(health=Schema()).resources(kind)
+        return [resource.path(namespace) for _, namespace in self.names(kind)]
+
     def _follow(self, name: str, kind: Kind, selected: Selected, namespace: str, before: Followed | None) -> Followed:
         """Make a store and its reflector."""
         worker, state = self._worker, self._worker.config.kube_metrics.kube_state
         resources = selected.resources(kind, worker.constant)
         tables = [(resource, selected_families(resource, self._selection)) for resource in resources]
         errors = GenerateErrors(worker.telemetry, worker.log, name)
-        render = _joined([renderer(one.identity, families, errors, constant_of(one, worker.constant)) for one, families in tables])
+        renders = [renderer(one.identity, families, errors, constant_of(one, worker.constant)) for one, families in tables]
+        detailed = None
+        if selected.health:
+            detailed = DetailedStore(self._detail, selected.health.has_phases, time.time, condition_elements(kind.group, kind.kind))
+            renders[-1] = detailed.guard(renders[-1], tables[-1][1])
         families = [family for _, families in tables for family in families]
         predecessor = before.store if before else None
         store = MetricsStore(
-            name, families, render, worker.arena, ORDER, state.page_objects, worker.changed.set, predecessor=predecessor
+            name,
+            families,
+            _joined(renders),
+            worker.arena,
+            ORDER,
+            state.page_objects,
+            worker.changed.set,
+            predecessor=predecessor,
+            budgets=worker.budgets,
         )
         status, replaced = StoreStatus(), [before.reflector, *before.replaced] if before else []
 
@@ -107,40 +143,65 @@ class KindStores:
                 self._loop.remove(replaced.pop())
 
         observer = KindObserver(worker, store, status, kind, took)
-        reflector = worker.make_reflector(store, self._collection(resources, namespace), observer, threading.Event())
+        fed = detailed.attach(store) if detailed else store
+        reflector = worker.make_reflector(fed, self._collection(resources, selected.selector, namespace), observer, threading.Event())
         self._loop.add(reflector)
-        return Followed(kind, selected, store, reflector, status, replaced)
+        return Followed(kind, selected, store, reflector, status, detailed, replaced)
 
-    def _collection(self, resources: Sequence[Resource], namespace: str) -> Collection:
+    def _collection(self, resources: Sequence[Resource], selector: Selector, namespace: str) -> Collection:
         state, assignment, resource = self._worker.config.kube_metrics.kube_state, self._worker.assignment, resources[0]
         fields = [f"metadata.namespace!={name}" for name in state.namespaces_exclude] if resource.namespaced else []
-        params = {"fieldSelector": ",".join(fields)} if fields else {}
+        params = replace(selector, fields=",".join(filter(None, (*fields, selector.fields)))).params
         keep = shard_filter(assignment.agent_shard)
         return Collection(resource.path(namespace), "object", params, assignment.process_shard, keep, joined_reads(resources))
 
     def complete(self) -> None:
-        """Request a new state of the stores that lack series which another object has left."""
+        """Request a new state of the stores that lack series which another object has left, or whose detail has changed."""
         for one in self._followed.values():
-            if one.store.take_incomplete():
+            if one.store.take_incomplete() or one.detailed and one.detailed.take_incomplete():
                 one.reflector.request_state()
 
     def pending(self) -> list[str]:
-        """Return the stores that are neither complete nor refused."""
-        return [name for name, one in self._followed.items() if not one.store.synced and one.status.read().kind not in REFUSALS]
+        """Return the stores that are neither complete nor refused. A kind that is read for its health alone may fail."""
+        return [name for name, one in self._followed.items() if not one.store.synced and one.status.read().kind not in _final(one)]
 
     def problem(self) -> str:
         """Return the problem of the first store that is out of sync, "" if there is none."""
-        for name, status in self._statuses():
-            if status.kind == Outcome.FAILED and status.seconds:
-                return f"{name}: {status.cause}"
+        for one in self._followed.values():
+            status = one.status.read()
+            if one.selected.is_configured and status.kind == Outcome.FAILED and status.seconds:
+                return f"{one.store.name}: {status.cause}"
         return ""
 
     def notes(self) -> list[str]:
-        """Return a line for each kind that the API server refuses."""
-        return [f"{name}: {status.cause}" for name, status in self._statuses() if status.kind in REFUSALS]
+        """Return a line for each kind that the API server refuses, or that is read for its health alone and fails."""
+        read = [(one, one.status.read()) for one in self._followed.values()]
+        return [f"{one.store.name}: {status.cause}" for one, status in read if status.kind in _final(one)]
 
-    def _statuses(self) -> Iterator[tuple[str, Status]]:
-        yield from ((name, one.status.read()) for name, one in self._followed.items())
+    def complete_stores(self) -> dict[Kind, list[DetailedStore]]:
+        """Return the stores of the kinds whose health is served, as far as all stores of the kind are complete."""
+        found: dict[Kind, list[Followed]] = {}
+        for one in self._followed.values():
+            if one.detailed:
+                found.setdefault(one.kind, []).append(one)
+        return {
+            kind: [one.detailed for one in stores if one.detailed]
+            for kind, stores in found.items()
+            if all(one.store.synced for one in stores)
+        }
+
+    def sizes(self) -> dict[Kind, int]:
+        """Return the number of objects of each kind with a complete store."""
+        found: Counter[Kind] = Counter()
+        for one in self._followed.values():
+            if one.store.synced:
+                found[one.kind] += len(one.store)
+        return dict(found)
+
+
+def _final(one: Followed) -> tuple[Outcome, ...]:
+    """Return the outcomes after which a store is not waited for."""
+    return REFUSALS if one.selected.is_configured else (*REFUSALS, Outcome.FAILED)
 
 
 def _joined(renders: Sequence[Render]) -> Render:

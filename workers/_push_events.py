@@ -32,7 +32,8 @@ class FailureLog:
         if isinstance(outcome, Accepted) and not outcome.message and not outcome.rejected:
             if self._failing:
                 self._log.info("%s: the receiver accepts again", self._what)
-            self._failing, self._next = False, 0.0
+            # The time of the next line stays: a receiver that fails now and then has no line for each time.
+            self._failing = False
             return
         if self._clock() < self._next:
             return

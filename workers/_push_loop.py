@@ -39,6 +39,7 @@ class PushLoop:
         self._worker, self._streaming = worker, streaming
         self._interval = interval(config, environ)
         self._telemetry = PushTelemetry()
+        self._telemetry.interval.set(self._interval)
         target = receiver(config, environ, "metrics")
         self._events = PushEvents(self._telemetry, worker.log, target.address)
         self._composer = Composer(

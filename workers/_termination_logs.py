@@ -11,9 +11,9 @@ from telegen.cadvisor.terminations.last_readings import LastReading
 from telegen.cadvisor.terminations.tracker import Termination
 from telegen.kubemetrics.signal_metadata import TERMINATION_SIGNAL, signal_attributes
 from telegen.kubemetrics.termination_telemetry import TerminationTelemetry
+from telegen.otlp.client import receiver_client
 from telegen.otlp.event_buffer import Entry, EventBuffer, EventSender
 from telegen.otlp.event_records import SEVERITIES
-from telegen.otlp.http import HttpClient
 from telegen.otlp.outcome import Accepted, Outcome, Refused
 from telegen.otlp.resources import resource_attributes
 from telegen.otlp.retries import Delivery
@@ -38,7 +38,8 @@ class TerminationLogs:
         self._metadata = signal_attributes(TERMINATION_SIGNAL, kube.signal_metadata)
         self._telemetry = TerminationTelemetry()
         self._buffer = EventBuffer(self._stream.buffer_size, kube.otlp.max_request_size)
-        self._failures = FailureLog(worker.log, "ends of containers")
+        self._receiver = receiver(worker.config, worker.shared.environ, "logs")
+        self._failures = FailureLog(worker.log, f"ends of containers to {self._receiver.address}")
         self._ended, self._given_up, self._finished = threading.Event(), threading.Event(), threading.Event()
         self._sender = self._make_sender()
         self._threads = Threads(worker)
@@ -88,7 +89,7 @@ class TerminationLogs:
 
     def _make_sender(self) -> EventSender:
         config, node = self._worker.config, node_name(self._worker)
-        client = HttpClient(receiver(config, self._worker.shared.environ, "logs"))
+        client = receiver_client(self._receiver)
         extra = {"k8s.cluster.name": config.kubernetes.cluster_name, "k8s.node.name": node}
         shared = resource_attributes(node or socket.gethostname(), extra, config.kube_metrics.otlp.service_version)
         delivery = Delivery(client, self._given_up, self._tried)

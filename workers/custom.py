@@ -8,20 +8,28 @@ from __future__ import annotations
 import threading
 import time
 
+from telegen.api.collection import Collection
 from telegen.api.discovery import Served, discover
 from telegen.api.errors import ApiError, ProtocolError, Unreachable
+from telegen.api.protocols import ReflectorStore
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
-from telegen.kubestate.custom.kinds import absent, resolve
+from telegen.kubestate.custom.expressions.model import MetricEntry
+from telegen.kubestate.custom.kinds import Selected, absent, resolve, with_health
 from telegen.kubestate.custom.model import Entry, Kind
 from telegen.kubestate.custom.sources import CustomTables
+from telegen.kubestate.health.apiservices import API_SERVICES
+from telegen.kubestate.health.crds import CRDS
+from telegen.kubestate.health.scope import BUILT_IN, Scope
 from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import chosen_packs
 from telegen.metrics.store import MetricsStore
-from telegen.shm.store_status import StoreStatus
+from telegen.shm.store_status import REFUSALS, StoreStatus
 from workers._client_factory import make_client, reflector_settings
 from workers._definitions import COLLECTION, STORE, Definitions
-from workers._kind_stores import PREFIX, RIGHTS, KindStores
+from workers._health import KindNumbers, resource_store
+from workers._kind_limits import KindLimits
+from workers._kind_stores import ORDER, PREFIX, RIGHTS, KindStores
 from workers._reflector_metrics import ReflectorMetrics
 from workers._stores import StoresWorker
 from workers._threads import Threads
@@ -30,6 +38,12 @@ INTERVAL = 30.0
 """Seconds between two discoveries while no definition changes: aggregated API servers come and go without one."""
 SOON, SOON_TRIES = 0.5, 40
 """Seconds between discoveries while definitions have kinds that are not served yet, and the largest number of these."""
+DEFINITIONS_WAIT = 5.0
+"""Seconds for which a starting worker waits for the definitions, if it serves the health of kinds."""
+NOTES = 50
+"""Lines about kinds on the status page."""
+NUMBERS, SERVICES = f"{PREFIX}health", f"{PREFIX}apiservices"
+"""Stores of the numbers of kinds and of APIServices."""
 GRACE = 30.0
 """Seconds for which a kind that discovery lacks stays: an API server that starts does not serve all kinds at once."""
 
@@ -45,8 +59,9 @@ class CustomWorker(StoresWorker):
 
     def start(self, threads: Threads) -> None:
         """Watch the definitions, and discover kinds."""
-        self._wake = threading.Event()
+        self._wake, self._started = threading.Event(), time.monotonic()
         self._entries: tuple[Entry, ...] = ()
+        self._metrics: tuple[MetricEntry, ...] = ()
         self._packs: list[Pack] = []
         self._named: tuple[str, ...] = ()
         self._number, self._tries = -1, 0
@@ -54,21 +69,45 @@ class CustomWorker(StoresWorker):
         self._failure = "no answer yet"
         # It stands for all kinds on /readyz, and is published when each of them is complete.
         self._whole = MetricsStore(self.assignment.stores[0], (), lambda obj: [], self.arena)
+        settings = self.config.kube_metrics.kube_state.custom_resource_state
+        self._scope = Scope.of(settings)
+        self._wanted: dict[Kind, Selected] = {}
         loop = WatchLoop([], self.stop, threads.start)
         loop.start()
-        self._kinds = KindStores(self, loop)
-        self._definitions_status = StoreStatus()
-        self._definitions = Definitions(self._notice_change)
-        loop.add(self._definitions_reflector())
+        further = self._make_health_stores()
+        self._kinds = KindStores(self, loop, further, settings.health_detail)
+        self._statuses: dict[str, StoreStatus] = {}
+        self._definitions = Definitions(self._notice_change, further.get(self._store_name(STORE)))
+        loop.add(self._index_reflector(STORE, COLLECTION, self._definitions))
+        services = further.get(self._store_name(SERVICES))
+        if services is not None:
+            loop.add(self._index_reflector(SERVICES, Collection(API_SERVICES.path(), reads=API_SERVICES.needs), services))
         self._served = ServedKinds(self._definitions)
         self._client = make_client(self.shared, self.assignment.cluster)
+        self._limits = KindLimits(self._client, self.telemetry, self._kinds.paths)
         threads.start("discover", self._discover)
 
-    def _definitions_reflector(self) -> Reflector:
-        metrics = ReflectorMetrics(self.telemetry, self.log, STORE, self._definitions_status)
-        metrics.cure, metrics.resource = RIGHTS, "customresourcedefinitions"
+    def _make_health_stores(self) -> dict[str, MetricsStore]:
+        """Make the stores of the numbers of kinds, and of definitions and APIServices, which are shown once in the whole cluster."""
+        self._numbers: KindNumbers | None = None
+        if not self._scope:
+            return {}
+        self._numbers = KindNumbers(self, self._store_name(NUMBERS), ORDER)
+        tables = {STORE: CRDS, SERVICES: API_SERVICES} if self.assignment.agent_shard[0] == 0 else {}
+        named = {self._store_name(name): table for name, table in tables.items()}
+        stores = {name: resource_store(self, name, table, ORDER, self.constant) for name, table in named.items()}
+        return {self._numbers.store.name: self._numbers.store, **stores}
+
+    def _store_name(self, name: str) -> str:
+        cluster = self.assignment.cluster
+        return f"{name}@{cluster.name}" if cluster else name
+
+    def _index_reflector(self, name: str, collection: Collection, store: ReflectorStore) -> Reflector:
+        status = self._statuses[name] = StoreStatus()
+        metrics = ReflectorMetrics(self.telemetry, self.log, name, status)
+        metrics.cure, metrics.resource = RIGHTS, collection.path.rpartition("/")[2]
         client = make_client(self.shared, self.assignment.cluster)
-        return Reflector(client, COLLECTION, self._definitions, metrics, self.stop, reflector_settings(self.config))
+        return Reflector(client, collection, store, metrics, self.stop, reflector_settings(self.config))
 
     def _notice_change(self) -> None:
         """Discover soon: a definition has changed."""
@@ -80,6 +119,9 @@ class CustomWorker(StoresWorker):
         if self.shared.custom.number != self._number:
             self._wake.set()
         self._kinds.complete()
+        if self._numbers:
+            wanted, is_complete = self._wanted, bool(self._wanted) and not self._kinds.pending()
+            self._numbers.update(self._kinds.complete_stores(), self._limits.counts, wanted, is_complete)
         problem = self._failure or self._kinds.problem()
         status = self.shared.statuses[self.assignment.name][self.assignment.stores[0]]
         if problem:
@@ -92,9 +134,11 @@ class CustomWorker(StoresWorker):
 
     def _write_notes(self) -> None:
         """Write the lines of the status page if they have changed."""
-        lines = [f"{pattern}: the API server does not serve it" for pattern in self._absent] + self._kinds.notes()
-        cause = self._definitions_status.read().cause
-        lines += [f"{STORE}: {cause}; new kinds are found within {INTERVAL:.0f} s"] if cause else []
+        lines = [f"{pattern}: the API server does not serve it" for pattern in self._absent]
+        lines += _shortened([*self._kinds.notes(), *self._limits.notes()])
+        causes = {name: status.read().cause for name, status in self._statuses.items()}
+        lines += [f"{STORE}: {causes[STORE]}; new kinds are found within {INTERVAL:.0f} s"] if causes[STORE] else []
+        lines += [f"{SERVICES}: {causes[SERVICES]}"] if causes.get(SERVICES) else []
         notes = self.shared.notes[self.assignment.name]
         text = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
         if text != notes.read()[1]:
@@ -106,6 +150,9 @@ class CustomWorker(StoresWorker):
         while not self.stop.is_set():
             self._wake.wait(delay)
             self._wake.clear()
+            if self._awaits_definitions():
+                delay = SOON
+                continue
             try:
                 delay = self._refresh()
                 self._failure, backoff = "", SOON
@@ -114,6 +161,11 @@ class CustomWorker(StoresWorker):
                     self.log.warning("discovery: %s; retrying in %.1f s", error, backoff)
                 self._failure = str(error)
                 delay, backoff = backoff, min(2 * backoff, INTERVAL)
+
+    def _awaits_definitions(self) -> bool:
+        """Return True while a starting worker may still get the schemas: without them it would watch all kinds, and then anew."""
+        is_open = self._statuses[STORE].read().kind not in REFUSALS and time.monotonic() < self._started + DEFINITIONS_WAIT
+        return bool(self._scope) and not self._definitions.synced and is_open
 
     def _refresh(self) -> float:
         """Apply the configuration to the kinds that are served now; return the seconds until the next discovery.
@@ -124,18 +176,49 @@ class CustomWorker(StoresWorker):
         number, document = self.shared.custom.read()
         if number != self._number:
             tables = CustomTables.decode(document)
-            self._entries, self._packs, self._named = tables.entries, chosen_packs(tables.packs), tables.packs
-        groups = {entry.pattern.group for entry in self._entries}.union(*[pack.groups for pack in self._packs])
-        kinds = self._served.update(discover(self._client, groups)) if groups else set()
-        self._kinds.apply(resolve(self._entries, kinds, self._packs))
+            self._entries, self._metrics = tables.entries, tables.metrics
+            self._packs, self._named = chosen_packs(tables.packs, tables.names), tables.packs
+        kinds = self._served_kinds()
+        schemas = self._definitions.schemas()
+        selected = resolve(self._entries, kinds, self._packs, self._metrics)
+        self._wanted = with_health(selected, self._scope, kinds, schemas)
+        self._kinds.apply(self._limits.choose(self._wanted, self._kinds.sizes()))
         empty = [pack.name for pack in self._packs if pack.name in self._named and not any(pack.served(kinds))]
-        self._absent = [*absent(self._entries, kinds), *(f"pack {name}" for name in empty)]
+        not_served = absent(self._entries, kinds, self._metrics)
+        self._absent = [*self._absent_groups(kinds), *not_served, *(f"pack {name}" for name in empty)]
         self._number = number
-        late = resolve(self._entries, self._definitions.kinds() - kinds, self._packs)
+        missing = set(schemas) - kinds
+        late = with_health(resolve(self._entries, missing, self._packs, self._metrics), self._scope, missing, schemas)
         if late and self._tries:
             self._tries -= 1
             return SOON
-        return INTERVAL
+        return SOON if self._limits.is_behind else INTERVAL
+
+    def _served_kinds(self) -> set[Kind]:
+        """Return the kinds of the groups that entries, packs and the health select.
+
+        Raises:
+            ApiError, Unreachable, ProtocolError.
+        """
+        named = {entry.pattern.group for entry in self._entries} | {entry.group for entry in self._metrics}
+        groups = named.union(*[pack.groups for pack in self._packs])
+        if self._scope and self._scope.groups is None:
+            # A definition may be in a group of Kubernetes.
+            defined = {kind.group for kind in self._definitions.kinds()}
+            return self._served.update(discover(self._client, None, BUILT_IN - groups - defined))
+        groups |= self._scope.groups or set() if self._scope else set()
+        return self._served.update(discover(self._client, groups)) if groups else set()
+
+    def _absent_groups(self, kinds: set[Kind]) -> list[str]:
+        """Return the groups of `health` that the API server does not serve."""
+        groups = self._scope.groups if self._scope else None
+        return sorted(f"health of {group}" for group in (groups or frozenset()) - {kind.group for kind in kinds})
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """Return the first lines, and the number of the others: an account without rights is refused thousands of kinds."""
+    more = len(lines) - NOTES
+    return [*lines[:NOTES], f"customresources: {more} more kinds are refused"] if more > 0 else lines
 
 
 class ServedKinds:

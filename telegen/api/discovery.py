@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,23 +38,28 @@ class Served:
     stale: frozenset[tuple[str, str]]
 
 
-def discover(client: Client, groups: Collection[str]) -> Served:
+def discover(client: Client, groups: Collection[str] | None, without: Collection[str] = ()) -> Served:
     """Return the resources of some API groups.
 
     Args:
-        groups: names of groups; "" is the core group.
+        groups: names of groups; "" is the core group. None for all.
+        without: groups to leave out of all.
 
     Raises:
         ApiError, Unreachable, ProtocolError.
     """
+
+    def is_wanted(group: str) -> bool:
+        return group not in without if groups is None else group in groups
+
     found: set[ServedResource] = set()
     stale: set[tuple[str, str]] = set()
-    roots = [root for root, needed in (("/api", "" in groups), ("/apis", any(groups))) if needed]
+    roots = [root for root, needed in (("/api", is_wanted("")), ("/apis", groups is None or any(groups))) if needed]
     for root in roots:
         answer = client.get(root, {}, ACCEPT)
         try:
             is_aggregated = answer["kind"] == "APIGroupDiscoveryList"
-            versions = _aggregated(answer, groups) if is_aggregated else _separate(client, root, answer, groups)
+            versions = _aggregated(answer, is_wanted) if is_aggregated else _separate(client, root, answer, is_wanted)
             for group, version, resources in versions:
                 if resources is None:
                     stale.add((group, version))
@@ -65,15 +70,17 @@ def discover(client: Client, groups: Collection[str]) -> Served:
     return Served(frozenset(found), frozenset(stale))
 
 
+Wanted = Callable[[str], bool]
+"""True for the name of a wanted group."""
 Version = tuple[str, str, "list[ServedResource] | None"]
 """(group, version, resources); None for resources that are unknown now."""
 
 
-def _aggregated(answer: Any, groups: Collection[str]) -> Iterator[Version]:
+def _aggregated(answer: Any, is_wanted: Wanted) -> Iterator[Version]:
     """Yield the versions of the aggregated document."""
     for item in answer["items"]:
         group = item["metadata"].get("name") or ""
-        for version in item.get("versions") or () if group in groups else ():
+        for version in item.get("versions") or () if is_wanted(group) else ():
             name = version["version"]
             if version.get("freshness") == "Stale":
                 yield group, name, None
@@ -86,7 +93,7 @@ def _aggregated(answer: Any, groups: Collection[str]) -> Iterator[Version]:
             yield group, name, resources
 
 
-def _separate(client: Client, root: str, answer: Any, groups: Collection[str]) -> Iterator[Version]:
+def _separate(client: Client, root: str, answer: Any, is_wanted: Wanted) -> Iterator[Version]:
     """Yield the versions by a request each: APIVersions for the core group, else APIGroupList."""
     if root == "/api":
         names = [("", version, f"/api/{version}") for version in answer["versions"]]
@@ -94,7 +101,7 @@ def _separate(client: Client, root: str, answer: Any, groups: Collection[str]) -
         names = [
             (group["name"], version["version"], f"/apis/{version['groupVersion']}")
             for group in answer["groups"]
-            if group["name"] in groups
+            if is_wanted(group["name"])
             for version in group["versions"]
         ]
     for group, name, path in names:

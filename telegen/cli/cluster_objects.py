@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from telegen.api.client import Client
 from telegen.api.credentials import credentials
@@ -32,25 +32,25 @@ def connect(kubeconfig: str = "") -> Client:
     return Client(credentials(source, os.environ))
 
 
-def served_kinds(client: Client, groups: Collection[str]) -> set[Kind]:
-    """Return the kinds of some groups.
+def served_kinds(client: Client, groups: Collection[str] | None, without: Collection[str] = ()) -> set[Kind]:
+    """Return the kinds of some groups; None for all but those of `without`.
 
     Raises:
         ConfigError: the API server does not answer.
     """
     try:
-        return {Kind(*resource) for resource in discover(client, groups).resources}
+        return {Kind(*resource) for resource in discover(client, groups, without).resources}
     except FAILURES as error:
         raise ConfigError(f"discovery: {error}") from error
 
 
-def objects_of(client: Client, path: str) -> Iterator[Object]:
-    """Yield the objects of a collection.
+def objects_of(client: Client, path: str, selector: Mapping[str, str]) -> Iterator[Object]:
+    """Yield the objects of a collection that a selector selects.
 
     Raises:
         ConfigError: the API server does not answer, or refuses.
     """
-    params = {"limit": PAGE}
+    params = {"limit": PAGE, **selector}
     while True:
         try:
             page = client.get(path, params, "application/json")
@@ -60,4 +60,4 @@ def objects_of(client: Client, path: str) -> Iterator[Object]:
         more = (page.get("metadata") or {}).get("continue")
         if not more:
             return
-        params = {"limit": PAGE, "continue": more}
+        params = {"limit": PAGE, "continue": more, **selector}

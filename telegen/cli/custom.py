@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import json
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 
 from telegen.cli.cluster_objects import connect, objects_of, served_kinds
 from telegen.config import ConfigError
+from telegen.config.model import CustomResourceState, Health
+from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import absent, resolve
-from telegen.kubestate.custom.model import Entry
-from telegen.kubestate.custom.reading import Read, read_entries
-from telegen.kubestate.custom.rights import pack_resources, rights, selected_resources
+from telegen.kubestate.custom.model import ANY, Pattern
+from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources
+from telegen.kubestate.custom.sources import CustomEntries, read_custom
+from telegen.kubestate.health.scope import ALL, AUTO, BUILT_IN, Scope, wrong_groups
+from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import PACKS, chosen_packs
 from telegen.metrics.render import renderer
+from telegen.supervisor.file_watch import WatchedFiles
 
+POLL = 0.3
+"""Seconds between two looks at files that are watched."""
 ROLE = "telegen-custom-resources"
 ACCOUNT = {"kind": "ServiceAccount", "name": "telegen", "namespace": "telegen"}
 
@@ -28,14 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking = actions.add_parser("check", help="check a configuration: each problem with line, path, cause and cure")
     rendering = actions.add_parser("render", help="print the metrics of objects from a file")
     granting = actions.add_parser("rbac", help="print the ClusterRole with exactly the rights that a configuration needs")
-    granting.add_argument("--packs", default="", metavar="A,B", help="add the rights of these packs; FILE is not needed then")
+    actions.add_parser("schema", help="print the JSON Schema of metrics with expressions, for editors")
+    packs = "add the rights of these packs, NAME or NAME=VARIANT; FILE is not needed then"
+    granting.add_argument("--packs", default="", metavar="A,B", help=packs)
+    granting.add_argument("--health", default="", metavar="auto|all|A,B", help="add the rights for the health of these API groups")
     for action in (checking, rendering, granting):
         nargs = "?" if action is granting else None
-        action.add_argument("file", nargs=nargs, metavar="FILE", help="CustomResourceStateMetrics configuration, or a ConfigMap with one")
+        help = "metrics with expressions, or a CustomResourceStateMetrics configuration"
+        action.add_argument("file", nargs=nargs, metavar="FILE", help=help)
     for action in (checking, granting):
         action.add_argument("--against-cluster", action="store_true", help="read the kinds, and for check the objects, of a cluster")
         action.add_argument("--kubeconfig", default="", metavar="FILE", help="kubeconfig of that cluster (default: as telegen run)")
     rendering.add_argument("objects", metavar="OBJECTS", help="JSON or YAML: objects, Lists, or a map of GROUP/VERSION/PLURAL to its List")
+    rendering.add_argument("--watch", action="store_true", help="print the metrics again whenever one of the files changes")
     rendering.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
 
 
@@ -47,29 +62,46 @@ def check(options: argparse.Namespace) -> Iterator[str]:
     """
     read = _read(options.file)
     yield from (f"warning: {warning}" for warning in read.warnings)
-    families = sum(len(entry.families) for entry in read.entries)
+    families = sum(len(entry.families) for entry in read.entries) + sum(len(entry.metrics) for entry in read.metrics)
     if options.against_cluster:
-        yield from _series(read.entries, options.kubeconfig)
-    yield f"{options.file}: valid: {len(read.entries)} entries, {families} families"
+        yield from _series(read, options.kubeconfig)
+    yield f"{options.file}: valid: {len(read.entries) + len(read.metrics)} entries, {families} families"
 
 
-def _series(entries: tuple[Entry, ...], kubeconfig: str) -> Iterator[str]:
+def schema_lines(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of `telegen custom schema`."""
+    yield json.dumps(schema(), indent=2)
+
+
+def repeat_on_change(paths: tuple[str, ...], command: Callable[[], object]) -> NoReturn:
+    """Call a function now, and whenever one of some files changes. It ends with an interrupt."""
+    files = WatchedFiles(lambda: paths)
+    command()
+    while True:
+        time.sleep(POLL)
+        if files.changed():
+            print(f"# {time.strftime('%H:%M:%S')}: changed", flush=True)
+            command()
+
+
+def _series(read: CustomEntries, kubeconfig: str) -> Iterator[str]:
     """Yield the number of series of each family for the objects of a cluster, and the kinds that it does not serve."""
     client = connect(kubeconfig)
-    kinds = served_kinds(client, {entry.pattern.group for entry in entries})
+    kinds = served_kinds(client, _groups(read))
     total = 0
-    for kind, selected in resolve(entries, kinds).items():
-        (resource,) = selected.resources(kind)
-        render = renderer((), resource.families, lambda family, error: None)
+    for kind, selected in resolve(read.entries, kinds, metrics=read.metrics).items():
+        resources = selected.resources(kind)
+        renders = [(one, renderer(one.identity, one.families, lambda family, error: None)) for one in resources]
         counts: Counter[str] = Counter()
         objects = 0
-        for obj in objects_of(client, resource.path()):
+        for obj in objects_of(client, resources[0].path(), selected.selector.params):
             objects += 1
-            counts.update({family.name: text.count("\n") for family, text in zip(resource.families, render(obj))})
+            for one, render in renders:
+                counts.update({family.name: text.count("\n") for family, text in zip(one.families, render(obj))})
         yield f"{kind.group}/{kind.version} {kind.kind}: {objects} objects, {sum(counts.values())} series"
-        yield from (f"  {family.name}: {counts[family.name]}" for family in resource.families)
+        yield from (f"  {family.name}: {counts[family.name]}" for one in resources for family in one.families)
         total += sum(counts.values())
-    yield from (f"{pattern}: the API server does not serve this kind" for pattern in absent(entries, kinds))
+    yield from (f"{pattern}: the API server does not serve this kind" for pattern in absent(read.entries, kinds, read.metrics))
     yield f"{total} series"
 
 
@@ -79,14 +111,22 @@ def role(options: argparse.Namespace) -> Iterator[str]:
     Raises:
         ConfigError: the configuration is invalid, or the cluster does not answer.
     """
-    names = tuple(filter(None, options.packs.split(",")))
+    variants = dict(part.partition("=")[::2] for part in options.packs.split(",") if part)
+    names = tuple(variants)
     unknown = [name for name in names if name not in PACKS]
-    if unknown or not (names or options.file):
-        raise ConfigError(f"unknown pack {', '.join(unknown)}; the packs are {', '.join(PACKS)}" if unknown else "name a FILE or --packs")
-    entries = _read(options.file).entries if options.file else ()
-    groups = {entry.pattern.group for entry in entries}
-    served = served_kinds(connect(options.kubeconfig), groups) if options.against_cluster else None
-    resources = {**selected_resources(entries, served), **pack_resources(chosen_packs(names))}
+    if unknown:
+        raise ConfigError(f"unknown pack {', '.join(unknown)}; the packs are {', '.join(PACKS)}")
+    scope = _scope(options.health)
+    if not (names or options.file or scope):
+        raise ConfigError("name a FILE, --packs or --health")
+    read = _read(options.file) if options.file else CustomEntries()
+    groups, every = _groups(read), bool(scope and scope.groups is None)
+    wanted = None if every else groups | (scope.groups or set() if scope else set())
+    served = served_kinds(connect(options.kubeconfig), wanted, BUILT_IN - groups) if options.against_cluster else None
+    patterns = [entry.pattern for entry in read.entries] + [Pattern(entry.group, ANY, entry.kind) for entry in read.metrics]
+    resources = {**selected_resources(patterns, served), **pack_resources(_packs(variants)), **health_resources(scope, served)}
+    if every and served is None:
+        yield EVERY_GROUP
     yield from (f"# {group}/{resource}: {remark}" for (group, resource), remark in resources.items() if remark)
     api, metadata = "rbac.authorization.k8s.io", {"name": ROLE}
     documents = [
@@ -102,8 +142,37 @@ def role(options: argparse.Namespace) -> Iterator[str]:
     yield yaml.safe_dump_all(documents, sort_keys=False).rstrip()
 
 
-def _read(path: str) -> Read:
+def _groups(read: CustomEntries) -> set[str]:
+    return {entry.pattern.group for entry in read.entries} | {entry.group for entry in read.metrics}
+
+
+def _packs(variants: Mapping[str, str]) -> list[Pack]:
+    """Return packs by name, with the variants of their names.
+
+    Raises:
+        ConfigError: a variant does not exist.
+    """
+    for name, variant in variants.items():
+        if variant and variant not in PACKS[name].variants:
+            raise ConfigError(f"{name}: unknown variant {variant}; the variants are {', '.join(PACKS[name].variants) or 'none'}")
+    return chosen_packs(tuple(variants), variants)
+
+
+def _scope(health: str) -> Scope | None:
+    """Return the scope of the option --health.
+
+    Raises:
+        ConfigError: a group is not one of custom resources.
+    """
+    value: Health = "auto" if health == AUTO else "all" if health == ALL else tuple(filter(None, health.split(",")))
+    wrong = list(wrong_groups(value))
+    if wrong:
+        raise ConfigError(f"--health: {wrong[0]}")
+    return Scope.of(CustomResourceState(health=value))
+
+
+def _read(path: str) -> CustomEntries:
     try:
-        return read_entries(Path(path).read_bytes(), path)
+        return read_custom(Path(path).read_bytes(), path)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error

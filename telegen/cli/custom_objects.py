@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from telegen.cli.object_reader import Plurals
 from telegen.kubestate.custom.definitions import DEFINITION, defined_kinds
-from telegen.kubestate.custom.kinds import resolve
-from telegen.kubestate.custom.model import Entry, Kind
-from telegen.kubestate.packs.pack import Pack
+from telegen.kubestate.custom.kinds import resolve, with_health
+from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.sources import CustomTables
+from telegen.kubestate.health.aggregates import KIND_HEALTH, aggregate
+from telegen.kubestate.health.apiservices import API_SERVICES
+from telegen.kubestate.health.crds import CRDS
+from telegen.kubestate.health.overrides import condition_elements
+from telegen.kubestate.health.schema import Schema, schemas
+from telegen.kubestate.health.scope import Scope
+from telegen.kubestate.health.status import examine
+from telegen.kubestate.health.tally import Tally, sums
+from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import Object
 
 
 def custom_resources(
-    entries: Sequence[Entry],
+    tables: CustomTables,
     objects: Sequence[Object],
     plurals: Plurals,
     constant: Mapping[str, str] = {},
-    packs: Sequence[Pack] = (),
+    scope: Scope | None = None,
 ) -> list[Resource]:
-    """Return the resources that entries and packs select among the kinds of objects, in the order of the page.
+    """Return the resources that entries, packs and the health select among the kinds of objects, in the order of the page.
 
     Args:
         constant: labels of every sample.
     """
-    found = resolve(entries, _kinds(objects, plurals), packs)
-    return [resource for kind, selected in found.items() for resource in selected.resources(kind, constant)]
+    kinds = _kinds(objects, plurals)
+    selected = resolve(tables.entries, kinds, chosen_packs(tables.packs, tables.names), tables.metrics)
+    found = with_health(selected, scope, kinds, _schemas(objects))
+    further = [KIND_HEALTH, CRDS, API_SERVICES] if scope else []
+    return [*further, *(resource for kind, selected in found.items() for resource in selected.resources(kind, constant))]
+
+
+def kind_numbers(objects: Sequence[Object], plurals: Plurals, scope: Scope | None) -> Iterator[Object]:
+    """Yield the objects that the numbers of each kind are rendered from."""
+    selected = scope.kinds(_kinds(objects, plurals), _schemas(objects), ()) if scope else ()
+    tallies = {(f"{kind.group}/{kind.version}", kind.kind): (kind, Tally()) for kind in selected}
+    for number, obj in enumerate(objects):
+        kind, tally = tallies.get((str(obj.get("apiVersion")), str(obj.get("kind"))), (None, None))
+        if kind and tally is not None:
+            tally.take(str(number), obj, examine(obj, condition_elements(kind.group, kind.kind)))
+    for kind, tally in tallies.values():
+        yield aggregate(kind.group, kind.kind, sums([tally.totals()]), False)
 
 
 def in_served_versions(objects: Sequence[Object]) -> Iterator[Object]:
@@ -69,6 +94,17 @@ def _kinds(objects: Iterable[Object], plurals: Plurals) -> set[Kind]:
         found.add((group, version, name, plural, is_namespaced))
     kinds = {(group, version, name): Kind(group, version, plural, name, scope) for group, version, name, plural, scope in sorted(found)}
     return set({**kinds, **{key: kind for key, kind in defined.items() if key in kinds}}.values())
+
+
+def _schemas(objects: Iterable[Object]) -> dict[Kind, Schema]:
+    """Return the kinds of the definitions among objects, with their schemas."""
+    found: dict[Kind, Schema] = {}
+    for obj in objects:
+        if obj.get("kind") == DEFINITION:
+            with contextlib.suppress(KeyError, TypeError, AttributeError):
+                by_version = dict(schemas(obj))
+                found.update({kind: by_version[kind.version] for kind in defined_kinds(obj)})
+    return found
 
 
 def _defined(objects: Iterable[Object]) -> Iterator[Kind]:

@@ -26,8 +26,10 @@ from telegen.cli.compare import run as run_compare
 from telegen.cli.completion import SHELLS, completion_script
 from telegen.cli.custom import add_arguments as add_custom_arguments
 from telegen.cli.custom import check as check_custom
+from telegen.cli.custom import repeat_on_change
 from telegen.cli.custom import role as custom_role
-from telegen.cli.custom_objects import custom_resources, in_served_versions
+from telegen.cli.custom import schema_lines
+from telegen.cli.custom_objects import custom_resources, in_served_versions, kind_numbers
 from telegen.cli.effective_config import effective_lines, full_lines
 from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
@@ -41,13 +43,13 @@ from telegen.config import Config, ConfigError, ConfigSource
 from telegen.config.command_line import OneLineParser
 from telegen.config.model import KubeState
 from telegen.kubestate.custom.definitions import DEFINITION
-from telegen.kubestate.custom.sources import is_custom_configuration, load_custom
-from telegen.kubestate.packs.registry import chosen_packs
+from telegen.kubestate.custom.sources import CustomReader, CustomTables, is_custom_configuration
+from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.series_labels import LabelsText, namespace_pairs, pairs_text, series_labels
 from telegen.metrics.family import Object
-from telegen.supervisor.configuration import CHECKS, load_checked, print_check
+from telegen.supervisor.configuration import Loaded, checks, load_all, print_check
 from telegen.supervisor.run_options import CONFIG, parse_run_options
 from telegen.supervisor.run_options import parser as run_parser
 
@@ -150,7 +152,7 @@ def _parser(with_run_options: bool = False) -> OneLineParser:
 
 def render(options: argparse.Namespace) -> int:
     """`telegen render`."""
-    config = _load_for_render(options.config)
+    config, tables, _ = _load_for_render(options.config)
     state, name = config.kube_metrics.kube_state, config.kubernetes.cluster_name
     constant, plurals = {"cluster": name} if name else {}, dict[tuple[str, str], str]()
     try:
@@ -159,11 +161,13 @@ def render(options: argparse.Namespace) -> int:
         resources = [resource for resource in resources_named(wanted) if resource.name not in excluded]
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         objects = list(read_objects(data, plurals))
-        packs = chosen_packs(state.custom_resource_state.packs)
-        custom = custom_resources(load_custom(config).entries, objects, plurals, constant, packs)
+        scope = Scope.of(state.custom_resource_state)
+        custom = custom_resources(CustomTables.decode(tables), objects, plurals, constant, scope)
         only = state.custom_resource_state.only
         page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom, _further_labels(state, objects))
         for obj in in_served_versions(objects):
+            page.add(obj)
+        for obj in kind_numbers(objects, plurals, scope):
             page.add(obj)
     except OSError as error:
         return _fail(f"{options.file}: {error.strerror}")
@@ -253,18 +257,25 @@ def compare(options: argparse.Namespace) -> int:
     return OK if agree else DIFFERENT
 
 
+CUSTOM = {"check": check_custom, "rbac": custom_role, "schema": schema_lines}
+"""Lines of the subcommands of `telegen custom`."""
+
+
 def custom(options: argparse.Namespace) -> int:
     """`telegen custom`."""
     if options.action == "render":
-        return render(argparse.Namespace(file=options.objects, config=options.file, resources="", openmetrics=options.openmetrics))
-    for line in (check_custom if options.action == "check" else custom_role)(options):
+        what = argparse.Namespace(file=options.objects, config=options.file, resources="", openmetrics=options.openmetrics)
+        if options.watch:
+            repeat_on_change((options.file, options.objects), lambda: _guarded(lambda: render(what)))
+        return render(what)
+    for line in CUSTOM[options.action](options):
         print(line)
     return OK
 
 
 def check_config(options: argparse.Namespace) -> int:
     """`telegen check-config`."""
-    print_check(_load(options.file))
+    print_check(load_all(ConfigSource(options.file, os.environ)))
     return OK
 
 
@@ -275,7 +286,7 @@ def print_config(arguments: Sequence[str]) -> int:
             return _fail("telegen config --full prints the defaults and takes no other option")
         lines = full_lines()
     else:
-        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(CHECKS))
+        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(checks(CustomReader())))
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     for line in lines:
         print(line)
@@ -333,16 +344,16 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
 """Function by subcommand, except `run` and `config`, which parse their own arguments."""
 
 
-def _load_for_render(path: str | None) -> Config:
+def _load_for_render(path: str | None) -> Loaded:
     """Load a configuration, or the defaults with a configuration of custom resources."""
     if path and is_custom_configuration(path):
         flags = {"custom-resource-state-config-file": [path], "custom-resource-state-only": ["true"]}
-        return load_checked(ConfigSource(None, os.environ, flags))
-    return _load(path)
+        return load_all(ConfigSource(None, os.environ, flags))
+    return load_all(ConfigSource(path, os.environ))
 
 
 def _load(path: str | None) -> Config:
-    return load_checked(ConfigSource(path, os.environ))
+    return load_all(ConfigSource(path, os.environ)).config
 
 
 def _fail(message: str) -> int:

@@ -51,8 +51,11 @@ class Document:
         return f"{self.path}:{self.lines[path]}" if path in self.lines else ""
 
 
-def read_document(path: str) -> Document:
+def read_document(path: str, may_be_empty: bool = True) -> Document:
     """Parse a YAML file; an empty one is an empty mapping.
+
+    Args:
+        may_be_empty: False refuses a file without any text, as one is while it is written anew.
 
     Raises:
         ConfigError: the file cannot be read, is no regular file, exceeds a bound, or is not a YAML mapping.
@@ -63,6 +66,8 @@ def read_document(path: str) -> Document:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise ConfigError(f"{path if path.isprintable() else repr(path)}: {error}") from error
+    if not may_be_empty and not content.strip():
+        raise ConfigError(f"{path}: the file is empty; write {{}} into it if it is to set nothing")
     node, data = _parse(content, path)
     if node is None or data is None:
         return Document(path)

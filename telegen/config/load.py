@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from telegen.config.conversion import checked_text, convert
 from telegen.config.document import Document, read_document
@@ -42,10 +42,14 @@ def load(path: str | None, environ: Mapping[str, str], flags: FlagValues = {}, c
 
 
 def load_with_origins(
-    path: str | None, environ: Mapping[str, str], flags: FlagValues = {}, checks: Sequence[Check] = ()
+    path: str | None, environ: Mapping[str, str], flags: FlagValues = {}, checks: Sequence[Check] = (), may_be_empty: bool = True
 ) -> tuple[Config, Origins]:
-    """Load as `load` does, and return the origin of each setting as well."""
-    document = read_document(path) if path else Document()
+    """Load as `load` does, and return the origin of each setting as well.
+
+    Args:
+        may_be_empty: see `read_document`.
+    """
+    document = read_document(path, may_be_empty) if path else Document()
     origins = Origins(document, environ, flags)
     problems = _Problems()
     config = Config()
@@ -103,12 +107,22 @@ class ConfigSource:
     Attributes:
         path, environ, flags: as for `load`.
         optional: a missing file means the defaults.
+        may_be_empty: an empty file means the defaults.
     """
 
     path: str | None
     environ: Mapping[str, str]
     flags: FlagValues = field(default_factory=dict)
     optional: bool = False
+    may_be_empty: bool = True
+
+    def for_reloads(self) -> ConfigSource:
+        """Return the source to read while the agent runs: a file that has content now may not become empty.
+
+        Editors and scripts truncate a file before they write it; its defaults would replace every process meanwhile.
+        """
+        has_content = self.path is not None and os.path.isfile(self.path) and os.path.getsize(self.path) > 0
+        return replace(self, may_be_empty=not has_content)
 
     def load(self, checks: Sequence[Check] = ()) -> Config:
         """See `load`."""
@@ -126,4 +140,4 @@ class ConfigSource:
     def load_with_origins(self, checks: Sequence[Check] = ()) -> tuple[Config, Origins]:
         """See `load_with_origins`."""
         missing = self.path is not None and self.optional and not os.path.exists(self.path)
-        return load_with_origins(None if missing else self.path, self.environ, self.flags, checks)
+        return load_with_origins(None if missing else self.path, self.environ, self.flags, checks, self.may_be_empty)

@@ -20,6 +20,7 @@ _YAML_TERMS = {
     "object": "a block of settings",
     "array": "a list",
     "str": "a string",
+    "str | array": "a word or a list",
     "int": "a whole number",
     "bool": "true or false",
     "bool | null": "true, false or null",

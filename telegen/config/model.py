@@ -10,11 +10,14 @@ import msgspec
 from msgspec import Meta, field
 
 from telegen.config import text_formats
-from telegen.config.types import Duration, ListenAddress, Pattern, Size
+from telegen.config.types import Block, Duration, ListenAddress, Pattern, Size
 
 Names = tuple[str, ...]
 Patterns = tuple[Pattern, ...]
 Allowlist = Mapping[str, Names]
+Health = Union[Literal["none", "auto", "all"], Names]
+MOST_SERIES = 10**9
+Budgets = Mapping[str, Annotated[int, Meta(ge=0, le=MOST_SERIES)]]
 
 GROUPS: Mapping[str, Names] = {
     "pods": ("pods",),
@@ -71,10 +74,34 @@ class CustomResourceState(Section, frozen=True):
     continue_without_config_file: Annotated[
         bool, text("Start while config_file does not exist, and load it when it appears.")
     ] = False
+    metrics: Annotated[
+        Block, text("Metrics with expressions: the list of entries below `metrics:` of such a file (docs/custom.md), or its text.")
+    ] = Block("")
+    files: Annotated[
+        Names, text("Further files of either format, or folders of them; each *.yaml, *.yml and *.json of a folder is read.")
+    ] = ()
     only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
     packs: Annotated[
-        Names, text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served.")
+        Names,
+        text("Packs of families for known products (docs/custom.md); auto: every pack whose API groups are served, and health: auto."),
     ] = ()
+    names: Annotated[
+        Mapping[str, str], text("Variant of the names of families, by pack, where they are not the usual ones (docs/custom.md).")
+    ] = field(default_factory=dict)
+    health: Annotated[
+        Health,
+        text(
+            "Custom resources whose health is served (docs/health.md): none; auto, those of all API groups but kinds without a health of "
+            "their own; all; or a list of API groups. An empty list turns off what the packs of auto bring."
+        ),
+    ] = "none"
+    health_detail: Annotated[
+        Literal["auto", "all", "unhealthy", "none"],
+        text(
+            "Objects with series of their own: all; unhealthy, those that are not Current; none; auto, all up to 500 objects of a kind, "
+            "above that the unhealthy ones up to 2,000, above that none. Every kind has the numbers of its objects by status."
+        ),
+    ] = "auto"
 
 
 class LabelsOnSeries(Section, frozen=True):
@@ -313,6 +340,13 @@ class LogsStreaming(Section, frozen=True):
     object_rate: Annotated[
         int, text("Events of one object per minute; the next one that is sent has the number of those held back. 0: all.", ge=0, le=100_000)
     ] = 0
+    object_labels: Annotated[
+        Names,
+        text(
+            "Labels of the object to add to its events as k8s.KIND.label.NAME; each may have one `*`. Only of resources that are watched, "
+            "read by name: one request per object in five minutes, 20 per second at most. Empty: none."
+        ),
+    ] = ()
     delivery: Annotated[
         Literal["at_least_once", "at_most_once"],
         text("Effect of a crash on the last batch: at_least_once may repeat it, at_most_once may lose it."),
@@ -352,6 +386,22 @@ class SignalMetadata(Section, frozen=True):
 
     enabled: Annotated[bool, text("Add telegen.* attributes.")] = True
     fields: SignalFields = field(default_factory=SignalFields)
+
+
+class SeriesLimits(Section, frozen=True):
+    """Budgets of series. What arrives when one is used up is withheld, and appears when there is room (docs/scale.md)."""
+
+    series: Annotated[
+        int, text("Maximum of all kube_*, container_* and machine_* series of this agent; 0: none.", ge=0, le=MOST_SERIES)
+    ] = 0
+    per_store: Annotated[
+        int, text("Maximum of series of a resource, of a kind of custom resources, or of the containers; 0: none.", ge=0, le=MOST_SERIES)
+    ] = 0
+    per_family: Annotated[int, text("Maximum of series of a family; 0: none.", ge=0, le=MOST_SERIES)] = 0
+    stores: Annotated[
+        Budgets, text("The same by name instead of per_store: a resource, PLURAL.GROUP of custom resources, or containers.")
+    ] = field(default_factory=dict)
+    families: Annotated[Budgets, text("The same by name of the family instead of per_family.")] = field(default_factory=dict)
 
 
 class Election(Section, frozen=True):
@@ -425,6 +475,7 @@ class KubeMetrics(Section, frozen=True):
     ] = "auto"
     node_name: Annotated[str, text("Name of this agent's node; empty: $NODE_NAME.")] = ""
     election: Election = field(default_factory=Election)
+    limits: SeriesLimits = field(default_factory=SeriesLimits)
     kube_state: KubeState = field(default_factory=KubeState)
     cadvisor: Cadvisor = field(default_factory=Cadvisor)
     otlp: Otlp = field(default_factory=Otlp)
@@ -444,9 +495,16 @@ class Kubernetes(Section, frozen=True):
     cluster_uid: Annotated[
         bool, text("Use the UID of the namespace kube-system as label `cluster` if cluster_name is empty.")
     ] = False
-    informers_sync_timeout: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(30)
-    informers_resync_period: Annotated[Duration, without_effect("Accepted for compatibility.")] = Duration(1800)
-    resource_labels: Annotated[Names, without_effect("Accepted for compatibility.")] = ()
+    informers_sync_timeout: Annotated[
+        Duration, without_effect("Accepted for compatibility: the agent serves each resource once it is synced; `api` has the timeouts.")
+    ] = Duration(30)
+    informers_resync_period: Annotated[
+        Duration, without_effect("Accepted for compatibility: there are no informers; kube_metrics.kube_state.resync_period relists.")
+    ] = Duration(1800)
+    resource_labels: Annotated[
+        Names,
+        without_effect("Accepted for compatibility: labels_allowlist and labels_on_series of kube_metrics.kube_state select labels."),
+    ] = ()
 
 
 class Api(Section, frozen=True):

@@ -59,7 +59,7 @@ def is_text(path: str) -> bool:
 
 
 def choices(path: str) -> list[str]:
-    """Return the words that a setting of type Literal accepts, and "a number" and "null" if it accepts these as well."""
+    """Return the words that a setting of type Literal accepts, and "a number", "a list" and "null" if it accepts these as well."""
     kind = _kinds()[path]
     words: list[str] = []
     for choice in typing.get_args(kind):
@@ -68,7 +68,7 @@ def choices(path: str) -> list[str]:
         elif typing.get_origin(choice) is typing.Literal:
             words += typing.get_args(choice)
         else:
-            words.append("null" if choice is type(None) else "a number")
+            words.append("null" if choice is type(None) else "a list" if typing.get_origin(choice) is tuple else "a number")
     return words
 
 

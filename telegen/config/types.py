@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import yaml
+
 from telegen.config.patterns import compile_pattern
 
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
@@ -130,5 +132,18 @@ class Pattern(str):
         return cls(text)
 
 
-READERS: Mapping[type, Callable[[object], Any]] = {kind: kind.read for kind in (Duration, Size, ListenAddress, Pattern)}
+class Block(str):
+    """The text of a block of YAML that is read by other code; a file may have the block itself."""
+
+    @classmethod
+    def read(cls, value: object) -> Block:
+        """Keep a text; turn a block into its text."""
+        if isinstance(value, str):
+            return cls(value)
+        if isinstance(value, (list, dict)):
+            return cls(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+        raise ValueError(f"expected a block, or its text, got {_shown(value)}")
+
+
+READERS: Mapping[type, Callable[[object], Any]] = {kind: kind.read for kind in (Duration, Size, ListenAddress, Pattern, Block)}
 """Parser by type."""

@@ -73,8 +73,11 @@ class WebFile(msgspec.Struct, frozen=True):
     tokens: bool = False
 
 
-def read_web_file(path: str) -> tuple[WebFile, tuple[str, ...]]:
+def read_web_file(path: str, may_be_empty: bool = True) -> tuple[WebFile, tuple[str, ...]]:
     """Read and check a file and the files that it names; relative paths begin at its folder.
+
+    Args:
+        may_be_empty: see `read_document`.
 
     Returns:
         The content, and the paths of all files that were read.
@@ -82,7 +85,7 @@ def read_web_file(path: str) -> tuple[WebFile, tuple[str, ...]]:
     Raises:
         ConfigError: one line per problem: `web.yml:3: tls_server_config.key_file: ...`.
     """
-    document = read_document(path)
+    document = read_document(path, may_be_empty)
     reader = _Reader(os.path.dirname(path))
     content = reader.read(document.data)
     if reader.problems:

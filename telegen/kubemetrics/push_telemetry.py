@@ -31,6 +31,9 @@ class PushTelemetry:
             "telegen_push_oldest_timestamp_seconds", "Time of the oldest push that waits, in Unix seconds; 0 if there is none."
         )
         self.last_success = gauge(
-            "telegen_push_last_success_timestamp_seconds", "Time of the last push that was sent whole, in Unix seconds."
+            "telegen_push_last_success_timestamp_seconds",
+            "Time of the last push that was sent whole, in Unix seconds; before the first one that of the start.",
         )
+        self.last_success.set_to_current_time()
+        self.interval = gauge("telegen_push_interval_seconds", "Time between two pushes in seconds.")
         self.encode_seconds = gauge("telegen_push_encode_seconds", "Duration of the encoding of the last push in seconds.")

@@ -39,7 +39,48 @@ def _container(subject: str, subcategory: str) -> Signal:
 OTHER = Signal(CUSTOM, "Custom Resource Metrics", KUBESTATE, API, "State of custom resources from the Kubernetes API")
 """Families without a prefix of their own: those of custom resources, whose names are free."""
 
+PRODUCTS: Mapping[str, str] = {
+    "antrea": "Antrea",
+    "argo": "Argo Rollouts",
+    "argocd": "Argo CD",
+    "capi": "Cluster API",
+    "carvel": "Carvel",
+    "certmanager": "cert-manager",
+    "cnpg": "CloudNativePG",
+    "cluster_operator": "OpenShift",
+    "cluster_version": "OpenShift",
+    "contour": "Contour",
+    "crossplane": "Crossplane",
+    "externalsecrets": "External Secrets",
+    "gatewayapi": "Gateway API",
+    "gotk": "Flux",
+    "kube_customresource_gateway": "Gateway API",
+    "kube_customresource_verticalpodautoscaler": "VerticalPodAutoscaler",
+    "kube_verticalpodautoscaler": "VerticalPodAutoscaler",
+    "karpenter": "Karpenter",
+    "keda": "KEDA",
+    "knative": "Knative",
+    "mapi": "OpenShift",
+    "nsx": "NSX",
+    "olm": "Operator Lifecycle Manager",
+    "openshift": "OpenShift",
+    "promop": "Prometheus Operator",
+    "rook": "Rook",
+    "strimzi": "Strimzi",
+    "tanzu": "Tanzu",
+    "velero": "Velero",
+    "vmoperator": "VM Operator",
+    "vsphere": "vSphere",
+}
+"""Product of the families of packs by prefix."""
+
+
+def _product(name: str) -> Signal:
+    return Signal(CUSTOM, f"{name} Metrics", KUBESTATE, API, f"State of {name} objects from the Kubernetes API")
+
+
 SIGNALS: Mapping[str, Signal] = {
+    **{prefix: _product(name) for prefix, name in PRODUCTS.items()},
     "kube_certificatesigningrequest": _state("CertificateSigningRequest"),
     "kube_clusterrole": _state("ClusterRole"),
     "kube_clusterrolebinding": _state("ClusterRoleBinding"),
@@ -99,6 +140,9 @@ SIGNALS: Mapping[str, Signal] = {
         CONTAINERS, "Container Terminations", CADVISOR, API, "Ends of containers from the status of the node's pods"
     ),
     "cadvisor": Signal(MACHINE, "Versions", CADVISOR, PROCFS, "Versions of the kernel and the operating system of the node"),
+    "telegen_apiservice": Signal(STATE, "APIService Metrics", KUBESTATE, API, "Availability of the servers behind the Kubernetes API"),
+    "telegen_crd": _state("CustomResourceDefinition"),
+    "telegen_customresource": Signal(CUSTOM, "Custom Resource Health", KUBESTATE, API, "Health of objects from the Kubernetes API"),
     "machine": Signal(MACHINE, "Hardware", CADVISOR, PROCFS, "Hardware of the node from procfs and sysfs"),
 }
 """Metadata by prefix. The longest prefix that ends at a `_`, or at the end of the name, counts."""

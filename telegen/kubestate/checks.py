@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from telegen.config import Config
 from telegen.config.patterns import slow_patterns
 from telegen.config.validation import resource_problems
-from telegen.kubestate.packs.registry import PACKS
+from telegen.kubestate.packs.registry import allowlist_names
 from telegen.kubestate.registry import RESOURCES
 
 
 def selection_problems(config: Config) -> Iterator[str]:
     """Yield one line per part of the selection with which the workers cannot start: an unknown resource, or an expression that
     takes too long. For the main thread only: the time limit is a signal."""
-    yield from resource_problems(config, RESOURCES, {resource.table.name for pack in PACKS.values() for resource in pack.resources})
+    yield from resource_problems(config, RESOURCES, allowlist_names())
     state = config.kube_metrics.kube_state
     names = [family.name for resource in RESOURCES.values() for family in resource.families]
     for key in ("metric_allowlist", "metric_denylist", "metric_opt_in_list"):

@@ -84,14 +84,14 @@ def resource_version(prefix: str, stability: Stability = ALPHA) -> FamilyGenerat
     )
 
 
-def allowed_labels(prefix: str, stability: Stability = STABLE) -> FamilyGenerator:
-    """Make the family of the labels that `labels_allowlist` allows."""
-    return _selected(f"{prefix}_labels", "labels", "label_*", _kind(prefix), stability)
+def allowed_labels(prefix: str, stability: Stability = STABLE, kind: str = "") -> FamilyGenerator:
+    """Make the family of the labels that `labels_allowlist` allows; `kind` is that of the prefix, if it is not given."""
+    return _selected(f"{prefix}_labels", "labels", "label_*", kind or _kind(prefix), stability)
 
 
-def allowed_annotations(prefix: str, stability: Stability = ALPHA) -> FamilyGenerator:
-    """Make the family of the annotations that `annotations_allowlist` allows."""
-    return _selected(f"{prefix}_annotations", "annotations", "annotation_*", _kind(prefix), stability)
+def allowed_annotations(prefix: str, stability: Stability = ALPHA, kind: str = "") -> FamilyGenerator:
+    """Make the family of the annotations that `annotations_allowlist` allows; `kind` is that of the prefix, if it is not given."""
+    return _selected(f"{prefix}_annotations", "annotations", "annotation_*", kind or _kind(prefix), stability)
 
 
 def _selected(name: str, field: str, label: str, kind: str, stability: Stability) -> FamilyGenerator:

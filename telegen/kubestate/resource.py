@@ -80,6 +80,11 @@ class Resource:
         """API version as in objects: `v1` or `apps/v1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    @property
+    def full_name(self) -> str:
+        """Name of the resource with its group: `deployments.apps`."""
+        return f"{self.name}.{self.group}" if self.group else self.name
+
     def path(self, namespace: str = "") -> str:
         """Return the URL path of the collection, or of one namespace: `/apis/apps/v1/namespaces/shop/deployments`."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"

@@ -44,7 +44,7 @@ class Selection:
 def selected_families(resource: Resource, selection: Selection) -> tuple[FamilyGenerator, ...]:
     """Return the families of a resource that the configuration selects, with the allowlists applied."""
     return tuple(
-        _with_metadata(family, resource.name, selection) if family.selects else family
+        _with_metadata(family, resource, selection) if family.selects else family
         for family in resource.families
         if _is_shown(family, selection)
     )
@@ -60,11 +60,12 @@ def _is_shown(family: FamilyGenerator, selection: Selection) -> bool:
     return not matches(selection.deny) and (not selection.allow or matches(selection.allow))
 
 
-def _with_metadata(family: FamilyGenerator, resource: str, selection: Selection) -> FamilyGenerator:
+def _with_metadata(family: FamilyGenerator, resource: Resource, selection: Selection) -> FamilyGenerator:
     """Return a labels or annotations family with a generate function that exposes the allowed keys."""
     allowlist = selection.labels if family.selects == "labels" else selection.annotations
     # The entry `*` comes first: kube-state-metrics ignores the others, too.
-    keys = allowlist.get("*", allowlist.get(resource, ()))
+    # Kinds of several groups may have one plural: the name with the group counts before the plural.
+    keys = allowlist.get("*", allowlist.get(resource.full_name, allowlist.get(resource.name, ())))
     # No allowlist: no samples. An allowlist that matches no key gives one sample without such labels.
     if not keys:
         return family

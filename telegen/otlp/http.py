@@ -8,8 +8,9 @@ from contextlib import closing
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError, TimeoutError
 
+from telegen.api.bounded import bounded
 from telegen.otlp.client import MAX_ANSWER, USER_AGENT
-from telegen.otlp.outcome import MAX_DELAY, Outcome, Refused, Retry, accepted, status_message
+from telegen.otlp.outcome import MAX_DELAY, Outcome, Refused, Retry, accepted, readable, status_message
 from telegen.otlp.settings import Receiver
 from telegen.otlp.tls import file_versions, tls_context
 from telegen.process.http_client import cause, retry_after
@@ -52,7 +53,7 @@ class HttpClient:
                 timeout=self._receiver.timeout,
             )
             with closing(response):
-                return self._outcome(response, self._read(response))
+                return self._outcome(response)
         except SSLError as error:
             return Retry("tls", f"TLS failed: {error}")
         except NewConnectionError as error:
@@ -83,13 +84,21 @@ class HttpClient:
                 raise HTTPError("the answer does not end")
         return body
 
-    def _outcome(self, response: urllib3.BaseHTTPResponse, body: bytes) -> Outcome:
-        status = response.status
-        if 200 <= status < 300:
+    def _outcome(self, response: urllib3.BaseHTTPResponse) -> Outcome:
+        status, is_success = response.status, 200 <= response.status < 300
+        try:
+            body = self._read(response)
+        except (HTTPError, OSError) as error:
+            # The status stands: a success that is sent again doubles logs, and a refusal would be repeated for ever.
+            if is_success:
+                return Refused("answer", f"{status} with an answer that cannot be read: {cause(error)}")
+            body = cause(error).encode()
+        if is_success:
             # Without an answer of OTLP the request may have been taken: sending it again could double it.
             unknown = Refused("answer", f"{status} with an answer that is not OTLP; is this the URL of an OTLP receiver?")
             return accepted(body) or unknown
-        message = f"{status} {response.reason or ''}: {status_message(body)}".rstrip(": ")
+        text = readable(response.headers["Location"].encode()) if "Location" in response.headers else status_message(body)
+        message = f"{status} {response.reason or ''}: {text}".rstrip(": ")
         if status in RETRYABLE:
             return Retry(str(status), message, retry_after(response.headers.get("Retry-After"), MAX_DELAY))
         return Refused(str(status), message)
@@ -105,5 +114,5 @@ class HttpClient:
         if self._pool is None or files != self._files:
             self.close()
             context = tls_context(receiver) if receiver.url.startswith("https") else None
-            self._pool, self._files = urllib3.PoolManager(maxsize=1, ssl_context=context), files
+            self._pool, self._files = bounded(urllib3.PoolManager(maxsize=1, ssl_context=context)), files
         return self._pool

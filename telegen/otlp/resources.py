@@ -28,8 +28,12 @@ def resource_attributes(instance: str, extra: Mapping[str, str], version: bool =
         own["service.version"] = __version__
     # Without Resource.create: it adds telemetry.sdk.*, and no SDK makes these signals.
     found = Resource(own).merge(OTELResourceDetector().detect())
-    # Both make texts only.
-    return {key: str(value) for key, value in found.attributes.items()}
+    # Both make texts only. Bytes of a variable that are not UTF-8 become `?`, as protobuf takes no others.
+    return {_utf8(key): _utf8(str(value)) for key, value in found.attributes.items()}
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def entity_attributes(values: Attributes, own: Collection[str] = ()) -> Attributes:

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from telegen.config import Config, ConfigError
 from telegen.config.model import Otlp
-from telegen.config.validation import HEADER, HEADER_VALUE
+from telegen.config.validation import HEADER, HEADER_VALUE, OWN_HEADERS
 
 Signal = Literal["metrics", "logs"]
 
@@ -37,7 +37,7 @@ class Receiver:
 
     Attributes:
         url: of the requests, path included.
-        headers: of every request; with gRPC in lower case, as its metadata.
+        headers: of every request, in lower case.
         timeout: seconds of a request.
         ca, certificate, key: files, "" for none.
         verify: False accepts any certificate.
@@ -60,8 +60,8 @@ class Receiver:
 
     @property
     def address(self) -> str:
-        """The URL for logs, without what may be secret."""
-        return self.url.partition("?")[0]
+        """The URL for logs, without what may be secret and without a method of gRPC."""
+        return self.url.partition("?")[0].partition("/opentelemetry.proto.")[0]
 
 
 class _Variables:
@@ -101,13 +101,12 @@ def receiver(config: Config, environ: Mapping[str, str], signal: Signal) -> Rece
     otlp, variables = config.kube_metrics.otlp, _Variables(environ, signal)
     protocol = otlp.protocol or variables.one_of("PROTOCOL", HTTP, GRPC) or HTTP
     compression = otlp.compression or variables.one_of("COMPRESSION", "gzip", "none")
-    headers = otlp.headers or _headers(*variables.get("HEADERS"))
-    find_url = _http_url
+    given = otlp.headers or _headers(*variables.get("HEADERS"))
+    headers = {name.lower(): value for name, value in given.items()}
     if protocol == GRPC:
         _check_grpc(otlp, headers)
-        headers, find_url = {name.lower(): value for name, value in headers.items()}, _grpc_url
     found = Receiver(
-        url=find_url(otlp.endpoint, variables, signal),
+        url=(_grpc_url if protocol == GRPC else _http_url)(otlp.endpoint, variables, signal),
         protocol=protocol,
         headers=headers,
         # PERF: gRPC compresses at 630,000 points/s, isal for HTTP at 5,000,000.
@@ -151,7 +150,7 @@ def _check_grpc(otlp: Otlp, headers: Mapping[str, str]) -> None:
     if otlp.insecure_skip_verify:
         raise ConfigError("kube_metrics.otlp.insecure_skip_verify: not possible with gRPC; set ca_file to the receiver's certificate")
     for name in headers:
-        if not _METADATA.fullmatch(name.lower()) or name.lower().startswith("grpc-") or name.lower().endswith("-bin"):
+        if not _METADATA.fullmatch(name) or name.startswith("grpc-") or name.endswith("-bin"):
             raise ConfigError(f"kube_metrics.otlp.headers: {name[:100]!r} is not a valid name of gRPC metadata with text")
 
 
@@ -204,6 +203,8 @@ def _headers(variable: str, value: str) -> dict[str, str]:
         if not equals or not (HEADER.fullmatch(name) and HEADER_VALUE.fullmatch(content)):
             # The value may be a secret, so the error does not repeat it.
             raise ConfigError(f"{variable}: expected KEY=VALUE,KEY2=VALUE2 with names and values of HTTP headers")
+        if name.lower() in OWN_HEADERS:
+            raise ConfigError(f"{variable}: the agent sets the header {name} itself; remove it")
         found[name] = content
     return found
 

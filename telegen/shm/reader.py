@@ -41,6 +41,13 @@ class StoreSnapshot:
     columns: list[Column]
     groups: dict[str, list[int]] | None
 
+    def series(self) -> dict[str, int]:
+        """Return the number of series by family. A counter with creation times has two columns; that of OpenMetrics has more."""
+        found: dict[str, int] = {}
+        for family, column in zip(self.families, self.columns):
+            found[family.name] = found.get(family.name, 0) + (column.series if family.openmetrics else 0)
+        return found
+
 
 @dataclass(frozen=True)
 class Snapshot:

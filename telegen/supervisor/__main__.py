@@ -11,10 +11,9 @@ from telegen.config import Config, ConfigError, not_effective
 from telegen.config.flags import flag_warnings, ignored_flags
 from telegen.config.variables import service_variables
 from telegen.kubestate.checks import notes
-from telegen.kubestate.custom.sources import custom_warnings
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit
-from telegen.supervisor.configuration import load_checked, print_check
+from telegen.supervisor.configuration import load_all, print_check
 from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import make_plan
 from telegen.supervisor.run_options import RunOptions, parse_run_options
@@ -55,25 +54,26 @@ def _run(options: RunOptions) -> int:
         ConfigError: the configuration is invalid.
         BootFailure: the agent cannot start.
     """
-    config = load_checked(options.source)
+    loaded = load_all(options.source)
+    config = loaded.config
     configure("supervisor", config.log.level, config.log.format)
     if options.check:
         print(make_plan(config, options.source.environ).reason)
-        print_check(config)
+        print_check(loaded)
         return Exit.OK
     with _simulated_cluster(options, config) as url:
         plan = make_plan(config, options.source.environ, url)
         check_limits(plan, config)
         for line in [*ignored_flags(options.source.flags), *notes(config)]:
             log.info(line)
-        for line in [*flag_warnings(options.source.flags), *custom_warnings(config)]:
+        for line in [*flag_warnings(options.source.flags), *loaded.warnings]:
             log.warning("%s", line)
         ignored = service_variables(options.source.environ)
         if ignored:
             log.warning("variables of a Service set nothing: %s; enableServiceLinks: false removes them", ", ".join(ignored))
         for path in not_effective(config):
             log.warning("%s: accepted for compatibility, without effect", path)
-        return run_with_pidfile(Supervisor(config, plan, options.source, url), config.supervisor.pidfile)
+        return run_with_pidfile(Supervisor(config, plan, options.source, loaded.custom, url), config.supervisor.pidfile)
 
 
 @contextmanager

@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from telegen.cadvisor.registry import NAMES, collectors_of, enabled_groups
 from telegen.config import Config, ConfigError, ConfigSource, not_effective
+from telegen.config.load import Check
 from telegen.config.patterns import slow_patterns
 from telegen.kubestate.checks import notes, selection_problems
-from telegen.kubestate.custom.sources import custom_problems, custom_warnings
+from telegen.kubestate.custom.sources import CustomReader, custom_problems, load_custom
 from telegen.supervisor.web_files import web_file_problems
 
 
-def load_checked(source: ConfigSource) -> Config:
-    """Load a configuration, and check that the resources, families and groups of metrics that it names exist.
+class Loaded(NamedTuple):
+    """A valid configuration.
+
+    Attributes:
+        custom: that of custom resources, as encoded `CustomTables`.
+        warnings: about that of custom resources.
+    """
+
+    config: Config
+    custom: bytes
+    warnings: tuple[str, ...]
+
+
+def load_all(source: ConfigSource) -> Loaded:
+    """Load a configuration with the files of tables that it names, and check that all resources, families and groups in it exist.
 
     For the main thread only: the check of expressions uses a timer signal.
 
     Raises:
         ConfigError: one line per problem, each beginning with the path of the setting.
     """
-    return source.load(CHECKS)
+    reader = CustomReader()
+    config = source.load(checks(reader))
+    return Loaded(config, load_custom(config, reader).encode(), reader.read(config).warnings)
+
+
+def load_checked(source: ConfigSource) -> Config:
+    """Load the settings alone; see `load_all`."""
+    return load_all(source).config
+
+
+def checks(reader: CustomReader) -> tuple[Check, ...]:
+    """Return the checks of the names in a configuration."""
+    return selection_problems, _container_problems, lambda config: custom_problems(config, reader), web_file_problems
 
 
 def _container_problems(config: Config) -> Iterator[str]:
@@ -34,14 +61,10 @@ def _container_problems(config: Config) -> Iterator[str]:
         yield from slow_patterns(getattr(config.kube_metrics.cadvisor, key), names, f"kube_metrics.cadvisor.{key}")
 
 
-CHECKS = (selection_problems, _container_problems, custom_problems, web_file_problems)
-"""Checks of the names in a configuration."""
-
-
-def print_check(config: Config) -> None:
+def print_check(loaded: Loaded) -> None:
     """Print the remarks on a valid configuration: settings without effect, and limits of its selection."""
-    for path in not_effective(config):
+    for path in not_effective(loaded.config):
         print(f"{path}: accepted for compatibility, without effect")
-    for line in (*notes(config), *custom_warnings(config)):
+    for line in (*notes(loaded.config), *loaded.warnings):
         print(line)
     print("the configuration is valid")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 
 from telegen.config.document import read_regular
 
@@ -51,3 +52,25 @@ class WatchedFile:
         except (OSError, ValueError) as error:
             # Unreadable in another way is a change as well; the reload reports it.
             return str(error).encode()
+
+
+class WatchedFiles:
+    """Files of which some may appear and vanish.
+
+    Args:
+        paths: returns the paths of the files that are there now.
+    """
+
+    def __init__(self, paths: Callable[[], tuple[str, ...]]) -> None:
+        self._paths = paths
+        self._files = {path: WatchedFile(path) for path in paths()}
+
+    def changed(self) -> bool:
+        """Return True if the content of a file, or the set of the files, differs from the last call."""
+        paths = self._paths()
+        is_other = set(paths) != set(self._files)
+        # Every file is looked at, so that one change is reported once.
+        is_changed = [file.changed() for file in self._files.values()]
+        if is_other:
+            self._files = {path: self._files.get(path) or WatchedFile(path) for path in paths}
+        return is_other or any(is_changed)

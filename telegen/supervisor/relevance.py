@@ -16,12 +16,14 @@ from telegen.config.model import (
     Log,
     LogsStreaming,
     Otlp,
+    SeriesLimits,
     SignalMetadata,
     Streaming,
     Supervising,
     Terminations,
     Web,
 )
+from telegen.kubestate.packs.registry import AUTO
 
 
 def relevant(kind: str, config: Config) -> Config:
@@ -46,7 +48,7 @@ def relevant(kind: str, config: Config) -> Config:
     if kind == "push":
         return replace(config, log=Log(), api=Api(), web=Web(), supervisor=Supervising(), kube_metrics=_pushed(kube))
     if kind == "events":
-        sent = replace(_without_pages(kube), cadvisor=Cadvisor(), election=Election(name=kube.election.name))
+        sent = replace(_without_pages(kube), cadvisor=Cadvisor(), limits=SeriesLimits(), election=Election(name=kube.election.name))
         return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=sent)
     collected = _without_push(_without_pages(kube))
     if kind == "sample":
@@ -59,7 +61,11 @@ def relevant(kind: str, config: Config) -> Config:
         # The worker of custom resources takes their configuration from shared memory, and applies what has changed.
         state = replace(kube.kube_state, custom_resource_state=CustomResourceState())
         if kind == "custom":
-            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1, labels_on_series=LabelsOnSeries())
+            custom = kube.kube_state.custom_resource_state
+            auto = tuple(name for name in custom.packs if name == AUTO)
+            health = CustomResourceState(packs=auto, health=custom.health, health_detail=custom.health_detail)
+            state = replace(state, custom_resource_state=health, labels_on_series=LabelsOnSeries())
+            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
 
@@ -71,6 +77,7 @@ def _pushed(kube: KubeMetrics) -> KubeMetrics:
         _without_pages(kube),
         max_staleness=kube.max_staleness,
         cadvisor=Cadvisor(),
+        limits=SeriesLimits(),
         election=Election(name=kube.election.name),
         kube_state=state,
         logs_streaming=LogsStreaming(),

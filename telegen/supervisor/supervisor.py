@@ -16,9 +16,10 @@ from errno import ENOSPC
 from telegen import __version__
 from telegen.api.credentials import prepare
 from telegen.config import Config, ConfigError, ConfigSource
+from telegen.config.custom_resources import present_files
+from telegen.config.model import CustomResourceState
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
-from telegen.kubestate.custom.sources import forget_text, load_custom
 from telegen.kubestate.selectors import Selection
 from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
 from telegen.process.log_repeats import UNLIMITED
@@ -26,9 +27,9 @@ from telegen.process.log_settings import log_text
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
 from telegen.supervisor.children import Children
-from telegen.supervisor.configuration import load_checked
+from telegen.supervisor.configuration import load_all
 from telegen.supervisor.credential_check import check_credentials
-from telegen.supervisor.file_watch import WatchedFile
+from telegen.supervisor.file_watch import WatchedFile, WatchedFiles
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.limits import check_limits
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
@@ -51,17 +52,18 @@ RELOAD_INTERVAL = 1.0
 class Supervisor:
     """Runs the processes of a plan until it gets a signal to stop, and reloads the configuration while it runs."""
 
-    def __init__(self, config: Config, plan: Plan, source: ConfigSource, demo: str | None = None) -> None:
+    def __init__(self, config: Config, plan: Plan, source: ConfigSource, custom: bytes, demo: str | None = None) -> None:
         """Prepare; `run` does the work.
 
         Args:
             config, plan: loaded from `source`.
             source: read again on a reload.
+            custom: the configuration of custom resources, for the workers.
             demo: URL of the simulated API server to watch instead of any cluster.
         """
-        self._config, self._plan, self._source, self._demo = config, plan, source, demo
+        self._config, self._plan, self._source, self._custom, self._demo = config, plan, source.for_reloads(), custom, demo
         self._file = WatchedFile(source.path)
-        self._custom_file = _custom_file(config)
+        self._custom_files = _custom_files(config)
         self._kubeconfigs = _kubeconfigs(plan)
         self._signals = Signals()
         self._stopping = self._reload_wanted = False
@@ -78,8 +80,7 @@ class Supervisor:
         listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
         self._inherited = Inherited(self._source.environ, listeners)
         folder = _make_folder()
-        self._inherited.custom.write(load_custom(self._config).encode())
-        forget_text()
+        self._inherited.custom.write(self._custom)
         try:
             share_memory()
             # Before the agent's own Telemetry is created: prometheus_client writes to the value files opened last, and the
@@ -166,7 +167,7 @@ class Supervisor:
         if self._file.changed():
             log.info("%s has changed: reloading", self._source.path)
             self._reload_wanted = True
-        if self._custom_file.changed():
+        if self._custom_files.changed():
             log.info("the configuration of custom resources has changed: reloading")
             self._reload_wanted = True
         now = time.monotonic()
@@ -196,16 +197,14 @@ class Supervisor:
             BootFailure: a new address cannot be opened.
         """
         # Everything that can fail comes first, so that a failed reload changes nothing.
-        config = load_checked(self._source)
-        custom = load_custom(config).encode()
-        forget_text()
+        config, custom, _ = load_all(self._source)
         plan = make_plan(config, self._source.environ, self._demo)
         check_limits(plan, config)
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         self._check_pod(config, plan)
-        web_file = load_web_file(config.web)
+        web_file = self._web_files.load(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         self._web_files.adopt(config.web, *web_file)
         if listeners != self._inherited.listeners:
@@ -214,11 +213,11 @@ class Supervisor:
         # Another pod has another ordinal: the shard is unknown until it is read from the StatefulSet again.
         if _pod(config) != _pod(self._config):
             self._inherited.shard.clear()
-        if _custom_path(config) != _custom_path(self._config):
-            self._custom_file = _custom_file(config)
-        if custom != self._inherited.custom.read()[1]:
+        if _custom_settings(config) != _custom_settings(self._config):
+            self._custom_files = _custom_files(config)
+        if custom != self._custom:
             self._inherited.custom.write(custom)
-        self._config = config
+        self._config, self._custom = config, custom
         self._published.adopt(config, self._source.origins())
         configure("supervisor", config.log.level, config.log.format)
         self._inherited.log.write(log_text(config.log))
@@ -295,13 +294,14 @@ def _kubeconfigs(plan: Plan) -> list[WatchedFile]:
     return [WatchedFile(os.path.expanduser(path)) for kind, _, path in sources if kind == "kubeconfig"]
 
 
-def _custom_path(config: Config) -> str | None:
-    """Return the path of the configuration of custom resources, None for none."""
-    return config.kube_metrics.kube_state.custom_resource_state.config_file or None
+def _custom_settings(config: Config) -> CustomResourceState:
+    return config.kube_metrics.kube_state.custom_resource_state
 
 
-def _custom_file(config: Config) -> WatchedFile:
-    return WatchedFile(_custom_path(config))
+def _custom_files(config: Config) -> WatchedFiles:
+    """Watch the files of the configuration of custom resources."""
+    settings = _custom_settings(config)
+    return WatchedFiles(lambda: present_files(settings))
 
 
 def _pod(config: Config) -> tuple[str, str]:

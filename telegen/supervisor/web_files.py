@@ -25,15 +25,18 @@ MAX_BYTES = 2 << 20
 log = logging.getLogger("telegen.supervisor")
 
 
-def load_web_file(web: Web) -> tuple[WebFile, tuple[str, ...]]:
+def load_web_file(web: Web, may_be_empty: bool = True) -> tuple[WebFile, tuple[str, ...]]:
     """Read and check the web configuration; return it with the paths of the files that it was read from.
+
+    Args:
+        may_be_empty: see `telegen.config.document.read_document`.
 
     Raises:
         ConfigError: one line per problem.
     """
     if not web.web_config_file:
         return WebFile(tokens=web.auth == "kubernetes"), ()
-    content, paths = read_web_file(web.web_config_file)
+    content, paths = read_web_file(web.web_config_file, may_be_empty)
     content = msgspec.structs.replace(content, tokens=web.auth == "kubernetes")
     if len(msgspec.msgpack.encode(content)) > MAX_BYTES:
         raise ConfigError(f"{web.web_config_file}: more than {MAX_BYTES >> 20} MiB together with the files that it names")
@@ -78,6 +81,16 @@ class WebFiles:
         self._web = web
         self._publish(content, paths)
 
+    def load(self, web: Web) -> tuple[WebFile, tuple[str, ...]]:
+        """Return what `load_web_file` does. A file that had content may not become empty, which would end TLS and authentication.
+
+        Raises:
+            ConfigError: one line per problem.
+        """
+        is_same = web.web_config_file == self._web.web_config_file
+        had_content = self._content is not None and msgspec.structs.replace(self._content, tokens=False) != WebFile()
+        return load_web_file(web, may_be_empty=not (is_same and had_content))
+
     def follow(self) -> None:
         """Read the files again if one has changed; log an error and keep the old content if they are invalid."""
         # Every file is asked: each remembers what it saw.
@@ -85,7 +98,7 @@ class WebFiles:
         if self._is_settled and not changed:
             return
         try:
-            content, paths = load_web_file(self._web)
+            content, paths = self.load(self._web)
         except ConfigError as error:
             self._reject(str(error), changed)
             return

@@ -1,4 +1,6 @@
-"""`make bench CUSTOM=10000`: custom resources of one kind beside kube-state-metrics, and 200 kinds at rest."""
+"""`make bench CUSTOM=10000`: custom resources of one kind beside kube-state-metrics on a real API server, large ones, and 200 kinds at
+rest. See `make cluster-tools`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -19,16 +22,23 @@ from telegen.kubestate.custom.tables import make_resource
 from telegen.metrics.render import renderer
 from tests.bench.custom_cluster import GROUP, configuration, thing
 from tests.bench.peer import measure_running
+from tests.cluster.account import with_account
+from tests.cluster.binaries import Programs
+from tests.cluster.control_plane import ADMIN, ControlPlane
+from tests.cluster.custom_resources import definition, install
 from tests.cluster.peer import peer
-from tests.harness import Agent, drain, get, served, start_agent
+from tests.harness import Agent, clean_environ, drain, free_port, get, post
+from tests.harness import running as start
+from tests.harness import served, start_agent
 
 Figures = dict[str, float]
 
 CONFIG = """
 kube_metrics:
   listen_address: 127.0.0.1:{port}
+  scope: cluster
   kube_state:
-    apiserver: {url}
+    apiserver: "{url}"
     custom_resource_state: {{config_file: {file}, only: true}}
   cadvisor: {{enabled: false}}
 log: {{level: warning}}
@@ -38,19 +48,28 @@ BARS = {
     "sync_cpu_of_peer": ("<=", 1 / 3),
     "memory_of_peer": ("<=", 1 / 4),
     "gzip_cpu_of_peer": ("<=", 1 / 50),
-    "kinds_pss_mb": ("<=", 40),
-    "kinds_cpu_percent": ("<=", 0.5),
+    "large_streamed_mb": ("<=", 4),
+    "large_paged_mb": ("<=", 24),
+    "kinds_6_pss_mb": ("<=", 40),
+    "kinds_6_cpu_percent": ("<=", 0.5),
+    "kinds_30_pss_mb": ("<=", 40),
+    "kinds_30_cpu_percent": ("<=", 0.5),
 }
-"""`kinds_*` are those of 200 kinds with 50 objects and 6 families each, over an agent with one kind of one object."""
-KINDS, EACH, FAMILIES = 200, 50, 6
+"""`kinds_*` are those of 200 kinds with 50 objects and so many families each, over an agent with one kind of one object."""
+KINDS, EACH, FAMILIES = 200, 50, (6, 30)
+LARGE = 97
+"""Further kilobytes of an object that has 100 kB."""
+PROBE = 0.25
+"""Seconds between two requests of /readyz: answering them is work of the agent."""
 REST = 60.0
 """Seconds of the measurement at rest."""
 
 
 @contextlib.contextmanager
-def cluster(kinds: int, objects: int) -> Iterator[str]:
+def cluster(kinds: int, objects: int, kilobytes: int = 0) -> Iterator[str]:
     """Run a simulated API server in a process of its own; yield its URL."""
-    with served([sys.executable, "-m", "tests.bench.custom_cluster", str(kinds), str(objects)]) as url:
+    command = [sys.executable, "-m", "tests.bench.custom_cluster", *map(str, (kinds, objects, kilobytes))]
+    with served(command) as url:
         yield url
 
 
@@ -61,7 +80,7 @@ def agent(url: str, kinds: int, families: int = 30) -> Iterator[Agent]:
         file = Path(folder) / "custom.yaml"
         file.write_text(json.dumps(configuration(kinds, families)))
         with start_agent(CONFIG, url=url, file=file) as running:
-            running.wait_ready(120)
+            running.wait_ready(120, PROBE)
             yield running
 
 
@@ -81,17 +100,22 @@ def measure_rendering(times: int = 2000) -> Figures:
 
 
 def measure_one_kind(objects: int) -> Figures:
-    """Measure the agent, then kube-state-metrics, on the same objects."""
-    with cluster(1, objects) as url:
-        with agent(url, 1) as running:
+    """Measure the agent, then kube-state-metrics, on the same objects of a real API server.
+
+    Raises:
+        Unavailable: one of the programs is not built.
+    """
+    with tempfile.TemporaryDirectory() as name, ControlPlane.running(Programs.found(), Path(name)) as plane:
+        folder = Path(name)
+        _create(plane, objects)
+        kubeconfig, file = plane.kubeconfig(folder / "kubeconfig", ADMIN), folder / "custom.yaml"
+        file.write_text(json.dumps(configuration(1)))
+        with _in_cluster(plane, folder, file) as running:
             cpu, memory = running.tree.cpu(), running.tree.pss()
             gzip = _gzip_cpu(running)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "custom.yaml"
-            file.write_text(json.dumps(configuration(1)))
-            flags = ["--custom-resource-state-only", f"--custom-resource-state-config-file={file}", "--enable-gzip-encoding"]
-            with peer(Path(folder) / "log", f"--kubeconfig={_kubeconfig(folder, url)}", *flags) as other:
-                theirs = measure_running(other)
+        flags = ["--custom-resource-state-only", f"--custom-resource-state-config-file={file}", "--enable-gzip-encoding"]
+        with peer(folder / "log", f"--kubeconfig={kubeconfig}", *flags) as other:
+            theirs = measure_running(other)
     return {
         "sync_cpu_s": cpu,
         "pss_mb": memory,
@@ -103,13 +127,26 @@ def measure_one_kind(objects: int) -> Figures:
     }
 
 
-def _kubeconfig(folder: str, url: str) -> Path:
-    """Write a kubeconfig: kube-state-metrics finds custom resources only by one."""
-    path = Path(folder) / "kubeconfig"
-    names = {"current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}]}
-    users = {"users": [{"name": "x", "user": {}}], "clusters": [{"name": "x", "cluster": {"server": url}}]}
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **names, **users}))
-    return path
+@contextlib.contextmanager
+def _in_cluster(plane: ControlPlane, folder: Path, file: Path) -> Iterator[Agent]:
+    """Run an agent with the account of a pod, and wait until it is ready."""
+    config, port = folder / "telegen.yaml", free_port()
+    config.write_text(CONFIG.format(port=port, url="", file=file))
+    command, environ = with_account([sys.executable, "-m", "telegen.supervisor", "--config", str(config)], plane, folder / "account", ADMIN)
+    with start(command, {**clean_environ(), **environ}, port, config) as running:
+        running.wait_ready(120, PROBE)
+        yield running
+
+
+def _create(plane: ControlPlane, objects: int) -> None:
+    """Create the definition and the objects of a kind."""
+    install(plane, [definition(GROUP, "Thing0")])
+    bodies = [thing(0, number) for number in range(objects)]
+    for namespace in {body["metadata"]["namespace"] for body in bodies}:
+        plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
+    root = f"/apis/{GROUP}/v1/namespaces"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda body: plane.request("POST", f"{root}/{body['metadata']['namespace']}/thing0s", body), bodies))
 
 
 def _gzip_cpu(running: Agent, times: int = 20) -> float:
@@ -121,24 +158,47 @@ def _gzip_cpu(running: Agent, times: int = 20) -> float:
     return 1000 * (running.tree.cpu() - before) / times
 
 
+def measure_large(objects: int) -> Figures:
+    """Measure the memory that taking a state of large objects needs for the moment, by a streamed list and by pages."""
+    figures = {}
+    with cluster(1, objects, LARGE) as url:
+        for way in ("streamed", "paged"):
+            post(f"{url}/demo/streaming?on={str(way == 'streamed').lower()}")
+            with agent(url, 1) as running:
+                (worker,) = (one for one in running.tree.processes() if one.name().startswith("telegen-watch"))
+                figures[f"large_{way}_mb"] = _status(worker, "VmHWM") - _status(worker, "VmRSS")
+    return figures
+
+
+def _status(process: psutil.Process, field: str) -> float:
+    """Return a size in /proc/PID/status in MB."""
+    text = Path(f"/proc/{process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(f"{field}:")) / 1000
+
+
 def measure_kinds() -> Figures:
     """Measure many kinds at rest, over an agent with one."""
-    pss, cpu = [], []
-    for kinds, objects in ((1, 1), (KINDS, EACH)):
-        with cluster(kinds, objects) as url, agent(url, kinds, FAMILIES) as running:
-            # Discovery slows down and memory is trimmed within the first minute.
-            time.sleep(REST)
-            before = running.tree.cpu()
-            time.sleep(REST)
-            cpu.append(100 * (running.tree.cpu() - before) / REST)
-            pss.append(running.tree.pss())
-    over = {"kinds_pss_mb": pss[1] - pss[0], "kinds_cpu_percent": cpu[1] - cpu[0]}
-    return {**over, "baseline_pss_mb": pss[0], "baseline_cpu_percent": cpu[0]}
+    figures = {}
+    (base_pss, base_cpu), *measured = [_at_rest(*case) for case in ((1, 1, FAMILIES[0]), *((KINDS, EACH, number) for number in FAMILIES))]
+    for families, (pss, cpu) in zip(FAMILIES, measured):
+        figures |= {f"kinds_{families}_pss_mb": pss - base_pss, f"kinds_{families}_cpu_percent": cpu - base_cpu}
+    return {**figures, "baseline_pss_mb": base_pss, "baseline_cpu_percent": base_cpu}
+
+
+def _at_rest(kinds: int, objects: int, families: int) -> tuple[float, float]:
+    """Measure an agent that has synced: PSS in MB, and percent of a core."""
+    with cluster(kinds, objects) as url, agent(url, kinds, families) as running:
+        # Discovery slows down and memory is trimmed within the first minute.
+        time.sleep(REST)
+        before = running.tree.cpu()
+        time.sleep(REST)
+        return running.tree.pss(), 100 * (running.tree.cpu() - before) / REST
 
 
 def main(objects: int) -> int:
     """Measure, and print the table."""
-    figures = {"cores": float(psutil.cpu_count() or 0), **measure_rendering(), **measure_one_kind(objects), **measure_kinds()}
+    figures = {"cores": float(psutil.cpu_count() or 0), **measure_rendering(), **measure_one_kind(objects)}
+    figures |= {**measure_large(objects), **measure_kinds()}
     for name, value in figures.items():
         sign, bar = BARS.get(name, ("", 0.0))
         verdict = f"{sign} {bar:<8.3g} {'kept' if value <= bar else 'MISSED'}" if sign else ""

@@ -1,6 +1,6 @@
-"""A simulated API server with custom resources: `python -m tests.bench.custom_cluster KINDS OBJECTS` prints its URL.
+"""A simulated API server with custom resources: `python -m tests.bench.custom_cluster KINDS OBJECTS KILOBYTES` prints its URL.
 
-Each object has some 4.2 kB of JSON, and the configuration gives it 30 families and 69 samples.
+Each object has some 3.9 kB of JSON, and more if more is requested; the configuration gives it 30 families and 69 samples.
 """
 
 from __future__ import annotations
@@ -121,15 +121,18 @@ def configuration(kinds: int, families: int = 30) -> Object:
     }
 
 
-def make_state(kinds: int, objects: int) -> State:
-    """Return a state with some kinds, each with some objects."""
+def make_state(kinds: int, objects: int, kilobytes: int = 0) -> State:
+    """Return a state with some kinds, each with some objects, in which no family reads so many further kilobytes."""
     state = State()
     state.define(DEFINITIONS, "CustomResourceDefinition", "apiextensions.k8s.io/v1")
 
     def filled() -> Iterator[tuple[str, Object]]:
         for kind in range(kinds):
             yield DEFINITIONS, definition(kind)
-            yield from ((f"things{kind}", thing(kind, number)) for number in range(objects))
+            for number in range(objects):
+                obj = thing(kind, number)
+                obj["spec"]["template"]["files"] = [{"name": f"file-{one}", "mode": one, "text": "x" * 64} for one in range(10 * kilobytes)]
+                yield f"things{kind}", obj
 
     for kind in range(kinds):
         state.define(f"things{kind}", f"Thing{kind}", f"{GROUP}/v1")
@@ -139,8 +142,7 @@ def make_state(kinds: int, objects: int) -> State:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    kinds, objects = map(int, sys.argv[1:3])
-    server = SimulatedServer(make_state(kinds, objects)).start()
+    server = SimulatedServer(make_state(*map(int, sys.argv[1:4]))).start()
     server.levers.bookmark_interval = 60.0
     gc.freeze()
     stop = threading.Event()

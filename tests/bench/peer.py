@@ -31,7 +31,8 @@ def measure_peer(pods: int) -> Figures:
     """
     with tempfile.TemporaryDirectory() as folder, simulated(pods) as api:
         with peer(Path(folder) / "log", f"--apiserver={api}", "--enable-gzip-encoding") as other:
-            return measure_running(other)
+            figures = {**measure_running(other), **_concurrent(other)}
+            return {**figures, "peer_scraped_mb": _memory(psutil.Process(other.process.pid))}
 
 
 def measure_running(other: Peer) -> Figures:
@@ -39,9 +40,7 @@ def measure_running(other: Peer) -> Figures:
     process = psutil.Process(other.process.pid)
     cpu = _settled(process)
     figures = {"peer_sync_cpu_s": cpu, "peer_settled_mb": _memory(process)}
-    figures |= _scrapes(process, other, "gzip", True) | _scrapes(process, other, "identity", False)
-    figures |= _concurrent(other)
-    return figures | {"peer_scraped_mb": _memory(process)}
+    return figures | _scrapes(process, other, "gzip", True) | _scrapes(process, other, "identity", False)
 
 
 def _concurrent(other: Peer) -> Figures:

@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+from tests.bench.events import BARS as EVENT_BARS
+from tests.bench.events import measure_events
 from tests.bench.machine import measure_machine
 from tests.harness import get, is_ready, simulated, start_agent
 from tests.otlp.grpc_receiver import grpc_receiver
@@ -36,6 +38,7 @@ BARS = {
     "push_semconv_unchanged_points_core_s": (">=", 400_000),
     "push_pss_mb": ("<=", 45),
     "push_small_pss_mb": ("<=", 12),
+    **EVENT_BARS,
 }
 INTERVAL = 10
 PUSHES = 4
@@ -134,7 +137,8 @@ def measure_push(pods: int) -> dict[str, float]:
     figures |= measure_pods(pods, "push_grpc", protocol="grpc")
     figures |= measure_pods(pods, "push_semconv", naming="semconv")
     figures |= measure_pods(100, "push_small")
-    return figures | measure_pods(100, "push_small_grpc", protocol="grpc")
+    figures |= measure_pods(100, "push_small_grpc", protocol="grpc")
+    return figures | measure_events()
 
 
 if __name__ == "__main__":

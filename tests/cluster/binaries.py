@@ -1,4 +1,4 @@
-"""Build and locate the real etcd, kube-apiservers, kubectl, kube-state-metrics, Prometheus and collector, and the operator's generator.
+"""Build and locate the programs of tests/cluster: etcd, kube-apiservers, kubectl, helm, kube-state-metrics, Prometheus and others.
 
 They come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. Each version of each
 program has a folder of its own outside the tree. Only the standard library is used: this runs before there is a virtual
@@ -57,6 +57,8 @@ PEER = Tool("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metri
 """Reference for the agent's page."""
 COLLECTOR = Tool("collector", "collector", ".", "go.opentelemetry.io/collector/otelcol")
 """OpenTelemetry collector with the OTLP receiver and the file exporter, as a receiver of pushes."""
+HELM = Tool("helm", "helm", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/v3")
+"""Lints, renders and installs the chart."""
 _SERVER = "github.com/prometheus/prometheus"
 _OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 _TAGS = "netgo,remove_all_sd,enable_kubernetes_sd"
@@ -76,7 +78,7 @@ def apiserver(kubernetes: str = KUBERNETES) -> Tool:
 
 ASSETS = (ETCD, apiserver(), KUBECTL)
 """Programs that $KUBEBUILDER_ASSETS supplies; all others are always built."""
-EVERYTHING = (*ASSETS, PEER, COLLECTOR, PROMETHEUS, PROMTOOL, OPERATOR, *map(apiserver, OTHERS))
+EVERYTHING = (*ASSETS, PEER, COLLECTOR, PROMETHEUS, PROMTOOL, OPERATOR, HELM, *map(apiserver, OTHERS))
 
 
 class Unavailable(Exception):
@@ -205,7 +207,11 @@ def _copy_data(tool: Tool, where: Path, settings: Mapping[str, str]) -> None:
 
 
 def _stamp(tool: Tool) -> str:
-    """Return linker flags that set the version of Kubernetes' programs; without them it is v0.0.0."""
+    """Return linker flags that set the version of Kubernetes' programs, without which it is v0.0.0, and the one that helm assumes."""
+    if tool == HELM:
+        major, minor = KUBERNETES.split(".")[:2]
+        packages = ("chartutil", "lint/rules")
+        return " ".join(f"-X {tool.module}/pkg/{one}.k8sVersion{part}" for one in packages for part in (f"Major={major}", f"Minor={minor}"))
     if tool.module != "k8s.io/kubernetes":
         return ""
     major, minor = version(tool).lstrip("v").split(".")[:2]

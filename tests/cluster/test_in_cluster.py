@@ -12,15 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.cluster.account import with_account
 from tests.cluster.control_plane import ADMIN, ControlPlane, deployment, node, pod
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
 from tests.harness import Agent, clean_environ, free_port, running
 from tests.k8s.rendered import config_text, container, environment
 
 pytestmark = [pytest.mark.cluster, pytest.mark.every_version]
-POD = 'mount -t tmpfs tmpfs /run; mkdir -p "$1"; cp "$2"/* "$1"; shift 2; exec "$@"'
-"""In a mount namespace of its own: puts the account's files where a container has them, and becomes the agent."""
-ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount"
 RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
@@ -52,27 +50,22 @@ def world(control_plane: ControlPlane) -> Iterator[None]:
 @contextlib.contextmanager
 def in_pod(objs: list[Object], plane: ControlPlane, folder: Path, **environ: str) -> Iterator[Agent]:
     """The container of some manifests, as far as the agent can tell."""
-    files, config = folder / "account", folder / "telegen.yaml"
-    files.mkdir(parents=True)
-    (files / "token").write_text(plane.token("telegen", "telegen"))
-    (files / "ca.crt").write_bytes(plane.certificate)
-    (files / "namespace").write_text("telegen")
+    config, port = folder / "telegen.yaml", free_port()
+    folder.mkdir(parents=True, exist_ok=True)
     config.write_text(config_text(objs))
-    port = free_port()
-    host, _, api_port = plane.url.removeprefix("https://").partition(":")
+    arguments = [str(config) if word == "/etc/telegen/telegen.yaml" else word for word in container(objs)["args"]]
+    command, cluster = with_account(
+        [sys.executable, "-m", "telegen.supervisor", *arguments], plane, folder / "account", plane.token("telegen", "telegen")
+    )
     environ = {
         **clean_environ(),
         **environment(objs),
         **environ,
-        "KUBERNETES_SERVICE_HOST": host,
-        "KUBERNETES_SERVICE_PORT": api_port,
+        **cluster,
         "TELEGEN_KUBE_METRICS__LISTEN_ADDRESS": f"127.0.0.1:{port}",
         # The mounts of the manifests are not made here.
         "TELEGEN_KUBE_METRICS__CADVISOR__ROOT": "/",
     }
-    arguments = [str(config) if word == "/etc/telegen/telegen.yaml" else word for word in container(objs)["args"]]
-    agent = [sys.executable, "-m", "telegen.supervisor", *arguments]
-    command = ["unshare", "--mount", "sh", "-ec", POD, "sh", ACCOUNT, str(files), *agent]
     with running(command, environ, port, config) as inside:
         yield inside
 

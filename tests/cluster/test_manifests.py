@@ -4,15 +4,14 @@ warning is an error."""
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
-from tests.cluster.binaries import OPERATOR, need
 from tests.cluster.control_plane import ADMIN, ControlPlane
 from tests.cluster.kubectl import MANIFESTS, VARIANTS, Kubectl, Object, Variant
+from tests.cluster.operator_kinds import defined
 from tests.k8s.combinations import FOLDERS, V1, V1BETA2, combinations, components, namespace
 
 pytestmark = [pytest.mark.cluster, pytest.mark.every_version]
@@ -21,20 +20,14 @@ FOREIGN = "SecurityContextConstraints"
 FLOW_CONTROL_V1 = 29
 """Minor version of Kubernetes from which flowcontrol.apiserver.k8s.io has v1; v1beta2 ends with the one before."""
 STRICT = ("--dry-run=server", "--validate=strict", "--warnings-as-errors")
-DEFINED = ("podmonitors", "prometheusrules")
-"""Kinds of the Prometheus operator."""
 
 
 @pytest.fixture(scope="module")
 def kubectl(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
     """kubectl as the administrator of a cluster with the Prometheus operator's kinds."""
     made = Kubectl.found(control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig", ADMIN))
-    definitions = [need([OPERATOR], os.environ)[0].with_name(f"monitoring.coreos.com_{name}.yaml") for name in DEFINED]
-    files = [word for path in definitions for word in ("-f", str(path))]
-    made.run("apply", "--server-side", *files)
-    made.run("wait", "--for=condition=established", "--timeout=30s", *files)
-    yield made
-    made.run("delete", "--wait=false", *files)
+    with defined(made):
+        yield made
 
 
 def apply_namespace(kubectl: Kubectl, folders: tuple[str, ...]) -> None:

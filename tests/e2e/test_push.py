@@ -140,7 +140,7 @@ def test_hand_over_renames_and_ends_nothing(server: SimulatedServer, end: signal
     with scripted() as receiver, start_agent(SHARED, node="node-1", url=server.url, receiver=receiver.url) as first:
         wait_for("a push", lambda: bool(pushed(receiver)) and pushed(receiver) == scraped(first), 30)
         with start_agent(SHARED, node="node-2", url=server.url, receiver=receiver.url) as second:
-            time.sleep(2)
+            second.wait_ready()
             for process in first.tree.processes() if end == signal.SIGKILL else [first.process]:
                 process.send_signal(end)
             first.process.wait(20)

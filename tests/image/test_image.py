@@ -31,7 +31,7 @@ def test_contents(image: Stage) -> None:
     files = run(image, "python", "-c", "import telegen, workers; print(telegen.__file__, workers.__file__)")
     assert all("site-packages" in file and str(ROOT / "telegen") not in file for file in files.split())
     assert (Path(files.split()[0]).parent / "py.typed").exists()
-    assert {"rich", "shtab"} <= set(names)
+    assert {"grpcio", "rich", "shtab"} <= set(names)
     assert "metric-denylist" in run(image, "telegen", "completion", "bash")
 
 

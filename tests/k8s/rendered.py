@@ -25,9 +25,9 @@ def pod_spec(objs: list[Object]) -> Any:
 
 
 def container(objs: list[Object]) -> Any:
-    """Return the only container of that pod."""
-    (only,) = pod_spec(objs)["containers"]
-    return only
+    """Return the agent's container of that pod."""
+    (agent,) = [one for one in pod_spec(objs)["containers"] if one["name"] == "telegen"]
+    return agent
 
 
 def config_text(objs: list[Object]) -> str:

@@ -9,14 +9,22 @@ from telegen.cadvisor.terminations import counts as terminations
 from telegen.config.model import SignalFields, SignalMetadata
 from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.signal_metadata import OTHER, SIGNALS, signal_attributes, signal_of
+from telegen.kubestate.packs.registry import PACKS
 from telegen.kubestate.registry import RESOURCES
 
 STATE = [family.name for resource in RESOURCES.values() for family in resource.families]
+PACKED = [
+    family.name
+    for pack in PACKS.values()
+    for kinds in (pack.resources, *pack.variants.values())
+    for one in kinds
+    for family in (*one.table.families, *one.described)
+]
 CONTAINERS = [family.name for collector in collectors_of(NAMES) for family in collector.families]
 CONTAINERS += [family.name for family in terminations.FAMILIES]
 
 
-@pytest.mark.parametrize("names", [STATE, CONTAINERS], ids=["kubestate", "cadvisor"])
+@pytest.mark.parametrize("names", [STATE, PACKED, CONTAINERS], ids=["kubestate", "packs", "cadvisor"])
 def test_every_family_has_an_entry(names: list[str]) -> None:
     """No family of ours falls back to the entry of custom resources."""
     assert len(names) > 100
@@ -32,6 +40,7 @@ def test_every_family_has_an_entry(names: list[str]) -> None:
         ("kube_endpointslice_ports", "EndpointSlice Metrics"),
         ("container_cpu_usage_seconds_total", "CPU Utilization"),
         ("container_last_seen", "Container Properties"),
+        ("capi_machine_info", "Cluster API Metrics"),
         ("kube_customresource_widget_phase", "Custom Resource Metrics"),
         ("cert_manager_certificate_ready", "Custom Resource Metrics"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -57,7 +58,11 @@ def send(answer: Answer, timeout: float = 5.0) -> Outcome:
         (Answer(400, b"out of order\n sample"), Refused("400", "400 Bad Request: out of order sample")),
         (Answer(401), Refused("401", "401 Unauthorized")),
         (Answer(500), Refused("500", "500 Internal Server Error")),
-        (Answer(307, headers={"Location": "/elsewhere"}), Refused("307", "307 Temporary Redirect")),
+        (Answer(307, headers={"Location": "/elsewhere"}), Refused("307", "307 Temporary Redirect: /elsewhere")),
+        (
+            Answer(200, b"abc", headers={"Content-Encoding": "gzip"}),
+            Refused("answer", "200 with an answer that cannot be read: Error -3 while decompressing data: incorrect header check"),
+        ),
         (Answer(200, b"<html></html>"), Refused("answer", "200 with an answer that is not OTLP; is this the URL of an OTLP receiver?")),
     ],
     ids=lambda value: repr(value)[:60],
@@ -68,36 +73,76 @@ def test_outcomes(answer: Answer, outcome: Outcome) -> None:
 
 
 def test_broken_connections() -> None:
-    """A reset, no answer, no listener and an endless answer are retried, each with its reason."""
+    """A reset, no answer and no listener are retried, each with its reason; an answer that is too large counts by its status."""
     assert isinstance(found := send(Answer(reset=True)), Retry) and found.reason == "connection"
     assert send(Answer(hang=3), 0.3) == Retry("timeout", "no answer within 0.3 s")
-    assert isinstance(found := send(Answer(200, bytes(5 << 20))), Retry) and "more than 4 MiB" in found.message
+    for status, outcome in ((503, Retry), (400, Refused)):
+        found = send(Answer(status, bytes(5 << 20)))
+        assert isinstance(found, outcome) and found.reason == str(status) and "of the answer have more than" in found.message
+    assert send(Answer(200, bytes(5 << 20))) == Refused("answer", "200 with an answer that cannot be read: the answer has more than 4 MiB")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     assert client(url).send(b"") == Retry("connection", "[Errno 111] Connection refused")
 
 
-def test_answer_that_never_ends() -> None:
-    """A receiver that sends its answer byte by byte holds the client for the timeout only."""
+@pytest.mark.parametrize(
+    ("beginning", "piece", "outcome"),
+    [
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+            b"\n",
+            Refused("answer", "200 with an answer that cannot be read: the answer does not end"),
+        ),
+        (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n", Retry("timeout", "no answer within 0.5 s")),
+    ],
+    ids=["body", "headers"],
+)
+def test_answer_that_never_ends(beginning: bytes, piece: bytes, outcome: Outcome) -> None:
+    """A receiver that sends its answer in small pieces holds the client for the timeout only."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def drip() -> None:
             connection, _ = server.accept()
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-            try:
-                for _ in range(100):
-                    connection.sendall(b"\n")
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(beginning)
+                for _ in range(90):
+                    connection.sendall(piece)
                     time.sleep(0.05)
-            except OSError:
-                connection.close()
 
         thread = threading.Thread(target=drip)
         thread.start()
         one = client(f"http://127.0.0.1:{server.getsockname()[1]}", 0.5)
-        outcome = one.send(b"")
+        found = one.send(b"")
         one.close()
         thread.join()
-    assert isinstance(outcome, Retry) and outcome.message == "the answer does not end"
+    assert found == outcome
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b"\0\0\6\4\0\0\0\0\0", r"the answer is not HTTP/1.1: '\x00\x00\x06\x04"),
+        (b"", "Remote end closed connection without response"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200, "got more than 100 headers"),
+    ],
+    ids=["HTTP/2", "close", "headers"],
+)
+def test_answers_that_are_not_http(answer: bytes, message: str) -> None:
+    """An answer that breaks the protocol is retried, with its cause in the message: that of a receiver of gRPC, for example."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with contextlib.closing(client(f"http://127.0.0.1:{server.getsockname()[1]}")) as one:
+            outcome = one.send(b"")
+        thread.join()
+    assert isinstance(outcome, Retry) and outcome.reason == "connection" and outcome.message.startswith(message)
 
 
 def test_request_on_the_wire() -> None:
@@ -128,6 +173,24 @@ def make_certificates(folder: Path) -> None:
         openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
         sign = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "extensions")
         openssl("x509", "-req", "-in", f"{name}.csr", *sign, "-out", f"{name}.pem")
+
+
+def test_files_that_cannot_be_used(tmp_path: Path) -> None:
+    """A CA that is no certificate, a key of another certificate, an encrypted one and a missing one are named in the message."""
+    make_certificates(tmp_path)
+    subprocess.run(
+        ["openssl", "pkey", "-in", tmp_path / "client.key", "-aes256", "-passout", "pass:x", "-out", tmp_path / "locked.key"], check=True
+    )
+    (tmp_path / "text.pem").write_text("text")
+    for ca, key, message in (
+        ("text.pem", "client.key", "text.pem: "),
+        ("ca.pem", "server.key", "client.pem and "),
+        ("ca.pem", "locked.key", "expected a certificate and its key in PEM, not encrypted"),
+        ("ca.pem", "none.key", "none.key"),
+    ):
+        shown = {"ca": str(tmp_path / ca), "certificate": str(tmp_path / "client.pem"), "key": str(tmp_path / key)}
+        outcome = client("https://127.0.0.1:1", **shown).send(b"")
+        assert isinstance(outcome, Retry) and outcome.reason == "tls" and message in outcome.message
 
 
 def test_mutual_tls_and_rotation(tmp_path: Path) -> None:

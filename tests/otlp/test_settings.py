@@ -53,7 +53,7 @@ def test_variables_and_file(tmp_path: Path) -> None:
     assert (found.headers, found.gzip, found.timeout) == ({"a": "1", "b": " x=y"}, False, 2.5)
     assert (found.ca, found.certificate, found.key) == (__file__, __file__, __file__)
     assert receiver(config(tmp_path), environ, "logs").gzip
-    found = receiver(config(tmp_path, "{headers: {c: '3'}, compression: gzip, timeout: 1s, protocol: http/protobuf}"), environ, "metrics")
+    found = receiver(config(tmp_path, "{headers: {c: '1', C: '3'}, compression: gzip, timeout: 1s}"), environ, "metrics")
     assert (found.headers, found.gzip, found.timeout) == ({"c": "3"}, True, 1.0)
 
 
@@ -69,6 +69,7 @@ def test_variables_and_file(tmp_path: Path) -> None:
         ("TIMEOUT", "10s", "OTEL_EXPORTER_OTLP_TIMEOUT: expected milliseconds"),
         ("HEADERS", "secret", "OTEL_EXPORTER_OTLP_HEADERS: expected KEY=VALUE"),
         ("HEADERS", "a=x%0Ay", "OTEL_EXPORTER_OTLP_HEADERS: expected KEY=VALUE"),
+        ("HEADERS", "Content-Length=3", "OTEL_EXPORTER_OTLP_HEADERS: the agent sets the header Content-Length itself; remove it"),
         ("CERTIFICATE", "/nowhere/ca.pem", "kube_metrics.otlp: cannot read /nowhere/ca.pem"),
     ],
 )
@@ -103,7 +104,7 @@ def test_addresses_of_grpc(tmp_path: Path, otlp: str, environ: dict[str, str], a
     variables = {f"{PREFIX}{key}": value for key, value in {"METRICS_PROTOCOL": "grpc", **environ}.items()}
     found = receiver(config(tmp_path, otlp), variables, "metrics")
     assert found.url == f"{address}/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
-    assert found.protocol == GRPC and not found.gzip
+    assert found.address == address and found.protocol == GRPC and not found.gzip
     if not otlp.strip("{}"):
         assert receiver(config(tmp_path), variables, "logs").protocol == HTTP
 

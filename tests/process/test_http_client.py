@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from email.utils import formatdate
 
@@ -27,3 +28,7 @@ def test_cause() -> None:
         assert cause(error) == "[Errno 111] Connection refused"
     assert cause(ValueError("<a.B object at 0x7f00>: broken")) == "broken"
     assert cause(ValueError()) == "ValueError"
+    broken = urllib3.exceptions.ProtocolError("Connection aborted.", ConnectionResetError(104, "reset"))
+    assert cause(broken) == "[Errno 104] reset"
+    garbage = urllib3.exceptions.ProtocolError("Connection aborted.", http.client.BadStatusLine("\0\0\6"))
+    assert cause(garbage) == r"the answer is not HTTP/1.1: '\x00\x00\x06'"

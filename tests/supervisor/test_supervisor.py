@@ -81,7 +81,7 @@ def supervisor(folder: Path, text: str = TEXT) -> Iterator[Running]:
                 source = ConfigSource(str(config), {})
                 loaded = load_checked(source)
                 configure("supervisor", loaded.log.level, loaded.log.format)
-                status = Supervisor(loaded, make_plan(loaded, {}), source).run()
+                status = Supervisor(loaded, make_plan(loaded, {}), source, b"").run()
         except BootFailure as failure:
             status = failure.status
         except BaseException:
@@ -191,6 +191,20 @@ def test_invalid_reload_keeps_the_old_configuration(tmp_path: Path, text: str) -
         assert running.end() == Exit.OK
 
 
+def test_file_that_is_empty_for_a_moment(tmp_path: Path) -> None:
+    """A file that a program truncates before it writes keeps the old configuration in force; the content that follows is read."""
+    with supervisor(tmp_path) as running:
+        running.wait_log("listens on")
+        before = running.children()
+        text = running.config.read_text()
+        running.config.write_text("")
+        running.wait_log(f"reload failed: {running.config}: the file is empty; write {{}} into it if it is to set nothing; the old")
+        assert running.children() == before
+        running.config.write_text(text + "log: {level: debug}\n")
+        running.wait_log("configuration reloaded")
+        assert running.end() == Exit.OK
+
+
 def test_invalid_reload_keeps_the_web_configuration_file(tmp_path: Path) -> None:
     """A reload whose address cannot be opened leaves the web configuration file of before in force, and followed."""
     for name in ("old.yml", "new.yml"):
@@ -270,7 +284,7 @@ def test_taken_pidfile(tmp_path: Path) -> None:
     source = ConfigSource(str(tmp_path / "config.yaml"), {})
     config = load_checked(source)
     with pytest.raises(BootFailure, match="supervisor.pidfile: .*runs already as process") as raised:
-        run_with_pidfile(Supervisor(config, make_plan(config, {}), source), str(pidfile))
+        run_with_pidfile(Supervisor(config, make_plan(config, {}), source, b""), str(pidfile))
     assert raised.value.status == Exit.BOOT
     assert pidfile.exists()
 

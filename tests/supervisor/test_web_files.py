@@ -33,6 +33,26 @@ def published(shared: SharedDocument) -> WebFile:
     return msgspec.msgpack.decode(shared.read()[1], type=WebFile)
 
 
+def test_file_that_is_empty_for_a_moment(tmp_path: Path, shared: SharedDocument, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is truncated before it is written does not turn authentication off; one that was empty at the start may stay so."""
+    path = tmp_path / "web.yml"
+    web, text = Web(web_config_file=str(path)), f"basic_auth_users: {{a: {HASH}}}"
+    path.write_text("")
+    files = WebFiles(shared, Telemetry("supervisor"))
+    files.adopt(web, *load_web_file(web))
+    assert files.load(web)[0] == WebFile()
+    path.write_text(text)
+    files.follow()
+    path.write_text("\n")
+    files.follow()
+    with pytest.raises(ConfigError, match="web.yml: the file is empty; write {} into it"):
+        files.load(web)
+    assert published(shared).users == {"a": HASH} and "the file is empty" in caplog.text
+    path.write_text("{}")
+    files.follow()
+    assert published(shared) == WebFile()
+
+
 def test_rotation_of_a_certificate(tmp_path: Path, shared: SharedDocument, caplog: pytest.LogCaptureFixture) -> None:
     """A new certificate without its key is one line in the log and changes nothing; with its key both are handed over."""
     certificate, key = self_signed(tmp_path)

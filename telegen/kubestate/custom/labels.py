@@ -42,7 +42,7 @@ def compile_labels(paths: Paths) -> AddLabels | None:
             if isinstance(found, dict):
                 for key in sorted(found):
                     name = prefix + key
-                    labels[_known_star_name(name) if len(name) <= _CACHED else _star_name(name)] = text_of(found[key])
+                    labels[_known_star_name(name) if len(name) <= _CACHED else star_name(name)] = text_of(found[key])
         for name, read in plain:
             found = read(value)
             if found is not None:
@@ -65,12 +65,17 @@ def _keys(keys: Sequence[tuple[str, str]]) -> AddLabels:
     return add
 
 
-def _star_name(key: str) -> str:
-    """Return the label name of a key of a map: it must not be empty or begin with a digit."""
+def star_name(key: str) -> str:
+    """Return the label name of a key of a map: it must not be empty or begin with a digit.
+
+    Prometheus keeps names that begin with `__` for itself: a label `__name__` would replace the name of the metric.
+    """
     name = sanitize(key)
+    if name.startswith("__"):
+        return f"exported{name}"
     return name if name and not name[0].isdigit() else f"_{name}"
 
 
-_known_star_name = lru_cache(maxsize=4096)(_star_name)
+_known_star_name = lru_cache(maxsize=4096)(star_name)
 _CACHED = 512
 """Characters of the longest key whose label name is cached: keys of a tenant's map may be of any length."""

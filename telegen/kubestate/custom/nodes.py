@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -78,6 +79,26 @@ class Node:
         if not self.is_null:
             self.problem(f"expected a list, got {self._type}; write [a, b] or one item per line")
         return []
+
+    def plain(self, nodes: dict[str, Node]) -> Any:
+        """Return the value as maps, lists and texts; scalars as they are written, null as None.
+
+        Args:
+            nodes: gets each node by its path.
+        """
+        nodes[self.path] = self
+        if isinstance(self._node, yaml.MappingNode):
+            return {key: value.plain(nodes) for key, value in self.fields().items() if not value.is_null}
+        if isinstance(self._node, yaml.SequenceNode):
+            return [item.plain(nodes) for item in self.items()]
+        return None if self.is_null else self._valid_text()
+
+    def _valid_text(self) -> str:
+        text = self.text()
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            self.problem("characters that are not valid Unicode (lone surrogates)")
+            return ""
+        return text
 
     def text(self) -> str:
         """Return a scalar as it is written; "" for null."""

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from telegen.kubestate.custom.model import ANY, Entry, Kind
+from telegen.kubestate.custom.model import ANY, Kind, Pattern
+from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.packs.pack import Pack
 
 VERBS = ("list", "watch")
 DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
 """Watched to notice new kinds at once."""
+API_SERVICES = ("apiregistration.k8s.io", "apiservices")
+"""Watched for the health."""
+EVERY_GROUP = """\
+# The rights to the custom resources of all API groups are not below: RBAC has no rule for "custom resources", and a rule for everything
+# (apiGroups "*", resources "*") would include Secrets. Three ways:
+#   k8s/components/custom-resources-view binds the role `view`, to which most operators add their kinds and which has no Secrets;
+#   --against-cluster prints a rule per group that the cluster serves now;
+#   --health GROUP,GROUP prints the rules of these groups."""
+"""Comment in the rights for the health of all groups."""
 
 
 def rights(kinds: Iterable[tuple[str, str]]) -> list[dict[str, list[str]]]:
@@ -23,8 +33,8 @@ def rights(kinds: Iterable[tuple[str, str]]) -> list[dict[str, list[str]]]:
     ]
 
 
-def selected_resources(entries: Sequence[Entry], served: Iterable[Kind] | None) -> Mapping[tuple[str, str], str]:
-    """Return each (group, resource) that entries select, with a remark, "" where it is certain.
+def selected_resources(patterns: Sequence[Pattern], served: Iterable[Kind] | None) -> Mapping[tuple[str, str], str]:
+    """Return each (group, resource) that patterns select, with a remark, "" where it is certain.
 
     Args:
         served: kinds of a cluster; None to guess resource names from kinds.
@@ -33,10 +43,10 @@ def selected_resources(entries: Sequence[Entry], served: Iterable[Kind] | None) 
         return {
             (kind.group, kind.plural): ""
             for kind in sorted(served)
-            if any(entry.pattern.matches(kind.group, kind.version, kind.kind) for entry in entries)
+            if any(pattern.matches(kind.group, kind.version, kind.kind) for pattern in patterns)
         }
     found = {}
-    for pattern in (entry.pattern for entry in entries):
+    for pattern in patterns:
         resource = ANY if pattern.kind == ANY else plural(pattern.kind)
         remark = "every kind of the group" if pattern.kind == ANY else f"guessed from the kind {pattern.kind}"
         found[pattern.group, resource] = remark
@@ -46,6 +56,21 @@ def selected_resources(entries: Sequence[Entry], served: Iterable[Kind] | None) 
 def pack_resources(packs: Iterable[Pack]) -> Mapping[tuple[str, str], str]:
     """Return each (group, resource) that packs read."""
     return {(resource.table.group, resource.table.name): "" for pack in packs for resource in pack.resources}
+
+
+def health_resources(scope: Scope | None, served: Iterable[Kind] | None) -> Mapping[tuple[str, str], str]:
+    """Return each (group, resource) that the health reads, APIServices included.
+
+    Args:
+        served: kinds of a cluster; None for every resource of the named groups.
+    """
+    if scope is None:
+        return {}
+    if served is not None:
+        found = {(kind.group, kind.plural): "" for kind in scope.kinds(served, {}, ())}
+    else:
+        found = {(group, ANY): "every kind of the group" for group in sorted(scope.groups or ())}
+    return {API_SERVICES: "", **found}
 
 
 def plural(kind: str) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
 
 from telegen.config import Config, ConfigError
-from telegen.config.custom_resources import MAX_BYTES, SETTING, configured_text, is_used
+from telegen.config.custom_resources import MAX_BYTES, SETTING, configured_text, further_files, is_used, read_text
 from telegen.config.document import first_node, read_regular
+from telegen.config.model import CustomResourceState
+from telegen.kubestate.custom.expressions.model import MetricEntry
+from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
 from telegen.kubestate.custom.model import Entry
 from telegen.kubestate.custom.nodes import MAX_VALUES
-from telegen.kubestate.custom.reading import Read, read_entries
+from telegen.kubestate.custom.reading import read_entries
+from telegen.kubestate.health.scope import wrong_groups
 from telegen.kubestate.packs.registry import AUTO, PACKS
 
 
@@ -21,12 +26,16 @@ class CustomTables(msgspec.Struct, frozen=True):
     """Configuration of custom resources, checked.
 
     Attributes:
-        entries: of the file or the setting.
+        entries: of the format of kube-state-metrics.
         packs: names of packs.
+        names: variants of the names of families by pack.
+        metrics: entries of the format with expressions.
     """
 
     entries: tuple[Entry, ...] = ()
     packs: tuple[str, ...] = ()
+    names: dict[str, str] = msgspec.field(default_factory=dict)
+    metrics: tuple[MetricEntry, ...] = ()
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)
@@ -37,60 +46,117 @@ class CustomTables(msgspec.Struct, frozen=True):
         return msgspec.json.decode(data, type=cls) if data else cls()
 
 
-def load_custom(config: Config) -> CustomTables:
+class CustomEntries(NamedTuple):
+    """Entries of configurations, and warnings about them."""
+
+    entries: tuple[Entry, ...] = ()
+    metrics: tuple[MetricEntry, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class CustomReader:
+    """Reader of the configurations that settings name. It keeps what it has read last: a start needs it for the problems, for the warnings
+    and for the workers, and 500 kB take 2 s."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], CustomEntries] = {}
+
+    def read(self, config: Config) -> CustomEntries:
+        """Return the entries and the warnings of all configurations; nothing for none.
+
+        Raises:
+            ConfigError: one line per problem, each beginning with the path of the setting.
+        """
+        problems: list[str] = []
+        found: dict[tuple[str, str], CustomEntries] = {}
+        for key, name, text in _sources(config.kube_metrics.kube_state.custom_resource_state):
+            try:
+                found[name, text] = self._last.get((name, text)) or read_custom(text.encode(), name)
+            except ConfigError as error:
+                problems += [f"{SETTING}.{key}: {line}" for line in str(error).splitlines()]
+        joined = CustomEntries(*(tuple(chain.from_iterable(parts)) for parts in zip(CustomEntries(), *found.values())))
+        problems += [f"{SETTING}: {problem}" for problem in conflicts(joined.metrics)]
+        if problems:
+            raise ConfigError("\n".join(problems))
+        self._last = found
+        return joined
+
+
+def read_custom(text: bytes, source: str) -> CustomEntries:
+    """Read a configuration of either format: that with expressions has `metrics` at its top.
+
+    Args:
+        source: name of the file or the setting, for messages.
+
+    Raises:
+        ConfigError: one line per problem, with file, line, path, cause and cure.
+    """
+    if "metrics" in _keys(first_node(text, source, MAX_VALUES)):
+        with_expressions = read_metrics(text, source)
+        return CustomEntries((), with_expressions.entries, with_expressions.warnings)
+    read = read_entries(text, source)
+    return CustomEntries(read.entries, (), read.warnings)
+
+
+def _sources(settings: CustomResourceState) -> Iterator[tuple[str, str, str]]:
+    """Yield the key of the setting, the name of the source, and the text of each configuration.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    name, text = configured_text(settings)
+    if text:
+        yield "config" if settings.config else "config_file", name, text
+    if settings.metrics:
+        yield "metrics", f"{SETTING}.metrics", f"metrics:\n{settings.metrics}"
+    for path in further_files(settings):
+        yield "files", path, read_text(path, "files")
+
+
+def load_custom(config: Config, reader: CustomReader) -> CustomTables:
     """Read the configuration that the settings name.
 
     Raises:
         ConfigError: one line per problem, each beginning with the path of the setting.
     """
-    return CustomTables(_read(config).entries, config.kube_metrics.kube_state.custom_resource_state.packs)
+    read, settings = reader.read(config), config.kube_metrics.kube_state.custom_resource_state
+    return CustomTables(read.entries, settings.packs, dict(settings.names), read.metrics)
 
 
-def _read(config: Config) -> Read:
-    settings = config.kube_metrics.kube_state.custom_resource_state
-    name, text = configured_text(settings)
-    try:
-        return _read_text(text, name) if text else Read((), ())
-    except ConfigError as error:
-        key = "config" if settings.config else "config_file"
-        raise ConfigError("\n".join(f"{SETTING}.{key}: {line}" for line in str(error).splitlines())) from error
-
-
-@lru_cache(maxsize=1)
-def _read_text(text: str, name: str) -> Read:
-    # A start reads the text for the problems, for the warnings and for the workers: 2 s each for 500 kB.
-    return read_entries(text.encode(), name)
-
-
-def forget_text() -> None:
-    """Free the last configuration that was read: the workers have it."""
-    _read_text.cache_clear()
-
-
-def custom_problems(config: Config) -> Iterator[str]:
+def custom_problems(config: Config, reader: CustomReader) -> Iterator[str]:
     """Yield one line per problem of the settings and of the configuration that they name."""
     settings = config.kube_metrics.kube_state.custom_resource_state
     if settings.only and not is_used(settings):
-        yield f"{SETTING}.only: nothing else is configured; set config, config_file or packs"
+        yield f"{SETTING}.only: nothing else is configured; set config, config_file, metrics, files, packs or health"
     for name in settings.packs:
         if name != AUTO and name not in PACKS:
             yield f"{SETTING}.packs: unknown pack {name[:100]}; the packs are {', '.join([AUTO, *PACKS])}"
+    yield from _name_problems(settings.names)
+    yield from (f"{SETTING}.health: {line}" for line in wrong_groups(settings.health))
     try:
-        _read(config)
+        reader.read(config)
     except ConfigError as error:
         yield from str(error).splitlines()
 
 
-def custom_warnings(config: Config) -> Iterator[str]:
-    """Yield one line per warning about a configuration without problems."""
-    yield from _read(config).warnings
+def _name_problems(names: Mapping[str, str]) -> Iterator[str]:
+    """Yield one line per variant that does not exist."""
+    variants = {pack.name: tuple(pack.variants) for pack in PACKS.values() if pack.variants}
+    for name, variant in names.items():
+        if name not in variants:
+            yield f"{SETTING}.names: {name[:100]}: no pack with variants; these have some: {', '.join(variants)}"
+        elif variant not in variants[name]:
+            yield f"{SETTING}.names.{name}: unknown variant {variant[:100]}; the variants are {', '.join(variants[name])}"
 
 
 def is_custom_configuration(path: str) -> bool:
-    """Return True for a file of the format of kube-state-metrics, False for one that is none or cannot be read."""
+    """Return True for a file of one of the two formats, False for one that is none or cannot be read."""
     try:
-        node = first_node(read_regular(path, MAX_BYTES), path, MAX_VALUES)
+        keys = _keys(first_node(read_regular(path, MAX_BYTES), path, MAX_VALUES))
     except (OSError, ValueError, ConfigError):
         return False
-    keys = {key.value: value.value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
-    return keys.get("kind") in ("CustomResourceStateMetrics", "ConfigMap") or bool({"spec", "resources"}.intersection(keys))
+    return keys.get("kind") in ("CustomResourceStateMetrics", "ConfigMap") or bool({"spec", "resources", "metrics"}.intersection(keys))
+
+
+def _keys(node: yaml.Node | None) -> dict[str, Any]:
+    return {key.value: value.value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}

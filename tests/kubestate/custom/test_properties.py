@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from telegen.api.decoding import event_decoder
+from telegen.kubestate.custom.labels import compile_labels
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.reading import read_entries
 from telegen.kubestate.custom.tables import make_resource
@@ -21,7 +22,7 @@ from telegen.metrics.render import renderer
 from tests.kubestate.custom.test_cases import CASES
 from tests.kubestate.parity import repeated
 
-NAMES = "metadata spec status name namespace labels conditions type status phase replicas items a b 1x ü".split()
+NAMES = "metadata spec status name namespace labels conditions type status phase replicas items a b 1x ü __name__ ::".split()
 KEYS = st.sampled_from(NAMES) | st.text(max_size=4)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.sampled_from(["1Gi", "50%", "True"]),
@@ -38,7 +39,7 @@ def entries_of(case: Path) -> Any:
 ENTRIES = [entry for case in CASES for entry in entries_of(case)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(ENTRIES), TREE, TREE, TREE)
 def test_any_object(entry: Any, spec: Any, status: Any, metadata: Any) -> None:
     """Every entry of the cases renders any object to a page that a parser reads, without repeated series and without a failed family."""
@@ -109,3 +110,12 @@ def test_decoded_paths_suffice(case: Path) -> None:
                 render = renderer((), resource.families, lambda family, error: pytest.fail(f"{family}: {error}"))
                 _, reduced = event_decoder(resource.needs)(json.dumps({"type": "ADDED", "object": obj}).encode())
                 assert render(obj) == render(reduced)
+
+
+def test_reserved_labels() -> None:
+    """A key of a tenant's map that is a label of Prometheus' own does not replace the name of the metric."""
+    labels: dict[str, str] = {}
+    add = compile_labels({"*": ("metadata", "labels")})
+    assert add
+    add({"metadata": {"labels": {"__name__": "up", "::": "a", "_one": "b"}}}, labels)
+    assert labels == {"exported__name__": "up", "exported__": "a", "_one": "b"}

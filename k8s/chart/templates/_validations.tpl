@@ -1,0 +1,92 @@
+{{- /* Fail on values that exclude each other, each with one line: value, reason, cure. */ -}}
+{{- define "telegen.validate" -}}
+{{- $config := include "telegen.config" . | fromYaml -}}
+{{- $kube := $config.kube_metrics -}}
+{{- $facts := include "telegen.facts" . | fromYaml -}}
+{{- include "telegen.validateMode" (dict "root" . "kube" $kube "facts" $facts) -}}
+{{- include "telegen.validateRights" . -}}
+{{- $web := dig "web" dict $config -}}
+{{- if and (or $web.web_config_file (eq (dig "auth" "" $web) "kubernetes")) (not $facts.probePort) -}}
+{{- fail "config.web: the kubelet's probes have no credentials: set config.kube_metrics.telemetry_address to an address for them, such as \":8081\"" -}}
+{{- end -}}
+{{- if and (or .Values.prometheus.monitor.enabled .Values.prometheus.scrapeConfig.enabled) (not (dig "separate_endpoints" false $kube)) -}}
+{{- fail "config.kube_metrics.separate_endpoints: the jobs scrape each source by itself: set it to true" -}}
+{{- end -}}
+{{- include "telegen.validateKinds" . -}}
+{{- end -}}
+
+{{- define "telegen.validateMode" -}}
+{{- $values := .root.Values -}}
+{{- $mode := $values.mode -}}
+{{- if eq $mode "daemonset" -}}
+{{- if not (kindIs "invalid" $values.replicas) -}}
+{{- fail "replicas: a DaemonSet has a pod on every node: leave it null, or set mode to standalone or shards" -}}
+{{- end -}}
+{{- if eq (dig "scope" "auto" .kube) "cluster" -}}
+{{- fail "config.kube_metrics.scope: every agent of a DaemonSet would serve all kube_* series: set it to node, or mode to standalone" -}}
+{{- end -}}
+{{- if dig "kube_state" "pod" "" .kube -}}
+{{- fail "config.kube_metrics.kube_state.pod: the pods of a DaemonSet have no ordinal: set mode to shards" -}}
+{{- end -}}
+{{- if $values.podDisruptionBudget.enabled -}}
+{{- fail "podDisruptionBudget.enabled: a drain does not evict the pods of a DaemonSet: set it to false" -}}
+{{- end -}}
+{{- else -}}
+{{- if dig "cadvisor" "enabled" true .kube -}}
+{{- fail (printf "config.kube_metrics.cadvisor.enabled: the pods of mode %s do not read their node: set it to false, or mode to daemonset" $mode) -}}
+{{- end -}}
+{{- if $values.openshift.securityContextConstraints -}}
+{{- fail (printf "openshift.securityContextConstraints: the pods of mode %s need none: set it to false" $mode) -}}
+{{- end -}}
+{{- if and (eq $mode "standalone") (not .facts.isNode) (gt (int ($values.replicas | default 1)) 1) -}}
+{{- fail "replicas: each pod would serve every series: set config.kube_metrics.scope to node, so that one serves and the others stand by, or mode to shards" -}}
+{{- end -}}
+{{- if and (eq $mode "shards") (not (dig "kube_state" "pod" "" .kube)) -}}
+{{- fail "config.kube_metrics.kube_state.pod: mode shards divides the objects by the ordinals of pods: leave it as ${POD_NAME}" -}}
+{{- end -}}
+{{- if and (eq $mode "shards") .facts.isNode -}}
+{{- fail "config.kube_metrics.scope: mode shards divides the objects without Leases: leave it, or set mode to standalone" -}}
+{{- end -}}
+{{- if and $values.podDisruptionBudget.enabled (not (kindIs "invalid" $values.podDisruptionBudget.minAvailable)) (not (kindIs "invalid" $values.podDisruptionBudget.maxUnavailable)) -}}
+{{- fail "podDisruptionBudget: minAvailable and maxUnavailable exclude each other: leave one of them null" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "telegen.validateRights" -}}
+{{- $config := include "telegen.config" . | fromYaml -}}
+{{- $table := (.Files.Get "files/rights.yaml" | fromYaml).resources -}}
+{{- $needs := include "telegen.needs" . | fromYaml -}}
+{{- if not .Values.rbac.useClusterRole -}}
+{{- if eq .Values.mode "daemonset" -}}
+{{- fail "rbac.useClusterRole: the agents of a DaemonSet name the containers of all namespaces: set it to true, or mode to standalone or shards" -}}
+{{- end -}}
+{{- if not (dig "kube_metrics" "kube_state" "namespaces" list $config) -}}
+{{- fail "rbac.useClusterRole: Roles give rights in the namespaces of config.kube_metrics.kube_state.namespaces: list them" -}}
+{{- end -}}
+{{- if or .Values.rbac.customResourcesView .Values.rbac.useExistingRole -}}
+{{- fail "rbac.useClusterRole: rbac.customResourcesView and rbac.useExistingRole bind a ClusterRole: set it to true" -}}
+{{- end -}}
+{{- $cluster := $needs.everywhere -}}
+{{- range $needs.watched -}}
+{{- if not (get $table (splitList "/" . | last)).namespaced -}}{{- $cluster = append $cluster . -}}{{- end -}}
+{{- end -}}
+{{- if eq (dig "web" "auth" "" $config) "kubernetes" -}}
+{{- $cluster = append $cluster "authentication.k8s.io/tokenreviews" -}}
+{{- end -}}
+{{- with $cluster -}}
+{{- fail (printf "rbac.useClusterRole: config needs %s in the whole cluster: set it to true, or change config" (join ", " .)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "telegen.validateKinds" -}}
+{{- if include "telegen.isLive" . -}}
+{{- if and (or .Values.prometheus.monitor.enabled .Values.prometheus.rule.enabled) (not (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}
+{{- fail "prometheus: the cluster has no kinds of the Prometheus operator (monitoring.coreos.com/v1): install it, or set prometheus.monitor.enabled and prometheus.rule.enabled to false" -}}
+{{- end -}}
+{{- if and .Values.openshift.securityContextConstraints (not (.Capabilities.APIVersions.Has "security.openshift.io/v1")) -}}
+{{- fail "openshift.securityContextConstraints: the cluster has no security.openshift.io/v1: set it to false" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,111 @@
+"""Entries of the format with expressions as data, checked and with all defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Union
+
+from telegen.kubestate.custom.model import ANY, Kind
+
+Type = Literal["gauge", "counter", "info", "stateset", "count"]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A repetition of a metric, once per item of a list or per entry of a map.
+
+    Attributes:
+        over: expression of the list or the map.
+        variable: name of the item, or of the value of the entry, in the expressions that follow.
+        key: name of the index, or of the key of the entry; "" for none.
+    """
+
+    over: str
+    variable: str
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric of an entry. All texts but names are expressions.
+
+    Attributes:
+        name: the exposed name, prefix included.
+        type: `count` is a gauge: the number of repetitions with equal labels.
+        value: of each sample; of a stateset, the state. "" is 1.
+        numbers: number of each text that `value` may have; a text that is not listed gives no sample.
+        scale: factor of the value.
+        labels: expression of each label.
+        label_maps: expressions of maps whose entries become labels.
+        when: condition of a sample; "" for none.
+        loops: repetitions, the outermost first.
+        states, other: labels of a stateset; `other` is the state of texts that are not listed, "" for none.
+        label: name of the label that has the state.
+    """
+
+    name: str
+    help: str
+    type: Type
+    value: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    scale: float = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
+    label_maps: tuple[str, ...] = ()
+    when: str = ""
+    loops: tuple[Loop, ...] = ()
+    states: tuple[str, ...] = ()
+    other: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Objects that the API server selects.
+
+    Attributes:
+        labels, fields: selectors in the form of `kubectl get --selector` and `--field-selector`.
+    """
+
+    labels: str = ""
+    fields: str = ""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Query parameters of a request."""
+        params = {"labelSelector": self.labels, "fieldSelector": self.fields}
+        return {key: value for key, value in params.items() if value}
+
+
+@dataclass(frozen=True)
+class MetricEntry:
+    """One entry: a kind and its metrics. Equal entries give equal series.
+
+    Attributes:
+        versions: that are read, the preferred one first; empty for the newest one that is served.
+    """
+
+    group: str
+    kind: str
+    versions: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    selector: Selector = Selector()
+
+    def served(self, kinds: Iterable[Kind]) -> Union[Kind, None]:
+        """Return the kind in the version that is read, None if it is not served."""
+        found = {kind.version: kind for kind in kinds if (kind.group, kind.kind) == (self.group, self.kind)}
+        ordered = self.versions or sorted(found, key=version_order)
+        return next((found[version] for version in ordered if version in found), None)
+
+    def __str__(self) -> str:
+        return f"{self.group}/{'|'.join(self.versions) or ANY} {self.kind}"
+
+
+def version_order(version: str) -> tuple[int, int, int, str]:
+    """Return the key that sorts API versions, the newest stable one first: v2, v1, v2beta1, v1alpha1, others."""
+    digits = version[1:]
+    for rank, word in enumerate(("", "beta", "alpha")):
+        major, found, minor = digits.partition(word) if word else (digits, "", "0")
+        if version.startswith("v") and major.isdecimal() and minor.isdecimal() and bool(word) == bool(found):
+            return (rank, -int(major), -int(minor), version)
+    return (3, 0, 0, version)

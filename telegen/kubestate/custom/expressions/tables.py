@@ -1,0 +1,44 @@
+"""From an entry and a kind to the resource that is watched, with its table of families."""
+
+from __future__ import annotations
+
+from telegen.kubestate.custom.expressions.model import Metric, MetricEntry
+from telegen.kubestate.custom.expressions.samples import compile_metric, generate_of
+from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.tables import pruned_reads
+from telegen.kubestate.resource import NAMESPACE, Resource, name_label
+from telegen.metrics.family import ALPHA, FamilyGenerator
+
+_TYPES = {"count": "gauge"}
+
+
+def make_resource(entry: MetricEntry, kind: Kind) -> Resource:
+    """Return the resource of a kind with the families of an entry. Every sample has the labels namespace and name of its object."""
+    compiled = [(metric, compile_metric(metric)) for metric in entry.metrics]
+    families = tuple(
+        FamilyGenerator(
+            metric.name,
+            metric.help,
+            _TYPES.get(metric.type, metric.type),
+            ALPHA,
+            generate_of(metric, one),
+            labels=() if one.label_maps else label_names(metric),
+            dynamic=bool(one.label_maps),
+        )
+        for metric, one in compiled
+    )
+    return Resource(
+        name=kind.plural,
+        group=kind.group,
+        version=kind.version,
+        kind=kind.kind,
+        namespaced=kind.namespaced,
+        identity=(NAMESPACE, name_label("name")) if kind.namespaced else (name_label("name"),),
+        families=families,
+        reads=pruned_reads(set().union(*(one.reads for _, one in compiled))),
+    )
+
+
+def label_names(metric: Metric) -> tuple[str, ...]:
+    """Return the names of a metric's own labels, in the order of its rows."""
+    return (*metric.labels, *filter(None, (metric.label,)))

@@ -1,0 +1,114 @@
+"""The schema of the chart's values: types by the defaults of values.yaml, and by the settings of the agent for `config`."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import Any, Union
+
+import msgspec
+
+from telegen.config.model import Config, Section
+from telegen.config.types import Block
+
+Schema = dict[str, Any]
+OBJECT: Schema = {"type": "object"}
+STRINGS: Schema = {"type": "array", "items": {"type": "string"}}
+OBJECTS: Schema = {"type": "array", "items": OBJECT}
+PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
+NUMBER: Schema = {"type": ["integer", "null"], "minimum": 0}
+SHARE: Schema = {"type": ["integer", "string", "null"], "pattern": "^[0-9]+%$", "minimum": 0}
+TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+DURATION: Schema = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))*$"}
+NAMESPACE: Schema = {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"}
+SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
+SCALAR_REF: Schema = {"$ref": "#/definitions/scalar"}
+PULL_SECRETS: Schema = {"type": "array", "items": {"type": ["string", "object"]}}
+SPECIAL: Mapping[str, Schema] = {
+    "mode": {"enum": ["daemonset", "standalone", "shards"]},
+    "replicas": {"type": ["integer", "null"], "minimum": 1},
+    "namespaceOverride": NAMESPACE,
+    "image.pullPolicy": {"enum": ["IfNotPresent", "Always", "Never"]},
+    "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+    "imagePullSecrets": PULL_SECRETS,
+    "global.imagePullSecrets": PULL_SECRETS,
+    "extraArgs": STRINGS,
+    "service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
+    "service.port": PORT,
+    "prometheus.monitor.kind": {"enum": ["PodMonitor", "ServiceMonitor"]},
+    "prometheus.monitor.scheme": {"enum": ["http", "https"]},
+    "prometheus.monitor.namespace": NAMESPACE,
+    "prometheus.monitor.podTargetLabels": STRINGS,
+    "prometheus.rule.namespace": NAMESPACE,
+    "prometheus.rule.disabled": STRINGS,
+    "prometheus.discovery.namespace": NAMESPACE,
+    "dashboards.namespace": NAMESPACE,
+    "dashboards.labels": TEXTS,
+    "networkPolicy.apiServerPorts": {"type": "array", "items": PORT},
+    "networkPolicy.otlpPorts": {"type": "array", "items": PORT},
+    "podDisruptionBudget.minAvailable": SHARE,
+    "podDisruptionBudget.maxUnavailable": SHARE,
+    "resourceQuota.pods": {"type": ["integer", "string"]},
+    "nodeSelector": TEXTS,
+    "tolerations": {"type": ["array", "null"], "items": OBJECT},
+    "topologySpreadConstraints": {"type": ["array", "null"], "items": OBJECT},
+    "terminationGracePeriodSeconds": {"type": "integer", "minimum": 1},
+    "flowControl.shares": {"type": "integer", "minimum": 1},
+    "dnsPolicy": {"enum": ["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]},
+    "extraManifests": {"type": "array", "items": {"type": ["object", "string"]}},
+}
+"""Values whose type the default does not show."""
+LABELS = ("Labels", "annotations", "Annotations", "labels")
+"""Ends of the names of values that map strings to strings."""
+
+
+def schema(values: Mapping[str, Any]) -> Schema:
+    """Return the JSON schema of values.yaml: a misspelt key and a value of another type are errors."""
+    head = {"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"scalar": SCALAR}}
+    found = _of(values, "")
+    # Helm sets `global` of every chart below another one, with values of theirs.
+    found["properties"]["global"]["additionalProperties"] = True
+    return {**head, **found}
+
+
+def _of(value: Any, path: str) -> Schema:
+    """Return the schema of a value."""
+    if path == "config":
+        return _section(Config)
+    if path in SPECIAL:
+        return SPECIAL[path]
+    name = path.rpartition(".")[2]
+    if isinstance(value, Mapping) and value:
+        inner = {key: _of(one, f"{path}.{key}" if path else key) for key, one in value.items()}
+        return {"type": "object", "additionalProperties": False, "properties": inner}
+    if isinstance(value, Mapping):
+        return TEXTS if name.endswith(LABELS) else OBJECT
+    if value is None:
+        return NUMBER
+    if isinstance(value, str) and name in ("interval", "scrapeTimeout"):
+        return DURATION
+    return {bool: {"type": "boolean"}, int: {"type": "integer"}, str: {"type": "string"}, list: OBJECTS}[type(value)]
+
+
+def _section(section: type[Section]) -> Schema:
+    """Return the schema of a section of the agent's settings. `telegen check-config` and the agent check the values."""
+    hints = typing.get_type_hints(section)
+    properties = {member.encode_name: _setting(hints[member.name]) for member in msgspec.structs.fields(section)}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _setting(hint: Any) -> Schema:
+    """Return the schema of a setting: sections, lists and maps by their type, any scalar for others, as `${NAME}` fits each."""
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return _section(hint)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return {"type": "array", "items": _setting(arguments[0])}
+    if hint is Block:
+        return {"type": ["string", "array", "object"]}
+    if origin is Union:
+        lists = [_setting(one) for one in arguments if typing.get_origin(one) is tuple]
+        return {"anyOf": [SCALAR_REF, *lists]} if lists else SCALAR_REF
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {"type": "object", "additionalProperties": _setting(arguments[1])}
+    return SCALAR_REF

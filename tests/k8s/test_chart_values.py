@@ -1,0 +1,129 @@
+"""Values that the chart refuses: misspelt keys, wrong types, and combinations that cannot work; and the table of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.helm import CHART, Helm
+from tests.k8s.chart_values import Undocumented, kube, state, table
+
+pytestmark = pytest.mark.cluster
+
+
+def test_a_value_needs_a_comment() -> None:
+    """The table of values cannot be made while a value has no comment."""
+    with pytest.raises(Undocumented, match="a.c has no comment"):
+        table("a:\n  # A number.\n  b: 1\n  c: 2\n")
+
+
+def test_a_table_of_values() -> None:
+    """Comments of several lines, nested values, lists and names with a dot become rows."""
+    rows = table("# First\n# and | second.\na: [1, x]\nb:\n  # Text.\n  c.d/e: ''\n").splitlines()[2:]
+    assert rows == ['| `a` | `[1, "x"]` | First and \\| second. |', '| `b.c\\.d/e` | `""` | Text. |']
+
+
+LIVE = ("--api-versions", "apiregistration.k8s.io/v1")
+"""API versions of a cluster without the kinds of others."""
+IMPOSSIBLE: Mapping[str, tuple[dict[str, Any], str]] = {
+    "replicas of a DaemonSet": ({"replicas": 2}, "replicas: a DaemonSet has a pod on every node"),
+    "budget of a DaemonSet": ({"podDisruptionBudget": {"enabled": True}}, "podDisruptionBudget.enabled: a drain does not evict"),
+    "all agents serve all": (kube(scope="cluster"), "config.kube_metrics.scope: every agent of a DaemonSet"),
+    "ordinals of a DaemonSet": (state(pod="${POD_NAME}"), "config.kube_metrics.kube_state.pod: the pods of a DaemonSet have no ordinal"),
+    "two that serve all": ({"mode": "standalone", "replicas": 2}, "replicas: each pod would serve every series"),
+    "containers elsewhere": (
+        {"mode": "standalone", **kube(cadvisor={"enabled": True})},
+        "config.kube_metrics.cadvisor.enabled: the pods of mode standalone do not read their node",
+    ),
+    "shards without ordinals": ({"mode": "shards", **state(pod="")}, "config.kube_metrics.kube_state.pod: mode shards divides"),
+    "shards with Leases": ({"mode": "shards", **kube(scope="node")}, "config.kube_metrics.scope: mode shards divides"),
+    "constraints of a Deployment": (
+        {"mode": "standalone", "openshift": {"securityContextConstraints": True}},
+        "openshift.securityContextConstraints: the pods of mode standalone need none",
+    ),
+    "two limits of a budget": (
+        {"mode": "shards", "podDisruptionBudget": {"enabled": True, "minAvailable": 1, "maxUnavailable": 1}},
+        "podDisruptionBudget: minAvailable and maxUnavailable exclude each other",
+    ),
+    "Roles of a DaemonSet": ({"rbac": {"useClusterRole": False}}, "rbac.useClusterRole: the agents of a DaemonSet name the containers"),
+    "Roles of no namespace": (
+        {"mode": "standalone", "rbac": {"useClusterRole": False}},
+        "rbac.useClusterRole: Roles give rights in the namespaces of config.kube_metrics.kube_state.namespaces",
+    ),
+    "Roles and a role that exists": (
+        {"mode": "standalone", "rbac": {"useClusterRole": False, "useExistingRole": "view"}, **state(namespaces=["a"])},
+        "rbac.useClusterRole: rbac.customResourcesView and rbac.useExistingRole bind a ClusterRole",
+    ),
+    "Roles for nodes": (
+        {"mode": "standalone", "rbac": {"useClusterRole": False}, **state(namespaces=["a"], resources=["nodes", "pods"])},
+        "rbac.useClusterRole: config needs /nodes in the whole cluster",
+    ),
+    "probes without credentials": ({"config": {"web": {"auth": "kubernetes"}}}, "config.web: the kubelet's probes have no credentials"),
+    "one page for all": (
+        {"prometheus": {"monitor": {"enabled": True}}, **kube(separate_endpoints=False)},
+        "config.kube_metrics.separate_endpoints: the jobs scrape each source by itself",
+    ),
+    "no operator": ({"prometheus": {"rule": {"enabled": True}}}, "prometheus: the cluster has no kinds of the Prometheus operator"),
+    "no OpenShift": ({"openshift": {"securityContextConstraints": True}}, "the cluster has no security.openshift.io/v1"),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_impossible_combinations(name: str, helm: Helm) -> None:
+    """Values that exclude each other are one line with value, reason and cure."""
+    values, message = IMPOSSIBLE[name]
+    status, output = helm.template(values, "1.36", *LIVE)
+    (line,) = [line for line in output.splitlines() if line.startswith("Error:")]
+    assert status == 1 and message in line and any(cure in line for cure in ("set ", "leave ", "list "))
+
+
+def mappings(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of all mappings that have keys."""
+    if isinstance(value, dict) and (value or path == ("config",)):
+        yield path
+        for key, inner in value.items():
+            yield from mappings(inner, (*path, key))
+
+
+OPEN = {("global",), ("dashboards", "labels"), ("nodeSelector",)}
+"""Maps whose keys users choose."""
+
+
+def test_a_misspelt_key_is_refused(helm: Helm) -> None:
+    """The schema refuses an unknown key at every level, also in the settings of the agent, and names its place."""
+    wrong: dict[str, Any] = {}
+    places = set(mappings(yaml.safe_load((CHART / "values.yaml").read_text()))) - OPEN
+    for path in [*places, ("config", "kube_metrics", "kube_state"), ("config", "web")]:
+        at = wrong
+        for key in path:
+            at = at.setdefault(key, {})
+        at["misspelt"] = 1
+    status, output = helm.template(wrong, "1.36")
+    assert status == 1
+    for path in places | {("config", "kube_metrics", "kube_state"), ("config", "web")}:
+        assert f"at '{'/' if path else ''}{'/'.join(path)}'" in output, path
+    assert output.count("additional properties 'misspelt' not allowed") == len(places) + 2
+
+
+WRONG: Mapping[str, dict[str, Any]] = {
+    "/mode": {"mode": "deployment"},
+    "/replicas": {"replicas": 0},
+    "/image/pullPolicy": {"image": {"pullPolicy": "Sometimes"}},
+    "/image/digest": {"image": {"digest": "0123"}},
+    "/hardened": {"hardened": "yes"},
+    "/prometheus/monitor/kind": {"prometheus": {"monitor": {"kind": "Probe"}}},
+    "/prometheus/monitor/kubestate/interval": {"prometheus": {"monitor": {"kubestate": {"interval": "often"}}}},
+    "/networkPolicy/apiServerPorts/0": {"networkPolicy": {"apiServerPorts": [70000]}},
+    "/podDisruptionBudget/minAvailable": {"podDisruptionBudget": {"minAvailable": "half"}},
+    "/config/kube_metrics/kube_state/resources": state(resources="pods"),
+}
+
+
+def test_values_of_a_wrong_type_are_refused(helm: Helm) -> None:
+    """Each value of a wrong type or out of its range is named with its place."""
+    for place, values in WRONG.items():
+        status, output = helm.template(values, "1.36")
+        assert status == 1 and f"at '{place}'" in output, output

@@ -1,0 +1,23 @@
+"""Values of expressions beside the CEL of its authors."""
+
+import pytest
+from hypothesis import assume, given, settings
+
+from tests.kubestate.custom.cel.cases import CASES
+from tests.kubestate.custom.cel.drawn_expressions import OBJECT, expressions
+from tests.kubestate.custom.cel.oracle import REFUSED, oracle, ours
+
+
+@given(expressions())
+@settings(max_examples=1500, deadline=None)
+def test_drawn_expressions(text: str) -> None:
+    """Any expression has the value that the authors' CEL gives it, or none in both."""
+    value = ours(text, OBJECT)
+    assume(value != REFUSED)
+    assert value == oracle(text, OBJECT)
+
+
+@pytest.mark.parametrize("text", [text for text, _, is_standard in CASES if is_standard])
+def test_cases(text: str) -> None:
+    """The expected values of the cases are those of the authors' CEL."""
+    assert ours(text, OBJECT) == oracle(text, OBJECT)
