@@ -41,12 +41,12 @@ class NodeTerminations:
         tracker: takes the pods in place of their index.
     """
 
-    def __init__(self, worker: Worker, arena: ArenaWriter, pods: PodIndex, order: int, budgets: Budgets | None) -> None:
+    def __init__(self, worker: Worker, arena: ArenaWriter, pods: PodIndex, order: int, budgets: Budgets | None = None) -> None:
         """Prepare.
 
         Args:
             order: position of the family on the page.
-            budgets: limits of its series.
+            budgets: limits of the series; None for none.
         """
         def count_error(family: str, error: Exception) -> None:
             worker.telemetry.generate_errors.labels(STORE, family).inc()

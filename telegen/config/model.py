@@ -340,6 +340,13 @@ class LogsStreaming(Section, frozen=True):
     object_rate: Annotated[
         int, text("Events of one object per minute; the next one that is sent has the number of those held back. 0: all.", ge=0, le=100_000)
     ] = 0
+    object_labels: Annotated[
+        Names,
+        text(
+            "Labels of the object to add to its events as k8s.KIND.label.NAME; each may have one `*`. Only of resources that are watched, "
+            "read by name: one request per object in five minutes, 20 per second at most. Empty: none."
+        ),
+    ] = ()
     delivery: Annotated[
         Literal["at_least_once", "at_most_once"],
         text("Effect of a crash on the last batch: at_least_once may repeat it, at_most_once may lose it."),

@@ -194,7 +194,9 @@ def _push_problems(config: Config) -> Iterator[str]:
     if otlp.key_file and not otlp.certificate_file:
         yield f"{where}.key_file: needs certificate_file"
     streaming = config.kube_metrics.streaming
-    if streaming.enabled and streaming.flush_timeout >= config.supervisor.grace_period:
+    logs = config.kube_metrics.logs_streaming
+    yield from _wildcard_problems(logs.object_labels, "kube_metrics.logs_streaming.object_labels")
+    if (streaming.enabled or logs.enabled) and streaming.flush_timeout >= config.supervisor.grace_period:
         yield f"kube_metrics.streaming.flush_timeout: must be less than supervisor.grace_period ({config.supervisor.grace_period})"
 
 

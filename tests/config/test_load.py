@@ -52,6 +52,13 @@ BAD = [
     ("kube_metrics: {streaming: {batch_size: 0}}", "kube_metrics.streaming.batch_size: "),
     ("kube_metrics: {streaming: {queue_size: 0}}", "kube_metrics.streaming.queue_size: "),
     ("kube_metrics: {streaming: {enabled: true, flush_timeout: 10s}}", "kube_metrics.streaming.flush_timeout: must be less than"),
+    (
+        "kube_metrics: {logs_streaming: {enabled: true}, streaming: {flush_timeout: 10s}}",
+        "kube_metrics.streaming.flush_timeout: must be less than",
+    ),
+    ("kube_metrics: {logs_streaming: {object_labels: [a, 'b*c*']}}", "kube_metrics.logs_streaming.object_labels[1]: b*c*: at most one"),
+    ("kube_metrics: {terminations: {series_limit: 0}}", "kube_metrics.terminations.series_limit: "),
+    ("kube_metrics: {terminations: {minimum_severity: error}}", "kube_metrics.terminations.minimum_severity: "),
     ("kube_metrics: {metrics_path: /telemetry}", "kube_metrics.metrics_path: /telemetry is reserved for another page"),
     ("kube_metrics: {metrics_path: metrics}", "kube_metrics.metrics_path: "),
     ("kube_metrics: {cadvisor: {collect_interval: 10}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
