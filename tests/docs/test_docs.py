@@ -24,7 +24,7 @@ from telegen.kubemetrics.termination_telemetry import TerminationTelemetry
 from telegen.kubestate.checks import selection_problems
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md") for path in ROOT.glob(pattern))
+DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md", "k8s/chart/*.md") for path in ROOT.glob(pattern))
 _OWN = re.compile(r"\btelegen_[a-z_]+")
 
 
