@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,9 +49,9 @@ class Share:
     So a sum never falls before the page has changed, and a complete list has the room of the state that it replaces.
     """
 
-    def __init__(self, row: LedgerRow) -> None:
+    def __init__(self, row: LedgerRow, served: Counts) -> None:
         self.row = row
-        self._served: Counts = {}
+        self._served = served
         self._states: list[Counts] = []
 
     def open(self) -> Counts:
@@ -157,12 +158,14 @@ class Budgets:
         self._limits, self._row = limits, row
         self._budgets: dict[int, Budget] = {}
         self._shares: dict[str, Share] = {}
+        total: Counter[int] = Counter()
         for store, families in inherited.items():
-            counts: Counts = {}
+            counts: Counter[int] = Counter()
             for family, series in families.items():
-                for budget in self._of(store, family):
-                    counts[budget.number] = counts.get(budget.number, 0) + series
-            self._share(store).serve(counts)
+                counts.update({budget.number: series for budget in self._of(store, family)})
+            self._shares[store] = Share(row, counts)
+            total.update(counts)
+        row.begin(total)
 
     def account(self, store: str, families: Sequence[FamilyGenerator]) -> Account | None:
         """Open an account for a state of a store; None if no budget applies to it."""
@@ -186,7 +189,7 @@ class Budgets:
                 self._row.note_warned(budget.number, False)
 
     def _share(self, store: str) -> Share:
-        return self._shares.setdefault(store, Share(self._row))
+        return self._shares.setdefault(store, Share(self._row, {}))
 
     def _of(self, store: str, family: str) -> list[Budget]:
         """Return the budgets that a family of a store counts under."""

@@ -179,6 +179,17 @@ def test_restart_has_the_room_of_its_predecessor(agent: Processes) -> None:
     assert two.shown() == "c"
 
 
+def test_restart_leaves_no_gap(agent: Processes) -> None:
+    """While a process takes over from one that died in the middle of a list, the others see the served series at any moment."""
+    one = agent.start(SeriesLimits(series=4))
+    one.store.replace(listed(thing("a", 3)))
+    one.row.add(0, 1)
+    row = LedgerRow(agent.ledger, 0)
+    assert agent.total() == 4, "until the process has read what is served, nothing is given back"
+    Budgets(one.limits, row, ArenaWriter(one.arena, [one.name], 0.0).inherited_series)
+    assert agent.total() == 3
+
+
 def test_successor_with_another_table(agent: Processes) -> None:
     """A store that replaces another of its name has its room, and what the old one held is given back."""
     one = agent.start(SeriesLimits(series=3))
