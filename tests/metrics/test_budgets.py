@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,14 +15,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from telegen.config.model import SeriesLimits
 from telegen.kubemetrics.exposition import assemble
-from telegen.metrics.budgets import Budgets, resource_of
+from telegen.metrics.budgets import Budgets, Share, resource_of
 from telegen.metrics.created import with_created
 from telegen.metrics.family import ALPHA, Object, counter, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.shm.layout import Arena, Withheld
 from telegen.shm.reader import ArenaReader
-from telegen.shm.series_ledger import LedgerRow, SeriesLedger
+from telegen.shm.series_ledger import NAMES, LedgerRow, SeriesLedger
 from telegen.shm.writer import ArenaWriter
 
 FAMILIES = (
@@ -188,6 +189,34 @@ def test_restart_leaves_no_gap(agent: Processes) -> None:
     assert agent.total() == 4, "until the process has read what is served, nothing is given back"
     Budgets(one.limits, row, ArenaWriter(one.arena, [one.name], 0.0).inherited_series)
     assert agent.total() == 3
+
+
+def test_state_opened_while_another_is_closed(agent: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A successor of a store that another thread makes while a state ends is counted."""
+    one = agent.start(SeriesLimits(series=4))
+    ending, opened = one.budgets.account(one.name, FAMILIES), []
+    assert ending and ending.take({0: 1})
+    thread = threading.Thread(target=lambda: opened.append(one.budgets.account(one.name, FAMILIES)))
+    count = Share.count
+
+    def slow(share: Share, number: int) -> int:
+        if not thread.ident:
+            thread.start()
+            thread.join(0.2)
+        return count(share, number)
+
+    monkeypatch.setattr(Share, "count", slow)
+    ending.close()
+    thread.join()
+    assert opened[0].take({0: 3}) and agent.total() == 3
+
+
+def test_limits_of_budgets_beyond_the_table(agent: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budgets that share the last place of the table have their own limits."""
+    monkeypatch.setattr(LedgerRow, "number", lambda row, name: NAMES - 1)
+    one = agent.start(SeriesLimits(families={"a": 9, "b": 2}))
+    one.store.replace(listed(thing("x", 0, 3), thing("y", 8)))
+    assert (one.shown("a"), one.shown("b")) == ("y", "")
 
 
 def test_successor_with_another_table(agent: Processes) -> None:
