@@ -17,8 +17,10 @@ NAMED = 5
 """Families that a line names."""
 
 
-def withheld_lines(readers: Iterable[ArenaReader]) -> list[str]:
-    """Return a line for each budget that withholds series, with the families that lack most."""
+def withheld_lines(readers: Iterable[ArenaReader], limits: SeriesLimits) -> list[str]:
+    """Return a line for each budget that withholds series, with the families that lack most. Without limits nothing is read."""
+    if limits == SeriesLimits():
+        return []
     found: dict[str, Counter[str]] = {}
     for _, store in _stores(readers):
         for family, one in store.entry.withheld.items():
