@@ -232,6 +232,18 @@ def test_successor_with_another_table(agent: Processes) -> None:
     assert agent.total() == 0
 
 
+def test_room_shows_no_old_store(agent: Processes) -> None:
+    """A store that is hidden for its age stays so when room comes free for what it withholds; a new list shows it."""
+    one, two = (agent.start(SeriesLimits(series=2)) for _ in range(2))
+    one.store.replace(listed(thing("a", 2)))
+    two.store.replace(listed(thing("b", 1)))
+    two.store._arena.mark_old(two.name, True)
+    one.store.replace([])
+    assert two.store.flush() and not two.withheld() and two.shown() == ""
+    two.store.replace(listed(thing("b", 1)))
+    assert two.shown() == "b"
+
+
 def test_creation_times_count(agent: Processes) -> None:
     """Both columns of a counter are shown or withheld together, and its creation times count."""
     table = (counter("n_total", "N.", ALPHA, lambda obj: obj["rows"][0]),)
