@@ -13,8 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from telegen.config.model import SeriesLimits
+from telegen.config.model import Config, KubeMetrics, SeriesLimits
+from telegen.config.validation import resource_problems
 from telegen.kubemetrics.exposition import assemble
+from telegen.kubestate.registry import RESOURCES
 from telegen.metrics.budgets import Budgets, Share, resource_of
 from telegen.metrics.created import with_created
 from telegen.metrics.family import ALPHA, Object, counter, gauge
@@ -276,11 +278,14 @@ def test_one_warning(agent: Processes) -> None:
     [
         ("pods", "pods"), ("pods/shop@east", "pods"), ("nodes/@east", "nodes"), ("containers/cpu", "containers"),
         ("customresources/example.com/v1,things/shop@east", "things.example.com"), ("customresources//v1,configmaps", "configmaps"),
+        ("customresources/definitions@east", "customresources"),
     ],
 )  # fmt: skip
 def test_names_of_stores(store: str, name: str) -> None:
-    """Stores of one resource share a budget."""
+    """Stores of one resource share a budget, which the configuration can name."""
     assert resource_of(store) == name
+    limits = KubeMetrics(limits=SeriesLimits(stores={name: 1}))
+    assert not list(resource_problems(Config(kube_metrics=limits), RESOURCES))
 
 
 LIMITS = SeriesLimits(series=14, per_store=9, families={"a": 7})
