@@ -36,9 +36,11 @@ class SeriesLedger(Region):
         self._rows = rows
 
     def forget(self, row: int) -> None:
-        """Clear the row of a process that has ended for good."""
-        start = _HEAD + _DIGESTS + row * _ROW
-        self._memory[start : start + _ROW] = bytes(_ROW)
+        """Clear the row of a process that has ended for good. Without limits no row is used, and none takes memory."""
+        rows = array("I", self._memory[:_HEAD])
+        if row in rows[_FIRST : _FIRST + rows[_ROWS_USED]]:
+            start = _HEAD + _DIGESTS + row * _ROW
+            self._memory[start : start + _ROW] = bytes(_ROW)
 
 
 class LedgerRow:

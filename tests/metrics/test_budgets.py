@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections import Counter
@@ -180,6 +181,17 @@ def test_restart_has_the_room_of_its_predecessor(agent: Processes) -> None:
     assert one.shown() == "ab"
     two.store.flush()
     assert two.shown() == "c"
+
+
+def test_ledger_without_limits_stays_small(agent: Processes) -> None:
+    """The rows of ended processes that had no limits stay holes; that of one that had some is cleared."""
+    for row in range(3):
+        agent.ledger.forget(row)
+    assert os.fstat(agent.ledger._fd).st_blocks * 512 <= 3 * 4096
+    one = agent.start(SeriesLimits(series=4))
+    one.store.replace(listed(thing("a", 3)))
+    agent.ledger.forget(0)
+    assert agent.total() == 0
 
 
 def test_restart_leaves_no_gap(agent: Processes) -> None:
