@@ -28,8 +28,10 @@ def namespace(folders: tuple[str, ...]) -> str:
 def components(folders: tuple[str, ...], flow_control: str = V1) -> tuple[str, ...]:
     """Return the components that fit, in an order in which all can be combined."""
     of_nodes = ("hardened", "openshift") if DAEMONSETS.intersection(folders) else ()
+    # The account of a Deployment or StatefulSet has the right.
+    secrets = ("secrets",) if folders == ("base",) else ()
     rights = () if "overlays/node" in folders else RIGHTS
-    return (namespace(folders), *of_nodes, *rights, *ANYWHERE, *NEEDS, flow_control)
+    return (namespace(folders), *of_nodes, *secrets, *rights, *ANYWHERE, *NEEDS, flow_control)
 
 
 def combinations(folders: tuple[str, ...], flow_control: str = V1, most: int = 2) -> Iterator[Variant]:

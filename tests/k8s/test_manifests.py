@@ -185,6 +185,17 @@ def test_node_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.M
     assert [one.name for one in plan_of(objs, tmp_path, monkeypatch).assignments] == ["sample", "web"]
 
 
+@pytest.mark.parametrize("component", [(), ("secrets",)], ids=["without", "with"])
+def test_secrets_of_a_daemonset(component: tuple[str, ...], kubectl: Kubectl, tmp_path: Path) -> None:
+    """The DaemonSet has neither the right to list Secrets nor the resource; components/secrets adds both."""
+    objs = kubectl.build(Variant(("base",), component))
+    given = {item["name"]: item["value"] for item in container(objs)["env"] if "value" in item}
+    (tmp_path / "telegen.yaml").write_text(config_text(objs))
+    state = load(str(tmp_path / "telegen.yaml"), given).kube_metrics.kube_state
+    granted = {name for rule in rights(objs, "ClusterRole") for name in rule["resources"]}
+    assert ("secrets" not in state.resources_exclude) == ("secrets" in granted) == bool(component)
+
+
 def test_cluster_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Deployment of overlays/cluster serves kube_* under a Lease, touches no node, and shares nothing but the namespace with
     overlays/node."""
@@ -193,7 +204,7 @@ def test_cluster_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytes
     assert host_paths(objs) == {} and "hostPID" not in pod_spec(objs)
     plan = plan_of(objs, tmp_path, monkeypatch)
     assert plan.group and {one.kind for one in plan.assignments} == {"watch", "elect", "web"}
-    base = [obj for obj in kubectl.render(MANIFESTS) if obj["kind"] in ("ClusterRole", "Role")]
+    base = [obj for obj in kubectl.build(Variant(("base",), ("secrets",))) if obj["kind"] in ("ClusterRole", "Role")]
     assert [obj["rules"] for obj in objs if obj["kind"] in ("ClusterRole", "Role")] == [obj["rules"] for obj in base]
     shared = [obj for obj in objs if obj["metadata"]["name"] in {other["metadata"]["name"] for other in others}]
     assert shared == []
