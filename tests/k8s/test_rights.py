@@ -57,3 +57,15 @@ def test_rights_on_leases() -> None:
     assert binding["roleRef"]["kind"] == role["kind"] == "Role" and binding["roleRef"]["name"] == role["metadata"]["name"]
     assert binding["subjects"] == named("ClusterRoleBinding")[0]["subjects"]
     assert {obj["metadata"]["namespace"] for obj in (role, binding)} == {binding["subjects"][0]["namespace"]}
+
+
+def test_rights_in_a_namespace() -> None:
+    """The Role of overlays/namespaced grants list and watch on the namespaced default resources; its configuration leaves out the others."""
+    role, binding = yaml.safe_load_all((RBAC.parents[1] / "namespace-rights" / "rbac.yaml").read_text())
+    granted = [(group, name) for rule in role["rules"] for group in rule["apiGroups"] for name in rule["resources"]]
+    assert sorted(granted) == sorted((RESOURCES[name].group, name) for name in DEFAULT if RESOURCES[name].namespaced)
+    assert all(rule["verbs"] == ["list", "watch"] for rule in role["rules"])
+    assert binding["subjects"] == named("ClusterRoleBinding")[0]["subjects"] and binding["roleRef"]["kind"] == "Role"
+    config = yaml.safe_load((RBAC.parents[1] / "overlays" / "namespaced" / "telegen.yaml").read_text())
+    excluded = config["kube_metrics"]["kube_state"]["resources_exclude"]
+    assert excluded == sorted(name for name in DEFAULT if not RESOURCES[name].namespaced)
