@@ -186,7 +186,7 @@ def test_node_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_no_right_in_the_whole_cluster(kubectl: Kubectl) -> None:
-    """overlays/namespaced has no ClusterRole; one more copy of namespace-rights gives the rights of one more namespace to the same account."""
+    """overlays/namespaced has no ClusterRole; another copy of namespace-rights gives the rights of another namespace to its account."""
     objs = kubectl.render(MANIFESTS / "overlays" / "namespaced")
     assert not [obj for obj in objs if obj["kind"].startswith("Cluster")]
     shop = kubectl.build(Variant(("namespace-rights",)), namespace="shop")

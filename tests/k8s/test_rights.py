@@ -60,7 +60,7 @@ def test_rights_on_leases() -> None:
 
 
 def test_rights_in_a_namespace() -> None:
-    """The Role of overlays/namespaced grants list and watch on the namespaced default resources; its configuration leaves out the others."""
+    """The Role of overlays/namespaced grants list and watch on namespaced default resources; its configuration leaves out the others."""
     role, binding = yaml.safe_load_all((RBAC.parents[1] / "namespace-rights" / "rbac.yaml").read_text())
     granted = [(group, name) for rule in role["rules"] for group in rule["apiGroups"] for name in rule["resources"]]
     assert sorted(granted) == sorted((RESOURCES[name].group, name) for name in DEFAULT if RESOURCES[name].namespaced)
