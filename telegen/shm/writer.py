@@ -6,7 +6,9 @@ import mmap
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec.structs import replace
 
 from telegen.shm.allocator import Allocator
 from telegen.shm.deflate import crc32
@@ -22,6 +24,7 @@ from telegen.shm.layout import (
     Arena,
     Buffer,
     StoreEntry,
+    Withheld,
     directory_encoder,
     pack_extent,
     span,
@@ -42,6 +45,9 @@ class ArenaWriter:
 
     A writer begins with the snapshot of its predecessor, a worker that ended. Each store of it stays served until the new
     writer publishes a store of that name. Stores whose names `stores` does not have are dropped at the first publication.
+
+    Attributes:
+        inherited_series: number of series of each store of the predecessor, by family.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class ArenaWriter:
         self._sequence = 0
         self._entries: dict[str, StoreEntry] = {}
         self._inherited: dict[str, list[int]] = {}
+        self.inherited_series: dict[str, dict[str, int]] = {}
         self._load_predecessor(ArenaReader(arena), stores if callable(stores) else set(stores).__contains__)
 
     def write(self, data: Buffer) -> int:
@@ -88,7 +95,16 @@ class ArenaWriter:
         with self._lock:
             self._give([extent for extent in extents if extent])
 
-    def publish(self, name: str, index: bytes, schema: bytes, objects: int, order: int, replaced: Iterable[int] = ()) -> None:
+    def publish(
+        self,
+        name: str,
+        index: bytes,
+        schema: bytes,
+        objects: int,
+        order: int,
+        replaced: Iterable[int] = (),
+        withheld: Mapping[str, Withheld] = {},
+    ) -> None:
         """Publish a snapshot in which the store `name` is replaced.
 
         Args:
@@ -98,6 +114,7 @@ class ArenaWriter:
             order: position of the store's families on the page.
             replaced: extents that the index before refers to and this one does not. Freed a step earlier, they could be dropped with
                 a snapshot of another store's thread, which still refers to them.
+            withheld: what is not published, by family.
         """
         with self._lock:
             self._reclaim()
@@ -112,7 +129,7 @@ class ArenaWriter:
             self._dropped.extend([before.index] if before else [])
             self._dropped.extend(filter(None, replaced))
             self._dropped.extend(self._inherited.pop(name, ()))
-            entry = StoreEntry(self.write(index), crc32(index), schema_at, schema_crc, objects, order, time.time())
+            entry = StoreEntry(self.write(index), crc32(index), schema_at, schema_crc, objects, order, time.time(), withheld)
             self._entries[name] = entry
             self._flip()
 
@@ -123,6 +140,15 @@ class ArenaWriter:
             before = self._entries.pop(name, None)
             if before:
                 self._dropped += [before.index, before.schema, *self._inherited.pop(name, ())]
+                self._flip()
+
+    def mark_old(self, name: str, is_old: bool) -> None:
+        """Publish a snapshot in which a store is not shown, or is shown again; nothing if it is so, or is not published."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry and entry.is_old != is_old:
+                self._reclaim()
+                self._entries[name] = replace(entry, is_old=is_old)
                 self._flip()
 
     @property
@@ -190,6 +216,7 @@ class ArenaWriter:
                 taken += [store.entry.index, store.entry.schema, *cells]
                 if keeps(name):
                     self._entries[name], self._inherited[name] = store.entry, cells
+                    self.inherited_series[name] = store.series()
                 else:
                     self._dropped += [store.entry.index, store.entry.schema, *cells]
             self._memory[FLOOR] = self._sequence.to_bytes(8, "little")

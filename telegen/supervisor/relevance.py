@@ -16,6 +16,7 @@ from telegen.config.model import (
     Log,
     LogsStreaming,
     Otlp,
+    SeriesLimits,
     SignalMetadata,
     Streaming,
     Supervising,
@@ -47,7 +48,7 @@ def relevant(kind: str, config: Config) -> Config:
     if kind == "push":
         return replace(config, log=Log(), api=Api(), web=Web(), supervisor=Supervising(), kube_metrics=_pushed(kube))
     if kind == "events":
-        sent = replace(_without_pages(kube), cadvisor=Cadvisor(), election=Election(name=kube.election.name))
+        sent = replace(_without_pages(kube), cadvisor=Cadvisor(), limits=SeriesLimits(), election=Election(name=kube.election.name))
         return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=sent)
     collected = _without_push(_without_pages(kube))
     if kind == "sample":
@@ -64,6 +65,7 @@ def relevant(kind: str, config: Config) -> Config:
             auto = tuple(name for name in custom.packs if name == AUTO)
             health = CustomResourceState(packs=auto, health=custom.health, health_detail=custom.health_detail)
             state = replace(state, custom_resource_state=health, labels_on_series=LabelsOnSeries())
+            collected = replace(collected, max_staleness=kube.max_staleness)
             state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
@@ -76,6 +78,7 @@ def _pushed(kube: KubeMetrics) -> KubeMetrics:
         _without_pages(kube),
         max_staleness=kube.max_staleness,
         cadvisor=Cadvisor(),
+        limits=SeriesLimits(),
         election=Election(name=kube.election.name),
         kube_state=state,
         logs_streaming=LogsStreaming(),

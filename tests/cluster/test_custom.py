@@ -17,12 +17,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from telegen.cli.custom_objects import custom_resources
 from telegen.cli.main import main
-from telegen.cli.render import ObjectRenderer
-from telegen.kubestate.custom.sources import CustomTables
-from telegen.kubestate.packs.registry import NAMES, PACKS
-from telegen.kubestate.selectors import Selection
 from tests.cluster.control_plane import ADMIN, ControlPlane
 from tests.cluster.custom_resources import DEFINITIONS, definition, install, installed_case, is_served, put, uninstall
 from tests.cluster.peer import Peer, peer
@@ -270,44 +265,6 @@ def test_rights(control_plane: ControlPlane, tmp_path: Path, capsys: pytest.Capt
             control_plane.delete(role)
     finally:
         uninstall(control_plane, names)
-
-
-PACK_CASES = Path(__file__).parents[1] / "kubestate" / "packs" / "cases"
-PACK_CONFIG = CONFIG.replace("config_file: {file}", "packs: [{pack}]")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_pack(name: str, control_plane: ControlPlane, tmp_path: Path) -> None:
-    """An account with the rights of the pack's component, and no others, serves every family of the pack: the page is that of the
-    stored objects. The API server grants exactly list and watch on each of its resources."""
-    pack, case = PACKS[name], PACK_CASES / name
-    control_plane.agent_token()
-    component = Path(__file__).parents[2] / "k8s" / "components" / f"pack-{name}" / "rbac.yaml"
-    account = "system:serviceaccount:telegen:telegen"
-    granted = control_plane.apply(yaml.safe_load_all(component.read_text()))
-    try:
-        with installed_case(control_plane, case):
-            for table in (one.table for one in pack.resources):
-                for verb in ("get", "list", "watch", "create", "update", "delete"):
-                    asked = {"group": table.group, "resource": table.name, "verb": verb}
-                    review = {"spec": {"user": account, "resourceAttributes": asked}}
-                    answer = control_plane.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
-                    assert answer["status"]["allowed"] == (verb in ("list", "watch")), asked
-            stored = [obj for one in pack.resources for obj in control_plane.objects(one.table.path())]
-            wanted = ObjectRenderer((), Selection(), custom=custom_resources(CustomTables(packs=(pack.name,)), stored, {}))
-            for obj in stored:
-                wanted.add(obj)
-            kubeconfig = control_plane.kubeconfig(tmp_path / "agent", control_plane.agent_token())
-            with start_agent(PACK_CONFIG, kubeconfig=kubeconfig, pack=name) as agent:
-                agent.wait_ready(20)
-                page = agent.page()
-            assert difference(parse("".join(wanted.lines(False))), parse(page)) == []
-            shown = {family for family, (_, found) in parse(page).items() if found}
-            named = {family.name for one in pack.resources for family in one.table.families}
-            assert len(named - shown) <= 1, named - shown
-    finally:
-        for obj in reversed(granted):
-            control_plane.delete(obj)
 
 
 def test_two_hundred_kinds(control_plane: ControlPlane, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from telegen.config.flags import FLAGS, Flag
 from telegen.config.settings import settings
 from telegen.kubemetrics.event_telemetry import EventTelemetry
 from telegen.kubemetrics.push_telemetry import PushTelemetry
+from telegen.kubemetrics.series_budgets import SeriesBudgets
 from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry
@@ -23,7 +24,7 @@ from telegen.kubemetrics.termination_telemetry import TerminationTelemetry
 from telegen.kubestate.checks import selection_problems
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md") for path in ROOT.glob(pattern))
+DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md", "k8s/chart/*.md") for path in ROOT.glob(pattern))
 _OWN = re.compile(r"\btelegen_[a-z_]+")
 
 
@@ -32,6 +33,7 @@ def own_metrics() -> set[str]:
     makers = (
         Telemetry.__init__,
         StoreAges.__init__,
+        SeriesBudgets.__init__,
         PushTelemetry.__init__,
         SignalInfo.__init__,
         EventTelemetry.__init__,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from tests.cluster.kubectl import MODES, Variant
+from tests.cluster.kubectl import COMPONENTS, MODES, Variant
 
 NODE_AND_CLUSTER = ("overlays/node", "overlays/cluster")
 FOLDERS = (*((mode,) for mode in MODES), NODE_AND_CLUSTER)
@@ -16,7 +16,10 @@ ANYWHERE = ("auth", "kube-prometheus", "network-policy", "otlp", "prometheus", "
 RESTRICTED = ("overlays/standalone", "overlays/shards", "overlays/namespaced")
 """Folders whose pods keep the `restricted` profile of Pod Security."""
 DAEMONSETS = {"base", "overlays/node"}
-RIGHTS = ("custom-resources-health", "custom-resources-view", "events", "pack-openshift", "pack-vpa")
+PACKS = tuple(name for name in COMPONENTS if name.startswith("pack-"))
+ALIKE = set(PACKS) - {"pack-openshift", "pack-vpa"}
+"""Combined with all others only, not one by one: they differ in the names of resources."""
+RIGHTS = ("custom-resources-health", "custom-resources-view", "events", *PACKS)
 """They bind the only account of a kustomization, and the part of the agent that serves kube_* needs them."""
 OF_THE_CLUSTER = {"auth", *RIGHTS}
 """They give rights in the whole cluster, which overlays/namespaced does without."""
@@ -40,8 +43,9 @@ def components(folders: tuple[str, ...], flow_control: str = V1) -> tuple[str, .
 
 
 def combinations(folders: tuple[str, ...], flow_control: str = V1, most: int = 2) -> Iterator[Variant]:
-    """Yield the folders without components, with each one, with each `most` of them, and with all that fit."""
+    """Yield the folders without components, with each one, with each `most` of them, and with all that fit; see ALIKE."""
     fitting = components(folders, flow_control)
-    for count in (*range(most + 1), len(fitting)):
-        for chosen in itertools.combinations(fitting, count):
-            yield Variant(folders, tuple(dict.fromkeys(name for one in chosen for name in (NEEDS.get(one, one), one))))
+    distinct = [name for name in fitting if name not in ALIKE]
+    some = (chosen for count in range(most + 1) for chosen in itertools.combinations(distinct, count))
+    for chosen in (*some, fitting):
+        yield Variant(folders, tuple(dict.fromkeys(name for one in chosen for name in (NEEDS.get(one, one), one))))

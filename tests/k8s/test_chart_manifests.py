@@ -31,7 +31,13 @@ SAME = {
     "19-cluster": Variant(("overlays/cluster",)),
 }
 """Files of ci/, and the manifests with the same objects."""
-SAME_RIGHTS = {"12-auth": "auth", "13-custom-resources-view": "custom-resources-view", "14-events": "events", "33-secrets": "secrets"}
+SAME_RIGHTS = {
+    "12-auth": "auth",
+    "13-custom-resources-view": "custom-resources-view",
+    "14-events": "events",
+    "31-health": "custom-resources-health",
+    "34-secrets": "secrets",
+}
 """Files of ci/ whose settings give rights that a component gives beside the user's configuration."""
 PACKS = tuple(name for name in COMPONENTS if name.startswith("pack-"))
 WITHOUT_COUNTERPART = {"namespace", "namespace-restricted", "otlp", "web-tls"}
