@@ -14,6 +14,8 @@ MALFORMED_INTERVAL = 60.0
 """Seconds between two log lines about malformed objects of a collection."""
 _VERB = re.compile(r"cannot (\w+) resource")
 """The verb in the message of a 403 by RBAC."""
+CURES = {"secrets": "apply k8s/components/secrets, or add secrets to kube_metrics.kube_state.resources_exclude"}
+"""Cures of a refusal, of resources whose right is not in k8s/account/rbac.yaml."""
 
 
 class ReflectorMetrics:
@@ -36,6 +38,7 @@ class ReflectorMetrics:
             name: value of the label `store` in the agent's own metrics.
             status: row that /readyz reads; by default one that no process reads.
         """
+        self.cure = CURES.get(name.partition("/")[0], self.cure)
         self._status = status or StoreStatus()
         self.telemetry, self.log, self.name = telemetry, log, name
         self._events, self._received = telemetry.events.labels(name), telemetry.received.labels(name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
@@ -178,7 +178,7 @@ def _size(file: Path) -> int:
 
 
 class _Processes(Collector):
-    """Heartbeat age and resident memory of every worker, served shards and the cluster, read at the scrape."""
+    """Heartbeat age, resident memory and CPU time of every worker, served shards and the cluster, read at the scrape."""
 
     def __init__(
         self, board: Heartbeats, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]], uid: Callable[[], str]
@@ -196,6 +196,11 @@ class _Processes(Collector):
         memory = GaugeMetricFamily(
             "telegen_worker_resident_memory_bytes",
             "Resident memory of a process, including pages shared with other processes.",
+            labels=["worker"],
+        )
+        cpu = CounterMetricFamily(
+            "telegen_worker_cpu_seconds_total",
+            "CPU time of a process in user and kernel mode since its start.",
             labels=["worker"],
         )
         held = GaugeMetricFamily(
@@ -220,7 +225,9 @@ class _Processes(Collector):
             age.add_metric([worker], self._board.age(row))
             if self._board.memory(row):
                 memory.add_metric([worker], self._board.memory(row))
-        return [build, age, memory, *(family for family in (held, cluster) if family.samples)]
+            if self._board.cpu(row):
+                cpu.add_metric([worker], self._board.cpu(row) / 1e9)
+        return [build, age, memory, cpu, *(family for family in (held, cluster) if family.samples)]
 
 
 def reading_registry(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import os
 import socket
 import subprocess
 import time
+import urllib.request
 import zlib
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -211,6 +213,7 @@ def test_probes_succeed(calm: Agent) -> None:
         'telegen_store_last_sync_timestamp_seconds{store="pods"}',
         'telegen_worker_heartbeat_age_seconds{worker="watch-pods"}',
         'telegen_worker_resident_memory_bytes{worker="watch-pods"}',
+        'telegen_worker_cpu_seconds_total{worker="watch-pods"}',
         "telegen_scrape_duration_seconds_bucket{",
         "telegen_scrape_bytes_total{",
     ],
@@ -219,6 +222,17 @@ def test_own_metrics_are_there(calm: Agent, name: str) -> None:
     """/telemetry shows what operators watch the agent by."""
     get(f"{calm.url}/metrics")
     wait_for(name, lambda: f"\n{name}" in calm.page("/telemetry"), 5)
+
+
+def test_own_metrics_are_compressed(calm: Agent) -> None:
+    """Clients that accept gzip get /telemetry as gzip, which is a fraction of the text."""
+    headers = {"Accept-Encoding": "gzip"}
+    request = urllib.request.Request(f"{calm.url}/telemetry", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        body = response.read()
+        assert response.headers["Content-Encoding"] == "gzip"
+    text = gzip.decompress(body)
+    assert b"telegen_build_info{" in text and len(body) < len(text) / 3
 
 
 def test_own_metrics_are_parsed(calm: Agent) -> None:

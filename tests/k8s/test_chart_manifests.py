@@ -36,11 +36,12 @@ SAME_RIGHTS = {
     "13-custom-resources-view": "custom-resources-view",
     "14-events": "events",
     "31-health": "custom-resources-health",
+    "34-secrets": "secrets",
 }
 """Files of ci/ whose settings give rights that a component gives beside the user's configuration."""
 PACKS = tuple(name for name in COMPONENTS if name.startswith("pack-"))
-WITHOUT_COUNTERPART = {"namespace", "namespace-restricted", "otlp"}
-"""Components that are no part of the chart: Helm creates no namespace for itself, and `config` has the receiver."""
+WITHOUT_COUNTERPART = {"namespace", "namespace-restricted", "otlp", "web-tls"}
+"""Components that are no part of the chart: Helm creates no namespace for itself, and `config` has receiver and web configuration."""
 OF_THE_CHART = {"PodDisruptionBudget"}
 """Kinds that the manifests do not have."""
 

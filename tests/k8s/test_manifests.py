@@ -124,7 +124,7 @@ def host_paths(objs: list[Object]) -> dict[str, bool]:
     }
 
 
-@pytest.mark.parametrize("name", ["standalone", "shards"])
+@pytest.mark.parametrize("name", ["standalone", "shards", "namespaced"])
 def test_cluster_part_mounts_nothing_of_the_node(name: str, kubectl: Kubectl, tmp_path: Path) -> None:
     """Deployment and StatefulSet serve kube_* only, and mount nothing of the host."""
     objs = kubectl.render(MANIFESTS / "overlays" / name)
@@ -185,6 +185,26 @@ def test_node_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.M
     assert [one.name for one in plan_of(objs, tmp_path, monkeypatch).assignments] == ["sample", "web"]
 
 
+def test_no_right_in_the_whole_cluster(kubectl: Kubectl) -> None:
+    """overlays/namespaced has no ClusterRole; another copy of namespace-rights gives the rights of another namespace to its account."""
+    objs = kubectl.render(MANIFESTS / "overlays" / "namespaced")
+    assert not [obj for obj in objs if obj["kind"].startswith("Cluster")]
+    shop = kubectl.build(Variant(("namespace-rights",)), namespace="shop")
+    assert {obj["metadata"]["namespace"] for obj in shop} == {"shop"}
+    (account,) = [obj["metadata"] for obj in objs if obj["kind"] == "ServiceAccount"]
+    (binding,) = [obj for obj in shop if obj["kind"] == "RoleBinding"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]}]
+
+
+@pytest.mark.parametrize("component", [(), ("secrets",)], ids=["without", "with"])
+def test_secrets_of_a_daemonset(component: tuple[str, ...], kubectl: Kubectl, tmp_path: Path) -> None:
+    """The DaemonSet has neither the right to list Secrets nor the resource; components/secrets adds both."""
+    objs = kubectl.build(Variant(("base",), component))
+    state = config(objs, tmp_path).kube_metrics.kube_state
+    granted = {name for rule in rights(objs, "ClusterRole") for name in rule["resources"]}
+    assert ("secrets" not in state.resources_exclude) == ("secrets" in granted) == bool(component)
+
+
 def test_cluster_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Deployment of overlays/cluster serves kube_* under a Lease, touches no node, and shares nothing but the namespace with
     overlays/node."""
@@ -193,7 +213,7 @@ def test_cluster_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytes
     assert host_paths(objs) == {} and "hostPID" not in pod_spec(objs)
     plan = plan_of(objs, tmp_path, monkeypatch)
     assert plan.group and {one.kind for one in plan.assignments} == {"watch", "elect", "web"}
-    base = [obj for obj in kubectl.render(MANIFESTS) if obj["kind"] in ("ClusterRole", "Role")]
+    base = [obj for obj in kubectl.build(Variant(("base",), ("secrets",))) if obj["kind"] in ("ClusterRole", "Role")]
     assert [obj["rules"] for obj in objs if obj["kind"] in ("ClusterRole", "Role")] == [obj["rules"] for obj in base]
     shared = [obj for obj in objs if obj["metadata"]["name"] in {other["metadata"]["name"] for other in others}]
     assert shared == []

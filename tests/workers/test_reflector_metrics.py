@@ -94,3 +94,12 @@ def test_cause_for_readiness(folder: Path, act: Callable[[ReflectorMetrics], Non
     observer.watching()
     observer.answered()
     assert (status.read().kind, status.read().cause) == (Kind.SYNCED, "")
+
+
+def test_cure_of_a_missing_right_to_list_secrets(folder: Path) -> None:
+    """The line names the component with the right, and the setting that does without."""
+    status = StoreStatus()
+    observer = ReflectorMetrics(Telemetry("watch-cluster"), logging.getLogger("test"), "secrets/shop", status)
+    observer.failed("403", '403 Forbidden: User "a" cannot list resource "secrets"', 30.0)
+    cure = "apply k8s/components/secrets, or add secrets to kube_metrics.kube_state.resources_exclude"
+    assert status.read().cause == f"403 Forbidden: no right to list secrets; {cure}"
