@@ -48,7 +48,9 @@ MOVING = {"kube_lease_renew_time"}
 """Families that change between a scrape and a comparison: the agents renew their Leases."""
 KUBELET = {"job": "kubelet", "metrics_path": "/metrics/cadvisor"}
 SPECIFICATION = Path(__file__).parent / "world" / "specification.yaml"
-NONE_OF_OURS = 'ALERTS{alertname=~"Telegen.+|KubeStateAbsent"}'
+OURS_IN_TROUBLE = 'ALERTS{alertname=~"Telegen.+|KubeStateAbsent"}'
+EXPECTED = {("TelegenNodeWithoutAgent", "node-2"), ("TelegenNoContainers", "node-1"), ("TelegenNoContainers", "node-3")}
+"""Names and nodes of alerts on the agents in this cluster."""
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def mixin(dropped: set[str]) -> list[Expression]:
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_gives_the_series_of_the_peers(name: str, cluster: Monitored, beside: Peer) -> None:
     """With each recipe every metric of kubernetes-mixin has data with all labels, kube_* series are those of kube-state-metrics,
-    container_* series have the labels of the kubelet's, and no alert of ours is pending."""
+    container_* series have the labels of the kubelet's, and only the alerts on nodes without agent or containers are pending."""
     config, targets = cluster.recipe(name)
     with cluster.observed(config, targets) as server:
         assert without_data(server, mixin(DROPPED.get(name, set())), 60) == []
@@ -95,7 +97,12 @@ def test_a_recipe_gives_the_series_of_the_peers(name: str, cluster: Monitored, b
             assert sample["node"] in NODES and sample["namespace"] == "telegen"
         assert {rule["health"] for rule in server.rules()} == {"ok"}
         # Before the first scrapes series are absent.
-        wait_for("no alert", lambda: not server.query(NONE_OF_OURS), 10, 0.5)
+        wait_for("the expected alerts", lambda: troubles(server) == EXPECTED, 10, 0.5)
+
+
+def troubles(server: Prometheus) -> set[tuple[str, str]]:
+    """Return names and nodes of our alerts that are pending or firing."""
+    return {(sample["alertname"], sample.get("node", "")) for sample in labels_of(server, OURS_IN_TROUBLE)}
 
 
 def check_same_as_peer(server: Prometheus, beside: Peer) -> None:

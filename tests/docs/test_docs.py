@@ -21,6 +21,7 @@ from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.termination_telemetry import TerminationTelemetry
 from telegen.kubestate.checks import selection_problems
+from tests.k8s.rule_files import RULES, rules
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md") for path in ROOT.glob(pattern))
@@ -62,7 +63,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, heading
 
 
-@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "k8s/components/prometheus/alerts.yaml"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*DOCUMENTS, *RULES], ids=lambda path: path.name)
 def test_own_metrics_exist(path: Path) -> None:
     """Every telegen_* metric that a document or an alert names is one of the agent's."""
     assert set(_OWN.findall(path.read_text())) <= own_metrics()
@@ -70,7 +71,7 @@ def test_own_metrics_exist(path: Path) -> None:
 
 def test_alerts_exist() -> None:
     """Every alert on the agent that a document names is one of alerts.yaml."""
-    alerts = set(re.findall(r"alert: (\w+)", (ROOT / "k8s/components/prometheus/alerts.yaml").read_text()))
+    alerts = {rule["alert"] for rule in rules() if "alert" in rule}
     named = {name for path in DOCUMENTS for name in re.findall(r"\bTelegen[A-Z]\w+", path.read_text())}
     assert named and named <= alerts
 
