@@ -106,6 +106,6 @@ def test_dashboards(helm: Helm, tmp_path: Path) -> None:
     (chart / "dashboards" / "test-one.json").write_text(dashboard + "\n")
     objs = helm.render({"dashboards": {"enabled": True}}, chart=chart)
     (found,) = [obj for obj in objs if obj["metadata"]["name"] == "telegen-dashboard-test-one"]
-    assert found["data"] == {"test-one.json": dashboard} and found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert found["data"] == {"test-one.json": f"{dashboard}\n"} and found["metadata"]["labels"]["grafana_dashboard"] == "1"
     for path in CHART.glob("dashboards/*.json"):
         assert len(path.read_bytes()) < 1 << 20
