@@ -30,6 +30,8 @@ from tests.cluster.monitored import (
 from tests.cluster.peer import Peer, peer
 from tests.cluster.prometheus import Prometheus
 from tests.cluster.recorded_node import make_empty_node
+from tests.k8s.dashboard_queries import dashboards, optional, queries
+from tests.k8s.rule_files import rules
 from tests.k8s.test_documents import RECIPES
 from tests.kubestate.test_parity import OURS
 from tests.process_tree import wait_for
@@ -103,6 +105,15 @@ def test_a_recipe_gives_the_series_of_the_peers(name: str, cluster: Monitored, b
 def troubles(server: Prometheus) -> set[tuple[str, str]]:
     """Return names and nodes of our alerts that are pending or firing."""
     return {(sample["alertname"], sample.get("node", "")) for sample in labels_of(server, OURS_IN_TROUBLE)}
+
+
+def test_no_panel_is_empty(cluster: Monitored) -> None:
+    """In this cluster of troubles every query of every dashboard, and every recording rule, has data; the push needs a receiver."""
+    config, targets = cluster.recipe("kube-prometheus")
+    wanted = [query for one in dashboards().values() for query in queries(one) if query.name not in optional()]
+    wanted += [Expression(rule["record"], rule["record"]) for rule in rules() if "record" in rule]
+    with cluster.observed(config, targets) as server:
+        assert without_data(server, wanted, 60) == []
 
 
 def check_same_as_peer(server: Prometheus, beside: Peer) -> None:
