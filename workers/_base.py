@@ -22,6 +22,7 @@ from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.notices import Notices
+from telegen.shm.series_ledger import SeriesLedger
 from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
@@ -109,6 +110,7 @@ class Shared:
         reviews: questions about tokens, for the process that reviews them; None without `web.auth`.
         custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
         notes: lines for the status page of each worker that writes some, by its name.
+        series: number of series by budget; only workers that publish stores have it.
     """
 
     config: Config
@@ -136,6 +138,7 @@ class Shared:
     reviews: ReviewQueue | None
     custom: SharedDocument
     notes: Mapping[str, SharedDocument]
+    series: SeriesLedger
 
 
 class Worker:

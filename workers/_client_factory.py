@@ -9,15 +9,16 @@ from telegen.config import Config, NamedCluster
 from workers._base import Shared
 
 
-def make_client(shared: Shared, cluster: NamedCluster | None = None) -> Client:
+def make_client(shared: Shared, cluster: NamedCluster | None = None, read_timeout: float = 0.0) -> Client:
     """Make a client for one thread.
 
     Args:
         cluster: one of several clusters; None for the agent's own.
+        read_timeout: of the client; 0.0 for `api.read_timeout`.
     """
     api, one = shared.config.api, cluster or NamedCluster("", shared.cluster)
     known = credentials(one.source, shared.environ, context=one.context)
-    return Client(known, Timeouts(api.connect_timeout, api.read_timeout), api.max_response_size)
+    return Client(known, Timeouts(api.connect_timeout, read_timeout or api.read_timeout), api.max_response_size)
 
 
 def reflector_settings(config: Config) -> Settings:

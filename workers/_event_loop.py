@@ -10,6 +10,7 @@ from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.kubemetrics.event_telemetry import EventTelemetry
 from telegen.kubemetrics.signal_metadata import EVENT_SIGNAL, signal_attributes
+from telegen.kubestate.registry import watched_names
 from telegen.otlp.client import receiver_client
 from telegen.otlp.event_buffer import Entry, EventBuffer, EventSender
 from telegen.otlp.event_filter import RateLimit, event_filter
@@ -21,6 +22,7 @@ from telegen.otlp.retries import Delivery
 from telegen.otlp.settings import receiver
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client, reflector_settings
+from workers._object_labels import TIMEOUT, ObjectLabels
 from workers._push_events import FailureLog
 from workers._reflector_metrics import ReflectorMetrics
 from workers._threads import Threads
@@ -46,6 +48,7 @@ class EventLoop:
         self._receiver = receiver(worker.config, worker.shared.environ, "logs")
         self._failures = FailureLog(worker.log, f"events to {self._receiver.address}")
         self._given_up = threading.Event()
+        self._labels = self._make_labels()
 
     def run(self) -> None:
         """Follow events whenever this agent serves the first shard."""
@@ -110,6 +113,15 @@ class EventLoop:
         shared = resource_attributes(instance, extra, config.kube_metrics.otlp.service_version)
         return EventSender(self._buffer, Delivery(client, self._given_up, self._tried), shared, self._sending, self._done)
 
+    def _make_labels(self) -> ObjectLabels | None:
+        """Make the reader of the labels of objects, None if no labels are wanted."""
+        if not self._settings.object_labels:
+            return None
+        watched = watched_names(self._worker.config.kube_metrics.kube_state)
+        client = make_client(self._shared, read_timeout=TIMEOUT)
+        lookups = self._telemetry.label_lookups
+        return ObjectLabels(client, self._settings.object_labels, watched, lambda outcome: lookups.labels(outcome).inc())
+
     def _accept(self, event: dict[str, Any], version: int) -> None:
         """Put an event into the buffer if it is wanted."""
         regarding = event.get("regarding") or {}
@@ -123,7 +135,8 @@ class EventLoop:
         if held_back is None:
             self._telemetry.handled.labels("held_back").inc()
             return
-        entry = Entry(resource_of(event), record_of(event, time.time_ns(), self._metadata, held_back), version)
+        resource = {**resource_of(event), **(self._labels.of(regarding) if self._labels else {})}
+        entry = Entry(resource, record_of(event, time.time_ns(), self._metadata, held_back), version)
         if not self._buffer.put(entry):
             self._telemetry.handled.labels("dropped").inc()
 

@@ -38,6 +38,7 @@ class KindLimits:
         self._counted: dict[Kind, tuple[float, int]] = {}
         self._watched: set[Kind] = set()
         self._problems: dict[Kind, str] = {}
+        self._refused: set[Kind] = set()
         self.counts: Mapping[Kind, int] = {}
         self.is_behind = False
 
@@ -91,9 +92,13 @@ class KindLimits:
             self._problems[kind] = problem[:200]
         else:
             self._problems.pop(kind, None)
-        if is_forbidden or not problem:
+        if is_forbidden or kind in self._refused:
             self._telemetry.forbidden.labels(kind.group, kind.plural).set(is_forbidden)
+        (self._refused.add if is_forbidden else self._refused.discard)(kind)
 
     def _forget(self, wanted: set[Kind]) -> None:
         self._counted = {kind: counted for kind, counted in self._counted.items() if kind in wanted}
+        for kind in self._refused - wanted:
+            self._telemetry.forbidden.labels(kind.group, kind.plural).set(0)
+        self._refused &= wanted
         self._problems = {kind: problem for kind, problem in self._problems.items() if kind in wanted}

@@ -16,6 +16,7 @@ from telegen.kubestate.custom.kinds import Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.tables import constant_of, joined_reads
 from telegen.kubestate.health.detail import DetailedStore
+from telegen.kubestate.health.overrides import condition_elements
 from telegen.kubestate.health.schema import Schema
 from telegen.kubestate.health.tally import AUTO
 from telegen.kubestate.resource import Resource
@@ -87,10 +88,14 @@ class KindStores:
             for reflector in (one.reflector, *one.replaced):
                 self._loop.remove(reflector)
             one.store.withdraw()
+            if one.status.read().kind == Outcome.REFUSED:
+                worker.telemetry.forbidden.labels(one.kind.group, one.kind.plural).set(0)
             worker.log.info("%s: gone; its series are removed", one.store.name)
         for name in worker.arena.names:
             if name not in worker.stores and name not in worker.assignment.stores:
                 worker.arena.withdraw(name)
+                if worker.budgets:
+                    worker.budgets.leave(name)
 
     def names(self, kind: Kind) -> Iterator[tuple[str, str]]:
         """Yield the name of each store of a kind, with its namespace: one, or one per watched namespace."""
@@ -116,12 +121,20 @@ class KindStores:
         renders = [renderer(one.identity, families, errors, constant_of(one, worker.constant)) for one, families in tables]
         detailed = None
         if selected.health:
-            detailed = DetailedStore(self._detail, selected.health.has_phases, time.time)
+            detailed = DetailedStore(self._detail, selected.health.has_phases, time.time, condition_elements(kind.group, kind.kind))
             renders[-1] = detailed.guard(renders[-1], tables[-1][1])
         families = [family for _, families in tables for family in families]
         predecessor = before.store if before else None
         store = MetricsStore(
-            name, families, _joined(renders), worker.arena, ORDER, state.page_objects, worker.changed.set, predecessor=predecessor
+            name,
+            families,
+            _joined(renders),
+            worker.arena,
+            ORDER,
+            state.page_objects,
+            worker.changed.set,
+            predecessor=predecessor,
+            budgets=worker.budgets,
         )
         status, replaced = StoreStatus(), [before.reflector, *before.replaced] if before else []
 

@@ -20,6 +20,7 @@ from telegen.process.os_process import trim_memory
 from telegen.shm.store_status import StoreStatus
 from telegen.shm.writer import ArenaWriter
 from workers._base import BEAT, Worker
+from workers._budgets import note_store, open_budgets, warn_of_budgets
 from workers._client_factory import make_client, reflector_settings
 from workers._reflector_metrics import ReflectorMetrics
 from workers._threads import Threads
@@ -37,6 +38,7 @@ class StoresWorker(Worker):
 
     Attributes:
         arena: its shared memory.
+        budgets: limits of their series; None for none.
         stores: the stores by name; threads replace the dict as a whole.
         changed: set when a store has something to publish.
         page_bytes: size of a page of a list; 0 for pages of api.list_page_size objects.
@@ -50,6 +52,7 @@ class StoresWorker(Worker):
         self.changed = threading.Event()
         self.stores: dict[str, MetricsStore] = {}
         self.arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.keeps)
+        self.budgets = open_budgets(self, self.arena)
         threads = Threads(self)
         threads.start("flush", self._flush)
         self.start(threads)
@@ -57,6 +60,7 @@ class StoresWorker(Worker):
         while not self.stop.wait(BEAT):
             threads.check()
             self.turn()
+            self._watch_budgets()
             self.beat()
             if time.monotonic() - collected > COLLECT:
                 collected = time.monotonic()
@@ -90,6 +94,12 @@ class StoresWorker(Worker):
         client = make_client(self.shared, self.assignment.cluster)
         return Reflector(client, collection, store, observer, stop or self.stop, settings)
 
+    def _watch_budgets(self) -> None:
+        """Warn of budgets, and publish anew what they withhold: another process may have left room."""
+        warn_of_budgets(self, self.budgets)
+        if self.budgets and any(store.withholds for store in list(self.stores.values())):
+            self.changed.set()
+
     def _flush(self) -> None:
         """Publish changes; those of one interval together."""
         least = pause = float(self.config.kube_metrics.kube_state.flush_interval)
@@ -100,13 +110,8 @@ class StoresWorker(Worker):
             started = time.thread_time()
             for store in list(self.stores.values()):
                 if store.flush():
-                    note_size(self.telemetry, store)
+                    note_store(self.telemetry, store)
             pause = max(least, min(FLUSH_MAX, (time.thread_time() - started) / FLUSH_SHARE))
-
-
-def note_size(telemetry: Telemetry, store: MetricsStore) -> None:
-    """Set the gauges of a store's size."""
-    telemetry.note_size(store.name, len(store), store.block_count, store.stored_bytes)
 
 
 class GenerateErrors:
@@ -134,6 +139,6 @@ class StoreObserver(ReflectorMetrics):
 
     def took(self, seconds: float) -> None:
         """Note the size of the store, and return the memory that parsing has used."""
-        note_size(self.telemetry, self._store)
+        note_store(self.telemetry, self._store)
         self.log.info("%s: synced %d objects in %.1f s", self.name, len(self._store), seconds)
         trim_memory()

@@ -24,7 +24,7 @@ from telegen.kubestate.health.scope import BUILT_IN, Scope
 from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import chosen_packs
 from telegen.metrics.store import MetricsStore
-from telegen.shm.store_status import StoreStatus
+from telegen.shm.store_status import REFUSALS, StoreStatus
 from workers._client_factory import make_client, reflector_settings
 from workers._definitions import COLLECTION, STORE, Definitions
 from workers._health import KindNumbers, resource_store
@@ -38,6 +38,8 @@ INTERVAL = 30.0
 """Seconds between two discoveries while no definition changes: aggregated API servers come and go without one."""
 SOON, SOON_TRIES = 0.5, 40
 """Seconds between discoveries while definitions have kinds that are not served yet, and the largest number of these."""
+DEFINITIONS_WAIT = 5.0
+"""Seconds for which a starting worker waits for the definitions, if it serves the health of kinds."""
 NOTES = 50
 """Lines about kinds on the status page."""
 NUMBERS, SERVICES = f"{PREFIX}health", f"{PREFIX}apiservices"
@@ -57,7 +59,7 @@ class CustomWorker(StoresWorker):
 
     def start(self, threads: Threads) -> None:
         """Watch the definitions, and discover kinds."""
-        self._wake = threading.Event()
+        self._wake, self._started = threading.Event(), time.monotonic()
         self._entries: tuple[Entry, ...] = ()
         self._metrics: tuple[MetricEntry, ...] = ()
         self._packs: list[Pack] = []
@@ -148,6 +150,9 @@ class CustomWorker(StoresWorker):
         while not self.stop.is_set():
             self._wake.wait(delay)
             self._wake.clear()
+            if self._awaits_definitions():
+                delay = SOON
+                continue
             try:
                 delay = self._refresh()
                 self._failure, backoff = "", SOON
@@ -156,6 +161,11 @@ class CustomWorker(StoresWorker):
                     self.log.warning("discovery: %s; retrying in %.1f s", error, backoff)
                 self._failure = str(error)
                 delay, backoff = backoff, min(2 * backoff, INTERVAL)
+
+    def _awaits_definitions(self) -> bool:
+        """Return True while a starting worker may still get the schemas: without them it would watch all kinds, and then anew."""
+        is_open = self._statuses[STORE].read().kind not in REFUSALS and time.monotonic() < self._started + DEFINITIONS_WAIT
+        return bool(self._scope) and not self._definitions.synced and is_open
 
     def _refresh(self) -> float:
         """Apply the configuration to the kinds that are served now; return the seconds until the next discovery.

@@ -19,6 +19,7 @@ from telegen.cadvisor.registry import enabled_collectors
 from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.cadvisor.terminations.counts import STORE as TERMINATIONS
+from telegen.config.model import Cadvisor
 from telegen.metrics.created import with_created
 from telegen.metrics.family import FamilyGenerator
 from telegen.metrics.render import OnError
@@ -26,6 +27,7 @@ from telegen.metrics.store import MetricsStore
 from telegen.process.os_process import trim_memory
 from telegen.shm.writer import ArenaWriter
 from workers._base import Worker
+from workers._budgets import note_store, open_budgets, warn_of_budgets
 from workers._name_sources import NameThreads
 from workers._terminations import NodeTerminations
 
@@ -46,24 +48,10 @@ class SampleWorker(Worker):
         """One pass per interval, on a clock that does not drift."""
         settings = self.config.kube_metrics.cadvisor
         raise_open_files_limit()
-        self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
-        self._stores: list[MetricsStore] = []
         self._exported: Counter[str] = Counter()
-        self._names = make_label_resolver(settings)
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
-        node = Node(
-            roots,
-            settings.raw_cgroups,
-            device=Devices(roots.proc, roots.sys),
-            facts=self._names,
-            errors=self._names.errors,
-        )
-        collectors = enabled_collectors(settings)
-        ends = self._terminations = self._make_terminations(len(collectors))
-        sampler = Sampler(node, collectors, self._names, self._make_target, namespace_filter(settings), settings.linger)
-        if ends:
-            self._stores.append(ends.store)
-        alarms = OomEvents()
+        sampler = self._make_sampler(settings, roots)
+        ends, alarms = self._terminations, OomEvents()
         self._wrong_roots = [""]
         threads = NameThreads(self, self._names, ends.tracker if ends else None)
         self._wait_for_names(threads)
@@ -87,6 +75,20 @@ class SampleWorker(Worker):
                 self._listen(sampler, alarms, min(LISTEN, max(0.0, due - time.monotonic())))
         if ends:
             ends.close()
+
+    def _make_sampler(self, settings: Cadvisor, roots: Roots) -> Sampler:
+        """Make the sampler, a store per collector, and the one of ended containers."""
+        self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
+        self._budgets = open_budgets(self, self._arena)
+        self._stores: list[MetricsStore] = []
+        self._names = names = make_label_resolver(settings)
+        node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=names, errors=names.errors)
+        collectors = enabled_collectors(settings)
+        self._terminations = ends = self._make_terminations(len(collectors))
+        sampler = Sampler(node, collectors, names, self._make_target, namespace_filter(settings), settings.linger)
+        if ends:
+            self._stores.append(ends.store)
+        return sampler
 
     def _wait_for_names(self, threads: NameThreads) -> None:
         """Wait for the names from the API server, for PATIENCE seconds at most."""
@@ -129,6 +131,7 @@ class SampleWorker(Worker):
             ORDER + number,
             key=object_key,
             version=lambda obj: "",
+            budgets=self._budgets,
         )
         self._stores.append(store)
         return store
@@ -143,9 +146,10 @@ class SampleWorker(Worker):
                 # The page is complete from here on: the first pass of a new process replaces the series of the last one.
                 store.begin()
             store.flush()
-            self.telemetry.note_size(store.name, len(store), store.block_count, store.stored_bytes)
+            note_store(self.telemetry, store)
             self.telemetry.last_event.labels(store.name).set(now)
             self.telemetry.last_sync.labels(store.name).set(now)
+        warn_of_budgets(self, self._budgets)
         for reason, count in (sampler.errors - self._exported).items():
             self.telemetry.sample_errors.labels(reason).inc(count)
         # Errors between two passes count as well: of readings after an OOM kill, and of names.

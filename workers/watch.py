@@ -85,7 +85,8 @@ class WatchWorker(StoresWorker):
             # Counters of the API begin with their objects.
             table, render = with_created(families, render, time_at("metadata.creationTimestamp"))
         group = namespace if resource.namespaced else None
-        return MetricsStore(name, table, render, self.arena, ORDER[resource.name], state.page_objects, self.changed.set, group=group)
+        order, changed = ORDER[resource.name], self.changed.set
+        return MetricsStore(name, table, render, self.arena, order, state.page_objects, changed, group=group, budgets=self.budgets)
 
     def _reflector(self, store: MetricsStore) -> Reflector:
         status = self.shared.statuses[self.assignment.name][store.name]

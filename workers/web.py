@@ -26,6 +26,7 @@ from telegen.kubemetrics.app import by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.clients import REASONS, Clients, Limits
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.scrapers import Scrapers
+from telegen.kubemetrics.series_budgets import SeriesBudgets, withheld_lines
 from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.status import StatusSources, folder_of_scrapers
 from telegen.kubemetrics.store_ages import StoreAges
@@ -173,6 +174,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         view = make_view(shared)
         registry = reading_registry(shared.heartbeats, shared.rows, _served_shards(shared), shared.uid.read)
         registry.register(StoreAges(view))
+        registry.register(SeriesBudgets([ArenaReader(arena) for arena in shared.arenas.values()], shared.config.kube_metrics.limits))
         registry.register(SignalInfo(shared.config.kube_metrics.signal_metadata))
         security = WebSecurity(shared.web_file, shared.reviews)
         self._worker.security = security
@@ -232,6 +234,7 @@ def web_processes(shared: Shared) -> Callable[[], int]:
 def make_view(shared: Shared) -> View:
     """State that the web workers read, by the configuration."""
     readers = {name: ArenaReader(arena) for name, arena in shared.arenas.items()}
+    is_served = _is_served(shared)
     return View(
         pages=_pages(shared, shared.config),
         expected={
@@ -241,10 +244,10 @@ def make_view(shared: Shared) -> View:
         # The process that reads the cluster's UID ends when it has; until then the supervisor restarts it.
         rows={name: row for name, row in shared.rows.items() if name != "identify"},
         grace=shared.config.supervisor.worker_grace,
-        is_served=_is_served(shared),
+        is_served=is_served,
         pending_reason=_pending_reason(shared),
         problems=_problems(shared),
-        notes=_notes(shared),
+        notes=lambda: [*_notes(shared)(), *withheld_lines(reader for name, reader in readers.items() if is_served(name))],
         statuses=shared.statuses,
         max_staleness=shared.config.kube_metrics.max_staleness,
     )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 
 from telegen.cli.cluster_objects import connect, objects_of, served_kinds
 from telegen.config import ConfigError
 from telegen.config.model import CustomResourceState, Health
+from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import absent, resolve
 from telegen.kubestate.custom.model import ANY, Pattern
 from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources
@@ -20,7 +24,10 @@ from telegen.kubestate.health.scope import ALL, AUTO, BUILT_IN, Scope, wrong_gro
 from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import PACKS, chosen_packs
 from telegen.metrics.render import renderer
+from telegen.supervisor.file_watch import WatchedFiles
 
+POLL = 0.3
+"""Seconds between two looks at files that are watched."""
 ROLE = "telegen-custom-resources"
 ACCOUNT = {"kind": "ServiceAccount", "name": "telegen", "namespace": "telegen"}
 
@@ -31,16 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking = actions.add_parser("check", help="check a configuration: each problem with line, path, cause and cure")
     rendering = actions.add_parser("render", help="print the metrics of objects from a file")
     granting = actions.add_parser("rbac", help="print the ClusterRole with exactly the rights that a configuration needs")
+    actions.add_parser("schema", help="print the JSON Schema of metrics with expressions, for editors")
     packs = "add the rights of these packs, NAME or NAME=VARIANT; FILE is not needed then"
     granting.add_argument("--packs", default="", metavar="A,B", help=packs)
     granting.add_argument("--health", default="", metavar="auto|all|A,B", help="add the rights for the health of these API groups")
     for action in (checking, rendering, granting):
         nargs = "?" if action is granting else None
-        action.add_argument("file", nargs=nargs, metavar="FILE", help="CustomResourceStateMetrics configuration, or a ConfigMap with one")
+        help = "metrics with expressions, or a CustomResourceStateMetrics configuration"
+        action.add_argument("file", nargs=nargs, metavar="FILE", help=help)
     for action in (checking, granting):
         action.add_argument("--against-cluster", action="store_true", help="read the kinds, and for check the objects, of a cluster")
         action.add_argument("--kubeconfig", default="", metavar="FILE", help="kubeconfig of that cluster (default: as telegen run)")
     rendering.add_argument("objects", metavar="OBJECTS", help="JSON or YAML: objects, Lists, or a map of GROUP/VERSION/PLURAL to its List")
+    rendering.add_argument("--watch", action="store_true", help="print the metrics again whenever one of the files changes")
     rendering.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
 
 
@@ -56,6 +66,22 @@ def check(options: argparse.Namespace) -> Iterator[str]:
     if options.against_cluster:
         yield from _series(read, options.kubeconfig)
     yield f"{options.file}: valid: {len(read.entries) + len(read.metrics)} entries, {families} families"
+
+
+def schema_lines(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of `telegen custom schema`."""
+    yield json.dumps(schema(), indent=2)
+
+
+def repeat_on_change(paths: tuple[str, ...], command: Callable[[], object]) -> NoReturn:
+    """Call a function now, and whenever one of some files changes. It ends with an interrupt."""
+    files = WatchedFiles(lambda: paths)
+    command()
+    while True:
+        time.sleep(POLL)
+        if files.changed():
+            print(f"# {time.strftime('%H:%M:%S')}: changed", flush=True)
+            command()
 
 
 def _series(read: CustomEntries, kubeconfig: str) -> Iterator[str]:

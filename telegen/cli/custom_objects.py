@@ -13,6 +13,7 @@ from telegen.kubestate.custom.sources import CustomTables
 from telegen.kubestate.health.aggregates import KIND_HEALTH, aggregate
 from telegen.kubestate.health.apiservices import API_SERVICES
 from telegen.kubestate.health.crds import CRDS
+from telegen.kubestate.health.overrides import condition_elements
 from telegen.kubestate.health.schema import Schema, schemas
 from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.health.status import examine
@@ -46,9 +47,9 @@ def kind_numbers(objects: Sequence[Object], plurals: Plurals, scope: Scope | Non
     selected = scope.kinds(_kinds(objects, plurals), _schemas(objects), ()) if scope else ()
     tallies = {(f"{kind.group}/{kind.version}", kind.kind): (kind, Tally()) for kind in selected}
     for number, obj in enumerate(objects):
-        _, tally = tallies.get((str(obj.get("apiVersion")), str(obj.get("kind"))), (None, None))
-        if tally is not None:
-            tally.take(str(number), obj, examine(obj))
+        kind, tally = tallies.get((str(obj.get("apiVersion")), str(obj.get("kind"))), (None, None))
+        if kind and tally is not None:
+            tally.take(str(number), obj, examine(obj, condition_elements(kind.group, kind.kind)))
     for kind, tally in tallies.values():
         yield aggregate(kind.group, kind.kind, sums([tally.totals()]), False)
 

@@ -26,7 +26,9 @@ from telegen.cli.compare import run as run_compare
 from telegen.cli.completion import SHELLS, completion_script
 from telegen.cli.custom import add_arguments as add_custom_arguments
 from telegen.cli.custom import check as check_custom
+from telegen.cli.custom import repeat_on_change
 from telegen.cli.custom import role as custom_role
+from telegen.cli.custom import schema_lines
 from telegen.cli.custom_objects import custom_resources, in_served_versions, kind_numbers
 from telegen.cli.effective_config import effective_lines, full_lines
 from telegen.cli.exposition_parser import InvalidExposition
@@ -255,11 +257,18 @@ def compare(options: argparse.Namespace) -> int:
     return OK if agree else DIFFERENT
 
 
+CUSTOM = {"check": check_custom, "rbac": custom_role, "schema": schema_lines}
+"""Lines of the subcommands of `telegen custom`."""
+
+
 def custom(options: argparse.Namespace) -> int:
     """`telegen custom`."""
     if options.action == "render":
-        return render(argparse.Namespace(file=options.objects, config=options.file, resources="", openmetrics=options.openmetrics))
-    for line in (check_custom if options.action == "check" else custom_role)(options):
+        what = argparse.Namespace(file=options.objects, config=options.file, resources="", openmetrics=options.openmetrics)
+        if options.watch:
+            repeat_on_change((options.file, options.objects), lambda: _guarded(lambda: render(what)))
+        return render(what)
+    for line in CUSTOM[options.action](options):
         print(line)
     return OK
 

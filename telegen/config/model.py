@@ -16,6 +16,8 @@ Names = tuple[str, ...]
 Patterns = tuple[Pattern, ...]
 Allowlist = Mapping[str, Names]
 Health = Union[Literal["none", "auto", "all"], Names]
+MOST_SERIES = 10**9
+Budgets = Mapping[str, Annotated[int, Meta(ge=0, le=MOST_SERIES)]]
 
 GROUPS: Mapping[str, Names] = {
     "pods": ("pods",),
@@ -338,6 +340,13 @@ class LogsStreaming(Section, frozen=True):
     object_rate: Annotated[
         int, text("Events of one object per minute; the next one that is sent has the number of those held back. 0: all.", ge=0, le=100_000)
     ] = 0
+    object_labels: Annotated[
+        Names,
+        text(
+            "Labels of the object to add to its events as k8s.KIND.label.NAME; each may have one `*`. Only of resources that are watched, "
+            "read by name: one request per object in five minutes, 20 per second at most. Empty: none."
+        ),
+    ] = ()
     delivery: Annotated[
         Literal["at_least_once", "at_most_once"],
         text("Effect of a crash on the last batch: at_least_once may repeat it, at_most_once may lose it."),
@@ -377,6 +386,22 @@ class SignalMetadata(Section, frozen=True):
 
     enabled: Annotated[bool, text("Add telegen.* attributes.")] = True
     fields: SignalFields = field(default_factory=SignalFields)
+
+
+class SeriesLimits(Section, frozen=True):
+    """Budgets of series. What arrives when one is used up is withheld, and appears when there is room (docs/scale.md)."""
+
+    series: Annotated[
+        int, text("Maximum of all kube_*, container_* and machine_* series of this agent; 0: none.", ge=0, le=MOST_SERIES)
+    ] = 0
+    per_store: Annotated[
+        int, text("Maximum of series of a resource, of a kind of custom resources, or of the containers; 0: none.", ge=0, le=MOST_SERIES)
+    ] = 0
+    per_family: Annotated[int, text("Maximum of series of a family; 0: none.", ge=0, le=MOST_SERIES)] = 0
+    stores: Annotated[
+        Budgets, text("The same by name instead of per_store: a resource, PLURAL.GROUP of custom resources, or containers.")
+    ] = field(default_factory=dict)
+    families: Annotated[Budgets, text("The same by name of the family instead of per_family.")] = field(default_factory=dict)
 
 
 class Election(Section, frozen=True):
@@ -450,6 +475,7 @@ class KubeMetrics(Section, frozen=True):
     ] = "auto"
     node_name: Annotated[str, text("Name of this agent's node; empty: $NODE_NAME.")] = ""
     election: Election = field(default_factory=Election)
+    limits: SeriesLimits = field(default_factory=SeriesLimits)
     kube_state: KubeState = field(default_factory=KubeState)
     cadvisor: Cadvisor = field(default_factory=Cadvisor)
     otlp: Otlp = field(default_factory=Otlp)

@@ -11,11 +11,14 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from telegen.config.messages import suggest
-from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names
+from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names, SeriesLimits
 from telegen.config.settings import least, settings, value_at
 
 _LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile("(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_FAMILY = re.compile("[a-zA-Z_:][a-zA-Z0-9_:]*")
+CONTAINERS = "containers"
+"""Name of the budget of all series of the sampler."""
 _GROUP = re.compile("[a-z][a-z0-9-]{0,30}")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"[\t -~]*")
@@ -59,6 +62,7 @@ def resource_problems(config: Config, known: Collection[str], further: Collectio
         known: names of all resources.
         further: names of resources that only allowlists of labels and annotations may name.
     """
+    yield from _limit_problems(config.kube_metrics.limits, known)
     state = config.kube_metrics.kube_state
     usual = {name for names in GROUPS.values() for name in names}
     grouped = tuple(name for names in state.groups.values() for name in names if name not in usual)
@@ -75,6 +79,17 @@ def resource_problems(config: Config, known: Collection[str], further: Collectio
         for name in names:
             if name not in known and not (key.endswith("_allowlist") and name in further):
                 yield f"{_STATE}.{key}: unknown resource {name[:100]}{suggest(name, known)}; the resources are {', '.join(sorted(known))}"
+
+
+def _limit_problems(limits: SeriesLimits, known: Collection[str]) -> Iterator[str]:
+    """Check the names of budgets. Kinds of custom resources and their families may appear at any time: only their form is checked."""
+    for name in limits.stores:
+        if name not in (*known, CONTAINERS) and "." not in name:
+            cure = f"use a resource, PLURAL.GROUP of custom resources, or {CONTAINERS}"
+            yield f"kube_metrics.limits.stores: unknown name {name[:100]}{suggest(name, (*known, CONTAINERS))}; {cure}"
+    for name in limits.families:
+        if not _FAMILY.fullmatch(name):
+            yield f"kube_metrics.limits.families: {name[:100]!r} is not a valid name of a family"
 
 
 def _bound_problems(config: Config) -> Iterator[str]:
@@ -179,7 +194,9 @@ def _push_problems(config: Config) -> Iterator[str]:
     if otlp.key_file and not otlp.certificate_file:
         yield f"{where}.key_file: needs certificate_file"
     streaming = config.kube_metrics.streaming
-    if streaming.enabled and streaming.flush_timeout >= config.supervisor.grace_period:
+    logs = config.kube_metrics.logs_streaming
+    yield from _wildcard_problems(logs.object_labels, "kube_metrics.logs_streaming.object_labels")
+    if (streaming.enabled or logs.enabled) and streaming.flush_timeout >= config.supervisor.grace_period:
         yield f"kube_metrics.streaming.flush_timeout: must be less than supervisor.grace_period ({config.supervisor.grace_period})"
 
 

@@ -32,6 +32,9 @@ class EventTelemetry:
             # Begins at 0, so that increase() sees the first loss.
             self.handled.labels(outcome)
         self.requests = counter("telegen_events_requests_total", "Requests with events to the OTLP receiver by outcome.", "outcome")
+        self.label_lookups = counter(
+            "telegen_events_label_lookups_total", "Objects whose labels were requested for their events, by outcome.", "outcome"
+        )
         self.buffer = Gauge(
             "telegen_events_buffer", "Events that wait to be sent.", registry=registry, multiprocess_mode="livemostrecent"
         )

@@ -81,6 +81,9 @@ class Telemetry:
             "store",
             "family",
         )
+        self.withheld = counter(
+            "telegen_series_withheld_total", "Series that had no room in a budget of limits when they arrived.", "family"
+        )
         self.forbidden = gauge(
             "telegen_customresource_forbidden",
             "1 while the API server refuses to list or watch a custom resource (403), else 0.",

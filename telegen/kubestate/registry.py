@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
+from telegen.config.model import KubeState
 from telegen.kubestate.resource import Resource
 
 NAMES = (
@@ -62,3 +63,10 @@ RESOURCES: Mapping[str, Resource] = {name: _load(name) for name in NAMES}
 
 DEFAULT = tuple(name for name, resource in RESOURCES.items() if resource.default)
 """Names of the resources that are watched if the configuration names none."""
+
+
+def watched_names(state: KubeState) -> list[str]:
+    """Return the names of the resources that the settings select, each once."""
+    if state.custom_resource_state.only:
+        return []
+    return [name for name in dict.fromkeys(state.resources or DEFAULT) if name not in state.resources_exclude]

@@ -6,10 +6,12 @@ It stands where client-go has an object cache, but keeps rendered text (see `blo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from telegen.metrics.blocks import Blocks, Entry
+from telegen.metrics.budgets import Budgets
 from telegen.metrics.family import FamilyGenerator, Object
+from telegen.metrics.guarded_blocks import GuardedBlocks
 from telegen.metrics.render import Render
 from telegen.metrics.unique import UniqueSeries
 from telegen.shm.layout import FamilyEntry, pack_index, schema_encoder
@@ -66,6 +68,7 @@ class MetricsStore:
         version: Callable[[Object], str] = resource_version,
         group: Callable[[Object], str] | None = None,
         predecessor: MetricsStore | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         """Make an empty, unpublished store.
 
@@ -80,16 +83,17 @@ class MetricsStore:
             group: reads the namespace of an object, if every sample of it has that as label `namespace`: objects of one namespace
                 are stored together, and scrapes of a namespace find them.
             predecessor: published store of the same name; it stays on the page until this one is complete.
+            budgets: limits of its series; None for none.
         """
         self.name = name
         self._schema = encode_schema(families)
-        self._width = len(families)
+        self._families, self._budgets = families, budgets
         self._render, self._arena, self._order, self._block_objects = render, arena, order, block_objects
         self._on_change, self._key, self._version, self._group = on_change, key, version, group or (lambda obj: "")
         self._gathered = block_objects * (GATHERED if group else 1)
         self._lock = threading.Lock()
         self._ambiguous = [column for column, family in enumerate(families) if family.ambiguous]
-        self._blocks, self._unique = self._new_blocks(), self._new_unique()
+        self._blocks, self._unique = self._new_blocks(None), self._new_unique()
         self._withdrawn, self._predecessor = False, predecessor
         self.synced = False
 
@@ -122,23 +126,25 @@ class MetricsStore:
             events: (ADDED, MODIFIED or DELETED, object), consumed lazily. An exception from it ends the call and leaves
                 the store unchanged.
         """
-        blocks, unique = self._new_blocks(), self._new_unique()
+        blocks, unique = self._new_blocks(self._blocks if self.synced else None), self._new_unique()
         try:
             self._fill(blocks, unique, events)
+            blocks.admit()
             # No index refers to these extents yet, so they need no grace time for readers.
             self._arena.discard(blocks.flush())
         except BaseException:
-            self._arena.discard(blocks.extents())
+            self._drop(blocks)
             raise
         with self._lock:
             if self._withdrawn:
-                self._arena.discard(blocks.extents())
+                self._drop(blocks)
                 return
             if self._predecessor:
                 self._predecessor._freeze()
             before, self._blocks, self._unique = self._blocks, blocks, unique
             self.synced = True
             self._publish(before.extents())
+            before.close()
             if self._predecessor:
                 self._predecessor._release()
                 self._predecessor = None
@@ -146,6 +152,7 @@ class MetricsStore:
     def begin(self) -> None:
         """Publish the objects upserted so far as the whole state: for a source without a list, such as the sampler."""
         with self._lock:
+            self._blocks.admit()
             replaced = self._blocks.flush()
             self.synced = True
             self._publish(replaced)
@@ -181,10 +188,24 @@ class MetricsStore:
     def flush(self) -> bool:
         """Publish the changes since the last flush. Return False if there are none."""
         with self._lock:
-            if not (self.synced and self._blocks.dirty) or self._withdrawn:
+            if not self.synced or self._withdrawn:
+                return False
+            self._blocks.admit()
+            if not self._blocks.dirty:
                 return False
             self._publish(self._blocks.flush())
             return True
+
+    @property
+    def withholds(self) -> bool:
+        """True while a budget has no room for series: a flush may be due without a change of the store."""
+        with self._lock:
+            return bool(self._blocks.withheld())
+
+    def take_refused(self) -> Mapping[str, int]:
+        """Return the series that budgets have withheld since the last call, by family."""
+        with self._lock:
+            return self._blocks.take_refused()
 
     def withdraw(self) -> None:
         """Remove the store from the page; what arrives from now on is ignored."""
@@ -205,7 +226,8 @@ class MetricsStore:
             self._predecessor._release()
         with self._lock:
             self._arena.free(self._blocks.extents())
-            self._blocks = self._new_blocks()
+            self._blocks.close()
+            self._blocks = Blocks(self._arena, len(self._families), self._block_objects)
 
     def _fill(self, blocks: Blocks, unique: UniqueSeries | None, events: Iterable[tuple[str, Object]]) -> None:
         """Put a whole state into empty blocks: new objects some blocks at a time, changes of known ones singly."""
@@ -240,9 +262,19 @@ class MetricsStore:
     def _new_unique(self) -> UniqueSeries | None:
         return UniqueSeries(self._ambiguous) if self._ambiguous else None
 
-    def _new_blocks(self) -> Blocks:
-        return Blocks(self._arena, self._width, self._block_objects)
+    def _new_blocks(self, before: Blocks | None) -> Blocks:
+        """Return empty blocks for the state that follows `before`."""
+        account = self._budgets.account(self.name, self._families) if self._budgets else None
+        if account:
+            return GuardedBlocks(self._arena, self._families, self._block_objects, account, before)
+        return Blocks(self._arena, len(self._families), self._block_objects)
+
+    def _drop(self, blocks: Blocks) -> None:
+        """Free blocks that were never published."""
+        self._arena.discard(blocks.extents())
+        blocks.close()
 
     def _publish(self, replaced: Iterable[int]) -> None:
         index = pack_index(self._blocks.columns(), self._blocks.groups())
-        self._arena.publish(self.name, index, self._schema, len(self._blocks), self._order, replaced)
+        self._arena.publish(self.name, index, self._schema, len(self._blocks), self._order, replaced, self._blocks.withheld())
+        self._blocks.settle()

@@ -69,6 +69,7 @@ class Composer:
                 continue
             before = self._columns.get(source.reader.name, {})
             after = self._columns[source.reader.name] = self._read(source.reader, before)
+            source.reader.release()
             _, metrics = parts.setdefault(id(source.origin), (source.origin, {}))
             for (store, family), column in after.items():
                 metric = self._metric(metrics, family)

@@ -80,7 +80,8 @@ class EntityPart:
             for entity, points in _last(series, limits.points):
                 for body, number in _cut(points, limits, lambda some, count: [(some, count)]):
                     yield from batch.add(entity, body, number)
-        yield from batch.rest()
+        if len(batch):
+            yield batch.take()
 
     def _ends(self) -> Iterator[list[tuple[SemconvFamily, bytes]]]:
         """Yield the series that end, in lists of a size that depends on a block only."""
@@ -164,15 +165,18 @@ class _Batch:
         """Add metrics of an entity; yield the request before if they do not fit into it."""
         before = message(1, self._origin.shared, entity) + head(2, len(self._scope) + len(metrics)) + self._scope
         part = b"".join((head(1, len(before) + len(metrics) + len(self._schema)), before, metrics, self._schema))
-        if self._points + points > self._limits.points or self._size + len(part) > self._limits.size:
-            yield from self.rest()
+        if self._parts and (self._points + points > self._limits.points or self._size + len(part) > self._limits.size):
+            yield self.take()
         self._parts.append(part)
         self._size += len(part)
         self._points += points
 
-    def rest(self) -> Iterator[Request]:
-        """Yield the last request, unless it is empty."""
-        if self._parts:
-            body = with_uptime(b"".join(self._parts), self._time).replace(STAND_IN, time_bytes(self._time))
-            yield Request(self._origin, body, self._points)
-        self._parts, self._size, self._points = [], 0, 0
+    def take(self) -> Request:
+        """Encode the request, ExportMetricsServiceRequest, and begin another one."""
+        body = with_uptime(b"".join(self._parts), self._time).replace(STAND_IN, time_bytes(self._time))
+        points, self._parts, self._size, self._points = self._points, [], 0, 0
+        return Request(self._origin, body, points)
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return self._points

@@ -124,11 +124,15 @@ class Sender:
         points = len(push)
         pause = SPREAD * self._interval / max(1, math.ceil(points / self._limits.points))
         started = time.monotonic()
-        for number, request in enumerate(requests(push, self._limits), 1):
+        number = 0
+        for request in requests(push, self._limits):
+            number += 1
             if not self._deliver(push, request):
                 self._events.given_up(points, "stopped" if self._given_up.is_set() else "queue_full")
                 return
             points -= request.points
+            # PERF: 1 MB less during the pause.
+            del request
             # A push that is late is sent without pauses.
             if points > 0 and len(self._queue) == 1:
                 self._hurry.wait(max(0.0, started + number * pause - time.monotonic()))

@@ -23,6 +23,7 @@ import mmap
 import os
 import struct
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Union
 
@@ -44,6 +45,13 @@ LENGTH = 0xFFFFFFFF
 Buffer = Union[bytes, memoryview]
 
 
+class Withheld(msgspec.Struct, array_like=True):
+    """Series of a family that a budget withholds, and the name of that budget."""
+
+    series: int
+    budget: str
+
+
 class StoreEntry(msgspec.Struct, array_like=True):
     """Entry of one store in the directory.
 
@@ -53,6 +61,7 @@ class StoreEntry(msgspec.Struct, array_like=True):
         objects: number of objects.
         order: position of its families on the page: lower first, then by name.
         published: time of the publication in Unix seconds.
+        withheld: series that are not published, by family.
     """
 
     # array_like: the order of the fields is the format.
@@ -63,6 +72,7 @@ class StoreEntry(msgspec.Struct, array_like=True):
     objects: int
     order: int
     published: float
+    withheld: Mapping[str, Withheld] = {}
 
 
 class FamilyEntry(msgspec.Struct, array_like=True):

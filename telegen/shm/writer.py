@@ -6,7 +6,7 @@ import mmap
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from telegen.shm.allocator import Allocator
 from telegen.shm.deflate import crc32
@@ -22,6 +22,7 @@ from telegen.shm.layout import (
     Arena,
     Buffer,
     StoreEntry,
+    Withheld,
     directory_encoder,
     pack_extent,
     span,
@@ -42,6 +43,9 @@ class ArenaWriter:
 
     A writer begins with the snapshot of its predecessor, a worker that ended. Each store of it stays served until the new
     writer publishes a store of that name. Stores whose names `stores` does not have are dropped at the first publication.
+
+    Attributes:
+        inherited_series: number of series of each store of the predecessor, by family.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class ArenaWriter:
         self._sequence = 0
         self._entries: dict[str, StoreEntry] = {}
         self._inherited: dict[str, list[int]] = {}
+        self.inherited_series: dict[str, dict[str, int]] = {}
         self._load_predecessor(ArenaReader(arena), stores if callable(stores) else set(stores).__contains__)
 
     def write(self, data: Buffer) -> int:
@@ -88,7 +93,16 @@ class ArenaWriter:
         with self._lock:
             self._give([extent for extent in extents if extent])
 
-    def publish(self, name: str, index: bytes, schema: bytes, objects: int, order: int, replaced: Iterable[int] = ()) -> None:
+    def publish(
+        self,
+        name: str,
+        index: bytes,
+        schema: bytes,
+        objects: int,
+        order: int,
+        replaced: Iterable[int] = (),
+        withheld: Mapping[str, Withheld] = {},
+    ) -> None:
         """Publish a snapshot in which the store `name` is replaced.
 
         Args:
@@ -98,6 +112,7 @@ class ArenaWriter:
             order: position of the store's families on the page.
             replaced: extents that the index before refers to and this one does not. Freed a step earlier, they could be dropped with
                 a snapshot of another store's thread, which still refers to them.
+            withheld: what is not published, by family.
         """
         with self._lock:
             self._reclaim()
@@ -112,7 +127,7 @@ class ArenaWriter:
             self._dropped.extend([before.index] if before else [])
             self._dropped.extend(filter(None, replaced))
             self._dropped.extend(self._inherited.pop(name, ()))
-            entry = StoreEntry(self.write(index), crc32(index), schema_at, schema_crc, objects, order, time.time())
+            entry = StoreEntry(self.write(index), crc32(index), schema_at, schema_crc, objects, order, time.time(), withheld)
             self._entries[name] = entry
             self._flip()
 
@@ -190,6 +205,7 @@ class ArenaWriter:
                 taken += [store.entry.index, store.entry.schema, *cells]
                 if keeps(name):
                     self._entries[name], self._inherited[name] = store.entry, cells
+                    self.inherited_series[name] = store.series()
                 else:
                     self._dropped += [store.entry.index, store.entry.schema, *cells]
             self._memory[FLOOR] = self._sequence.to_bytes(8, "little")

@@ -95,6 +95,7 @@ class Children:
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         self._inherited.adopt_statuses(plan)
         before = [child for name, child in self._children.items() if name not in kept]
+        dropped = self._children.keys() - {one.name for one in plan.assignments}
         self._children = {one.name: kept.get(one.name) or Child(one) for one in plan.assignments}
         self._dismiss_watchers(before, leave)
         if cluster_changed:
@@ -115,6 +116,7 @@ class Children:
             if child.assignment.kind == "web":
                 self._dismiss(child)
         self._inherited.keep_arenas(self._children)
+        self._inherited.forget_series(dropped)
 
     def _unconcerned(self, config: Config, plan: Plan) -> dict[str, Child]:
         """Return the running children that a new configuration and its plan do not concern, by name."""

@@ -13,6 +13,7 @@ from telegen.process.reviews import ReviewQueue
 from telegen.shm.heartbeats import Heartbeats
 from telegen.shm.layout import Arena
 from telegen.shm.notices import Notices
+from telegen.shm.series_ledger import SeriesLedger
 from telegen.shm.serving_deadlines import ServingDeadlines
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
@@ -46,6 +47,7 @@ class Inherited:
         uid: UID of the cluster, once it is known.
         events_position: resourceVersion and time of the last Kubernetes event that was sent.
         custom: the configuration of custom resources in force.
+        series: number of series of each worker by budget.
         state: of the supervisor, `telegen.kubemetrics.agent_state.AgentState` as MessagePack.
         holders: holder of each Lease of a shard as last observed, as MessagePack.
         notices: last warning of each process.
@@ -62,6 +64,7 @@ class Inherited:
         self.shard = SharedShard()
         self.uid = SharedText()
         self.events_position = SharedText()
+        self.series = SeriesLedger(ROWS)
         self.lease_problem = SharedText()
         self.log = SharedText()
         self.lifeline = Lifeline()
@@ -117,6 +120,11 @@ class Inherited:
         known = self._statuses.get(assignment.name)
         return known if known and tuple(known) == assignment.stores else StoreStatuses(assignment.stores)
 
+    def forget_series(self, names: Iterable[str]) -> None:
+        """Give back the series of workers that a plan does not have any more."""
+        for name in names:
+            self.series.forget(self._rows[name])
+
     def keep_arenas(self, names: Iterable[str]) -> None:
         """Close the arenas of all other workers."""
         for name in set(self._arenas).difference(names):
@@ -128,6 +136,8 @@ class Inherited:
         self.lifeline.leave()
         if assignment.kind != "custom":
             self.custom.close()
+        if not assignment.stores:
+            self.series.close()
         if assignment.kind not in READERS:
             self.keep_arenas([assignment.name])
         if assignment.kind != "web":
@@ -144,6 +154,7 @@ class Inherited:
         """Remove all that a worker has published, and the statuses of its stores."""
         if name in self._arenas:
             self._arenas[name].clear()
+        self.series.forget(self._rows[name])
         self.clear_statuses(name)
 
     def clear_statuses(self, name: str) -> None:
@@ -182,4 +193,5 @@ class Inherited:
             group=plan.group,
             custom=self.custom,
             notes=self._notes,
+            series=self.series,
         )

@@ -13,7 +13,7 @@ from telegen.cadvisor.registry import enabled_collectors
 from telegen.cadvisor.terminations import counts as terminations
 from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace, sampled_node
 from telegen.config.custom_resources import is_used
-from telegen.kubestate.registry import DEFAULT, RESOURCES
+from telegen.kubestate.registry import RESOURCES, watched_names
 from telegen.otlp.settings import interval, is_disabled, receiver
 from workers._base import Assignment, Group, Shard
 
@@ -213,9 +213,7 @@ def _group(config: Config, environ: Mapping[str, str], node: str) -> Group:
 def _groups(config: Config) -> Iterator[tuple[str, list[str]]]:
     """(name, wanted resources) of each group that has any."""
     state = config.kube_metrics.kube_state
-    if state.custom_resource_state.only:
-        return
-    wanted = [name for name in dict.fromkeys(state.resources or DEFAULT) if name not in state.resources_exclude]
+    wanted = watched_names(state)
     grouped = {name for names in state.groups.values() for name in names}
     groups = {**state.groups, UNGROUPED: tuple(name for name in wanted if name not in grouped)}
     for group, names in groups.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 
-MODULES = {"push": ("workers._push_loop",), "events": ("workers._event_loop",)}
+MODULES = {"push": ("workers._push_loop", "telegen.otlp.http"), "events": ("workers._event_loop",)}
 """Modules by kind of worker."""
 
 

@@ -16,6 +16,7 @@ from telegen.config.model import (
     Log,
     LogsStreaming,
     Otlp,
+    SeriesLimits,
     SignalMetadata,
     Streaming,
     Supervising,
@@ -47,7 +48,7 @@ def relevant(kind: str, config: Config) -> Config:
     if kind == "push":
         return replace(config, log=Log(), api=Api(), web=Web(), supervisor=Supervising(), kube_metrics=_pushed(kube))
     if kind == "events":
-        sent = replace(_without_pages(kube), cadvisor=Cadvisor(), election=Election(name=kube.election.name))
+        sent = replace(_without_pages(kube), cadvisor=Cadvisor(), limits=SeriesLimits(), election=Election(name=kube.election.name))
         return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=sent)
     collected = _without_push(_without_pages(kube))
     if kind == "sample":
@@ -76,6 +77,7 @@ def _pushed(kube: KubeMetrics) -> KubeMetrics:
         _without_pages(kube),
         max_staleness=kube.max_staleness,
         cadvisor=Cadvisor(),
+        limits=SeriesLimits(),
         election=Election(name=kube.election.name),
         kube_state=state,
         logs_streaming=LogsStreaming(),

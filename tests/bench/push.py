@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+from tests.bench.events import BARS as EVENT_BARS
+from tests.bench.events import measure_events
 from tests.bench.machine import measure_machine
 from tests.harness import get, is_ready, simulated, start_agent
 from tests.otlp.grpc_receiver import grpc_receiver
@@ -24,7 +26,7 @@ kube_metrics:
   listen_address: 127.0.0.1:{port}
   kube_state: {{apiserver: "{url}"}}
   cadvisor: {{enabled: false}}
-  streaming: {{enabled: true, interval: {interval}s}}
+  streaming: {{enabled: true, interval: {interval}s, naming: {naming}}}
   otlp: {{protocol: {protocol}, endpoint: "{receiver}"}}
   signal_metadata: {{enabled: {metadata}}}
 log: {{level: warning}}
@@ -33,8 +35,10 @@ BARS = {
     "push_unchanged_points_core_s": (">=", 1_500_000),
     "push_changed_points_core_s": (">=", 200_000),
     "push_grpc_unchanged_points_core_s": (">=", 500_000),
+    "push_semconv_unchanged_points_core_s": (">=", 400_000),
     "push_pss_mb": ("<=", 45),
     "push_small_pss_mb": ("<=", 12),
+    **EVENT_BARS,
 }
 INTERVAL = 10
 PUSHES = 4
@@ -98,11 +102,13 @@ def pss_of(tree: Tree) -> float:
     return process.memory_full_info().pss / 1e6
 
 
-def measure_pods(pods: int, prefix: str, metadata: str = "false", protocol: str = "http/protobuf") -> dict[str, float]:
+def measure_pods(
+    pods: int, prefix: str, metadata: str = "false", protocol: str = "http/protobuf", naming: str = "prometheus"
+) -> dict[str, float]:
     """Measure the first push, which encodes everything, and those after it, which encode nothing."""
     with simulated(pods) as api, receiving(protocol) as receiver:
-        values = {"url": api, "receiver": receiver, "interval": INTERVAL, "metadata": metadata, "protocol": protocol}
-        with start_agent(CONFIG, **values) as agent:
+        values = {"url": api, "receiver": receiver, "metadata": metadata, "protocol": protocol, "naming": naming}
+        with start_agent(CONFIG, interval=INTERVAL, **values) as agent:
             wait_for("readiness", lambda: is_ready(agent.url), 120)
             wait_for("a push", lambda: accepted(agent.url) > 0, 60, 0.1)
             time.sleep(2 * INTERVAL)
@@ -129,8 +135,10 @@ def measure_push(pods: int) -> dict[str, float]:
     figures |= measure_pods(pods, "push")
     figures |= measure_pods(pods, "push_metadata", metadata="true")
     figures |= measure_pods(pods, "push_grpc", protocol="grpc")
+    figures |= measure_pods(pods, "push_semconv", naming="semconv")
     figures |= measure_pods(100, "push_small")
-    return figures | measure_pods(100, "push_small_grpc", protocol="grpc")
+    figures |= measure_pods(100, "push_small_grpc", protocol="grpc")
+    return figures | measure_events()
 
 
 if __name__ == "__main__":

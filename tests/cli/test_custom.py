@@ -68,3 +68,31 @@ def test_errors(arguments: list[str], message: str, file: Path, capsys: pytest.C
     """An error is one line, with exit status 2."""
     assert main(["custom", *[str(file) if one == "FILE" else one for one in arguments]]) == 2
     assert capsys.readouterr().err.startswith(message)
+
+
+def test_rights_for_health(capsys: pytest.CaptureFixture[str]) -> None:
+    """The rights to all groups are explained and not granted; those to definitions and APIServices are those of the component. A named
+    group is one rule."""
+    assert main(["custom", "rbac", "--health", "auto"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("# The rights to the custom resources of all API groups are not below")
+    assert "*" not in printed.partition("\napi")[2]
+    component = Path(__file__).parents[2] / "k8s" / "components" / "custom-resources-health" / "rbac.yaml"
+    written = component.read_text().replace("telegen-custom-resources-health", "telegen-custom-resources")
+    assert list(yaml.safe_load_all(printed)) == list(yaml.safe_load_all(written))
+    assert main(["custom", "rbac", "--health", "shop.example"]) == 0
+    role, _ = yaml.safe_load_all(capsys.readouterr().out)
+    assert {"apiGroups": ["shop.example"], "resources": ["*"], "verbs": ["list", "watch"]} in role["rules"]
+
+
+def test_rights_for_health_of_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The kinds that a cluster serves are named one by one, those of Kubernetes are not among them."""
+    server = SimulatedServer(make_state(1, 1)).start()
+    try:
+        arguments = ["--health", "auto", "--against-cluster", "--kubeconfig", kubeconfig(tmp_path, server.url)]
+        assert main(["custom", "rbac", *arguments]) == 0
+    finally:
+        server.stop()
+    role, _ = yaml.safe_load_all(capsys.readouterr().out)
+    groups = {group for rule in role["rules"] for group in rule["apiGroups"]}
+    assert groups == {"apiextensions.k8s.io", "apiregistration.k8s.io", "bench.example"}

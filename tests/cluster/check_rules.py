@@ -18,6 +18,7 @@ from tests.cluster.expressions import Expression, Unreadable, read_expressions, 
 from tests.cluster.kubectl import Object
 from tests.cluster.monitored import monitored
 from tests.cluster.prometheus import Prometheus
+from tests.k8s.documents import HELM
 
 RECIPE = "kube-prometheus"
 SETTLE = 150.0
@@ -75,7 +76,7 @@ def kubelet() -> Iterator[Object]:
 
 def check(expressions: list[Expression], recipe: str, folder: Path) -> list[tuple[Expression, str]]:
     """Return the expressions that have no data in the cluster, with the error of each, if any."""
-    with monitored(folder) as cluster, kubelet() as job:
+    with monitored(folder, recipe if recipe == HELM else RECIPE) as cluster, kubelet() as job:
         config, targets = cluster.recipe(recipe)
         config["scrape_configs"].append(job)
         if rules := recording_rules(expressions):

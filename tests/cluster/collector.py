@@ -69,10 +69,13 @@ class Collector:
         lines = self._out.read_text().split("\n")[:-1] if self._out.exists() else []
         return [message for message in map(json.loads, lines) if key in message]
 
+    def metrics(self) -> list[ExportMetricsServiceRequest]:
+        """Return all requests with metrics."""
+        return [ParseDict(message, ExportMetricsServiceRequest()) for message in self._messages("resourceMetrics")]
+
     def points(self) -> list[tuple[Series, int, float | None]]:
         """Return (series, time, value) of all points, None for the last point of a series."""
-        requests = [ParseDict(message, ExportMetricsServiceRequest()) for message in self._messages("resourceMetrics")]
-        return [point for request in requests for point in points_of(request)]
+        return [point for request in self.metrics() for point in points_of(request)]
 
     def logs(self) -> list[tuple[dict[str, str], LogRecord]]:
         """Return (resource attributes, record) of all logs."""

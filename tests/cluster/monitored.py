@@ -21,7 +21,7 @@ from tests.cluster.operator_kinds import defined
 from tests.cluster.prometheus import Prometheus, operator_config, prometheus
 from tests.cluster.recorded_node import growing, make_empty_node, make_node
 from tests.harness import Agent, free_port, start_agent
-from tests.k8s.documents import MIGRATION, render_shown, shown
+from tests.k8s.documents import MIGRATION, render_recipe, shown
 from tests.k8s.rendered import config_text, workload
 from tests.process_tree import wait_for
 
@@ -41,6 +41,7 @@ KUBE_PROMETHEUS = ("monitoring", "prometheus-k8s")
 
 ALLOWLIST = "--metric-labels-allowlist=*=[*]"
 """Flag of agents and of kube-state-metrics: the mixin has two of the families with labels of objects."""
+NAMESPACE: Object = {"apiVersion": "v1", "kind": "Namespace"}
 PORT = 9443
 """The one of the manifests."""
 _addresses = (ipaddress.IPv4Address("127.16.0.0") + number for number in itertools.count(secrets.randbelow(1 << 22)))
@@ -95,12 +96,12 @@ class Monitored:
         intervals = {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL}
         return {"global": intervals, "rule_files": config.get("rule_files", []), "scrape_configs": jobs}
 
-    def recipe(self, name: str) -> tuple[Object, int]:
+    def recipe(self, name: str, **values: Any) -> tuple[Object, int]:
         """Return the configuration of Prometheus by a recipe of docs/migration.md, and its number of targets for the agents."""
-        manifests = render_shown(self.kubectl, MIGRATION, name)
+        manifests = render_recipe(self.kubectl, name, **values)
         pages = 3 * len(NODES)
         if any(obj["kind"] == "PodMonitor" for obj in manifests):
-            account = KUBE_PROMETHEUS if name == "kube-prometheus" else ANYWHERE
+            account = ANYWHERE if name == "kube-prometheus-stack" else KUBE_PROMETHEUS
             return self.operators_configuration(manifests, account), pages
         files = next(obj["data"] for obj in manifests if obj["metadata"]["name"] == "telegen-prometheus")
         for file, text in files.items():
@@ -116,6 +117,20 @@ class Monitored:
         with prometheus(config, folder) as server:
             wait_targets(server, count)
             yield server
+
+    @contextlib.contextmanager
+    def daemonset(self, manifests: list[Object], namespace: str = "telegen") -> Iterator[dict[str, Agent]]:
+        """Apply manifests and run an agent of them on each of `NODES`; yield the agents by node."""
+        own = [] if any(obj["kind"] == "Namespace" for obj in manifests) else [NAMESPACE | {"metadata": {"name": namespace}}]
+        self.kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all([*own, *manifests]))
+        with contextlib.ExitStack() as stack:
+            agents = {}
+            for node in NODES:
+                files = self.folder / node / "root" if node == CONTAINERS_NODE else make_empty_node(self.folder / f"{namespace}-{node}")
+                agents[node] = stack.enter_context(self.agent(manifests, f"telegen-{node}", node, files))
+            for agent in agents.values():
+                agent.wait_ready(60)
+            yield agents
 
     @contextlib.contextmanager
     def agent(self, manifests: list[Object], name: str, node: str, root: Path) -> Iterator[Agent]:
@@ -148,24 +163,18 @@ class Monitored:
 
 
 @contextlib.contextmanager
-def monitored(folder: Path) -> Iterator[Monitored]:
-    """Run a cluster with the manifests of the recipe for kube-prometheus applied, and the agents of three nodes."""
+def monitored(folder: Path, recipe: str = "kube-prometheus") -> Iterator[Monitored]:
+    """Run a cluster with the manifests of a recipe of docs/migration.md applied, and the agents of three nodes."""
     with contextlib.ExitStack() as stack:
         (folder / "control-plane").mkdir()
         plane = stack.enter_context(ControlPlane.running(Programs.found(), folder / "control-plane"))
         kubectl = Kubectl.found(plane.kubeconfig(folder / "admin", ADMIN))
         stack.enter_context(defined(kubectl))
         _create_accounts(plane)
-        manifests = render_shown(kubectl, MIGRATION, "kube-prometheus")
-        kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(manifests))
+        cluster = Monitored(plane, kubectl, {}, folder)
         root = make_node(folder / CONTAINERS_NODE, _create_objects(plane))
         stack.enter_context(growing(root))
-        cluster = Monitored(plane, kubectl, {}, folder)
-        for node in NODES:
-            files = root if node == CONTAINERS_NODE else make_empty_node(folder / node)
-            cluster.agents[node] = stack.enter_context(cluster.agent(manifests, f"telegen-{node}", node, files))
-        for agent in cluster.agents.values():
-            agent.wait_ready(60)
+        cluster.agents |= stack.enter_context(cluster.daemonset(render_recipe(kubectl, recipe)))
         yield cluster
 
 

@@ -36,10 +36,11 @@ AFTER = {
 @pytest.fixture(scope="module")
 def kubeconfig(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """File of the administrator, in a cluster with the namespaces."""
-    for name in NAMESPACES:
-        label = {"pod-security.kubernetes.io/enforce": "privileged"}
-        control_plane.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": label}}])
-    return control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig", ADMIN)
+    made = control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig", ADMIN)
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+    namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}} for name in NAMESPACES]
+    Kubectl.found(made).run("apply", "--server-side", "--force-conflicts", "-f", "-", text=yaml.safe_dump_all(namespaces))
+    return made
 
 
 @pytest.fixture(scope="module")

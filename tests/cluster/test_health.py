@@ -142,3 +142,25 @@ def test_rights(control_plane: ControlPlane, tmp_path: Path) -> None:
         uninstall(control_plane, [f"steadys.{GROUP}", f"secludeds.{GROUP}"])
         for obj in reversed(granted):
             control_plane.delete(obj)
+
+
+def test_reload(control_plane: ControlPlane, tmp_path: Path) -> None:
+    """The health is turned on, and gets another detail, by a reload: the numbers of the kind are on every page from then on."""
+    kubeconfig = control_plane.kubeconfig(tmp_path / "kubeconfig", ADMIN)
+    try:
+        install(control_plane, [definition(GROUP, "Steady")])
+        put_object(control_plane, "Steady", "a", conditions(Ready="True"))
+        with start_agent(HEALTH, kubeconfig=kubeconfig, health="none, packs: [vpa]") as agent:
+            agent.wait_ready(20)
+            assert "telegen_customresource_" not in agent.page()
+            text = agent.config.read_text()
+            agent.config.write_text(text.replace("health: none", "health: auto"))
+            counted = f'telegen_customresource_objects{{group="{GROUP}",kind="Steady",namespace="health"}}'
+            wait_number(agent, counted, "1")
+            with Scrapes.running(agent, f"{counted} 1") as scrapes:
+                agent.config.write_text(text.replace("health: none", "health_detail: none, health: auto"))
+                agent.wait_page("the end of the detail", lambda page: series(page, "telegen_customresource_ready") == 0, 15)
+            assert scrapes.count > 5
+            assert not scrapes.faults, scrapes.faults[0]
+    finally:
+        uninstall(control_plane, [f"steadys.{GROUP}"])

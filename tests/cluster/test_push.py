@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from telegen.demo.server import SimulatedServer
+from telegen.otlp.resources import SCHEMA
 from tests.cluster.collector import collecting
 from tests.e2e.conftest import small_cluster
 from tests.harness import start_agent
 from tests.otlp.pages import series_of_page
 from tests.otlp.receiver import Series
 from tests.otlp.test_http import make_certificates
+from tests.otlp.translation import entities_of, translated
 from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
@@ -24,7 +26,7 @@ kube_metrics:
   listen_address: 127.0.0.1:{port}
   kube_state: {{apiserver: "{url}"}}
   cadvisor: {{enabled: {containers}}}
-  streaming: {{enabled: true, interval: 1s, queue_size: 30, batch_size: {batch}}}
+  streaming: {{enabled: true, interval: 1s, queue_size: 30, batch_size: {batch}, naming: {naming}}}
   otlp: {otlp}
   signal_metadata: {{enabled: false}}
 """
@@ -38,9 +40,11 @@ def server() -> Iterator[SimulatedServer]:
     server.stop()
 
 
-def settings(server: SimulatedServer, otlp: str, batch: int = 1000, containers: str = "false") -> dict[str, object]:
+def settings(
+    server: SimulatedServer, otlp: str, batch: int = 1000, containers: str = "false", naming: str = "prometheus"
+) -> dict[str, object]:
     """Return the values of the configuration."""
-    return {"url": server.url, "otlp": otlp, "batch": batch, "containers": containers}
+    return {"url": server.url, "otlp": otlp, "batch": batch, "containers": containers, "naming": naming}
 
 
 @pytest.mark.parametrize(("protocol", "batch"), [("http/protobuf", 7), ("http/protobuf", 1000), ("http/protobuf", 100_000), ("grpc", 1000)])
@@ -74,6 +78,19 @@ def test_mutual_tls_and_gzip(server: SimulatedServer, tmp_path: Path, protocol: 
 
             wait_for("equal series", lambda: stable(collector.newest()) == stable(series_of_page(agent.page())), 60, 1)
             assert {name.partition("_")[0] for name, _ in collector.newest()} >= {"kube", "container", "machine"}
+
+
+def test_entities(server: SimulatedServer, tmp_path: Path) -> None:
+    """With the names of the semantic conventions the collector has what the facts make of the page, and no other series."""
+    sender = frozenset(("service.name", "service.version", "service.instance.id"))
+    with collecting(tmp_path) as collector:
+        otlp = f"{{endpoint: 'http://127.0.0.1:{collector.port}'}}"
+        with start_agent(CONFIG, **settings(server, otlp, naming="semconv")) as agent:
+            agent.wait_ready()
+            wait_for("equal series", lambda: entities_of(collector.metrics(), sender) == translated(agent.page()), 40, 1)
+            found = collector.metrics()
+            assert {one.schema_url for request in found for one in request.resource_metrics} == {SCHEMA}
+            assert len(translated(agent.page())) > 1000
 
 
 def test_collector_that_restarts_misses_nothing(server: SimulatedServer, tmp_path: Path) -> None:

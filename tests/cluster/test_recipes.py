@@ -31,6 +31,7 @@ from tests.cluster.peer import Peer, peer
 from tests.cluster.prometheus import Prometheus
 from tests.cluster.recorded_node import make_empty_node
 from tests.k8s.dashboard_queries import dashboards, optional, queries
+from tests.k8s.documents import HELM, render_recipe
 from tests.k8s.rule_files import rules
 from tests.k8s.test_documents import RECIPES
 from tests.kubestate.test_parity import OURS
@@ -91,15 +92,30 @@ def test_a_recipe_gives_the_series_of_the_peers(name: str, cluster: Monitored, b
     container_* series have the labels of the kubelet's, and only the alerts on nodes without agent or containers are pending."""
     config, targets = cluster.recipe(name)
     with cluster.observed(config, targets) as server:
-        assert without_data(server, mixin(DROPPED.get(name, set())), 60) == []
-        check_same_as_peer(server, beside)
-        check_containers(server)
-        assert [bool(server.query(selector)) for selector in DROPPED_SERIES] == [name not in DROPPED] * len(DROPPED_SERIES)
-        for sample in labels_of(server, 'up{job="telegen"}'):
-            assert sample["node"] in NODES and sample["namespace"] == "telegen"
-        assert {rule["health"] for rule in server.rules()} == {"ok"}
-        # Before the first scrapes series are absent.
-        wait_for("the expected alerts", lambda: troubles(server) == EXPECTED, 10, 0.5)
+        check_recipe(server, beside, DROPPED.get(name, set()), "telegen")
+
+
+def test_the_chart_gives_the_series_of_the_peers(cluster: Monitored, beside: Peer) -> None:
+    """The values of docs/migration.md give the same with agents, rights and PodMonitor of the chart."""
+    chart = {"fullnameOverride": "chart", "namespaceOverride": "chart"}
+    with cluster.daemonset(render_recipe(cluster.kubectl, HELM, **chart), "chart"):
+        config, targets = cluster.recipe(HELM, **chart)
+        with cluster.observed(config, targets) as server:
+            check_recipe(server, beside, set(), "chart")
+    cluster.plane.request("DELETE", "/api/v1/namespaces/chart/pods?gracePeriodSeconds=0")
+
+
+def check_recipe(server: Prometheus, beside: Peer, dropped: set[str], namespace: str) -> None:
+    """Assert that Prometheus has the series of the peers, less metrics that the recipe drops, from the agents of a namespace."""
+    assert without_data(server, mixin(dropped), 60) == []
+    check_same_as_peer(server, beside)
+    check_containers(server)
+    assert [bool(server.query(selector)) for selector in DROPPED_SERIES] == [not dropped] * len(DROPPED_SERIES)
+    for sample in labels_of(server, 'up{job="telegen"}'):
+        assert sample["node"] in NODES and sample["namespace"] == namespace
+    assert {rule["health"] for rule in server.rules()} == {"ok"}
+    # Before the first scrapes series are absent.
+    wait_for("the expected alerts", lambda: troubles(server) == EXPECTED, 10, 0.5)
 
 
 def troubles(server: Prometheus) -> set[tuple[str, str]]:

@@ -16,6 +16,7 @@ from telegen.config.flags import FLAGS, Flag
 from telegen.config.settings import settings
 from telegen.kubemetrics.event_telemetry import EventTelemetry
 from telegen.kubemetrics.push_telemetry import PushTelemetry
+from telegen.kubemetrics.series_budgets import SeriesBudgets
 from telegen.kubemetrics.signal_info import SignalInfo
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry
@@ -33,6 +34,7 @@ def own_metrics() -> set[str]:
     makers = (
         Telemetry.__init__,
         StoreAges.__init__,
+        SeriesBudgets.__init__,
         PushTelemetry.__init__,
         SignalInfo.__init__,
         EventTelemetry.__init__,

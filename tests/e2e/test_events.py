@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -33,6 +33,7 @@ supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
 """
 
 
+POD = {"kind": "Pod", "name": "web-1", "namespace": "shop-0", "uid": "u"}
 BUFFER = "buffer_size: 10000"
 
 
@@ -42,14 +43,14 @@ class Events:
     def __init__(self, server: SimulatedServer) -> None:
         self._state, self._numbers = server.state, itertools.count()
 
-    def write(self, reason: str = "BackOff", kind: str = "Warning", note: str = "back-off") -> str:
+    def write(self, reason: str = "BackOff", kind: str = "Warning", note: str = "back-off", regarding: Mapping[str, str] = POD) -> str:
         """Create an event; return its name."""
         name = f"event-{next(self._numbers)}"
         self._state.put(
             "events",
             {
                 "metadata": {"name": name, "namespace": "shop-0", "uid": name},
-                "regarding": {"kind": "Pod", "name": "web-1", "namespace": "shop-0", "uid": "u"},
+                "regarding": regarding,
                 "reason": reason,
                 "type": kind,
                 "note": note,
@@ -240,6 +241,22 @@ def test_agent_that_starts_again(server: SimulatedServer) -> None:
             wait_for("all events", lambda: set(names(receiver)) >= set(written), 60, 0.2)
             print(f"repeated: {repetitions(receiver)}")
             assert repetitions(receiver) <= REPEATED
+
+
+def test_labels_of_the_object(server: SimulatedServer) -> None:
+    """The resource of an event has the labels of its object that the settings select."""
+    events, node = Events(server), next(iter(server.state.collections["nodes"].objects.values())).load()
+    metadata, more = node["metadata"], f"{BUFFER}, object_labels: ['app*']"
+    with scripted() as receiver, start_agent(CONFIG, **settings(server, receiver, more=more)) as agent:
+        agent.wait_ready()
+        wait_watching(agent)
+        events.write(regarding={"kind": "Node", "name": metadata["name"], "uid": metadata["uid"]})
+        wait_for("the event", lambda: bool(names(receiver)), 10)
+        (logs,) = receiver.received[0].logs.resource_logs
+        found = {item.key: item.value.string_value for item in logs.resource.attributes if ".label." in item.key}
+        wanted = {f"k8s.node.label.{key}": value for key, value in metadata["labels"].items() if key.startswith("app")}
+        assert wanted and found == wanted
+        assert 'telegen_events_label_lookups_total{outcome="read"} 1.0' in agent.page("/telemetry")
 
 
 def test_huge_event(server: SimulatedServer) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Union
 
 import msgspec
 
 from telegen.config.model import Config, Section
+from telegen.config.types import Block
 
 Schema = dict[str, Any]
 OBJECT: Schema = {"type": "object"}
@@ -21,6 +22,7 @@ TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 DURATION: Schema = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))*$"}
 NAMESPACE: Schema = {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"}
 SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
+SCALAR_REF: Schema = {"$ref": "#/definitions/scalar"}
 PULL_SECRETS: Schema = {"type": "array", "items": {"type": ["string", "object"]}}
 SPECIAL: Mapping[str, Schema] = {
     "mode": {"enum": ["daemonset", "standalone", "shards"]},
@@ -43,7 +45,7 @@ SPECIAL: Mapping[str, Schema] = {
     "dashboards.namespace": NAMESPACE,
     "dashboards.labels": TEXTS,
     "networkPolicy.apiServerPorts": {"type": "array", "items": PORT},
-    "networkPolicy.otlpPort": PORT,
+    "networkPolicy.otlpPorts": {"type": "array", "items": PORT},
     "podDisruptionBudget.minAvailable": SHARE,
     "podDisruptionBudget.maxUnavailable": SHARE,
     "resourceQuota.pods": {"type": ["integer", "string"]},
@@ -102,6 +104,11 @@ def _setting(hint: Any) -> Schema:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         return {"type": "array", "items": _setting(arguments[0])}
+    if hint is Block:
+        return {"type": ["string", "array", "object"]}
+    if origin is Union:
+        lists = [_setting(one) for one in arguments if typing.get_origin(one) is tuple]
+        return {"anyOf": [SCALAR_REF, *lists]} if lists else SCALAR_REF
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {"type": "object", "additionalProperties": _setting(arguments[1])}
-    return {"$ref": "#/definitions/scalar"}
+    return SCALAR_REF

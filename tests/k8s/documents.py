@@ -7,10 +7,17 @@ import shutil
 import tempfile
 import textwrap
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from tests.cluster.helm import Helm
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
 
 INSTALL, MIGRATION, SECURITY = (MANIFESTS.parent / "docs" / f"{name}.md" for name in ("install", "migration", "security"))
+
+HELM = "Helm"
+"""Recipe of docs/migration.md whose manifests are those of the chart."""
 
 
 def shown(document: Path, name: str, section: str = "") -> str:
@@ -27,3 +34,13 @@ def render_shown(kubectl: Kubectl, document: Path, section: str = "") -> list[Ob
         (Path(folder) / "kustomization.yaml").write_text(shown(document, "kustomization.yaml", section))
         shutil.copytree(MANIFESTS, Path(folder) / "telegen" / "k8s")
         return kubectl.render(Path(folder))
+
+
+def render_recipe(kubectl: Kubectl, name: str, **values: Any) -> list[Object]:
+    """Return the objects of a recipe of docs/migration.md; `values` are further values of the chart.
+
+    Helm creates no namespace: the objects of the chart's recipe have none.
+    """
+    if name != HELM:
+        return render_shown(kubectl, MIGRATION, name)
+    return Helm.found().render({**yaml.safe_load(shown(MIGRATION, "telegen.yaml", HELM)), **values})

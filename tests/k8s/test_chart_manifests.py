@@ -29,10 +29,15 @@ SAME = {
     "17-flow-control": Variant(BASE, (V1,)),
     "18-node": Variant(("overlays/node",)),
     "19-cluster": Variant(("overlays/cluster",)),
-    "31-dashboards": Variant(BASE, ("dashboards",)),
+    "34-dashboards": Variant(BASE, ("dashboards",)),
 }
 """Files of ci/, and the manifests with the same objects."""
-SAME_RIGHTS = {"12-auth": "auth", "13-custom-resources-view": "custom-resources-view", "14-events": "events"}
+SAME_RIGHTS = {
+    "12-auth": "auth",
+    "13-custom-resources-view": "custom-resources-view",
+    "14-events": "events",
+    "31-health": "custom-resources-health",
+}
 """Files of ci/ whose settings give rights that a component gives beside the user's configuration."""
 PACKS = tuple(name for name in COMPONENTS if name.startswith("pack-"))
 WITHOUT_COUNTERPART = {"namespace", "namespace-restricted", "otlp"}

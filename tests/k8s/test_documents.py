@@ -10,7 +10,7 @@ import yaml
 from telegen.config import Config, load
 from telegen.config.settings import settings, value_at
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object
-from tests.k8s.documents import INSTALL, MIGRATION, SECURITY, render_shown, shown
+from tests.k8s.documents import HELM, INSTALL, MIGRATION, SECURITY, render_shown, shown
 from tests.k8s.rendered import config_text, container, environment
 
 pytestmark = pytest.mark.cluster
@@ -57,7 +57,7 @@ SCREEN = 45
 RECIPES = ("kube-prometheus-stack", "kube-prometheus", "Prometheus alone")
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, HELM])
 def test_a_recipe_fits_on_a_screen(name: str) -> None:
     """Each recipe of docs/migration.md is shorter than a screen."""
     section = MIGRATION.read_text().partition(f"\n### {name}\n")[2].partition("\n### ")[0]

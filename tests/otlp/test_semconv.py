@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,18 +18,11 @@ from telegen.otlp.requests import Limits
 from telegen.otlp.semconv_naming import SemconvNaming
 from tests.otlp.entities import LARGE, NOW, Point, metrics_of, part_of, points_of, report
 from tests.otlp.test_points import Samples, page
+from tests.otlp.translation import FACTS, NOT_SENT
 
 HERE = Path(__file__).parent
-FACTS = json.loads((HERE / "semconv.json").read_text())
 CASES = sorted((HERE / "semconv_cases").glob("*.prom"))
 LIMITS = (Limits(1, 3 << 20), Limits(3, 3 << 20), Limits(10_000, 2000))
-NOT_SENT = {
-    "kube_endpointslice_endpoints": "needs labels that the family lacks",
-    "kube_replicaset_status_ready_replicas": "counts ready pods, the convention available ones",
-    "container_cpu_user_seconds_total": "container.cpu.time has the total",
-    "container_cpu_system_seconds_total": "container.cpu.time has the total",
-}
-"""Families that keep their name although the facts name a metric."""
 QUOTA = {"count/<resource>.<group> and pods, services, secrets, configmaps, ...": ("count/jobs.batch", "pods", "services", "secrets")}
 """Values of labels for descriptions in the facts."""
 

@@ -242,7 +242,11 @@ def test_processes_map_no_memory_of_another(make_children: Make) -> None:
         found = {one.path.removeprefix("/memfd:telegen")[1:].split()[0] for one in maps if one.path.startswith("/memfd:telegen")}
         return found - {"deadlines", "heartbeats", "holders", "notices", "root-problems", "shard", "state", "statuses", "text"}
 
-    for name, expected in (("watch-pods", {"watch-pods"}), ("sample", {"sample"}), ("web", {"watch-pods", "sample", "web-file"})):
+    for name, expected in (
+        ("watch-pods", {"watch-pods", "series"}),
+        ("sample", {"sample", "series"}),
+        ("web", {"watch-pods", "sample", "web-file"}),
+    ):
         wait_for(f"the memory of {name}", lambda: memory(name) == expected, 10)
 
 

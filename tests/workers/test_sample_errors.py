@@ -37,7 +37,7 @@ class Quiet(SampleWorker):
         shared: Any = SimpleNamespace(config=None)
         super().__init__(Assignment("sample", "sample"), shared)
         self.telemetry: Any = SimpleNamespace(sample_errors=errors, unnamed=Counted(), sample_seconds=Counted())
-        self._stores, self._exported = [], Counter()
+        self._stores, self._exported, self._budgets = [], Counter(), None
         self._names: Any = SimpleNamespace(unknown=0)
 
     def beat(self) -> None:

@@ -17,7 +17,7 @@ cluster (`everywhere`), and in its own namespace (`own`). */ -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if and $facts.watches (or $custom.config $custom.config_file $custom.packs) -}}
+{{- if $facts.watches -}}
 {{- $everywhere = concat $everywhere (include "telegen.customKinds" (dict "custom" $custom "packs" $table.packs) | fromYamlArray) -}}
 {{- end -}}
 {{- if and $facts.watches (dig "kube_metrics" "logs_streaming" "enabled" false $config) -}}
@@ -39,23 +39,42 @@ cluster (`everywhere`), and in its own namespace (`own`). */ -}}
 {{- dict "watched" $watched "everywhere" ($everywhere | uniq) "own" $own | toYaml -}}
 {{- end -}}
 
-{{- /* Custom resources of packs and of the configuration's text, by the usual name of their kind. */ -}}
+{{- /* Custom resources of packs, of the configuration's entries by the usual name of their kind, and of the health. */ -}}
 {{- define "telegen.customKinds" -}}
-{{- $found := list "apiextensions.k8s.io/customresourcedefinitions" -}}
+{{- $custom := .custom -}}
+{{- $packs := $custom.packs | default list -}}
+{{- $found := list -}}
 {{- range $pack, $kinds := .packs -}}
-{{- if or (has $pack ($.custom.packs | default list)) (has "auto" ($.custom.packs | default list)) -}}
-{{- $found = concat $found $kinds -}}
+{{- if or (has $pack $packs) (has "auto" $packs) -}}{{- $found = concat $found $kinds -}}{{- end -}}
 {{- end -}}
-{{- end -}}
-{{- range dig "spec" "resources" list ($.custom.config | default "" | fromYaml) -}}
-{{- $kind := .groupVersionKind.kind | default "*" | lower -}}
+{{- range include "telegen.entries" $custom | fromYamlArray -}}
+{{- $kind := .kind | default "*" | lower -}}
 {{- if regexMatch "(s|x|z|ch|sh)$" $kind -}}{{- $kind = printf "%ses" $kind -}}
 {{- else if regexMatch "[^aeiou]y$" $kind -}}{{- $kind = printf "%sies" (trimSuffix "y" $kind) -}}
 {{- else if ne $kind "*" -}}{{- $kind = printf "%ss" $kind -}}
 {{- end -}}
-{{- $found = append $found (printf "%s/%s" .groupVersionKind.group $kind) -}}
+{{- $found = append $found (printf "%s/%s" .group $kind) -}}
+{{- end -}}
+{{- $health := dig "health" "none" $custom -}}
+{{- if kindIs "slice" $health -}}
+{{- range $health -}}{{- $found = append $found (printf "%s/*" .) -}}{{- end -}}
+{{- end -}}
+{{- if or (and (kindIs "slice" $health) $health) (has $health (list "auto" "all")) (and (eq (toString $health) "none") (has "auto" $packs)) -}}
+{{- $found = append $found "apiregistration.k8s.io/apiservices" -}}
+{{- end -}}
+{{- if or $found $custom.config_file $custom.files -}}
+{{- $found = prepend $found "apiextensions.k8s.io/customresourcedefinitions" -}}
 {{- end -}}
 {{- $found | uniq | toYaml -}}
+{{- end -}}
+
+{{- /* Group and kind of each entry of either format; both may be texts. */ -}}
+{{- define "telegen.entries" -}}
+{{- $found := list -}}
+{{- range dig "spec" "resources" list (.config | default "" | fromYaml) -}}{{- $found = append $found .groupVersionKind -}}{{- end -}}
+{{- $metrics := .metrics | default list -}}
+{{- range kindIs "string" $metrics | ternary (toString $metrics | fromYamlArray) $metrics -}}{{- $found = append $found .resource -}}{{- end -}}
+{{- toYaml $found -}}
 {{- end -}}
 
 {{- /* Rules to list and watch a list of GROUP/NAME, one per group. */ -}}
@@ -68,7 +87,7 @@ cluster (`everywhere`), and in its own namespace (`own`). */ -}}
 {{- range $group, $resources := $groups }}
 - apiGroups: [{{ $group | quote }}]
   resources:
-    {{- $resources | uniq | sortAlpha | toYaml | nindent 4 }}
+    {{- has "*" $resources | ternary (list "*") ($resources | uniq | sortAlpha) | toYaml | nindent 4 }}
   verbs: [list, watch]
 {{- end }}
 {{- end -}}

@@ -27,7 +27,7 @@ class Pattern:
         return f"{self.group}/{self.version} {self.kind}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Family:
     """One metric of an entry.
 

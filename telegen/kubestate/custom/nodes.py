@@ -91,7 +91,14 @@ class Node:
             return {key: value.plain(nodes) for key, value in self.fields().items() if not value.is_null}
         if isinstance(self._node, yaml.SequenceNode):
             return [item.plain(nodes) for item in self.items()]
-        return None if self.is_null else self.text()
+        return None if self.is_null else self._valid_text()
+
+    def _valid_text(self) -> str:
+        text = self.text()
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            self.problem("characters that are not valid Unicode (lone surrogates)")
+            return ""
+        return text
 
     def text(self) -> str:
         """Return a scalar as it is written; "" for null."""

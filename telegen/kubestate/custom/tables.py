@@ -17,6 +17,8 @@ from telegen.metrics.lines import BaseLabels
 
 WHOLE = ("", "metadata", "metadata.managedFields")
 """Paths for which an object is decoded whole; "" is the object itself."""
+KEPT = 64 << 10
+"""Characters of the labels of elements that are kept for further families: a tenant's list may be long, and the last ones stay."""
 Result = TypeVar("Result")
 
 
@@ -138,7 +140,7 @@ class _Texts:
         key = (_base_key(family), family.type, family.path, *_items(family.element_labels))
         key += (family.label_from_key, family.label_name, family.states)
         if key not in self._elements:
-            self._elements[key] = _once_per_object(self._elements_reader(family, read_labels))
+            self._elements[key] = _once_per_object(self._elements_reader(family, read_labels), _is_small)
         return self._elements[key]
 
     def _base_reader(self, family: Family) -> Callable[[Object], BaseLabels]:
@@ -176,15 +178,23 @@ def _items(mapping: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(mapping.items())
 
 
-def _once_per_object(read: Callable[[Object], Result]) -> Callable[[Object], Result]:
-    """Cache the result for the last object. PERF: 30 families of an object would read its labels 3 us each."""
+def _is_small(texts: list[str]) -> bool:
+    return not texts or len(texts) * len(texts[0]) <= KEPT
+
+
+def _once_per_object(
+    read: Callable[[Object], Result], is_kept: Callable[[Result], bool] = lambda result: True
+) -> Callable[[Object], Result]:
+    """Cache the result for the last object if it is to be kept. PERF: 30 families of an object would read its labels 3 us each."""
     last: tuple[Object, Result] | None = None
 
     def read_once(obj: Object) -> Result:
         nonlocal last
-        if last is None or last[0] is not obj:
-            last = (obj, read(obj))
-        return last[1]
+        if last is not None and last[0] is obj:
+            return last[1]
+        found = read(obj)
+        last = (obj, found) if is_kept(found) else None
+        return found
 
     return read_once
 

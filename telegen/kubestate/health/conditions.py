@@ -53,6 +53,21 @@ def read_conditions(value: Any) -> list[Condition]:
     return list(found.values())
 
 
+def worst_conditions(elements: Any) -> list[Condition]:
+    """Return the conditions of the elements of a list, such as the gateways of a route; of one type the worst one counts."""
+    found: dict[str, Condition] = {}
+    for element in elements if isinstance(elements, list) else ():
+        for condition in read_conditions(element.get("conditions")) if isinstance(element, dict) else ():
+            other = found.setdefault(condition.type, condition)
+            if _badness(condition) > _badness(other):
+                found[condition.type] = condition
+    return list(found.values())
+
+
+def _badness(condition: Condition) -> int:
+    return {good_status(condition.type) or TRUE: 0, UNKNOWN: 1}.get(condition.status, 2)
+
+
 def _status(item: dict[str, Any]) -> str:
     """Return the status. A condition without the field is true while it is present, as those of Argo CD are."""
     return _STATUSES.get(str(item["status"]).lower(), UNKNOWN) if "status" in item else TRUE

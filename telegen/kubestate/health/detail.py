@@ -26,14 +26,16 @@ class DetailedStore:
         changes: grows with each change of the counts.
     """
 
-    def __init__(self, setting: str, has_phases: bool, clock: Callable[[], float]) -> None:
+    def __init__(self, setting: str, has_phases: bool, clock: Callable[[], float], elements: str = "") -> None:
         """Prepare for `attach`.
 
         Args:
             setting: `health_detail`.
             has_phases: the schema of the kind lists its phases.
             clock: Unix seconds.
+            elements: field of status whose elements have the conditions; "" for status.conditions.
         """
+        self._elements = elements
         self._setting, self._has_phases, self._clock = setting, has_phases, clock
         self._detail, self._shows_phase = ALL if setting == AUTO else setting, True
         self._tally, self._lock = Tally(clock), threading.Lock()
@@ -127,7 +129,7 @@ class DetailedStore:
 
     def _take(self, obj: Object, tally: Tally, before: Tally | None = None) -> str:
         """Count an object; return its status."""
-        health = examine(obj)
+        health = examine(obj, self._elements)
         with self._lock:
             tally.take(uid(obj), obj, health, before)
         return health.status

@@ -49,7 +49,7 @@ def _schema(version: Object) -> Schema:
     fields = _dict(status, "properties")
     scale = _dict(_dict(version, "subresources"), "scale")
     return Schema(
-        has_status=bool(status) or preserves or not root,
+        has_status=bool(status) or preserves or "properties" not in root,
         has_phases=any(_dict(fields, name).get("enum") for name in ("phase", "state")),
         replicas=(_path(scale.get("specReplicasPath")), _path(scale.get("statusReplicasPath"))),
     )

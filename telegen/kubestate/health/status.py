@@ -17,7 +17,15 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from telegen.kubestate.fields import ZERO_TIME, seconds
-from telegen.kubestate.health.conditions import FALSE, TRUE, Condition, good_status, integer, read_conditions
+from telegen.kubestate.health.conditions import (
+    FALSE,
+    TRUE,
+    Condition,
+    good_status,
+    integer,
+    read_conditions,
+    worst_conditions,
+)
 from telegen.metrics.family import Object
 
 CURRENT, IN_PROGRESS, FAILED, TERMINATING, UNKNOWN = "Current", "InProgress", "Failed", "Terminating", "Unknown"
@@ -55,27 +63,40 @@ class Health(NamedTuple):
         conditions: all of them, each type once.
         cause: the condition that the status comes from, None if it comes from another field.
         phase: status.phase, else status.state; "" if neither is a short text.
+        lag: generations that the controller has not processed, None if it shows none.
     """
 
     status: str
     conditions: tuple[Condition, ...]
     cause: Condition | None
     phase: str
+    lag: int | None
 
 
-def examine(obj: Object) -> Health:
-    """Return the health of an object of any shape."""
+NOTHING = Health(UNKNOWN, (), None, "", None)
+"""Health of an object without any fields."""
+
+
+def examine(obj: Object, elements: str = "") -> Health:
+    """Return the health of an object of any shape.
+
+    Args:
+        elements: field of status whose elements have the conditions; "" for status.conditions.
+    """
     status = dict_at(obj, "status")
-    conditions = tuple(read_conditions(status.get("conditions")))
-    result, cause = _judge(dict_at(obj, "metadata"), status, conditions)
+    conditions = tuple(worst_conditions(status.get(elements)) if elements else read_conditions(status.get("conditions")))
+    metadata = dict_at(obj, "metadata")
+    lag = generation_lag(metadata, status, conditions)
+    result, cause = _judge(metadata, status, conditions, lag)
     phase = next((text for key in ("phase", "state") if (text := status.get(key)) and _is_phase(text)), "")
-    return Health(result, conditions, cause, phase)
+    return Health(result, conditions, cause, phase, lag)
 
 
-def _judge(metadata: Object, status: Object, conditions: tuple[Condition, ...]) -> tuple[str, Condition | None]:
+def _judge(
+    metadata: Object, status: Object, conditions: tuple[Condition, ...], lag: int | None
+) -> tuple[str, Condition | None]:
     if metadata.get("deletionTimestamp"):
         return TERMINATING, None
-    lag = generation_lag(metadata, status, conditions)
     if lag is not None and lag > 0:
         return IN_PROGRESS, None
     by_type = {condition.type: condition for condition in conditions}

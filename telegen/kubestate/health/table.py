@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.health.conditions import FALSE, SHOWN, TRUE, UNKNOWN, Condition, good_status
+from telegen.kubestate.health.overrides import condition_elements
 from telegen.kubestate.health.schema import Schema
-from telegen.kubestate.health.status import CURRENT
+from telegen.kubestate.health.status import CURRENT, NOTHING
 from telegen.kubestate.health.status import UNKNOWN as UNKNOWN_STATUS
-from telegen.kubestate.health.status import dict_at, examine, generation_lag, time_of
+from telegen.kubestate.health.status import Health, dict_at, examine, time_of
 from telegen.kubestate.resource import NAMESPACE, Resource, name_label
-from telegen.metrics.family import ALPHA, Generate, Object, Projection, Row, gauge
+from telegen.metrics.family import ALPHA, FamilyGenerator, Generate, Object, Projection, Row, gauge
 
 PREFIX = "telegen_customresource"
 PHASE = f"{PREFIX}_phase"
@@ -36,9 +37,8 @@ class View(NamedTuple):
     phase: str
 
 
-def view(obj: Object) -> View:
+def view(health: Health) -> View:
     """Return the rows of an object."""
-    health = examine(obj)
     shown = health.conditions[:SHOWN]
     return View(
         {CURRENT: 1, UNKNOWN_STATUS: -1}.get(health.status, 0),
@@ -58,16 +58,22 @@ def shown_reason(reason: str) -> str:
     return reason if _REASON.fullmatch(reason) else "Other"
 
 
-VIEW = Projection(view)
+def _once_per_object(elements: str) -> Callable[[Object], Health]:
+    """Make a function that keeps the health of the last object. PERF: three families read it, 6 us each."""
+    last: tuple[Object | None, Health] = (None, NOTHING)
+
+    def read(obj: Object) -> Health:
+        nonlocal last
+        if last[0] is not obj:
+            last = (obj, examine(obj, elements))
+        return last[1]
+
+    return read
 
 
-def _transitions(obj: Object) -> Iterable[Row]:
-    times = [(one.type, time_of(one.transition)) for one in examine(obj).conditions[:SHOWN]]
+def _transitions(health: Health) -> Iterable[Row]:
+    times = [(one.type, time_of(one.transition)) for one in health.conditions[:SHOWN]]
     return [row for row in times if row[1] is not None]
-
-
-def _lag(obj: Object) -> int | None:
-    return generation_lag(dict_at(obj, "metadata"), dict_at(obj, "status"), examine(obj).conditions)
 
 
 def _time(key: str) -> Generate:
@@ -97,56 +103,62 @@ def _at(value: Any, path: list[str]) -> Any:
     return value
 
 
-FAMILIES = (
-    gauge(
-        f"{PREFIX}_ready", "1 for an object that is as its specification wants it, 0 for one that is not, -1 if nothing shows it.",
-        ALPHA, lambda found: found.ready, input=VIEW,
-    ),
-    gauge(
-        f"{PREFIX}_condition", "1 for a condition that is True, 0 for False, -1 for Unknown (status.conditions[].status).",
-        ALPHA, lambda found: found.conditions, "type", input=VIEW,
-    ),
-    gauge(
-        f"{PREFIX}_condition_reason",
-        "One series per condition that is not in its good status, always 1; reasons that are no short words are Other "
-        "(status.conditions[].reason).",
-        ALPHA, lambda found: found.reasons, "type", "status", "reason", input=VIEW,
-    ),
-    gauge(
-        f"{PREFIX}_condition_last_transition_timestamp_seconds",
-        "Last change of the status of a condition in Unix seconds (status.conditions[].lastTransitionTime).",
-        ALPHA, _transitions, "type",
-    ),
-    gauge(
-        PHASE, "One series per object, always 1; its phase (status.phase, else status.state).",
-        ALPHA, lambda found: [(found.phase, 1)] if found.phase else (), "phase", input=VIEW,
-    ),
-    gauge(
-        f"{PREFIX}_generation_lag",
-        "Generations that the controller has not processed (metadata.generation less status.observedGeneration).",
-        ALPHA, _lag,
-    ),
-    gauge(
-        f"{PREFIX}_created", "Creation time in Unix seconds (metadata.creationTimestamp).", ALPHA, _time("creationTimestamp"),
-    ),
-    gauge(
-        f"{PREFIX}_deletion_timestamp_seconds",
-        "End of the grace period of an object that is being deleted, in Unix seconds (metadata.deletionTimestamp).",
-        ALPHA, _time("deletionTimestamp"),
-    ),
-    gauge(
-        f"{PREFIX}_paused", "1 for an object that its controller leaves alone, 0 for others (spec.paused, spec.suspend).", ALPHA, _paused,
-    ),
-)  # fmt: skip
+def _families(schema: Schema, elements: str) -> tuple[FamilyGenerator, ...]:
+    """Make the families of one kind."""
+    read = _once_per_object(elements)
+    shared = Projection(lambda obj: view(read(obj)))
+    return (
+        gauge(
+            f"{PREFIX}_ready", "1 for an object that is as its specification wants it, 0 for one that is not, -1 if nothing shows it.",
+            ALPHA, lambda found: found.ready, input=shared,
+        ),
+        gauge(
+            f"{PREFIX}_condition", "1 for a condition that is True, 0 for False, -1 for Unknown (status.conditions[].status).",
+            ALPHA, lambda found: found.conditions, "type", input=shared,
+        ),
+        gauge(
+            f"{PREFIX}_condition_reason",
+            "One series per condition that is not in its good status, always 1; reasons that are no short words are Other "
+            "(status.conditions[].reason).",
+            ALPHA, lambda found: found.reasons, "type", "status", "reason", input=shared,
+        ),
+        gauge(
+            f"{PREFIX}_condition_last_transition_timestamp_seconds",
+            "Last change of the status of a condition in Unix seconds (status.conditions[].lastTransitionTime).",
+            ALPHA, lambda obj: _transitions(read(obj)), "type",
+        ),
+        gauge(
+            PHASE, "One series per object, always 1; its phase (status.phase, else status.state).",
+            ALPHA, lambda found: [(found.phase, 1)] if found.phase else (), "phase", input=shared,
+        ),
+        gauge(
+            f"{PREFIX}_generation_lag",
+            "Generations that the controller has not processed (metadata.generation less status.observedGeneration).",
+            ALPHA, lambda obj: read(obj).lag,
+        ),
+        gauge(
+            f"{PREFIX}_created", "Creation time in Unix seconds (metadata.creationTimestamp).", ALPHA, _time("creationTimestamp"),
+        ),
+        gauge(
+            f"{PREFIX}_deletion_timestamp_seconds",
+            "End of the grace period of an object that is being deleted, in Unix seconds (metadata.deletionTimestamp).",
+            ALPHA, _time("deletionTimestamp"),
+        ),
+        gauge(
+            f"{PREFIX}_paused", "1 for an object that its controller leaves alone, 0 for others (spec.paused, spec.suspend).",
+            ALPHA, _paused,
+        ),
+        gauge(
+            f"{PREFIX}_replicas",
+            "Wanted and current replicas, by the paths of the subresource scale of the kind's definition.",
+            ALPHA, _replicas(schema.replicas), "what",
+        ),
+    )  # fmt: skip
 
 
 def health_resource(kind: Kind, schema: Schema = Schema()) -> Resource:
     """Return the resource of a kind with the families of its health."""
-    replicas = gauge(
-        f"{PREFIX}_replicas",
-        "Wanted and current replicas, by the paths of the subresource scale of the kind's definition.",
-        ALPHA, _replicas(schema.replicas), "what",
-    )  # fmt: skip
+    elements = condition_elements(kind.group, kind.kind)
     return Resource(
         name=kind.plural,
         group=kind.group,
@@ -154,6 +166,6 @@ def health_resource(kind: Kind, schema: Schema = Schema()) -> Resource:
         kind=kind.kind,
         namespaced=kind.namespaced,
         identity=(("group", lambda obj: kind.group), ("kind", lambda obj: kind.kind), NAMESPACE, name_label("name")),
-        families=(*FAMILIES, replicas),
-        reads=(*READS, *filter(None, schema.replicas)),
+        families=_families(schema, elements),
+        reads=(*READS, *([f"status.{elements}"] if elements else []), *filter(None, schema.replicas)),
     )

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from telegen.kubestate.custom.model import Entry, Family, Kind, Pattern
-from telegen.kubestate.custom.tables import make_resource
-from telegen.kubestate.resource import Identity, Resource
+from telegen.kubestate.custom.paths import decoded_path
+from telegen.kubestate.custom.tables import make_resource, without_children
+from telegen.kubestate.resource import METADATA, Identity, Resource
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class PackResource:
             constant: labels of every sample.
         """
         described = self.described if kind.version == self.table.version else self.described_older or self.described
-        found = [make_resource(Entry(Pattern(kind.group, kind.version, kind.kind), described), kind, constant)] if described else []
+        found = []
+        if described:
+            made = make_resource(Entry(Pattern(kind.group, kind.version, kind.kind), described), kind, constant)
+            found.append(replace(made, reads=_reads(described)))
         if self.table.families:
             identity = (*_gvk(kind), *self.table.identity) if described else self.table.identity
             found.append(replace(self.table, name=kind.plural, version=kind.version, namespaced=kind.namespaced, identity=identity))
@@ -52,6 +56,20 @@ class PackResource:
         """The kind in its preferred version."""
         table = self.table
         return Kind(table.group, table.version, table.name, table.kind, table.namespaced)
+
+
+def _reads(described: Iterable[Family]) -> tuple[str, ...]:
+    """Return the fields that are decoded for families. An entry of a configuration that reads labels of the whole object has it decoded
+    whole; here values of a HelmRelease or files of a KubeadmConfig, which may be secret, are not decoded."""
+    paths = {decoded_path(path) for family in described for path in _paths(family)}
+    # Metadata is decoded anyway.
+    return without_children(paths.difference(METADATA, {"metadata"})) or ("metadata.name",)
+
+
+def _paths(family: Family) -> Iterator[tuple[str, ...]]:
+    """Yield the paths from the object that a family reads."""
+    yield from map(tuple, family.labels_from_path.values())
+    yield from [family.path] if family.path else map(tuple, family.element_labels.values())
 
 
 def _gvk(kind: Kind) -> Identity:

@@ -230,7 +230,7 @@ def test_unknown_variant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["check-config", str(config)]) == 2
     printed = capsys.readouterr().err
     assert "custom_resource_state.names.vpa: unknown variant ksm; the variants are ksm-docs, openshift, gardener, mixin" in printed
-    assert "custom_resource_state.names: flux: no pack with variants; these have some: vpa" in printed
+    assert "custom_resource_state.names: flux: no pack with variants; these have some: openshift-cluster, vpa" in printed
     assert main(["custom", "rbac", "--packs", "vpa=ksm"]) == 2
     assert "vpa: unknown variant ksm; the variants are ksm-docs" in capsys.readouterr().err
 
@@ -256,3 +256,26 @@ def test_rights(name: str, capsys: pytest.CaptureFixture[str]) -> None:
         one["metadata"].pop("name")
     printed[1]["roleRef"].pop("name")
     assert printed == written
+
+
+@pytest.mark.parametrize(
+    ("allowed", "shown"),
+    [("clusters", {"capi_cluster", "cnpg_cr_cluster"}), ("clusters.cluster.x-k8s.io", {"capi_cluster"}), ("kustomizations", set())],
+)
+def test_allowlists(allowed: str, shown: set[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Allowlists take the name of a resource for the kinds of all groups that have it, and with the group for one of them."""
+    metadata = {"name": "x", "namespace": "n", "labels": {"app": "web"}, "annotations": {"team": "a"}}
+    objects = tmp_path / "objects.json"
+    versions = ("cluster.x-k8s.io/v1beta2", "postgresql.cnpg.io/v1")
+    objects.write_text(json.dumps([{"apiVersion": version, "kind": "Cluster", "metadata": metadata} for version in versions]))
+    more = "".join(f"    {key}_allowlist: {{{allowed}: ['*']}}\n" for key in ("labels", "annotations"))
+    page = render(capsys, tmp_path, objects, "cluster-api, cloudnative-pg", more)
+    for family in (r'labels{.*label_app="web"} 1', r'annotations{.*annotation_team="a"} 1'):
+        assert {name for name in ("capi_cluster", "cnpg_cr_cluster") if re.search(f"{name}_{family}", page)} == shown
+
+
+def test_namespaces_are_projects_on_openshift_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Namespaces of a cluster that does not serve projects give no series, although every cluster serves namespaces."""
+    objects = tmp_path / "objects.json"
+    objects.write_text(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}))
+    assert render(capsys, tmp_path, objects, "openshift-cluster") == ""

@@ -12,11 +12,18 @@ def _about(description: str) -> Meta:
     return Meta(description=description)
 
 
-Expression = Annotated[str, _about("A CEL expression; the fields of the object are its variables.")]
+_CEL = "A CEL expression."
+
+
+def _expression(description: str) -> Meta:
+    return Meta(description=f"{description} {_CEL}")
+
+
+Expression = Annotated[str, _expression("The fields of the object are its variables.")]
 
 
 class Loop(Struct, forbid_unknown_fields=True):
-    over: Annotated[Expression, _about("Expression of a list or a map.")] = field(name="in")
+    over: Annotated[str, _expression("Expression of a list or a map.")] = field(name="in")
     variable: Annotated[str, _about("Variable of the item, or of the value of an entry.")] = field(name="as")
     key: Annotated[str, _about("Variable of the index, or of the key of an entry.")] = ""
 
@@ -28,16 +35,16 @@ class Metric(Struct, forbid_unknown_fields=True):
         Literal["Gauge", "Counter", "Info", "StateSet", "Count"],
         _about("Count is a gauge: the number of repetitions with equal labels."),
     ] = "Gauge"
-    value: Annotated[Expression, _about("Value of the sample; of a StateSet the state.")] = ""
-    celExpr: Annotated[Expression, _about("Another name of value.")] = ""
+    value: Annotated[str, _expression("Value of the sample; of a StateSet the state.")] = ""
+    celExpr: Annotated[str, _expression("Another name of value.")] = ""
     map: Annotated[dict[str, float], _about("Number of each text that value may have.")] = field(default_factory=dict)
     scale: Annotated[float, _about("Factor of the value.")] = 1
-    when: Annotated[Expression, _about("Condition of the sample.")] = ""
+    when: Annotated[str, _expression("Condition of the sample.")] = ""
     labels: Annotated[dict[str, Expression], _about("Expression of each label.")] = field(default_factory=dict)
     by: Annotated[dict[str, Expression], _about("Labels of a Count.")] = field(default_factory=dict)
     labelsFrom: Annotated[list[Expression], _about("Maps whose entries become labels.")] = field(default_factory=list)
     forEach: Annotated[list[Loop], _about("Repetitions, the outermost first.")] = field(default_factory=list)
-    conditions: Annotated[Expression, _about("List of conditions: three samples for each, labels condition and status.")] = ""
+    conditions: Annotated[str, _expression("List of conditions: three samples for each, labels condition and status.")] = ""
     states: Annotated[list[str], _about("States of a StateSet.")] = field(default_factory=list)
     other: Annotated[str, _about("State of a StateSet for texts that are not listed.")] = ""
     label: Annotated[str, _about("Label of a StateSet that has the state; the name of the metric if empty.")] = ""
@@ -61,7 +68,7 @@ class Entry(Struct, forbid_unknown_fields=True):
     prefix: Annotated[str, _about("Prefix of the names of the metrics; kube_KIND if empty.")] = ""
     labels: Annotated[dict[str, Expression], _about("Labels of every metric.")] = field(default_factory=dict)
     labelsFrom: Annotated[list[Expression], _about("Maps whose entries become labels of every metric.")] = field(default_factory=list)
-    when: Annotated[Expression, _about("Condition of every sample.")] = ""
+    when: Annotated[str, _expression("Condition of every sample.")] = ""
     selector: Selector = field(default_factory=Selector)
     metrics: Annotated[list[Metric], _about("Metrics of the kind.")] = field(default_factory=list)
 
@@ -71,16 +78,15 @@ class File(Struct, forbid_unknown_fields=True):
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a file. A number or a truth value is accepted where an expression stands: `value: 1`."""
-    made = msgspec.json.schema(File)
-    made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    for block in made["$defs"].values():
-        for value in block["properties"].values():
-            _accept_scalars(value)
-    return made
+    """Return the JSON Schema of a file."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_with_scalars(msgspec.json.schema(File))}
 
 
-def _accept_scalars(value: dict[str, Any]) -> None:
-    for part in (value, value.get("additionalProperties"), value.get("items")):
-        if isinstance(part, dict) and part.get("type") == "string" and "CEL" in part.get("description", "CEL"):
-            part["type"] = ["string", "number", "boolean"]
+def _with_scalars(part: Any) -> Any:
+    """Return a part of a schema that accepts numbers and truth values as expressions: YAML reads `value: 1` as a number."""
+    if isinstance(part, list):
+        return [_with_scalars(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    made = {key: _with_scalars(value) for key, value in part.items()}
+    return {**made, "type": ["string", "number", "boolean"]} if str(made.get("description")).endswith(_CEL) else made

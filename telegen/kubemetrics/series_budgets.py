@@ -1,0 +1,78 @@
+"""Budgets of series, as published: what they withhold, and how much of each is used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from telegen.config.model import SeriesLimits
+from telegen.metrics.budgets import WARNED, family_budget, resource_of, store_budget
+from telegen.shm.reader import ArenaReader, StoreSnapshot, TornSnapshot
+
+NAMED = 5
+"""Families that a line names."""
+
+
+def withheld_lines(readers: Iterable[ArenaReader]) -> list[str]:
+    """Return a line for each budget that withholds series, with the families that lack most."""
+    found: dict[str, Counter[str]] = {}
+    for _, store in _stores(readers):
+        for family, one in store.entry.withheld.items():
+            found.setdefault(one.budget, Counter())[family] += one.series
+    return [_line(budget, families) for budget, families in sorted(found.items())]
+
+
+def _line(budget: str, families: Counter[str]) -> str:
+    largest = ", ".join(f"{family} {series:,}" for family, series in families.most_common(NAMED))
+    others = ", and others" if len(families) > NAMED else ""
+    return f"{budget} has no room: {families.total():,} series are withheld: {largest}{others}"
+
+
+class SeriesBudgets(Collector):
+    """Reads the arenas at the scrape."""
+
+    def __init__(self, readers: Sequence[ArenaReader], limits: SeriesLimits) -> None:
+        self._readers, self._limits = readers, limits
+
+    def collect(self) -> Iterable[Metric]:
+        """Read what is withheld, and the used shares: of all series, and of the budgets from the warning on. Nothing without limits."""
+        if self._limits == SeriesLimits():
+            return
+        withheld = GaugeMetricFamily("telegen_withheld_series", "Series of a family that a budget withholds now.", labels=["family"])
+        counts: Counter[str] = Counter()
+        for _, store in _stores(self._readers):
+            counts.update({family: one.series for family, one in store.entry.withheld.items()})
+        for family, series in sorted(counts.items()):
+            withheld.add_metric([family], series)
+        used = GaugeMetricFamily(
+            "telegen_series_budget_used_ratio", "Used share of the budget of all series, and of others from 0.8 on.", labels=["budget"]
+        )
+        for name, ratio in self._ratios():
+            used.add_metric([name], ratio)
+        yield from (withheld, used)
+
+    def _ratios(self) -> Iterator[tuple[str, float]]:
+        limits = self._limits
+        stores: Counter[str] = Counter()
+        families: Counter[str] = Counter()
+        for name, store in _stores(self._readers):
+            series = store.series()
+            families.update(series)
+            stores[resource_of(name)] += sum(series.values())
+        if limits.series:
+            yield "limits.series", sum(stores.values()) / limits.series
+        named = [(store_budget(limits, store), series) for store, series in stores.items()]
+        named += [(family_budget(limits, family), series) for family, series in families.items()]
+        yield from ((name, series / limit) for (name, limit), series in sorted(named) if limit and series >= WARNED * limit)
+
+
+def _stores(readers: Iterable[ArenaReader]) -> Iterator[tuple[str, StoreSnapshot]]:
+    for reader in readers:
+        # The next scrape shows it again.
+        with suppress(TornSnapshot):
+            snapshot = reader.load()
+            yield from snapshot.stores.items() if snapshot else ()

@@ -1,0 +1,179 @@
+"""Configurations with expressions: what is refused, and how it is said; any configuration works or is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from telegen.config.errors import ConfigError
+from telegen.kubestate.custom.cel.errors import ExpressionError
+from telegen.kubestate.custom.expressions.model import MetricEntry, version_order
+from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
+from telegen.kubestate.custom.expressions.tables import make_resource
+from telegen.kubestate.custom.expressions.written import schema
+from telegen.kubestate.custom.kinds import resolve
+from telegen.kubestate.custom.model import Kind
+from telegen.metrics.render import renderer
+from tests.kubestate.custom.cel.drawn_expressions import OBJECT, expressions
+from tests.kubestate.custom.expressions.test_examples import EXAMPLES
+from tests.kubestate.parity import repeated
+
+ENTRY = "metrics: [{resource: {group: g.example, kind: Thing}, %s}]"
+METRIC = ENTRY % "metrics: [{%s}]"
+SECRET = "metrics: [{resource: {kind: Secret}, metrics: [{name: x, value: %s}]}]"
+ROUTE = "metrics: [{resource: {group: route.openshift.io, kind: Route}, metrics: [{name: x, value: %s}]}]"
+MALFORMED = {
+    "metrics: 3": "f:1: metrics: expected array, got str",
+    "metrik: []": "f:1: metrik: unknown key; did you mean metrics?",
+    "metrics: [{metrics: []}]": "f:1: metrics[0]: no resource",
+    "metrics: [{resource: {}}]": "f:1: metrics[0].resource: no kind",
+    "metrics: [{resource: {group: '*', kind: A}}]": "f:1: metrics[0].resource: name one group and one kind; * is not supported",
+    ENTRY % "selector: {label: a}": "metrics[0].selector.label: unknown key; did you mean labels?",
+    METRIC % "value: 1": "metrics[0].metrics[0]: no name",
+    METRIC % "name: a": "metrics[0].metrics[0]: no value; write an expression, or value: 1",
+    METRIC % "name: a, valeu: 1": "metrics[0].metrics[0].valeu: unknown key; did you mean value?",
+    METRIC % "name: a, value: 1, type: Sum": "metrics[0].metrics[0].type: invalid enum value 'Sum'",
+    METRIC % "name: a-b, value: 1": "metrics[0].metrics[0].name: 'kube_thing_a-b' is not a legal name of a metric",
+    METRIC % "name: a, value: 1, type: Counter": "the name of a Counter ends in _total: kube_thing_a_total",
+    METRIC % "name: a, type: Info": "the name of a Info ends in _info: kube_thing_a_info",
+    METRIC % "name: a, type: StateSet, value: a": "a StateSet needs value and states",
+    METRIC % "name: a, type: Count": "a Count needs forEach: the items that it counts",
+    METRIC % "name: a_info, type: Info, value: 1": "metrics[0].metrics[0].value: value has no effect beside type Info; remove it",
+    METRIC % "name: a, value: 1, celExpr: 2": "celExpr is another name of value; remove one of the two",
+    METRIC % "name: a, value: 1, states: [b]": "states has no effect beside type Gauge; remove it",
+    METRIC % "name: a, conditions: status.conditions, value: 1": "value has no effect beside conditions; remove it",
+    METRIC % "name: a, value: 'spec.'": "metrics[0].metrics[0].value: 'spec.', column 6: expected the name of a field after ., got the end",
+    METRIC % "name: a, value: 1, when: 'a ='": "metrics[0].metrics[0].when: 'a =', column 3: unexpected character '='",
+    METRIC % "name: a, value: 1, labels: {b: 'x('}": "metrics[0].metrics[0].labels.b: 'x(', column 3: expected a value, got the end",
+    METRIC % "name: a, value: 1, labels: {b-c: a}": "'b-c' is not a legal name of a label",
+    METRIC % "name: a, value: 1, labels: {__name__: a}": "'__name__' is not a legal name of a label",
+    METRIC % "name: a, value: 1, labels: {namespace: a}": "every sample has the label namespace of its object; choose another name",
+    METRIC % "name: a, value: 1, map: {b: c}": "metrics[0].metrics[0].map: expected float, got str",
+    METRIC % "name: a, value: now()": "column 1: now() is not supported",
+    METRIC % "name: a, value: c, forEach: [{in: a}]": "metrics[0].metrics[0].forEach[0]: no as",
+    METRIC % "name: a, value: c, forEach: [{in: a, as: 'b c'}]": "'b c' is not a legal name of a variable",
+    METRIC % "name: a, value: 1}, {name: a, value: 2": "kube_thing_a: a metric of g.example/Thing and of g.example/Thing",
+    SECRET % "data.password": "kube_secret_x reads data.password; a Secret may be read below metadata only",
+    SECRET % "size(object)": "kube_secret_x reads the whole object",
+    SECRET % "metadata.annotations.a": "kube_secret_x reads metadata.annotations",
+    ROUTE % "spec.tls.key": "kube_route_x reads spec.tls; it has the private key of a route",
+    ROUTE % "size(object)": "kube_route_x reads the whole object",
+    "": "f: the configuration is empty",
+    "a: [": "f:1: ",
+}
+
+
+def read(text: str) -> tuple[MetricEntry, ...]:
+    """Read a configuration with the checks across its entries."""
+    entries = read_metrics(text.encode(), "f").entries
+    problems = list(conflicts(entries))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return entries
+
+
+@pytest.mark.parametrize("text, message", MALFORMED.items(), ids=list(MALFORMED))
+def test_malformed(text: str, message: str) -> None:
+    """A malformed configuration is refused with line, path, cause and cure."""
+    with pytest.raises(ConfigError) as refused:
+        read(text)
+    assert message in str(refused.value)
+
+
+def test_every_problem_is_named() -> None:
+    """Each problem of a file has a line of its own, with the line in the file."""
+    text = "metrics:\n- resource: {kind: Pod}\n  metrics:\n  - {name: a, vaule: 1}\n  - {name: b, map: 3}\n"
+    with pytest.raises(ConfigError) as refused:
+        read(text)
+    assert [line.split(": ")[0] for line in str(refused.value).splitlines()] == ["f:4", "f:5"]
+
+
+def test_schema() -> None:
+    """The JSON Schema accepts the examples of the documentation, and refuses what has an unknown key or a wrong type."""
+    validator = jsonschema.Draft202012Validator(json.loads(json.dumps(schema())))
+    for configuration, _, _ in EXAMPLES.values():
+        validator.validate(yaml.safe_load(configuration))
+    validator.validate(yaml.safe_load(METRIC % "name: a, value: 1, when: true"))
+    for wrong in (METRIC % "name: a, valeu: 1", METRIC % "name: a, type: Sum", "metrics: 3", METRIC % "value: 1"):
+        assert not validator.is_valid(yaml.safe_load(wrong))
+
+
+ALL_TYPES = st.fixed_dictionaries(
+    {"name": st.sampled_from(["a", "b_total", "c_info", "d"])},
+    optional={
+        "type": st.sampled_from(["Gauge", "Counter", "Info", "StateSet", "Count"]),
+        "value": expressions(2),
+        "when": expressions(2),
+        "labels": st.dictionaries(st.sampled_from(["x", "y", "name", "1z"]), expressions(1, ("v",)), max_size=2),
+        "labelsFrom": st.lists(st.sampled_from(["metadata.labels", "labelPrefix(status.map, 'p_')", "spec.text"]), max_size=1),
+        "forEach": st.lists(st.fixed_dictionaries({"in": expressions(1), "as": st.just("v")}), max_size=2),
+        "states": st.lists(st.sampled_from(["Ready", "x"]), max_size=2),
+        "map": st.dictionaries(st.sampled_from(["Ready", "3"]), st.integers(0, 3), max_size=1),
+        "conditions": st.just("status.conditions"),
+        "scale": st.floats(0.1, 10),
+    },
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(ALL_TYPES, min_size=1, max_size=3))
+def test_any_configuration(metrics: list[dict[str, Any]]) -> None:
+    """Any configuration is refused with a clear line, or gives a page that a parser reads, without repeated series."""
+    try:
+        (entry,) = read(json.dumps({"metrics": [{"resource": {"kind": "Thing"}, "metrics": metrics}]}))
+    except ConfigError as error:
+        assert all(line.startswith(("f:1: metrics[0]", "kube_thing_")) for line in str(error).splitlines())
+        return
+    resource = make_resource(entry, Kind("", "v1", "things", "Thing", True))
+    errors: list[Exception] = []
+    render = renderer(resource.identity, resource.families, lambda family, error: errors.append(error))
+    page = "".join(f"{family.header().decode()}{text}" for family, text in zip(resource.families, render(OBJECT)))
+    assert all(isinstance(error, ExpressionError) for error in errors)
+    assert list(text_string_to_metric_families(page)) is not None
+    assert repeated(page) == []
+
+
+KEYS = st.sampled_from("metrics resource kind name value labels forEach in as type".split())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+        max_leaves=12,
+    )
+)
+def test_any_document(document: Any) -> None:
+    """Any YAML document is read or refused."""
+    try:
+        read(json.dumps({"metrics": document}))
+    except ConfigError as error:
+        assert str(error).startswith("f")
+
+
+def test_versions() -> None:
+    """Without a version the newest served one is read, as Kubernetes orders them; of a list the first that is served."""
+    versions = ["v1alpha1", "v1", "v10", "v2", "v1beta2", "v2beta1", "foo1"]
+    assert sorted(versions, key=version_order) == ["v10", "v2", "v1", "v2beta1", "v1beta2", "v1alpha1", "foo1"]
+    served = [Kind("g.example", version, "things", "Thing", True) for version in versions]
+    for given_, expected in (("''", "v10"), ("'*'", "v10"), ("v1", "v1"), ("[v3, v1beta2]", "v1beta2"), ("v3", None)):
+        (entry,) = read(f"metrics: [{{resource: {{group: g.example, kind: Thing, version: {given_}}}, metrics: [{{name: a, value: 1}}]}}]")
+        found = resolve((), served, metrics=[entry])
+        assert [kind.version for kind in found] == ([expected] if expected else [])
+
+
+def test_selectors() -> None:
+    """Entries of one kind need one selector; it is sent to the API server unless other tables need all objects."""
+    one, other = (ENTRY % f"selector: {{labels: 'app={name}'}}, metrics: [{{name: {name}, value: 1}}]" for name in ("a", "b"))
+    (problem,) = conflicts((*read(one), *read(other)))
+    assert problem == "g.example/Thing: its entries have different selectors; give all of them the same one"
+    (selected,) = resolve((), [Kind("g.example", "v1", "things", "Thing", True)], metrics=read(one)).values()
+    assert selected.selector.params == {"labelSelector": "app=a"}
