@@ -165,18 +165,18 @@ class KindStores:
         """Return the stores that are neither complete nor refused. A kind that is read for its health alone may fail."""
         return [name for name, one in self._followed.items() if not one.store.synced and one.status.read().kind not in _final(one)]
 
-    def problem(self) -> str:
-        """Return the problem of the first store that is out of sync, "" if there is none."""
-        for one in self._followed.values():
+    def withhold_old(self) -> None:
+        """Withhold each store that is out of sync for longer than `max_staleness`; the others are not concerned."""
+        longest = self._worker.config.kube_metrics.max_staleness
+        for name, one in self._followed.items() if longest else ():
             status = one.status.read()
-            if one.selected.is_configured and status.kind == Outcome.FAILED and status.seconds:
-                return f"{one.store.name}: {status.cause}"
-        return ""
+            # A kind that the API server lacks has no objects that could be old.
+            self._worker.arena.mark_old(name, status.kind != Outcome.ABSENT and status.seconds > longest)
 
     def notes(self) -> list[str]:
-        """Return a line for each kind that the API server refuses, or that is read for its health alone and fails."""
+        """Return a line for each kind that the API server refuses, or of which requests fail."""
         read = [(one, one.status.read()) for one in self._followed.values()]
-        return [f"{one.store.name}: {status.cause}" for one, status in read if status.kind in _final(one)]
+        return [f"{one.store.name}: {status.cause}" for one, status in read if status.kind in (*REFUSALS, Outcome.FAILED)]
 
     def complete_stores(self) -> dict[Kind, list[DetailedStore]]:
         """Return the stores of the kinds whose health is served, as far as all stores of the kind are complete."""

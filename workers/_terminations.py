@@ -12,6 +12,7 @@ from telegen.cadvisor.terminations.counts import FAMILIES, IDENTITY, STORE, name
 from telegen.cadvisor.terminations.join import TerminationJoin
 from telegen.cadvisor.terminations.last_readings import LastReading
 from telegen.cadvisor.terminations.tracker import Termination
+from telegen.metrics.budgets import Budgets
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.otlp.settings import is_disabled
@@ -40,11 +41,12 @@ class NodeTerminations:
         tracker: takes the pods in place of their index.
     """
 
-    def __init__(self, worker: Worker, arena: ArenaWriter, pods: PodIndex, order: int) -> None:
+    def __init__(self, worker: Worker, arena: ArenaWriter, pods: PodIndex, order: int, budgets: Budgets | None = None) -> None:
         """Prepare.
 
         Args:
             order: position of the family on the page.
+            budgets: limits of the series; None for none.
         """
         def count_error(family: str, error: Exception) -> None:
             worker.telemetry.generate_errors.labels(STORE, family).inc()
@@ -52,7 +54,7 @@ class NodeTerminations:
         kube = worker.config.kube_metrics
         render = renderer(IDENTITY, FAMILIES, count_error, worker.constant)
         self.store = MetricsStore(
-            STORE, FAMILIES, render, arena, order, key=object_key, version=lambda obj: "", group=namespace_of
+            STORE, FAMILIES, render, arena, order, key=object_key, version=lambda obj: "", group=namespace_of, budgets=budgets
         )
         self._logs = _make_logs(worker)
         self._join = TerminationJoin(kube.terminations, kube.cadvisor, pods, self.store, self._send)

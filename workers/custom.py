@@ -122,15 +122,16 @@ class CustomWorker(StoresWorker):
         if self._numbers:
             wanted, is_complete = self._wanted, bool(self._wanted) and not self._kinds.pending()
             self._numbers.update(self._kinds.complete_stores(), self._limits.counts, wanted, is_complete)
-        problem = self._failure or self._kinds.problem()
+        self._kinds.withhold_old()
+        self._write_notes()
         status = self.shared.statuses[self.assignment.name][self.assignment.stores[0]]
-        if problem:
-            status.note_failed(problem)
+        if self._failure:
+            status.note_failed(self._failure)
             return
+        # A kind that fails has a line; it concerns neither the others nor, once it was complete, the readiness of the agent.
         status.note_synced()
         if not self._whole.synced and not self._kinds.pending():
             self._whole.begin()
-        self._write_notes()
 
     def _write_notes(self) -> None:
         """Write the lines of the status page if they have changed."""

@@ -110,7 +110,7 @@ class SampleWorker(Worker):
         """Make the counts and logs of ended containers, None if they are off; `number` is that of their store."""
         if TERMINATIONS not in self.assignment.stores:
             return None
-        return NodeTerminations(self, self._arena, self._names.pods, ORDER + number)
+        return NodeTerminations(self, self._arena, self._names.pods, ORDER + number, self._budgets)
 
     def _make_target(self, collector: AnyCollector) -> Target:
         store = self._make_store(collector)

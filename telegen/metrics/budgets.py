@@ -104,7 +104,7 @@ class Account:
     def take(self, changes: Mapping[int, int]) -> bool:
         """Change the number of series of some columns; return False, and change nothing, if a budget lacks the room.
 
-        PERF: 20 us for 60 new families.
+        PERF: 5 us and 5 us per budget: 20 us for 60 families under the budget of all series, 0.3 ms if each has one of its own.
         """
         wanted: Counts = {}
         limits: dict[int, Budget] = {}

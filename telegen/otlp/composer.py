@@ -146,7 +146,8 @@ class Composer:
         """
         found = {}
         for name, store in sorted(snapshot.stores.items(), key=lambda item: (item[1].entry.order, item[0])):
-            for family, column in zip(store.families, store.columns) if self._is_shown(reader.name, name) else ():
+            is_shown = not store.entry.is_old and self._is_shown(reader.name, name)
+            for family, column in zip(store.families, store.columns) if is_shown else ():
                 # A column without a header in text repeats another one, with the creation times of OpenMetrics.
                 if column.length and family.text:
                     key = name, family.name

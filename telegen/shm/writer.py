@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
+from msgspec.structs import replace
+
 from telegen.shm.allocator import Allocator
 from telegen.shm.deflate import crc32
 from telegen.shm.layout import (
@@ -138,6 +140,15 @@ class ArenaWriter:
             before = self._entries.pop(name, None)
             if before:
                 self._dropped += [before.index, before.schema, *self._inherited.pop(name, ())]
+                self._flip()
+
+    def mark_old(self, name: str, is_old: bool) -> None:
+        """Publish a snapshot in which a store is not shown, or is shown again; nothing if it is so, or is not published."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry and entry.is_old != is_old:
+                self._reclaim()
+                self._entries[name] = replace(entry, is_old=is_old)
                 self._flip()
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 
 import pytest
@@ -36,9 +35,6 @@ def readers() -> Iterator[list[ArenaReader]]:
     found.clear()
     for arena in arenas:
         arena.close()
-    # Unmap the ledger: other tests look at the memory of processes that they fork.
-    del store, budgets, ledger
-    gc.collect()
 
 
 def samples(readers: list[ArenaReader], limits: SeriesLimits) -> dict[str, float]:

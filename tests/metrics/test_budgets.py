@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -94,13 +93,6 @@ class Processes:
     def close(self) -> None:
         for one in self.made:
             one.arena.close()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unmapped() -> Iterator[None]:
-    """Unmap the ledgers: other tests look at the memory of processes that they fork."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Configurations with expressions: what is refused, and how it is said; any configuration works or is refused."""
+"""Configurations with expressions: what is refused, with which message; any configuration works or is refused."""
 
 from __future__ import annotations
 
