@@ -13,7 +13,7 @@ FOLDERS = (*((mode,) for mode in MODES), NODE_AND_CLUSTER)
 """Folders that users apply together."""
 V1, V1BETA2 = "flow-control", "flow-control-v1beta2"
 """Of these two components users take the one that fits their version of Kubernetes."""
-ANYWHERE = ("auth", "kube-prometheus", "network-policy", "otlp", "prometheus", "prometheus-operator")
+ANYWHERE = ("auth", "dashboards", "kube-prometheus", "network-policy", "otlp", "prometheus", "prometheus-operator")
 DAEMONSETS = {"base", "overlays/node"}
 RIGHTS = ("custom-resources-health", "custom-resources-view", "events", "pack-openshift", "pack-vpa")
 """They bind the only account of a kustomization, and the part of the agent that serves kube_* needs them."""
