@@ -17,7 +17,7 @@ from telegen.kubestate.checks import selection_problems
 from tests.k8s.rule_files import RULES, rules
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md") for path in ROOT.glob(pattern))
+DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md", "k8s/chart/*.md") for path in ROOT.glob(pattern))
 _OWN = re.compile(r"\btelegen_[a-z_]+")
 
 
