@@ -19,6 +19,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from telegen.demo.server import SimulatedServer
+from telegen.kubemetrics.own_families import OWN_FAMILIES
 from tests.cluster.binaries import PROMTOOL, need
 from tests.cluster.prometheus import Prometheus, prometheus
 from tests.harness import FAST, Agent, get, start_agent
@@ -236,8 +237,10 @@ def test_own_metrics_are_compressed(calm: Agent) -> None:
 
 
 def test_own_metrics_are_parsed(calm: Agent) -> None:
-    """/telemetry is valid in both formats."""
-    assert list(parse_text(Response(calm, "/telemetry").text))
+    """/telemetry is valid in both formats, and every family of it is declared with its help."""
+    declared = {name.removesuffix("_total"): family.help for name, family in OWN_FAMILIES.items()}
+    served = {family.name: family.documentation for family in parse_text(Response(calm, "/telemetry").text)}
+    assert len(served) > 20 and served.items() <= declared.items()
     assert list(parse_openmetrics(Response(calm, "/telemetry", Accept=OPENMETRICS).text))
 
 

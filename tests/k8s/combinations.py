@@ -12,7 +12,7 @@ FOLDERS = (*((mode,) for mode in MODES), NODE_AND_CLUSTER)
 """Folders that users apply together."""
 V1, V1BETA2 = "flow-control", "flow-control-v1beta2"
 """Of these two components users take the one that fits their version of Kubernetes."""
-ANYWHERE = ("auth", "kube-prometheus", "network-policy", "otlp", "prometheus", "prometheus-operator")
+ANYWHERE = ("auth", "dashboards", "kube-prometheus", "network-policy", "otlp", "prometheus", "prometheus-operator")
 RESTRICTED = ("overlays/standalone", "overlays/shards", "overlays/namespaced")
 """Folders whose pods keep the `restricted` profile of Pod Security."""
 DAEMONSETS = {"base", "overlays/node"}

@@ -23,12 +23,13 @@ SAME = {
     "05-openshift": Variant(BASE, ("openshift",)),
     "06-prometheus-operator": Variant(BASE, (OPERATOR,)),
     "07-kube-prometheus": Variant(BASE, (OPERATOR, "kube-prometheus")),
-    "08-kube-prometheus-stack": Variant(BASE, (OPERATOR, "kube-prometheus-stack-drops")),
+    "08-kube-prometheus-stack": Variant(BASE, (OPERATOR, "kube-prometheus-stack-drops", "dashboards")),
     "10-scrape-config": Variant(BASE, ("prometheus",)),
     "11-network-policy": Variant(BASE, ("network-policy",)),
     "17-flow-control": Variant(BASE, (V1,)),
     "18-node": Variant(("overlays/node",)),
     "19-cluster": Variant(("overlays/cluster",)),
+    "34-dashboards": Variant(BASE, ("dashboards",)),
 }
 """Files of ci/, and the manifests with the same objects."""
 SAME_RIGHTS = {

@@ -235,30 +235,6 @@ def test_prometheus_takes_the_scrape_configuration(name: str) -> None:
     promtool("check", "config", path)
 
 
-@pytest.mark.prometheus
-def test_the_alerts_are_rules() -> None:
-    """promtool finds nothing wrong with the alerts, and each of them fires and is silent as alerts_test.yaml has it."""
-    cases = MANIFESTS.parent / "tests" / "k8s" / "alerts_test.yaml"
-    promtool("test", "rules", cases)
-    assert "SUCCESS" in promtool("check", "rules", PROMETHEUS / "alerts.yaml")
-    tested = {alert["alertname"] for case in yaml.safe_load(cases.read_text())["tests"] for alert in case["alert_rule_test"]}
-    assert tested == {rule["alert"] for rule in alerts(PROMETHEUS / "alerts.yaml")[0]["rules"]}
-
-
-def alerts(path: Path) -> list[Object]:
-    """Return the groups of a file of rules or of a PrometheusRule."""
-    content = yaml.safe_load(path.read_text())
-    return list(content.get("spec", content)["groups"])
-
-
-def test_alerts_have_a_severity_and_a_summary() -> None:
-    """Both files have the same alerts, and each has what receivers route by and show."""
-    groups = alerts(PROMETHEUS / "alerts.yaml")
-    assert groups == alerts(OPERATOR / "prometheusrule.yaml")
-    for rule in groups[0]["rules"]:
-        assert rule["labels"]["severity"] in ("critical", "warning") and rule["annotations"]["summary"]
-
-
 def test_every_folder_is_told_of() -> None:
     """k8s/README.md names every overlay and component."""
     text = (MANIFESTS / "README.md").read_text()
