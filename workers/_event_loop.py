@@ -18,7 +18,6 @@ from telegen.otlp.event_filter import RateLimit, event_filter
 from telegen.otlp.event_records import record_of, resource_of
 from telegen.otlp.event_stream import EventStream
 from telegen.otlp.outcome import Accepted, Outcome, Refused
-from telegen.otlp.resources import resource_attributes
 from telegen.otlp.retries import Delivery
 from telegen.otlp.settings import receiver
 from workers._base import BEAT, Worker
@@ -26,6 +25,7 @@ from workers._client_factory import make_client, reflector_settings
 from workers._object_labels import TIMEOUT, ObjectLabels
 from workers._push_events import FailureLog
 from workers._reflector_metrics import ReflectorMetrics
+from workers._resource import sender_attributes
 from workers._threads import Threads
 
 STORE = "events"
@@ -107,12 +107,9 @@ class EventLoop:
         self._given_up.set()
 
     def _make_sender(self, buffer: EventBuffer) -> EventSender:
-        config = self._worker.config
         client = receiver_client(self._receiver)
         self._given_up = threading.Event()
-        instance = f"{config.kube_metrics.election.name}-shard-0"
-        extra = {"k8s.cluster.name": config.kubernetes.cluster_name}
-        shared = resource_attributes(instance, extra, config.kube_metrics.otlp.service_version)
+        shared = sender_attributes(self._worker, f"{self._worker.config.kube_metrics.election.name}-shard-0")
         return EventSender(buffer, Delivery(client, self._given_up, self._tried), shared, self._sending, self._done)
 
     def _make_labels(self) -> ObjectLabels | None:
