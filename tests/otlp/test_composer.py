@@ -215,6 +215,18 @@ def test_ends_of_a_dropped_push_follow(agent: Agent) -> None:
     assert "p2" not in values(agent.push())
 
 
+def test_ends_that_are_owed_are_bounded(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a receiver is away and objects come and go, the memory for the ends of their series does not grow."""
+    monkeypatch.setattr("telegen.otlp.composer.MOST_OWED", 5)
+    for number in range(20):
+        agent.store.upsert(pod(f"job-{number}"))
+        agent.composer.owe(agent.push())
+        agent.store.delete(pod(f"job-{number}"))
+        agent.composer.owe(agent.push())
+    ends = [series for series, value in sent(agent.push()).items() if value is None]
+    assert 0 < len(ends) <= 5
+
+
 def test_end_of_all_series(agent: Agent) -> None:
     """At the end of the agent each series gets its last point; origins that others go on with get none."""
     agent.push()
