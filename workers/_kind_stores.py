@@ -15,6 +15,7 @@ from telegen.kubestate.custom.expressions.model import Selector
 from telegen.kubestate.custom.kinds import Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.tables import constant_of, joined_reads
+from telegen.kubestate.fields import time_at
 from telegen.kubestate.health.detail import DetailedStore
 from telegen.kubestate.health.overrides import condition_elements
 from telegen.kubestate.health.schema import Schema
@@ -22,6 +23,7 @@ from telegen.kubestate.health.tally import AUTO
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
 from telegen.kubestate.sharding import shard_filter
+from telegen.metrics.created import with_created
 from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import MetricsStore
 from telegen.shm.store_status import REFUSALS
@@ -123,12 +125,15 @@ class KindStores:
         if selected.health:
             detailed = DetailedStore(self._detail, selected.health.has_phases, time.time, condition_elements(kind.group, kind.kind))
             renders[-1] = detailed.guard(renders[-1], tables[-1][1])
-        families = [family for _, families in tables for family in families]
+        table, render = [family for _, families in tables for family in families], _joined(renders)
+        if worker.config.kube_metrics.openmetrics_created:
+            # As for built-in resources: counters of the API begin with their objects.
+            table, render = with_created(table, render, time_at("metadata.creationTimestamp"))
         predecessor = before.store if before else None
         store = MetricsStore(
             name,
-            families,
-            _joined(renders),
+            table,
+            render,
             worker.arena,
             ORDER,
             state.page_objects,
