@@ -14,12 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.cel.errors import ExpressionError
-from telegen.kubestate.custom.expressions.model import MetricEntry, version_order
+from telegen.kubestate.custom.expressions.model import MetricEntry
 from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
 from telegen.kubestate.custom.expressions.tables import make_resource
 from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import resolve
-from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.model import Kind, version_order
 from telegen.metrics.render import renderer
 from tests.kubestate.custom.cel.drawn_expressions import OBJECT, expressions
 from tests.kubestate.custom.expressions.test_examples import EXAMPLES
