@@ -18,7 +18,7 @@ from telegen.kubestate.custom.expressions.model import MetricEntry
 from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
 from telegen.kubestate.custom.expressions.tables import make_resource
 from telegen.kubestate.custom.expressions.written import schema
-from telegen.kubestate.custom.kinds import resolve
+from telegen.kubestate.custom.kinds import Configured
 from telegen.kubestate.custom.model import Kind, version_order
 from telegen.metrics.render import renderer
 from tests.kubestate.custom.cel.drawn_expressions import OBJECT, expressions
@@ -166,7 +166,7 @@ def test_versions() -> None:
     served = [Kind("g.example", version, "things", "Thing", True) for version in versions]
     for given_, expected in (("''", "v10"), ("'*'", "v10"), ("v1", "v1"), ("[v3, v1beta2]", "v1beta2"), ("v3", None)):
         (entry,) = read(f"metrics: [{{resource: {{group: g.example, kind: Thing, version: {given_}}}, metrics: [{{name: a, value: 1}}]}}]")
-        found = resolve((), served, metrics=[entry])
+        found = Configured(metrics=[entry]).select(served)
         assert [kind.version for kind in found] == ([expected] if expected else [])
 
 
@@ -175,5 +175,5 @@ def test_selectors() -> None:
     one, other = (ENTRY % f"selector: {{labels: 'app={name}'}}, metrics: [{{name: {name}, value: 1}}]" for name in ("a", "b"))
     (problem,) = conflicts((*read(one), *read(other)))
     assert problem == "g.example/Thing: its entries have different selectors; give all of them the same one"
-    (selected,) = resolve((), [Kind("g.example", "v1", "things", "Thing", True)], metrics=read(one)).values()
+    (selected,) = Configured(metrics=read(one)).select([Kind("g.example", "v1", "things", "Thing", True)]).values()
     assert selected.selector.params == {"labelSelector": "app=a"}
