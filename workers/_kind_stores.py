@@ -72,13 +72,18 @@ class KindStores:
 
     def apply(self, wanted: Mapping[Kind, Selected]) -> None:
         """Add, replace and remove stores, so that each kind is shown by its tables. Unchanged ones are left alone."""
-        names = {name: (kind, selected, namespace) for kind, selected in wanted.items() for name, namespace in self.names(kind)}
+        names = {
+            name: (kind, part, namespace)
+            for kind, selected in wanted.items()
+            for end, part in selected.parts().items()
+            for name, namespace in self.names(kind, end)
+        }
         followed = {name: one for name, one in self._followed.items() if name in names}
         gone = [one for name, one in self._followed.items() if name not in names]
-        for name, (kind, selected, namespace) in names.items():
+        for name, (kind, part, namespace) in names.items():
             before = followed.get(name)
-            if before is None or (before.kind, before.selected) != (kind, selected):
-                followed[name] = self._follow(name, kind, selected, namespace, before)
+            if before is None or (before.kind, before.selected) != (kind, part):
+                followed[name] = self._follow(name, kind, part, namespace, before)
         self._followed = followed
         self._publish(gone)
 
@@ -86,11 +91,12 @@ class KindStores:
         """Hand the stores to the flusher, and remove those that are gone, or that only the predecessor of this process had."""
         worker = self._worker
         worker.stores = {**self._further, **{one.store.name: one.store for one in self._followed.values()}}
+        followed = {one.kind for one in self._followed.values()}
         for one in gone:
             for reflector in (one.reflector, *one.replaced):
                 self._loop.remove(reflector)
             one.store.withdraw()
-            if one.status.read().kind == Outcome.REFUSED:
+            if one.status.read().kind == Outcome.REFUSED and one.kind not in followed:
                 worker.telemetry.forbidden.labels(one.kind.group, one.kind.plural).set(0)
             worker.log.info("%s: gone; its series are removed", one.store.name)
         for name in worker.arena.names:
@@ -99,15 +105,19 @@ class KindStores:
                 if worker.budgets:
                     worker.budgets.leave(name)
 
-    def names(self, kind: Kind) -> Iterator[tuple[str, str]]:
-        """Yield the name of each store of a kind, with its namespace: one, or one per watched namespace."""
+    def names(self, kind: Kind, end: str = "") -> Iterator[tuple[str, str]]:
+        """Yield the name of each store of a kind, with its namespace: one, or one per watched namespace.
+
+        Args:
+            end: that of a part of the tables; see `Selected.parts`.
+        """
         state, cluster = self._worker.config.kube_metrics.kube_state, self._worker.assignment.cluster
         suffix = f"@{cluster.name}" if cluster else ""
         namespaces = [name for name in dict.fromkeys(state.namespaces) if name not in state.namespaces_exclude]
         if not (namespaces and kind.namespaced):
             namespaces = [""]
         for namespace in namespaces:
-            yield f"{PREFIX}{kind.order}{f'/{namespace}' if namespace else ''}{suffix}", namespace
+            yield f"{PREFIX}{kind.order}{end}{f'/{namespace}' if namespace else ''}{suffix}", namespace
 
     def paths(self, kind: Kind) -> list[str]:
         """Return the path of each collection of a kind."""

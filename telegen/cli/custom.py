@@ -89,7 +89,8 @@ def _series(read: CustomEntries, kubeconfig: str) -> Iterator[str]:
     client, configured = connect(kubeconfig), Configured(read.entries, read.metrics)
     kinds = served_kinds(client, configured.groups)
     total = 0
-    for kind, selected in configured.select(kinds).items():
+    parts = ((kind, part) for kind, selected in configured.select(kinds).items() for part in selected.parts().values())
+    for kind, selected in parts:
         resources = selected.resources(kind)
         renders = [(one, renderer(one.identity, one.families, lambda family, error: None)) for one in resources]
         counts: Counter[str] = Counter()

@@ -15,6 +15,9 @@ from telegen.kubestate.health.table import health_resource
 from telegen.kubestate.packs.pack import Pack, PackResource
 from telegen.kubestate.resource import Resource
 
+SELECTED = "/+selector"
+"""End of the name of a store of selected objects; no namespace has such a name."""
+
 
 @dataclass(frozen=True)
 class Selected:
@@ -36,9 +39,16 @@ class Selected:
 
     @property
     def selector(self) -> Selector:
-        """Objects that are watched: all, if any table is for all objects."""
-        is_alone = not (self.entry or self.packed or self.health)
-        return self.metrics[0].selector if self.metrics and is_alone else Selector()
+        """Objects that the entries with expressions are for."""
+        return self.metrics[0].selector if self.metrics else Selector()
+
+    def parts(self) -> dict[str, Selected]:
+        """Return the tables that share a watch, by the end of the name of their store: a selector is for entries with expressions
+        alone, so they have a watch of their own then."""
+        if self.selector == Selector():
+            return {"": self}
+        others = replace(self, metrics=())
+        return {**({"": others} if others != Selected() else {}), SELECTED: Selected(metrics=self.metrics)}
 
     def resources(self, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
         """Return the resources to render, each with its table; the entry's comes first, that of the health last.
