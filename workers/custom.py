@@ -37,8 +37,8 @@ SOON, SOON_TRIES = 0.5, 40
 """Seconds between discoveries while definitions have kinds that are not served yet, and the largest number of these."""
 DEFINITIONS_WAIT = 5.0
 """Seconds for which a starting worker waits for the definitions, if it serves the health of kinds."""
-NOTES = 50
-"""Lines about kinds on the status page."""
+NOTES, NOTE_CHARACTERS = 50, 500
+"""Lines about absent kinds on the status page, lines about others, and characters of one: the document of the notes is small."""
 NUMBERS, SERVICES = f"{PREFIX}health", f"{PREFIX}apiservices"
 """Stores of the numbers of kinds and of APIServices."""
 GRACE = 30.0
@@ -128,8 +128,8 @@ class CustomWorker(StoresWorker):
 
     def _write_notes(self) -> None:
         """Write the lines of the status page if they have changed."""
-        lines = [f"{pattern}: the API server does not serve it" for pattern in self._absent]
-        lines += _shortened([*self._kinds.notes(), *self._limits.notes()])
+        lines = shortened([f"{pattern}: the API server does not serve it" for pattern in self._absent], "are not served")
+        lines += shortened([*self._kinds.notes(), *self._limits.notes()], "are refused")
         causes = {name: status.read().cause for name, status in self._statuses.items()}
         lines += [f"{STORE}: {causes[STORE]}; new kinds are found within {INTERVAL:.0f} s"] if causes[STORE] else []
         lines += [f"{SERVICES}: {causes[SERVICES]}"] if causes.get(SERVICES) else []
@@ -196,10 +196,11 @@ class CustomWorker(StoresWorker):
         return self._served.update(discover(self._client, groups)) if groups else set()
 
 
-def _shortened(lines: list[str]) -> list[str]:
+def shortened(lines: list[str], fate: str) -> list[str]:
     """Return the first lines, and the number of the others: an account without rights is refused thousands of kinds."""
     more = len(lines) - NOTES
-    return [*lines[:NOTES], f"customresources: {more} more kinds are refused"] if more > 0 else lines
+    found = [line[:NOTE_CHARACTERS] for line in lines[:NOTES]]
+    return [*found, f"customresources: {more} more kinds {fate}"] if more > 0 else found
 
 
 class ServedKinds:
