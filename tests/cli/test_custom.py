@@ -54,6 +54,20 @@ def test_rights_of_a_cluster(file: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "# bench.example/thing0s: guessed from the kind Thing0" in capsys.readouterr().out
 
 
+def test_rights_of_known_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Kinds of Kubernetes and of packs have their real resource names, without a cluster too, in both formats."""
+    path = tmp_path / "metrics.yaml"
+    kinds = ("{kind: Endpoints}", "{group: networking.k8s.io, kind: Ingress}", "{group: operators.coreos.com, kind: ClusterServiceVersion}")
+    entries = ", ".join(f"{{resource: {kind}, metrics: [{{name: a{place}, value: 1}}]}}" for place, kind in enumerate(kinds))
+    path.write_text(f"metrics: [{entries}]")
+    assert main(["custom", "rbac", str(path)]) == 0
+    text = capsys.readouterr().out
+    role, _ = yaml.safe_load_all(text)
+    granted = {(rule["apiGroups"][0], *rule["resources"]) for rule in role["rules"]}
+    assert {("", "endpoints"), ("networking.k8s.io", "ingresses"), ("operators.coreos.com", "clusterserviceversions")} < granted
+    assert "guessed" not in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
