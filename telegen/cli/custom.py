@@ -88,11 +88,11 @@ def _series(read: CustomEntries, kubeconfig: str) -> Iterator[str]:
     """Yield the number of series of each family for the objects of a cluster, and the kinds that it does not serve."""
     client, configured = connect(kubeconfig), Configured(read.entries, read.metrics)
     kinds = served_kinds(client, configured.groups)
-    total = 0
+    total, failures = 0, _Failures()
     parts = ((kind, part) for kind, selected in configured.select(kinds).items() for part in selected.parts().values())
     for kind, selected in parts:
         resources = selected.resources(kind)
-        renders = [(one, renderer(one.identity, one.families, lambda family, error: None)) for one in resources]
+        renders = [(one, renderer(one.identity, one.families, failures)) for one in resources]
         counts: Counter[str] = Counter()
         objects = 0
         for obj in objects_of(client, resources[0].path(), selected.selector.params):
@@ -102,8 +102,26 @@ def _series(read: CustomEntries, kubeconfig: str) -> Iterator[str]:
         yield f"{kind.group}/{kind.version} {kind.kind}: {objects} objects, {sum(counts.values())} series"
         yield from (f"  {family.name}: {counts[family.name]}" for one in resources for family in one.families)
         total += sum(counts.values())
+    yield from failures.lines()
     yield from (f"{pattern}: the API server does not serve this kind" for pattern in configured.absent(kinds))
     yield f"{total} series"
+
+
+class _Failures:
+    """Families that were left out for objects: number of objects, and the first cause."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._causes: dict[str, str] = {}
+
+    def __call__(self, family: str, error: Exception) -> None:
+        self._counts[family] += 1
+        self._causes.setdefault(family, str(error)[:200])
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line per family."""
+        for family, count in self._counts.items():
+            yield f"warning: {family}: left out for {count} objects; the first cause: {self._causes[family]}"
 
 
 def role(options: argparse.Namespace) -> Iterator[str]:

@@ -41,6 +41,19 @@ def test_check_against_a_cluster(file: Path, tmp_path: Path, capsys: pytest.Capt
     assert lines[-3:-1] == ["bench.example/v1 Thing1: the API server does not serve this kind", "17250 series"]
 
 
+def test_failures_against_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A family that is left out for objects of the cluster has a line with their number and the cause."""
+    path = tmp_path / "metrics.yaml"
+    resource = "{group: bench.example, kind: Thing0}"
+    path.write_text(f"metrics: [{{resource: {resource}, prefix: own, metrics: [{{name: a, value: status.phase / 2}}]}}]")
+    server = SimulatedServer(make_state(1, 7)).start()
+    try:
+        assert main(["custom", "check", str(path), "--against-cluster", "--kubeconfig", kubeconfig(tmp_path, server.url)]) == 0
+    finally:
+        server.stop()
+    assert "warning: own_a: left out for 7 objects; the first cause: " in capsys.readouterr().out
+
+
 def test_rights_of_a_cluster(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With a cluster the rights name its resources; without, they are guesses and marked."""
     server = SimulatedServer(make_state(1, 1)).start()
