@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from telegen.config.errors import ConfigError
-from telegen.kubestate.custom.cel.errors import ExpressionError
+from telegen.kubestate.custom.cel.errors import EvaluationError, ExpressionError, OutOfSteps
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
 from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
 from telegen.kubestate.custom.expressions.tables import make_resource
@@ -159,6 +159,27 @@ def test_any_document(document: Any) -> None:
         read(json.dumps({"metrics": document}))
     except ConfigError as error:
         assert str(error).startswith("f")
+
+
+HOSTILE = (
+    "name: a, type: Count, forEach: [{in: l, as: x}, {in: l, as: y}]",
+    "name: a, value: 1, forEach: [{in: l, as: x}, {in: l, as: y}], when: 'false'",
+    "name: a, value: 'l.map(x, l.map(y, 1)).size()'",
+    "name: a, value: 1, forEach: [{in: l, as: x}], labelsFrom: [m]",
+    "name: a, value: size(m), labels: {b: l}",
+)
+
+
+@pytest.mark.parametrize("metric", HOSTILE)
+def test_hostile_objects(metric: str) -> None:
+    """A family that would take long for an object, or whose label is a list, is left out of it; the other families stay."""
+    (entry,) = read(METRIC % f"{metric}}}, {{name: other, value: size(l)")
+    resource = make_resource(entry, Kind("g.example", "v1", "things", "Thing", True))
+    errors: list[Exception] = []
+    render = renderer(resource.identity, resource.families, lambda family, error: errors.append(error))
+    obj = {"metadata": {"name": "x", "namespace": "n"}, "l": list(range(3000)), "m": {str(number): "a" for number in range(3000)}}
+    assert render(obj) == ["", 'kube_thing_other{namespace="n",name="x"} 3000\n']
+    assert [type(error) for error in errors] == [OutOfSteps if metric is not HOSTILE[-1] else EvaluationError]
 
 
 def test_versions() -> None:
