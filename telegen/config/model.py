@@ -459,8 +459,8 @@ class KubeMetrics(Section, frozen=True):
     openmetrics_created: Annotated[
         bool,
         text(
-            "Add NAME_created to counters in OpenMetrics: of containers the creation of the cgroup, of restarts that of the pod. It "
-            "doubles the series of counters."
+            "Add NAME_created to counters in OpenMetrics: of containers the creation of the cgroup, of restarts that of the pod, "
+            "of counters with expressions that of the object. It doubles the series of counters."
         ),
     ] = False
     max_staleness: Annotated[

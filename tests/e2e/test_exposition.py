@@ -298,12 +298,14 @@ def test_odd_versions_of_own_metrics(calm: Agent, accept: str) -> None:
 
 
 def test_created_samples(server: SimulatedServer) -> None:
-    """With openmetrics_created, counters of containers and restarts have their begin in OpenMetrics; text stays as it was."""
-    with start_agent(FAST.replace("kube_state:", "openmetrics_created: true\n  kube_state:", 1), url=server.url) as agent:
+    """With openmetrics_created, counters of containers and of objects have their begin in OpenMetrics; text stays as it was."""
+    own = "{resource: {kind: Pod}, prefix: own, metrics: [{name: seen_total, type: Counter, value: 1}]}"
+    custom = f"kube_state:\n    custom_resource_state: {{{{metrics: [{own.replace('{', '{{').replace('}', '}}')}]}}}}"
+    with start_agent(FAST.replace("kube_state:", f"openmetrics_created: true\n  {custom}", 1), url=server.url) as agent:
         agent.wait_ready()
         agent.wait_page("containers", lambda page: "container_cpu_usage_seconds_total{" in page, 20)
         families = {family.name: family for family in parse_openmetrics(Response(agent, "/metrics", Accept=OPENMETRICS).text)}
-        for name in ("container_cpu_usage_seconds", "kube_pod_container_status_restarts"):
+        for name in ("container_cpu_usage_seconds", "kube_pod_container_status_restarts", "own_seen"):
             times = [sample.value for sample in families[name].samples if sample.name == f"{name}_created"]
             assert len(times) == len(families[name].samples) / 2 and all(0 < moment <= time.time() for moment in times)
         assert "_total_created" not in agent.page() and "restarts_created" not in agent.page()

@@ -73,7 +73,7 @@ def test_log_of_a_resource_that_the_server_lacks(folder: Path, caplog: pytest.Lo
 @pytest.mark.parametrize(
     ("act", "cause"),
     [
-        (lambda observer: observer.absent(30.0), "404 Not Found: the API server does not serve this resource"),
+        (lambda observer: observer.absent(30.0), "404 Not Found: the API server does not serve pods"),
         (
             lambda observer: observer.failed("403", '403 Forbidden: User "a" cannot watch resource "pods"', 30.0),
             "403 Forbidden: no right to watch pods; apply k8s/account/rbac.yaml",

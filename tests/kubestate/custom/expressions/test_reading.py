@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -14,12 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.cel.errors import EvaluationError, ExpressionError, OutOfSteps
-from telegen.kubestate.custom.expressions.model import MetricEntry, version_order
+from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
 from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
 from telegen.kubestate.custom.expressions.tables import make_resource
 from telegen.kubestate.custom.expressions.written import schema
-from telegen.kubestate.custom.kinds import resolve
-from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.kinds import SELECTED, Configured, Selected
+from telegen.kubestate.custom.model import Kind, version_order
+from telegen.kubestate.health.schema import Schema
 from telegen.metrics.render import renderer
 from tests.kubestate.custom.cel.drawn_expressions import OBJECT, expressions
 from tests.kubestate.custom.expressions.test_examples import EXAMPLES
@@ -187,14 +189,17 @@ def test_versions() -> None:
     served = [Kind("g.example", version, "things", "Thing", True) for version in versions]
     for given_, expected in (("''", "v10"), ("'*'", "v10"), ("v1", "v1"), ("[v3, v1beta2]", "v1beta2"), ("v3", None)):
         (entry,) = read(f"metrics: [{{resource: {{group: g.example, kind: Thing, version: {given_}}}, metrics: [{{name: a, value: 1}}]}}]")
-        found = resolve((), served, metrics=[entry])
+        found = Configured(metrics=[entry]).select(served)
         assert [kind.version for kind in found] == ([expected] if expected else [])
 
 
 def test_selectors() -> None:
-    """Entries of one kind need one selector; it is sent to the API server unless other tables need all objects."""
+    """Entries of one kind need one selector; tables for all objects have a watch of their own."""
     one, other = (ENTRY % f"selector: {{labels: 'app={name}'}}, metrics: [{{name: {name}, value: 1}}]" for name in ("a", "b"))
     (problem,) = conflicts((*read(one), *read(other)))
     assert problem == "g.example/Thing: its entries have different selectors; give all of them the same one"
-    (selected,) = resolve((), [Kind("g.example", "v1", "things", "Thing", True)], metrics=read(one)).values()
+    (selected,) = Configured(metrics=read(one)).select([Kind("g.example", "v1", "things", "Thing", True)]).values()
     assert selected.selector.params == {"labelSelector": "app=a"}
+    assert selected.parts() == {SELECTED: selected}
+    health = replace(selected, health=Schema()).parts()
+    assert health == {"": Selected(health=Schema()), SELECTED: selected} and health[""].selector == Selector()
