@@ -17,13 +17,13 @@ from telegen.otlp.event_buffer import Entry, EventBuffer, EventSender
 from telegen.otlp.event_filter import RateLimit, event_filter
 from telegen.otlp.event_records import record_of, resource_of
 from telegen.otlp.event_stream import EventStream
-from telegen.otlp.outcome import Accepted, Outcome, Refused
+from telegen.otlp.outcome import Accepted, Outcome, Refused, refused_of
 from telegen.otlp.retries import Delivery
 from telegen.otlp.settings import receiver
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client, reflector_settings
+from workers._failure_log import FailureLog
 from workers._object_labels import TIMEOUT, ObjectLabels
-from workers._push_events import FailureLog
 from workers._reflector_metrics import ReflectorMetrics
 from workers._resource import sender_attributes
 from workers._threads import Threads
@@ -140,7 +140,7 @@ class EventLoop:
             self._telemetry.handled.labels("dropped").inc()
 
     def _tried(self, outcome: Outcome, size: int) -> None:
-        self._telemetry.requests.labels("accepted" if isinstance(outcome, Accepted) else outcome.reason).inc()
+        self._telemetry.requests.labels(outcome.reason).inc()
         self._failures.note(outcome)
 
     def _sending(self, batch: list[Entry]) -> None:
@@ -150,7 +150,7 @@ class EventLoop:
 
     def _done(self, batch: list[Entry], outcome: Accepted | Refused) -> None:
         """Count a batch, and note the position."""
-        rejected = min(len(batch), outcome.rejected) if isinstance(outcome, Accepted) else len(batch)
+        rejected = refused_of(len(batch), outcome)
         self._telemetry.handled.labels("sent").inc(len(batch) - rejected)
         self._telemetry.handled.labels("refused").inc(rejected)
         self._note_position(batch)

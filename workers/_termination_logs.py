@@ -13,13 +13,13 @@ from telegen.kubemetrics.termination_telemetry import TerminationTelemetry
 from telegen.otlp.client import receiver_client
 from telegen.otlp.event_buffer import Entry, EventBuffer, EventSender
 from telegen.otlp.event_records import SEVERITIES
-from telegen.otlp.outcome import Accepted, Outcome, Refused
+from telegen.otlp.outcome import Accepted, Outcome, Refused, refused_of
 from telegen.otlp.retries import Delivery
 from telegen.otlp.settings import receiver
 from telegen.otlp.termination_records import NO_READING, SCOPE, record_of, resource_of, severity
 from workers._base import Worker
+from workers._failure_log import FailureLog
 from workers._name_sources import node_name
-from workers._push_events import FailureLog
 from workers._resource import sender_attributes
 from workers._threads import Threads
 
@@ -95,10 +95,10 @@ class TerminationLogs:
         return EventSender(self._buffer, delivery, shared, lambda batch: None, self._done, SCOPE)
 
     def _tried(self, outcome: Outcome, size: int) -> None:
-        self._telemetry.requests.labels("accepted" if isinstance(outcome, Accepted) else outcome.reason).inc()
+        self._telemetry.requests.labels(outcome.reason).inc()
         self._failures.note(outcome)
 
     def _done(self, batch: list[Entry], outcome: Accepted | Refused) -> None:
-        rejected = min(len(batch), outcome.rejected) if isinstance(outcome, Accepted) else len(batch)
+        rejected = refused_of(len(batch), outcome)
         self._telemetry.handled.labels("sent").inc(len(batch) - rejected)
         self._telemetry.handled.labels("refused").inc(rejected)

@@ -164,9 +164,9 @@ class Composer:
         return found
 
     def _family(self, entry: FamilyEntry) -> Family:
-        """Return the encoder of a family, made once."""
+        """Return the encoder of a family, made once; an entry changes only with the configuration."""
         known = self._families.get(entry.name)
-        # A schema is decoded once, so an entry changes only with the configuration.
-        if known is None or known[0] is not entry:
+        # Each arena has its own copy of the entry: several have one family where pods are in several processes or clusters.
+        if known is None or known[0] != entry:
             known = self._families[entry.name] = entry, self._naming.family(entry, self._shared_attributes(entry.name))
         return known[1]
