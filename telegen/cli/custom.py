@@ -7,14 +7,15 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import NoReturn
 
 import yaml
 
 from telegen.cli.cluster_objects import connect, objects_of, served_kinds
 from telegen.config import ConfigError
+from telegen.config.custom_resources import MAX_BYTES
 from telegen.config.model import CustomResourceState, Health
+from telegen.kubestate.custom.expressions.reading import conflicts
 from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import Configured
 from telegen.kubestate.custom.model import ANY, Pattern
@@ -187,7 +188,23 @@ def _scope(health: str) -> Scope | None:
 
 
 def _read(path: str) -> CustomEntries:
+    """Read a configuration as the agent does, but accept a pipe.
+
+    Raises:
+        ConfigError: one line per problem.
+    """
     try:
-        return read_custom(Path(path).read_bytes(), path)
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        content.decode()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8") from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes")
+    read = read_custom(content, path)
+    problems = [f"{path}: {problem}" for problem in conflicts(read.metrics)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return read

@@ -97,6 +97,38 @@ def test_errors(arguments: list[str], message: str, file: Path, capsys: pytest.C
     assert capsys.readouterr().err.startswith(message)
 
 
+TWICE = b"metrics: [{resource: {kind: Pod}, metrics: [{name: a, value: a}, {name: a, value: b}]}]"
+REFUSED = {
+    TWICE: "kube_pod_a: two metrics of Pod have this name; ",
+    b"spec: {resources: []}\n#" + b"x" * (4 << 20): "larger than 4194304 bytes",
+    "spec: {resources: []}".encode("utf-16"): "not UTF-8: ",
+}
+
+
+@pytest.mark.parametrize("content", REFUSED, ids=["names", "size", "encoding"])
+def test_check_refuses_what_the_agent_refuses(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command refuses a repeated name, a file of more than 4 MiB and another encoding, as the agent does."""
+    path = tmp_path / "custom.yaml"
+    path.write_bytes(content)
+    assert main(["custom", "check", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"telegen: {path}: {REFUSED[content]}")
+
+
+def test_check_reads_a_device_with_a_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    """A device without an end is refused."""
+    assert main(["custom", "check", "/dev/zero"]) == 2
+    assert capsys.readouterr().err == "telegen: /dev/zero: larger than 4194304 bytes\n"
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "hello"])
+def test_check_of_another_document(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A document that is no map gives one line."""
+    path = tmp_path / "custom.yaml"
+    path.write_text(text)
+    assert main(["custom", "check", str(path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_rights_for_health(capsys: pytest.CaptureFixture[str]) -> None:
     """The rights to all groups are explained and not granted; those to definitions and APIServices are those of the component. A named
     group is one rule."""

@@ -74,6 +74,8 @@ def read_entries(text: bytes, source: str) -> Read:
 def _unwrapped(root: Node, report: Report) -> Node | None:
     """Return the configuration itself, also if a ConfigMap contains it; None after a problem."""
     fields = root.fields()
+    if report.problems:
+        return None
     if "kind" not in fields or fields["kind"].text() != "ConfigMap":
         return root
     data = fields["data"].fields() if "data" in fields else {}

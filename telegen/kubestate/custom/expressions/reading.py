@@ -217,10 +217,12 @@ def conflicts(entries: Iterable[MetricEntry]) -> Iterator[str]:
     kinds: dict[str, str] = {}
     selectors: dict[tuple[str, str], Selector] = {}
     for entry in entries:
-        kind = f"{entry.group}/{entry.kind}"
+        kind = f"{entry.group}/{entry.kind}".removeprefix("/")
         if selectors.setdefault((entry.group, entry.kind), entry.selector) != entry.selector:
             yield f"{kind}: its entries have different selectors; give all of them the same one"
         for metric in entry.metrics:
-            if metric.name in kinds:
+            if kinds.get(metric.name) == kind:
+                yield f"{metric.name}: two metrics of {kind} have this name; choose another name"
+            elif metric.name in kinds:
                 yield f"{metric.name}: a metric of {kinds[metric.name]} and of {kind}; choose another name or prefix"
             kinds[metric.name] = kind

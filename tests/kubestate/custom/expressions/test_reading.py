@@ -61,7 +61,7 @@ MALFORMED = {
     METRIC % "name: a, value: now()": "column 1: now() is not supported",
     METRIC % "name: a, value: c, forEach: [{in: a}]": "metrics[0].metrics[0].forEach[0]: no as",
     METRIC % "name: a, value: c, forEach: [{in: a, as: 'b c'}]": "'b c' is not a legal name of a variable",
-    METRIC % "name: a, value: 1}, {name: a, value: 2": "kube_thing_a: a metric of g.example/Thing and of g.example/Thing",
+    METRIC % "name: a, value: 1}, {name: a, value: 2": "kube_thing_a: two metrics of g.example/Thing have this name; choose another name",
     SECRET % "data.password": "kube_secret_x reads data.password; a Secret may be read below metadata only",
     SECRET % "size(object)": "kube_secret_x reads the whole object",
     SECRET % "metadata.annotations.a": "kube_secret_x reads metadata.annotations",
