@@ -13,6 +13,12 @@
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}
 
+{{- /* Namespace of the Leases. */ -}}
+{{- define "telegen.leasesNamespace" -}}
+{{- $given := dig "kube_metrics" "election" "namespace" "" .Values.config -}}
+{{- $given | replace "${POD_NAMESPACE}" "" | default (include "telegen.namespace" .) -}}
+{{- end -}}
+
 {{- /* Selectors cannot be changed later: no version here. */ -}}
 {{- define "telegen.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "telegen.name" . }}
