@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -78,6 +80,41 @@ def test_names_images_and_accounts(helm: Helm) -> None:
     (binding,) = [obj for obj in objs if obj["kind"] == "ClusterRoleBinding"]
     assert binding["roleRef"]["name"] == "view" and binding["subjects"][0]["name"] == pod_spec(objs)["serviceAccountName"] == "prepared"
     assert not {"ServiceAccount", "ClusterRole", "ResourceQuota"} & {obj["kind"] for obj in objs}
+
+
+def test_a_created_account_has_the_given_name(helm: Helm) -> None:
+    """Account, pods and bindings have the name in `serviceAccount.name`."""
+    objs = helm.render({"serviceAccount": {"name": "agent"}})
+    (account,) = [obj for obj in objs if obj["kind"] == "ServiceAccount"]
+    subjects = {subject["name"] for obj in objs for subject in obj.get("subjects", ())}
+    assert {account["metadata"]["name"], pod_spec(objs)["serviceAccountName"], *subjects} == {"agent"}
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """Loader that refuses a key that a mapping has twice, as kubectl does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), keys
+        return super().construct_mapping(node, deep)
+
+
+def test_labels_of_the_user(helm: Helm) -> None:
+    """A label that the user gives twice, or that the chart has too, appears once in an object; that of the object wins."""
+    labels = {"additionalLabels": {"release": "stack"}}
+    values = {
+        "mode": "standalone",
+        "commonLabels": {"release": "all", "app.kubernetes.io/part-of": "shop"},
+        "service": {"labels": {"release": "service"}},
+        "prometheus": {"monitor": {"enabled": True, **labels}, "rule": {"enabled": True, **labels}},
+    }
+    status, output = helm.template(values, "1.36")
+    assert status == 0, output
+    found = {obj["kind"]: obj["metadata"]["labels"] for obj in yaml.load_all(output, UniqueKeys) if obj}
+    assert {kind: found[kind]["release"] for kind in ("ConfigMap", "Service", "PodMonitor", "PrometheusRule")} == {
+        "ConfigMap": "all", "Service": "service", "PodMonitor": "stack", "PrometheusRule": "stack",
+    }
+    assert {one["app.kubernetes.io/part-of"] for one in found.values()} == {"shop"}
 
 
 def test_pods_that_scrapers_select(helm: Helm) -> None:

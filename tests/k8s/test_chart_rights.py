@@ -102,6 +102,13 @@ def test_a_default_can_be_undone(helm: Helm) -> None:
     assert ("", "secrets") in granted(helm.render(state(resources_exclude=[])))
 
 
+def test_leases_elsewhere(helm: Helm) -> None:
+    """The right to write Leases is in the namespace of `election.namespace`, and by default in that of the agent."""
+    for given, found in {"": "telegen", "${POD_NAMESPACE}": "telegen", "elections": "elections"}.items():
+        objs = helm.render({"config": {"kube_metrics": {"election": {"namespace": given}}}})
+        assert {obj["metadata"]["namespace"] for obj in objs if obj["kind"] in ("Role", "RoleBinding")} == {found}
+
+
 def test_no_role_in_the_whole_cluster(helm: Helm, tmp_path: Path) -> None:
     """With Roles alone nothing is granted outside the listed namespaces and the agent's own; resources of the cluster are not
     watched."""
