@@ -39,7 +39,7 @@ def _lines() -> Iterator[str]:
             yield f"| `{name}` | `{metric}` | `{unit}` | {INSTRUMENTS[monotonic]} |"
     yield from ("", f"## {len(kept)} families that keep the name of the page", "")
     yield "So do those of custom resources."
-    for prefix, some in groupby(kept, lambda name: "_".join(name.split("_")[:2])):
+    for prefix, some in groupby(kept, lambda name: "_".join(name.removeprefix("telegen_").split("_")[:2])):
         yield from ("", f"{prefix}: " + ", ".join(f"`{name}`" for name in some))
 
 
