@@ -134,6 +134,7 @@ WANTED = {
         "defaultRules: {rules: {kubeStateMetrics: false}}",
         "prometheus.monitor.additionalLabels.release",
     ),
+    "26-web-tls": (":10443/agent\n\n   They need what config.web demands",),
     "20-namespaced": ("no right in the whole cluster",),
 }
 
