@@ -126,12 +126,13 @@ def test_pods_that_scrapers_select(helm: Helm) -> None:
 
 
 def test_alerts_can_be_left_out(helm: Helm) -> None:
-    """Alerts by name are left out, others get labels, and groups of the user are added."""
+    """Alerts by name are left out, others get labels and the URL of runbooks, and groups of the user are added."""
     objs = helm.render(VALUES["16-monitors-elsewhere"])
     (rule,) = [obj for obj in objs if obj["kind"] == "PrometheusRule"]
     alerts = {one["alert"]: one for group in rule["spec"]["groups"] for one in group["rules"] if "alert" in one}
     assert "TelegenRestarts" not in alerts and {"TelegenDown", "Mine"} <= set(alerts)
     assert alerts["TelegenDown"]["labels"] == {"severity": "warning", "team": "platform"}
+    assert alerts["TelegenDown"]["annotations"]["runbook_url"] == "https://git.example/telegen/docs/runbooks.md#telegendown"
     (monitor,) = [obj for obj in objs if obj["kind"] == "PodMonitor"]
     assert monitor["metadata"]["namespace"] == "monitoring" and monitor["spec"]["namespaceSelector"] == {"matchNames": ["telegen"]}
 
@@ -143,6 +144,6 @@ def test_dashboards(helm: Helm, tmp_path: Path) -> None:
     (chart / "dashboards" / "test-one.json").write_text(dashboard + "\n")
     objs = helm.render({"dashboards": {"enabled": True}}, chart=chart)
     (found,) = [obj for obj in objs if obj["metadata"]["name"] == "telegen-dashboard-test-one"]
-    assert found["data"] == {"test-one.json": dashboard} and found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert found["data"] == {"test-one.json": f"{dashboard}\n"} and found["metadata"]["labels"]["grafana_dashboard"] == "1"
     for path in CHART.glob("dashboards/*.json"):
         assert len(path.read_bytes()) < 1 << 20

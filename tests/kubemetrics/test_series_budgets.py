@@ -55,6 +55,12 @@ def test_own_metrics(readers: list[ArenaReader]) -> None:
 
 def test_lines(readers: list[ArenaReader]) -> None:
     """The status page has a line per budget, with the families that lack most."""
-    family, store = withheld_lines(readers)
+    family, store = withheld_lines(readers, LIMITS)
     assert family == "limits.families.f0 has no room: 6 series are withheld: f0 6"
     assert store.startswith("limits.stores.pods has no room: 34 series are withheld: f") and store.endswith(" 5, and others")
+
+
+def test_nothing_is_read_without_limits(readers: list[ArenaReader], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe of an agent without limits does not read the arenas for their sake, nor names what earlier limits have withheld."""
+    monkeypatch.setattr(ArenaReader, "load", lambda reader: pytest.fail("read"))
+    assert withheld_lines(readers, SeriesLimits()) == []
