@@ -135,6 +135,7 @@ WANTED = {
         "prometheus.monitor.additionalLabels.release",
         "Secrets need config.kube_metrics.kube_state.resources_exclude: []",
     ),
+    "26-web-tls": (":10443/agent\n\n   They need what config.web demands",),
     "20-namespaced": ("no right in the whole cluster",),
 }
 

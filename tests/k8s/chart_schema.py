@@ -69,6 +69,7 @@ FOLLOWED: Mapping[str, Schema] = {
     "kube_metrics.enabled": {"type": ["boolean", "null"]},
     "kube_metrics.auto_detect": BOOLEAN,
     "kube_metrics.separate_endpoints": BOOLEAN,
+    "kube_metrics.scope": {"enum": ["auto", "node", "cluster"]},
     "kube_metrics.election.candidate": BOOLEAN,
     "kube_metrics.kube_state.enabled": BOOLEAN,
     "kube_metrics.kube_state.resources": {"type": "array", "items": {"enum": sorted(RESOURCES)}},
@@ -77,6 +78,7 @@ FOLLOWED: Mapping[str, Schema] = {
     "kube_metrics.kube_state.custom_resource_state.packs": {"type": "array", "items": {"enum": [AUTO, *NAMES]}},
     "kube_metrics.cadvisor.enabled": BOOLEAN,
     "kube_metrics.logs_streaming.enabled": BOOLEAN,
+    "web.auth": {"enum": ["none", "kubernetes"]},
 }
 """Settings of the agent that objects of the chart follow: they have values and not `${NAME}`, which helm cannot resolve."""
 LABELS = ("Labels", "annotations", "Annotations", "labels")

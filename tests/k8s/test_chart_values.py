@@ -150,6 +150,8 @@ WRONG: Mapping[str, dict[str, Any]] = {
     "/nameOverride": {"nameOverride": "a b"},
     "/imagePullSecrets/0": {"imagePullSecrets": [{"nme": "registry"}]},
     "/config/kube_metrics/enabled": kube(enabled="${ENABLED}"),
+    "/config/kube_metrics/scope": kube(scope="${SCOPE}"),
+    "/config/web/auth": {"config": {"web": {"auth": "${AUTH}"}}},
     "/config/kube_metrics/kube_state/resources/0": state(resources=["podz"]),
     "/config/kube_metrics/kube_state/custom_resource_state/packs/0": state(custom_resource_state={"packs": ["arg"]}),
     "/replicas": {"replicas": 0},
