@@ -102,6 +102,16 @@ def test_check_of_another_document(text: str, tmp_path: Path, capsys: pytest.Cap
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_render_names_the_cause_of_a_missing_family(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A family that an expression leaves out has one line with the number of objects and the first cause."""
+    path, objects = tmp_path / "custom.yaml", tmp_path / "objects.json"
+    path.write_text("metrics: [{resource: {kind: Pod}, prefix: my, metrics: [{name: a, value: spec.a * 0.5}]}]")
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "x", "name": name}, "spec": {"a": 4}} for name in "ab"]
+    objects.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}))
+    assert main(["custom", "render", str(path), str(objects)]) == 0
+    assert capsys.readouterr().err == "telegen: my_a: left out for 2 objects: EvaluationError: * does not accept int, double\n"
+
+
 def test_rights_for_health(capsys: pytest.CaptureFixture[str]) -> None:
     """The rights to all groups are explained and not granted; those to definitions and APIServices are those of the component. A named
     group is one rule."""
