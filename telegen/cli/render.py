@@ -14,7 +14,6 @@ from telegen.kubestate.series_labels import LabelsText, has_own
 from telegen.metrics.family import FamilyGenerator, Object, has_short_twin
 from telegen.metrics.render import Render, renderer
 
-
 MAX_CAUSE = 300
 """Maximum of characters of an error."""
 
