@@ -93,6 +93,17 @@ def test_check_reads_a_device_with_a_bound(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "telegen: /dev/zero: larger than 4194304 bytes\n"
 
 
+@pytest.mark.parametrize("command", [["custom", "check"], ["check-config"]], ids=lambda words: words[-1])
+def test_warning_of_a_built_in_name(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A metric with the name of a built-in family gives a warning, and is valid."""
+    metrics = [{"resource": {"kind": "Pod"}, "metrics": [{"name": "info", "value": "1"}]}]
+    settings = {"kube_metrics": {"kube_state": {"custom_resource_state": {"metrics": metrics}}}}
+    path = tmp_path / "file.yaml"
+    path.write_text(json.dumps(settings if command == ["check-config"] else {"metrics": metrics}))
+    assert main([*command, str(path)]) == 0
+    assert "kube_pod_info: also the name of a built-in family" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("text", ["[1, 2]", "hello"])
 def test_check_of_another_document(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A document that is no map gives one line."""
