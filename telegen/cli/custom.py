@@ -15,6 +15,7 @@ from telegen.cli.cluster_objects import connect, objects_of, served_kinds
 from telegen.config import ConfigError
 from telegen.config.custom_resources import MAX_BYTES
 from telegen.config.model import CustomResourceState, Health
+from telegen.kubestate.checks import built_in_names
 from telegen.kubestate.custom.expressions.reading import conflicts
 from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import Configured
@@ -62,7 +63,7 @@ def check(options: argparse.Namespace) -> Iterator[str]:
         ConfigError: one line per problem.
     """
     read = _read(options.file)
-    yield from (f"warning: {warning}" for warning in read.warnings)
+    yield from (f"warning: {warning}" for warning in (*read.warnings, *built_in_names(read.metrics)))
     families = sum(len(entry.families) for entry in read.entries) + sum(len(entry.metrics) for entry in read.metrics)
     if options.against_cluster:
         yield from _series(read, options.kubeconfig)

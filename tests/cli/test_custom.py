@@ -120,6 +120,17 @@ def test_check_reads_a_device_with_a_bound(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "telegen: /dev/zero: larger than 4194304 bytes\n"
 
 
+@pytest.mark.parametrize("command", [["custom", "check"], ["check-config"]], ids=lambda words: words[-1])
+def test_warning_of_a_built_in_name(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A metric with the name of a built-in family gives a warning, and is valid."""
+    metrics = [{"resource": {"kind": "Pod"}, "metrics": [{"name": "info", "value": "1"}]}]
+    settings = {"kube_metrics": {"kube_state": {"custom_resource_state": {"metrics": metrics}}}}
+    path = tmp_path / "file.yaml"
+    path.write_text(json.dumps(settings if command == ["check-config"] else {"metrics": metrics}))
+    assert main([*command, str(path)]) == 0
+    assert "kube_pod_info: also the name of a built-in family" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("text", ["[1, 2]", "hello"])
 def test_check_of_another_document(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A document that is no map gives one line."""
@@ -127,6 +138,16 @@ def test_check_of_another_document(text: str, tmp_path: Path, capsys: pytest.Cap
     path.write_text(text)
     assert main(["custom", "check", str(path)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_render_names_the_cause_of_a_missing_family(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A family that an expression leaves out has one line with the number of objects and the first cause."""
+    path, objects = tmp_path / "custom.yaml", tmp_path / "objects.json"
+    path.write_text("metrics: [{resource: {kind: Pod}, prefix: my, metrics: [{name: a, value: spec.a * 0.5}]}]")
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "x", "name": name}, "spec": {"a": 4}} for name in "ab"]
+    objects.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}))
+    assert main(["custom", "render", str(path), str(objects)]) == 0
+    assert capsys.readouterr().err == "telegen: my_a: left out for 2 objects: EvaluationError: * does not accept int, double\n"
 
 
 def test_rights_for_health(capsys: pytest.CaptureFixture[str]) -> None:
