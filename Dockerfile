@@ -9,6 +9,10 @@ RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /dist .
 # The lock file is a constraint: what only developers need is in it as well, and is not installed.
 RUN python -m venv --without-pip /opt/telegen \
  && python -m pip --python /opt/telegen/bin/python install --no-cache-dir --constraint requirements.lock "$(echo /dist/*.whl)[adapter,cel,completion,grpc,top]"
+# The bill of materials, by a tool that only this stage has.
+RUN python -m venv /opt/sbom \
+ && python -m pip --python /opt/sbom/bin/python install --no-cache-dir cyclonedx-bom==7.5.0 \
+ && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/telegen/sbom.cdx.json /opt/telegen/bin/python
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="telegen" \

@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PODS ?= 10000
+ENGINE ?= $(firstword $(foreach name,docker podman buildah,$(if $(shell command -v $(name)),$(name))))
+IMAGE ?= telegen:0.1.0
 # Tests that measure time need a core each.
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run check test lint bench tools cluster-tools check-rules vm-image lock clean
+.PHONY: help demo run check test lint bench tools cluster-tools check-rules vm-image image arm64 lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -51,6 +53,23 @@ check-rules: $(VENV)/stamp ## evaluate EXPRESSIONS=FILE (rules, dashboards' quer
 
 vm-image: ## make the virtual machine that tests of cgroups use, outside the tree
 	PYTHON=$(PYTHON) tests/cadvisor/vm/build
+
+image: ## build IMAGE=NAME:TAG for linux/amd64 by docker, podman or buildah (ENGINE); its bill of materials is build/sbom.cdx.json too
+ifeq ($(ENGINE),)
+	@echo "image: docker, podman and buildah are not installed: install one of them, or set ENGINE" >&2; exit 1
+else
+	$(ENGINE) build --platform linux/amd64 --tag $(IMAGE) .
+	mkdir -p build
+ifeq ($(ENGINE),buildah)
+	container=$$(buildah from $(IMAGE)) && buildah run --user 0 $$container cat /opt/telegen/sbom.cdx.json > build/sbom.cdx.json; buildah rm $$container
+else
+	$(ENGINE) run --rm --network none --entrypoint cat $(IMAGE) /opt/telegen/sbom.cdx.json > build/sbom.cdx.json
+endif
+endif
+
+arm64: $(VENV)/runtime ## check that every locked package has a wheel for linux/arm64 and the image's Python
+	$(PIP) install --quiet --dry-run --ignore-installed --no-deps --only-binary=:all: --python-version 3.13 --target build/arm64 \
+		--platform manylinux2014_aarch64 --platform manylinux_2_28_aarch64 -r requirements.lock
 
 lock: ## write both lock files anew from the ranges in setup.cfg; with the oldest Python: PYTHON=python3.11
 	rm -rf build/lock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from telegen.api.collection import Collection
@@ -16,15 +17,15 @@ from telegen.otlp.event_buffer import Entry, EventBuffer, EventSender
 from telegen.otlp.event_filter import RateLimit, event_filter
 from telegen.otlp.event_records import record_of, resource_of
 from telegen.otlp.event_stream import EventStream
-from telegen.otlp.outcome import Accepted, Outcome, Refused
-from telegen.otlp.resources import resource_attributes
+from telegen.otlp.outcome import Accepted, Outcome, Refused, refused_of
 from telegen.otlp.retries import Delivery
 from telegen.otlp.settings import receiver
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client, reflector_settings
+from workers._failure_log import FailureLog
 from workers._object_labels import TIMEOUT, ObjectLabels
-from workers._push_events import FailureLog
 from workers._reflector_metrics import ReflectorMetrics
+from workers._resource import sender_attributes
 from workers._threads import Threads
 
 STORE = "events"
@@ -44,7 +45,6 @@ class EventLoop:
         self._telemetry = EventTelemetry(self._settings.series_limit)
         self._is_chosen, self._limit = event_filter(self._settings), RateLimit(self._settings.object_rate)
         self._metadata = signal_attributes(EVENT_SIGNAL, kube.signal_metadata)
-        self._buffer = EventBuffer(self._settings.buffer_size, kube.otlp.max_request_size)
         self._receiver = receiver(worker.config, worker.shared.environ, "logs")
         self._failures = FailureLog(worker.log, f"events to {self._receiver.address}")
         self._given_up = threading.Event()
@@ -63,8 +63,10 @@ class EventLoop:
     def _follow(self) -> None:
         """Watch and send until the shard is lost or the worker stops."""
         worker, ended, sender_ended = self._worker, threading.Event(), threading.Event()
-        sender = self._make_sender()
-        stream = EventStream(position_of(self._shared.events_position.read()), self._accept, self._begin)
+        # Not shared with a later term: threads of this one may outlast it, and what they leave is the next holder's.
+        buffer = EventBuffer(self._settings.buffer_size, worker.config.kube_metrics.otlp.max_request_size)
+        sender = self._make_sender(buffer)
+        stream = EventStream(position_of(self._shared.events_position.read()), partial(self._accept, buffer), self._begin)
         observer = ReflectorMetrics(worker.telemetry, worker.log, STORE)
         reflector = Reflector(make_client(self._shared), COLLECTION, stream, observer, ended, reflector_settings(worker.config))
 
@@ -81,12 +83,12 @@ class EventLoop:
                 due = time.monotonic() + BEAT
                 worker.beat()
                 threads.check()
-                self._telemetry.buffer.set(len(self._buffer))
+                self._telemetry.buffer.set(len(buffer))
         ended.set()
-        self._buffer.wake()
-        self._finish(sender, sender_ended)
+        buffer.wake()
+        self._finish(buffer, sender, sender_ended)
 
-    def _finish(self, sender: EventSender, sender_ended: threading.Event) -> None:
+    def _finish(self, buffer: EventBuffer, sender: EventSender, sender_ended: threading.Event) -> None:
         """Send what is left, if this agent may still do so."""
         until = time.monotonic() + float(self._worker.config.kube_metrics.streaming.flush_timeout)
 
@@ -96,22 +98,19 @@ class EventLoop:
         # A batch that its thread still sends precedes all others: the position must not pass it.
         while not sender_ended.wait(LOOK) and time.monotonic() < until:
             self._worker.beat()
-        while sender_ended.is_set() and len(self._buffer) and is_wanted():
+        while sender_ended.is_set() and len(buffer) and is_wanted():
             self._worker.beat()
             sender.flush(0.0, is_wanted)
         # The next holder sends what this one has not.
-        while self._buffer.take(0.0):
-            self._telemetry.handled.labels("not_served").inc()
+        while batch := buffer.take(0.0):
+            self._telemetry.handled.labels("not_served").inc(len(batch))
         self._given_up.set()
 
-    def _make_sender(self) -> EventSender:
-        config = self._worker.config
+    def _make_sender(self, buffer: EventBuffer) -> EventSender:
         client = receiver_client(self._receiver)
         self._given_up = threading.Event()
-        instance = f"{config.kube_metrics.election.name}-shard-0"
-        extra = {"k8s.cluster.name": config.kubernetes.cluster_name}
-        shared = resource_attributes(instance, extra, config.kube_metrics.otlp.service_version)
-        return EventSender(self._buffer, Delivery(client, self._given_up, self._tried), shared, self._sending, self._done)
+        shared = sender_attributes(self._worker, f"{self._worker.config.kube_metrics.election.name}-shard-0")
+        return EventSender(buffer, Delivery(client, self._given_up, self._tried), shared, self._sending, self._done)
 
     def _make_labels(self) -> ObjectLabels | None:
         """Make the reader of the labels of objects, None if no labels are wanted."""
@@ -122,7 +121,7 @@ class EventLoop:
         lookups = self._telemetry.label_lookups
         return ObjectLabels(client, self._settings.object_labels, watched, lambda outcome: lookups.labels(outcome).inc())
 
-    def _accept(self, event: dict[str, Any], version: int) -> None:
+    def _accept(self, buffer: EventBuffer, event: dict[str, Any], version: int) -> None:
         """Put an event into the buffer if it is wanted."""
         regarding = event.get("regarding") or {}
         labels = (event["metadata"].get("namespace"), event.get("type"), event.get("reason"), regarding.get("kind"))
@@ -137,11 +136,11 @@ class EventLoop:
             return
         resource = {**resource_of(event), **(self._labels.of(regarding) if self._labels else {})}
         entry = Entry(resource, record_of(event, time.time_ns(), self._metadata, held_back), version)
-        if not self._buffer.put(entry):
+        if not buffer.put(entry):
             self._telemetry.handled.labels("dropped").inc()
 
     def _tried(self, outcome: Outcome, size: int) -> None:
-        self._telemetry.requests.labels("accepted" if isinstance(outcome, Accepted) else outcome.reason).inc()
+        self._telemetry.requests.labels(outcome.reason).inc()
         self._failures.note(outcome)
 
     def _sending(self, batch: list[Entry]) -> None:
@@ -151,7 +150,7 @@ class EventLoop:
 
     def _done(self, batch: list[Entry], outcome: Accepted | Refused) -> None:
         """Count a batch, and note the position."""
-        rejected = min(len(batch), outcome.rejected) if isinstance(outcome, Accepted) else len(batch)
+        rejected = refused_of(len(batch), outcome)
         self._telemetry.handled.labels("sent").inc(len(batch) - rejected)
         self._telemetry.handled.labels("refused").inc(rejected)
         self._note_position(batch)

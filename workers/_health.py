@@ -30,7 +30,7 @@ def resource_store(worker: StoresWorker, name: str, resource: Resource, order: i
     state = worker.config.kube_metrics.kube_state
     families = selected_families(resource, Selection.of(state))
     render = renderer(resource.identity, families, GenerateErrors(worker.telemetry, worker.log, name), constant)
-    return MetricsStore(name, families, render, worker.arena, order, state.page_objects, worker.changed.set)
+    return MetricsStore(name, families, render, worker.arena, order, state.page_objects, worker.changed.set, budgets=worker.budgets)
 
 
 class KindNumbers:

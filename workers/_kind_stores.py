@@ -15,6 +15,7 @@ from telegen.kubestate.custom.expressions.model import Selector
 from telegen.kubestate.custom.kinds import Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.tables import constant_of, joined_reads
+from telegen.kubestate.fields import time_at
 from telegen.kubestate.health.detail import DetailedStore
 from telegen.kubestate.health.overrides import condition_elements
 from telegen.kubestate.health.schema import Schema
@@ -22,6 +23,7 @@ from telegen.kubestate.health.tally import AUTO
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
 from telegen.kubestate.sharding import shard_filter
+from telegen.metrics.created import with_created
 from telegen.metrics.render import Render, renderer
 from telegen.metrics.store import MetricsStore
 from telegen.shm.store_status import REFUSALS
@@ -70,13 +72,18 @@ class KindStores:
 
     def apply(self, wanted: Mapping[Kind, Selected]) -> None:
         """Add, replace and remove stores, so that each kind is shown by its tables. Unchanged ones are left alone."""
-        names = {name: (kind, selected, namespace) for kind, selected in wanted.items() for name, namespace in self.names(kind)}
+        names = {
+            name: (kind, part, namespace)
+            for kind, selected in wanted.items()
+            for end, part in selected.parts().items()
+            for name, namespace in self.names(kind, end)
+        }
         followed = {name: one for name, one in self._followed.items() if name in names}
         gone = [one for name, one in self._followed.items() if name not in names]
-        for name, (kind, selected, namespace) in names.items():
+        for name, (kind, part, namespace) in names.items():
             before = followed.get(name)
-            if before is None or (before.kind, before.selected) != (kind, selected):
-                followed[name] = self._follow(name, kind, selected, namespace, before)
+            if before is None or (before.kind, before.selected) != (kind, part):
+                followed[name] = self._follow(name, kind, part, namespace, before)
         self._followed = followed
         self._publish(gone)
 
@@ -84,11 +91,12 @@ class KindStores:
         """Hand the stores to the flusher, and remove those that are gone, or that only the predecessor of this process had."""
         worker = self._worker
         worker.stores = {**self._further, **{one.store.name: one.store for one in self._followed.values()}}
+        followed = {one.kind for one in self._followed.values()}
         for one in gone:
             for reflector in (one.reflector, *one.replaced):
                 self._loop.remove(reflector)
             one.store.withdraw()
-            if one.status.read().kind == Outcome.REFUSED:
+            if one.status.read().kind == Outcome.REFUSED and one.kind not in followed:
                 worker.telemetry.forbidden.labels(one.kind.group, one.kind.plural).set(0)
             worker.log.info("%s: gone; its series are removed", one.store.name)
         for name in worker.arena.names:
@@ -97,15 +105,19 @@ class KindStores:
                 if worker.budgets:
                     worker.budgets.leave(name)
 
-    def names(self, kind: Kind) -> Iterator[tuple[str, str]]:
-        """Yield the name of each store of a kind, with its namespace: one, or one per watched namespace."""
+    def names(self, kind: Kind, end: str = "") -> Iterator[tuple[str, str]]:
+        """Yield the name of each store of a kind, with its namespace: one, or one per watched namespace.
+
+        Args:
+            end: that of a part of the tables; see `Selected.parts`.
+        """
         state, cluster = self._worker.config.kube_metrics.kube_state, self._worker.assignment.cluster
         suffix = f"@{cluster.name}" if cluster else ""
         namespaces = [name for name in dict.fromkeys(state.namespaces) if name not in state.namespaces_exclude]
         if not (namespaces and kind.namespaced):
             namespaces = [""]
         for namespace in namespaces:
-            yield f"{PREFIX}{kind.order}{f'/{namespace}' if namespace else ''}{suffix}", namespace
+            yield f"{PREFIX}{kind.order}{end}{f'/{namespace}' if namespace else ''}{suffix}", namespace
 
     def paths(self, kind: Kind) -> list[str]:
         """Return the path of each collection of a kind."""
@@ -123,12 +135,15 @@ class KindStores:
         if selected.health:
             detailed = DetailedStore(self._detail, selected.health.has_phases, time.time, condition_elements(kind.group, kind.kind))
             renders[-1] = detailed.guard(renders[-1], tables[-1][1])
-        families = [family for _, families in tables for family in families]
+        table, render = [family for _, families in tables for family in families], _joined(renders)
+        if worker.config.kube_metrics.openmetrics_created:
+            # As for built-in resources: counters of the API begin with their objects.
+            table, render = with_created(table, render, time_at("metadata.creationTimestamp"))
         predecessor = before.store if before else None
         store = MetricsStore(
             name,
-            families,
-            _joined(renders),
+            table,
+            render,
             worker.arena,
             ORDER,
             state.page_objects,
@@ -165,18 +180,18 @@ class KindStores:
         """Return the stores that are neither complete nor refused. A kind that is read for its health alone may fail."""
         return [name for name, one in self._followed.items() if not one.store.synced and one.status.read().kind not in _final(one)]
 
-    def problem(self) -> str:
-        """Return the problem of the first store that is out of sync, "" if there is none."""
-        for one in self._followed.values():
+    def withhold_old(self) -> None:
+        """Withhold each store that is out of sync for longer than `max_staleness`; the others are not concerned."""
+        longest = self._worker.config.kube_metrics.max_staleness
+        for name, one in self._followed.items() if longest else ():
             status = one.status.read()
-            if one.selected.is_configured and status.kind == Outcome.FAILED and status.seconds:
-                return f"{one.store.name}: {status.cause}"
-        return ""
+            # A kind that the API server lacks has no objects that could be old.
+            self._worker.arena.mark_old(name, status.kind != Outcome.ABSENT and status.seconds > longest)
 
     def notes(self) -> list[str]:
-        """Return a line for each kind that the API server refuses, or that is read for its health alone and fails."""
+        """Return a line for each kind that the API server refuses, or of which requests fail."""
         read = [(one, one.status.read()) for one in self._followed.values()]
-        return [f"{one.store.name}: {status.cause}" for one, status in read if status.kind in _final(one)]
+        return [f"{one.store.name}: {status.cause}" for one, status in read if status.kind in (*REFUSALS, Outcome.FAILED)]
 
     def complete_stores(self) -> dict[Kind, list[DetailedStore]]:
         """Return the stores of the kinds whose health is served, as far as all stores of the kind are complete."""

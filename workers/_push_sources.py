@@ -6,18 +6,16 @@ import socket
 from collections.abc import Callable
 from functools import partial
 
+from telegen.config import sampled_node
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.staleness import shown, withheld
 from telegen.otlp.attributes import attributes
 from telegen.otlp.composer import Source, StoreFilter
 from telegen.otlp.requests import Origin
-from telegen.otlp.resources import (
-    encode_resource,
-    entity_attributes,
-    resource_attributes,
-)
+from telegen.otlp.resources import encode_resource, entity_attributes
 from telegen.shm.reader import ArenaReader
 from workers._base import Assignment, Worker
+from workers._resource import sender_attributes
 
 SCOPES = {"watch": "telegen.kubestate", "custom": "telegen.kubestate", "sample": "telegen.cadvisor"}
 """Instrumentation scope by kind of worker. Without a version: receivers make it a label, and an upgrade would end every series."""
@@ -43,20 +41,15 @@ def store_filters(worker: Worker) -> Callable[[], StoreFilter]:
 
 
 def _origin(worker: Worker, assignment: Assignment) -> Origin:
-    config, shared = worker.config, worker.shared
-    extra = {"k8s.cluster.name": _cluster(worker, assignment)}
-    if config.kubernetes.cluster_uid and not assignment.cluster:
-        extra["k8s.cluster.uid"] = shared.uid.read()
-    if assignment.kind == "sample":
-        extra["k8s.node.name"] = _node(worker)
-    values = resource_attributes(_instance(worker, assignment), extra, config.kube_metrics.otlp.service_version)
+    shared, node = worker.shared, _node(worker) if assignment.kind == "sample" else ""
+    values = sender_attributes(worker, _instance(worker, assignment), node, assignment.cluster)
     is_served: Callable[[], bool] = lambda: True
     if assignment.lease_shard is not None:
         is_served = partial(shared.deadlines.is_served, assignment.lease_shard)
     return Origin(
         encode_resource(values),
         SCOPES[assignment.kind],
-        attributes(1, entity_attributes(values, extra)),
+        attributes(1, entity_attributes(values, ("k8s.node.name",) if assignment.kind == "sample" else ())),
         is_served,
         leased=assignment.lease_shard is not None,
     )
@@ -80,6 +73,4 @@ def _cluster(worker: Worker, assignment: Assignment) -> str:
 
 
 def _node(worker: Worker) -> str:
-    """Return the name of the agent's node, "" if it is not known."""
-    kube = worker.config.kube_metrics
-    return kube.node_name or kube.kube_state.node or worker.shared.environ.get("NODE_NAME", "")
+    return sampled_node(worker.config, worker.shared.environ)

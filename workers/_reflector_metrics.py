@@ -14,6 +14,8 @@ MALFORMED_INTERVAL = 60.0
 """Seconds between two log lines about malformed objects of a collection."""
 _VERB = re.compile(r"cannot (\w+) resource")
 """The verb in the message of a 403 by RBAC."""
+CURES = {"secrets": "apply k8s/components/secrets, or add secrets to kube_metrics.kube_state.resources_exclude"}
+"""Cures of a refusal, of resources whose right is not in k8s/account/rbac.yaml."""
 
 
 class ReflectorMetrics:
@@ -23,7 +25,7 @@ class ReflectorMetrics:
 
     Attributes:
         cure: of a refusal (403), for messages.
-        resource: name in messages about rights; "" for the beginning of the store's name.
+        resource: name in causes; "" for the beginning of the store's name.
     """
 
     resource = ""
@@ -36,6 +38,7 @@ class ReflectorMetrics:
             name: value of the label `store` in the agent's own metrics.
             status: row that /readyz reads; by default one that no process reads.
         """
+        self.cure = CURES.get(name.partition("/")[0], self.cure)
         self._status = status or StoreStatus()
         self.telemetry, self.log, self.name = telemetry, log, name
         self._events, self._received = telemetry.events.labels(name), telemetry.received.labels(name)
@@ -85,7 +88,7 @@ class ReflectorMetrics:
     def absent(self, delay: float) -> None:
         """Drop the time of the last event: nothing is expected of a collection that the API server lacks."""
         message = f"{self.name}: the API server does not serve this resource (404); requesting it again in {delay:.0f} s"
-        self._status.note_refused("404 Not Found: the API server does not serve this resource", Kind.ABSENT)
+        self._status.note_refused(f"404 Not Found: the API server does not serve {self._resource}", Kind.ABSENT)
         self.log.log(logging.DEBUG if self._absent else logging.INFO, message)
         self.ended()
         self._absent = True
@@ -120,11 +123,15 @@ class ReflectorMetrics:
             again = f"; retrying in {delay:.1f} s" if delay else ""
             self.log.warning("%s: %s%s", self.name, message, again)
 
+    @property
+    def _resource(self) -> str:
+        """Name of the resource in causes. The name of a store of custom resources does not have it on a page without authentication."""
+        return self.resource or self.name.partition("/")[0]
+
     def _note_failure(self, reason: str, message: str, delay: float) -> None:
         if reason == "403":
             verb = _VERB.search(message)
-            resource = self.resource or self.name.partition("/")[0]
-            right = f"no right to {verb[1] if verb else 'list and watch'} {resource}"
+            right = f"no right to {verb[1] if verb else 'list and watch'} {self._resource}"
             self._status.note_refused(f"403 Forbidden: {right}; {self.cure}")
         elif reason != "unknown_event":
             # An unknown event is ignored, and its watch goes on.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -14,14 +13,14 @@ from telegen.kubemetrics.termination_telemetry import TerminationTelemetry
 from telegen.otlp.client import receiver_client
 from telegen.otlp.event_buffer import Entry, EventBuffer, EventSender
 from telegen.otlp.event_records import SEVERITIES
-from telegen.otlp.outcome import Accepted, Outcome, Refused
-from telegen.otlp.resources import resource_attributes
+from telegen.otlp.outcome import Accepted, Outcome, Refused, refused_of
 from telegen.otlp.retries import Delivery
 from telegen.otlp.settings import receiver
 from telegen.otlp.termination_records import NO_READING, SCOPE, record_of, resource_of, severity
 from workers._base import Worker
+from workers._failure_log import FailureLog
 from workers._name_sources import node_name
-from workers._push_events import FailureLog
+from workers._resource import sender_attributes
 from workers._threads import Threads
 
 LOOK = 0.1
@@ -88,18 +87,18 @@ class TerminationLogs:
         )
 
     def _make_sender(self) -> EventSender:
-        config, node = self._worker.config, node_name(self._worker)
+        # There are no ends without the name of the node.
+        node = node_name(self._worker)
         client = receiver_client(self._receiver)
-        extra = {"k8s.cluster.name": config.kubernetes.cluster_name, "k8s.node.name": node}
-        shared = resource_attributes(node or socket.gethostname(), extra, config.kube_metrics.otlp.service_version)
+        shared = sender_attributes(self._worker, node, node)
         delivery = Delivery(client, self._given_up, self._tried)
         return EventSender(self._buffer, delivery, shared, lambda batch: None, self._done, SCOPE)
 
     def _tried(self, outcome: Outcome, size: int) -> None:
-        self._telemetry.requests.labels("accepted" if isinstance(outcome, Accepted) else outcome.reason).inc()
+        self._telemetry.requests.labels(outcome.reason).inc()
         self._failures.note(outcome)
 
     def _done(self, batch: list[Entry], outcome: Accepted | Refused) -> None:
-        rejected = min(len(batch), outcome.rejected) if isinstance(outcome, Accepted) else len(batch)
+        rejected = refused_of(len(batch), outcome)
         self._telemetry.handled.labels("sent").inc(len(batch) - rejected)
         self._telemetry.handled.labels("refused").inc(rejected)

@@ -14,15 +14,12 @@ from telegen.api.errors import ApiError, ProtocolError, Unreachable
 from telegen.api.protocols import ReflectorStore
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
-from telegen.kubestate.custom.expressions.model import MetricEntry
-from telegen.kubestate.custom.kinds import Selected, absent, resolve, with_health
-from telegen.kubestate.custom.model import Entry, Kind
+from telegen.kubestate.custom.kinds import Configured, Selected
+from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.sources import CustomTables
 from telegen.kubestate.health.apiservices import API_SERVICES
 from telegen.kubestate.health.crds import CRDS
 from telegen.kubestate.health.scope import BUILT_IN, Scope
-from telegen.kubestate.packs.pack import Pack
-from telegen.kubestate.packs.registry import chosen_packs
 from telegen.metrics.store import MetricsStore
 from telegen.shm.store_status import REFUSALS, StoreStatus
 from workers._client_factory import make_client, reflector_settings
@@ -40,8 +37,8 @@ SOON, SOON_TRIES = 0.5, 40
 """Seconds between discoveries while definitions have kinds that are not served yet, and the largest number of these."""
 DEFINITIONS_WAIT = 5.0
 """Seconds for which a starting worker waits for the definitions, if it serves the health of kinds."""
-NOTES = 50
-"""Lines about kinds on the status page."""
+NOTES, NOTE_CHARACTERS = 50, 500
+"""Lines about absent kinds on the status page, lines about others, and characters of one: the document of the notes is small."""
 NUMBERS, SERVICES = f"{PREFIX}health", f"{PREFIX}apiservices"
 """Stores of the numbers of kinds and of APIServices."""
 GRACE = 30.0
@@ -60,17 +57,13 @@ class CustomWorker(StoresWorker):
     def start(self, threads: Threads) -> None:
         """Watch the definitions, and discover kinds."""
         self._wake, self._started = threading.Event(), time.monotonic()
-        self._entries: tuple[Entry, ...] = ()
-        self._metrics: tuple[MetricEntry, ...] = ()
-        self._packs: list[Pack] = []
-        self._named: tuple[str, ...] = ()
         self._number, self._tries = -1, 0
         self._absent: list[str] = []
         self._failure = "no answer yet"
         # It stands for all kinds on /readyz, and is published when each of them is complete.
         self._whole = MetricsStore(self.assignment.stores[0], (), lambda obj: [], self.arena)
         settings = self.config.kube_metrics.kube_state.custom_resource_state
-        self._scope = Scope.of(settings)
+        self._configured = Configured(scope=Scope.of(settings))
         self._wanted: dict[Kind, Selected] = {}
         loop = WatchLoop([], self.stop, threads.start)
         loop.start()
@@ -90,7 +83,7 @@ class CustomWorker(StoresWorker):
     def _make_health_stores(self) -> dict[str, MetricsStore]:
         """Make the stores of the numbers of kinds, and of definitions and APIServices, which are shown once in the whole cluster."""
         self._numbers: KindNumbers | None = None
-        if not self._scope:
+        if not self._configured.scope:
             return {}
         self._numbers = KindNumbers(self, self._store_name(NUMBERS), ORDER)
         tables = {STORE: CRDS, SERVICES: API_SERVICES} if self.assignment.agent_shard[0] == 0 else {}
@@ -122,20 +115,21 @@ class CustomWorker(StoresWorker):
         if self._numbers:
             wanted, is_complete = self._wanted, bool(self._wanted) and not self._kinds.pending()
             self._numbers.update(self._kinds.complete_stores(), self._limits.counts, wanted, is_complete)
-        problem = self._failure or self._kinds.problem()
+        self._kinds.withhold_old()
+        self._write_notes()
         status = self.shared.statuses[self.assignment.name][self.assignment.stores[0]]
-        if problem:
-            status.note_failed(problem)
+        if self._failure:
+            status.note_failed(self._failure)
             return
+        # A kind that fails has a line; it concerns neither the others nor, once it was complete, the readiness of the agent.
         status.note_synced()
         if not self._whole.synced and not self._kinds.pending():
             self._whole.begin()
-        self._write_notes()
 
     def _write_notes(self) -> None:
         """Write the lines of the status page if they have changed."""
-        lines = [f"{pattern}: the API server does not serve it" for pattern in self._absent]
-        lines += _shortened([*self._kinds.notes(), *self._limits.notes()])
+        lines = shortened([f"{pattern}: the API server does not serve it" for pattern in self._absent], "are not served")
+        lines += shortened([*self._kinds.notes(), *self._limits.notes()], "are refused")
         causes = {name: status.read().cause for name, status in self._statuses.items()}
         lines += [f"{STORE}: {causes[STORE]}; new kinds are found within {INTERVAL:.0f} s"] if causes[STORE] else []
         lines += [f"{SERVICES}: {causes[SERVICES]}"] if causes.get(SERVICES) else []
@@ -165,7 +159,7 @@ class CustomWorker(StoresWorker):
     def _awaits_definitions(self) -> bool:
         """Return True while a starting worker may still get the schemas: without them it would watch all kinds, and then anew."""
         is_open = self._statuses[STORE].read().kind not in REFUSALS and time.monotonic() < self._started + DEFINITIONS_WAIT
-        return bool(self._scope) and not self._definitions.synced and is_open
+        return bool(self._configured.scope) and not self._definitions.synced and is_open
 
     def _refresh(self) -> float:
         """Apply the configuration to the kinds that are served now; return the seconds until the next discovery.
@@ -175,21 +169,14 @@ class CustomWorker(StoresWorker):
         """
         number, document = self.shared.custom.read()
         if number != self._number:
-            tables = CustomTables.decode(document)
-            self._entries, self._metrics = tables.entries, tables.metrics
-            self._packs, self._named = chosen_packs(tables.packs, tables.names), tables.packs
+            self._configured = CustomTables.decode(document).configured(self._configured.scope)
         kinds = self._served_kinds()
         schemas = self._definitions.schemas()
-        selected = resolve(self._entries, kinds, self._packs, self._metrics)
-        self._wanted = with_health(selected, self._scope, kinds, schemas)
+        self._wanted = self._configured.select(kinds, schemas)
         self._kinds.apply(self._limits.choose(self._wanted, self._kinds.sizes()))
-        empty = [pack.name for pack in self._packs if pack.name in self._named and not any(pack.served(kinds))]
-        not_served = absent(self._entries, kinds, self._metrics)
-        self._absent = [*self._absent_groups(kinds), *not_served, *(f"pack {name}" for name in empty)]
+        self._absent = list(self._configured.absent(kinds))
         self._number = number
-        missing = set(schemas) - kinds
-        late = with_health(resolve(self._entries, missing, self._packs, self._metrics), self._scope, missing, schemas)
-        if late and self._tries:
+        if self._tries and self._configured.select(set(schemas) - kinds, schemas):
             self._tries -= 1
             return SOON
         return SOON if self._limits.is_behind else INTERVAL
@@ -200,25 +187,20 @@ class CustomWorker(StoresWorker):
         Raises:
             ApiError, Unreachable, ProtocolError.
         """
-        named = {entry.pattern.group for entry in self._entries} | {entry.group for entry in self._metrics}
-        groups = named.union(*[pack.groups for pack in self._packs])
-        if self._scope and self._scope.groups is None:
+        groups, scope = self._configured.groups, self._configured.scope
+        if scope and scope.groups is None:
             # A definition may be in a group of Kubernetes.
             defined = {kind.group for kind in self._definitions.kinds()}
             return self._served.update(discover(self._client, None, BUILT_IN - groups - defined))
-        groups |= self._scope.groups or set() if self._scope else set()
+        groups |= scope.groups or set() if scope else set()
         return self._served.update(discover(self._client, groups)) if groups else set()
 
-    def _absent_groups(self, kinds: set[Kind]) -> list[str]:
-        """Return the groups of `health` that the API server does not serve."""
-        groups = self._scope.groups if self._scope else None
-        return sorted(f"health of {group}" for group in (groups or frozenset()) - {kind.group for kind in kinds})
 
-
-def _shortened(lines: list[str]) -> list[str]:
+def shortened(lines: list[str], fate: str) -> list[str]:
     """Return the first lines, and the number of the others: an account without rights is refused thousands of kinds."""
     more = len(lines) - NOTES
-    return [*lines[:NOTES], f"customresources: {more} more kinds are refused"] if more > 0 else lines
+    found = [line[:NOTE_CHARACTERS] for line in lines[:NOTES]]
+    return [*found, f"customresources: {more} more kinds {fate}"] if more > 0 else found
 
 
 class ServedKinds:

@@ -174,8 +174,9 @@ class _Application(BaseApplication):  # type: ignore[misc]
         view = make_view(shared)
         registry = reading_registry(shared.heartbeats, shared.rows, _served_shards(shared), shared.uid.read)
         registry.register(StoreAges(view))
-        registry.register(SeriesBudgets([ArenaReader(arena) for arena in shared.arenas.values()], shared.config.kube_metrics.limits))
-        registry.register(SignalInfo(shared.config.kube_metrics.signal_metadata))
+        kube = shared.config.kube_metrics
+        registry.register(SeriesBudgets(view.pages[kube.metrics_path], kube.limits))
+        registry.register(SignalInfo(kube.signal_metadata))
         security = WebSecurity(shared.web_file, shared.reviews)
         self._worker.security = security
         app = make_app(view, registry, telemetry, AccessControl(security, telemetry), shared.config.web.body_memory, _status(shared, view))
@@ -233,13 +234,12 @@ def web_processes(shared: Shared) -> Callable[[], int]:
 
 def make_view(shared: Shared) -> View:
     """State that the web workers read, by the configuration."""
-    readers = {name: ArenaReader(arena) for name, arena in shared.arenas.items()}
-    is_served = _is_served(shared)
+    kube, pages, is_served = shared.config.kube_metrics, _pages(shared, shared.config), _is_served(shared)
+    # These readers keep what they have unpacked: others would unpack it again.
+    readers = pages[kube.metrics_path]
     return View(
-        pages=_pages(shared, shared.config),
-        expected={
-            assignment.name: assignment.stores for assignment in shared.assignments if assignment.name in readers
-        },
+        pages=pages,
+        expected={assignment.name: assignment.stores for assignment in shared.assignments if assignment.name in shared.arenas},
         heartbeats=shared.heartbeats,
         # The process that reads the cluster's UID ends when it has; until then the supervisor restarts it.
         rows={name: row for name, row in shared.rows.items() if name != "identify"},
@@ -247,9 +247,9 @@ def make_view(shared: Shared) -> View:
         is_served=is_served,
         pending_reason=_pending_reason(shared),
         problems=_problems(shared),
-        notes=lambda: [*_notes(shared)(), *withheld_lines(reader for name, reader in readers.items() if is_served(name))],
+        notes=lambda: [*_notes(shared)(), *withheld_lines([one for one in readers if is_served(one.name)], kube.limits)],
         statuses=shared.statuses,
-        max_staleness=shared.config.kube_metrics.max_staleness,
+        max_staleness=kube.max_staleness,
     )
 
 

@@ -7,16 +7,18 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import NoReturn
 
 import yaml
 
 from telegen.cli.cluster_objects import connect, objects_of, served_kinds
 from telegen.config import ConfigError
+from telegen.config.custom_resources import MAX_BYTES
 from telegen.config.model import CustomResourceState, Health
+from telegen.kubestate.checks import built_in_names
+from telegen.kubestate.custom.expressions.reading import conflicts
 from telegen.kubestate.custom.expressions.written import schema
-from telegen.kubestate.custom.kinds import absent, resolve
+from telegen.kubestate.custom.kinds import Configured
 from telegen.kubestate.custom.model import ANY, Pattern
 from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources
 from telegen.kubestate.custom.sources import CustomEntries, read_custom
@@ -61,7 +63,7 @@ def check(options: argparse.Namespace) -> Iterator[str]:
         ConfigError: one line per problem.
     """
     read = _read(options.file)
-    yield from (f"warning: {warning}" for warning in read.warnings)
+    yield from (f"warning: {warning}" for warning in (*read.warnings, *built_in_names(read.metrics)))
     families = sum(len(entry.families) for entry in read.entries) + sum(len(entry.metrics) for entry in read.metrics)
     if options.against_cluster:
         yield from _series(read, options.kubeconfig)
@@ -86,12 +88,13 @@ def repeat_on_change(paths: tuple[str, ...], command: Callable[[], object]) -> N
 
 def _series(read: CustomEntries, kubeconfig: str) -> Iterator[str]:
     """Yield the number of series of each family for the objects of a cluster, and the kinds that it does not serve."""
-    client = connect(kubeconfig)
-    kinds = served_kinds(client, _groups(read))
-    total = 0
-    for kind, selected in resolve(read.entries, kinds, metrics=read.metrics).items():
+    client, configured = connect(kubeconfig), Configured(read.entries, read.metrics)
+    kinds = served_kinds(client, configured.groups)
+    total, failures = 0, _Failures()
+    parts = ((kind, part) for kind, selected in configured.select(kinds).items() for part in selected.parts().values())
+    for kind, selected in parts:
         resources = selected.resources(kind)
-        renders = [(one, renderer(one.identity, one.families, lambda family, error: None)) for one in resources]
+        renders = [(one, renderer(one.identity, one.families, failures)) for one in resources]
         counts: Counter[str] = Counter()
         objects = 0
         for obj in objects_of(client, resources[0].path(), selected.selector.params):
@@ -101,8 +104,26 @@ def _series(read: CustomEntries, kubeconfig: str) -> Iterator[str]:
         yield f"{kind.group}/{kind.version} {kind.kind}: {objects} objects, {sum(counts.values())} series"
         yield from (f"  {family.name}: {counts[family.name]}" for one in resources for family in one.families)
         total += sum(counts.values())
-    yield from (f"{pattern}: the API server does not serve this kind" for pattern in absent(read.entries, kinds, read.metrics))
+    yield from failures.lines()
+    yield from (f"{pattern}: the API server does not serve this kind" for pattern in configured.absent(kinds))
     yield f"{total} series"
+
+
+class _Failures:
+    """Families that were left out for objects: number of objects, and the first cause."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._causes: dict[str, str] = {}
+
+    def __call__(self, family: str, error: Exception) -> None:
+        self._counts[family] += 1
+        self._causes.setdefault(family, str(error)[:200])
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line per family."""
+        for family, count in self._counts.items():
+            yield f"warning: {family}: left out for {count} objects; the first cause: {self._causes[family]}"
 
 
 def role(options: argparse.Namespace) -> Iterator[str]:
@@ -120,7 +141,7 @@ def role(options: argparse.Namespace) -> Iterator[str]:
     if not (names or options.file or scope):
         raise ConfigError("name a FILE, --packs or --health")
     read = _read(options.file) if options.file else CustomEntries()
-    groups, every = _groups(read), bool(scope and scope.groups is None)
+    groups, every = Configured(read.entries, read.metrics).groups, bool(scope and scope.groups is None)
     wanted = None if every else groups | (scope.groups or set() if scope else set())
     served = served_kinds(connect(options.kubeconfig), wanted, BUILT_IN - groups) if options.against_cluster else None
     patterns = [entry.pattern for entry in read.entries] + [Pattern(entry.group, ANY, entry.kind) for entry in read.metrics]
@@ -140,10 +161,6 @@ def role(options: argparse.Namespace) -> Iterator[str]:
         },
     ]
     yield yaml.safe_dump_all(documents, sort_keys=False).rstrip()
-
-
-def _groups(read: CustomEntries) -> set[str]:
-    return {entry.pattern.group for entry in read.entries} | {entry.group for entry in read.metrics}
 
 
 def _packs(variants: Mapping[str, str]) -> list[Pack]:
@@ -172,7 +189,23 @@ def _scope(health: str) -> Scope | None:
 
 
 def _read(path: str) -> CustomEntries:
+    """Read a configuration as the agent does, but accept a pipe.
+
+    Raises:
+        ConfigError: one line per problem.
+    """
     try:
-        return read_custom(Path(path).read_bytes(), path)
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        content.decode()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8") from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes")
+    read = read_custom(content, path)
+    problems = [f"{path}: {problem}" for problem in conflicts(read.metrics)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return read

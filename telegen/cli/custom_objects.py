@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from telegen.cli.object_reader import Plurals
 from telegen.kubestate.custom.definitions import DEFINITION, defined_kinds
-from telegen.kubestate.custom.kinds import resolve, with_health
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.sources import CustomTables
 from telegen.kubestate.health.aggregates import KIND_HEALTH, aggregate
@@ -18,7 +17,6 @@ from telegen.kubestate.health.schema import Schema, schemas
 from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.health.status import examine
 from telegen.kubestate.health.tally import Tally, sums
-from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import Object
 
@@ -36,8 +34,7 @@ def custom_resources(
         constant: labels of every sample.
     """
     kinds = _kinds(objects, plurals)
-    selected = resolve(tables.entries, kinds, chosen_packs(tables.packs, tables.names), tables.metrics)
-    found = with_health(selected, scope, kinds, _schemas(objects))
+    found = tables.configured(scope).select(kinds, _schemas(objects))
     further = [KIND_HEALTH, CRDS, API_SERVICES] if scope else []
     return [*further, *(resource for kind, selected in found.items() for resource in selected.resources(kind, constant))]
 

@@ -188,7 +188,8 @@ def render(options: argparse.Namespace) -> int:
             continue
         print(f"telegen: skipped {count} of {kind}: the kind is not supported or not among the resources", file=sys.stderr)
     for family, count in sorted(page.errors.items()):
-        print(f"telegen: {family}: skipped {count} malformed objects", file=sys.stderr)
+        number = "1 object" if count == 1 else f"{count} objects"
+        print(f"telegen: {family}: left out for {number}: {page.causes[family]}", file=sys.stderr)
     return OK
 
 

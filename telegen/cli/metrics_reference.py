@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from telegen.cadvisor.identity.labels import BASE
 from telegen.cadvisor.registry import NAMES, collectors_of
 from telegen.cadvisor.terminations import counts as terminations
+from telegen.kubemetrics.own_families import OWN_FAMILIES
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.health.aggregates import KIND_HEALTH
 from telegen.kubestate.health.apiservices import API_SERVICES
@@ -17,7 +18,7 @@ from telegen.kubestate.packs.pack import PackResource
 from telegen.kubestate.packs.registry import PACKS
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
-from telegen.metrics.family import FamilyGenerator
+from telegen.metrics.family import ALPHA, FamilyGenerator, no_samples
 
 INDEX = "README"
 """Name of the document that lists the others."""
@@ -55,7 +56,14 @@ class Table:
 
 def tables() -> list[Table]:
     """Return the tables of all families, those of resources first."""
-    return [*(_of_resource(resource) for resource in RESOURCES.values()), *_of_packs(), *_of_health(), *_of_node()]
+    return [*(_of_resource(resource) for resource in RESOURCES.values()), *_of_packs(), *_of_health(), *_of_node(), _of_agent()]
+
+
+def _of_agent() -> Table:
+    """Return the table of the agent's own metrics."""
+    families = [FamilyGenerator(one.name, one.help, one.type, ALPHA, no_samples, one.labels) for one in OWN_FAMILIES.values()]
+    about = "From the agent itself, on the page `/telemetry`. Families about a setting exist with that setting."
+    return Table("agent", "agent", about, (), families)
 
 
 def _of_node() -> Iterator[Table]:

@@ -14,6 +14,9 @@ from telegen.kubestate.series_labels import LabelsText, has_own
 from telegen.metrics.family import FamilyGenerator, Object, has_short_twin
 from telegen.metrics.render import Render, renderer
 
+MAX_CAUSE = 300
+"""Maximum of characters of an error."""
+
 
 @dataclass
 class _Table:
@@ -30,7 +33,8 @@ class ObjectRenderer:
 
     Attributes:
         unknown: number of skipped objects by `apiVersion kind`.
-        errors: number of malformed objects by family.
+        errors: number of objects that a family is left out for, by family.
+        causes: error of the first of these objects by family, in one line.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class ObjectRenderer:
         """
         self.unknown: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
+        self.causes: dict[str, str] = {}
         self._tables: dict[tuple[str, str], list[_Table]] = {}
         self._order: list[_Table] = []
         for is_custom, group in ((True, custom), (False, resources)):
@@ -89,6 +94,9 @@ class ObjectRenderer:
 
     def _count(self, family: str, error: Exception) -> None:
         self.errors[family] += 1
+        if family not in self.causes:
+            # The text of an error may have a value of the object.
+            self.causes[family] = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_CAUSE]
 
 
 def _without_repeated(texts: Iterable[str]) -> list[str]:

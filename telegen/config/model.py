@@ -399,7 +399,11 @@ class SeriesLimits(Section, frozen=True):
     ] = 0
     per_family: Annotated[int, text("Maximum of series of a family; 0: none.", ge=0, le=MOST_SERIES)] = 0
     stores: Annotated[
-        Budgets, text("The same by name instead of per_store: a resource, PLURAL.GROUP of custom resources, or containers.")
+        Budgets,
+        text(
+            "The same by name instead of per_store: a resource, PLURAL.GROUP of custom resources, containers, or customresources "
+            "for definitions, APIServices and the numbers of kinds."
+        ),
     ] = field(default_factory=dict)
     families: Annotated[Budgets, text("The same by name of the family instead of per_family.")] = field(default_factory=dict)
 
@@ -455,8 +459,8 @@ class KubeMetrics(Section, frozen=True):
     openmetrics_created: Annotated[
         bool,
         text(
-            "Add NAME_created to counters in OpenMetrics: of containers the creation of the cgroup, of restarts that of the pod. It "
-            "doubles the series of counters."
+            "Add NAME_created to counters in OpenMetrics: of containers the creation of the cgroup, of restarts that of the pod, "
+            "of counters with expressions that of the object. It doubles the series of counters."
         ),
     ] = False
     max_staleness: Annotated[

@@ -17,8 +17,8 @@ from telegen.config.settings import least, settings, value_at
 _LABEL = re.compile("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile("(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _FAMILY = re.compile("[a-zA-Z_:][a-zA-Z0-9_:]*")
-CONTAINERS = "containers"
-"""Name of the budget of all series of the sampler."""
+CONTAINERS, HEALTH = "containers", "customresources"
+"""Names of the budgets of all series of the sampler, and of the series about kinds of custom resources."""
 _GROUP = re.compile("[a-z][a-z0-9-]{0,30}")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"[\t -~]*")
@@ -84,9 +84,9 @@ def resource_problems(config: Config, known: Collection[str], further: Collectio
 def _limit_problems(limits: SeriesLimits, known: Collection[str]) -> Iterator[str]:
     """Check the names of budgets. Kinds of custom resources and their families may appear at any time: only their form is checked."""
     for name in limits.stores:
-        if name not in (*known, CONTAINERS) and "." not in name:
-            cure = f"use a resource, PLURAL.GROUP of custom resources, or {CONTAINERS}"
-            yield f"kube_metrics.limits.stores: unknown name {name[:100]}{suggest(name, (*known, CONTAINERS))}; {cure}"
+        if name not in (*known, CONTAINERS, HEALTH) and "." not in name:
+            cure = f"use a resource, PLURAL.GROUP of custom resources, {CONTAINERS}, or {HEALTH}"
+            yield f"kube_metrics.limits.stores: unknown name {name[:100]}{suggest(name, (*known, CONTAINERS, HEALTH))}; {cure}"
     for name in limits.families:
         if not _FAMILY.fullmatch(name):
             yield f"kube_metrics.limits.families: {name[:100]!r} is not a valid name of a family"

@@ -22,6 +22,7 @@ from telegen.kubemetrics.status import StatusReader, StatusSources, public_line
 from telegen.kubemetrics.status_page import Index, StatusJson
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.web_security import AccessControl
+from telegen.shm.deflate import gzip_member
 from telegen.shm.reader import TornSnapshot
 
 log = logging.getLogger("telegen.web")
@@ -107,7 +108,13 @@ class OwnMetrics:
         chosen = choose_format(req.get_header("Accept") or "")
         resp.content_type = chosen.content_type
         generate: Any = generate_openmetrics if chosen.openmetrics else generate_latest
-        resp.data = generate(self._registry)
+        text = generate(self._registry)
+        resp.set_header("Vary", "Accept, Accept-Encoding")
+        if accepts_gzip(req.get_header("Accept-Encoding") or ""):
+            resp.set_header("Content-Encoding", "gzip")
+            resp.data = gzip_member(text)
+        else:
+            resp.data = text
 
     on_head = on_get
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from telegen.kubemetrics.own_metrics import OwnMetrics
 
 OTHERS = "other"
 """Value of every label of the series that counts the events beyond the limit of series."""
@@ -19,25 +19,15 @@ class EventTelemetry:
         Args:
             series: most series of `telegen_kubernetes_events_total`.
         """
-        registry = CollectorRegistry(auto_describe=False)
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
-
-        self.kubernetes = counter(
-            "telegen_kubernetes_events_total", "Kubernetes events by what they regard.", "namespace", "type", "reason", "kind"
-        )
-        self.handled = counter("telegen_events_handled_total", "Kubernetes events by what became of them.", "outcome")
+        made = OwnMetrics()
+        self.kubernetes = made.counter("telegen_kubernetes_events_total")
+        self.handled = made.counter("telegen_events_handled_total")
         for outcome in OUTCOMES:
             # Begins at 0, so that increase() sees the first loss.
             self.handled.labels(outcome)
-        self.requests = counter("telegen_events_requests_total", "Requests with events to the OTLP receiver by outcome.", "outcome")
-        self.label_lookups = counter(
-            "telegen_events_label_lookups_total", "Objects whose labels were requested for their events, by outcome.", "outcome"
-        )
-        self.buffer = Gauge(
-            "telegen_events_buffer", "Events that wait to be sent.", registry=registry, multiprocess_mode="livemostrecent"
-        )
+        self.requests = made.counter("telegen_events_requests_total")
+        self.label_lookups = made.counter("telegen_events_label_lookups_total")
+        self.buffer = made.gauge("telegen_events_buffer")
         self._series, self._known = series, set[tuple[str, ...]]()
 
     def count(self, namespace: str, kind: str, reason: str, of: str) -> None:

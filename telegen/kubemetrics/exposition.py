@@ -170,7 +170,10 @@ def _in_order(loaded: Loaded, selection: Selection, stores: StoreFilter | None) 
         ((store.entry.order, name), reader, store, snapshot.sequence)
         for reader, snapshot in loaded
         for name, store in snapshot.stores.items()
-        if store.entry.objects and selection.has_resource(resource_of(name)) and (stores is None or stores(reader.name, name))
+        if store.entry.objects
+        and not store.entry.is_old
+        and selection.has_resource(resource_of(name))
+        and (stores is None or stores(reader.name, name))
     ]
     found.sort(key=lambda item: item[0])
     return [(reader, store, sequence) for _, reader, store, sequence in found]

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from telegen.config.model import SeriesLimits
+from telegen.kubemetrics.own_metrics import own_family
 from telegen.metrics.budgets import WARNED, family_budget, resource_of, store_budget
 from telegen.shm.reader import ArenaReader, StoreSnapshot, TornSnapshot
 
@@ -17,8 +18,10 @@ NAMED = 5
 """Families that a line names."""
 
 
-def withheld_lines(readers: Iterable[ArenaReader]) -> list[str]:
-    """Return a line for each budget that withholds series, with the families that lack most."""
+def withheld_lines(readers: Iterable[ArenaReader], limits: SeriesLimits) -> list[str]:
+    """Return a line for each budget that withholds series, with the families that lack most. Without limits nothing is read."""
+    if limits == SeriesLimits():
+        return []
     found: dict[str, Counter[str]] = {}
     for _, store in _stores(readers):
         for family, one in store.entry.withheld.items():
@@ -42,15 +45,13 @@ class SeriesBudgets(Collector):
         """Read what is withheld, and the used shares: of all series, and of the budgets from the warning on. Nothing without limits."""
         if self._limits == SeriesLimits():
             return
-        withheld = GaugeMetricFamily("telegen_withheld_series", "Series of a family that a budget withholds now.", labels=["family"])
+        withheld = own_family("telegen_withheld_series")
         counts: Counter[str] = Counter()
         for _, store in _stores(self._readers):
             counts.update({family: one.series for family, one in store.entry.withheld.items()})
         for family, series in sorted(counts.items()):
             withheld.add_metric([family], series)
-        used = GaugeMetricFamily(
-            "telegen_series_budget_used_ratio", "Used share of the budget of all series, and of others from 0.8 on.", labels=["budget"]
-        )
+        used = own_family("telegen_series_budget_used_ratio")
         for name, ratio in self._ratios():
             used.add_metric([name], ratio)
         yield from (withheld, used)

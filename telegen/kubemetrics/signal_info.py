@@ -8,7 +8,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from telegen.config.model import SignalMetadata
+from telegen.kubemetrics.own_families import OWN_FAMILIES
 from telegen.kubemetrics.signal_metadata import SIGNALS, signal_attributes
+
+FAMILY = OWN_FAMILIES["telegen_signal_info"]
 
 
 class SignalInfo(Collector):
@@ -21,7 +24,7 @@ class SignalInfo(Collector):
         """Return the table."""
         rows = {prefix: signal_attributes(signal, self._settings) for prefix, signal in SIGNALS.items()}
         labels = ["prefix", *[name.removeprefix("telegen.").replace(".", "_") for name in next(iter(rows.values()))]]
-        info = GaugeMetricFamily("telegen_signal_info", "Signal metadata of the families with a prefix, always 1.", labels=labels)
+        info = GaugeMetricFamily(FAMILY.name, FAMILY.help, labels=labels)
         for prefix, attributes in rows.items():
             info.add_metric([prefix, *attributes.values()], 1)
         return [info] if self._settings.enabled else []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from telegen.kubemetrics.own_metrics import own_family
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.staleness import withheld
 from telegen.shm.store_status import Kind
@@ -20,11 +21,7 @@ class StoreAges(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Read the status of each store that this agent serves and has requested, unless the API server lacks its resource."""
-        family = GaugeMetricFamily(
-            "telegen_store_out_of_sync_seconds",
-            "Time since the last answer or event of the source; 0 while the store is in sync.",
-            labels=["store"],
-        )
+        family = own_family("telegen_store_out_of_sync_seconds")
         yield from self._withheld()
         ages: dict[str, float] = {}
         for worker, statuses in self._view.statuses.items():
@@ -39,7 +36,7 @@ class StoreAges(Collector):
     def _withheld(self) -> Iterator[Metric]:
         """Yield the stores that are too old for the page; nothing without max_staleness."""
         if self._view.max_staleness:
-            family = GaugeMetricFamily("telegen_store_withheld", "1 while max_staleness withholds a store, else 0.", labels=["store"])
+            family = own_family("telegen_store_withheld")
             hidden = {store for worker, store in withheld(self._view) if self._view.is_served(worker)}
             served = {store for worker, found in self._view.statuses.items() if self._view.is_served(worker) for store in found}
             for store in sorted(served):

@@ -9,20 +9,20 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, values
+from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from telegen import __version__
+from telegen.kubemetrics.own_metrics import OwnMetrics, own_family
 from telegen.kubemetrics.value_files import ValueFile, value_files
 from telegen.shm.heartbeats import Heartbeats
 
-Mode = Literal["livemostrecent", "livesum", "livemin"]
-"""Aggregation of the values of several processes; processes that were dropped by `forget` do not count."""
 LAST_EVENT = "telegen_store_last_event_timestamp_seconds"
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+"""Upper bounds of the time to assemble a page, in seconds."""
 
 
 class Telemetry:
@@ -39,87 +39,40 @@ class Telemetry:
         values.MmapedDict = self._open  # type: ignore[attr-defined, assignment]
         # prometheus_client names value files by pid unless it is given another identifier; it has no other way to set one.
         values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]
-        registry = CollectorRegistry(auto_describe=False)
-
-        def gauge(name: str, text: str, *labels: str, mode: Mode = "livemostrecent") -> Gauge:
-            return Gauge(name, text, labels, registry=registry, multiprocess_mode=mode)
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=registry)
-
+        made = OwnMetrics()
         # Several processes may each have a part of a store: sizes add up, and of times the oldest counts.
-        self.objects = gauge("telegen_store_objects", "Objects in a store.", "store", mode="livesum")
-        self.pages = gauge("telegen_store_pages", "Pages of a store.", "store", mode="livesum")
-        self.store_bytes = gauge("telegen_store_bytes", "Shared memory of the pages of a store in bytes.", "store", mode="livesum")
-        self.left_out = gauge(
-            "telegen_store_left_out_objects",
-            "Objects beyond object_limit in the last list; NaN if the API server does not report their number.",
-            "store",
-        )
-        self.last_event = gauge(
-            LAST_EVENT,
-            "Time of the last response or event of the source in Unix seconds; absent for resources that the API server lacks.",
-            "store",
-            mode="livemin",
-        )
-        self.last_sync = gauge(
-            "telegen_store_last_sync_timestamp_seconds",
-            "Time of the last complete list of the store in Unix seconds.",
-            "store",
-            mode="livemin",
-        )
-        self.lists = counter("telegen_api_lists_total", "Requests for a complete list, by list or by watch.", "store", "by")
-        self.watches = counter("telegen_api_watches_total", "Watches opened.", "store")
-        self.relists = counter("telegen_api_relists_total", "Lists after the first one.", "store")
-        self.events = counter("telegen_api_events_total", "Watch events received.", "store")
-        self.received = counter("telegen_api_received_bytes_total", "Bytes of responses after decompression.", "store")
-        self.errors = counter("telegen_api_errors_total", "Failed requests and broken streams.", "store", "reason")
-        self.malformed = counter("telegen_malformed_objects_total", "Objects left out because they cannot be read.", "store")
-        self.generate_errors = counter(
-            "telegen_generate_errors_total",
-            "Families skipped for an object because of malformed data.",
-            "store",
-            "family",
-        )
-        self.withheld = counter(
-            "telegen_series_withheld_total", "Series that had no room in a budget of limits when they arrived.", "family"
-        )
-        self.forbidden = gauge(
-            "telegen_customresource_forbidden",
-            "1 while the API server refuses to list or watch a custom resource (403), else 0.",
-            "group",
-            "resource",
-        )
-        self._open_more(registry, gauge, counter)
+        self.objects = made.gauge("telegen_store_objects")
+        self.pages = made.gauge("telegen_store_pages")
+        self.store_bytes = made.gauge("telegen_store_bytes")
+        self.left_out = made.gauge("telegen_store_left_out_objects")
+        self.last_event = made.gauge(LAST_EVENT)
+        self.last_sync = made.gauge("telegen_store_last_sync_timestamp_seconds")
+        self.lists = made.counter("telegen_api_lists_total")
+        self.watches = made.counter("telegen_api_watches_total")
+        self.relists = made.counter("telegen_api_relists_total")
+        self.events = made.counter("telegen_api_events_total")
+        self.received = made.counter("telegen_api_received_bytes_total")
+        self.errors = made.counter("telegen_api_errors_total")
+        self.malformed = made.counter("telegen_malformed_objects_total")
+        self.generate_errors = made.counter("telegen_generate_errors_total")
+        self.withheld = made.counter("telegen_series_withheld_total")
+        self.forbidden = made.gauge("telegen_customresource_forbidden")
+        self._open_more(made)
 
-    def _open_more(self, registry: CollectorRegistry, gauge: Callable[..., Gauge], counter: Callable[..., Counter]) -> None:
+    def _open_more(self, made: OwnMetrics) -> None:
         """Create the metrics that do not belong to stores or the API."""
-        self.lease_requests = counter("telegen_lease_requests_total", "Requests about Leases, without watches.", "verb")
-        self.sample_errors = counter("telegen_sample_errors_total", "Failed readings of control files.", "reason")
-        self.unnamed = gauge(
-            "telegen_sample_unnamed_containers", "Containers whose names are neither in the files of their runtime nor in the API."
-        )
-        self.sample_seconds = gauge("telegen_sample_duration_seconds", "Duration of the last pass over the cgroups in seconds.")
-        self.restarts = counter("telegen_worker_restarts_total", "Restarts of a process.", "worker")
-        self.shard = gauge("telegen_shard_ordinal", "Number of the shard of this agent, from 0.")
-        self.total_shards = gauge(
-            "telegen_total_shards", "Number of shards that the objects are divided into; 0 if unknown or divided by Leases."
-        )
-        self.reloads = counter("telegen_config_reloads_total", "Configuration reloads.", "result")
-        self.scrape_seconds = Histogram(
-            "telegen_scrape_duration_seconds",
-            "Time to assemble a page, without sending it.",
-            ("path", "coding"),
-            registry=registry,
-            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
-        )
-        self.refused = counter(
-            "telegen_http_refused_total", "Requests without permission, by status: 401, 403, or 503 for one that was not decided.", "status"
-        )
-        self.scrape_bytes = counter("telegen_scrape_bytes_total", "Bytes of pages before transfer.", "path", "coding")
-        self.dropped_clients = counter(
-            "telegen_http_clients_dropped_total", "Connections that the agent ended because of their clients, by reason.", "reason"
-        )
+        self.lease_requests = made.counter("telegen_lease_requests_total")
+        self.sample_errors = made.counter("telegen_sample_errors_total")
+        self.unnamed = made.gauge("telegen_sample_unnamed_containers")
+        self.sample_seconds = made.gauge("telegen_sample_duration_seconds")
+        self.restarts = made.counter("telegen_worker_restarts_total")
+        self.shard = made.gauge("telegen_shard_ordinal")
+        self.total_shards = made.gauge("telegen_total_shards")
+        self.reloads = made.counter("telegen_config_reloads_total")
+        self.scrape_seconds = made.histogram("telegen_scrape_duration_seconds", BUCKETS)
+        self.refused = made.counter("telegen_http_refused_total")
+        self.scrape_bytes = made.counter("telegen_scrape_bytes_total")
+        self.dropped_clients = made.counter("telegen_http_clients_dropped_total")
 
     def note_dropped_client(self, reason: str) -> None:
         """Count a connection that the agent ended."""
@@ -178,7 +131,7 @@ def _size(file: Path) -> int:
 
 
 class _Processes(Collector):
-    """Heartbeat age and resident memory of every worker, served shards and the cluster, read at the scrape."""
+    """Heartbeat age, resident memory and CPU time of every worker, served shards and the cluster, read at the scrape."""
 
     def __init__(
         self, board: Heartbeats, rows: Mapping[str, int], shards: Callable[[], Mapping[str, bool]], uid: Callable[[], str]
@@ -186,28 +139,13 @@ class _Processes(Collector):
         self._board, self._rows, self._shards, self._uid = board, rows, shards, uid
 
     def collect(self) -> Iterable[Metric]:
-        build = GaugeMetricFamily("telegen_build_info", "Version of the agent.", labels=["version", "python"])
+        build = own_family("telegen_build_info")
         build.add_metric([__version__, platform.python_version()], 1)
-        age = GaugeMetricFamily(
-            "telegen_worker_heartbeat_age_seconds",
-            "Time since the last heartbeat of a process.",
-            labels=["worker"],
-        )
-        memory = GaugeMetricFamily(
-            "telegen_worker_resident_memory_bytes",
-            "Resident memory of a process, including pages shared with other processes.",
-            labels=["worker"],
-        )
-        held = GaugeMetricFamily(
-            "telegen_shard_served",
-            "1 while this agent serves the shard of a Lease, else 0.",
-            labels=["lease"],
-        )
-        cluster = GaugeMetricFamily(
-            "telegen_cluster_info",
-            "UID of the namespace kube-system, as the cluster's; on agents that use it as a label or watch namespaces.",
-            labels=["uid"],
-        )
+        age = own_family("telegen_worker_heartbeat_age_seconds")
+        memory = own_family("telegen_worker_resident_memory_bytes")
+        cpu = own_family("telegen_worker_cpu_seconds_total")
+        held = own_family("telegen_shard_served")
+        cluster = own_family("telegen_cluster_info")
         uid = self._uid()
         if uid:
             cluster.add_metric([uid], 1)
@@ -220,7 +158,9 @@ class _Processes(Collector):
             age.add_metric([worker], self._board.age(row))
             if self._board.memory(row):
                 memory.add_metric([worker], self._board.memory(row))
-        return [build, age, memory, *(family for family in (held, cluster) if family.samples)]
+            if self._board.cpu(row):
+                cpu.add_metric([worker], self._board.cpu(row) / 1e9)
+        return [build, age, memory, cpu, *(family for family in (held, cluster) if family.samples)]
 
 
 def reading_registry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter
+from telegen.kubemetrics.own_metrics import OwnMetrics
 
 OUTCOMES = ("filtered", "dropped", "sent", "refused")
 """Values of `outcome` of telegen_terminations_handled_total."""
@@ -12,16 +12,9 @@ class TerminationTelemetry:
     """Counters of logs. Create it after the process's `Telemetry`, which opens the value files."""
 
     def __init__(self) -> None:
-        registry = CollectorRegistry(auto_describe=False)
-        self.handled = Counter(
-            "telegen_terminations_handled_total", "Ends of containers by what became of their logs.", ("outcome",), registry=registry
-        )
+        made = OwnMetrics()
+        self.handled = made.counter("telegen_terminations_handled_total")
         for outcome in OUTCOMES:
             # Begins at 0, so that increase() sees the first loss.
             self.handled.labels(outcome)
-        self.requests = Counter(
-            "telegen_terminations_requests_total",
-            "Requests with ends of containers to the OTLP receiver by outcome.",
-            ("outcome",),
-            registry=registry,
-        )
+        self.requests = made.counter("telegen_terminations_requests_total")

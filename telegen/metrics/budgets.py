@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,15 +49,17 @@ class Share:
     So a sum never falls before the page has changed, and a complete list has the room of the state that it replaces.
     """
 
-    def __init__(self, row: LedgerRow) -> None:
+    def __init__(self, row: LedgerRow, served: Counts) -> None:
         self.row = row
-        self._served: Counts = {}
+        self._served = served
         self._states: list[Counts] = []
 
     def open(self) -> Counts:
         """Return the counts of a further state, empty."""
-        self._states.append({})
-        return self._states[-1]
+        state: Counts = {}
+        with self.row.locked():
+            self._states.append(state)
+        return state
 
     def close(self, state: Counts) -> None:
         """Forget a state; with the last one what is served goes as well."""
@@ -104,19 +107,20 @@ class Account:
     def take(self, changes: Mapping[int, int]) -> bool:
         """Change the number of series of some columns; return False, and change nothing, if a budget lacks the room.
 
-        PERF: 20 us for 60 new families.
+        PERF: 5 us and 5 us per budget: 20 us for 60 families under the budget of all series, 0.3 ms if each has one of its own.
         """
         wanted: Counts = {}
-        limits: dict[int, Budget] = {}
+        limits: dict[str, Budget] = {}
         for column, change in changes.items():
             for budget in self._columns[column]:
                 wanted[budget.number] = wanted.get(budget.number, 0) + change
-                limits[budget.number] = budget
+                limits[budget.name] = budget
         if not wanted:
             return True
         with self._share.row.locked():
-            for number, change in wanted.items():
-                if change > 0 and change > self._room(limits[number]):
+            for budget in limits.values():
+                change = wanted[budget.number]
+                if change > 0 and change > self._room(budget):
                     return False
             self._share.change(self._state, wanted)
         self._changed = True
@@ -155,14 +159,16 @@ class Budgets:
             inherited: series by family, by store.
         """
         self._limits, self._row = limits, row
-        self._budgets: dict[int, Budget] = {}
+        self._budgets: dict[str, Budget] = {}
         self._shares: dict[str, Share] = {}
+        total: Counter[int] = Counter()
         for store, families in inherited.items():
-            counts: Counts = {}
+            counts: Counter[int] = Counter()
             for family, series in families.items():
-                for budget in self._of(store, family):
-                    counts[budget.number] = counts.get(budget.number, 0) + series
-            self._share(store).serve(counts)
+                counts.update({budget.number: series for budget in self._of(store, family)})
+            self._shares[store] = Share(row, counts)
+            total.update(counts)
+        row.begin(total)
 
     def account(self, store: str, families: Sequence[FamilyGenerator]) -> Account | None:
         """Open an account for a state of a store; None if no budget applies to it."""
@@ -186,7 +192,7 @@ class Budgets:
                 self._row.note_warned(budget.number, False)
 
     def _share(self, store: str) -> Share:
-        return self._shares.setdefault(store, Share(self._row))
+        return self._shares.setdefault(store, Share(self._row, {}))
 
     def _of(self, store: str, family: str) -> list[Budget]:
         """Return the budgets that a family of a store counts under."""
@@ -199,8 +205,8 @@ class Budgets:
         return [self._budget(key, name, limit) for key, (name, limit) in found.items() if limit]
 
     def _budget(self, key: str, name: str, limit: int) -> Budget:
-        number = self._row.number(key) if key else 0
-        return self._budgets.setdefault(number, Budget(name, number, limit))
+        known = self._budgets.get(key)
+        return known or self._budgets.setdefault(key, Budget(name, self._row.number(key) if key else 0, limit))
 
 
 def store_budget(limits: SeriesLimits, store: str) -> tuple[str, int]:

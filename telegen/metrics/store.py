@@ -193,7 +193,7 @@ class MetricsStore:
             self._blocks.admit()
             if not self._blocks.dirty:
                 return False
-            self._publish(self._blocks.flush())
+            self._publish(self._blocks.flush(), is_complete=False)
             return True
 
     @property
@@ -274,7 +274,8 @@ class MetricsStore:
         self._arena.discard(blocks.extents())
         blocks.close()
 
-    def _publish(self, replaced: Iterable[int]) -> None:
-        index = pack_index(self._blocks.columns(), self._blocks.groups())
-        self._arena.publish(self.name, index, self._schema, len(self._blocks), self._order, replaced, self._blocks.withheld())
-        self._blocks.settle()
+    def _publish(self, replaced: Iterable[int], is_complete: bool = True) -> None:
+        blocks = self._blocks
+        index = pack_index(blocks.columns(), blocks.groups())
+        self._arena.publish(self.name, index, self._schema, len(blocks), self._order, replaced, blocks.withheld(), is_complete)
+        blocks.settle()

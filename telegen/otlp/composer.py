@@ -14,6 +14,10 @@ from telegen.shm.reader import TRIES, ArenaReader, Snapshot, TornSnapshot
 
 log = logging.getLogger("telegen.push")
 
+MOST_OWED = 100_000
+"""Ended series of pushes that were not sent, which the next push ends: 20 MB. Receivers end the others when no point has come for a
+while, after five minutes in Prometheus."""
+
 ColumnKey = tuple[str, str]
 """(store, family)."""
 Columns = Mapping[ColumnKey, EncodedColumn]
@@ -101,11 +105,13 @@ class Composer:
         return Push(time, [self._naming.part(origin, list(metrics.values())) for origin, metrics in parts.values()])
 
     def owe(self, push: Push) -> None:
-        """Note that a push was not sent: the series that end in it end in the next one."""
+        """Note that a push was not sent: the series that end in it end in the next one, MOST_OWED at most."""
+        left = MOST_OWED - sum(map(len, self._owed.values()))
         for part in push.parts:
             for metric in part.metrics:
-                if metric.gone:
-                    self._owed[id(part.origin), metric.family.name].update(metric.gone)
+                if some := metric.gone[: max(0, left)]:
+                    self._owed[id(part.origin), metric.family.name].update(some)
+                    left -= len(some)
 
     def _pay(self, parts: Mapping[int, tuple[Origin, dict[str, Metric]]]) -> None:
         """End the series of pushes that were not sent, unless they are back."""
@@ -146,7 +152,8 @@ class Composer:
         """
         found = {}
         for name, store in sorted(snapshot.stores.items(), key=lambda item: (item[1].entry.order, item[0])):
-            for family, column in zip(store.families, store.columns) if self._is_shown(reader.name, name) else ():
+            is_shown = not store.entry.is_old and self._is_shown(reader.name, name)
+            for family, column in zip(store.families, store.columns) if is_shown else ():
                 # A column without a header in text repeats another one, with the creation times of OpenMetrics.
                 if column.length and family.text:
                     key = name, family.name
@@ -157,9 +164,9 @@ class Composer:
         return found
 
     def _family(self, entry: FamilyEntry) -> Family:
-        """Return the encoder of a family, made once."""
+        """Return the encoder of a family, made once; an entry changes only with the configuration."""
         known = self._families.get(entry.name)
-        # A schema is decoded once, so an entry changes only with the configuration.
-        if known is None or known[0] is not entry:
+        # Each arena has its own copy of the entry: several have one family where pods are in several processes or clusters.
+        if known is None or known[0] != entry:
             known = self._families[entry.name] = entry, self._naming.family(entry, self._shared_attributes(entry.name))
         return known[1]

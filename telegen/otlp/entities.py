@@ -73,6 +73,7 @@ IDENTITY: Mapping[str, Identity] = {
     "kube_service": {**_object("service"), "uid": "k8s.service.uid"},
     "kube_statefulset": _object("statefulset"),
     "container": _CGROUP,
+    "telegen_container_terminations": {**_NAMESPACE, "pod": "k8s.pod.name", "container": "k8s.container.name"},
 }
 """Identity by prefix of a family; the longest one at the end of a word counts. The labels of all other families stay on the points."""
 

@@ -16,6 +16,8 @@ from telegen.otlp.retries import Delivery
 BATCH = 512
 """Most events per request."""
 SCOPE = "telegen.events"
+ATTRIBUTE = 12
+"""Bytes that an attribute adds to its name and value."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class Entry:
     resource: Mapping[str, str]
     record: LogRecord
     version: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the record and its resource, nearly."""
+        record: int = self.record.ByteSize()
+        return record + sum(len(key) + len(value) + ATTRIBUTE for key, value in self.resource.items())
 
 
 def encode_logs(entries: list[Entry], shared: Mapping[str, str], scope_name: str = SCOPE) -> bytes:
@@ -94,8 +102,8 @@ class EventBuffer:
             batch: list[Entry] = []
             left = self._max_bytes
             while self._entries and len(batch) < BATCH:
-                # Attributes of the resource take less than the record's own.
-                left -= 2 * self._entries[0].record.ByteSize()
+                # Twice, for the attributes of the agent.
+                left -= 2 * self._entries[0].size
                 if left < 0 and batch:
                     break
                 batch.append(self._entries.popleft())

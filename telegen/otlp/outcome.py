@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
+from typing import ClassVar, Union
 
 from telegen.otlp.wire import fields, nested
 
@@ -21,10 +21,12 @@ class Accepted:
     Attributes:
         rejected: points or records that it has refused.
         message: why, or a warning.
+        reason: value of the label `outcome`.
     """
 
     rejected: int = 0
     message: str = ""
+    reason: ClassVar[str] = "accepted"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Refused:
 
 
 Outcome = Union[Accepted, Retry, Refused]
+
+
+def refused_of(count: int, outcome: Accepted | Refused) -> int:
+    """Return the number of points or records of a request, which has `count`, that the receiver did not take."""
+    return min(count, outcome.rejected) if isinstance(outcome, Accepted) else count
 
 
 def accepted(body: bytes) -> Accepted | None:

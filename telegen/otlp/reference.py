@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from telegen.cadvisor.registry import NAMES, collectors_of
+from telegen.cadvisor.terminations import counts as terminations
 from telegen.kubestate.registry import RESOURCES
 from telegen.otlp.conventions import conventions_of
 
@@ -16,7 +17,8 @@ INSTRUMENTS = {None: "Gauge", True: "Counter", False: "UpDownCounter"}
 def all_families() -> list[str]:
     """Return the names of all families, sorted."""
     state = {family.name for resource in RESOURCES.values() for family in resource.families}
-    return sorted(state | {family.name for collector in collectors_of(NAMES) for family in collector.families})
+    containers = {family.name for collector in collectors_of(NAMES) for family in collector.families}
+    return sorted(state | containers | {family.name for family in terminations.FAMILIES})
 
 
 def reference() -> str:
@@ -37,7 +39,7 @@ def _lines() -> Iterator[str]:
             yield f"| `{name}` | `{metric}` | `{unit}` | {INSTRUMENTS[monotonic]} |"
     yield from ("", f"## {len(kept)} families that keep the name of the page", "")
     yield "So do those of custom resources."
-    for prefix, some in groupby(kept, lambda name: "_".join(name.split("_")[:2])):
+    for prefix, some in groupby(kept, lambda name: "_".join(name.removeprefix("telegen_").split("_")[:2])):
         yield from ("", f"{prefix}: " + ", ".join(f"`{name}`" for name in some))
 
 

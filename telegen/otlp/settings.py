@@ -157,9 +157,9 @@ def _check_grpc(otlp: Otlp, headers: Mapping[str, str]) -> None:
 def _http_url(endpoint: str, variables: _Variables, signal: Signal) -> str:
     """Return the URL of requests by HTTP: a base URL gets the path of the signal, the variable of a signal is used as it is."""
     variable, parts = _endpoint(endpoint, variables, HTTP, "http")
-    value = parts.geturl()
     is_whole = variable == f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
-    return value if is_whole and parts.path else f"{value}/" if is_whole else f"{value.rstrip('/')}/v1/{signal}"
+    path = parts.path or "/" if is_whole else f"{parts.path.rstrip('/')}/v1/{signal}"
+    return parts._replace(path=path, fragment="").geturl()
 
 
 def _grpc_url(endpoint: str, variables: _Variables, signal: Signal) -> str:

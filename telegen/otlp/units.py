@@ -206,6 +206,9 @@ COUNTED: Mapping[str, tuple[str, ...]] = {
         "container_threads",
         "container_threads_max",
     ),
+    "{termination}": (
+        "telegen_container_terminations_total",
+    ),
     "{thread}": (
         "machine_thread_siblings_count",
     ),

@@ -129,6 +129,17 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
+def cpu_nanoseconds(pid: int) -> int:
+    """Return the CPU time of a process in user and kernel mode (proc_pid_stat(5)), 0 if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            # The second field, the name in brackets, may contain anything.
+            utime, stime = file.read().rpartition(")")[2].split()[11:13]
+        return (int(utime) + int(stime)) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError):
+        return 0
+
+
 @contextmanager
 def hold_term() -> Iterator[None]:
     """Block SIGTERM while forking.

@@ -11,13 +11,14 @@ _ROW = 64
 _BEAT = struct.Struct("<Q")
 _PID = struct.Struct("<Q")
 _MEMORY = 16
+_CPU = 24
 
 
 class Heartbeats(Region):
-    """Rows of (pid, last beat, memory), inherited over fork. Beats are written by the process itself, the rest by the supervisor.
+    """Rows of (pid, last beat, memory, CPU time), inherited over fork. Beats are written by the process itself, the rest by the supervisor.
 
     A row is 64 bytes: the pid; the beat in nanoseconds of CLOCK_MONOTONIC, which all processes share, 0 before the first; the
-    resident bytes, 0 if unknown.
+    resident bytes, 0 if unknown; the CPU time in nanoseconds, 0 if unknown.
     """
 
     def __init__(self, rows: int) -> None:
@@ -36,6 +37,7 @@ class Heartbeats(Region):
         """Note that the process has ended; the time of its last beat stays."""
         self._put(row, 0, _PID.pack(0))
         self.note_memory(row, 0)
+        self.note_cpu(row, 0)
 
     def note_memory(self, row: int, resident: int) -> None:
         """Set the resident bytes of the row's process."""
@@ -45,9 +47,17 @@ class Heartbeats(Region):
         """Resident bytes of the row's process a second ago; 0 if it does not run."""
         return int(_PID.unpack_from(self._memory, row * _ROW + _MEMORY)[0])
 
+    def note_cpu(self, row: int, nanoseconds: int) -> None:
+        """Set the CPU time of the row's process."""
+        self._put(row, _CPU, _PID.pack(nanoseconds))
+
+    def cpu(self, row: int) -> int:
+        """Nanoseconds of CPU time that the row's process had used a second ago; 0 if it does not run."""
+        return int(_PID.unpack_from(self._memory, row * _ROW + _CPU)[0])
+
     def clear(self, row: int) -> None:
         """Empty a row whose process is no longer wanted."""
-        self._put(row, 0, bytes(24))
+        self._put(row, 0, bytes(32))
 
     def pid(self, row: int) -> int:
         """Pid of the row's process, 0 for none."""

@@ -62,6 +62,7 @@ class StoreEntry(msgspec.Struct, array_like=True):
         order: position of its families on the page: lower first, then by name.
         published: time of the publication in Unix seconds.
         withheld: series that are not published, by family.
+        is_old: the store is out of sync for longer than `max_staleness`, and not shown.
     """
 
     # array_like: the order of the fields is the format.
@@ -73,6 +74,7 @@ class StoreEntry(msgspec.Struct, array_like=True):
     order: int
     published: float
     withheld: Mapping[str, Withheld] = {}
+    is_old: bool = False
 
 
 class FamilyEntry(msgspec.Struct, array_like=True):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import threading
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from telegen.shm.region import Region
@@ -35,16 +36,20 @@ class SeriesLedger(Region):
         self._rows = rows
 
     def forget(self, row: int) -> None:
-        """Clear the row of a process that has ended for good."""
-        start = _HEAD + _DIGESTS + row * _ROW
-        self._memory[start : start + _ROW] = bytes(_ROW)
+        """Clear the row of a process that has ended for good. Without limits no row is used, and none takes memory."""
+        rows = array("I", self._memory[:_HEAD])
+        if row in rows[_FIRST : _FIRST + rows[_ROWS_USED]]:
+            start = _HEAD + _DIGESTS + row * _ROW
+            self._memory[start : start + _ROW] = bytes(_ROW)
 
 
 class LedgerRow:
-    """The row of this process, empty at first; for any of its threads. The ledger cannot be closed while it exists."""
+    """The row of this process, for any of its threads. It has the counts of the predecessor of this process until `begin`.
+
+    The ledger cannot be closed while it exists.
+    """
 
     def __init__(self, ledger: SeriesLedger, row: int) -> None:
-        ledger.forget(row)
         # The region closes its file when it is no longer used.
         self._ledger, self._fd = ledger, ledger._fd
         view = memoryview(ledger._memory)
@@ -61,13 +66,21 @@ class LedgerRow:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep all other threads and processes from changes. PERF: 3 us."""
+        """Keep all other threads and processes from changes. PERF: 5 us."""
         with self._thread_lock:
             fcntl.lockf(self._fd, fcntl.LOCK_EX, 1)
             try:
                 yield
             finally:
                 fcntl.lockf(self._fd, fcntl.LOCK_UN, 1)
+
+    def begin(self, counts: Mapping[int, int]) -> None:
+        """Replace all counts at once: between two steps other processes would take the room of what is still served."""
+        row = array("I", bytes(_ROW))
+        for number, count in counts.items():
+            row[number] = count
+        with self.locked():
+            self._counts[self._start : self._start + NAMES] = memoryview(row)
 
     def number(self, name: str) -> int:
         """Return the number of a budget, the same in all processes."""

@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
+from msgspec.structs import replace
+
 from telegen.shm.allocator import Allocator
 from telegen.shm.deflate import crc32
 from telegen.shm.layout import (
@@ -102,6 +104,7 @@ class ArenaWriter:
         order: int,
         replaced: Iterable[int] = (),
         withheld: Mapping[str, Withheld] = {},
+        is_complete: bool = True,
     ) -> None:
         """Publish a snapshot in which the store `name` is replaced.
 
@@ -113,6 +116,7 @@ class ArenaWriter:
             replaced: extents that the index before refers to and this one does not. Freed a step earlier, they could be dropped with
                 a snapshot of another store's thread, which still refers to them.
             withheld: what is not published, by family.
+            is_complete: this is a new complete state, which is shown; a change leaves an old store hidden.
         """
         with self._lock:
             self._reclaim()
@@ -127,7 +131,8 @@ class ArenaWriter:
             self._dropped.extend([before.index] if before else [])
             self._dropped.extend(filter(None, replaced))
             self._dropped.extend(self._inherited.pop(name, ()))
-            entry = StoreEntry(self.write(index), crc32(index), schema_at, schema_crc, objects, order, time.time(), withheld)
+            is_old = bool(before and before.is_old) and not is_complete
+            entry = StoreEntry(self.write(index), crc32(index), schema_at, schema_crc, objects, order, time.time(), withheld, is_old)
             self._entries[name] = entry
             self._flip()
 
@@ -138,6 +143,15 @@ class ArenaWriter:
             before = self._entries.pop(name, None)
             if before:
                 self._dropped += [before.index, before.schema, *self._inherited.pop(name, ())]
+                self._flip()
+
+    def mark_old(self, name: str, is_old: bool) -> None:
+        """Publish a snapshot in which a store is not shown, or is shown again; nothing if it is so, or is not published."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry and entry.is_old != is_old:
+                self._reclaim()
+                self._entries[name] = replace(entry, is_old=is_old)
                 self._flip()
 
     @property

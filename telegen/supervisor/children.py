@@ -16,6 +16,7 @@ from telegen.kubemetrics.agent_state import ProcessState
 from telegen.kubemetrics.telemetry import Telemetry, forget
 from telegen.process.os_process import (
     Exit,
+    cpu_nanoseconds,
     describe,
     end_at_term,
     ended,
@@ -227,12 +228,13 @@ class Children:
         finally:
             exit_now(code)
 
-    def note_memory(self) -> None:
-        """Write the resident memory of every process into its row: web processes may not read it themselves."""
+    def note_usage(self) -> None:
+        """Write the resident memory and the CPU time of every process into its row: web processes may not read them themselves."""
         pids = {"supervisor": os.getpid(), **{name: child.pid for name, child in self._children.items()}}
         for name, pid in pids.items():
             if pid:
                 self._inherited.heartbeats.note_memory(self._inherited.row(name), resident_bytes(pid))
+                self._inherited.heartbeats.note_cpu(self._inherited.row(name), cpu_nanoseconds(pid))
 
     # --- end
 

@@ -9,7 +9,7 @@ from telegen.cadvisor.registry import NAMES, collectors_of, enabled_groups
 from telegen.config import Config, ConfigError, ConfigSource, not_effective
 from telegen.config.load import Check
 from telegen.config.patterns import slow_patterns
-from telegen.kubestate.checks import notes, selection_problems
+from telegen.kubestate.checks import built_in_names, notes, selection_problems
 from telegen.kubestate.custom.sources import CustomReader, custom_problems, load_custom
 from telegen.supervisor.web_files import web_file_problems
 
@@ -37,7 +37,8 @@ def load_all(source: ConfigSource) -> Loaded:
     """
     reader = CustomReader()
     config = source.load(checks(reader))
-    return Loaded(config, load_custom(config, reader).encode(), reader.read(config).warnings)
+    read = reader.read(config)
+    return Loaded(config, load_custom(config, reader).encode(), (*read.warnings, *built_in_names(read.metrics)))
 
 
 def load_checked(source: ConfigSource) -> Config:

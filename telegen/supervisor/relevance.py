@@ -65,6 +65,7 @@ def relevant(kind: str, config: Config) -> Config:
             auto = tuple(name for name in custom.packs if name == AUTO)
             health = CustomResourceState(packs=auto, health=custom.health, health_detail=custom.health_detail)
             state = replace(state, custom_resource_state=health, labels_on_series=LabelsOnSeries())
+            collected = replace(collected, max_staleness=kube.max_staleness)
             state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)

@@ -137,7 +137,7 @@ class Supervisor:
         self._children.spawn_due()
         self._reload_if_due()
         self._web_files.follow()
-        self._children.note_memory()
+        self._children.note_usage()
         self._published.write(self._plan.reason, self._children.states())
         self._inherited.heartbeats.beat(0)
 

@@ -16,11 +16,16 @@ from pathlib import Path
 import orjson
 import psutil
 
+from telegen.kubestate.custom.cel.compiler import compile_expression
+from telegen.kubestate.custom.expressions.reading import read_metrics
+from telegen.kubestate.custom.expressions.tables import make_resource as make_metrics
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.reading import read_entries
 from telegen.kubestate.custom.tables import make_resource
+from telegen.kubestate.resource import Resource
+from telegen.metrics.family import Object
 from telegen.metrics.render import renderer
-from tests.bench.custom_cluster import GROUP, configuration, thing
+from tests.bench.custom_cluster import GROUP, configuration, thing, with_expressions
 from tests.bench.peer import measure_running
 from tests.cluster.account import with_account
 from tests.cluster.binaries import Programs
@@ -45,6 +50,8 @@ log: {{level: warning}}
 """
 BARS = {
     "us_per_sample": ("<=", 1.5),
+    "expressions_to_paths": ("<=", 1.2),
+    "us_per_expression": ("<=", 5),
     "sync_cpu_of_peer": ("<=", 1 / 3),
     "memory_of_peer": ("<=", 1 / 4),
     "gzip_cpu_of_peer": ("<=", 1 / 50),
@@ -56,6 +63,8 @@ BARS = {
     "kinds_30_cpu_percent": ("<=", 0.5),
 }
 """`kinds_*` are those of 200 kinds with 50 objects and so many families each, over an agent with one kind of one object."""
+SIMPLE = "has(status.phase) && status.phase == 'Running' ? spec.numbers.n3 * 2 + size(status.ports) : 0"
+"""An expression of the kind that is called simple: a condition and a sum."""
 KINDS, EACH, FAMILIES = 200, 50, (6, 30)
 LARGE = 97
 """Further kilobytes of an object that has 100 kB."""
@@ -86,17 +95,35 @@ def agent(url: str, kinds: int, families: int = 30) -> Iterator[Agent]:
 
 def measure_rendering(times: int = 2000) -> Figures:
     """Measure the time per sample of decoded objects, without compression."""
-    (entry,) = read_entries(json.dumps(configuration(1)).encode(), "bench").entries
-    resource = make_resource(entry, Kind(GROUP, "v1", "things0", "Thing0", True))
-    render = renderer(resource.identity, resource.families, lambda family, error: None)
+    kind = Kind(GROUP, "v1", "things0", "Thing0", True)
+    (paths,) = read_entries(json.dumps(configuration(1)).encode(), "bench").entries
+    (expressions,) = read_metrics(json.dumps(with_expressions()).encode(), "bench").entries
     objects = [orjson.loads(orjson.dumps(thing(0, number))) for number in range(times)]
-    best = float("inf")
+    samples, cost = _rendering(make_resource(paths, kind), objects)
+    same, cost_of_expressions = _rendering(make_metrics(expressions, kind), objects)
+    assert samples == same
+    conditional = compile_expression(SIMPLE)
+    started = time.process_time()
+    for obj in objects:
+        conditional.value(obj)
+    return {
+        "bytes_per_object": len(orjson.dumps(objects[0])),
+        "samples_per_object": samples / times,
+        "us_per_sample": 1e6 * cost,
+        "expressions_to_paths": cost_of_expressions / cost,
+        "us_per_expression": 1e6 * (time.process_time() - started) / times,
+    }
+
+
+def _rendering(resource: Resource, objects: list[Object]) -> tuple[int, float]:
+    """Return the number of samples of some objects, and the lowest time per sample of five rounds."""
+    render = renderer(resource.identity, resource.families, lambda family, error: None)
+    best, samples = float("inf"), 0
     for _ in range(5):
-        started, samples = time.process_time(), 0
-        for obj in objects:
-            samples += sum(text.count("\n") for text in render(obj))
+        started = time.process_time()
+        samples = sum(text.count("\n") for obj in objects for text in render(obj))
         best = min(best, (time.process_time() - started) / samples)
-    return {"bytes_per_object": len(orjson.dumps(objects[0])), "samples_per_object": samples / times, "us_per_sample": 1e6 * best}
+    return samples, best
 
 
 def measure_one_kind(objects: int) -> Figures:

@@ -121,6 +121,26 @@ def configuration(kinds: int, families: int = 30) -> Object:
     }
 
 
+def with_expressions() -> Object:
+    """Return the configuration of the same 30 families in the format with expressions."""
+    zone, condition = [{"in": "status.zones", "as": "z", "key": "zone"}], [{"in": "status.conditions", "as": "c"}]
+    reason, zones = {"type": "c.type", "reason": "c.reason"}, {"zone": "zone"}
+    families: list[Object] = [
+        *[{"name": f"number_{one}", "value": f"spec.numbers.n{one}"} for one in range(SCALARS)],
+        {"name": "size_bytes", "value": "spec.size"},
+        {"name": "created", "value": "metadata.creationTimestamp"},
+        {"name": "zone_replicas", "forEach": zone, "value": "z.replicas", "labels": zones},
+        {"name": "zone_ready", "forEach": zone, "value": "z.ready", "labels": zones},
+        {"name": "zone_cost", "forEach": zone, "value": "z.cost", "labels": zones},
+        {"name": "condition", "forEach": condition, "value": "c.status", "labels": reason},
+        {"name": "condition_time", "forEach": condition, "value": "c.lastTransitionTime", "labels": reason},
+        {"name": "port", "forEach": [{"in": "status.ports", "as": "p"}], "value": "p", "labels": {"port": "p"}},
+        {"name": "phase", "type": "StateSet", "value": "status.phase", "states": list(STATES)},
+        {"name": "condition_info", "type": "Info", "forEach": condition, "labels": {"type": "c.type", "message": "c.message"}},
+    ]
+    return {"metrics": [{"resource": {"group": GROUP, "kind": "Thing0"}, "prefix": "thing0", "metrics": families}]}
+
+
 def make_state(kinds: int, objects: int, kilobytes: int = 0) -> State:
     """Return a state with some kinds, each with some objects, in which no family reads so many further kilobytes."""
     state = State()

@@ -325,6 +325,20 @@ def test_deleted_pod_ends_with_its_cgroup(tmp_path: Path) -> None:
     joined.sampler.close()
 
 
+def test_labels_of_a_pod_that_is_deleted(tmp_path: Path) -> None:
+    """An end has the labels of its pod also if the pod is deleted before the sampler takes the report, or at once."""
+    v2_tree(tmp_path)
+    joined, obj = Joined(tmp_path), pod(container("c1"), container("d1", name="side"))
+    obj["metadata"]["labels"] = {"app": "web"}
+    joined.join.tracker.replace([("ADDED", obj)])
+    obj["status"] = pod(container("c1", state=ended("c1")), container("d1", name="side"))["status"]
+    joined.join.tracker.upsert(obj)
+    joined.join.tracker.delete(obj)
+    joined.sample()
+    assert [(end.container, labels) for end, _, labels in joined.sent] == [("web", {"app": "web"}), ("side", {"app": "web"})]
+    joined.sampler.close()
+
+
 def test_namespaces_of_the_sampler_apply(tmp_path: Path) -> None:
     """A namespace whose containers are not served has no counts and no logs."""
     v2_tree(tmp_path)

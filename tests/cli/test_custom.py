@@ -41,6 +41,19 @@ def test_check_against_a_cluster(file: Path, tmp_path: Path, capsys: pytest.Capt
     assert lines[-3:-1] == ["bench.example/v1 Thing1: the API server does not serve this kind", "17250 series"]
 
 
+def test_failures_against_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A family that is left out for objects of the cluster has a line with their number and the cause."""
+    path = tmp_path / "metrics.yaml"
+    resource = "{group: bench.example, kind: Thing0}"
+    path.write_text(f"metrics: [{{resource: {resource}, prefix: own, metrics: [{{name: a, value: status.phase / 2}}]}}]")
+    server = SimulatedServer(make_state(1, 7)).start()
+    try:
+        assert main(["custom", "check", str(path), "--against-cluster", "--kubeconfig", kubeconfig(tmp_path, server.url)]) == 0
+    finally:
+        server.stop()
+    assert "warning: own_a: left out for 7 objects; the first cause: " in capsys.readouterr().out
+
+
 def test_rights_of_a_cluster(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With a cluster the rights name its resources; without, they are guesses and marked."""
     server = SimulatedServer(make_state(1, 1)).start()
@@ -52,6 +65,20 @@ def test_rights_of_a_cluster(file: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert role["rules"][1] == {"apiGroups": ["bench.example"], "resources": ["things0"], "verbs": ["list", "watch"]}
     assert main(["custom", "rbac", str(file)]) == 0
     assert "# bench.example/thing0s: guessed from the kind Thing0" in capsys.readouterr().out
+
+
+def test_rights_of_known_kinds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Kinds of Kubernetes and of packs have their real resource names, without a cluster too, in both formats."""
+    path = tmp_path / "metrics.yaml"
+    kinds = ("{kind: Endpoints}", "{group: networking.k8s.io, kind: Ingress}", "{group: operators.coreos.com, kind: ClusterServiceVersion}")
+    entries = ", ".join(f"{{resource: {kind}, metrics: [{{name: a{place}, value: 1}}]}}" for place, kind in enumerate(kinds))
+    path.write_text(f"metrics: [{entries}]")
+    assert main(["custom", "rbac", str(path)]) == 0
+    text = capsys.readouterr().out
+    role, _ = yaml.safe_load_all(text)
+    granted = {(rule["apiGroups"][0], *rule["resources"]) for rule in role["rules"]}
+    assert {("", "endpoints"), ("networking.k8s.io", "ingresses"), ("operators.coreos.com", "clusterserviceversions")} < granted
+    assert "guessed" not in text
 
 
 @pytest.mark.parametrize(
@@ -68,6 +95,59 @@ def test_errors(arguments: list[str], message: str, file: Path, capsys: pytest.C
     """An error is one line, with exit status 2."""
     assert main(["custom", *[str(file) if one == "FILE" else one for one in arguments]]) == 2
     assert capsys.readouterr().err.startswith(message)
+
+
+TWICE = b"metrics: [{resource: {kind: Pod}, metrics: [{name: a, value: a}, {name: a, value: b}]}]"
+REFUSED = {
+    TWICE: "kube_pod_a: two metrics of Pod have this name; ",
+    b"spec: {resources: []}\n#" + b"x" * (4 << 20): "larger than 4194304 bytes",
+    "spec: {resources: []}".encode("utf-16"): "not UTF-8: ",
+}
+
+
+@pytest.mark.parametrize("content", REFUSED, ids=["names", "size", "encoding"])
+def test_check_refuses_what_the_agent_refuses(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command refuses a repeated name, a file of more than 4 MiB and another encoding, as the agent does."""
+    path = tmp_path / "custom.yaml"
+    path.write_bytes(content)
+    assert main(["custom", "check", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"telegen: {path}: {REFUSED[content]}")
+
+
+def test_check_reads_a_device_with_a_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    """A device without an end is refused."""
+    assert main(["custom", "check", "/dev/zero"]) == 2
+    assert capsys.readouterr().err == "telegen: /dev/zero: larger than 4194304 bytes\n"
+
+
+@pytest.mark.parametrize("command", [["custom", "check"], ["check-config"]], ids=lambda words: words[-1])
+def test_warning_of_a_built_in_name(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A metric with the name of a built-in family gives a warning, and is valid."""
+    metrics = [{"resource": {"kind": "Pod"}, "metrics": [{"name": "info", "value": "1"}]}]
+    settings = {"kube_metrics": {"kube_state": {"custom_resource_state": {"metrics": metrics}}}}
+    path = tmp_path / "file.yaml"
+    path.write_text(json.dumps(settings if command == ["check-config"] else {"metrics": metrics}))
+    assert main([*command, str(path)]) == 0
+    assert "kube_pod_info: also the name of a built-in family" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "hello"])
+def test_check_of_another_document(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A document that is no map gives one line."""
+    path = tmp_path / "custom.yaml"
+    path.write_text(text)
+    assert main(["custom", "check", str(path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_render_names_the_cause_of_a_missing_family(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A family that an expression leaves out has one line with the number of objects and the first cause."""
+    path, objects = tmp_path / "custom.yaml", tmp_path / "objects.json"
+    path.write_text("metrics: [{resource: {kind: Pod}, prefix: my, metrics: [{name: a, value: spec.a * 0.5}]}]")
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "x", "name": name}, "spec": {"a": 4}} for name in "ab"]
+    objects.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}))
+    assert main(["custom", "render", str(path), str(objects)]) == 0
+    assert capsys.readouterr().err == "telegen: my_a: left out for 2 objects: EvaluationError: * does not accept int, double\n"
 
 
 def test_rights_for_health(capsys: pytest.CaptureFixture[str]) -> None:

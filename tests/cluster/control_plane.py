@@ -25,6 +25,7 @@ ADMIN = "admin-token-of-a-test"
 ACCOUNT = Path(__file__).parents[2] / "k8s" / "account"
 RBAC = ACCOUNT / "rbac.yaml"
 LEASES = ACCOUNT.parent / "base" / "leases.yaml"
+SECRETS = ACCOUNT.parent / "components" / "secrets" / "right.yaml"
 NAMESPACE = ACCOUNT.parent / "components" / "namespace-restricted" / "namespace.yaml"
 START = 60.0
 """Seconds that the pair may take to start; it takes 6 to 8."""
@@ -222,11 +223,14 @@ class ControlPlane:
     # --- the agent's account
 
     def agent_token(self) -> str:
-        """A token with exactly the rights of k8s/account/rbac.yaml and, on Leases, of k8s/base/leases.yaml."""
+        """A token with exactly the rights of k8s/account/rbac.yaml and components/secrets and, on Leases, of k8s/base/leases.yaml."""
+        (secrets,) = [step["value"] for step in yaml.safe_load(SECRETS.read_text())]
         for path in (NAMESPACE, RBAC, LEASES):
             for obj in yaml.safe_load_all(path.read_text()):
                 with contextlib.suppress(Refused):
                     self.create(obj)
+                if obj["kind"] == "ClusterRole":
+                    self.patch(obj, {"rules": [*obj["rules"], secrets]})
         return self.token("telegen", "telegen")
 
     def token(self, namespace: str, account: str) -> str:

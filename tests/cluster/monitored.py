@@ -22,7 +22,7 @@ from tests.cluster.prometheus import Prometheus, operator_config, prometheus
 from tests.cluster.recorded_node import growing, make_empty_node, make_node
 from tests.harness import Agent, free_port, start_agent
 from tests.k8s.documents import MIGRATION, render_recipe, shown
-from tests.k8s.rendered import config_text, workload
+from tests.k8s.rendered import config_text, environment, workload
 from tests.process_tree import wait_for
 
 OBJECTS = Path(__file__).parent / "world" / "objects.json"
@@ -154,7 +154,7 @@ class Monitored:
             # In a pod it is detected.
             **({"SCOPE": "node"} if workload(manifests)["kind"] == "DaemonSet" else {}),
         }
-        environ = {f"TELEGEN_KUBE_METRICS__{key}": str(value) for key, value in settings.items()}
+        environ = environment(manifests) | {f"TELEGEN_KUBE_METRICS__{key}": str(value) for key, value in settings.items()}
         environ |= {"NODE_NAME": node, "POD_NAME": name, "POD_NAMESPACE": namespace}
         text = config_text(manifests).replace("{", "{{").replace("}", "}}")
         with start_agent(text, ALLOWLIST, port=PORT, environ=environ) as agent:

@@ -126,14 +126,16 @@ def test_two_releases_beside_each_other(helm: Helm, kubectl: Kubectl) -> None:
 
 
 WANTED = {
-    "02-standalone": ("1. The image is telegen:", "set\n   image.registry", "keep the profile `restricted`"),
+    "02-standalone": ("1. The image is telegen:", "make image", "set image.registry", "keep the profile `restricted`"),
     "06-prometheus-operator": (
         "pod-security.kubernetes.io/enforce=privileged",
         "kubeStateMetrics: {enabled: false}",
         "kubelet: {serviceMonitor: {cAdvisor: false}}",
         "defaultRules: {rules: {kubeStateMetrics: false}}",
         "prometheus.monitor.additionalLabels.release",
+        "Secrets need config.kube_metrics.kube_state.resources_exclude: []",
     ),
+    "26-web-tls": (":10443/agent\n\n   They need what config.web demands",),
     "20-namespaced": ("no right in the whole cluster",),
 }
 

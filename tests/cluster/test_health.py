@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.cluster.control_plane import ADMIN, ControlPlane
 from tests.cluster.custom_resources import definition, install, put, uninstall
 from tests.cluster.test_custom import CONFIG, Scrapes, series
 from tests.harness import Agent, start_agent
+from tests.process_tree import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 HEALTH = CONFIG.replace("config_file: {file}", "health: {health}")
@@ -58,10 +60,10 @@ def test_kinds_and_services_come_and_go(control_plane: ControlPlane, tmp_path: P
     try:
         install(control_plane, [definition(GROUP, "Steady")])
         put_object(control_plane, "Steady", "a", conditions(Ready="True"))
-        steady = f'telegen_customresource_ready{{group="{GROUP}",kind="Steady",namespace="health",name="a"}} 1'
+        steady = rf'telegen_customresource_ready\{{group="{GROUP}",kind="Steady",namespace="health",name="a"\}} 1$'
         with start_agent(HEALTH, kubeconfig=kubeconfig, health="auto") as agent:
             agent.wait_ready(20)
-            with Scrapes.running(agent, steady) as scrapes:
+            with Scrapes.running(agent, {steady: 1}):
                 for _ in range(2):
                     install(control_plane, [definition(GROUP, "Fickle")])
                     put_object(control_plane, "Fickle", "bad", conditions(Ready="False", Degraded="True"))
@@ -79,8 +81,6 @@ def test_kinds_and_services_come_and_go(control_plane: ControlPlane, tmp_path: P
                     control_plane.request("DELETE", f"{APISERVICES}/v1.absent.example")
                     uninstall(control_plane, [f"fickles.{GROUP}"])
                     agent.wait_page("the end of the kind", lambda page: 'kind="Fickle"' not in page, 5)
-            assert scrapes.count > 50
-            assert not scrapes.faults, scrapes.faults[0]
             assert number(agent.page(), 'telegen_apiservice_available{name="v1.apps"}') == "1"
     finally:
         uninstall(control_plane, [f"steadys.{GROUP}", f"fickles.{GROUP}"])
@@ -157,10 +157,9 @@ def test_reload(control_plane: ControlPlane, tmp_path: Path) -> None:
             agent.config.write_text(text.replace("health: none", "health: auto"))
             counted = f'telegen_customresource_objects{{group="{GROUP}",kind="Steady",namespace="health"}}'
             wait_number(agent, counted, "1")
-            with Scrapes.running(agent, f"{counted} 1") as scrapes:
+            with Scrapes.running(agent, {f"{re.escape(counted)} 1$": 1}) as scrapes:
                 agent.config.write_text(text.replace("health: none", "health_detail: none, health: auto"))
                 agent.wait_page("the end of the detail", lambda page: series(page, "telegen_customresource_ready") == 0, 15)
-            assert scrapes.count > 5
-            assert not scrapes.faults, scrapes.faults[0]
+                wait_for("more pages", lambda: scrapes.count > 20, 10)
     finally:
         uninstall(control_plane, [f"steadys.{GROUP}"])

@@ -30,7 +30,9 @@ from tests.cluster.monitored import (
 from tests.cluster.peer import Peer, peer
 from tests.cluster.prometheus import Prometheus
 from tests.cluster.recorded_node import make_empty_node
+from tests.k8s.dashboard_queries import dashboards, optional, queries
 from tests.k8s.documents import HELM, render_recipe
+from tests.k8s.rule_files import rules
 from tests.k8s.test_documents import RECIPES
 from tests.kubestate.test_parity import OURS
 from tests.process_tree import wait_for
@@ -49,7 +51,9 @@ MOVING = {"kube_lease_renew_time"}
 """Families that change between a scrape and a comparison: the agents renew their Leases."""
 KUBELET = {"job": "kubelet", "metrics_path": "/metrics/cadvisor"}
 SPECIFICATION = Path(__file__).parent / "world" / "specification.yaml"
-NONE_OF_OURS = 'ALERTS{alertname=~"Telegen.+|KubeStateAbsent"}'
+OURS_IN_TROUBLE = 'ALERTS{alertname=~"Telegen.+|KubeStateAbsent"}'
+EXPECTED = {("TelegenNodeWithoutAgent", "node-2"), ("TelegenNoContainers", "node-1"), ("TelegenNoContainers", "node-3")}
+"""Names and nodes of alerts on the agents in this cluster."""
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +89,7 @@ def mixin(dropped: set[str]) -> list[Expression]:
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_gives_the_series_of_the_peers(name: str, cluster: Monitored, beside: Peer) -> None:
     """With each recipe every metric of kubernetes-mixin has data with all labels, kube_* series are those of kube-state-metrics,
-    container_* series have the labels of the kubelet's, and no alert of ours is pending."""
+    container_* series have the labels of the kubelet's, and only the alerts on nodes without agent or containers are pending."""
     config, targets = cluster.recipe(name)
     with cluster.observed(config, targets) as server:
         check_recipe(server, beside, DROPPED.get(name, set()), "telegen")
@@ -111,7 +115,21 @@ def check_recipe(server: Prometheus, beside: Peer, dropped: set[str], namespace:
         assert sample["node"] in NODES and sample["namespace"] == namespace
     assert {rule["health"] for rule in server.rules()} == {"ok"}
     # Before the first scrapes series are absent.
-    wait_for("no alert", lambda: not server.query(NONE_OF_OURS), 10, 0.5)
+    wait_for("the expected alerts", lambda: troubles(server) == EXPECTED, 10, 0.5)
+
+
+def troubles(server: Prometheus) -> set[tuple[str, str]]:
+    """Return names and nodes of our alerts that are pending or firing."""
+    return {(sample["alertname"], sample.get("node", "")) for sample in labels_of(server, OURS_IN_TROUBLE)}
+
+
+def test_no_panel_is_empty(cluster: Monitored) -> None:
+    """In this cluster of troubles every query of every dashboard, and every recording rule, has data; the push needs a receiver."""
+    config, targets = cluster.recipe("kube-prometheus")
+    wanted = [query for one in dashboards().values() for query in queries(one) if query.name not in optional()]
+    wanted += [Expression(rule["record"], rule["record"]) for rule in rules() if "record" in rule]
+    with cluster.observed(config, targets) as server:
+        assert without_data(server, wanted, 60) == []
 
 
 def check_same_as_peer(server: Prometheus, beside: Peer) -> None:

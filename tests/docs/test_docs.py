@@ -9,40 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from telegen.cadvisor.terminations.counts import TerminationCounts
 from telegen.cli.metrics_reference import tables
 from telegen.config import load, not_effective
 from telegen.config.flags import FLAGS, Flag
 from telegen.config.settings import settings
-from telegen.kubemetrics.event_telemetry import EventTelemetry
-from telegen.kubemetrics.push_telemetry import PushTelemetry
-from telegen.kubemetrics.series_budgets import SeriesBudgets
-from telegen.kubemetrics.signal_info import SignalInfo
-from telegen.kubemetrics.store_ages import StoreAges
-from telegen.kubemetrics.telemetry import Telemetry
-from telegen.kubemetrics.termination_telemetry import TerminationTelemetry
 from telegen.kubestate.checks import selection_problems
+from tests.k8s.rule_files import RULES, rules
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md") for path in ROOT.glob(pattern))
+DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "k8s/*.md", "k8s/chart/*.md") for path in ROOT.glob(pattern))
 _OWN = re.compile(r"\btelegen_[a-z_]+")
 
 
 def own_metrics() -> set[str]:
-    """Names of the agent's own metrics, from the code that makes them, and of the families of the health of custom resources."""
-    makers = (
-        Telemetry.__init__,
-        StoreAges.__init__,
-        SeriesBudgets.__init__,
-        PushTelemetry.__init__,
-        SignalInfo.__init__,
-        EventTelemetry.__init__,
-        TerminationTelemetry.__init__,
-        TerminationCounts.__init__,
-    )
-    files = (Path(str(made.__code__.co_filename)) for made in makers)
-    health = {family.name for table in tables() for family in table.families if family.name.startswith("telegen_")}
-    return health.union(*[_OWN.findall(file.read_text()) for file in files])
+    """Names of the agent's own metrics, and of the families of the health of custom resources."""
+    return {family.name for table in tables() for family in table.families if family.name.startswith("telegen_")}
 
 
 def links(path: Path) -> Iterator[tuple[str, str]]:
@@ -64,7 +45,7 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, heading
 
 
-@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "k8s/components/prometheus/alerts.yaml"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*DOCUMENTS, *RULES], ids=lambda path: path.name)
 def test_own_metrics_exist(path: Path) -> None:
     """Every telegen_* metric that a document or an alert names is one of the agent's."""
     assert set(_OWN.findall(path.read_text())) <= own_metrics()
@@ -72,7 +53,7 @@ def test_own_metrics_exist(path: Path) -> None:
 
 def test_alerts_exist() -> None:
     """Every alert on the agent that a document names is one of alerts.yaml."""
-    alerts = set(re.findall(r"alert: (\w+)", (ROOT / "k8s/components/prometheus/alerts.yaml").read_text()))
+    alerts = {rule["alert"] for rule in rules() if "alert" in rule}
     named = {name for path in DOCUMENTS for name in re.findall(r"\bTelegen[A-Z]\w+", path.read_text())}
     assert named and named <= alerts
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import os
 import socket
 import subprocess
 import time
+import urllib.request
 import zlib
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -17,6 +19,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from telegen.demo.server import SimulatedServer
+from telegen.kubemetrics.own_families import OWN_FAMILIES
 from tests.cluster.binaries import PROMTOOL, need
 from tests.cluster.prometheus import Prometheus, prometheus
 from tests.harness import FAST, Agent, get, start_agent
@@ -211,6 +214,7 @@ def test_probes_succeed(calm: Agent) -> None:
         'telegen_store_last_sync_timestamp_seconds{store="pods"}',
         'telegen_worker_heartbeat_age_seconds{worker="watch-pods"}',
         'telegen_worker_resident_memory_bytes{worker="watch-pods"}',
+        'telegen_worker_cpu_seconds_total{worker="watch-pods"}',
         "telegen_scrape_duration_seconds_bucket{",
         "telegen_scrape_bytes_total{",
     ],
@@ -221,9 +225,22 @@ def test_own_metrics_are_there(calm: Agent, name: str) -> None:
     wait_for(name, lambda: f"\n{name}" in calm.page("/telemetry"), 5)
 
 
+def test_own_metrics_are_compressed(calm: Agent) -> None:
+    """Clients that accept gzip get /telemetry as gzip, which is a fraction of the text."""
+    headers = {"Accept-Encoding": "gzip"}
+    request = urllib.request.Request(f"{calm.url}/telemetry", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        body = response.read()
+        assert response.headers["Content-Encoding"] == "gzip"
+    text = gzip.decompress(body)
+    assert b"telegen_build_info{" in text and len(body) < len(text) / 3
+
+
 def test_own_metrics_are_parsed(calm: Agent) -> None:
-    """/telemetry is valid in both formats."""
-    assert list(parse_text(Response(calm, "/telemetry").text))
+    """/telemetry is valid in both formats, and every family of it is declared with its help."""
+    declared = {name.removesuffix("_total"): family.help for name, family in OWN_FAMILIES.items()}
+    served = {family.name: family.documentation for family in parse_text(Response(calm, "/telemetry").text)}
+    assert len(served) > 20 and served.items() <= declared.items()
     assert list(parse_openmetrics(Response(calm, "/telemetry", Accept=OPENMETRICS).text))
 
 
@@ -281,12 +298,14 @@ def test_odd_versions_of_own_metrics(calm: Agent, accept: str) -> None:
 
 
 def test_created_samples(server: SimulatedServer) -> None:
-    """With openmetrics_created, counters of containers and restarts have their begin in OpenMetrics; text stays as it was."""
-    with start_agent(FAST.replace("kube_state:", "openmetrics_created: true\n  kube_state:", 1), url=server.url) as agent:
+    """With openmetrics_created, counters of containers and of objects have their begin in OpenMetrics; text stays as it was."""
+    own = "{resource: {kind: Pod}, prefix: own, metrics: [{name: seen_total, type: Counter, value: 1}]}"
+    custom = f"kube_state:\n    custom_resource_state: {{{{metrics: [{own.replace('{', '{{').replace('}', '}}')}]}}}}"
+    with start_agent(FAST.replace("kube_state:", f"openmetrics_created: true\n  {custom}", 1), url=server.url) as agent:
         agent.wait_ready()
         agent.wait_page("containers", lambda page: "container_cpu_usage_seconds_total{" in page, 20)
         families = {family.name: family for family in parse_openmetrics(Response(agent, "/metrics", Accept=OPENMETRICS).text)}
-        for name in ("container_cpu_usage_seconds", "kube_pod_container_status_restarts"):
+        for name in ("container_cpu_usage_seconds", "kube_pod_container_status_restarts", "own_seen"):
             times = [sample.value for sample in families[name].samples if sample.name == f"{name}_created"]
             assert len(times) == len(families[name].samples) / 2 and all(0 < moment <= time.time() for moment in times)
         assert "_total_created" not in agent.page() and "restarts_created" not in agent.page()

@@ -87,3 +87,19 @@ def test_namespaces() -> None:
     wanted = {(kind, namespace): 2 for kind in ("Thing0", "Thing1") for namespace in ("team-1", "team-2")}
     assert numbers(page, "telegen_customresource_objects", "kind", "namespace") == wanted
     assert set(numbers(page, "telegen_customresource_oldest_unready_timestamp_seconds", "kind")) == {("Thing0",), ("Thing1",)}
+
+
+def test_selector_beside_health() -> None:
+    """A selector of metrics with expressions holds for these metrics alone: the health counts all objects."""
+    resource, metrics = "{{group: bench.example, kind: Thing0}}", "[{{name: seen, value: 1}}]"
+    entry = f"{{{{resource: {resource}, prefix: own, selector: {{{{labels: tier=web}}}}, metrics: {metrics}}}}}"
+    server = SimulatedServer(make_state(1, 10)).start()
+    try:
+        with start_agent(CONFIG.replace("only: true", f"only: true, metrics: [{entry}]"), api=server.url) as agent:
+            agent.wait_ready(30)
+            agent.wait_page("the numbers", lambda page: "telegen_customresource_objects{" in page)
+            page = agent.page()
+    finally:
+        server.stop()
+    assert sorted(numbers(page, "own_seen", "name")) == [(f"thing-{number}",) for number in range(0, 10, 2)]
+    assert sum(numbers(page, "telegen_customresource_objects", "namespace").values()) == 10

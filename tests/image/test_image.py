@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -33,6 +35,27 @@ def test_contents(image: Stage) -> None:
     assert (Path(files.split()[0]).parent / "py.typed").exists()
     assert {"grpcio", "rich", "shtab"} <= set(names)
     assert "metric-denylist" in run(image, "telegen", "completion", "bash")
+
+
+def test_bill_of_materials(image: Stage) -> None:
+    """The image has a CycloneDX document of exactly the packages in it, by version."""
+    program = "import importlib.metadata as m; print(*sorted({f'{d.name.lower()}=={d.version}' for d in m.distributions()}))"
+    bom = json.loads(run(image, "cat", str(image.root / "opt" / "telegen" / "sbom.cdx.json")))
+    assert bom["bomFormat"] == "CycloneDX"
+    assert {f"{one['name'].lower()}=={one['version']}" for one in bom["components"]} == set(run(image, "python", "-c", program).split())
+
+
+def test_wheels_for_arm64() -> None:
+    """Every locked package has a wheel for the image's Python on linux/arm64; without one the build would need a compiler."""
+    done = subprocess.run(["make", "arm64", f"VENV={Path(sys.prefix)}"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_image_without_an_engine() -> None:
+    """`make image` names the engines that it can use where none is installed."""
+    done = subprocess.run(["make", "image", "ENGINE="], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0] == "image: docker, podman and buildah are not installed: install one of them, or set ENGINE"
 
 
 def test_metadata(image: Stage) -> None:

@@ -41,7 +41,7 @@ def _copies() -> Iterator[tuple[str, str]]:
     for path in sorted(MANIFESTS.glob("components/prometheus/*.yaml")):
         kinds = [kind for key, kind in KINDS.items() if key in yaml.safe_load(path.read_text())]
         yield from ((f"files/{kind}/{path.name}", path.read_text()) for kind in kinds)
-    for path in sorted(MANIFESTS.glob("dashboards/*.json")):
+    for path in sorted(MANIFESTS.glob("components/dashboards/*.json")):
         yield f"dashboards/{path.name}", path.read_text()
 
 

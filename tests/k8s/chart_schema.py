@@ -10,6 +10,8 @@ import msgspec
 
 from telegen.config.model import Config, Section
 from telegen.config.types import Block
+from telegen.kubestate.packs.registry import AUTO, NAMES
+from telegen.kubestate.registry import RESOURCES
 
 Schema = dict[str, Any]
 OBJECT: Schema = {"type": "object"}
@@ -23,10 +25,12 @@ DURATION: Schema = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))*$"}
 NAMESPACE: Schema = {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"}
 SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
 SCALAR_REF: Schema = {"$ref": "#/definitions/scalar"}
-PULL_SECRETS: Schema = {"type": "array", "items": {"type": ["string", "object"]}}
+NAMED: Schema = {"type": "object", "required": ["name"], "additionalProperties": False, "properties": {"name": {"type": "string"}}}
+PULL_SECRETS: Schema = {"type": "array", "items": {"anyOf": [{"type": "string"}, NAMED]}}
 SPECIAL: Mapping[str, Schema] = {
     "mode": {"enum": ["daemonset", "standalone", "shards"]},
     "replicas": {"type": ["integer", "null"], "minimum": 1},
+    "nameOverride": {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$"},
     "namespaceOverride": NAMESPACE,
     "image.pullPolicy": {"enum": ["IfNotPresent", "Always", "Never"]},
     "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
@@ -58,6 +62,25 @@ SPECIAL: Mapping[str, Schema] = {
     "extraManifests": {"type": "array", "items": {"type": ["object", "string"]}},
 }
 """Values whose type the default does not show."""
+BOOLEAN: Schema = {"type": "boolean"}
+FOLLOWED: Mapping[str, Schema] = {
+    "kubernetes.enable": BOOLEAN,
+    "kubernetes.cluster_uid": BOOLEAN,
+    "kube_metrics.enabled": {"type": ["boolean", "null"]},
+    "kube_metrics.auto_detect": BOOLEAN,
+    "kube_metrics.separate_endpoints": BOOLEAN,
+    "kube_metrics.scope": {"enum": ["auto", "node", "cluster"]},
+    "kube_metrics.election.candidate": BOOLEAN,
+    "kube_metrics.kube_state.enabled": BOOLEAN,
+    "kube_metrics.kube_state.resources": {"type": "array", "items": {"enum": sorted(RESOURCES)}},
+    "kube_metrics.kube_state.resources_exclude": {"type": "array", "items": {"enum": sorted(RESOURCES)}},
+    "kube_metrics.kube_state.custom_resource_state.only": BOOLEAN,
+    "kube_metrics.kube_state.custom_resource_state.packs": {"type": "array", "items": {"enum": [AUTO, *NAMES]}},
+    "kube_metrics.cadvisor.enabled": BOOLEAN,
+    "kube_metrics.logs_streaming.enabled": BOOLEAN,
+    "web.auth": {"enum": ["none", "kubernetes"]},
+}
+"""Settings of the agent that objects of the chart follow: they have values and not `${NAME}`, which helm cannot resolve."""
 LABELS = ("Labels", "annotations", "Annotations", "labels")
 """Ends of the names of values that map strings to strings."""
 
@@ -90,17 +113,20 @@ def _of(value: Any, path: str) -> Schema:
     return {bool: {"type": "boolean"}, int: {"type": "integer"}, str: {"type": "string"}, list: OBJECTS}[type(value)]
 
 
-def _section(section: type[Section]) -> Schema:
+def _section(section: type[Section], path: str = "") -> Schema:
     """Return the schema of a section of the agent's settings. `telegen check-config` and the agent check the values."""
     hints = typing.get_type_hints(section)
-    properties = {member.encode_name: _setting(hints[member.name]) for member in msgspec.structs.fields(section)}
+    names = {member.encode_name: member.name for member in msgspec.structs.fields(section)}
+    properties = {name: _setting(hints[member], f"{path}{name}") for name, member in names.items()}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
-def _setting(hint: Any) -> Schema:
+def _setting(hint: Any, path: str = "") -> Schema:
     """Return the schema of a setting: sections, lists and maps by their type, any scalar for others, as `${NAME}` fits each."""
+    if path in FOLLOWED:
+        return FOLLOWED[path]
     if isinstance(hint, type) and issubclass(hint, Section):
-        return _section(hint)
+        return _section(hint, f"{path}.")
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         return {"type": "array", "items": _setting(arguments[0])}

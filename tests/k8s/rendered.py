@@ -43,4 +43,4 @@ def config_text(objs: list[Object]) -> str:
 def environment(objs: list[Object]) -> dict[str, str]:
     """Return the container's environment, with the values of `FIELDS`."""
     given = container(objs).get("env", ())
-    return {item["name"]: FIELDS[item["valueFrom"]["fieldRef"]["fieldPath"]] for item in given}
+    return {item["name"]: item["value"] if "value" in item else FIELDS[item["valueFrom"]["fieldRef"]["fieldPath"]] for item in given}

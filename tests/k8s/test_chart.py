@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -80,6 +82,41 @@ def test_names_images_and_accounts(helm: Helm) -> None:
     assert not {"ServiceAccount", "ClusterRole", "ResourceQuota"} & {obj["kind"] for obj in objs}
 
 
+def test_a_created_account_has_the_given_name(helm: Helm) -> None:
+    """Account, pods and bindings have the name in `serviceAccount.name`."""
+    objs = helm.render({"serviceAccount": {"name": "agent"}})
+    (account,) = [obj for obj in objs if obj["kind"] == "ServiceAccount"]
+    subjects = {subject["name"] for obj in objs for subject in obj.get("subjects", ())}
+    assert {account["metadata"]["name"], pod_spec(objs)["serviceAccountName"], *subjects} == {"agent"}
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """Loader that refuses a key that a mapping has twice, as kubectl does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value]
+        assert len(keys) == len(set(keys)), keys
+        return super().construct_mapping(node, deep)
+
+
+def test_labels_of_the_user(helm: Helm) -> None:
+    """A label that the user gives twice, or that the chart has too, appears once in an object; that of the object wins."""
+    labels = {"additionalLabels": {"release": "stack"}}
+    values = {
+        "mode": "standalone",
+        "commonLabels": {"release": "all", "app.kubernetes.io/part-of": "shop"},
+        "service": {"labels": {"release": "service"}},
+        "prometheus": {"monitor": {"enabled": True, **labels}, "rule": {"enabled": True, **labels}},
+    }
+    status, output = helm.template(values, "1.36")
+    assert status == 0, output
+    found = {obj["kind"]: obj["metadata"]["labels"] for obj in yaml.load_all(output, UniqueKeys) if obj}
+    assert {kind: found[kind]["release"] for kind in ("ConfigMap", "Service", "PodMonitor", "PrometheusRule")} == {
+        "ConfigMap": "all", "Service": "service", "PodMonitor": "stack", "PrometheusRule": "stack",
+    }
+    assert {one["app.kubernetes.io/part-of"] for one in found.values()} == {"shop"}
+
+
 def test_pods_that_scrapers_select(helm: Helm) -> None:
     """In every combination pods have the label `app: telegen`, and selectors have no version."""
     for name in ("01-defaults", "02-standalone", "03-shards", "27-names-and-images", "28-pods"):
@@ -89,12 +126,13 @@ def test_pods_that_scrapers_select(helm: Helm) -> None:
 
 
 def test_alerts_can_be_left_out(helm: Helm) -> None:
-    """Alerts by name are left out, others get labels, and groups of the user are added."""
+    """Alerts by name are left out, others get labels and the URL of runbooks, and groups of the user are added."""
     objs = helm.render(VALUES["16-monitors-elsewhere"])
     (rule,) = [obj for obj in objs if obj["kind"] == "PrometheusRule"]
     alerts = {one["alert"]: one for group in rule["spec"]["groups"] for one in group["rules"] if "alert" in one}
     assert "TelegenRestarts" not in alerts and {"TelegenDown", "Mine"} <= set(alerts)
     assert alerts["TelegenDown"]["labels"] == {"severity": "warning", "team": "platform"}
+    assert alerts["TelegenDown"]["annotations"]["runbook_url"] == "https://git.example/telegen/docs/runbooks.md#telegendown"
     (monitor,) = [obj for obj in objs if obj["kind"] == "PodMonitor"]
     assert monitor["metadata"]["namespace"] == "monitoring" and monitor["spec"]["namespaceSelector"] == {"matchNames": ["telegen"]}
 
@@ -106,6 +144,6 @@ def test_dashboards(helm: Helm, tmp_path: Path) -> None:
     (chart / "dashboards" / "test-one.json").write_text(dashboard + "\n")
     objs = helm.render({"dashboards": {"enabled": True}}, chart=chart)
     (found,) = [obj for obj in objs if obj["metadata"]["name"] == "telegen-dashboard-test-one"]
-    assert found["data"] == {"test-one.json": dashboard} and found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert found["data"] == {"test-one.json": f"{dashboard}\n"} and found["metadata"]["labels"]["grafana_dashboard"] == "1"
     for path in CHART.glob("dashboards/*.json"):
         assert len(path.read_bytes()) < 1 << 20

@@ -23,12 +23,13 @@ SAME = {
     "05-openshift": Variant(BASE, ("openshift",)),
     "06-prometheus-operator": Variant(BASE, (OPERATOR,)),
     "07-kube-prometheus": Variant(BASE, (OPERATOR, "kube-prometheus")),
-    "08-kube-prometheus-stack": Variant(BASE, (OPERATOR, "kube-prometheus-stack-drops")),
+    "08-kube-prometheus-stack": Variant(BASE, (OPERATOR, "kube-prometheus-stack-drops", "dashboards")),
     "10-scrape-config": Variant(BASE, ("prometheus",)),
     "11-network-policy": Variant(BASE, ("network-policy",)),
     "17-flow-control": Variant(BASE, (V1,)),
     "18-node": Variant(("overlays/node",)),
     "19-cluster": Variant(("overlays/cluster",)),
+    "34-dashboards": Variant(BASE, ("dashboards",)),
 }
 """Files of ci/, and the manifests with the same objects."""
 SAME_RIGHTS = {
@@ -36,11 +37,12 @@ SAME_RIGHTS = {
     "13-custom-resources-view": "custom-resources-view",
     "14-events": "events",
     "31-health": "custom-resources-health",
+    "34-secrets": "secrets",
 }
 """Files of ci/ whose settings give rights that a component gives beside the user's configuration."""
 PACKS = tuple(name for name in COMPONENTS if name.startswith("pack-"))
-WITHOUT_COUNTERPART = {"namespace", "namespace-restricted", "otlp"}
-"""Components that are no part of the chart: Helm creates no namespace for itself, and `config` has the receiver."""
+WITHOUT_COUNTERPART = {"namespace", "namespace-restricted", "otlp", "web-tls"}
+"""Components that are no part of the chart: Helm creates no namespace for itself, and `config` has receiver and web configuration."""
 OF_THE_CHART = {"PodDisruptionBudget"}
 """Kinds that the manifests do not have."""
 

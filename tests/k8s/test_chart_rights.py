@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from telegen.config import Config, ConfigSource
 from telegen.config.detect import detect
@@ -19,7 +17,7 @@ from telegen.kubestate.packs.registry import chosen_packs
 from telegen.kubestate.registry import RESOURCES
 from telegen.supervisor.configuration import load_checked
 from telegen.supervisor.plan import Plan, make_plan, watched_resources
-from tests.cluster.helm import CHART, Helm, combinations
+from tests.cluster.helm import Helm, combinations
 from tests.cluster.kubectl import Object
 from tests.k8s.chart_values import state
 from tests.k8s.rendered import config_text, container
@@ -97,15 +95,18 @@ def test_rights_follow_the_configuration(name: str, helm: Helm, tmp_path: Path, 
     assert granted(objs) == {(group, resource) for group, resource in wanted if resource == ANY or group not in whole}
 
 
-def test_a_default_can_be_undone(helm: Helm, tmp_path: Path) -> None:
-    """Rights follow a mode's `resources_exclude`, and an empty list in `config` brings the resource back."""
-    chart = shutil.copytree(CHART, tmp_path / "chart")
-    path = chart / "files" / "config" / "daemonset.yaml"
-    config = yaml.safe_load(path.read_text())
-    config["kube_metrics"]["kube_state"]["resources_exclude"] = ["secrets"]
-    path.write_text(yaml.safe_dump(config))
-    assert ("", "secrets") not in granted(helm.render({}, chart=chart))
-    assert ("", "secrets") in granted(helm.render(state(resources_exclude=[]), chart=chart))
+def test_a_default_can_be_undone(helm: Helm) -> None:
+    """The agents of a DaemonSet may not list Secrets, those of other modes may, and an empty list in `config` brings the right back."""
+    assert ("", "secrets") not in granted(helm.render({}))
+    assert ("", "secrets") in granted(helm.render({"mode": "standalone"}))
+    assert ("", "secrets") in granted(helm.render(state(resources_exclude=[])))
+
+
+def test_leases_elsewhere(helm: Helm) -> None:
+    """The right to write Leases is in the namespace of `election.namespace`, and by default in that of the agent."""
+    for given, found in {"": "telegen", "${POD_NAMESPACE}": "telegen", "elections": "elections"}.items():
+        objs = helm.render({"config": {"kube_metrics": {"election": {"namespace": given}}}})
+        assert {obj["metadata"]["namespace"] for obj in objs if obj["kind"] in ("Role", "RoleBinding")} == {found}
 
 
 def test_no_role_in_the_whole_cluster(helm: Helm, tmp_path: Path) -> None:

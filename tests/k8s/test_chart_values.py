@@ -61,6 +61,43 @@ IMPOSSIBLE: Mapping[str, tuple[dict[str, Any], str]] = {
         {"mode": "standalone", "rbac": {"useClusterRole": False}, **state(namespaces=["a"], resources=["nodes", "pods"])},
         "rbac.useClusterRole: config needs /nodes in the whole cluster",
     ),
+    "a role that exists and rules": (
+        {"rbac": {"useExistingRole": "view", "extraRules": [{"verbs": ["list"]}]}},
+        "rbac.extraRules: the role of rbac.useExistingRole is not changed",
+    ),
+    "Roles in a variable": (
+        {"mode": "standalone", "rbac": {"useClusterRole": False}, **state(namespaces=["${TEAM}"])},
+        "config.kube_metrics.kube_state.namespaces: ${TEAM} cannot name a namespace",
+    ),
+    "port in a variable": (kube(listen_address=":${PORT}"), "config.kube_metrics.listen_address: the port of the pods follows it"),
+    "probes in a variable": (kube(telemetry_address=":${PORT}"), "config.kube_metrics.telemetry_address: the probes follow its port"),
+    "entry without a kind": (
+        state(custom_resource_state={"metrics": [{}]}),
+        "config.kube_metrics.kube_state.custom_resource_state.metrics: rights follow resource of each entry",
+    ),
+    "text that is no list": (
+        state(custom_resource_state={"metrics": "a: [b"}),
+        "config.kube_metrics.kube_state.custom_resource_state.metrics: rights follow resource of each entry",
+    ),
+    "text that is no YAML": (
+        state(custom_resource_state={"config": "a: [b"}),
+        "config.kube_metrics.kube_state.custom_resource_state.config: rights follow its entries",
+    ),
+    "entry without a group": (
+        state(custom_resource_state={"config": "spec: {resources: [{}]}"}),
+        "config.kube_metrics.kube_state.custom_resource_state.config: rights follow groupVersionKind of each entry",
+    ),
+    "capitals": ({"fullnameOverride": "Agent"}, "fullnameOverride: Agent cannot name a Service"),
+    "long name of shards": ({"mode": "shards", "fullnameOverride": "a" * 53}, "is too long for the pods of a StatefulSet"),
+    "another label app": ({"podLabels": {"app": "agent"}}, "podLabels: selectors need the chart's label app: leave it out"),
+    "another instance": (
+        {"commonLabels": {"app.kubernetes.io/instance": "a"}},
+        "commonLabels: selectors need the chart's label app.kubernetes.io/instance",
+    ),
+    "another component": (
+        {"mode": "shards", "podLabels": {"app.kubernetes.io/component": "a"}},
+        "podLabels: scrapes need the chart's label app.kubernetes.io/component in mode shards",
+    ),
     "probes without credentials": ({"config": {"web": {"auth": "kubernetes"}}}, "config.web: the kubelet's probes have no credentials"),
     "one page for all": (
         {"prometheus": {"monitor": {"enabled": True}}, **kube(separate_endpoints=False)},
@@ -110,6 +147,13 @@ def test_a_misspelt_key_is_refused(helm: Helm) -> None:
 
 WRONG: Mapping[str, dict[str, Any]] = {
     "/mode": {"mode": "deployment"},
+    "/nameOverride": {"nameOverride": "a b"},
+    "/imagePullSecrets/0": {"imagePullSecrets": [{"nme": "registry"}]},
+    "/config/kube_metrics/enabled": kube(enabled="${ENABLED}"),
+    "/config/kube_metrics/scope": kube(scope="${SCOPE}"),
+    "/config/web/auth": {"config": {"web": {"auth": "${AUTH}"}}},
+    "/config/kube_metrics/kube_state/resources/0": state(resources=["podz"]),
+    "/config/kube_metrics/kube_state/custom_resource_state/packs/0": state(custom_resource_state={"packs": ["arg"]}),
     "/replicas": {"replicas": 0},
     "/image/pullPolicy": {"image": {"pullPolicy": "Sometimes"}},
     "/image/digest": {"image": {"digest": "0123"}},

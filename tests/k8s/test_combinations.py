@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.kubectl import COMPONENTS, Kubectl, Object, Variant
-from tests.k8s.combinations import FOLDERS, NODE_AND_CLUSTER, V1BETA2, combinations, components
+from tests.k8s.combinations import FOLDERS, NODE_AND_CLUSTER, RESTRICTED, V1BETA2, combinations, components
 
 pytestmark = pytest.mark.cluster
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "FlowSchema", "PriorityLevelConfiguration", "SecurityContextConstraints"}
@@ -90,7 +90,7 @@ def test_the_default_folder_has_its_namespace(kubectl: Kubectl) -> None:
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
 
 
-@pytest.mark.parametrize("folders", [("overlays/standalone",), ("overlays/shards",)], ids=names)
+@pytest.mark.parametrize("folders", [(name,) for name in RESTRICTED], ids=names)
 def test_the_restricted_profile_is_enough(folders: tuple[str, ...], kubectl: Kubectl) -> None:
     """The namespace of the agents without access to nodes enforces `restricted`."""
     (namespace,) = [obj for obj in kubectl.build(Variant(folders, ("namespace-restricted",))) if obj["kind"] == "Namespace"]

@@ -64,6 +64,12 @@ def test_a_recipe_fits_on_a_screen(name: str) -> None:
     assert 0 < len(section.splitlines()) < SCREEN
 
 
+@pytest.mark.parametrize("name", ["alloy", "opentelemetry-collector", "victoriametrics"])
+def test_a_page_fits_on_a_screen(name: str) -> None:
+    """Each page on another scraper is shorter than a screen."""
+    assert 0 < len((MIGRATION.parent / f"{name}.md").read_text().splitlines()) < SCREEN
+
+
 def test_values_of_kube_prometheus_stack() -> None:
     """The values end the scrapes of kube-state-metrics and of the kubelet's containers, and the alerts on kube_state_metrics_*."""
     assert yaml.safe_load(shown(MIGRATION, "values.yaml", RECIPES[0])) == {

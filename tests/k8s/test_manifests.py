@@ -124,7 +124,7 @@ def host_paths(objs: list[Object]) -> dict[str, bool]:
     }
 
 
-@pytest.mark.parametrize("name", ["standalone", "shards"])
+@pytest.mark.parametrize("name", ["standalone", "shards", "namespaced"])
 def test_cluster_part_mounts_nothing_of_the_node(name: str, kubectl: Kubectl, tmp_path: Path) -> None:
     """Deployment and StatefulSet serve kube_* only, and mount nothing of the host."""
     objs = kubectl.render(MANIFESTS / "overlays" / name)
@@ -185,6 +185,26 @@ def test_node_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.M
     assert [one.name for one in plan_of(objs, tmp_path, monkeypatch).assignments] == ["sample", "web"]
 
 
+def test_no_right_in_the_whole_cluster(kubectl: Kubectl) -> None:
+    """overlays/namespaced has no ClusterRole; another copy of namespace-rights gives the rights of another namespace to its account."""
+    objs = kubectl.render(MANIFESTS / "overlays" / "namespaced")
+    assert not [obj for obj in objs if obj["kind"].startswith("Cluster")]
+    shop = kubectl.build(Variant(("namespace-rights",)), namespace="shop")
+    assert {obj["metadata"]["namespace"] for obj in shop} == {"shop"}
+    (account,) = [obj["metadata"] for obj in objs if obj["kind"] == "ServiceAccount"]
+    (binding,) = [obj for obj in shop if obj["kind"] == "RoleBinding"]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]}]
+
+
+@pytest.mark.parametrize("component", [(), ("secrets",)], ids=["without", "with"])
+def test_secrets_of_a_daemonset(component: tuple[str, ...], kubectl: Kubectl, tmp_path: Path) -> None:
+    """The DaemonSet has neither the right to list Secrets nor the resource; components/secrets adds both."""
+    objs = kubectl.build(Variant(("base",), component))
+    state = config(objs, tmp_path).kube_metrics.kube_state
+    granted = {name for rule in rights(objs, "ClusterRole") for name in rule["resources"]}
+    assert ("secrets" not in state.resources_exclude) == ("secrets" in granted) == bool(component)
+
+
 def test_cluster_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Deployment of overlays/cluster serves kube_* under a Lease, touches no node, and shares nothing but the namespace with
     overlays/node."""
@@ -193,7 +213,7 @@ def test_cluster_part_alone(kubectl: Kubectl, tmp_path: Path, monkeypatch: pytes
     assert host_paths(objs) == {} and "hostPID" not in pod_spec(objs)
     plan = plan_of(objs, tmp_path, monkeypatch)
     assert plan.group and {one.kind for one in plan.assignments} == {"watch", "elect", "web"}
-    base = [obj for obj in kubectl.render(MANIFESTS) if obj["kind"] in ("ClusterRole", "Role")]
+    base = [obj for obj in kubectl.build(Variant(("base",), ("secrets",))) if obj["kind"] in ("ClusterRole", "Role")]
     assert [obj["rules"] for obj in objs if obj["kind"] in ("ClusterRole", "Role")] == [obj["rules"] for obj in base]
     shared = [obj for obj in objs if obj["metadata"]["name"] in {other["metadata"]["name"] for other in others}]
     assert shared == []
@@ -213,30 +233,6 @@ def test_prometheus_takes_the_scrape_configuration(name: str) -> None:
             "__meta_kubernetes_pod_container_port_name": "metrics",
         }
     promtool("check", "config", path)
-
-
-@pytest.mark.prometheus
-def test_the_alerts_are_rules() -> None:
-    """promtool finds nothing wrong with the alerts, and each of them fires and is silent as alerts_test.yaml has it."""
-    cases = MANIFESTS.parent / "tests" / "k8s" / "alerts_test.yaml"
-    promtool("test", "rules", cases)
-    assert "SUCCESS" in promtool("check", "rules", PROMETHEUS / "alerts.yaml")
-    tested = {alert["alertname"] for case in yaml.safe_load(cases.read_text())["tests"] for alert in case["alert_rule_test"]}
-    assert tested == {rule["alert"] for rule in alerts(PROMETHEUS / "alerts.yaml")[0]["rules"]}
-
-
-def alerts(path: Path) -> list[Object]:
-    """Return the groups of a file of rules or of a PrometheusRule."""
-    content = yaml.safe_load(path.read_text())
-    return list(content.get("spec", content)["groups"])
-
-
-def test_alerts_have_a_severity_and_a_summary() -> None:
-    """Both files have the same alerts, and each has what receivers route by and show."""
-    groups = alerts(PROMETHEUS / "alerts.yaml")
-    assert groups == alerts(OPERATOR / "prometheusrule.yaml")
-    for rule in groups[0]["rules"]:
-        assert rule["labels"]["severity"] in ("critical", "warning") and rule["annotations"]["summary"]
 
 
 def test_every_folder_is_told_of() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from telegen.kubestate.registry import DEFAULT, RESOURCES
-from tests.cluster.control_plane import LEASES, RBAC
+from tests.cluster.control_plane import LEASES, RBAC, SECRETS
 
 OBJECTS = list(yaml.safe_load_all(RBAC.read_text()))
 
@@ -18,19 +18,21 @@ def named(kind: str) -> list[dict[str, Any]]:
 
 
 def test_rights_are_exactly_those_needed() -> None:
-    """The cluster role grants list and watch on the default resources, and nothing else.
+    """The cluster role and components/secrets grant list and watch on the default resources, and nothing else; Secrets only the latter.
 
     That this suffices is shown on a real server: tests/cluster runs the agent with this account.
     """
     (role,) = named("ClusterRole")
+    (secrets,) = [step["value"] for step in yaml.safe_load(SECRETS.read_text())]
+    assert secrets["resources"] == ["secrets"]
     granted = [
         (group, resource, verb)
-        for rule in role["rules"]
+        for rule in (*role["rules"], secrets)
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     ]
-    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in role["rules"])
+    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in (*role["rules"], secrets))
     needed = {(RESOURCES[name].group, name, verb) for name in DEFAULT for verb in ("list", "watch")}
     missing, extra = sorted(needed - set(granted)), sorted(set(granted) - needed)
     assert not missing, f"k8s/account/rbac.yaml: add to the ClusterRole (group, resource, verb): {missing}"
@@ -55,3 +57,15 @@ def test_rights_on_leases() -> None:
     assert binding["roleRef"]["kind"] == role["kind"] == "Role" and binding["roleRef"]["name"] == role["metadata"]["name"]
     assert binding["subjects"] == named("ClusterRoleBinding")[0]["subjects"]
     assert {obj["metadata"]["namespace"] for obj in (role, binding)} == {binding["subjects"][0]["namespace"]}
+
+
+def test_rights_in_a_namespace() -> None:
+    """The Role of overlays/namespaced grants list and watch on namespaced default resources; its configuration leaves out the others."""
+    role, binding = yaml.safe_load_all((RBAC.parents[1] / "namespace-rights" / "rbac.yaml").read_text())
+    granted = [(group, name) for rule in role["rules"] for group in rule["apiGroups"] for name in rule["resources"]]
+    assert sorted(granted) == sorted((RESOURCES[name].group, name) for name in DEFAULT if RESOURCES[name].namespaced)
+    assert all(rule["verbs"] == ["list", "watch"] for rule in role["rules"])
+    assert binding["subjects"] == named("ClusterRoleBinding")[0]["subjects"] and binding["roleRef"]["kind"] == "Role"
+    config = yaml.safe_load((RBAC.parents[1] / "overlays" / "namespaced" / "telegen.yaml").read_text())
+    excluded = config["kube_metrics"]["kube_state"]["resources_exclude"]
+    assert excluded == sorted(name for name in DEFAULT if not RESOURCES[name].namespaced)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 
 import pytest
@@ -36,9 +35,6 @@ def readers() -> Iterator[list[ArenaReader]]:
     found.clear()
     for arena in arenas:
         arena.close()
-    # Unmap the ledger: other tests look at the memory of processes that they fork.
-    del store, budgets, ledger
-    gc.collect()
 
 
 def samples(readers: list[ArenaReader], limits: SeriesLimits) -> dict[str, float]:
@@ -59,6 +55,12 @@ def test_own_metrics(readers: list[ArenaReader]) -> None:
 
 def test_lines(readers: list[ArenaReader]) -> None:
     """The status page has a line per budget, with the families that lack most."""
-    family, store = withheld_lines(readers)
+    family, store = withheld_lines(readers, LIMITS)
     assert family == "limits.families.f0 has no room: 6 series are withheld: f0 6"
     assert store.startswith("limits.stores.pods has no room: 34 series are withheld: f") and store.endswith(" 5, and others")
+
+
+def test_nothing_is_read_without_limits(readers: list[ArenaReader], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe of an agent without limits does not read the arenas for their sake, nor names what earlier limits have withheld."""
+    monkeypatch.setattr(ArenaReader, "load", lambda reader: pytest.fail("read"))
+    assert withheld_lines(readers, SeriesLimits()) == []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import gc
+import os
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,16 +14,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from telegen.config.model import SeriesLimits
+from telegen.config.model import Config, KubeMetrics, SeriesLimits
+from telegen.config.validation import resource_problems
 from telegen.kubemetrics.exposition import assemble
-from telegen.metrics.budgets import Budgets, resource_of
+from telegen.kubestate.registry import RESOURCES
+from telegen.metrics.budgets import Budgets, Share, resource_of
 from telegen.metrics.created import with_created
 from telegen.metrics.family import ALPHA, Object, counter, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.shm.layout import Arena, Withheld
 from telegen.shm.reader import ArenaReader
-from telegen.shm.series_ledger import LedgerRow, SeriesLedger
+from telegen.shm.series_ledger import NAMES, LedgerRow, SeriesLedger
 from telegen.shm.writer import ArenaWriter
 
 FAMILIES = (
@@ -94,13 +97,6 @@ class Processes:
     def close(self) -> None:
         for one in self.made:
             one.arena.close()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unmapped() -> Iterator[None]:
-    """Unmap the ledgers: other tests look at the memory of processes that they fork."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture
@@ -187,6 +183,56 @@ def test_restart_has_the_room_of_its_predecessor(agent: Processes) -> None:
     assert two.shown() == "c"
 
 
+def test_ledger_without_limits_stays_small(agent: Processes) -> None:
+    """The rows of ended processes that had no limits stay holes; that of one that had some is cleared."""
+    for row in range(3):
+        agent.ledger.forget(row)
+    assert os.fstat(agent.ledger._fd).st_blocks * 512 <= 3 * 4096
+    one = agent.start(SeriesLimits(series=4))
+    one.store.replace(listed(thing("a", 3)))
+    agent.ledger.forget(0)
+    assert agent.total() == 0
+
+
+def test_restart_leaves_no_gap(agent: Processes) -> None:
+    """While a process takes over from one that died in the middle of a list, the others see the served series at any moment."""
+    one = agent.start(SeriesLimits(series=4))
+    one.store.replace(listed(thing("a", 3)))
+    one.row.add(0, 1)
+    row = LedgerRow(agent.ledger, 0)
+    assert agent.total() == 4, "until the process has read what is served, nothing is given back"
+    Budgets(one.limits, row, ArenaWriter(one.arena, [one.name], 0.0).inherited_series)
+    assert agent.total() == 3
+
+
+def test_state_opened_while_another_is_closed(agent: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A successor of a store that another thread makes while a state ends is counted."""
+    one = agent.start(SeriesLimits(series=4))
+    ending, opened = one.budgets.account(one.name, FAMILIES), []
+    assert ending and ending.take({0: 1})
+    thread = threading.Thread(target=lambda: opened.append(one.budgets.account(one.name, FAMILIES)))
+    count = Share.count
+
+    def slow(share: Share, number: int) -> int:
+        if not thread.ident:
+            thread.start()
+            thread.join(0.2)
+        return count(share, number)
+
+    monkeypatch.setattr(Share, "count", slow)
+    ending.close()
+    thread.join()
+    assert opened[0].take({0: 3}) and agent.total() == 3
+
+
+def test_limits_of_budgets_beyond_the_table(agent: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budgets that share the last place of the table have their own limits."""
+    monkeypatch.setattr(LedgerRow, "number", lambda row, name: NAMES - 1)
+    one = agent.start(SeriesLimits(families={"a": 9, "b": 2}))
+    one.store.replace(listed(thing("x", 0, 3), thing("y", 8)))
+    assert (one.shown("a"), one.shown("b")) == ("y", "")
+
+
 def test_successor_with_another_table(agent: Processes) -> None:
     """A store that replaces another of its name has its room, and what the old one held is given back."""
     one = agent.start(SeriesLimits(series=3))
@@ -198,6 +244,18 @@ def test_successor_with_another_table(agent: Processes) -> None:
     assert one.series() == {("b", "a"): 2} and agent.total() == 2
     after.withdraw()
     assert agent.total() == 0
+
+
+def test_room_shows_no_old_store(agent: Processes) -> None:
+    """A store that is hidden for its age stays so when room comes free for what it withholds; a new list shows it."""
+    one, two = (agent.start(SeriesLimits(series=2)) for _ in range(2))
+    one.store.replace(listed(thing("a", 2)))
+    two.store.replace(listed(thing("b", 1)))
+    two.store._arena.mark_old(two.name, True)
+    one.store.replace([])
+    assert two.store.flush() and not two.withheld() and two.shown() == ""
+    two.store.replace(listed(thing("b", 1)))
+    assert two.shown() == "b"
 
 
 def test_creation_times_count(agent: Processes) -> None:
@@ -232,11 +290,14 @@ def test_one_warning(agent: Processes) -> None:
     [
         ("pods", "pods"), ("pods/shop@east", "pods"), ("nodes/@east", "nodes"), ("containers/cpu", "containers"),
         ("customresources/example.com/v1,things/shop@east", "things.example.com"), ("customresources//v1,configmaps", "configmaps"),
+        ("customresources/definitions@east", "customresources"),
     ],
 )  # fmt: skip
 def test_names_of_stores(store: str, name: str) -> None:
-    """Stores of one resource share a budget."""
+    """Stores of one resource share a budget, which the configuration can name."""
     assert resource_of(store) == name
+    limits = KubeMetrics(limits=SeriesLimits(stores={name: 1}))
+    assert not list(resource_problems(Config(kube_metrics=limits), RESOURCES))
 
 
 LIMITS = SeriesLimits(series=14, per_store=9, families={"a": 7})

@@ -12,11 +12,11 @@ from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gaug
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.otlp.composer import Composer, Source
-from telegen.otlp.prometheus_naming import PrometheusNaming
+from telegen.otlp.prometheus_naming import PageFamily, PrometheusNaming
 from telegen.otlp.requests import Limits, Naming, Origin, Push, requests
 from telegen.otlp.resources import encode_resource
 from telegen.otlp.semconv_naming import SemconvNaming
-from telegen.shm.layout import Arena
+from telegen.shm.layout import Arena, FamilyEntry
 from telegen.shm.reader import ArenaReader
 from telegen.shm.writer import ArenaWriter
 from tests.otlp.receiver import Series, points_of
@@ -213,6 +213,39 @@ def test_ends_of_a_dropped_push_follow(agent: Agent) -> None:
     found = values(agent.push())
     assert (found["p2"], found["p3"]) == (None, 33.0)
     assert "p2" not in values(agent.push())
+
+
+def test_one_encoder_for_the_arenas_of_a_family() -> None:
+    """The arenas of several processes with one family share its encoder, which is made once and not at each push."""
+    made: list[str] = []
+
+    class Counting(PrometheusNaming):
+        def family(self, entry: FamilyEntry, shared: bytes) -> PageFamily:
+            made.append(entry.name)
+            return super().family(entry, shared)
+
+    naming, origin, sources = Counting(), Origin(b"", "telegen.kubestate"), []
+    for number in range(2):
+        arena = Arena.create(f"watch-pods-{number}", 1 << 22)
+        store = MetricsStore("pods", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arena, ["pods"]), 0, 4)
+        store.replace([("ADDED", pod(f"p{number}"))])
+        store.flush()
+        sources.append(Source(ArenaReader(arena), origin))
+    composer = Composer(sources, naming, lambda family: b"")
+    assert {len(composer.compose(time)) for time in (1, 2)} == {6}
+    assert sorted(made) == sorted(set(made))
+
+
+def test_ends_that_are_owed_are_bounded(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a receiver is away and objects come and go, the memory for the ends of their series does not grow."""
+    monkeypatch.setattr("telegen.otlp.composer.MOST_OWED", 5)
+    for number in range(20):
+        agent.store.upsert(pod(f"job-{number}"))
+        agent.composer.owe(agent.push())
+        agent.store.delete(pod(f"job-{number}"))
+        agent.composer.owe(agent.push())
+    ends = [series for series, value in sent(agent.push()).items() if value is None]
+    assert 0 < len(ends) <= 5
 
 
 def test_end_of_all_series(agent: Agent) -> None:

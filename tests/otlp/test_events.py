@@ -209,6 +209,18 @@ def test_buffer_keeps_the_newest_and_batches_by_bytes() -> None:
     assert not len(buffer)
 
 
+def test_requests_of_objects_with_many_labels_are_within_the_limit() -> None:
+    """Labels of the object, which its resource has, count for the size of a request: receivers refuse a larger one as a whole."""
+    buffer, limit = EventBuffer(1000, 256 << 10), 256 << 10
+    for number in range(500):
+        labels = {f"k8s.pod.label.example.com/{'x' * 50}-{key}": "y" * 63 for key in range(20)}
+        buffer.put(Entry({"k8s.pod.name": f"p{number}", **labels}, record_of(event(), 1, {}), number))
+    sizes = []
+    while batch := buffer.take(0.0):
+        sizes.append(len(encode_logs(batch, {"service.name": "telegen"})))
+    assert len(sizes) > 1 and max(sizes) <= limit
+
+
 def test_batch_that_is_given_up_stays_first() -> None:
     """Events whose sending is given up, as when the worker stops, are the next ones again: the position must not move past them."""
     buffer, sent = EventBuffer(100, 1 << 20), []

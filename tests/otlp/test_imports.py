@@ -32,3 +32,18 @@ def test_supervisor_imports_no_opentelemetry() -> None:
     """The parent of all processes loads neither OpenTelemetry nor protobuf, so that no other process has them."""
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+PRELOADED = """
+import sys
+from telegen.supervisor.preload import preload
+preload(["push", "events", "web"])
+assert {"workers._push_loop", "workers._event_loop"} <= set(sys.modules)
+assert "grpc" not in sys.modules and "telegen.otlp.semconv_naming" not in sys.modules
+"""
+
+
+def test_parent_imports_what_its_plan_needs() -> None:
+    """With a push and events in the plan the parent loads their modules, but no library that must not be forked."""
+    done = subprocess.run([sys.executable, "-c", PRELOADED], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -28,6 +28,8 @@ def config(folder: Path, otlp: str = "{}", streaming: str = "{}"):  # type: igno
         ("{}", {"METRICS_ENDPOINT": "http://c/own?x=1", "ENDPOINT": "http://other"}, "http://c/own?x=1"),
         ("{}", {"METRICS_ENDPOINT": "http://c:4318"}, "http://c:4318/"),
         ("{endpoint: 'http://file:1'}", {"METRICS_ENDPOINT": "http://c/own"}, "http://file:1/v1/metrics"),
+        ("{}", {"ENDPOINT": "http://c/in/?key=1"}, "http://c/in/v1/metrics?key=1"),
+        ("{}", {"METRICS_ENDPOINT": "http://c?key=1"}, "http://c/?key=1"),
         ("{}", {"ENDPOINT": "http://[::1]:4318"}, "http://[::1]:4318/v1/metrics"),
         ("{}", {"ENDPOINT": "collector:4318"}, "http://collector:4318/v1/metrics"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -235,6 +236,8 @@ def test_new_settings_replace_what_they_concern(make_children: Make, path: str, 
 
 def test_processes_map_no_memory_of_another(make_children: Make) -> None:
     """The memory of an arena is free when a reload removes its writer; keys of certificates are in web processes alone."""
+    # Tests before this one may have left memory mapped, which forked processes would have as well.
+    gc.collect()
     children = make_children(WATCH, Assignment("sample", "sample", ("containers/memory",)), WEB)
 
     def memory(name: str) -> set[str]:

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from telegen.otlp.outcome import Accepted, Refused, Retry
-from workers._push_events import LOG_INTERVAL, FailureLog
+from workers._failure_log import LOG_INTERVAL, FailureLog
 
 
 def test_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:

@@ -73,7 +73,7 @@ def test_log_of_a_resource_that_the_server_lacks(folder: Path, caplog: pytest.Lo
 @pytest.mark.parametrize(
     ("act", "cause"),
     [
-        (lambda observer: observer.absent(30.0), "404 Not Found: the API server does not serve this resource"),
+        (lambda observer: observer.absent(30.0), "404 Not Found: the API server does not serve pods"),
         (
             lambda observer: observer.failed("403", '403 Forbidden: User "a" cannot watch resource "pods"', 30.0),
             "403 Forbidden: no right to watch pods; apply k8s/account/rbac.yaml",
@@ -94,3 +94,12 @@ def test_cause_for_readiness(folder: Path, act: Callable[[ReflectorMetrics], Non
     observer.watching()
     observer.answered()
     assert (status.read().kind, status.read().cause) == (Kind.SYNCED, "")
+
+
+def test_cure_of_a_missing_right_to_list_secrets(folder: Path) -> None:
+    """The line names the component with the right, and the setting that does without."""
+    status = StoreStatus()
+    observer = ReflectorMetrics(Telemetry("watch-cluster"), logging.getLogger("test"), "secrets/shop", status)
+    observer.failed("403", '403 Forbidden: User "a" cannot list resource "secrets"', 30.0)
+    cure = "apply k8s/components/secrets, or add secrets to kube_metrics.kube_state.resources_exclude"
+    assert status.read().cause == f"403 Forbidden: no right to list secrets; {cure}"

@@ -9,8 +9,9 @@ import pytest
 import workers.custom
 from telegen.api.discovery import Served, ServedResource
 from telegen.kubestate.custom.model import Kind
+from telegen.supervisor.inherited import NOTES_BYTES
 from workers._definitions import Definitions
-from workers.custom import GRACE, ServedKinds
+from workers.custom import GRACE, ServedKinds, shortened
 
 FOO, BAR = Kind("a", "v1", "foos", "Foo", True), Kind("a", "v1", "bars", "Bar", True)
 
@@ -70,3 +71,11 @@ def test_deleted_definition() -> None:
     assert len(woken) == 4
     definitions.upsert(definition(FOO, "v1"))
     assert len(woken) == 4, "a change of the status wakes nothing"
+
+
+def test_notes_fit_into_their_document() -> None:
+    """Thousands of entries of any length for kinds that are not served give a few lines and the number of the others."""
+    lines = shortened(["é" * 100_000] * 5000, "are not served")
+    assert lines[-1] == "customresources: 4950 more kinds are not served"
+    assert 2 * len("\n".join(lines).encode()) < NOTES_BYTES
+    assert shortened(["a"], "are refused") == ["a"]

@@ -1,6 +1,7 @@
 {{- /* The agent's configuration, as YAML: that of the mode, with the user's settings over it. */ -}}
 {{- define "telegen.config" -}}
-{{- $config := .Files.Get (printf "files/config/%s.yaml" .Values.mode) | fromYaml -}}
+{{- $text := .Files.Get (printf "files/config/%s.yaml" .Values.mode) -}}
+{{- $config := required "mode: choose daemonset, standalone or shards" $text | fromYaml -}}
 {{- $config = mustMergeOverwrite $config (mustDeepCopy .Values.config) -}}
 {{- if not .Values.rbac.useClusterRole -}}
 {{- /* A Role cannot give rights on resources of the cluster. */ -}}

@@ -13,21 +13,34 @@
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}
 
+{{- /* Namespace of the Leases. */ -}}
+{{- define "telegen.leasesNamespace" -}}
+{{- $given := dig "kube_metrics" "election" "namespace" "" .Values.config -}}
+{{- $given | replace "${POD_NAMESPACE}" "" | default (include "telegen.namespace" .) -}}
+{{- end -}}
+
 {{- /* Selectors cannot be changed later: no version here. */ -}}
 {{- define "telegen.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "telegen.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{- define "telegen.labels" -}}
+{{- define "telegen.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "telegen.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: telegen
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- end -}}
+
+{{- /* Each key once: the same key twice is an error of kubectl. */ -}}
+{{- define "telegen.labels" -}}
+{{- mustMergeOverwrite (include "telegen.ownLabels" . | fromYaml) .Values.commonLabels | toYaml -}}
+{{- end -}}
+
+{{- /* These labels and `labels` of one object. */ -}}
+{{- define "telegen.labelsWith" -}}
+{{- mustMergeOverwrite (include "telegen.labels" .root | fromYaml) .labels | toYaml -}}
 {{- end -}}
 
 {{- /* The label `app` is the one that scrape configurations select. */ -}}

@@ -71,9 +71,27 @@ cluster (`everywhere`), and in its own namespace (`own`). */ -}}
 {{- /* Group and kind of each entry of either format; both may be texts. */ -}}
 {{- define "telegen.entries" -}}
 {{- $found := list -}}
-{{- range dig "spec" "resources" list (.config | default "" | fromYaml) -}}{{- $found = append $found .groupVersionKind -}}{{- end -}}
+{{- $parsed := .config | default "" | fromYaml -}}
+{{- if $parsed.Error -}}
+{{- fail "config.kube_metrics.kube_state.custom_resource_state.config: rights follow its entries: set it to a text of YAML with spec.resources" -}}
+{{- end -}}
+{{- $spec := $parsed.spec -}}
+{{- range (kindIs "map" $spec | ternary $spec dict).resources -}}
+{{- $found = append $found (include "telegen.entry" (dict "entry" . "key" "groupVersionKind" "setting" "config") | fromYaml) -}}
+{{- end -}}
 {{- $metrics := .metrics | default list -}}
-{{- range kindIs "string" $metrics | ternary (toString $metrics | fromYamlArray) $metrics -}}{{- $found = append $found .resource -}}{{- end -}}
+{{- range kindIs "string" $metrics | ternary (toString $metrics | fromYamlArray) $metrics -}}
+{{- $found = append $found (include "telegen.entry" (dict "entry" . "key" "resource" "setting" "metrics") | fromYaml) -}}
+{{- end -}}
+{{- toYaml $found -}}
+{{- end -}}
+
+{{- /* Group and kind of one entry. */ -}}
+{{- define "telegen.entry" -}}
+{{- $found := dig .key "" (kindIs "map" .entry | ternary .entry dict) -}}
+{{- if not (kindIs "map" $found) -}}
+{{- fail (printf "config.kube_metrics.kube_state.custom_resource_state.%s: rights follow %s of each entry: set group and kind there" .setting .key) -}}
+{{- end -}}
 {{- toYaml $found -}}
 {{- end -}}
 

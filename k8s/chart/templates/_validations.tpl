@@ -5,6 +5,13 @@
 {{- $facts := include "telegen.facts" . | fromYaml -}}
 {{- include "telegen.validateMode" (dict "root" . "kube" $kube "facts" $facts) -}}
 {{- include "telegen.validateRights" . -}}
+{{- include "telegen.validateNames" . -}}
+{{- if not $facts.port -}}
+{{- fail "config.kube_metrics.listen_address: the port of the pods follows it: end it with a number, set such as \":9443\"" -}}
+{{- end -}}
+{{- if and $kube.telemetry_address (not $facts.probePort) -}}
+{{- fail "config.kube_metrics.telemetry_address: the probes follow its port: end it with a number, set such as \":8081\"" -}}
+{{- end -}}
 {{- $web := dig "web" dict $config -}}
 {{- if and (or $web.web_config_file (eq (dig "auth" "" $web) "kubernetes")) (not $facts.probePort) -}}
 {{- fail "config.web: the kubelet's probes have no credentials: set config.kube_metrics.telemetry_address to an address for them, such as \":8081\"" -}}
@@ -54,6 +61,9 @@
 {{- end -}}
 
 {{- define "telegen.validateRights" -}}
+{{- if and .Values.rbac.useExistingRole .Values.rbac.extraRules -}}
+{{- fail "rbac.extraRules: the role of rbac.useExistingRole is not changed: leave one of them empty" -}}
+{{- end -}}
 {{- $config := include "telegen.config" . | fromYaml -}}
 {{- $table := (.Files.Get "files/rights.yaml" | fromYaml).resources -}}
 {{- $needs := include "telegen.needs" . | fromYaml -}}
@@ -63,6 +73,11 @@
 {{- end -}}
 {{- if not (dig "kube_metrics" "kube_state" "namespaces" list $config) -}}
 {{- fail "rbac.useClusterRole: Roles give rights in the namespaces of config.kube_metrics.kube_state.namespaces: list them" -}}
+{{- end -}}
+{{- range dig "kube_metrics" "kube_state" "namespaces" list $config -}}
+{{- if not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" (toString .)) -}}
+{{- fail (printf "config.kube_metrics.kube_state.namespaces: %s cannot name a namespace of a Role: list names" (toString .)) -}}
+{{- end -}}
 {{- end -}}
 {{- if or .Values.rbac.customResourcesView .Values.rbac.useExistingRole -}}
 {{- fail "rbac.useClusterRole: rbac.customResourcesView and rbac.useExistingRole bind a ClusterRole: set it to true" -}}
@@ -77,6 +92,28 @@
 {{- with $cluster -}}
 {{- fail (printf "rbac.useClusterRole: config needs %s in the whole cluster: set it to true, or change config" (join ", " .)) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Names of objects, and labels that selectors have. */ -}}
+{{- define "telegen.validateNames" -}}
+{{- $name := include "telegen.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "fullnameOverride: %s cannot name a Service: set it to a letter, then small letters, digits and hyphens" $name) -}}
+{{- end -}}
+{{- if and (eq .Values.mode "shards") (gt (len $name) 52) -}}
+{{- fail (printf "fullnameOverride: %s is too long for the pods of a StatefulSet: set it to at most 52 characters" $name) -}}
+{{- end -}}
+{{- $fixed := list "app" "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
+{{- range $key, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "service.labels" .Values.service.labels -}}
+{{- range $label, $_ := $labels -}}
+{{- if has $label $fixed -}}
+{{- fail (printf "%s: selectors need the chart's label %s: leave it out" $key $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (ne .Values.mode "daemonset") (hasKey .Values.podLabels "app.kubernetes.io/component") -}}
+{{- fail (printf "podLabels: scrapes need the chart's label app.kubernetes.io/component in mode %s: leave it out" .Values.mode) -}}
 {{- end -}}
 {{- end -}}
 

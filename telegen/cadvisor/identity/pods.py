@@ -130,6 +130,11 @@ class PodIndex:
         """Find the pod of a running or ended container."""
         return self._by_container.get(id)
 
+    def labels_of(self, uid: str) -> Mapping[str, str]:
+        """Kept labels of the pod with this uid in the API; empty for an unknown one."""
+        pod = self._pods.get(uid)
+        return pod.labels if pod else {}
+
     def label_keys(self) -> set[str]:
         """All keys of the kept labels."""
         return {key for pod in list(self._pods.values()) for key in pod.labels}

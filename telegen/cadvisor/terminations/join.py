@@ -34,7 +34,7 @@ class TerminationJoin:
         """
         self._reports: SimpleQueue[Report] = SimpleQueue()
         self.tracker = TerminationTracker(pods, self._reports.put)
-        self._pods, self._send = pods, send
+        self._send = send
         self._readings = LastReadings()
         self._counts = TerminationCounts(target, settings.series_limit)
         self._included, self._excluded = frozenset(cadvisor.namespaces), frozenset(cadvisor.namespaces_exclude)
@@ -77,5 +77,4 @@ class TerminationJoin:
 
     def _finish(self, end: Termination) -> None:
         self._counts.count(end)
-        pod = self._pods.of_container(end.run.id) or self._pods.of_uid(end.uid)
-        self._send(end, self._readings.find(end.run.id), pod.labels if pod else {})
+        self._send(end, self._readings.find(end.run.id), end.labels)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -37,6 +37,7 @@ class Termination:
     Attributes:
         missed: earlier ends of the container that no status has shown.
         is_reported: False if the pod was deleted before its status had the end; nothing but `run.id` is known then.
+        labels: of the pod, those that the index keeps.
     """
 
     uid: str
@@ -47,6 +48,7 @@ class Termination:
     run: EndedRun
     missed: int = 0
     is_reported: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class _Container:
 class _Pod:
     namespace: str
     name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
     containers: dict[str, _Container] = field(default_factory=dict)
 
 
@@ -127,12 +130,12 @@ class TerminationTracker:
         self._take(read_pod_runs(obj))
 
     def delete(self, obj: Object) -> None:
-        self._index.delete(obj)
         runs = read_pod_runs(obj)
         if runs.uid in self._pods:
             # The last status may have ends that no update has shown.
             self._take(runs)
             self._end_pod(runs.uid)
+        self._index.delete(obj)
 
     def bookmark(self, resource_version: str) -> None:
         """Nothing to do: a bookmark carries no object."""
@@ -140,6 +143,8 @@ class TerminationTracker:
     def _take(self, runs: PodRuns) -> None:
         """Report what is new in the status of a pod."""
         pod = self._pods.setdefault(runs.uid, _Pod(runs.namespace, runs.name))
+        # Read here: the sampler may take a report when the index has forgotten the pod.
+        pod.labels = self._index.labels_of(runs.uid)
         if fresh := tuple(name for name in runs.containers if name not in pod.containers):
             self._report(PodStarted(runs.uid, runs.namespace, runs.name, fresh))
         for name, found in runs.containers.items():
@@ -147,7 +152,7 @@ class TerminationTracker:
             container.role, container.running = found.role, found.running
             for run, missed in _new_ends(container, found):
                 if self._has_base:
-                    self._report(Termination(runs.uid, runs.namespace, runs.name, name, found.role, run, missed))
+                    self._report(Termination(runs.uid, runs.namespace, runs.name, name, found.role, run, missed, labels=pod.labels))
             if not self._has_base:
                 container.ended = max(container.ended, found.number)
 
@@ -157,7 +162,7 @@ class TerminationTracker:
         for name, one in pod.containers.items():
             if one.running:
                 run = EndedRun(one.running, one.ended)
-                self._report(Termination(uid, pod.namespace, pod.name, name, one.role, run, is_reported=False))
+                self._report(Termination(uid, pod.namespace, pod.name, name, one.role, run, is_reported=False, labels=pod.labels))
         self._report(PodDeleted(uid, pod.namespace, pod.name))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
@@ -14,6 +14,9 @@ from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.health.table import health_resource
 from telegen.kubestate.packs.pack import Pack, PackResource
 from telegen.kubestate.resource import Resource
+
+SELECTED = "/+selector"
+"""End of the name of a store of selected objects; no namespace has such a name."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,16 @@ class Selected:
 
     @property
     def selector(self) -> Selector:
-        """Objects that are watched: all, if any table is for all objects."""
-        is_alone = not (self.entry or self.packed or self.health)
-        return self.metrics[0].selector if self.metrics and is_alone else Selector()
+        """Objects that the entries with expressions are for."""
+        return self.metrics[0].selector if self.metrics else Selector()
+
+    def parts(self) -> dict[str, Selected]:
+        """Return the tables that share a watch, by the end of the name of their store: a selector is for entries with expressions
+        alone, so they have a watch of their own then."""
+        if self.selector == Selector():
+            return {"": self}
+        others = replace(self, metrics=())
+        return {**({"": others} if others != Selected() else {}), SELECTED: Selected(metrics=self.metrics)}
 
     def resources(self, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
         """Return the resources to render, each with its table; the entry's comes first, that of the health last.
@@ -52,43 +62,63 @@ class Selected:
         return [*found, health_resource(kind, self.health)] if self.health else found
 
 
-def resolve(
-    entries: Sequence[Entry], served: Iterable[Kind], packs: Sequence[Pack] = (), metrics: Sequence[MetricEntry] = ()
-) -> dict[Kind, Selected]:
-    """Return the tables of each kind that any entry or pack selects, in the order of the page. Of several entries the last counts;
-    entries with expressions add up."""
-    kinds = sorted(served, key=lambda kind: kind.order)
-    of_packs: dict[Kind, tuple[PackResource, ...]] = {}
-    for pack in packs:
-        for kind, packed in pack.served(kinds):
-            of_packs[kind] = (*of_packs.get(kind, ()), packed)
-    with_expressions: dict[Kind, tuple[MetricEntry, ...]] = {}
-    for one in metrics:
-        read = one.served(kinds)
-        if read:
-            with_expressions[read] = (*with_expressions.get(read, ()), one)
-    found = {}
-    for kind in kinds:
-        matching = [entry for entry in entries if entry.pattern.matches(kind.group, kind.version, kind.kind)]
-        if matching or kind in of_packs or kind in with_expressions:
-            found[kind] = Selected(matching[-1] if matching else None, of_packs.get(kind, ()), with_expressions.get(kind, ()))
-    return found
+@dataclass(frozen=True)
+class Configured:
+    """All that selects kinds.
 
+    Attributes:
+        entries: of the format of kube-state-metrics.
+        metrics: entries with expressions.
+        named: packs by name that are expected to show something; those that only `auto` selects are not.
+        scope: kinds whose health is served; None for none.
+    """
 
-def with_health(
-    selected: Mapping[Kind, Selected], scope: Scope | None, served: Iterable[Kind], schemas: Mapping[Kind, Schema]
-) -> dict[Kind, Selected]:
-    """Return the tables of each kind with those of its health, in the order of the page."""
-    found = dict(selected)
-    for kind in scope.kinds(served, schemas, selected) if scope else ():
-        found[kind] = replace(found.get(kind, Selected()), health=schemas.get(kind, Schema()))
-    return {kind: found[kind] for kind in sorted(found, key=lambda kind: kind.order)}
+    entries: Sequence[Entry] = ()
+    metrics: Sequence[MetricEntry] = ()
+    packs: Sequence[Pack] = ()
+    named: Collection[str] = ()
+    scope: Scope | None = None
 
+    @property
+    def groups(self) -> set[str]:
+        """API groups that entries and packs name."""
+        return {entry.pattern.group for entry in self.entries}.union(
+            (entry.group for entry in self.metrics), *(pack.groups for pack in self.packs)
+        )
 
-def absent(entries: Sequence[Entry], served: Iterable[Kind], metrics: Sequence[MetricEntry] = ()) -> Iterator[str]:
-    """Yield the kinds of entries that are not served."""
-    kinds = list(served)
-    for pattern in (entry.pattern for entry in entries):
-        if not any(pattern.matches(kind.group, kind.version, kind.kind) for kind in kinds):
-            yield str(pattern)
-    yield from (str(one) for one in metrics if one.served(kinds) is None)
+    def select(self, served: Iterable[Kind], schemas: Mapping[Kind, Schema] = {}) -> dict[Kind, Selected]:
+        """Return the tables of each kind that is selected, in the order of the page. Of several entries of the format of
+        kube-state-metrics the last counts; entries with expressions add up.
+
+        Args:
+            schemas: of the kinds that have a definition.
+        """
+        kinds = sorted(served, key=lambda kind: kind.order)
+        found = {kind: Selected(entry) for kind in kinds if (entry := self._entry(kind))}
+        for pack in self.packs:
+            for kind, packed in pack.served(kinds):
+                before = found.get(kind, Selected())
+                found[kind] = replace(before, packed=(*before.packed, packed))
+        for metrics in self.metrics:
+            read = metrics.served(kinds)
+            if read:
+                before = found.get(read, Selected())
+                found[read] = replace(before, metrics=(*before.metrics, metrics))
+        for kind in self.scope.kinds(kinds, schemas, list(found)) if self.scope else ():
+            found[kind] = replace(found.get(kind, Selected()), health=schemas.get(kind, Schema()))
+        return {kind: found[kind] for kind in kinds if kind in found}
+
+    def _entry(self, kind: Kind) -> Entry | None:
+        matching = [entry for entry in self.entries if entry.pattern.matches(kind.group, kind.version, kind.kind)]
+        return matching[-1] if matching else None
+
+    def absent(self, served: Iterable[Kind]) -> Iterator[str]:
+        """Yield the groups of the health, the kinds of entries, and the packs that are not served."""
+        kinds = list(served)
+        groups = self.scope.groups if self.scope else None
+        yield from sorted(f"health of {group}" for group in (groups or frozenset()) - {kind.group for kind in kinds})
+        for pattern in (entry.pattern for entry in self.entries):
+            if not any(pattern.matches(kind.group, kind.version, kind.kind) for kind in kinds):
+                yield str(pattern)
+        yield from (str(one) for one in self.metrics if one.served(kinds) is None)
+        yield from (f"pack {pack.name}" for pack in self.packs if pack.name in self.named and not any(pack.served(kinds)))

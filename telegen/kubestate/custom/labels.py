@@ -1,7 +1,8 @@
-"""Labels of the configuration format: constant ones, those read from a path, and whole maps by a star."""
+"""Labels of the configuration format: constant ones, those read from a path, and whole maps by a star; legal names."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,6 +11,8 @@ from telegen.kubestate.custom.paths import compile_path, is_key
 from telegen.kubestate.custom.values import text_of
 from telegen.metrics.label_keys import sanitize
 
+METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
+LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 Labels = dict[str, str]
 AddLabels = Callable[[Any, Labels], None]
 """Adds the labels that are read from a JSON value; they replace labels of these names."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 Path = tuple[str, ...]
 Paths = Mapping[str, Path]
 ANY = "*"
+_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?", re.ASCII)
+_STAGES = (None, "beta", "alpha")
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,15 @@ class Kind:
     def order(self) -> str:
         """Key that sorts kinds as kube-state-metrics does."""
         return f"{self.group}/{self.version},{self.plural}"
+
+
+def version_order(version: str) -> tuple[int, int, int, str]:
+    """Return the key that sorts API versions, the newest stable one first: v2, v1, v2beta1, v1alpha1, others."""
+    found = _VERSION.fullmatch(version)
+    return (_STAGES.index(found[2]), -int(found[1]), -int(found[3] or 0), version) if found else (len(_STAGES), 0, 0, version)
+
+
+def served_version(served: Iterable[Kind], group: str, kind: str, versions: Sequence[str] = ()) -> Kind | None:
+    """Return a kind in the first of some versions that is served, by default in the newest one; None if there is none."""
+    found = {one.version: one for one in served if (one.group, one.kind) == (group, kind)}
+    return next((found[version] for version in versions or sorted(found, key=version_order) if version in found), None)

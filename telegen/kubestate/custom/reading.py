@@ -6,13 +6,12 @@ or with an unreadable page as the result, is refused or named in a warning.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from telegen.config.errors import ConfigError
-from telegen.kubestate.custom.labels import is_star
+from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME, is_star
 from telegen.kubestate.custom.model import ANY, Entry, Family, Path, Paths, Pattern
 from telegen.kubestate.custom.nodes import Node, Report, root_node
 from telegen.kubestate.custom.paths import InvalidPath, compile_path
@@ -20,8 +19,6 @@ from telegen.metrics.label_keys import sanitize
 
 PREFIX = "kube_customresource"
 """Prefix of names of entries without `metricNamePrefix`."""
-_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _BODIES = {"gauge": "gauge", "stateset": "stateSet", "info": "info"}
 """Key of the body by type."""
 _FILES = (".yaml", ".yml", ".json")
@@ -77,6 +74,8 @@ def read_entries(text: bytes, source: str) -> Read:
 def _unwrapped(root: Node, report: Report) -> Node | None:
     """Return the configuration itself, also if a ConfigMap contains it; None after a problem."""
     fields = root.fields()
+    if report.problems:
+        return None
     if "kind" not in fields or fields["kind"].text() != "ConfigMap":
         return root
     data = fields["data"].fields() if "data" in fields else {}
@@ -162,7 +161,7 @@ def _family(node: Node, prefix: str, entry_paths: Paths) -> Family | None:
     full = f"{prefix}_{name}" if prefix else name
     if not name:
         node.problem("no name")
-    elif not _METRIC.fullmatch(full):
+    elif not METRIC_NAME.fullmatch(full):
         fields["name"].problem(f"{full!r} is not a legal name of a metric; use letters, digits and '_'")
     if "errorLogV" in fields:
         fields["errorLogV"].integer()
@@ -257,7 +256,7 @@ def _paths(node: Node | None) -> Paths:
     """Read labels with the paths of their values."""
     fields = node.fields() if node else {}
     for name, value in fields.items():
-        if not is_star(name) and not _LABEL.fullmatch(sanitize(name)):
+        if not is_star(name) and not LABEL_NAME.fullmatch(sanitize(name)):
             value.problem(f"{name!r} is not a legal name of a label; begin with a letter or '_'")
     return {name: _path(value) for name, value in fields.items()}
 
@@ -279,5 +278,5 @@ def _label(node: Node, may_be_empty: bool = True) -> str:
 
 
 def _check_label(name: str, node: Node) -> None:
-    if not _LABEL.fullmatch(name) or name == "__name__":
+    if not LABEL_NAME.fullmatch(name) or name == "__name__":
         node.problem(f"{name!r} is not a legal name of a label; use letters, digits and '_'")

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from telegen.kubestate.custom.model import ANY, Kind, Pattern
+from telegen.kubestate.health import apiservices
+from telegen.kubestate.health.crds import CRDS
 from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.packs.pack import Pack
+from telegen.kubestate.packs.registry import PACKS
+from telegen.kubestate.registry import RESOURCES
 
 VERBS = ("list", "watch")
-DEFINITIONS = ("apiextensions.k8s.io", "customresourcedefinitions")
+DEFINITIONS = (CRDS.group, CRDS.name)
 """Watched to notice new kinds at once."""
-API_SERVICES = ("apiregistration.k8s.io", "apiservices")
+API_SERVICES = (apiservices.API_SERVICES.group, apiservices.API_SERVICES.name)
 """Watched for the health."""
+_TABLES = (*RESOURCES.values(), *(one.table for pack in PACKS.values() for one in pack.resources))
+NAMES = {(table.group, table.kind): table.name for table in _TABLES}
+"""Resource names of kinds of Kubernetes and of packs."""
 EVERY_GROUP = """\
 # The rights to the custom resources of all API groups are not below: RBAC has no rule for "custom resources", and a rule for everything
 # (apiGroups "*", resources "*") would include Secrets. Three ways:
@@ -37,7 +44,7 @@ def selected_resources(patterns: Sequence[Pattern], served: Iterable[Kind] | Non
     """Return each (group, resource) that patterns select, with a remark, "" where it is certain.
 
     Args:
-        served: kinds of a cluster; None to guess resource names from kinds.
+        served: kinds of a cluster; None to guess resource names from kinds that are not among `NAMES`.
     """
     if served is not None:
         return {
@@ -47,9 +54,13 @@ def selected_resources(patterns: Sequence[Pattern], served: Iterable[Kind] | Non
         }
     found = {}
     for pattern in patterns:
-        resource = ANY if pattern.kind == ANY else plural(pattern.kind)
-        remark = "every kind of the group" if pattern.kind == ANY else f"guessed from the kind {pattern.kind}"
-        found[pattern.group, resource] = remark
+        known = NAMES.get((pattern.group, pattern.kind))
+        if pattern.kind == ANY:
+            found[pattern.group, ANY] = "every kind of the group"
+        elif known:
+            found[pattern.group, known] = ""
+        else:
+            found[pattern.group, plural(pattern.kind)] = f"guessed from the kind {pattern.kind}"
     return found
 
 

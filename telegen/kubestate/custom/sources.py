@@ -15,11 +15,12 @@ from telegen.config.document import first_node, read_regular
 from telegen.config.model import CustomResourceState
 from telegen.kubestate.custom.expressions.model import MetricEntry
 from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
+from telegen.kubestate.custom.kinds import Configured
 from telegen.kubestate.custom.model import Entry
 from telegen.kubestate.custom.nodes import MAX_VALUES
 from telegen.kubestate.custom.reading import read_entries
-from telegen.kubestate.health.scope import wrong_groups
-from telegen.kubestate.packs.registry import AUTO, PACKS
+from telegen.kubestate.health.scope import Scope, wrong_groups
+from telegen.kubestate.packs.registry import AUTO, PACKS, chosen_packs
 
 
 class CustomTables(msgspec.Struct, frozen=True):
@@ -44,6 +45,14 @@ class CustomTables(msgspec.Struct, frozen=True):
     def decode(cls, data: bytes) -> CustomTables:
         """Decode; nothing for no data."""
         return msgspec.json.decode(data, type=cls) if data else cls()
+
+    def configured(self, scope: Scope | None = None) -> Configured:
+        """Return these tables, with their packs.
+
+        Args:
+            scope: kinds whose health is served.
+        """
+        return Configured(self.entries, self.metrics, chosen_packs(self.packs, self.names), self.packs, scope)
 
 
 class CustomEntries(NamedTuple):

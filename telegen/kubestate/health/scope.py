@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from telegen.config.model import CustomResourceState
-from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.model import Kind, version_order
 from telegen.kubestate.health.schema import Schema
 
 BUILT_IN = frozenset(
@@ -40,7 +40,6 @@ LEFT_OUT = frozenset(
 LEFT_OUT_GROUPS = frozenset({"custom.metrics.k8s.io", "external.metrics.k8s.io", "metrics.k8s.io"})
 AUTO, ALL = "auto", "all"
 _GROUP = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+", re.ASCII)
-_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,18 @@ class Scope:
     Attributes:
         groups: API groups; None for all groups of custom resources.
         selective: kinds without a health of their own are left out.
-        detail: setting `health_detail`.
     """
 
     groups: frozenset[str] | None
     selective: bool
-    detail: str = AUTO
 
     @classmethod
     def of(cls, settings: CustomResourceState) -> Scope | None:
         """Return the scope of the settings, None for none. The packs of `auto` bring the health of all groups with them."""
         health = settings.health
         if health in (AUTO, ALL) or health == "none" and AUTO in settings.packs:
-            return cls(None, health != ALL, settings.health_detail)
-        return cls(frozenset(health), False, settings.health_detail) if health != "none" and health else None
+            return cls(None, health != ALL)
+        return cls(frozenset(health), False) if health != "none" and health else None
 
     def kinds(self, served: Iterable[Kind], schemas: Mapping[Kind, Schema], read: Iterable[Kind]) -> Iterator[Kind]:
         """Yield the selected kinds, each in one version.
@@ -74,12 +71,10 @@ class Scope:
             read: kinds that are watched for another reason; of several versions one of these is taken.
         """
         read = set(read)
-        best: dict[tuple[str, str], Kind] = {}
-        for kind in served:
-            if self._selects(kind, schemas.get(kind)):
-                other = best.get((kind.group, kind.kind))
-                if other is None or _rank(kind, read) > _rank(other, read):
-                    best[kind.group, kind.kind] = kind
+        selected = [kind for kind in served if self._selects(kind, schemas.get(kind))]
+        # Of equal keys the last one stays: a kind that is read, then the newest version.
+        selected.sort(key=lambda kind: (kind not in read, version_order(kind.version)), reverse=True)
+        best = {(kind.group, kind.kind): kind for kind in selected}
         yield from sorted(best.values(), key=lambda kind: kind.order)
 
     def _selects(self, kind: Kind, schema: Schema | None) -> bool:
@@ -98,12 +93,3 @@ def wrong_groups(health: str | Iterable[str]) -> Iterator[str]:
     for group in health if not isinstance(health, str) else ():
         if group in BUILT_IN or not _GROUP.fullmatch(group):
             yield f"{group[:100]!r} is no API group of custom resources; name groups such as cert-manager.io, or auto"
-
-
-def _rank(kind: Kind, read: set[Kind]) -> tuple[bool, int, int, int, str]:
-    """Return the rank of a version: one that is read, then the order of Kubernetes, v2 before v1 before v1beta2."""
-    found = _VERSION.fullmatch(kind.version)
-    if not found:
-        return kind in read, -1, 0, 0, kind.version
-    stage = {None: 2, "beta": 1, "alpha": 0}[found[2]]
-    return kind in read, stage, int(found[1]), int(found[3] or 0), ""

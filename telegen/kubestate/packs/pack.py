@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from telegen.kubestate.custom.model import Entry, Family, Kind, Pattern
+from telegen.kubestate.custom.model import Entry, Family, Kind, Pattern, served_version
 from telegen.kubestate.custom.paths import decoded_path
 from telegen.kubestate.custom.tables import make_resource, without_children
 from telegen.kubestate.resource import METADATA, Identity, Resource
@@ -32,8 +32,7 @@ class PackResource:
 
     def served(self, kinds: Iterable[Kind]) -> Kind | None:
         """Return the kind in the newest version that is served, None if there is none."""
-        found = {kind.version: kind for kind in kinds if (kind.group, kind.kind) == (self.table.group, self.table.kind)}
-        return next((found[version] for version in (self.table.version, *self.older) if version in found), None)
+        return served_version(kinds, self.table.group, self.table.kind, (self.table.version, *self.older))
 
     def resources(self, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
         """Return the resources to render for a kind that is served, each with its table.

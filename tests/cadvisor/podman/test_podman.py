@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,8 +19,11 @@ from telegen.config.model import Cadvisor
 from telegen.config.types import Duration
 from tests.cadvisor.page import Pages
 from tests.cadvisor.podman.engine import IMAGE, Podman
+from tests.docs.test_docker import DOCS, podman_run
+from tests.harness import free_port, get
 from tests.process_tree import wait_for
 
+SOURCES = DOCS.parent
 SETTINGS = Cadvisor(container_labels=("com.example.*", "Upper"), container_env=("APP_MODE",), linger=Duration(60))
 
 
@@ -123,3 +128,23 @@ def test_layer(podman: Podman) -> None:
     wait_for("the layer to be measured", lambda: "container_fs_usage_bytes" in view.of(id), 60, 0.1)
     assert 4 << 20 <= view.of(id)["container_fs_usage_bytes"][1] < 6 << 20
     view.close()
+
+
+def test_the_agent_as_a_container(podman: Podman) -> None:
+    """`podman run` of docs/docker.md, with this machine's interpreter in place of the image, serves the containers of its host by name."""
+    podman.start("beside")
+    port, words = free_port(), podman_run()[2:-1]
+    at = words.index("-p")
+    # A port of the host needs a network stack that podman does not have on every machine.
+    words[at : at + 2] = ["--network", "host", "-e", f"TELEGEN_KUBE_METRICS__LISTEN_ADDRESS=127.0.0.1:{port}"]
+    folders = {sys.prefix, sys.base_prefix, str(SOURCES), "/usr", "/lib", "/lib64"}
+    mounts = [word for folder in sorted(folders) if Path(folder).exists() for word in ("-v", f"{folder}:{folder}:ro")]
+    podman("run", *words, *mounts, "-e", f"PYTHONPATH={SOURCES}", "--entrypoint", sys.executable, IMAGE, "-m", "telegen.supervisor")
+    wait_for("the containers", lambda: {"beside", "telegen"} <= names_at(port), 30, 0.2)
+
+
+def names_at(port: int) -> set[str]:
+    """Return the names of containers on the page of an agent; none while it does not listen."""
+    with contextlib.suppress(ConnectionError):
+        return set(re.findall(r'\bname="([^"]+)"', get(f"http://127.0.0.1:{port}/metrics").body.decode()))
+    return set()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Union
 
-from telegen.kubestate.custom.model import ANY, Kind
+from telegen.kubestate.custom.model import ANY, Kind, served_version
 
 Type = Literal["gauge", "counter", "info", "stateset", "count"]
 
@@ -93,19 +93,7 @@ class MetricEntry:
 
     def served(self, kinds: Iterable[Kind]) -> Union[Kind, None]:
         """Return the kind in the version that is read, None if it is not served."""
-        found = {kind.version: kind for kind in kinds if (kind.group, kind.kind) == (self.group, self.kind)}
-        ordered = self.versions or sorted(found, key=version_order)
-        return next((found[version] for version in ordered if version in found), None)
+        return served_version(kinds, self.group, self.kind, self.versions)
 
     def __str__(self) -> str:
         return f"{self.group}/{'|'.join(self.versions) or ANY} {self.kind}"
-
-
-def version_order(version: str) -> tuple[int, int, int, str]:
-    """Return the key that sorts API versions, the newest stable one first: v2, v1, v2beta1, v1alpha1, others."""
-    digits = version[1:]
-    for rank, word in enumerate(("", "beta", "alpha")):
-        major, found, minor = digits.partition(word) if word else (digits, "", "0")
-        if version.startswith("v") and major.isdecimal() and minor.isdecimal() and bool(word) == bool(found):
-            return (rank, -int(major), -int(minor), version)
-    return (3, 0, 0, version)

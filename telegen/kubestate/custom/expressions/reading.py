@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
@@ -15,14 +14,12 @@ from telegen.kubestate.custom.expressions import written
 from telegen.kubestate.custom.expressions.model import Loop, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
+from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
 from telegen.kubestate.custom.model import ANY
 from telegen.kubestate.custom.nodes import Node, Report, root_node
 
 IDENTITY = ("namespace", "name")
 """Labels that every sample has: of the object."""
-_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
-_VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _CONDITION = "condition"
 _STATUS = {"true": "True", "false": "False", "unknown": "Unknown"}
 
@@ -177,7 +174,7 @@ class _Reader:
         )
 
     def _check_name(self, name: str, given: written.Metric, path: str) -> None:
-        if not given.name or not _METRIC.fullmatch(name):
+        if not given.name or not METRIC_NAME.fullmatch(name):
             self._problem(f"{path}.name", f"{name!r} is not a legal name of a metric; use letters, digits and '_'")
         endings = {"Counter": "_total", "Info": "_info"}
         if given.type in endings and not name.endswith(endings[given.type]):
@@ -186,7 +183,7 @@ class _Reader:
     def _check_labels(self, names: Iterable[str], path: str) -> None:
         seen: set[str] = set()
         for name in names:
-            if not _LABEL.fullmatch(name) or name.startswith("__"):
+            if not LABEL_NAME.fullmatch(name) or name.startswith("__"):
                 self._problem(f"{path}.labels.{name}", f"{name!r} is not a legal name of a label; use letters, digits and '_'")
             if name in IDENTITY:
                 self._problem(f"{path}.labels.{name}", f"every sample has the label {name} of its object; choose another name")
@@ -210,7 +207,7 @@ class _Reader:
                 self._problem(f"{path}.{key}", f"{key} has no effect beside type {given.type}; remove it")
         for place, loop in enumerate(metric.loops):
             for name in filter(None, (loop.variable, loop.key)):
-                if not _VARIABLE.fullmatch(name):
+                if not LABEL_NAME.fullmatch(name):
                     self._problem(f"{path}.forEach[{place}]", f"{name!r} is not a legal name of a variable; use letters, digits and '_'")
 
 
@@ -220,10 +217,12 @@ def conflicts(entries: Iterable[MetricEntry]) -> Iterator[str]:
     kinds: dict[str, str] = {}
     selectors: dict[tuple[str, str], Selector] = {}
     for entry in entries:
-        kind = f"{entry.group}/{entry.kind}"
+        kind = f"{entry.group}/{entry.kind}".removeprefix("/")
         if selectors.setdefault((entry.group, entry.kind), entry.selector) != entry.selector:
             yield f"{kind}: its entries have different selectors; give all of them the same one"
         for metric in entry.metrics:
-            if metric.name in kinds:
+            if kinds.get(metric.name) == kind:
+                yield f"{metric.name}: two metrics of {kind} have this name; choose another name"
+            elif metric.name in kinds:
                 yield f"{metric.name}: a metric of {kinds[metric.name]} and of {kind}; choose another name or prefix"
             kinds[metric.name] = kind

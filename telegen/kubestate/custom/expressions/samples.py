@@ -118,7 +118,7 @@ def _frames(compiled: Compiled) -> Callable[[Object], Frame]:
 
 
 def _repetition(compiled: Compiled) -> Repeat:
-    steps = sum(program.size for program in compiled.per_sample)
+    steps = 1 + sum(program.size for program in compiled.per_sample)
     when = compiled.when.run if compiled.when else None
 
     def once(frame: Frame) -> Iterable[None]:

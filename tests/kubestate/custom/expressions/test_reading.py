@@ -1,8 +1,9 @@
-"""Configurations with expressions: what is refused, and how it is said; any configuration works or is refused."""
+"""Configurations with expressions: what is refused, with which message; any configuration works or is refused."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -13,13 +14,14 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from telegen.config.errors import ConfigError
-from telegen.kubestate.custom.cel.errors import ExpressionError
-from telegen.kubestate.custom.expressions.model import MetricEntry, version_order
+from telegen.kubestate.custom.cel.errors import EvaluationError, ExpressionError, OutOfSteps
+from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
 from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
 from telegen.kubestate.custom.expressions.tables import make_resource
 from telegen.kubestate.custom.expressions.written import schema
-from telegen.kubestate.custom.kinds import resolve
-from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.kinds import SELECTED, Configured, Selected
+from telegen.kubestate.custom.model import Kind, version_order
+from telegen.kubestate.health.schema import Schema
 from telegen.metrics.render import renderer
 from tests.kubestate.custom.cel.drawn_expressions import OBJECT, expressions
 from tests.kubestate.custom.expressions.test_examples import EXAMPLES
@@ -59,7 +61,7 @@ MALFORMED = {
     METRIC % "name: a, value: now()": "column 1: now() is not supported",
     METRIC % "name: a, value: c, forEach: [{in: a}]": "metrics[0].metrics[0].forEach[0]: no as",
     METRIC % "name: a, value: c, forEach: [{in: a, as: 'b c'}]": "'b c' is not a legal name of a variable",
-    METRIC % "name: a, value: 1}, {name: a, value: 2": "kube_thing_a: a metric of g.example/Thing and of g.example/Thing",
+    METRIC % "name: a, value: 1}, {name: a, value: 2": "kube_thing_a: two metrics of g.example/Thing have this name; choose another name",
     SECRET % "data.password": "kube_secret_x reads data.password; a Secret may be read below metadata only",
     SECRET % "size(object)": "kube_secret_x reads the whole object",
     SECRET % "metadata.annotations.a": "kube_secret_x reads metadata.annotations",
@@ -159,6 +161,27 @@ def test_any_document(document: Any) -> None:
         assert str(error).startswith("f")
 
 
+HOSTILE = (
+    "name: a, type: Count, forEach: [{in: l, as: x}, {in: l, as: y}]",
+    "name: a, value: 1, forEach: [{in: l, as: x}, {in: l, as: y}], when: 'false'",
+    "name: a, value: 'l.map(x, l.map(y, 1)).size()'",
+    "name: a, value: 1, forEach: [{in: l, as: x}], labelsFrom: [m]",
+    "name: a, value: size(m), labels: {b: l}",
+)
+
+
+@pytest.mark.parametrize("metric", HOSTILE)
+def test_hostile_objects(metric: str) -> None:
+    """A family that would take long for an object, or whose label is a list, is left out of it; the other families stay."""
+    (entry,) = read(METRIC % f"{metric}}}, {{name: other, value: size(l)")
+    resource = make_resource(entry, Kind("g.example", "v1", "things", "Thing", True))
+    errors: list[Exception] = []
+    render = renderer(resource.identity, resource.families, lambda family, error: errors.append(error))
+    obj = {"metadata": {"name": "x", "namespace": "n"}, "l": list(range(3000)), "m": {str(number): "a" for number in range(3000)}}
+    assert render(obj) == ["", 'kube_thing_other{namespace="n",name="x"} 3000\n']
+    assert [type(error) for error in errors] == [OutOfSteps if metric is not HOSTILE[-1] else EvaluationError]
+
+
 def test_versions() -> None:
     """Without a version the newest served one is read, as Kubernetes orders them; of a list the first that is served."""
     versions = ["v1alpha1", "v1", "v10", "v2", "v1beta2", "v2beta1", "foo1"]
@@ -166,14 +189,17 @@ def test_versions() -> None:
     served = [Kind("g.example", version, "things", "Thing", True) for version in versions]
     for given_, expected in (("''", "v10"), ("'*'", "v10"), ("v1", "v1"), ("[v3, v1beta2]", "v1beta2"), ("v3", None)):
         (entry,) = read(f"metrics: [{{resource: {{group: g.example, kind: Thing, version: {given_}}}, metrics: [{{name: a, value: 1}}]}}]")
-        found = resolve((), served, metrics=[entry])
+        found = Configured(metrics=[entry]).select(served)
         assert [kind.version for kind in found] == ([expected] if expected else [])
 
 
 def test_selectors() -> None:
-    """Entries of one kind need one selector; it is sent to the API server unless other tables need all objects."""
+    """Entries of one kind need one selector; tables for all objects have a watch of their own."""
     one, other = (ENTRY % f"selector: {{labels: 'app={name}'}}, metrics: [{{name: {name}, value: 1}}]" for name in ("a", "b"))
     (problem,) = conflicts((*read(one), *read(other)))
     assert problem == "g.example/Thing: its entries have different selectors; give all of them the same one"
-    (selected,) = resolve((), [Kind("g.example", "v1", "things", "Thing", True)], metrics=read(one)).values()
+    (selected,) = Configured(metrics=read(one)).select([Kind("g.example", "v1", "things", "Thing", True)]).values()
     assert selected.selector.params == {"labelSelector": "app=a"}
+    assert selected.parts() == {SELECTED: selected}
+    health = replace(selected, health=Schema()).parts()
+    assert health == {"": Selected(health=Schema()), SELECTED: selected} and health[""].selector == Selector()
