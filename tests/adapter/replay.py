@@ -84,7 +84,7 @@ def served_json(answer: Any) -> Iterator[str]:
     """Serve on loopback; yield the URL.
 
     Args:
-        answer: function of path and parameters that returns status and document.
+        answer: function of path and parameters that returns status and document: bytes of text, or data for JSON.
     """
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -97,7 +97,7 @@ def served_json(answer: Any) -> Iterator[str]:
             status, document = answer(url.path, form)
             data = document if isinstance(document, bytes) else json.dumps(document).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/plain; version=0.0.4" if isinstance(document, bytes) else "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

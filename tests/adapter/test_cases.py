@@ -6,7 +6,6 @@ A case is a rules file and a recording of the same name in cases/.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,13 +16,10 @@ from telegen.adapter.apis.discovery_documents import AGGREGATED
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.rules.reading import read_rules
 from tests.adapter.cluster import HERE, adapter, object_server
+from tests.adapter.comparison import agrees
 from tests.adapter.replay import Recording, canonical, replayed
 
 CASES = sorted(path.stem for path in (HERE / "cases").glob("*.json"))
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-UNITS = {"m": 1e-3, "n": 1e-9, "u": 1e-6, "": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
-BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-NUMBERS = ("value", "cpu", "memory")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +88,7 @@ def test_requests(running: Running) -> None:
         answer = apis.answer(path, dict(parse_qsl(query, keep_blank_values=True)), request.get("accept", ""))
         good = request.get("right_any") or [request["right"] if "right" in request else request]
         tolerance = request.get("tolerance") or 0
-        if not any(_agrees(answer.status, answer.document, one, tolerance, bool(request.get("unstable"))) for one in good):
+        if not any(agrees(answer.status, answer.document, one, tolerance, bool(request.get("unstable"))) for one in good):
             wrong.append(f"{request['get']}: {answer.status} {json.dumps(answer.document)[:600]}\n  not {json.dumps(good)[:900]}")
         wrong += [f"{request['get']}: {line}" for line in _wrong_queries(request, recording, answer.status)]
     assert not wrong, "\n".join(wrong)
@@ -110,43 +106,3 @@ def _wrong_queries(request: dict[str, Any], recording: Recording, status: int) -
         got = sorted(canonical(text, True) for text in asked)
         if wanted != got:
             yield f"asked {got}\n  not {wanted}"
-
-
-def _agrees(status: int, document: Any, expected: dict[str, Any], tolerance: float, unstable: bool) -> bool:
-    if status != expected["status"]:
-        return False
-    answer = expected.get("answer")
-    if answer is None:
-        return True
-    if answer["kind"] == "Status":
-        # The texts of the Go libraries for selectors and internal errors are not copied.
-        same = ("kind", "apiVersion", "metadata", "status", "reason", "code")
-        is_same = all(document.get(key) == answer[key] for key in same if key in answer)
-        return is_same and (status != 404 or str(answer.get("message", document["message"])).startswith(document["message"]))
-    return _close(_normal(document), _normal(answer), tolerance, unstable)
-
-
-def _normal(value: Any) -> Any:
-    """Return a document with its times replaced, its lists in order, and its quantities as numbers."""
-    if isinstance(value, dict):
-        return {key: _number(one) if key in NUMBERS and isinstance(one, str) else _normal(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return sorted(map(_normal, value), key=lambda one: json.dumps(one, sort_keys=True) if not isinstance(one, str) else one)
-    return "TIME" if isinstance(value, str) and TIME.fullmatch(value) else value
-
-
-def _number(text: str) -> float:
-    unit = text.lstrip("+-0123456789.")
-    number = text[: len(text) - len(unit)] if unit else text
-    return float(number) * {**UNITS, **BINARY}[unit]
-
-
-def _close(one: Any, other: Any, tolerance: float, unstable: bool) -> bool:
-    """Return True if two documents are the same but for small differences of numbers."""
-    if isinstance(one, float) and isinstance(other, float):
-        return unstable or abs(one - other) <= max(0.001, tolerance * abs(other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_close(one[key], other[key], tolerance, unstable) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(_close(first, second, tolerance, unstable) for first, second in zip(one, other))
-    return bool(one == other)
