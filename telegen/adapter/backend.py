@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -42,12 +43,15 @@ class LeftOut:
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, metric: str, reason: str, sample: str) -> None:
         """Count a sample; log the first one of a metric and reason."""
-        if not self.counts[metric, reason]:
+        with self._lock:
+            self.counts[metric, reason] += 1
+            is_first = self.counts[metric, reason] == 1
+        if is_first:
             log.warning("%s: sample of %s left out: %s; correct the query of its rule", metric, sample, reason)
-        self.counts[metric, reason] += 1
 
 
 class RulesBackend:
@@ -74,6 +78,9 @@ class RulesBackend:
 
         Args:
             max_age: seconds back in time that a series counts.
+
+        Raises:
+            The errors of `mapping`; what is known stays.
         """
         self.mapping = self._read_mapping()
         last = self.registry

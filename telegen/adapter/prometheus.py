@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -98,6 +98,15 @@ class _Result(msgspec.Struct):
     result: msgspec.Raw
 
 
+_ANSWER, _RESULT = msgspec.json.Decoder(_Answer), msgspec.json.Decoder(_Result)
+_VECTOR, _SCALAR = msgspec.json.Decoder(list[_Vector]), msgspec.json.Decoder(tuple[float, str])
+Decoded = TypeVar("Decoded")
+
+
+def _shape(labels: dict[str, str]) -> SeriesShape:
+    return SeriesShape(labels.pop("__name__", ""), frozenset(labels))
+
+
 class Prometheus:
     """One server. Threads may share it.
 
@@ -116,8 +125,9 @@ class Prometheus:
             PrometheusError.
         """
         data = self._request("series", {"match[]": match, "start": f"{start:.3f}"})
-        found = self._decoded(data, list[dict[str, str]])
-        return {SeriesShape(one.pop("__name__", ""), frozenset(one)) for one in found}
+        # One series at a time: all label sets together take several times the memory of their text.
+        labels = msgspec.json.Decoder(dict[str, str])
+        return {_shape(self._decoded(one, labels)) for one in self._decoded(data, msgspec.json.Decoder(list[msgspec.Raw]))}
 
     def query(self, query: str, at: float) -> list[Sample]:
         """Return the samples of an instant query; native histograms are left out.
@@ -126,17 +136,16 @@ class Prometheus:
             PrometheusError; Refused also for a range vector or a string.
         """
         parameters = {"query": query, "time": f"{at:.3f}", "timeout": f"{self._options.total:g}s"}
-        result = self._decoded(self._request("query", parameters), _Result)
+        result = self._decoded(self._request("query", parameters), _RESULT)
         if result.resultType == "vector":
-            vector = self._decoded(result.result, list[_Vector])
-            return [Sample(one.metric, *one.value) for one in vector if one.value]
+            return [Sample(one.metric, *one.value) for one in self._decoded(result.result, _VECTOR) if one.value]
         if result.resultType == "scalar":
-            return [Sample(None, *self._decoded(result.result, tuple[float, str]))]
+            return [Sample(None, *self._decoded(result.result, _SCALAR))]
         raise Refused(f"{self.url}: the query gives a {result.resultType[:20]}; it must give an instant vector")
 
-    def _decoded(self, data: bytes | msgspec.Raw, shape: Any) -> Any:
+    def _decoded(self, data: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[Decoded]) -> Decoded:
         try:
-            return msgspec.json.decode(data, type=shape)
+            return decoder.decode(data)
         except (msgspec.DecodeError, RecursionError) as error:
             raise Unanswered(f"{self.url}: not an answer of Prometheus: {error}") from error
 
@@ -145,7 +154,7 @@ class Prometheus:
         body, status = self._sent(f"{self.url}/api/v1/{name}", urlencode(parameters))
         if status >= 300 and not body.lstrip().startswith(b"{"):
             raise Unanswered(f"{self.url}: {status}: {' '.join(body.decode(errors='replace').split())[:_MOST_TEXT]}")
-        answer: _Answer = self._decoded(body, _Answer)
+        answer = self._decoded(body, _ANSWER)
         if answer.status == "success" and status < 300:
             return answer.data
         # 503 and time-outs of Prometheus are its load; 400 and 422 are the query.

@@ -1,0 +1,102 @@
+"""Discovery over time: a server that fails, a file that changes, resources that come later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import falcon.testing
+import pytest
+
+from telegen.adapter.rules.reading import parse_rules
+from telegen.adapter.web import make_app
+from telegen.api.errors import ApiError
+from tests.adapter.cluster import Objects, adapter, object_server
+from tests.adapter.replay import served_json
+
+RULE = "- {{seriesQuery: {0}, resources: {{template: <<.Resource>>}}, metricsQuery: '<<.Series>>'}}\n"
+
+
+class Server:
+    """A Prometheus whose series queries fail on request."""
+
+    def __init__(self) -> None:
+        self.failing = set[str]()
+
+    def answer(self, path: str, form: dict[str, str]) -> tuple[int, Any]:
+        match = form.get("match[]", "")
+        if match in self.failing:
+            return 503, {"status": "error", "errorType": "unavailable", "error": "starting"}
+        return 200, {"status": "success", "data": [{"__name__": match, "namespace": "shop", "pod": "x"}]}
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def urls(server: Server) -> Iterator[tuple[str, str]]:
+    with served_json(server.answer) as prometheus, object_server() as cluster:
+        yield prometheus, cluster
+
+
+def names(backend: Any) -> list[str]:
+    return sorted({name for _, name in backend.registry.custom})
+
+
+def test_failing_series_query(server: Server, urls: tuple[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    """A selector that fails keeps its last series and is logged once; the others follow what Prometheus has."""
+    rules = parse_rules(("rules:\n" + RULE.format("a") + RULE.format("b")).encode(), "f")
+    server.failing = {"a"}
+    backend = adapter(rules, [urls[0]], urls[1])[1]
+    assert names(backend) == ["b"]
+    server.failing = set()
+    backend.relist(600)
+    server.failing = {"b"}
+    caplog.clear()
+    backend.relist(600)
+    backend.relist(600)
+    assert names(backend) == ["a", "b"]
+    assert caplog.messages == [f"f:3: rules[1]: seriesQuery: {urls[0]}: unavailable: starting"]
+
+
+def test_other_rules(urls: tuple[str, str]) -> None:
+    """Rules that are replaced count from the next discovery on."""
+    apis, backend = adapter(parse_rules(("rules:\n" + RULE.format("a")).encode()), [urls[0]], urls[1])
+    backend.rules = parse_rules(("externalRules:\n" + RULE.format("c")).encode())
+    backend.relist(600)
+    assert (names(backend), list(backend.registry.external)) == ([], ["c"])
+    assert [group.name for group in apis.groups()] == ["external.metrics.k8s.io"]
+
+
+def test_api_server_that_fails(urls: tuple[str, str]) -> None:
+    """A selection of objects is refused with the cause, and a discovery that fails leaves what is known."""
+    objects, failing = Objects([]), list[str]()
+
+    def answer(path: str, form: dict[str, str]) -> tuple[int, Any]:
+        return (500, {"kind": "Status", "message": "etcd is away"}) if failing else objects.answer(path, form)
+
+    with served_json(answer) as cluster:
+        apis, backend = adapter(parse_rules(("rules:\n" + RULE.format("a")).encode()), [urls[0]], cluster)
+        failing.append("yes")
+        refused = apis.answer("/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop/pods/*/a", {})
+        assert (refused.status, refused.document["message"]) == (
+            503,
+            "unable to list matching resources: /api/v1/namespaces/shop/pods: 500: etcd is away",
+        )
+        with pytest.raises(ApiError):
+            backend.relist(600)
+    assert names(backend) == ["a"]
+
+
+def test_error_that_no_code_expects(caplog: pytest.LogCaptureFixture) -> None:
+    """The client gets a Status, the log the error."""
+
+    class Broken:
+        def answer(self, *_: object) -> Any:
+            raise ZeroDivisionError("odd")
+
+    answer = falcon.testing.TestClient(make_app(Broken(), lambda: "")).simulate_get("/apis/x")  # type: ignore[arg-type]
+    assert (answer.status_code, answer.json["kind"], answer.json["reason"]) == (500, "Status", "InternalError")
+    assert "odd" in caplog.text and "odd" not in answer.text
