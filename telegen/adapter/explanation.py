@@ -9,10 +9,10 @@ from telegen.adapter.prometheus import PrometheusError, Sample
 from telegen.adapter.promql import Matcher, name_matcher, render_query
 from telegen.adapter.quantities import quantity, thousandths
 from telegen.adapter.registry import Metric, named_series, rule_metrics
-from telegen.adapter.rest_mapping import NAMESPACES
+from telegen.adapter.rest_mapping import NAMESPACES, NODES, PODS
 from telegen.adapter.rules.labels import ResourceLabels, UnknownResource
 from telegen.adapter.rules.model import Rule
-from telegen.adapter.templates import TemplateError
+from telegen.adapter.templates import Template, TemplateError
 from telegen.config.messages import suggest
 
 MOST = 20
@@ -30,8 +30,9 @@ def explain(backend: RulesBackend, name: str, namespace: str = "") -> tuple[list
     registry = backend.registry
     found = [metric for (_, one), metric in registry.custom.items() if one == name]
     found += [metric for metric in (registry.external.get(name),) if metric]
-    if found:
-        return [line for metric in found for line in _registered(backend, metric, namespace)], True
+    resource = list(_resource(backend, name, namespace))
+    if found or resource:
+        return [line for metric in found for line in _registered(backend, metric, namespace)] + resource, True
     known = {one for _, one in registry.custom} | set(registry.external)
     lines = [f"{name} is not registered{suggest(name, sorted(known))}"]
     lines += [f"  {problem}" for problem in (*backend.rules.problems, *registry.problems)]
@@ -50,16 +51,49 @@ def _registered(backend: RulesBackend, metric: Metric, namespace: str) -> Iterat
     yield f"  labels: {_label_line(metric)}"
     for rule in _replaced(backend, metric):
         yield f"  replaces: {rule.place}"
+    group_by = [metric.label] if metric.label else []
+    yield from _answer(backend, metric.rule.query, metric.series, _matchers(metric, namespace), group_by, metric.servers)
+
+
+def _answer(
+    backend: RulesBackend,
+    template: Template,
+    series: str,
+    matchers: Sequence[Matcher],
+    group_by: Sequence[str],
+    servers: tuple[int, ...] = (),
+) -> Iterator[str]:
+    """Yield the query, and the values of its answer."""
     try:
-        matchers = _matchers(metric, namespace)
-        query = render_query(metric.rule.query, metric.series, matchers, [metric.label] if metric.label else [])
+        query = render_query(template, series, matchers, group_by)
         yield f"  query: {query}"
-        samples = backend.servers.query(query, metric.servers)
+        samples = backend.servers.query(query, servers)
     except (TemplateError, PrometheusError) as error:
         yield f"  no values: {error}"
         return
     yield f"  samples: {len(samples)}"
-    yield from (f"    {_value(metric, sample)}" for sample in samples[:MOST])
+    yield from (f"    {_value(group_by, sample)}" for sample in samples[:MOST])
+
+
+def _resource(backend: RulesBackend, name: str, namespace: str) -> Iterator[str]:
+    """Yield the lines about cpu or memory by the resource rules."""
+    rules = backend.rules.resource
+    rule = {"cpu": rules.cpu, "memory": rules.memory}.get(name) if rules else None
+    if not rule:
+        return
+    for resource, template in ((PODS, rule.container_query), (NODES, rule.node_query)):
+        yield f"{resource}/{name} (resource)"
+        yield f"  rule: {rule.labels.place}"
+        try:
+            labels = ResourceLabels(rule.labels, backend.mapping, {})
+        except UnknownResource as error:
+            yield f"  no values: {error}"
+            continue
+        mapped = backend.mapping.find(resource)
+        label = labels.label(mapped) if mapped else ""
+        pairs = [*([(labels.namespace_label, namespace)] if resource == PODS else []), (label, "")]
+        group_by = [label, *([rule.container_label] if resource == PODS else [])]
+        yield from _answer(backend, template, "", _any(pairs), group_by)
 
 
 def _label_line(metric: Metric) -> str:
@@ -74,15 +108,23 @@ def _matchers(metric: Metric, namespace: str) -> list[Matcher]:
         pairs = [(metric.label, namespace)]
     elif metric.namespace_label:
         pairs = [(metric.namespace_label, namespace), *pairs]
+    return _any(pairs)
+
+
+def _any(pairs: Sequence[tuple[str, str]]) -> list[Matcher]:
+    """Return the matchers of labels with a name each, "" for any."""
     return [name_matcher(label, [name]) if name else Matcher(label, "=~", ANY, ANY) for label, name in pairs]
 
 
-def _value(metric: Metric, sample: Sample) -> str:
+def _value(group_by: Sequence[str], sample: Sample) -> str:
+    """Return the labels of a sample, those of the grouping alone if there is one, and its value."""
     labels = sample.labels or {}
-    name = labels.get(metric.label) if metric.label else ",".join(f"{label}={value}" for label, value in sorted(labels.items()))
+    if group_by:
+        name = "/".join(labels.get(label, "(no label)") for label in group_by)
+    else:
+        name = ",".join(f"{label}={value}" for label, value in sorted(labels.items())) or "(no labels)"
     value = thousandths(sample.value)
-    shown = f"{sample.value}: left out: {NOT_FINITE}" if value is None else quantity(value)
-    return f"{name or '(no label)'}: {shown}"
+    return f"{name}: {sample.value}: left out: {NOT_FINITE}" if value is None else f"{name}: {quantity(value)}"
 
 
 def _replaced(backend: RulesBackend, metric: Metric) -> Iterator[Rule]:

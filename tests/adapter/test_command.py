@@ -89,6 +89,25 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_explain_resource_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    """CPU of the resource rules has the query and the values of containers and of nodes."""
+    containers = 'sum(container_cpu_usage{namespace="data",pod=~".+",container!="",container!="POD"}) by (pod,container)'
+    nodes = 'sum(container_cpu_usage{node=~".+",id="/"}) by (node)'
+    more = {containers: [[{"pod": "db-0", "container": "db"}, "2"]], nodes: [[{"node": "n1"}, "3.5"]]}
+    path = str(HERE / "cases/resource-gauges.yaml")
+    with recorded("resource-gauges", more=more) as url:
+        code, out, _ = run(capsys, "explain", "cpu", "--rules", path, "--prometheus", url, "--namespace", "data")
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            *("pods/cpu (resource)", f"  rule: {path}:6: resourceRules.cpu.resources", f"  query: {containers}"),
+            *("  samples: 1", "    db-0/db: 2"),
+            *("nodes/cpu (resource)", f"  rule: {path}:6: resourceRules.cpu.resources", f"  query: {nodes}"),
+            *("  samples: 1", "    n1: 3500m"),
+        ],
+    )
+
+
 @pytest.mark.parametrize(
     ("case", "metric", "line"),
     [

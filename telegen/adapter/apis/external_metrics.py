@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from telegen.adapter.apis.answers import bad_request, failed, metric_not_found, timestamp, unknown_path
 from telegen.adapter.backend import QueryError, RulesBackend
 from telegen.adapter.label_selectors import SelectorError, parse_labels
-from telegen.adapter.promql import name_matcher, selector_matchers
+from telegen.adapter.promql import Matcher, name_matcher, selector_matchers
 from telegen.adapter.quantities import quantity
 
 GROUP = "external.metrics.k8s.io"
@@ -39,6 +39,11 @@ class ExternalMetrics:
             matchers = selector_matchers(parse_labels(params.get("labelSelector", "")))
         except SelectorError as error:
             raise bad_request(str(error)) from error
+        items = list(self._items(name, namespace, matchers))
+        return {"kind": "ExternalMetricValueList", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": items}
+
+    def _items(self, name: str, namespace: str, matchers: list[Matcher]) -> Iterator[dict[str, Any]]:
+        """Yield an ExternalMetricValue for each finite sample."""
         metric = self._backend.registry.external.get(name)
         if not metric:
             raise metric_not_found(name, "")
@@ -48,10 +53,7 @@ class ExternalMetrics:
             samples = self._backend.samples(metric, matchers, ())
         except QueryError as error:
             raise failed(str(error), error.is_unanswered) from error
-        values = [(sample, self._backend.finite(name, sample)) for sample in samples]
-        items = [
-            {"metricName": name, "metricLabels": sample.labels, "timestamp": timestamp(sample.time), "value": quantity(value)}
-            for sample, value in values
-            if value is not None
-        ]
-        return {"kind": "ExternalMetricValueList", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": items}
+        for sample in samples:
+            if (value := self._backend.finite(name, sample)) is not None:
+                head = {"metricName": name, "metricLabels": sample.labels}
+                yield {**head, "timestamp": timestamp(sample.time), "value": quantity(value)}

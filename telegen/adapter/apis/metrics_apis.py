@@ -34,8 +34,18 @@ Answerer = Callable[[str, list[str], Mapping[str, str], str], object]
 class MetricsApis:
     """The groups for which the rules file has rules."""
 
-    def __init__(self, backend: RulesBackend) -> None:
+    def __init__(self, backend: RulesBackend, resource_versions: tuple[str, ...] = resource_metrics.VERSIONS) -> None:
+        """Prepare answers.
+
+        Args:
+            resource_versions: of metrics.k8s.io, the preferred one first; v1 has the same documents as v1beta1 (KEP-5207).
+        """
         self._backend = backend
+        self._versions = {
+            custom_metrics.GROUP: custom_metrics.VERSIONS,
+            external_metrics.GROUP: external_metrics.VERSIONS,
+            resource_metrics.GROUP: resource_versions,
+        }
         custom, external, resource = CustomMetrics(backend), ExternalMetrics(backend), ResourceMetrics(backend)
         self._answerers: dict[str, Answerer] = {
             custom_metrics.GROUP: lambda version, segments, params, accept: custom.answer(version, segments, params),
@@ -93,5 +103,5 @@ class MetricsApis:
         usage = [
             ListedResource(name, name == "pods", kind, ("get", "list")) for name, kind in (("nodes", "NodeMetrics"), ("pods", "PodMetrics"))
         ]
-        listed = ((custom_metrics, custom), (external_metrics, external), (resource_metrics, usage))
-        return [ListedGroup(one.GROUP, one.VERSIONS, tuple(resources)) for one, resources in listed if one.GROUP in served]
+        listed = zip(self._versions.items(), (custom, external, usage))
+        return [ListedGroup(group, versions, tuple(resources)) for (group, versions), resources in listed if group in served]

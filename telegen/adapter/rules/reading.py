@@ -62,26 +62,32 @@ def parse_rules(content: bytes, path: str = "rules") -> RulesFile:
     root = first_node(content, path, _MAX_VALUES)
     if root is None:
         return RulesFile()
-    report, shape = Report(path), Report(path)
-    top = Node(root, "", shape).fields()
-    rules = {key: top[key].items() for key in ("rules", "externalRules") if key in top}
-    if shape.problems:
-        raise ConfigError(shape.problems[0])
-    for key in top.keys() - {"rules", "externalRules", "resourceRules"}:
-        top[key].problem("unknown key; choose from rules, externalRules, resourceRules")
-    report.problems += shape.problems
-    read = {key: tuple(filter(None, (_kept(node, report, _rule) for node in nodes))) for key, nodes in rules.items()}
-    resource = top.get("resourceRules")
-    has_resource = resource is not None and not resource.is_null
-    groups = {CUSTOM: rules.get("rules"), EXTERNAL: rules.get("externalRules"), RESOURCE: has_resource}
+    report = Report(path)
+    custom, external, resource = _lists(Node(root, "", report), report)
     return RulesFile(
-        read.get("rules", ()),
-        read.get("externalRules", ()),
-        _kept(resource, report, _resource_rules) if resource and has_resource else None,
-        frozenset(group for group, has in groups.items() if has),
+        tuple(filter(None, (_kept(node, report, _rule) for node in custom))),
+        tuple(filter(None, (_kept(node, report, _rule) for node in external))),
+        _kept(resource, report, _resource_rules) if resource else None,
+        frozenset(group for group, nodes in ((CUSTOM, custom), (EXTERNAL, external), (RESOURCE, resource)) if nodes),
         tuple(report.problems),
         tuple(report.warnings),
     )
+
+
+def _lists(root: Node, report: Report) -> tuple[list[Node], list[Node], Node | None]:
+    """Return the rules, the external rules, and the resource rules of a file.
+
+    Raises:
+        ConfigError: the file is no map, or has rules that are no list.
+    """
+    fields = root.fields()
+    rules, external = (fields[key].items() if key in fields else [] for key in ("rules", "externalRules"))
+    if report.problems:
+        raise ConfigError(report.problems[0])
+    for key in fields.keys() - {"rules", "externalRules", "resourceRules"}:
+        fields[key].problem("unknown key; choose from rules, externalRules, resourceRules")
+    resource = fields.get("resourceRules")
+    return rules, external, None if resource is None or resource.is_null else resource
 
 
 def _kept(node: Node, report: Report, read: Callable[[Node], Read]) -> Read | None:
