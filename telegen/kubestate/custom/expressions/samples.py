@@ -10,7 +10,7 @@ from telegen.kubestate.custom.cel.compiler import MAX_STEPS, Program, compile_ex
 from telegen.kubestate.custom.cel.errors import InvalidExpression, NoSuchField, no_overload
 from telegen.kubestate.custom.cel.macros import Evaluate, Frame
 from telegen.kubestate.custom.cel.operators import FIRST_VARIABLE, OBJECT, charge
-from telegen.kubestate.custom.expressions.model import Metric
+from telegen.kubestate.custom.expressions.model import IDENTITY, Metric
 from telegen.kubestate.custom.expressions.results import number_of, text_of
 from telegen.kubestate.custom.labels import star_name
 from telegen.metrics.family import Generate, Number, Object, Row
@@ -208,8 +208,14 @@ def _map_labels(compiled: Compiled, frame: Frame) -> dict[str, str]:
         if not isinstance(labels, dict):
             raise no_overload("labelsFrom", labels)
         charge(frame, len(labels))
-        found.update({star_name(str(key)): text_of(labels[key]) for key in sorted(labels, key=str)})
+        found.update({_label_of(str(key)): text_of(labels[key]) for key in sorted(labels, key=str)})
     return found
+
+
+def _label_of(key: str) -> str:
+    """Return the label name of a key of a map. The labels of the object keep their names: a repeated one makes the page invalid."""
+    name = star_name(key)
+    return f"exported_{name}" if name in IDENTITY else name
 
 
 # Types.
