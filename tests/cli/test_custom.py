@@ -134,6 +134,18 @@ def test_labels_of_a_map_do_not_repeat_those_of_the_object(tmp_path: Path, capsy
     assert capsys.readouterr().out.splitlines()[-1] == sample
 
 
+def test_labels_do_not_repeat_that_of_the_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A label `cluster` of an expression or of a map becomes another one beside that of the agent."""
+    path, objects = tmp_path / "agent.yaml", tmp_path / "objects.json"
+    metrics = [{"name": "a", "value": "1", "labels": {"cluster": "'w'"}}, {"name": "b", "value": "1", "labelsFrom": ["metadata.labels"]}]
+    custom = {"metrics": [{"resource": {"kind": "Pod"}, "prefix": "my", "metrics": metrics}]}
+    path.write_text(json.dumps({"kubernetes": {"cluster_name": "c"}, "kube_metrics": {"kube_state": {"custom_resource_state": custom}}}))
+    objects.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "y", "labels": {"cluster": "w"}}}))
+    assert main(["render", str(objects), "--config", str(path)]) == 0
+    samples = [line for line in capsys.readouterr().out.splitlines() if line.startswith("my_")]
+    assert samples == [f'my_{name}{{cluster="c",name="y",exported_cluster="w"}} 1' for name in "ab"]
+
+
 def test_rights_for_health(capsys: pytest.CaptureFixture[str]) -> None:
     """The rights to all groups are explained and not granted; those to definitions and APIServices are those of the component. A named
     group is one rule."""

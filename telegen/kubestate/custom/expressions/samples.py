@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple, Union
 
 from telegen.kubestate.custom.cel.compiler import MAX_STEPS, Program, compile_expression, new_frame
@@ -23,6 +23,7 @@ class Compiled(NamedTuple):
         loops: list or map of each repetition, and the places of its item and of its key, 0 for none.
         places: items of the frame.
         reads: paths that are read.
+        taken: names of labels that every sample has.
     """
 
     loops: tuple[tuple[Program, int, int], ...]
@@ -32,6 +33,7 @@ class Compiled(NamedTuple):
     label_maps: tuple[Program, ...]
     places: int
     reads: frozenset[str]
+    taken: Container[str] = IDENTITY
 
     @property
     def per_sample(self) -> list[Program]:
@@ -208,14 +210,14 @@ def _map_labels(compiled: Compiled, frame: Frame) -> dict[str, str]:
         if not isinstance(labels, dict):
             raise no_overload("labelsFrom", labels)
         charge(frame, len(labels))
-        found.update({_label_of(str(key)): text_of(labels[key]) for key in sorted(labels, key=str)})
+        found.update({_label_of(str(key), compiled.taken): text_of(labels[key]) for key in sorted(labels, key=str)})
     return found
 
 
-def _label_of(key: str) -> str:
-    """Return the label name of a key of a map. The labels of the object keep their names: a repeated one makes the page invalid."""
+def _label_of(key: str, taken: Container[str]) -> str:
+    """Return the label name of a key of a map. Taken names get a prefix: a repeated label makes the page invalid."""
     name = star_name(key)
-    return f"exported_{name}" if name in IDENTITY else name
+    return f"exported_{name}" if name in taken else name
 
 
 # Types.
