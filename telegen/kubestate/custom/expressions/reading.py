@@ -11,15 +11,13 @@ import msgspec
 
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.expressions import written
-from telegen.kubestate.custom.expressions.model import Loop, Metric, MetricEntry, Selector
+from telegen.kubestate.custom.expressions.model import IDENTITY, Loop, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
 from telegen.kubestate.custom.model import ANY
 from telegen.kubestate.custom.nodes import Node, Report, root_node
 
-IDENTITY = ("namespace", "name")
-"""Labels that every sample has: of the object."""
 _CONDITION = "condition"
 _STATUS = {"true": "True", "false": "False", "unknown": "Unknown"}
 
