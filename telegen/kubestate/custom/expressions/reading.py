@@ -176,7 +176,7 @@ class _Reader:
             self._problem(f"{path}.name", f"{name!r} is not a legal name of a metric; use letters, digits and '_'")
         endings = {"Counter": "_total", "Info": "_info"}
         if given.type in endings and not name.endswith(endings[given.type]):
-            self._problem(f"{path}.name", f"the name of a {given.type} ends in {endings[given.type]}: {name}{endings[given.type]}")
+            self._problem(f"{path}.name", f"the name of type {given.type} ends in {endings[given.type]}: {name}{endings[given.type]}")
 
     def _check_labels(self, names: Iterable[str], path: str) -> None:
         seen: set[str] = set()
