@@ -199,3 +199,12 @@ def test_rights_for_health_of_a_cluster(tmp_path: Path, capsys: pytest.CaptureFi
     role, _ = yaml.safe_load_all(capsys.readouterr().out)
     groups = {group for rule in role["rules"] for group in rule["apiGroups"]}
     assert groups == {"apiextensions.k8s.io", "apiregistration.k8s.io", "bench.example"}
+
+
+@pytest.mark.parametrize("command", ["check", "render"])
+def test_problems_of_the_file(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A malformed file is refused with its own name, whatever the command."""
+    path = tmp_path / "metrics.yaml"
+    path.write_text("metrics: [{resource: {kind: Pod}, metrics: [{name: a, valeu: 1}]}]")
+    assert main(["custom", command, str(path), *(["/dev/null"] if command == "render" else [])]) == 2
+    assert capsys.readouterr().err == f"telegen: {path}:1: metrics[0].metrics[0].valeu: unknown key; did you mean value?\n"
