@@ -268,6 +268,9 @@ CUSTOM = {"check": check_custom, "rbac": custom_role, "schema": schema_lines}
 def custom(options: argparse.Namespace) -> int:
     """`telegen custom`."""
     if options.action == "render":
+        if is_custom_configuration(options.file):
+            # Problems are those of the file, not of the flag that stands for it below.
+            list(check_custom(argparse.Namespace(file=options.file, against_cluster=False)))
         what = argparse.Namespace(file=options.objects, config=options.file, resources="", openmetrics=options.openmetrics)
         if options.watch:
             repeat_on_change((options.file, options.objects), lambda: _guarded(lambda: render(what)))

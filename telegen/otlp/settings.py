@@ -162,6 +162,21 @@ def _http_url(endpoint: str, variables: _Variables, signal: Signal) -> str:
     return parts._replace(path=path, fragment="").geturl()
 
 
+def check_push(config: Config, environ: Mapping[str, str]) -> None:
+    """Check the receivers of what is pushed, in the settings and in variables.
+
+    Raises:
+        ConfigError: one of them is invalid.
+    """
+    if is_disabled(environ):
+        return
+    if config.kube_metrics.streaming.enabled and config.kube_metrics.streaming.use_otlp:
+        receiver(config, environ, "metrics")
+        interval(config, environ)
+    if config.kube_metrics.logs_streaming.enabled:
+        receiver(config, environ, "logs")
+
+
 def _grpc_url(endpoint: str, variables: _Variables, signal: Signal) -> str:
     """Return the URL of requests by gRPC. An endpoint without a scheme uses TLS unless a variable turns it off."""
     is_insecure = variables.flag("INSECURE")

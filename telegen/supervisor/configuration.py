@@ -11,6 +11,7 @@ from telegen.config.load import Check
 from telegen.config.patterns import slow_patterns
 from telegen.kubestate.checks import built_in_names, notes, selection_problems
 from telegen.kubestate.custom.sources import CustomReader, custom_problems, load_custom
+from telegen.otlp.settings import check_push
 from telegen.supervisor.web_files import web_file_problems
 
 
@@ -37,6 +38,7 @@ def load_all(source: ConfigSource) -> Loaded:
     """
     reader = CustomReader()
     config = source.load(checks(reader))
+    check_push(config, source.environ)
     read = reader.read(config)
     return Loaded(config, load_custom(config, reader).encode(), (*read.warnings, *built_in_names(read.metrics)))
 

@@ -14,7 +14,7 @@ from telegen.cadvisor.terminations import counts as terminations
 from telegen.config import Config, ConfigError, NamedCluster, detect, election_namespace, sampled_node
 from telegen.config.custom_resources import is_used
 from telegen.kubestate.registry import RESOURCES, watched_names
-from telegen.otlp.settings import interval, is_disabled, receiver
+from telegen.otlp.settings import is_disabled
 from workers._base import Assignment, Group, Shard
 
 UNGROUPED = "cluster"
@@ -118,16 +118,12 @@ def _pusher(config: Config, environ: Mapping[str, str]) -> Iterator[Assignment]:
     """The process that pushes metrics."""
     streaming = config.kube_metrics.streaming
     if streaming.enabled and streaming.use_otlp and not is_disabled(environ):
-        # Checked before the fork, so that a mistake in a variable rejects the configuration.
-        receiver(config, environ, "metrics")
-        interval(config, environ)
         yield Assignment("push", "push")
 
 
 def _event_sender(config: Config, environ: Mapping[str, str], cluster: str, watches: bool) -> Iterator[Assignment]:
     """The process that sends Kubernetes events; with Leases that of the holder of the first shard."""
     if config.kube_metrics.logs_streaming.enabled and not is_disabled(environ):
-        receiver(config, environ, "logs")
         if not cluster:
             raise ConfigError("kube_metrics.logs_streaming: there is no API server to watch; set kube_state.kubeconfig, or turn it off")
         if watches:

@@ -199,6 +199,15 @@ def test_check_config_and_version(tmp_path: Path) -> None:
     assert run("gopher").returncode == 2
 
 
+def test_check_config_of_a_receiver(tmp_path: Path) -> None:
+    """check-config refuses the receiver of a push that the agent would refuse at its start."""
+    file = tmp_path / "telegen.yaml"
+    file.write_text("kube_metrics: {streaming: {enabled: true}, otlp: {protocol: grpc, endpoint: 'http://collector:4317/v1'}}")
+    refused = run("check-config", str(file))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("telegen: kube_metrics.otlp.endpoint: gRPC has no path: ")
+
+
 @pytest.mark.parametrize("module", [["telegen"], ["telegen", "run"], ["telegen.supervisor"]], ids=" ".join)
 def test_version_option(module: list[str]) -> None:
     """--version prints the version and exits with 0, for the command, for `run` and for the supervisor."""

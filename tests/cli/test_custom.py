@@ -150,6 +150,29 @@ def test_render_names_the_cause_of_a_missing_family(tmp_path: Path, capsys: pyte
     assert capsys.readouterr().err == "telegen: my_a: left out for 2 objects: EvaluationError: * does not accept int, double\n"
 
 
+def test_labels_of_a_map_do_not_repeat_those_of_the_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keys `namespace` and `name` of a map become other labels: a repeated label makes the whole page invalid."""
+    path, objects = tmp_path / "custom.yaml", tmp_path / "objects.json"
+    path.write_text("metrics: [{resource: {kind: Pod}, prefix: my, metrics: [{name: a_info, type: Info, labelsFrom: [metadata.labels]}]}]")
+    metadata = {"namespace": "x", "name": "y", "labels": {"name": "z", "namespace": "w", "v": "u"}}
+    objects.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}))
+    assert main(["custom", "render", str(path), str(objects)]) == 0
+    sample = 'my_a_info{namespace="x",name="y",exported_name="z",exported_namespace="w",v="u"} 1'
+    assert capsys.readouterr().out.splitlines()[-1] == sample
+
+
+def test_labels_do_not_repeat_that_of_the_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A label `cluster` of an expression or of a map becomes another one beside that of the agent."""
+    path, objects = tmp_path / "agent.yaml", tmp_path / "objects.json"
+    metrics = [{"name": "a", "value": "1", "labels": {"cluster": "'w'"}}, {"name": "b", "value": "1", "labelsFrom": ["metadata.labels"]}]
+    custom = {"metrics": [{"resource": {"kind": "Pod"}, "prefix": "my", "metrics": metrics}]}
+    path.write_text(json.dumps({"kubernetes": {"cluster_name": "c"}, "kube_metrics": {"kube_state": {"custom_resource_state": custom}}}))
+    objects.write_text(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "y", "labels": {"cluster": "w"}}}))
+    assert main(["render", str(objects), "--config", str(path)]) == 0
+    samples = [line for line in capsys.readouterr().out.splitlines() if line.startswith("my_")]
+    assert samples == [f'my_{name}{{cluster="c",name="y",exported_cluster="w"}} 1' for name in "ab"]
+
+
 def test_rights_for_health(capsys: pytest.CaptureFixture[str]) -> None:
     """The rights to all groups are explained and not granted; those to definitions and APIServices are those of the component. A named
     group is one rule."""
@@ -176,3 +199,12 @@ def test_rights_for_health_of_a_cluster(tmp_path: Path, capsys: pytest.CaptureFi
     role, _ = yaml.safe_load_all(capsys.readouterr().out)
     groups = {group for rule in role["rules"] for group in rule["apiGroups"]}
     assert groups == {"apiextensions.k8s.io", "apiregistration.k8s.io", "bench.example"}
+
+
+@pytest.mark.parametrize("command", ["check", "render"])
+def test_problems_of_the_file(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A malformed file is refused with its own name, whatever the command."""
+    path = tmp_path / "metrics.yaml"
+    path.write_text("metrics: [{resource: {kind: Pod}, metrics: [{name: a, valeu: 1}]}]")
+    assert main(["custom", command, str(path), *(["/dev/null"] if command == "render" else [])]) == 2
+    assert capsys.readouterr().err == f"telegen: {path}:1: metrics[0].metrics[0].valeu: unknown key; did you mean value?\n"

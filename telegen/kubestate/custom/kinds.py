@@ -58,7 +58,7 @@ class Selected:
         """
         found = [make_resource(self.entry, kind, constant)] if self.entry else []
         of_packs = (resource for packed in self.packed for resource in packed.resources(kind, constant))
-        found += [*of_packs, *(make_metrics(entry, kind) for entry in self.metrics)]
+        found += [*of_packs, *(make_metrics(entry, kind, constant) for entry in self.metrics)]
         return [*found, health_resource(kind, self.health)] if self.health else found
 
 

@@ -8,6 +8,9 @@ from typing import Literal, Union
 
 from telegen.kubestate.custom.model import ANY, Kind, served_version
 
+IDENTITY = ("namespace", "name")
+"""Labels that every sample has: of the object."""
+
 Type = Literal["gauge", "counter", "info", "stateset", "count"]
 
 

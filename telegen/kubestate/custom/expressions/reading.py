@@ -11,15 +11,13 @@ import msgspec
 
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.expressions import written
-from telegen.kubestate.custom.expressions.model import Loop, Metric, MetricEntry, Selector
+from telegen.kubestate.custom.expressions.model import IDENTITY, Loop, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
 from telegen.kubestate.custom.model import ANY
 from telegen.kubestate.custom.nodes import Node, Report, root_node
 
-IDENTITY = ("namespace", "name")
-"""Labels that every sample has: of the object."""
 _CONDITION = "condition"
 _STATUS = {"true": "True", "false": "False", "unknown": "Unknown"}
 
@@ -178,7 +176,7 @@ class _Reader:
             self._problem(f"{path}.name", f"{name!r} is not a legal name of a metric; use letters, digits and '_'")
         endings = {"Counter": "_total", "Info": "_info"}
         if given.type in endings and not name.endswith(endings[given.type]):
-            self._problem(f"{path}.name", f"the name of a {given.type} ends in {endings[given.type]}: {name}{endings[given.type]}")
+            self._problem(f"{path}.name", f"the name of type {given.type} ends in {endings[given.type]}: {name}{endings[given.type]}")
 
     def _check_labels(self, names: Iterable[str], path: str) -> None:
         seen: set[str] = set()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple, Union
 
 from telegen.kubestate.custom.cel.compiler import MAX_STEPS, Program, compile_expression, new_frame
 from telegen.kubestate.custom.cel.errors import InvalidExpression, NoSuchField, no_overload
 from telegen.kubestate.custom.cel.macros import Evaluate, Frame
 from telegen.kubestate.custom.cel.operators import FIRST_VARIABLE, OBJECT, charge
-from telegen.kubestate.custom.expressions.model import Metric
+from telegen.kubestate.custom.expressions.model import IDENTITY, Metric
 from telegen.kubestate.custom.expressions.results import number_of, text_of
 from telegen.kubestate.custom.labels import star_name
 from telegen.metrics.family import Generate, Number, Object, Row
@@ -23,6 +23,7 @@ class Compiled(NamedTuple):
         loops: list or map of each repetition, and the places of its item and of its key, 0 for none.
         places: items of the frame.
         reads: paths that are read.
+        taken: names of labels that every sample has.
     """
 
     loops: tuple[tuple[Program, int, int], ...]
@@ -32,6 +33,7 @@ class Compiled(NamedTuple):
     label_maps: tuple[Program, ...]
     places: int
     reads: frozenset[str]
+    taken: Container[str] = IDENTITY
 
     @property
     def per_sample(self) -> list[Program]:
@@ -208,8 +210,14 @@ def _map_labels(compiled: Compiled, frame: Frame) -> dict[str, str]:
         if not isinstance(labels, dict):
             raise no_overload("labelsFrom", labels)
         charge(frame, len(labels))
-        found.update({star_name(str(key)): text_of(labels[key]) for key in sorted(labels, key=str)})
+        found.update({_label_of(str(key), compiled.taken): text_of(labels[key]) for key in sorted(labels, key=str)})
     return found
+
+
+def _label_of(key: str, taken: Container[str]) -> str:
+    """Return the label name of a key of a map. Taken names get a prefix: a repeated label makes the page invalid."""
+    name = star_name(key)
+    return f"exported_{name}" if name in taken else name
 
 
 # Types.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from telegen.kubestate.custom.expressions.model import Metric, MetricEntry
+from collections.abc import Mapping
+from dataclasses import replace
+
+from telegen.kubestate.custom.expressions.model import IDENTITY, Metric, MetricEntry
 from telegen.kubestate.custom.expressions.samples import compile_metric, generate_of
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.tables import pruned_reads
@@ -12,9 +15,15 @@ from telegen.metrics.family import ALPHA, FamilyGenerator
 _TYPES = {"count": "gauge"}
 
 
-def make_resource(entry: MetricEntry, kind: Kind) -> Resource:
-    """Return the resource of a kind with the families of an entry. Every sample has the labels namespace and name of its object."""
-    compiled = [(metric, compile_metric(metric)) for metric in entry.metrics]
+def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}) -> Resource:
+    """Return the resource of a kind with the families of an entry. Every sample has the labels namespace and name of its object.
+
+    Args:
+        constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
+    """
+    metrics = [_renamed(metric, constant) for metric in entry.metrics]
+    taken = (*IDENTITY, *constant)
+    compiled = [(metric, compile_metric(metric)._replace(taken=taken)) for metric in metrics]
     families = tuple(
         FamilyGenerator(
             metric.name,
@@ -37,6 +46,12 @@ def make_resource(entry: MetricEntry, kind: Kind) -> Resource:
         families=families,
         reads=pruned_reads(set().union(*(one.reads for _, one in compiled))),
     )
+
+
+def _renamed(metric: Metric, constant: Mapping[str, str]) -> Metric:
+    """Return a metric whose own labels do not have the names of constant labels."""
+    labels = {f"exported_{name}" if name in constant else name: text for name, text in metric.labels.items()}
+    return replace(metric, labels=labels, label=f"exported_{metric.label}" if metric.label in constant else metric.label)
 
 
 def label_names(metric: Metric) -> tuple[str, ...]:
