@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import msgspec
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationParseError
 
 from telegen import __version__
 from telegen.process.http_client import cause
@@ -20,6 +21,7 @@ from telegen.process.http_client import cause
 _CHUNK = 1 << 16
 _LONGEST_GET = 4096
 """Characters of the longest query that is sent by GET. Servers and proxies refuse long paths."""
+_TOKEN, _LONGEST_TOKEN = re.compile(rb"[\x21-\x7e]+"), 1 << 16
 _MOST_TEXT = 300
 """Characters of a server's message that are repeated."""
 
@@ -111,11 +113,27 @@ class Prometheus:
     """One server. Threads may share it.
 
     Attributes:
-        url: of the server, with its path prefix.
+        url: of the server, with its path prefix, without the password.
     """
 
     def __init__(self, url: str, options: PrometheusOptions = PrometheusOptions()) -> None:
-        self.url, self._options = url.rstrip("/"), options
+        """Prepare requests.
+
+        Args:
+            url: `http://HOST:PORT/PREFIX`, with `USER:PASSWORD@` before the host for basic authentication.
+
+        Raises:
+            ValueError: it is no URL of HTTP.
+        """
+        try:
+            parts = urllib3.util.parse_url(url)
+        except LocationParseError:
+            parts = urllib3.util.Url()
+        if parts.scheme not in ("http", "https") or not parts.host or parts.query or parts.fragment:
+            raise ValueError("expected http://HOST:PORT or https://HOST:PORT, with a path at most")
+        self.url, self._options = parts._replace(auth=None).url.rstrip("/"), options
+        basic = urllib3.util.make_headers(basic_auth=unquote(parts.auth)) if parts.auth else {}
+        self._basic = {"Authorization": value for value in basic.values()}
         self._pool: tuple[tuple[int, ...], urllib3.PoolManager] | None = None
 
     def series(self, match: str, start: float) -> set[SeriesShape]:
@@ -195,10 +213,14 @@ class Prometheus:
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"telegen/{__version__}"}
-        headers |= self._options.headers
+        headers |= {**self._basic, **self._options.headers}
         if self._options.token_file:
-            with open(self._options.token_file, encoding="utf-8") as file:
-                headers["Authorization"] = f"Bearer {file.read().strip()}"
+            with open(self._options.token_file, "rb") as file:
+                token = file.read(_LONGEST_TOKEN).strip()
+            # The library's own error would repeat the token.
+            if not _TOKEN.fullmatch(token):
+                raise Unanswered(f"{self._options.token_file}: not a bearer token")
+            headers["Authorization"] = f"Bearer {token.decode()}"
         return headers
 
     def _manager(self) -> urllib3.PoolManager:

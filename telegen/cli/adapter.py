@@ -117,7 +117,10 @@ def _backend(options: argparse.Namespace, rules: RulesFile) -> RulesBackend:
     """Return the rules over the servers and the cluster of the arguments."""
     headers = dict(_header(text) for text in options.header)
     access = PrometheusOptions(headers, options.token_file, options.ca_file, options.cert_file, options.key_file, options.post)
-    servers = Servers([Prometheus(_url(url), access) for url in options.prometheus])
+    try:
+        servers = Servers([Prometheus(url, access) for url in options.prometheus])
+    except ValueError as error:
+        raise ConfigError(f"--prometheus: {error}") from error
     if options.kubeconfig is None:
         built_in = [ServedResource(one.group, one.version, one.name, one.kind, one.namespaced) for one in RESOURCES.values()]
         return RulesBackend(rules, servers, NoObjects(), lambda: RestMapping(built_in))
@@ -138,12 +141,6 @@ def _header(text: str) -> tuple[str, str]:
     if not equals or not name.strip() or not text.isprintable() or not text.isascii():
         raise ConfigError(f"--header: expected NAME=VALUE, got {text[:40]!r}")
     return name.strip(), value
-
-
-def _url(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ConfigError(f"--prometheus: expected http://HOST:PORT or https://HOST:PORT, got {text[:60]!r}")
-    return text
 
 
 ACTIONS = {"check": _check, "check-rules": _check_rules, "explain": _explain}

@@ -148,7 +148,8 @@ def test_later_rule_wins(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("--prometheus", "localhost:9090"), "--prometheus: expected http://HOST:PORT or https://HOST:PORT, got 'localhost:9090'"),
+        (("--prometheus", "localhost:9090"), "--prometheus: expected http://HOST:PORT or https://HOST:PORT, with a path at most"),
+        (("--prometheus", "http://a:b@[::"), "--prometheus: expected http://HOST:PORT or https://HOST:PORT, with a path at most"),
         (("--prometheus", "http://127.0.0.1:1", "--max-age", "soon"), "--max-age: 'soon' is no duration; write 30s, 10m or 1h30m"),
         (("--prometheus", "http://127.0.0.1:1", "--header", "a"), "--header: expected NAME=VALUE, got 'a'"),
     ],

@@ -133,6 +133,27 @@ def test_token_file_is_read_for_each_request(tmp_path: Path) -> None:
     assert seen == ["Bearer one", "Bearer two"]
 
 
+def test_secrets_are_not_repeated(tmp_path: Path) -> None:
+    """Neither the password of a URL nor a token that is none is part of a message."""
+    server = Prometheus("http://user:secret%21@127.0.0.1:1/x/")
+    with pytest.raises(Unanswered, match="http://127.0.0.1:1/x: ") as raised:
+        server.query("q", 0)
+    assert "secret" not in str(raised.value)
+    token = tmp_path / "token"
+    for text in ("two\nsecrets", "", "a secret"):
+        token.write_text(text)
+        with pytest.raises(Unanswered) as raised:
+            Prometheus("http://127.0.0.1:1", PrometheusOptions(token_file=str(token))).query("q", 0)
+        assert str(raised.value) == f"{token}: not a bearer token"
+
+
+def test_password_of_the_url() -> None:
+    """A user and a password in the URL are sent by basic authentication."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Prometheus(f"http://user:p%40ss@127.0.0.1:{listener.getsockname()[1]}")
+        assert _authorization(server, listener) == "Basic dXNlcjpwQHNz"
+
+
 def _authorization(server: Prometheus, listener: socket.socket) -> str:
     """Return the Authorization header of a request."""
     asking = threading.Thread(target=server.query, args=("q", 0))
