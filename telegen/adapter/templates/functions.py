@@ -85,16 +85,9 @@ def _print(*values: Any) -> str:
     return result
 
 
-def _and(*values: Any) -> Any:
-    return next((value for value in values if not value), values[-1])
-
-
-def _or(*values: Any) -> Any:
-    return next((value for value in values if value), values[-1])
-
-
+STOPS_AT: Mapping[str, bool] = {"and": False, "or": True}
+"""Functions that take the first value of one truth, or else the last value; the values after it are not worked out."""
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "and": _and,
     "eq": _equals,
     "ge": _comparison(operator.ge),
     "gt": _comparison(operator.gt),
@@ -104,6 +97,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "lt": _comparison(operator.lt),
     "ne": _comparison(operator.ne),
     "not": operator.not_,
-    "or": _or,
     "print": _print,
 }
+NAMES = sorted([*FUNCTIONS, *STOPS_AT])

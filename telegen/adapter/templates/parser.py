@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterator
 from typing import Literal, cast
 
-from telegen.adapter.templates.functions import FUNCTIONS, KNOWN_BUT_ABSENT
+from telegen.adapter.templates.functions import KNOWN_BUT_ABSENT, NAMES
 from telegen.adapter.templates.lexer import Piece, TemplateError, Text, Token, pieces
 from telegen.adapter.templates.syntax import Block, Command, Constant, Function, Node, Operand, Path, Pipeline
 
@@ -178,9 +178,9 @@ class _Actions:
 
 def _function(name: str) -> str:
     if name in KNOWN_BUT_ABSENT:
-        raise TemplateError(f"function {name} is not supported; choose from {', '.join(FUNCTIONS)}")
-    if name not in FUNCTIONS:
-        raise TemplateError(f"no function {name}; choose from {', '.join(FUNCTIONS)}")
+        raise TemplateError(f"function {name} is not supported; choose from {', '.join(NAMES)}")
+    if name not in NAMES:
+        raise TemplateError(f"no function {name}; choose from {', '.join(NAMES)}")
     return name
 
 

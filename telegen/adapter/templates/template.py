@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from telegen.adapter.templates.functions import FUNCTIONS, MAX_TEXT, text_of
+from telegen.adapter.templates.functions import FUNCTIONS, MAX_TEXT, STOPS_AT, text_of
 from telegen.adapter.templates.lexer import TemplateError, Text
 from telegen.adapter.templates.parser import parse
 from telegen.adapter.templates.syntax import Block, Command, Constant, Function, Node, Operand, Path, Pipeline
@@ -112,11 +112,24 @@ class _Run:
         head = command[0]
         if not isinstance(head, Function):
             return self._operand(head, dot)
+        if head.name in STOPS_AT:
+            return self._first(STOPS_AT[head.name], command, dot, last)
         arguments = (*(self._operand(operand, dot) for operand in command[1:]), *last)
         try:
             return FUNCTIONS[head.name](*arguments)
         except (TypeError, IndexError) as error:
             raise TemplateError(f"{head.name}: wrong number of arguments") from error
+
+    def _first(self, truth: bool, command: Command, dot: Any, last: tuple[Any, ...]) -> Any:
+        """Return the first argument of a truth, or else the last one."""
+        value, count = None, 0
+        for count, operand in enumerate((*command[1:], *map(Constant, last)), 1):
+            value = self._operand(operand, dot)
+            if bool(value) == truth:
+                break
+        if not count:
+            raise TemplateError("and, or: wrong number of arguments")
+        return value
 
     def _operand(self, operand: Operand, dot: Any) -> Any:
         if isinstance(operand, Constant):
