@@ -8,7 +8,7 @@ from telegen.adapter.backend import NOT_FINITE, RulesBackend
 from telegen.adapter.prometheus import PrometheusError, Sample
 from telegen.adapter.promql import Matcher, name_matcher, render_query
 from telegen.adapter.quantities import quantity, thousandths
-from telegen.adapter.registry import Metric, named_series, rule_metrics
+from telegen.adapter.registry import SERIES_NAME, Metric, named_series, rule_metrics
 from telegen.adapter.rest_mapping import NAMESPACES, NODES, PODS
 from telegen.adapter.rules.labels import ResourceLabels, UnknownResource
 from telegen.adapter.rules.model import Rule
@@ -146,7 +146,10 @@ def _absence(backend: RulesBackend, rule: Rule, name: str) -> str:
     shapes = backend.registry.shapes.get(rule.series_query, {})
     if not shapes:
         return f"seriesQuery selects no series: {rule.series_query}"
-    kept = sorted({shape.name for shape in shapes if rule.keeps(shape.name)})
+    plain = [shape for shape in shapes if SERIES_NAME.fullmatch(shape.name)]
+    if not plain:
+        return f"the series have names that a template cannot write into a query: {_some(sorted({shape.name for shape in shapes}))}"
+    kept = sorted({shape.name for shape in plain if rule.keeps(shape.name)})
     if not kept:
         return f"seriesFilters drop all {len(shapes)} series: {_some(sorted({shape.name for shape in shapes}))}"
     named = list(named_series(rule, shapes))

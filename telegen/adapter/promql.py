@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from telegen.adapter.label_selectors import Requirement, SelectorError
+from telegen.adapter.rules.model import LABEL
 from telegen.adapter.templates import Template, TemplateError
 
-_LABEL = re.compile(r"[a-zA-Z_]\w*", re.ASCII)
 _SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n"}
 _OPERATORS = {"=": "=", "==": "=", "!=": "!=", "in": "=~", "notin": "!~", "exists": "!=", "!": "="}
@@ -46,7 +46,7 @@ def selector_matchers(requirements: Sequence[Requirement]) -> list[Matcher]:
     for one in requirements:
         if one.operator not in _OPERATORS:
             raise SelectorError(f"{one.key}: the operators < and > do not apply to metrics; use =, !=, in, notin, KEY or !KEY")
-        if not _LABEL.fullmatch(one.key):
+        if not LABEL.fullmatch(one.key):
             raise SelectorError(f"{one.key!r} cannot be a label of a metric: letters, digits and _ only")
         value = "|".join(one.values)
         matchers.append(Matcher(one.key, _OPERATORS[one.operator], value, value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from telegen.adapter.prometheus import SeriesShape, Servers
 from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped, RestMapping
 from telegen.adapter.rules.labels import ResourceLabels, TemplateLabels, UnknownResource
 from telegen.adapter.rules.model import Rule, RulesFile
+
+SERIES_NAME = re.compile(r"[a-zA-Z_:][\w:]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,13 @@ def discover_metrics(rules: RulesFile, mapping: RestMapping, servers: Servers, m
 
 
 def named_series(rule: Rule, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> Iterator[tuple[str, SeriesShape]]:
-    """Yield the series that a rule selects, with the name of their metric, sorted by the names of series and labels."""
+    """Yield the series that a rule selects, with the name of their metric, sorted by the names of series and labels.
+
+    Prometheus 3 has names of any characters. Templates write names into queries as they are, so only plain ones are taken:
+    another one would be part of the query's syntax.
+    """
     for shape in sorted(shapes, key=lambda one: (one.name, sorted(one.labels))):
-        if rule.keeps(shape.name) and (name := rule.name.metric(shape.name)):
+        if SERIES_NAME.fullmatch(shape.name) and rule.keeps(shape.name) and (name := rule.name.metric(shape.name)):
             yield name, shape
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import falcon.testing
 import pytest
 
+from telegen.adapter.rest_mapping import GroupResource
 from telegen.adapter.rules.reading import parse_rules
 from telegen.adapter.web import make_app
 from telegen.api.errors import ApiError
@@ -59,6 +60,21 @@ def test_failing_series_query(server: Server, urls: tuple[str, str], caplog: pyt
     backend.relist(600)
     assert names(backend) == ["a", "b"]
     assert caplog.messages == [f"f:3: rules[1]: seriesQuery: {urls[0]}: unavailable: starting"]
+
+
+def test_names_that_are_syntax(urls: tuple[str, str]) -> None:
+    """Names of series and labels that would be part of the query's syntax make no metrics."""
+    series = [
+        {"__name__": 'a"} or vector(1)#', "namespace": "shop", "pod": "x"},
+        {"__name__": "http.requests", "namespace": "shop", "pod": "x"},
+        {"__name__": "b", "namespace": "shop", "x-pod": "x"},
+        {"__name__": "c", "namespace": "shop", "x_pod": "x"},
+    ]
+    rules = parse_rules(b"rules: [{seriesQuery: a, resources: {template: x_<<.Resource>>}, metricsQuery: <<.Series>>}]")
+    loose = parse_rules(b"rules: [{seriesQuery: a, resources: {template: <<.Resource>>}, metricsQuery: <<.Series>>}]")
+    with served_json(lambda path, form: (200, {"status": "success", "data": series})) as prometheus:
+        assert list(adapter(rules, [prometheus], urls[1])[1].registry.custom) == [(GroupResource("", "pods"), "c")]
+        assert names(adapter(loose, [prometheus], urls[1])[1]) == ["b", "c"]
 
 
 def test_other_rules(urls: tuple[str, str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from telegen.adapter.regexes import compile_regex
 from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped, RestMapping
-from telegen.adapter.rules.model import LabelRules
+from telegen.adapter.rules.model import LABEL, LabelRules
 from telegen.adapter.templates import Template, TemplateError
 
 _GROUP, _RESOURCE = "\x01", "\x02"
@@ -49,7 +49,7 @@ class TemplateLabels:
         return self._resources[label]
 
     def _find(self, label: str) -> Mapped | None:
-        found = self._pattern.search(label)
+        found = self._pattern.search(label) if LABEL.fullmatch(label) else None
         if not found:
             return None
         return self._mapping.find(GroupResource(found["group"] if self._has_group else "", found["resource"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from telegen.adapter.templates import Template
 
 QUERY_FIELDS = ("Series", "LabelMatchers", "LabelValuesByName", "GroupBy", "GroupBySlice")
 """Fields of the templates of queries."""
+LABEL = re.compile(r"[a-zA-Z_]\w*", re.ASCII)
+"""Names of labels that a query can have as they are."""
 LABEL_FIELDS = ("Group", "Resource")
 """Fields of the templates of labels."""
 

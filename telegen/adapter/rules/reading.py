@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from telegen.adapter.regexes import RegexError, Replacement, compile_regex
 from telegen.adapter.rest_mapping import GroupResource
 from telegen.adapter.rules.model import (
+    LABEL,
     LABEL_FIELDS,
     QUERY_FIELDS,
     LabelRules,
@@ -28,7 +29,6 @@ CUSTOM, EXTERNAL, RESOURCE = "custom.metrics.k8s.io", "external.metrics.k8s.io",
 _MAX_VALUES = 200_000
 _UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 _DURATION = re.compile(r"(?=.)(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
-_LABEL = re.compile(r"[a-zA-Z_]\w*", re.ASCII)
 Read = TypeVar("Read")
 
 
@@ -188,7 +188,7 @@ def _labels(node: Node | None, rule: Node) -> LabelRules:
 
 
 def _override(label: str, node: Node) -> GroupResource:
-    if not _LABEL.fullmatch(label):
+    if not LABEL.fullmatch(label):
         _refuse(node, f"{label[:60]!r} is not the name of a label")
     fields = _fields(node, ("group", "resource"), ("resource",))
     name = fields["resource"].text()
@@ -206,7 +206,7 @@ def _label_template(node: Node) -> Template:
         _refuse(node, str(error))
     if not template.uses("Resource"):
         _refuse(node, "the template must contain <<.Resource>>")
-    if not _LABEL.fullmatch(label):
+    if not LABEL.fullmatch(label):
         _refuse(node, f"{label[:60]!r} is not the name of a label")
     return template
 
@@ -228,7 +228,7 @@ def _resource_rules(node: Node) -> ResourceRules:
 def _resource_rule(node: Node) -> ResourceRule:
     required = ("containerQuery", "nodeQuery", "containerLabel")
     fields = _fields(node, (*required, "resources"), required)
-    if not _LABEL.fullmatch(fields["containerLabel"].text()):
+    if not LABEL.fullmatch(fields["containerLabel"].text()):
         _refuse(fields["containerLabel"], "not the name of a label")
     queries = [_template(fields[key], QUERY_FIELDS) for key in required[:2]]
     return ResourceRule(queries[0], queries[1], _labels(fields.get("resources"), node), fields["containerLabel"].text())
