@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from telegen.adapter.rest_mapping import Mapped
@@ -40,10 +40,17 @@ class NoObjects:
 
 
 class ClusterObjects:
-    """Lists of metadata. Threads may share it: one request is sent at a time."""
+    """Lists of metadata. Threads may share it: each has a client of its own."""
 
-    def __init__(self, client: Client) -> None:
-        self._client, self._lock = client, threading.Lock()
+    def __init__(self, make_client: Callable[[], Client]) -> None:
+        self._make_client, self._of_thread = make_client, threading.local()
+
+    @property
+    def _client(self) -> Client:
+        if not hasattr(self._of_thread, "client"):
+            self._of_thread.client = self._make_client()
+        client: Client = self._of_thread.client
+        return client
 
     def names(self, mapped: Mapped, namespace: str, labels: str) -> list[str]:
         """Return the names of the objects that a label selector selects, in the order of the API server.
@@ -68,8 +75,7 @@ class ClusterObjects:
         while True:
             params = {"limit": PAGE, **selector, **({"continue": more} if more else {})}
             try:
-                with self._lock:
-                    page = self._client.get(path, params, ACCEPT)
+                page = self._client.get(path, params, ACCEPT)
                 yield from (item["metadata"] for item in page.get("items") or ())
                 more = (page.get("metadata") or {}).get("continue") or ""
             except (ApiError, Unreachable, ProtocolError) as error:

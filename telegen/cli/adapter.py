@@ -125,7 +125,8 @@ def _backend(options: argparse.Namespace, rules: RulesFile) -> RulesBackend:
         built_in = [ServedResource(one.group, one.version, one.name, one.kind, one.namespaced) for one in RESOURCES.values()]
         return RulesBackend(rules, servers, NoObjects(), lambda: RestMapping(built_in))
     client = connect(options.kubeconfig)
-    return RulesBackend(rules, servers, ClusterObjects(client), lambda: RestMapping(_asked(lambda: discover(client, None).resources)))
+    objects = ClusterObjects(lambda: connect(options.kubeconfig))
+    return RulesBackend(rules, servers, objects, lambda: RestMapping(_asked(lambda: discover(client, None).resources)))
 
 
 def _asked(ask: Callable[[], Answer]) -> Answer:

@@ -103,8 +103,10 @@ def object_server() -> Iterator[str]:
 
 def adapter(rules: RulesFile, prometheus: list[str], cluster: str) -> tuple[MetricsApis, RulesBackend]:
     """Return the APIs by rules over servers, after one discovery of series."""
-    client = Client(lambda again: Cluster(cluster))
+    def make_client() -> Client:
+        return Client(lambda again: Cluster(cluster))
+
     servers = Servers([Prometheus(url) for url in prometheus])
-    backend = RulesBackend(rules, servers, ClusterObjects(client), lambda: RestMapping(discover(client, None).resources))
+    backend = RulesBackend(rules, servers, ClusterObjects(make_client), lambda: RestMapping(discover(make_client(), None).resources))
     backend.relist(600)
     return MetricsApis(backend), backend

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import falcon.testing
@@ -104,6 +106,23 @@ def test_api_server_that_fails(urls: tuple[str, str]) -> None:
         with pytest.raises(ApiError):
             backend.relist(600)
     assert names(backend) == ["a"]
+
+
+def test_parallel_requests(server: Server, urls: tuple[str, str]) -> None:
+    """Requests of several threads are with the API server at the same time."""
+    objects, both = Objects([{"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": "x"}}]), threading.Barrier(2)
+
+    def answer(path: str, form: dict[str, str]) -> tuple[int, Any]:
+        if path.endswith("/pods"):
+            both.wait(30)
+        return objects.answer(path, form)
+
+    with served_json(answer) as cluster, ThreadPoolExecutor(2) as pool:
+        backend = adapter(parse_rules(b""), [urls[0]], cluster)[1]
+        pods = backend.mapping.find(GroupResource("", "pods"))
+        assert pods
+        lists = [pool.submit(backend.objects.names, pods, "shop", "") for _ in range(2)]
+        assert [one.result(60) for one in lists] == [["x"], ["x"]]
 
 
 def test_error_that_no_code_expects(caplog: pytest.LogCaptureFixture) -> None:
