@@ -233,6 +233,13 @@ class ControlPlane:
                     self.patch(obj, {"rules": [*obj["rules"], secrets]})
         return self.token("telegen", "telegen")
 
+    def forget_agent(self) -> None:
+        """Delete what agent_token has made, but the namespace; tests of manifests make these objects themselves."""
+        for path in (RBAC, LEASES):
+            for obj in yaml.safe_load_all(path.read_text()):
+                with contextlib.suppress(Refused):
+                    self.delete(obj)
+
     def token(self, namespace: str, account: str) -> str:
         """A token of a service account."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}

@@ -37,7 +37,9 @@ AFTER = {
 def kubeconfig(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """File of the administrator, in a cluster with the namespaces."""
     made = control_plane.kubeconfig(tmp_path_factory.mktemp("admin") / "kubeconfig", ADMIN)
-    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+    control_plane.forget_agent()
+    # Tests of the manifests make the namespace as well, with warnings about its pods.
+    labels = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "warn", "audit")}
     namespaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}} for name in NAMESPACES]
     Kubectl.found(made).run("apply", "--server-side", "--force-conflicts", "-f", "-", text=yaml.safe_dump_all(namespaces))
     return made
