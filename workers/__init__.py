@@ -8,6 +8,7 @@ from importlib import import_module
 from workers._base import Worker
 
 KINDS: Mapping[str, tuple[str, str]] = {
+    "adapter": ("workers.adapter", "AdapterWorker"),
     "watch": ("workers.watch", "WatchWorker"),
     "custom": ("workers.custom", "CustomWorker"),
     "elect": ("workers.elect", "ElectWorker"),
