@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+from telegen.adapter.certificates import document as certificates
 from telegen.config import Config
 from telegen.config.validation import MOST_SHARDS
 from telegen.process.listeners import Listeners, close_all
@@ -54,6 +55,7 @@ class Inherited:
         web_file: content of the web configuration file.
         root_problems: what is wrong with the paths of the node's file systems, one line each.
         listeners: the listening sockets by setting.
+        certificates: of the adapter.
     """
 
     def __init__(self, environ: Mapping[str, str], listeners: Listeners) -> None:
@@ -75,6 +77,7 @@ class Inherited:
         self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
+        self.certificates = SharedDocument("certificates", certificates.MAX_BYTES)
         self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
@@ -194,4 +197,5 @@ class Inherited:
             custom=self.custom,
             notes=self._notes,
             series=self.series,
+            certificates=self.certificates,
         )
