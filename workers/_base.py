@@ -114,6 +114,7 @@ class Shared:
         custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
         notes: lines for the status page of each worker that writes some, by its name.
         series: number of series by budget; only workers that publish stores have it.
+        certificates: of the adapter (see `telegen.adapter.certificates.document`).
     """
 
     config: Config
@@ -143,6 +144,7 @@ class Shared:
     custom: SharedDocument
     notes: Mapping[str, SharedDocument]
     series: SeriesLedger
+    certificates: SharedDocument
 
 
 class Worker:
