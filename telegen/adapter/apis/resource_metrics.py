@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from telegen.adapter.apis.answers import StatusError, bad_request, failed, object_not_found, timestamp, unknown_path
-from telegen.adapter.apis.resource_queries import ResourceQueries, Usage
+from telegen.adapter.queries.resource_usage import ResourceQueries, Usage
 from telegen.adapter.apis.tables import table
 from telegen.adapter.backend import QueryError, RulesBackend
 from telegen.adapter.cluster_objects import ListingError
