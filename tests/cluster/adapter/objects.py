@@ -40,7 +40,8 @@ def node(name: str) -> Object:
 def pod(name: str, node: str, app: str, namespace: str = NAMESPACE, containers: tuple[str, ...] = ("app", "sidecar")) -> Object:
     """A pod that has run for long; its containers request 200m of CPU each."""
     requests = {"cpu": "200m", "memory": "64Mi"}
-    specs = [{"name": one, "image": f"{one}:1", "resources": {"requests": requests}} for one in containers]
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    specs = [{"name": one, "image": f"{one}:1", "resources": {"requests": requests}, "securityContext": security} for one in containers]
     statuses = [
         {
             "name": one,
@@ -54,7 +55,9 @@ def pod(name: str, node: str, app: str, namespace: str = NAMESPACE, containers: 
         for one in containers
     ]
     status = {"phase": "Running", "startTime": LONG_AGO, "conditions": READY, "containerStatuses": statuses}
-    made = _object("v1", "Pod", name, namespace, spec={"nodeName": node, "containers": specs}, status=status)
+    restricted = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = {"nodeName": node, "containers": specs, "securityContext": restricted}
+    made = _object("v1", "Pod", name, namespace, spec=spec, status=status)
     made["metadata"]["labels"] = {"app": app}
     return made
 

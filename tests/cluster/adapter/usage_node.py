@@ -33,41 +33,47 @@ class UsageNode:
     """The files of a node, below `root`.
 
     Attributes:
-        cores: CPU rate by UID of pod and name of container.
+        cores: CPU rate by name of pod and of container.
     """
 
     def __init__(self, folder: Path) -> None:
         self.root = make_node(folder, {})
         self.cores: dict[tuple[str, str], float] = {}
+        self._containers: dict[tuple[str, str], Path] = {}
+        self._used: dict[tuple[str, str], float] = {}
         self._pods = self.root / "cgroup" / RECORDED
         self._template = folder / "template"
         self._pods.rename(self._template)
         for path in (self.root / "cgroup").glob("kubepods*/*"):
             if path.is_dir() and path.name.startswith(("burstable", "kubepods-", "pod")):
                 shutil.rmtree(path)
-        self._used: dict[Path, tuple[tuple[str, str], float]] = {}
         self._pids = itertools.count(20_000)
 
     def add(self, pod: Object, cores: float, memory: int, swap: int = 0) -> None:
-        """Add a pod of the API server, and what each of its containers uses.
+        """Add a pod of the API server.
 
         Args:
-            memory, swap: mebibytes.
+            cores: CPU rate of each of its containers.
+            memory, swap: working set and swap of each of them, in mebibytes.
         """
         uid = pod["metadata"]["uid"]
         place = self._pods.with_name(f"pod{uid}")
+        place.mkdir()
         for source in [path for path in self._template.iterdir() if path.is_file()]:
-            place.mkdir(exist_ok=True)
             shutil.copy2(source, place / source.name)
         self._copy(SANDBOX, place / f"{int(uid.replace('-', ''), 16):064x}")
         for status in pod["status"]["containerStatuses"]:
-            made = self._copy(CONTAINER, place / status["containerID"].removeprefix("containerd://"))
-            _set(made / "memory.current", r"\d+", (memory + INACTIVE) * MEBIBYTE)
-            _set(made / "memory.stat", r"(?<=\ninactive_file )\d+", INACTIVE * MEBIBYTE)
-            _set(made / "memory.swap.current", r"\d+", swap * MEBIBYTE)
-            _set(made / "cpu.stat", r"(?<=usage_usec )\d+", START)
-            self.cores[uid, status["name"]] = cores
-            self._used[made / "cpu.stat"] = ((uid, status["name"]), START)
+            key = (pod["metadata"]["name"], status["name"])
+            self._containers[key] = self._copy(CONTAINER, place / status["containerID"].removeprefix("containerd://"))
+            self.set_memory(*key, memory)
+            _set(self._containers[key] / "memory.stat", r"(?<=\ninactive_file )\d+", INACTIVE * MEBIBYTE)
+            _set(self._containers[key] / "memory.swap.current", r"\d+", swap * MEBIBYTE)
+            _set(self._containers[key] / "cpu.stat", r"(?<=usage_usec )\d+", START)
+            self.cores[key], self._used[key] = cores, START
+
+    def set_memory(self, pod: str, container: str, working_set: float) -> None:
+        """Set the working set of a container, in mebibytes."""
+        _set(self._containers[pod, container] / "memory.current", r"\d+", int((working_set + INACTIVE) * MEBIBYTE))
 
     def _copy(self, name: str, place: Path) -> Path:
         """Copy a recorded cgroup, with one process in it."""
@@ -80,11 +86,11 @@ class UsageNode:
 
     def write(self, seconds: float) -> None:
         """Let all containers use CPU for some seconds more."""
-        for path, (key, used) in list(self._used.items()):
-            self._used[path] = (key, used + self.cores[key] * seconds * 1e6)
+        for key, used in list(self._used.items()):
+            self._used[key] = used + self.cores[key] * seconds * 1e6
             # Without truncation: the agent reads the file meanwhile.
-            with path.open("r+b") as file:
-                file.write(b"usage_usec %d" % self._used[path][1])
+            with (self._containers[key] / "cpu.stat").open("r+b") as file:
+                file.write(b"usage_usec %d" % self._used[key])
 
 
 def _set(path: Path, pattern: str, value: int) -> None:
