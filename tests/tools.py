@@ -96,7 +96,7 @@ SETS = (
     TestSet(
         "cluster",
         "run real etcd, kube-apiserver, kube-controller-manager, kubectl, helm, kube-state-metrics, Prometheus and OpenTelemetry collector",
-        tools=(_program("openssl", "openssl"), *map(_built, binaries.EVERYTHING)),
+        tools=(_program("openssl", "openssl"), IP, *map(_built, binaries.EVERYTHING)),
     ),
     TestSet(
         "prometheus",

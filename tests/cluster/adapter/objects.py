@@ -8,6 +8,8 @@ from typing import Any
 from tests.cluster.control_plane import Object
 
 NAMESPACE = "shop"
+ODD = "odd"
+"""Namespace of pods whose metrics are no usual numbers."""
 NODES = ("n1", "n2")
 LONG_AGO = "2026-01-05T08:00:00Z"
 MEBIBYTE = 1 << 20
@@ -98,11 +100,13 @@ def cluster_objects() -> list[Object]:
     """Return the objects except pods and autoscalers."""
     return [
         _object("v1", "Namespace", NAMESPACE, ""),
+        _object("v1", "Namespace", ODD, ""),
         *map(node, NODES),
         deployment("web", 4),
         deployment("api", 2),
         service("front"),
         job("import"),
+        *(pod(name, NODES[0], "odd", ODD) for name in ("nan", "pinf", "ninf", "one")),
     ]
 
 
