@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import yaml
+
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME, is_star
 from telegen.kubestate.custom.model import ANY, Entry, Family, Path, Paths, Pattern
@@ -54,17 +56,18 @@ class Read(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def read_entries(text: bytes, source: str) -> Read:
+def read_entries(text: bytes, source: str, parsed: yaml.Node | None = None) -> Read:
     """Read a configuration.
 
     Args:
         source: name of the file or the setting, for messages.
+        parsed: the document, if the text has been parsed already.
 
     Raises:
         ConfigError: one line per problem, with file, line, path, cause and cure.
     """
     report = Report(source)
-    root = _unwrapped(root_node(text, report), report)
+    root = _unwrapped(root_node(text, report, parsed), report)
     entries = _entries(root) if root else ()
     if report.problems:
         raise ConfigError("\n".join(report.problems))
