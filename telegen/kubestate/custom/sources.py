@@ -101,10 +101,11 @@ def read_custom(text: bytes, source: str) -> CustomEntries:
     Raises:
         ConfigError: one line per problem, with file, line, path, cause and cure.
     """
-    if "metrics" in _keys(first_node(text, source, MAX_VALUES)):
-        with_expressions = read_metrics(text, source)
+    document = first_node(text, source, MAX_VALUES)
+    if "metrics" in _keys(document):
+        with_expressions = read_metrics(text, source, document)
         return CustomEntries((), with_expressions.entries, with_expressions.warnings)
-    read = read_entries(text, source)
+    read = read_entries(text, source, document)
     return CustomEntries(read.entries, (), read.warnings)
 
 
