@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+from telegen.adapter.certificates import document as certificates
 from telegen.config import Config
 from telegen.config.document import MAX_BYTES as RULES_BYTES
 from telegen.config.validation import MOST_SHARDS
@@ -56,6 +57,7 @@ class Inherited:
         rules: content of the rules file of the adapter.
         root_problems: what is wrong with the paths of the node's file systems, one line each.
         listeners: the listening sockets by setting.
+        certificates: of the adapter.
     """
 
     def __init__(self, environ: Mapping[str, str], listeners: Listeners) -> None:
@@ -78,6 +80,7 @@ class Inherited:
         self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
+        self.certificates = SharedDocument("certificates", certificates.MAX_BYTES)
         self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
@@ -201,4 +204,5 @@ class Inherited:
             custom=self.custom,
             notes=self._notes,
             series=self.series,
+            certificates=self.certificates,
         )
