@@ -20,7 +20,6 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Chdir
 from gunicorn.glogging import Logger
 
-from telegen.config.model import Web
 from telegen.kubemetrics.clients import REASONS, Clients, Limits
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.web_process import WebProcess
@@ -112,7 +111,10 @@ class HttpApplication(BaseApplication):  # type: ignore[misc]
         telemetry: of a process, once it is settled.
         process: name of a process, for logs and metrics.
         worker: gunicorn's worker, once it is settled.
+        least_idle: seconds that a connection may be idle at least.
     """
+
+    least_idle = 0
 
     telemetry: Telemetry
     worker: WebProcess
@@ -150,7 +152,7 @@ class HttpApplication(BaseApplication):  # type: ignore[misc]
             "group": os.getegid(),
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
             "graceful_timeout": max(1, round(supervisor.grace_period) - 1),
-            "keepalive": max(1, round(web.idle_timeout)),
+            "keepalive": max(1, round(web.idle_timeout), self.least_idle),
             "limit_request_line": REQUEST_LINE,
             "limit_request_fields": HEADER_FIELDS,
             # Connection limits the headers as a whole.
@@ -165,6 +167,22 @@ class HttpApplication(BaseApplication):  # type: ignore[misc]
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
+
+    def limits(self) -> Limits:
+        """Return the limits of clients."""
+        web = self.shared.config.web
+        return Limits(
+            read_timeout=web.read_timeout,
+            write_timeout=web.write_timeout,
+            min_rate=web.min_rate,
+            max_header_size=web.max_header_size,
+            max_connections=web.max_connections,
+            max_answers=web.max_answers,
+        )
+
+    def drain(self) -> float:
+        """Return the seconds for which a process that is told to end still serves."""
+        return 0.0
 
     def settle(self, arbiter: Any, worker: Any) -> None:
         """Set name, log and parent-death signal of a new process."""
@@ -182,7 +200,8 @@ class HttpApplication(BaseApplication):  # type: ignore[misc]
             self.telemetry.dropped_clients.labels(reason)
         self.worker = worker
         worker.plain_port = self.plain_port
-        worker.clients = Clients(_limits(self.shared.config.web), self.telemetry.note_dropped_client)
+        worker.clients = Clients(self.limits(), self.telemetry.note_dropped_client)
+        worker.drain = self.drain
         gc.freeze()
 
 
@@ -190,14 +209,3 @@ def _number_worker(arbiter: Any, worker: Any) -> None:
     """Give a process the lowest free number: its counters continue those of the last process of that number."""
     taken = {other.number for other in arbiter.WORKERS.values()}
     worker.number = min(number for number in range(len(taken) + 1) if number not in taken)
-
-
-def _limits(web: Web) -> Limits:
-    return Limits(
-        read_timeout=web.read_timeout,
-        write_timeout=web.write_timeout,
-        min_rate=web.min_rate,
-        max_header_size=web.max_header_size,
-        max_connections=web.max_connections,
-        max_answers=web.max_answers,
-    )

@@ -110,3 +110,14 @@ def adapter(rules: RulesFile, prometheus: list[str], cluster: str) -> tuple[Metr
     backend = RulesBackend(rules, servers, ClusterObjects(make_client), lambda: RestMapping(discover(make_client(), None).resources))
     backend.relist(600)
     return MetricsApis(backend), backend
+
+
+class Open:
+    """A guard that lets every request pass."""
+
+    def is_front_proxy(self, peer: object) -> bool:
+        """Return True."""
+        return True
+
+    def check(self, *arguments: object) -> None:
+        """Let it pass."""
