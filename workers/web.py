@@ -22,7 +22,8 @@ from gunicorn.glogging import Logger
 
 from telegen.config import Config
 from telegen.config.model import Web
-from telegen.kubemetrics.app import by_port, make_app, make_telemetry_app
+from telegen.kubemetrics.agent_security import AgentSecurity
+from telegen.kubemetrics.app import Asgi, by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.clients import REASONS, Clients, Limits
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.scrapers import Scrapers
@@ -32,10 +33,11 @@ from telegen.kubemetrics.status import StatusSources, folder_of_scrapers
 from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubemetrics.web_process import WebProcess
-from telegen.kubemetrics.web_security import AccessControl, WebSecurity
+from telegen.kubemetrics.web_security import AccessControl, NoTls, Security, WebSecurity
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import Exit, die_with_parent, end_at_term, hold_term, set_name
 from telegen.shm.reader import ArenaReader
+from workers._agent_page import make_agent_page
 from workers._base import Shared, Worker
 from workers._web_confinement import confine_arbiter, protect_heartbeats
 
@@ -130,9 +132,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
         Chdir.default = "/"
         self._shared = shared
         self._process = "web"
-        second = shared.listeners["telemetry_address"]
         # Read now: gunicorn takes the sockets for itself.
-        self._second_port = second.getsockname()[1] if second else None
+        self._ports = {setting: listener.getsockname()[1] for setting, listener in shared.listeners.items() if listener}
         super().__init__()
 
     def load_config(self) -> None:
@@ -178,12 +179,14 @@ class _Application(BaseApplication):  # type: ignore[misc]
         registry.register(SeriesBudgets(view.pages[kube.metrics_path], kube.limits))
         registry.register(SignalInfo(kube.signal_metadata))
         security = WebSecurity(shared.web_file, shared.reviews)
-        self._worker.security = security
+        self._worker.security = {port: _securities(shared, security)[setting] for setting, port in self._ports.items()}
         app = make_app(view, registry, telemetry, AccessControl(security, telemetry), shared.config.web.body_memory, _status(shared, view))
         app = Scrapers(folder_of_scrapers(), self._process).observe(app, view.pages)
-        if self._second_port is None:
-            return app
-        return by_port(app, self._second_port, make_telemetry_app(view, registry, AccessControl(security, telemetry, is_plain=True)))
+        others: dict[str, Callable[[], Asgi]] = {
+            "kube_metrics.telemetry_address": lambda: make_telemetry_app(view, registry, AccessControl(security, telemetry, is_plain=True)),
+            "adapter.agent_address": lambda: make_agent_page(shared, view, telemetry),
+        }
+        return by_port(app, {self._ports[setting]: make() for setting, make in others.items() if setting in self._ports})
 
     def _settle(self, arbiter: Any, worker: Any) -> None:
         """Set name, log and parent-death signal of a new process."""
@@ -201,7 +204,6 @@ class _Application(BaseApplication):  # type: ignore[misc]
             # Created at 0, so that increase() sees the first client.
             self._telemetry.dropped_clients.labels(reason)
         self._worker = worker
-        worker.plain_port = self._second_port
         worker.clients = Clients(_limits(self._shared.config.web), self._telemetry.note_dropped_client)
         gc.freeze()
 
@@ -221,6 +223,15 @@ def _limits(web: Web) -> Limits:
         max_connections=web.max_connections,
         max_answers=web.max_answers,
     )
+
+
+def _securities(shared: Shared, security: WebSecurity) -> Mapping[str, Security]:
+    """Return the TLS of each address by its setting."""
+    return {
+        "kube_metrics.listen_address": security,
+        "kube_metrics.telemetry_address": NoTls(),
+        "adapter.agent_address": AgentSecurity(shared.agent_tls),
+    }
 
 
 def web_processes(shared: Shared) -> Callable[[], int]:

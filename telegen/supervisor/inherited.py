@@ -30,6 +30,8 @@ STATE_BYTES = 1 << 20
 """Maximum of bytes of the state of the supervisor."""
 ROOT_PROBLEMS_BYTES = 64 << 10
 """Maximum of bytes of the problems of the paths of the node."""
+USAGE_BYTES = 16 << 20
+"""Maximum of bytes of the usage of the node and its pods."""
 NOTES_BYTES = 256 << 10
 """Maximum of bytes of one worker's lines for the status page."""
 
@@ -53,6 +55,8 @@ class Inherited:
         notices: last warning of each process.
         web_file: content of the web configuration file.
         root_problems: what is wrong with the paths of the node's file systems, one line each.
+        usage: of the node and its pods, `telegen.cadvisor.usage.document.UsageDocument` as MessagePack.
+        agent_tls: TLS of adapter.agent_address, in the form of the web configuration file.
         listeners: the listening sockets by setting.
     """
 
@@ -73,6 +77,8 @@ class Inherited:
         self.holders = SharedDocument("holders", STATE_BYTES)
         self.notices = Notices(ROWS)
         self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
+        self.usage = SharedDocument("usage", USAGE_BYTES)
+        self.agent_tls = SharedDocument("agent-tls", web_files.MAX_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
         self._notes: dict[str, SharedDocument] = {}
@@ -138,11 +144,14 @@ class Inherited:
             self.custom.close()
         if not assignment.stores:
             self.series.close()
+        if assignment.kind not in ("sample", "web"):
+            self.usage.close()
         if assignment.kind not in READERS:
             self.keep_arenas([assignment.name])
         if assignment.kind != "web":
             close_all(self.listeners)
             self.web_file.close()
+            self.agent_tls.close()
             for name in set(self._notes).difference([assignment.name]):
                 self._notes.pop(name).close()
 
@@ -185,6 +194,8 @@ class Inherited:
             events_position=self.events_position,
             web_file=self.web_file,
             root_problems=self.root_problems,
+            usage=self.usage,
+            agent_tls=self.agent_tls,
             state=self.state,
             holders=self.holders,
             notices=self.notices,

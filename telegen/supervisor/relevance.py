@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from telegen.config import Config
+from telegen.config.adapter_model import Adapter
 from telegen.config.model import (
     Api,
     Cadvisor,
@@ -35,6 +36,7 @@ def relevant(kind: str, config: Config) -> Config:
         kind: a key of WORKERS.
     """
     kube = config.kube_metrics
+    config = replace(config, adapter=_agent_part(kind, config.adapter))
     if kind == "web":
         pages = replace(
             _without_push(kube),
@@ -69,6 +71,11 @@ def relevant(kind: str, config: Config) -> Config:
             state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
+
+
+def _agent_part(kind: str, adapter: Adapter) -> Adapter:
+    """The settings of the metrics APIs that a worker of an agent reads."""
+    return Adapter(agent_address=adapter.agent_address) if kind in ("web", "sample") else Adapter()
 
 
 def _pushed(kube: KubeMetrics) -> KubeMetrics:

@@ -26,6 +26,7 @@ from telegen.process.log_repeats import UNLIMITED
 from telegen.process.log_settings import log_text
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
+from telegen.supervisor.agent_certificates import AgentCertificates
 from telegen.supervisor.children import Children
 from telegen.supervisor.configuration import load_all
 from telegen.supervisor.credential_check import check_credentials
@@ -102,6 +103,8 @@ class Supervisor:
             self._telemetry.reloads.labels(result)
         self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
         self._web_files.adopt(self._config.web, *load_web_file(self._config.web))
+        self._certificates = AgentCertificates(self._inherited.agent_tls)
+        self._certificates.adopt(self._config.adapter)
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
         self._published = PublishedState(self._inherited.state)
         self._published.adopt(self._config, self._source.origins())
@@ -137,6 +140,7 @@ class Supervisor:
         self._children.spawn_due()
         self._reload_if_due()
         self._web_files.follow()
+        self._certificates.follow()
         self._children.note_usage()
         self._published.write(self._plan.reason, self._children.states())
         self._inherited.heartbeats.beat(0)
@@ -207,6 +211,7 @@ class Supervisor:
         web_file = self._web_files.load(config.web)
         listeners = rebind(self._inherited.listeners, self._config, config)
         self._web_files.adopt(config.web, *web_file)
+        self._certificates.adopt(config.adapter)
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))
         self._inherited.listeners = listeners
