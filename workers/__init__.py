@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workers._base import Worker
+from workers.adapter import AdapterWorker
 from workers.cluster_uid import IdentifyWorker
 from workers.custom import CustomWorker
 from workers.elect import ElectWorker
@@ -17,6 +18,7 @@ from workers.watch import WatchWorker
 from workers.web import WebWorker
 
 WORKERS: Mapping[str, type[Worker]] = {
+    "adapter": AdapterWorker,
     "watch": WatchWorker,
     "custom": CustomWorker,
     "elect": ElectWorker,

@@ -12,7 +12,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 
 from telegen.kubemetrics.app import CLIENT
 from telegen.kubemetrics.clients import Clients
-from telegen.kubemetrics.web_security import Security
+from telegen.kubemetrics.connection_security import ConnectionSecurity
 
 SCRAPE_TIMEOUT = b"x-prometheus-scrape-timeout-seconds"
 """Header by which Prometheus, vmagent and the OpenTelemetry collector name the time after which they give up."""
@@ -27,7 +27,7 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
     gunicorn waits for room in the socket before it takes the next part of a response, and knows no other limit of a client.
     """
 
-    def __init__(self, worker: Any, security: Security) -> None:
+    def __init__(self, worker: Any, security: ConnectionSecurity) -> None:
         """Make a connection.
 
         Args:

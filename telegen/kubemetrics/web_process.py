@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
 
 from gunicorn.workers.gasgi import ASGIWorker
 
 from telegen.kubemetrics.acceptor import Acceptor
 from telegen.kubemetrics.clients import Clients
 from telegen.kubemetrics.connection import Connection
-from telegen.kubemetrics.web_security import Security
+from telegen.kubemetrics.connection_security import ConnectionSecurity
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import trim_memory
 
@@ -30,12 +29,14 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
     Attributes:
         log_settings: adopted from the supervisor.
         clients: set after the fork, with the limits of the configuration.
-        security: TLS by port of the listening sockets; set before the process serves.
+        security: TLS of the listening sockets; set before the process serves.
+        other_security: that of the ports which have another one.
     """
 
     log_settings: LogSettings
     clients: Clients
-    security: Mapping[int, Security]
+    security: ConnectionSecurity
+    other_security: dict[int, ConnectionSecurity]
     alive: bool
     _trimmed = _quiet = 0
 
@@ -79,7 +80,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
         await self._finish(acceptors)
 
     def _acceptor(self, listener: socket.socket) -> Acceptor:
-        security = self.security[listener.getsockname()[1]]
+        security = self.other_security.get(listener.getsockname()[1], self.security)
         return Acceptor(self.loop, listener, self.clients, lambda: Connection(self, security), lambda: security.context)
 
     async def _finish(self, acceptors: list[Acceptor]) -> None:

@@ -7,7 +7,7 @@ import logging
 import ssl
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import falcon
 import falcon.asgi
@@ -25,27 +25,6 @@ log = logging.getLogger("telegen.web")
 PROBES = ("/healthz", "/livez", "/readyz")
 TLS_RECORD = 0x16
 """First byte of a handshake of TLS."""
-
-
-class Security(Protocol):
-    """TLS of one listening address."""
-
-    @property
-    def context(self) -> ssl.SSLContext | None:
-        """Context of the next connection; None without TLS."""
-
-    def accepts(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
-        """Return True if a client whose certificate, if it has one, is verified may stay connected."""
-
-
-class NoTls:
-    """An address without TLS."""
-
-    context: ssl.SSLContext | None = None
-
-    def accepts(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
-        """Return True."""
-        return True
 
 
 @dataclass(frozen=True)

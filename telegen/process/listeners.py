@@ -11,11 +11,8 @@ from telegen.config.settings import value_at
 from telegen.config.types import ListenAddress
 from telegen.process.os_process import BootFailure, Exit
 
-LISTENERS = ("kube_metrics.listen_address", "kube_metrics.telemetry_address", "adapter.agent_address")
-"""Settings that name an address of an agent."""
-
 Listeners = dict[str, "socket.socket | None"]
-"""Listening socket by setting, None if the setting is null."""
+"""Listening socket by the path of its setting, such as `kube_metrics.listen_address`; None if the setting is null."""
 
 BIND_TIME = 3.0
 """Seconds for which a taken port is retried: the children of a killed agent need a moment to close it."""
@@ -28,6 +25,9 @@ _TCP_NOTSENT_LOWAT = 25
 
 def open_listener(config: Config, setting: str) -> socket.socket | None:
     """Open the listening socket of a setting: on all addresses, IPv4 and IPv6, if the setting names no host.
+
+    Args:
+        setting: path of the setting.
 
     Raises:
         BootFailure: the address is taken, not of this host, or its port needs privileges.
@@ -66,7 +66,7 @@ def rebind(listeners: Listeners, before: Config, config: Config) -> Listeners:
     """
     fresh: Listeners = {}
     try:
-        for setting in LISTENERS:
+        for setting in listeners:
             if value_at(config, setting) != value_at(before, setting):
                 fresh[setting] = open_listener(config, setting)
     except BootFailure:

@@ -10,7 +10,6 @@ import os
 
 import msgspec
 
-from telegen.config.adapter_model import Adapter
 from telegen.config.document import read_regular
 from telegen.config.web_file import MAX_PEM, WebFile
 from telegen.process.log_repeats import UNLIMITED
@@ -38,9 +37,8 @@ class AgentCertificates:
         self._content: WebFile | None = None
         self._problem = ""
 
-    def adopt(self, settings: Adapter) -> None:
-        """Take the folder of a new configuration, and its files."""
-        folder = settings.agent_tls_dir if settings.agent_address else ""
+    def adopt(self, folder: str) -> None:
+        """Take the folder of a new configuration, and its files; "" without a listener."""
         if folder != self._folder:
             self._folder, self._problem = folder, ""
             self._files = [WatchedFile(os.path.join(folder, name)) for name in FILES] if folder else []

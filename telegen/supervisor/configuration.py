@@ -12,6 +12,7 @@ from telegen.config.patterns import slow_patterns
 from telegen.kubestate.checks import built_in_names, notes, selection_problems
 from telegen.kubestate.custom.sources import CustomReader, custom_problems, load_custom
 from telegen.otlp.settings import check_push
+from telegen.supervisor.rules_file import rules_file_problems
 from telegen.supervisor.web_files import web_file_problems
 
 
@@ -50,7 +51,7 @@ def load_checked(source: ConfigSource) -> Config:
 
 def checks(reader: CustomReader) -> tuple[Check, ...]:
     """Return the checks of the names in a configuration."""
-    return selection_problems, _container_problems, lambda config: custom_problems(config, reader), web_file_problems
+    return selection_problems, _container_problems, lambda config: custom_problems(config, reader), web_file_problems, rules_file_problems
 
 
 def _container_problems(config: Config) -> Iterator[str]:

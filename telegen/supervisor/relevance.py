@@ -26,6 +26,9 @@ from telegen.config.model import (
 )
 from telegen.kubestate.packs.registry import AUTO
 
+ADAPTER_KINDS = frozenset(("adapter",))
+"""Kinds of processes of the adapter."""
+
 
 def relevant(kind: str, config: Config) -> Config:
     """Return the configuration with the default of every setting that a kind of worker does not read.
@@ -35,8 +38,10 @@ def relevant(kind: str, config: Config) -> Config:
     Args:
         kind: a key of WORKERS.
     """
-    kube = config.kube_metrics
+    if kind in ADAPTER_KINDS:
+        return replace(config, log=Log(), kube_metrics=KubeMetrics())
     config = replace(config, adapter=_agent_part(kind, config.adapter))
+    kube = config.kube_metrics
     if kind == "web":
         pages = replace(
             _without_push(kube),
