@@ -24,7 +24,7 @@ from telegen.shm.shared_document import SharedDocument
 USAGE, FAMILIES = "/adapter/v1/usage", "/adapter/v1/families"
 VERSION = 1
 """Version of the document of usage."""
-MOST_BYTES = 128 << 20
+MOST_BYTES = 32 << 20
 """Maximum of bytes of the text of families."""
 BODY_MEMORY = 8 << 20
 """Bytes of the bodies of families that are being sent, compressed."""
@@ -63,7 +63,7 @@ class Usage:
             self._number, content = self._shared.read()
             if not content:
                 raise falcon.HTTPServiceUnavailable(
-                    title="No usage", description="the sampler of this agent has not ended its second pass", retry_after=1
+                    title="No usage", description="the sampler has not ended its second pass, or does not know the name of its node", retry_after=1
                 )
             self._document = _decoder.decode(content)
         return self._document
