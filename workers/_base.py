@@ -49,7 +49,7 @@ class Assignment:
 
     Attributes:
         name: unique, shown in logs and metrics: `watch-pods`.
-        kind: a key of WORKERS.
+        kind: a key of `workers.KINDS`.
         stores: names of the stores that it publishes in its arena, none for the web. A store of the API has the name of its
             resource, `pods`, or of resource and namespace, `pods/shop`.
         process_shard: of this agent's processes that divide the objects of these stores.
@@ -116,6 +116,7 @@ class Shared:
         custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
         notes: lines for the status page of each worker that writes some, by its name.
         series: number of series by budget; only workers that publish stores have it.
+        certificates: of the adapter (see `telegen.adapter.certificates.document`).
     """
 
     config: Config
@@ -147,6 +148,7 @@ class Shared:
     custom: SharedDocument
     notes: Mapping[str, SharedDocument]
     series: SeriesLedger
+    certificates: SharedDocument
 
 
 class Worker:

@@ -29,7 +29,7 @@ from telegen.cli.compare import run as run_compare
 from telegen.cli.completion import SHELLS, completion_script
 from telegen.cli.custom import add_arguments as add_custom_arguments
 from telegen.cli.custom import check as check_custom
-from telegen.cli.custom import repeat_on_change
+from telegen.cli.custom import convert_lines, repeat_on_change
 from telegen.cli.custom import role as custom_role
 from telegen.cli.custom import schema_lines
 from telegen.cli.custom_objects import custom_resources, in_served_versions, kind_numbers
@@ -46,13 +46,14 @@ from telegen.config import Config, ConfigError, ConfigSource
 from telegen.config.command_line import OneLineParser
 from telegen.config.model import KubeState
 from telegen.kubestate.custom.definitions import DEFINITION
-from telegen.kubestate.custom.sources import CustomReader, CustomTables, is_custom_configuration
+from telegen.kubestate.custom.expressions.convert import NotExpressible
+from telegen.kubestate.custom.sources import CustomTables, is_custom_configuration
 from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.series_labels import LabelsText, namespace_pairs, pairs_text, series_labels
 from telegen.metrics.family import Object
-from telegen.supervisor.configuration import Loaded, checks, load_all, print_check
+from telegen.supervisor.configuration import CustomConfiguration, Loaded, checks, load_all, print_check
 from telegen.supervisor.run_options import ADAPTER_COMMAND, CONFIG, RUN, parse_run_options
 from telegen.supervisor.run_options import parser as run_parser
 
@@ -268,7 +269,7 @@ def compare(options: argparse.Namespace) -> int:
     return OK if agree else DIFFERENT
 
 
-CUSTOM = {"check": check_custom, "rbac": custom_role, "schema": schema_lines}
+CUSTOM = {"check": check_custom, "convert": convert_lines, "rbac": custom_role, "schema": schema_lines}
 """Lines of the subcommands of `telegen custom`."""
 
 
@@ -282,8 +283,11 @@ def custom(options: argparse.Namespace) -> int:
         if options.watch:
             repeat_on_change((options.file, options.objects), lambda: _guarded(lambda: render(what)))
         return render(what)
-    for line in CUSTOM[options.action](options):
-        print(line)
+    try:
+        for line in CUSTOM[options.action](options):
+            print(line)
+    except NotExpressible as error:
+        return _fail(str(error), FAILED)
     return OK
 
 
@@ -307,7 +311,7 @@ def print_config(arguments: Sequence[str]) -> int:
             return _fail("telegen config --full prints the defaults and takes no other option")
         lines = full_lines()
     else:
-        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(checks(CustomReader())))
+        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(checks(CustomConfiguration())))
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     for line in lines:
         print(line)
@@ -378,7 +382,7 @@ def _load(path: str | None) -> Config:
     return load_all(ConfigSource(path, os.environ)).config
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, status: int = UNUSABLE) -> int:
     for line in message.splitlines():
         print(f"telegen: {line}", file=sys.stderr)
-    return UNUSABLE
+    return status

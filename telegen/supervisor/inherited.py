@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+from telegen.adapter.certificates import document as certificates
 from telegen.config import Config
 from telegen.config.document import MAX_BYTES as RULES_BYTES
 from telegen.config.validation import MOST_SHARDS
@@ -60,6 +61,7 @@ class Inherited:
         usage: of the node and its pods, `telegen.cadvisor.usage.document.UsageDocument` as MessagePack.
         agent_tls: TLS of adapter.agent_address, in the form of the web configuration file.
         listeners: the listening sockets by setting.
+        certificates: of the adapter.
     """
 
     def __init__(self, environ: Mapping[str, str], listeners: Listeners) -> None:
@@ -84,6 +86,7 @@ class Inherited:
         self.agent_tls = SharedDocument("agent-tls", web_files.MAX_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
+        self.certificates = SharedDocument("certificates", certificates.MAX_BYTES)
         self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
@@ -212,4 +215,5 @@ class Inherited:
             custom=self.custom,
             notes=self._notes,
             series=self.series,
+            certificates=self.certificates,
         )

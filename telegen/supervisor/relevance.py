@@ -36,7 +36,7 @@ def relevant(kind: str, config: Config) -> Config:
     A running worker adopts the settings of logs; see `telegen.process.log_settings`.
 
     Args:
-        kind: a key of WORKERS.
+        kind: a key of `workers.KINDS`.
     """
     if kind in ADAPTER_KINDS:
         return replace(config, log=Log(), kube_metrics=KubeMetrics())

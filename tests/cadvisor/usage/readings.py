@@ -38,7 +38,8 @@ class Facts(ContainerFacts):
 
 def pod(name: str, *containers: str, phase: str = "Running", **changes: Any) -> dict[str, Any]:
     """A pod of the API whose containers run."""
-    statuses = [{"name": one, "restartCount": 0, "containerID": f"x://{one}", "state": {"running": {"startedAt": ""}}} for one in containers]
+    state = {"running": {"startedAt": ""}}
+    statuses = [{"name": one, "restartCount": 0, "containerID": f"x://{one}", "state": state} for one in containers]
     return {
         "metadata": {"name": name, "namespace": "shop", "uid": name, "labels": {"app": name}},
         "spec": {"containers": [{"name": one} for one in containers], "restartPolicy": "Always"},
