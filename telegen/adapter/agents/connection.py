@@ -21,7 +21,7 @@ _IN_PROGRESS = (0, errno.EINPROGRESS)
 
 
 class Identity(NamedTuple):
-    """How connections authenticate both sides.
+    """Certificates of the adapter, and the name in those of the agents.
 
     Attributes:
         number: of the certificates; it changes with them.

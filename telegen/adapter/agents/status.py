@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-MAX_BYTES = 1 << 20
-"""Maximum of bytes of the document."""
-
 
 class PollStatus(msgspec.Struct):
     """Status of polling.

@@ -27,19 +27,11 @@ from telegen.adapter.agents.documents import (
 from telegen.shm.allocator import ArenaFull
 from telegen.shm.deflate import crc32
 from telegen.shm.document_table import CURRENT, DESCRIPTION, EXTRA, DocumentTable, TableWriter
+from telegen.shm.shared_agents import ROWS
 
-ROWS = 16384
-"""Most agents. A cluster has up to 5,000 nodes by the limits of Kubernetes."""
-BYTES = 1 << 30
-"""Most bytes of all documents. PERF: 11 kB per agent of 30 pods; the kernel allocates what is written."""
 NODE_LABELS = EXTRA
 MOST_SKEW = 2.0
 """Seconds by which clocks may differ without a correction: a document does not show a smaller offset for certain."""
-
-
-def make_table() -> DocumentTable:
-    """Make the table, before the fork of its processes."""
-    return DocumentTable("agents", ROWS, BYTES)
 
 
 @dataclass
@@ -155,6 +147,10 @@ class AgentStore:
             if not agent.departed and now - agent.answered <= self.staleness:
                 found.update(dict.fromkeys(agent.shards, address))
         return found
+
+    def has_fresh(self) -> bool:
+        """Return True if the usage of any agent is not old."""
+        return any(map(self._is_fresh, self.agents))
 
     def _is_fresh(self, address: str) -> bool:
         agent = self.agents.get(address)

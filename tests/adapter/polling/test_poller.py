@@ -177,7 +177,7 @@ def good(certificates: Certificates) -> Iterator[ScriptedAgent]:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_agent_harms_itself_only(name: str, certificates: Certificates, good: ScriptedAgent, poll: Poll) -> None:
-    """What an agent sends wrongly is counted and named once; another agent is polled as ever, and nothing of it is stored."""
+    """A wrong answer of an agent is counted and named once; another agent is polled as ever, and nothing of it is stored."""
     data, ends, result, cause = HOSTILE[name]
     agent = ScriptedAgent(certificates.server(), sends(data, ends), "n1")
     with running(agent):
@@ -340,7 +340,7 @@ def test_agent_that_left_the_slices(make_agent: MakeAgent, poll: Poll) -> None:
 
 
 def test_deleted_node(make_agent: MakeAgent, poll: Poll) -> None:
-    """When a node is deleted with its agent, its pods and its usage go at once."""
+    """After the deletion of a node with its agent, its pods and its usage go at once."""
     agent = make_agent("n1", pod("a"))
     polling = poll(agent)
     polling.until("its pods", lambda: polling.names() == ["a"])
