@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+
 @dataclass(frozen=True)
 class Pair:
     """A certificate, with its chain if it has one, and its key, both in PEM. The key is not part of the representation."""
