@@ -1,10 +1,10 @@
-"""`telegen adapter`: check a rules file of the metrics APIs, and explain a metric by it."""
+"""`telegen adapter`: serve the metrics APIs, check their rules, and explain a metric by them."""
 
 from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from telegen.adapter.backend import RulesBackend
@@ -24,9 +24,24 @@ Answer = TypeVar("Answer")
 SERVICE, AGENTS = "telegen/telegen-adapter", "telegen-agents"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command and of its subcommands."""
+def serving_arguments(arguments: Sequence[str]) -> list[str] | None:
+    """Return the arguments of `telegen adapter serve`, which is meant without an action as well; None for another action."""
+    if arguments[:1] == ["serve"]:
+        return list(arguments[1:])
+    is_serving = not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"))
+    return list(arguments) if is_serving else None
+
+
+def add_arguments(parser: argparse.ArgumentParser, serving: Sequence[argparse.ArgumentParser] = ()) -> None:
+    """Add the arguments of the command and of its subcommands.
+
+    Args:
+        serving: parsers of the options of `telegen adapter serve`, which parses them by itself.
+    """
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser(
+        "serve", help="serve; also without an action (see telegen adapter serve --help)", add_help=False, parents=list(serving)
+    )
     owning = actions.add_parser(
         "check",
         help="print the owner and the state of each APIService of the metrics APIs, and a cure for what is wrong",
