@@ -105,6 +105,8 @@ class Shared:
         events_position: resourceVersion and time of the last Kubernetes event that was sent.
         statuses: sync status of the stores of each watch worker, by its name.
         root_problems: what is wrong with the paths of the node's file systems, by the sampler, one line each.
+        usage: of the node and its pods, by the sampler (see `telegen.cadvisor.usage.document`); empty before its second pass.
+        agent_tls: TLS of adapter.agent_address, `telegen.config.web_file.WebFile` as MessagePack; empty without certificates.
         state: of the supervisor, for the status page.
         holders: holder of each Lease of a shard, by the elector.
         notices: last warning of each process.
@@ -137,6 +139,8 @@ class Shared:
     web_file: SharedDocument
     rules: SharedDocument
     root_problems: SharedDocument
+    usage: SharedDocument
+    agent_tls: SharedDocument
     state: SharedDocument
     holders: SharedDocument
     notices: Notices

@@ -74,4 +74,14 @@ class Adapter(Section, frozen=True):
     max_age: Annotated[
         Duration, text("Age of the last sample up to which a series counts; 0s: relist_interval, but 5m at least.")
     ] = Duration(0)
+    agent_address: Annotated[
+        Optional[ListenAddress],
+        text(
+            "Of agents: address at which the adapter polls the usage of the node and its pods, with TLS and a client certificate; null: "
+            "none."
+        ),
+    ] = None
+    agent_tls_dir: Annotated[
+        str, text("Of agents: folder with tls.crt, tls.key and ca.crt of agent_address; changes are followed without a restart.")
+    ] = "/etc/telegen/adapter"
     tls: AdapterTls = field(default_factory=AdapterTls)

@@ -75,6 +75,17 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
         context.load_cert_chain(certificate_file, key_file, password=_refuse_password)
 
 
+def has_name(certificate: Mapping[str, Any] | None, name: str) -> bool:
+    """Return True if a verified certificate has this common name or DNS name.
+
+    Args:
+        certificate: as `ssl.SSLSocket.getpeercert` returns it.
+    """
+    found = certificate or {}
+    subject = [pair for parts in found.get("subject", ()) for pair in parts]
+    return ("commonName", name) in subject or ("DNS", name) in found.get("subjectAltName", ())
+
+
 def _normal(name: str) -> str:
     """Return an IP address in its shortest form, any other name unchanged."""
     try:

@@ -32,6 +32,8 @@ STATE_BYTES = 1 << 20
 """Maximum of bytes of the state of the supervisor."""
 ROOT_PROBLEMS_BYTES = 64 << 10
 """Maximum of bytes of the problems of the paths of the node."""
+USAGE_BYTES = 16 << 20
+"""Maximum of bytes of the usage of the node and its pods."""
 NOTES_BYTES = 256 << 10
 """Maximum of bytes of one worker's lines for the status page."""
 
@@ -56,6 +58,8 @@ class Inherited:
         web_file: content of the web configuration file.
         rules: content of the rules file of the adapter.
         root_problems: what is wrong with the paths of the node's file systems, one line each.
+        usage: of the node and its pods, `telegen.cadvisor.usage.document.UsageDocument` as MessagePack.
+        agent_tls: TLS of adapter.agent_address, in the form of the web configuration file.
         listeners: the listening sockets by setting.
         certificates: of the adapter.
     """
@@ -78,6 +82,8 @@ class Inherited:
         self.holders = SharedDocument("holders", STATE_BYTES)
         self.notices = Notices(ROWS)
         self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
+        self.usage = SharedDocument("usage", USAGE_BYTES)
+        self.agent_tls = SharedDocument("agent-tls", web_files.MAX_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
         self.certificates = SharedDocument("certificates", certificates.MAX_BYTES)
@@ -144,6 +150,8 @@ class Inherited:
             self.custom.close()
         if not assignment.stores:
             self.series.close()
+        if assignment.kind not in ("sample", "web"):
+            self.usage.close()
         if assignment.kind not in READERS:
             self.keep_arenas([assignment.name])
         if assignment.kind not in SERVERS:
@@ -152,6 +160,7 @@ class Inherited:
             self.rules.close()
         if assignment.kind != "web":
             self.web_file.close()
+            self.agent_tls.close()
             for name in set(self._notes).difference([assignment.name]):
                 self._notes.pop(name).close()
 
@@ -195,6 +204,8 @@ class Inherited:
             web_file=self.web_file,
             rules=self.rules,
             root_problems=self.root_problems,
+            usage=self.usage,
+            agent_tls=self.agent_tls,
             state=self.state,
             holders=self.holders,
             notices=self.notices,
