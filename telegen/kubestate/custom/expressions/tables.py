@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from telegen.kubestate.custom.expressions.model import IDENTITY, Metric, MetricEntry
+from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, OBJECT_LABELS, Metric, MetricEntry
 from telegen.kubestate.custom.expressions.samples import compile_metric, generate_of
-from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.model import Entry, Kind, Pattern
+from telegen.kubestate.custom.tables import make_resource as make_path_resource
 from telegen.kubestate.custom.tables import pruned_reads
-from telegen.kubestate.resource import NAMESPACE, Resource, name_label
-from telegen.metrics.family import ALPHA, FamilyGenerator
+from telegen.kubestate.resource import NAMESPACE, Identity, Resource, name_label
+from telegen.metrics.family import ALPHA, FamilyGenerator, Object
 
 _TYPES = {"count": "gauge"}
 
 
+def make_resources(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
+    """Return the resources to render for a kind: that of the metrics by paths, and that of the metrics with expressions.
+
+    Args:
+        constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
+    """
+    by_paths = [make_path_resource(_path_entry(entry, kind), kind, constant)] if entry.families else []
+    return [*by_paths, make_resource(entry, kind, constant)] if entry.metrics or not by_paths else by_paths
+
+
+def _path_entry(entry: MetricEntry, kind: Kind) -> Entry:
+    """Return the metrics by paths as an entry of the format of kube-state-metrics."""
+    identity, own = IDENTITY[entry.identity], {}
+    if OBJECT_LABELS[0] in identity:
+        own = {name: ("metadata", name) for name in OBJECT_LABELS}
+    families = [replace(family, labels_from_path={**own, **family.labels_from_path}) for family in entry.families]
+    pattern = Pattern(kind.group, kind.version, kind.kind)
+    return Entry(pattern, tuple(families), entry.common_labels, KIND_LABELS[0] in identity)
+
+
 def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}) -> Resource:
-    """Return the resource of a kind with the families of an entry. Every sample has the labels namespace and name of its object.
+    """Return the resource of a kind with the metrics with expressions of an entry.
 
     Args:
         constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
     """
     metrics = [_renamed(metric, constant) for metric in entry.metrics]
-    taken = (*IDENTITY, *constant)
+    taken = (*IDENTITY[entry.identity], *constant)
     compiled = [(metric, compile_metric(metric)._replace(taken=taken)) for metric in metrics]
     families = tuple(
         FamilyGenerator(
@@ -33,6 +54,7 @@ def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = 
             generate_of(metric, one),
             labels=() if one.label_maps else label_names(metric),
             dynamic=bool(one.label_maps),
+            ambiguous=OBJECT_LABELS[0] not in taken,
         )
         for metric, one in compiled
     )
@@ -42,10 +64,23 @@ def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = 
         version=kind.version,
         kind=kind.kind,
         namespaced=kind.namespaced,
-        identity=(NAMESPACE, name_label("name")) if kind.namespaced else (name_label("name"),),
+        identity=_identity(entry, kind),
         families=families,
         reads=pruned_reads(set().union(*(one.reads for _, one in compiled))),
     )
+
+
+def _identity(entry: MetricEntry, kind: Kind) -> Identity:
+    """Return the labels of every sample."""
+    of_kind = {"customresource_group": kind.group, "customresource_version": kind.version, "customresource_kind": kind.kind}
+    known: dict[str, Identity] = {name: ((name, constant_reader(value)),) for name, value in of_kind.items()}
+    known |= {"namespace": (NAMESPACE,) if kind.namespaced else (), "name": (name_label("name"),)}
+    return tuple(label for name in IDENTITY[entry.identity] for label in known[name])
+
+
+def constant_reader(value: str) -> Callable[[Object], str]:
+    """Return a reader that returns the same text for every object."""
+    return lambda obj: value
 
 
 def _renamed(metric: Metric, constant: Mapping[str, str]) -> Metric:
