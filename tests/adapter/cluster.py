@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from telegen.adapter.agents.usage import UsageSource
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ClusterObjects
@@ -101,12 +102,15 @@ def object_server() -> Iterator[str]:
         yield url
 
 
-def adapter(rules: RulesFile, prometheus: list[str], cluster: str) -> tuple[MetricsApis, RulesBackend]:
-    """Return the APIs by rules over servers, after one discovery of series."""
+def adapter(
+    rules: RulesFile, prometheus: list[str], cluster: str, usage: UsageSource | None = None, families: Collection[str] = ()
+) -> tuple[MetricsApis, RulesBackend]:
+    """Return the APIs by rules over servers, after one discovery of series, and by the usage of agents."""
+
     def make_client() -> Client:
         return Client(lambda again: Cluster(cluster))
 
     servers = Servers([Prometheus(url) for url in prometheus])
     backend = RulesBackend(rules, servers, ClusterObjects(make_client), lambda: RestMapping(discover(make_client(), None).resources))
     backend.relist(600)
-    return MetricsApis(backend), backend
+    return MetricsApis(backend, usage, families=families), backend

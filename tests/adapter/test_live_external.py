@@ -58,7 +58,7 @@ def get(client: falcon.testing.TestClient, metric: str, selector: str = "", name
     ],
 )
 def test_sums_and_counts(client: falcon.testing.TestClient, metric: str, selector: str, expected: list[str]) -> None:
-    """The family is the sum of its samples in the namespace, with the ending _count their number; samples without a namespace count in each."""
+    """A family is the sum of its samples in the namespace, with _count their number. Samples without a namespace belong to each."""
     answer = get(client, metric, selector)
     assert (answer.status_code, [item["value"] for item in answer.json["items"]]) == (200, expected)
 
