@@ -44,13 +44,13 @@ class Agents:
 
     Attributes:
         families_by_name: labels and value of each sample.
-        asked: names of each request for families.
         reason: why nothing can be answered.
+        missing: problem of each answer with families.
     """
 
     def __init__(self, documents: list[Document], node_labels: Mapping[str, Any], families: Mapping[str, Any]) -> None:
         self.documents, self.node_labels, self.families_by_name = documents, node_labels, families
-        self.asked, self.reason, self.missing = list[list[str]](), "", ""
+        self.reason, self.missing = "", ""
 
     def pods(self, namespace: str, name: str = "") -> Iterator[PodUsage]:
         """Yield the pods with usage that have this namespace and name."""
@@ -73,7 +73,6 @@ class Agents:
 
     def families(self, names: Collection[str]) -> FamiliesAnswer:
         """Return the samples of these families."""
-        self.asked.append(list(names))
         known = {name: self.families_by_name[name] for name in names if name in self.families_by_name}
         samples = {name: [FamilySample(name, labels, value) for labels, value in rows] for name, rows in known.items()}
         return FamiliesAnswer(samples, NOW - 3, self.missing)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import falcon.testing
+
 from telegen.adapter.agents.usage import UsageSource
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.backend import RulesBackend
@@ -16,6 +18,7 @@ from telegen.adapter.label_selectors import parse_fields, parse_labels
 from telegen.adapter.prometheus import Prometheus, Servers
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
+from telegen.adapter.web import make_app
 from telegen.api.client import Client
 from telegen.api.cluster import Cluster
 from telegen.api.discovery import ServedResource, discover
@@ -114,3 +117,8 @@ def adapter(
     backend = RulesBackend(rules, servers, ClusterObjects(make_client), lambda: RestMapping(discover(make_client(), None).resources))
     backend.relist(600)
     return MetricsApis(backend, usage, families=families), backend
+
+
+def http_client(apis: MetricsApis) -> falcon.testing.TestClient:
+    """Return a client of the HTTP application that serves the APIs."""
+    return falcon.testing.TestClient(make_app(apis, lambda: ""))

@@ -32,7 +32,7 @@ def cluster() -> Iterator[str]:
 
 PODS = {"shop/web-1": ({"app": "web"}, {"app": [9.0, 9]}), "data/db-0": ({}, {"db": [9.0, 9]})}
 BESIDE = {"rules": None, "agents": Agents([document("n1", PODS, [9.0, 9])], {}, {"kube_node_info": [({}, 9.0)]})}
-"""What answers beside the rules; the values of the agents are all wrong."""
+"""The source beside the rules; the values of the agents are all wrong."""
 LIVE = {"kube_node_info", "kube_node_info_count", *(f"{resource}/{one.name}" for one in LIVE_METRICS for resource in one.resources)}
 
 

@@ -12,9 +12,8 @@ import pytest
 
 from telegen.adapter.apis.discovery_documents import AGGREGATED
 from telegen.adapter.rules.reading import parse_rules
-from telegen.adapter.web import make_app
 from tests.adapter.agents import Agents, document
-from tests.adapter.cluster import HERE, adapter, object_server
+from tests.adapter.cluster import HERE, adapter, http_client, object_server
 from tests.adapter.replay import served_json
 
 CLIENTS = json.loads((HERE / "clients.json").read_text())
@@ -50,7 +49,7 @@ def client() -> Iterator[falcon.testing.TestClient]:
     agents = Agents([document("n1", PODS, [2.0, 1 << 30])], {"n1": {"zone": "west"}}, families)
     with served_json(prometheus) as url, object_server() as cluster:
         apis, _ = adapter(parse_rules(RULES.encode()), [url], cluster, agents, list(families))
-        yield falcon.testing.TestClient(make_app(apis, lambda: ""))
+        yield http_client(apis)
 
 
 def values(client: falcon.testing.TestClient, path: str) -> list[str]:

@@ -30,7 +30,7 @@ class Listing:
 
 
 def test_lists_are_kept() -> None:
-    """The same selection is listed once in five seconds, another one by itself."""
+    """A selection is listed once in five seconds, another one by itself."""
     now, listing = [0.0], Listing()
     kept = KeptObjects(listing, lambda: now[0])
     assert [kept.names(MAPPED, "shop", "app=web") for _ in range(3)] == [["p0"]] * 3

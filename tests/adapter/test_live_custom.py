@@ -10,8 +10,8 @@ import pytest
 
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.live.metrics import LIVE_METRICS
-from telegen.adapter.web import make_app
 from tests.adapter.agents import Agents, document
+from tests.adapter.cluster import http_client
 
 ROOT = "/apis/custom.metrics.k8s.io/v1beta2"
 SHOP = f"{ROOT}/namespaces/shop"
@@ -33,7 +33,7 @@ def client() -> falcon.testing.TestClient:
         document("n2", {"data/db-1": ({}, {"db": [1.0, 5, 0, 0.3, 0]}, [0.25, 2])}, [1.5, 1, None, 0.5], age=20, window=15.2),
     ]
     source = Agents(documents, {"n1": {"zone": "east"}, "n2": {"zone": "west"}}, {})
-    return falcon.testing.TestClient(make_app(MetricsApis(None, source), lambda: ""))
+    return http_client(MetricsApis(None, source))
 
 
 def get(client: falcon.testing.TestClient, path: str, **params: str) -> Any:

@@ -9,9 +9,8 @@ import falcon.testing
 import pytest
 
 from telegen.adapter.apis.metrics_apis import MetricsApis
-from telegen.adapter.live.external import MAX_AGE, RETRY, LiveExternal
-from telegen.adapter.web import make_app
 from tests.adapter.agents import Agents
+from tests.adapter.cluster import http_client
 
 ROOT = "/apis/external.metrics.k8s.io/v1beta1"
 FAMILIES = {
@@ -33,7 +32,7 @@ def agents() -> Agents:
 @pytest.fixture
 def client(agents: Agents) -> falcon.testing.TestClient:
     apis = MetricsApis(None, agents, families=[*FAMILIES, "kube_absent"])
-    return falcon.testing.TestClient(make_app(apis, lambda: ""))
+    return http_client(apis)
 
 
 def get(client: falcon.testing.TestClient, metric: str, selector: str = "", namespace: str = "shop") -> Any:
@@ -92,21 +91,6 @@ def test_missing_shard(client: falcon.testing.TestClient, agents: Agents) -> Non
     agents.missing = "no agent serves shard 2"
     answer = get(client, "kube_node_info")
     assert (answer.status_code, answer.json["message"]) == (503, "kube_node_info: no agent serves shard 2")
-
-
-def test_agents_are_asked_seldom(agents: Agents) -> None:
-    """A family is read once in fifteen seconds, whatever is asked of it; after a problem again soon."""
-    now = [0.0]
-    live = LiveExternal(agents, FAMILIES, lambda: now[0])
-    for _ in range(3):
-        live.values("kube_node_info", "a", ())
-        live.values("kube_node_info_count", "b", ())
-    assert agents.asked == [["kube_node_info"]]
-    now[0], agents.missing = MAX_AGE, "a shard is missing"
-    with pytest.raises(Exception, match="a shard is missing"):
-        live.values("kube_node_info", "a", ())
-    now[0], agents.missing = MAX_AGE + RETRY, ""
-    assert live.values("kube_node_info", "a", ())[0].value == 2000 and len(agents.asked) == 3
 
 
 def test_listed(client: falcon.testing.TestClient) -> None:

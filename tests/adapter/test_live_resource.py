@@ -11,9 +11,8 @@ import pytest
 
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.apis.tables import MEDIA_TYPE
-from telegen.adapter.web import make_app
 from tests.adapter.agents import Agents, document
-from tests.adapter.cluster import HERE
+from tests.adapter.cluster import HERE, http_client
 from tests.adapter.comparison import agrees
 
 V1BETA1 = "/apis/metrics.k8s.io/v1beta1"
@@ -46,7 +45,7 @@ def agents() -> Agents:
 
 @pytest.fixture(scope="module")
 def client() -> falcon.testing.TestClient:
-    return falcon.testing.TestClient(make_app(MetricsApis(None, agents()), lambda: ""))
+    return http_client(MetricsApis(None, agents()))
 
 
 def get(client: falcon.testing.TestClient, path: str, accept: str = "application/json") -> Any:
@@ -90,7 +89,7 @@ def test_order_window_and_time() -> None:
     """Lists are sorted by namespace and name; window and time are those of the agent, in milliseconds and whole seconds."""
     pods = {"b/y": ({}, {"app": [0.1, 1]}), "a/z": ({}, {"app": [0.1, 1]}), "b/x": ({}, {"app": [0.1, 1]})}
     source = Agents([document("n1", pods, age=7.4, window=10.2134)], {}, {})
-    items = get(falcon.testing.TestClient(make_app(MetricsApis(None, source), lambda: "")), f"{V1BETA1}/pods").json["items"]
+    items = get(http_client(MetricsApis(None, source)), f"{V1BETA1}/pods").json["items"]
     assert [(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items] == [("a", "z"), ("b", "x"), ("b", "y")]
     assert {(item["window"], item["timestamp"]) for item in items} == {("10.213s", "2024-11-28T13:19:52Z")}
 
@@ -108,7 +107,7 @@ def test_odd_numbers() -> None:
     """Values that are not finite or negative are no usage; swap is shown where it is known."""
     odd = {"nan": [float("nan"), 1], "negative": [-1, 1], "swap": [1e-9, 5, 4096]}
     pods = {f"a/{name}": ({}, {"app": values}) for name, values in odd.items()}
-    client = falcon.testing.TestClient(make_app(MetricsApis(None, Agents([document("n1", pods)], {}, {})), lambda: ""))
+    client = http_client(MetricsApis(None, Agents([document("n1", pods)], {}, {})))
     assert [item["containers"] for item in get(client, f"{V1BETA1}/pods").json["items"]] == [
         [{"name": "app", "usage": {"cpu": "1n", "memory": "5", "swap": "4Ki"}}]
     ]
@@ -131,7 +130,7 @@ def test_no_usage_yet() -> None:
     """Without usage the answer is 503 with the reason, for each group."""
     source = agents()
     source.reason = "no agent has answered yet"
-    client = falcon.testing.TestClient(make_app(MetricsApis(None, source), lambda: ""))
+    client = http_client(MetricsApis(None, source))
     for path in (f"{V1BETA1}/pods", "/apis/custom.metrics.k8s.io/v1beta2/namespaces/rates/pods/*/cpu_usage"):
         answer = get(client, path)
         assert (answer.status_code, answer.json["message"]) == (503, "usage is not available: no agent has answered yet")
@@ -139,4 +138,4 @@ def test_no_usage_yet() -> None:
 
 def test_neither_agents_nor_rules() -> None:
     """Without both, no group is listed."""
-    assert get(falcon.testing.TestClient(make_app(MetricsApis(None), lambda: "")), "/apis").json["groups"] == []
+    assert get(http_client(MetricsApis(None)), "/apis").json["groups"] == []
