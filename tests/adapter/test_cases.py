@@ -16,7 +16,7 @@ from telegen.adapter.apis.discovery_documents import AGGREGATED
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.rules.reading import read_rules
 from tests.adapter.cluster import HERE, adapter, object_server
-from tests.adapter.comparison import agrees
+from tests.adapter.comparison import agrees, decoded
 from tests.adapter.replay import Recording, canonical, replayed
 
 CASES = sorted(path.stem for path in (HERE / "cases").glob("*.json"))
@@ -86,10 +86,11 @@ def test_requests(running: Running) -> None:
         recording.asked.clear()
         path, _, query = request["get"].partition("?")
         answer = apis.answer(path, dict(parse_qsl(query, keep_blank_values=True)), request.get("accept", ""))
+        document = decoded(answer.document)
         good = request.get("right_any") or [request["right"] if "right" in request else request]
         tolerance = request.get("tolerance") or 0
-        if not any(agrees(answer.status, answer.document, one, tolerance, bool(request.get("unstable"))) for one in good):
-            wrong.append(f"{request['get']}: {answer.status} {json.dumps(answer.document)[:600]}\n  not {json.dumps(good)[:900]}")
+        if not any(agrees(answer.status, document, one, tolerance, bool(request.get("unstable"))) for one in good):
+            wrong.append(f"{request['get']}: {answer.status} {json.dumps(document)[:600]}\n  not {json.dumps(good)[:900]}")
         wrong += [f"{request['get']}: {line}" for line in _wrong_queries(request, recording, answer.status)]
     assert not wrong, "\n".join(wrong)
 
