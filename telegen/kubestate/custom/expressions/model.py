@@ -11,7 +11,11 @@ from telegen.kubestate.custom.model import ANY, Kind, served_version
 IDENTITY = ("namespace", "name")
 """Labels that every sample has: of the object."""
 
+SHARD = "shard"
+"""Label of aggregates: the shard of the agents that has the objects, if there are several shards."""
+
 Type = Literal["gauge", "counter", "info", "stateset", "count"]
+Function = Literal["", "sum", "count", "min", "max"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Metric:
         loops: repetitions, the outermost first.
         states, other: labels of a stateset; `other` is the state of texts that are not listed, "" for none.
         label: name of the label that has the state.
+        aggregate: function over all objects, "" for samples of each object. `labels` are then those of the groups.
     """
 
     name: str
@@ -60,6 +65,7 @@ class Metric:
     states: tuple[str, ...] = ()
     other: str = ""
     label: str = ""
+    aggregate: Function = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,16 @@ class MetricEntry:
     versions: tuple[str, ...]
     metrics: tuple[Metric, ...]
     selector: Selector = Selector()
+
+    @property
+    def of_objects(self) -> tuple[Metric, ...]:
+        """Metrics with samples of each object."""
+        return tuple(metric for metric in self.metrics if not metric.aggregate)
+
+    @property
+    def aggregates(self) -> tuple[Metric, ...]:
+        """Metrics over all objects."""
+        return tuple(metric for metric in self.metrics if metric.aggregate)
 
     def served(self, kinds: Iterable[Kind]) -> Union[Kind, None]:
         """Return the kind in the version that is read, None if it is not served."""

@@ -11,7 +11,7 @@ import msgspec
 
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.expressions import written
-from telegen.kubestate.custom.expressions.model import IDENTITY, Loop, Metric, MetricEntry, Selector
+from telegen.kubestate.custom.expressions.model import IDENTITY, SHARD, Loop, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
@@ -19,6 +19,15 @@ from telegen.kubestate.custom.model import ANY
 from telegen.kubestate.custom.nodes import Node, Report, root_node
 
 _CONDITION = "condition"
+_OF_OBJECTS = {name: f"every sample has the label {name} of its object" for name in IDENTITY}
+_OF_AGGREGATES = {SHARD: "the label shard is that of the agents"}
+"""Labels that samples have already, with the problem of further ones of these names."""
+_UNUSED: Mapping[str, tuple[str, ...]] = {
+    "count": ("value", "map", "states", "other", "label"),
+    "info": ("value", "map", "states", "other", "label"),
+    "stateset": ("map", "by"),
+}
+"""Keys without effect by type of the metric."""
 _STATUS = {"true": "True", "false": "False", "unknown": "Unknown"}
 
 
@@ -123,12 +132,14 @@ class _Reader:
         if given.conditions:
             given = self._of_conditions(given, path)
         metric = self._converted(entry, given, name)
-        self._check_labels([*metric.labels, *filter(None, (metric.label,))], path)
+        taken = _OF_AGGREGATES if metric.aggregate else _OF_OBJECTS
+        self._check_labels([*metric.labels, *filter(None, (metric.label,))], taken, path)
         self._check_shape(given, metric, path)
         try:
             compiled = compile_metric(metric)
         except InvalidPart as error:
-            self._problem(f"{path}.{error.place}", str(error))
+            label = error.place.removeprefix("labels.")
+            self._problem(f"{path}.by.{label}" if label in given.by else f"{path}.{error.place}", str(error))
         else:
             for place, cure in secret_paths(entry.resource.group, entry.resource.kind, compiled.reads):
                 self._problem(path, f"{name} reads {place}; {cure}")
@@ -136,7 +147,7 @@ class _Reader:
 
     def _converted(self, entry: written.Entry, given: written.Metric, name: str) -> Metric:
         conditions = [text for text in (entry.when, given.when) if text]
-        is_state = given.type == "StateSet"
+        is_state, own = given.type == "StateSet", {**given.labels, **given.by}
         return Metric(
             name=name,
             help=given.help,
@@ -144,18 +155,19 @@ class _Reader:
             value=given.value or given.celExpr,
             numbers=given.map,
             scale=given.scale,
-            labels={**entry.labels, **given.labels, **given.by},
-            label_maps=(*entry.labelsFrom, *given.labelsFrom),
+            labels=own if given.aggregate else {**entry.labels, **own},
+            label_maps=() if given.aggregate else (*entry.labelsFrom, *given.labelsFrom),
             when=" && ".join(f"({text})" for text in conditions) if len(conditions) > 1 else "".join(conditions),
             loops=tuple(Loop(loop.over, loop.variable, loop.key) for loop in given.forEach),
             states=tuple(given.states),
             other=given.other,
             label=(given.label or given.name) if is_state else "",
+            aggregate=given.aggregate,
         )
 
     def _of_conditions(self, given: written.Metric, path: str) -> written.Metric:
         """Return the metric that the short form stands for: a stateset of the status of each condition, in lower case."""
-        for key in ("value", "celExpr", "map", "states", "other", "label", "by"):
+        for key in ("value", "celExpr", "map", "states", "other", "label", "by", "aggregate"):
             if getattr(given, key):
                 self._problem(f"{path}.{key}", f"{key} has no effect beside conditions; remove it")
         loop = written.Loop(given.conditions, _CONDITION)
@@ -178,13 +190,13 @@ class _Reader:
         if given.type in endings and not name.endswith(endings[given.type]):
             self._problem(f"{path}.name", f"the name of type {given.type} ends in {endings[given.type]}: {name}{endings[given.type]}")
 
-    def _check_labels(self, names: Iterable[str], path: str) -> None:
+    def _check_labels(self, names: Iterable[str], taken: Mapping[str, str], path: str) -> None:
         seen: set[str] = set()
         for name in names:
             if not LABEL_NAME.fullmatch(name) or name.startswith("__"):
                 self._problem(f"{path}.labels.{name}", f"{name!r} is not a legal name of a label; use letters, digits and '_'")
-            if name in IDENTITY:
-                self._problem(f"{path}.labels.{name}", f"every sample has the label {name} of its object; choose another name")
+            if name in taken:
+                self._problem(f"{path}.labels.{name}", f"{taken[name]}; choose another name")
             if name in seen:
                 self._problem(f"{path}.label", f"the label {name} is already taken; choose another name")
             seen.add(name)
@@ -193,20 +205,35 @@ class _Reader:
         """Check that the keys of a metric fit its type."""
         if given.value and given.celExpr:
             self._problem(f"{path}.celExpr", "celExpr is another name of value; remove one of the two")
+        if metric.aggregate:
+            self._check_aggregate(given, path)
+        else:
+            self._check_type(given, metric, path)
+        for place, loop in enumerate(metric.loops):
+            for name in filter(None, (loop.variable, loop.key)):
+                if not LABEL_NAME.fullmatch(name):
+                    self._problem(f"{path}.forEach[{place}]", f"{name!r} is not a legal name of a variable; use letters, digits and '_'")
+
+    def _check_type(self, given: written.Metric, metric: Metric, path: str) -> None:
         if metric.type == "stateset" and not (metric.states and metric.value):
             self._problem(path, "a StateSet needs value and states")
         if metric.type in ("gauge", "counter") and not metric.value:
             self._problem(path, "no value; write an expression, or value: 1")
         if metric.type == "count" and not metric.loops:
             self._problem(path, "a Count needs forEach: the items that it counts")
-        unused = {"count": ("value", "map"), "info": ("value", "map"), "stateset": ("map", "by")}.get(metric.type, ("by",))
-        for key in unused if metric.type == "stateset" else (*unused, "states", "other", "label"):
+        for key in filter(lambda key: getattr(given, key), _UNUSED.get(metric.type, ("by", "states", "other", "label"))):
+            self._problem(f"{path}.{key}", f"{key} has no effect beside type {given.type}; remove it")
+
+    def _check_aggregate(self, given: written.Metric, path: str) -> None:
+        if given.type != "Gauge":
+            self._problem(f"{path}.type", f"an aggregate is a Gauge, as it falls when objects go; remove type {given.type}")
+        if given.aggregate != "count" and not (given.value or given.celExpr):
+            self._problem(path, f"no value to take the {given.aggregate} of; write an expression")
+        if given.labels:
+            self._problem(f"{path}.labels", "an aggregate has no labels of objects; write by: the labels of its groups")
+        for key in ("labelsFrom", "states", "other", "label", *(("value", "celExpr", "map") if given.aggregate == "count" else ())):
             if getattr(given, key):
-                self._problem(f"{path}.{key}", f"{key} has no effect beside type {given.type}; remove it")
-        for place, loop in enumerate(metric.loops):
-            for name in filter(None, (loop.variable, loop.key)):
-                if not LABEL_NAME.fullmatch(name):
-                    self._problem(f"{path}.forEach[{place}]", f"{name!r} is not a legal name of a variable; use letters, digits and '_'")
+                self._problem(f"{path}.{key}", f"{key} has no effect beside aggregate: {given.aggregate}; remove it")
 
 
 def conflicts(entries: Iterable[MetricEntry]) -> Iterator[str]:

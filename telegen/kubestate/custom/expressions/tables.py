@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
-from telegen.kubestate.custom.expressions.model import IDENTITY, Metric, MetricEntry
+from telegen.kubestate.custom.expressions.aggregates import Aggregate, row_reader
+from telegen.kubestate.custom.expressions.model import IDENTITY, SHARD, Metric, MetricEntry
 from telegen.kubestate.custom.expressions.samples import compile_metric, generate_of
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.tables import pruned_reads
@@ -13,6 +15,8 @@ from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, FamilyGenerator
 
 _TYPES = {"count": "gauge"}
+GROUPS = "+groups"
+"""End of the kind of the objects that groups are; no kind of Kubernetes has such a name."""
 
 
 def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}) -> Resource:
@@ -21,7 +25,7 @@ def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = 
     Args:
         constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
     """
-    metrics = [_renamed(metric, constant) for metric in entry.metrics]
+    metrics = [_renamed(metric, constant) for metric in entry.of_objects]
     taken = (*IDENTITY, *constant)
     compiled = [(metric, compile_metric(metric)._replace(taken=taken)) for metric in metrics]
     families = tuple(
@@ -44,8 +48,36 @@ def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = 
         namespaced=kind.namespaced,
         identity=(NAMESPACE, name_label("name")) if kind.namespaced else (name_label("name"),),
         families=families,
-        reads=pruned_reads(set().union(*(one.reads for _, one in compiled))),
+        reads=pruned_reads(set().union(*(one.reads for _, one in compiled), *(compile_metric(one).reads for one in entry.aggregates))),
     )
+
+
+class AggregateTable(NamedTuple):
+    """The aggregates of a kind, and the table of their groups."""
+
+    aggregates: tuple[Aggregate, ...]
+    resource: Resource
+
+
+def make_aggregates(entries: Iterable[MetricEntry], kind: Kind, constant: Mapping[str, str] = {}) -> AggregateTable | None:
+    """Return the aggregates of some entries of one kind; None if there are none.
+
+    Args:
+        constant: labels of every sample of the agent.
+    """
+    metrics = [_renamed(metric, constant) for entry in entries for metric in entry.aggregates]
+    if not metrics:
+        return None
+    families = [FamilyGenerator(one.name, one.help, "gauge", ALPHA, row_reader(one.name), labels=label_names(one)) for one in metrics]
+    aggregates = tuple(Aggregate(one.name, one.aggregate, generate_of(one, compile_metric(one))) for one in metrics)
+    resource = Resource(kind.plural, kind.group, kind.version, f"{kind.kind}{GROUPS}", False, identity=(), families=tuple(families))
+    return AggregateTable(aggregates, resource)
+
+
+def shard_label(number: int, total: int) -> dict[str, str]:
+    """Return the label of aggregates for the shard of the agents; none for the only shard. Each shard has the sums of its own objects,
+    and one agent may serve several shards on one page."""
+    return {SHARD: str(number)} if total > 1 else {}
 
 
 def _renamed(metric: Metric, constant: Mapping[str, str]) -> Metric:
