@@ -34,8 +34,10 @@ KUBE_SYSTEM = "kube-system"
 """Namespace whose UID stands for the cluster's: it exists as long as the cluster."""
 
 
-READERS = ("web", "push")
+READERS = ("web", "push", "adapter")
 """Kinds of workers that read the arenas of all others."""
+SERVERS = frozenset(("web", "adapter"))
+"""Kinds of workers that accept connections. A reload starts their successors before they end, and they finish their responses."""
 
 Shard = tuple[int, int]
 """(number, total) of the agents, or of the processes of one agent, that divide objects by UID."""
@@ -47,7 +49,7 @@ class Assignment:
 
     Attributes:
         name: unique, shown in logs and metrics: `watch-pods`.
-        kind: a key of WORKERS.
+        kind: a key of `workers.KINDS`.
         stores: names of the stores that it publishes in its arena, none for the web. A store of the API has the name of its
             resource, `pods`, or of resource and namespace, `pods/shop`.
         process_shard: of this agent's processes that divide the objects of these stores.
@@ -107,10 +109,12 @@ class Shared:
         holders: holder of each Lease of a shard, by the elector.
         notices: last warning of each process.
         web_file: content of the web configuration file, `telegen.config.web_file.WebFile` as MessagePack.
+        rules: content of the rules file of the adapter.
         reviews: questions about tokens, for the process that reviews them; None without `web.auth`.
         custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
         notes: lines for the status page of each worker that writes some, by its name.
         series: number of series by budget; only workers that publish stores have it.
+        certificates: of the adapter (see `telegen.adapter.certificates.document`).
     """
 
     config: Config
@@ -131,6 +135,7 @@ class Shared:
     events_position: SharedText
     statuses: Mapping[str, StoreStatuses]
     web_file: SharedDocument
+    rules: SharedDocument
     root_problems: SharedDocument
     state: SharedDocument
     holders: SharedDocument
@@ -139,6 +144,7 @@ class Shared:
     custom: SharedDocument
     notes: Mapping[str, SharedDocument]
     series: SeriesLedger
+    certificates: SharedDocument
 
 
 class Worker:

@@ -16,14 +16,14 @@ from telegen.cli.object_selection import selected_by
 from telegen.config import ConfigError
 from telegen.config.custom_resources import MAX_BYTES
 from telegen.config.model import CustomResourceState, Health
-from telegen.kubestate.checks import built_in_names
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
+from telegen.kubestate.custom.expressions.convert import convert
 from telegen.kubestate.custom.expressions.reading import conflicts
 from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import Configured
 from telegen.kubestate.custom.model import ANY, Pattern
 from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources
-from telegen.kubestate.custom.sources import CustomEntries, read_custom
+from telegen.kubestate.custom.sources import CustomEntries, built_in_names, read_custom
 from telegen.kubestate.health.scope import ALL, AUTO, BUILT_IN, Scope, wrong_groups
 from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import PACKS, chosen_packs
@@ -42,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     checking = actions.add_parser("check", help="check a configuration: each problem with line, path, cause and cure")
     rendering = actions.add_parser("render", help="print the metrics of objects from a file")
     granting = actions.add_parser("rbac", help="print the ClusterRole with exactly the rights that a configuration needs")
+    converting = actions.add_parser("convert", help="print a CustomResourceStateMetrics configuration as metrics of docs/expressions.md")
+    converting.add_argument("file", metavar="FILE", help="a CustomResourceStateMetrics configuration, or a ConfigMap with one")
     actions.add_parser("schema", help="print the JSON Schema of metrics with expressions, for editors")
     packs = "add the rights of these packs, NAME or NAME=VARIANT; FILE is not needed then"
     granting.add_argument("--packs", default="", metavar="A,B", help=packs)
@@ -72,6 +74,15 @@ def check(options: argparse.Namespace) -> Iterator[str]:
     if options.against_cluster:
         yield from _series(read, options.kubeconfig)
     yield f"{options.file}: valid: {len(read.entries) + len(read.metrics)} entries, {families} families"
+
+
+def convert_lines(options: argparse.Namespace) -> Iterator[str]:
+    """Yield the lines of `telegen custom convert`.
+
+    Raises:
+        ConfigError: one line per problem.
+    """
+    return convert(_content(options.file), options.file)
 
 
 def schema_lines(options: argparse.Namespace) -> Iterator[str]:
@@ -203,6 +214,15 @@ def _read(path: str) -> CustomEntries:
     Raises:
         ConfigError: one line per problem.
     """
+    read = read_custom(_content(path), path)
+    problems = list(conflicts(read.metrics))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return read
+
+
+def _content(path: str) -> bytes:
+    """Return the content of a file or a pipe, checked for its size and encoding. Raises ConfigError."""
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -213,8 +233,4 @@ def _read(path: str) -> CustomEntries:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8") from error
     if len(content) > MAX_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes")
-    read = read_custom(content, path)
-    problems = [f"{path}: {problem}" for problem in conflicts(read.metrics)]
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return read
+    return content

@@ -21,6 +21,7 @@ from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.text_sampler import TextSampler
 from telegen.cli.adapter import add_arguments as add_adapter_arguments
 from telegen.cli.adapter import run as run_adapter
+from telegen.cli.adapter import serving_arguments
 from telegen.cli.agent_client import NoAnswer
 from telegen.cli.agent_client import add_arguments as add_agent_arguments
 from telegen.cli.compare import add_arguments as add_compare_arguments
@@ -28,7 +29,7 @@ from telegen.cli.compare import run as run_compare
 from telegen.cli.completion import SHELLS, completion_script
 from telegen.cli.custom import add_arguments as add_custom_arguments
 from telegen.cli.custom import check as check_custom
-from telegen.cli.custom import repeat_on_change
+from telegen.cli.custom import convert_lines, repeat_on_change
 from telegen.cli.custom import role as custom_role
 from telegen.cli.custom import schema_lines
 from telegen.cli.custom_objects import custom_parts, in_served_versions, kind_numbers
@@ -45,17 +46,17 @@ from telegen.config import Config, ConfigError, ConfigSource
 from telegen.config.command_line import OneLineParser
 from telegen.config.model import KubeState
 from telegen.kubestate.custom.definitions import DEFINITION
-from telegen.kubestate.custom.sources import CustomReader, CustomTables, is_custom_configuration
+from telegen.kubestate.custom.expressions.convert import NotExpressible
+from telegen.kubestate.custom.sources import CustomTables, is_custom_configuration
 from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.series_labels import LabelsText, namespace_pairs, pairs_text, series_labels
 from telegen.metrics.family import Object
-from telegen.supervisor.configuration import Loaded, checks, load_all, print_check
-from telegen.supervisor.run_options import CONFIG, parse_run_options
+from telegen.supervisor.configuration import CustomConfiguration, Loaded, checks, load_all, print_check
+from telegen.supervisor.run_options import ADAPTER_COMMAND, CONFIG, RUN, parse_run_options
 from telegen.supervisor.run_options import parser as run_parser
 
-RUN = "telegen run"
 OK, DIFFERENT, FAILED, UNUSABLE = 0, 1, 1, 2
 """Exit statuses: `telegen compare` returns 1 for pages that differ, `telegen sample` for wrong paths."""
 
@@ -67,6 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from telegen.supervisor.__main__ import main as run
 
         return run(arguments[1:])
+    if arguments[:1] == ["adapter"] and (served := serving_arguments(arguments[1:])) is not None:
+        from telegen.supervisor.__main__ import main as run
+
+        return run(served, ADAPTER_COMMAND)
     if arguments[:1] == ["config"]:
         return _guarded(lambda: print_config(arguments[1:]))
     options = _parser().parse_args(arguments)
@@ -87,7 +92,8 @@ def _guarded(command: Callable[[], int]) -> int:
 
 def _parser(with_run_options: bool = False) -> OneLineParser:
     """Build the parser; for completion it has the options of `telegen run` and `telegen config`, which parse them by themselves."""
-    options = {name: [run_parser(name, add_help=False)] if with_run_options else [] for name in (RUN, CONFIG)}
+    commands_with = (RUN, CONFIG, ADAPTER_COMMAND)
+    options = {name: [run_parser(name, add_help=False)] if with_run_options else [] for name in commands_with}
     parser = OneLineParser(prog="telegen", description="Kubernetes state and container metrics.")
     parser.add_argument("--version", action="version", version=f"telegen {__version__}", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -136,7 +142,9 @@ def _parser(with_run_options: bool = False) -> OneLineParser:
     checking = commands.add_parser("check-config", help="check a configuration file")
     checking.add_argument("file", help="YAML configuration")
     add_custom_arguments(commands.add_parser("custom", help="check and try a configuration of custom resources"))
-    add_adapter_arguments(commands.add_parser("adapter", help="check and explain the rules of the metrics APIs"))
+    add_adapter_arguments(
+        commands.add_parser("adapter", help="serve the metrics APIs; check and explain their rules"), options[ADAPTER_COMMAND]
+    )
     asking = commands.add_parser(
         "status",
         help="print the state of a running agent and of its processes",
@@ -266,7 +274,7 @@ def compare(options: argparse.Namespace) -> int:
     return OK if agree else DIFFERENT
 
 
-CUSTOM = {"check": check_custom, "rbac": custom_role, "schema": schema_lines}
+CUSTOM = {"check": check_custom, "convert": convert_lines, "rbac": custom_role, "schema": schema_lines}
 """Lines of the subcommands of `telegen custom`."""
 
 
@@ -280,8 +288,11 @@ def custom(options: argparse.Namespace) -> int:
         if options.watch:
             repeat_on_change((options.file, options.objects), lambda: _guarded(lambda: render(what)))
         return render(what)
-    for line in CUSTOM[options.action](options):
-        print(line)
+    try:
+        for line in CUSTOM[options.action](options):
+            print(line)
+    except NotExpressible as error:
+        return _fail(str(error), FAILED)
     return OK
 
 
@@ -305,7 +316,7 @@ def print_config(arguments: Sequence[str]) -> int:
             return _fail("telegen config --full prints the defaults and takes no other option")
         lines = full_lines()
     else:
-        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(checks(CustomReader())))
+        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(checks(CustomConfiguration())))
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     for line in lines:
         print(line)
@@ -376,7 +387,7 @@ def _load(path: str | None) -> Config:
     return load_all(ConfigSource(path, os.environ)).config
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, status: int = UNUSABLE) -> int:
     for line in message.splitlines():
         print(f"telegen: {line}", file=sys.stderr)
-    return UNUSABLE
+    return status

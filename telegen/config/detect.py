@@ -65,7 +65,7 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     """
     kube = config.kube_metrics
     containers = kube.cadvisor.enabled and kube.enabled is not False
-    source = _source(config, environ, exists)
+    source = cluster_source(config, environ, exists)
     wanted, why = _wanted(config)
     if not wanted:
         return Detection("", containers, f"{why}: {_shown('', containers)}")
@@ -169,8 +169,8 @@ def _wanted(config: Config) -> tuple[bool, str]:
     return True, "detected"
 
 
-def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool]) -> str:
-    """Return the location of the agent's own cluster, "" if there is none."""
+def cluster_source(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool] = os.path.exists) -> str:
+    """Return the location of the agent's own cluster, as in `Detection.cluster`; "" if there is none."""
     state = config.kube_metrics.kube_state
     if state.apiserver:
         return state.apiserver.rstrip("/")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
+from typing import Protocol
 
 from gunicorn.workers.gasgi import ASGIWorker
 
 from telegen.kubemetrics.acceptor import Acceptor, Tls
 from telegen.kubemetrics.clients import Clients
 from telegen.kubemetrics.connection import Connection
-from telegen.kubemetrics.web_security import WebSecurity
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import trim_memory
 
@@ -21,6 +22,17 @@ FINISH = 5.0
 """Seconds for the responses under way when the process is told to end, or its arbiter has."""
 FIRST_BYTE = 0.5
 """Seconds for the first request of a connection that was accepted just before the end."""
+
+
+class ConnectionSecurity(Protocol):
+    """TLS of a listening socket."""
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """Context of the next connection; None without TLS."""
+
+    def accepts(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
+        """Return True if a client, whose certificate is verified if it has one, may send requests."""
 
 
 class WebProcess(ASGIWorker):  # type: ignore[misc]
@@ -35,7 +47,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
 
     log_settings: LogSettings
     clients: Clients
-    security: WebSecurity
+    security: ConnectionSecurity
     plain_port: int | None
     alive: bool
     _trimmed = _quiet = 0

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+from telegen.adapter.certificates import document as certificates
 from telegen.config import Config
+from telegen.config.document import MAX_BYTES as RULES_BYTES
 from telegen.config.validation import MOST_SHARDS
 from telegen.process.listeners import Listeners, close_all
 from telegen.process.os_process import BootFailure, Exit, Lifeline
@@ -20,7 +22,7 @@ from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 from telegen.supervisor import web_files
 from telegen.supervisor.plan import WATCHERS, Plan
-from workers._base import READERS, Assignment, Shared
+from workers._base import READERS, SERVERS, Assignment, Shared
 
 ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
@@ -52,8 +54,10 @@ class Inherited:
         holders: holder of each Lease of a shard as last observed, as MessagePack.
         notices: last warning of each process.
         web_file: content of the web configuration file.
+        rules: content of the rules file of the adapter.
         root_problems: what is wrong with the paths of the node's file systems, one line each.
         listeners: the listening sockets by setting.
+        certificates: of the adapter.
     """
 
     def __init__(self, environ: Mapping[str, str], listeners: Listeners) -> None:
@@ -69,12 +73,14 @@ class Inherited:
         self.log = SharedText()
         self.lifeline = Lifeline()
         self.web_file = SharedDocument("web-file", web_files.MAX_BYTES)
+        self.rules = SharedDocument("rules", RULES_BYTES)
         self.state = SharedDocument("state", STATE_BYTES)
         self.holders = SharedDocument("holders", STATE_BYTES)
         self.notices = Notices(ROWS)
         self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
+        self.certificates = SharedDocument("certificates", certificates.MAX_BYTES)
         self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
@@ -140,8 +146,11 @@ class Inherited:
             self.series.close()
         if assignment.kind not in READERS:
             self.keep_arenas([assignment.name])
-        if assignment.kind != "web":
+        if assignment.kind not in SERVERS:
             close_all(self.listeners)
+        if assignment.kind != "adapter":
+            self.rules.close()
+        if assignment.kind != "web":
             self.web_file.close()
             for name in set(self._notes).difference([assignment.name]):
                 self._notes.pop(name).close()
@@ -184,6 +193,7 @@ class Inherited:
             uid=self.uid,
             events_position=self.events_position,
             web_file=self.web_file,
+            rules=self.rules,
             root_problems=self.root_problems,
             state=self.state,
             holders=self.holders,
@@ -194,4 +204,5 @@ class Inherited:
             custom=self.custom,
             notes=self._notes,
             series=self.series,
+            certificates=self.certificates,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from telegen.config import Config
+from telegen.config.adapter_model import Adapter
 from telegen.config.model import (
     Api,
     Cadvisor,
@@ -25,6 +26,9 @@ from telegen.config.model import (
 )
 from telegen.kubestate.packs.registry import AUTO
 
+ADAPTER_KINDS = frozenset(("adapter",))
+"""Kinds of processes of the adapter."""
+
 
 def relevant(kind: str, config: Config) -> Config:
     """Return the configuration with the default of every setting that a kind of worker does not read.
@@ -32,8 +36,11 @@ def relevant(kind: str, config: Config) -> Config:
     A running worker adopts the settings of logs; see `telegen.process.log_settings`.
 
     Args:
-        kind: a key of WORKERS.
+        kind: a key of `workers.KINDS`.
     """
+    if kind in ADAPTER_KINDS:
+        return replace(config, log=Log(), kube_metrics=KubeMetrics())
+    config = replace(config, adapter=Adapter())
     kube = config.kube_metrics
     if kind == "web":
         pages = replace(

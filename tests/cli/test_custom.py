@@ -99,9 +99,9 @@ def test_errors(arguments: list[str], message: str, file: Path, capsys: pytest.C
 
 TWICE = b"metrics: [{resource: {kind: Pod}, metrics: [{name: a, value: a}, {name: a, value: b}]}]"
 REFUSED = {
-    TWICE: "kube_pod_a: two metrics of Pod have this name; ",
-    b"spec: {resources: []}\n#" + b"x" * (4 << 20): "larger than 4194304 bytes",
-    "spec: {resources: []}".encode("utf-16"): "not UTF-8: ",
+    TWICE: "1: metrics[0].metrics[1]: kube_pod_a: two metrics of Pod have this name, ",
+    b"spec: {resources: []}\n#" + b"x" * (4 << 20): " larger than 4194304 bytes",
+    "spec: {resources: []}".encode("utf-16"): " not UTF-8: ",
 }
 
 
@@ -111,7 +111,7 @@ def test_check_refuses_what_the_agent_refuses(content: bytes, tmp_path: Path, ca
     path = tmp_path / "custom.yaml"
     path.write_bytes(content)
     assert main(["custom", "check", str(path)]) == 2
-    assert capsys.readouterr().err.startswith(f"telegen: {path}: {REFUSED[content]}")
+    assert capsys.readouterr().err.startswith(f"telegen: {path}:{REFUSED[content]}")
 
 
 def test_check_reads_a_device_with_a_bound(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Union
 
 import msgspec
 
-from telegen.config.model import Config, Section
+from telegen.config.model import Config
+from telegen.config.section import Section
 from telegen.config.types import Block
 from telegen.kubestate.packs.registry import AUTO, NAMES
 from telegen.kubestate.registry import RESOURCES

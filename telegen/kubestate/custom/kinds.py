@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
 from telegen.kubestate.custom.expressions.tables import AggregateTable, make_aggregates
-from telegen.kubestate.custom.expressions.tables import make_resource as make_metrics
+from telegen.kubestate.custom.expressions.tables import make_resources as make_metrics
 from telegen.kubestate.custom.model import Entry, Kind
 from telegen.kubestate.custom.tables import make_resource
 from telegen.kubestate.health.schema import Schema
@@ -62,7 +62,7 @@ class Selected:
         """
         found = [make_resource(self.entry, kind, constant)] if self.entry else []
         of_packs = (resource for packed in self.packed for resource in packed.resources(kind, constant))
-        found += [*of_packs, *(make_metrics(entry, kind, constant) for entry in self.metrics)]
+        found += [*of_packs, *(resource for entry in self.metrics for resource in make_metrics(entry, kind, constant))]
         return [*found, health_resource(kind, self.health)] if self.health else found
 
     def aggregates(self, kind: Kind, constant: Mapping[str, str] = {}) -> AggregateTable | None:
@@ -108,8 +108,7 @@ class Configured:
                 before = found.get(kind, Selected())
                 found[kind] = replace(before, packed=(*before.packed, packed))
         for metrics in self.metrics:
-            read = metrics.served(kinds)
-            if read:
+            for read in metrics.served(kinds):
                 before = found.get(read, Selected())
                 found[read] = replace(before, metrics=(*before.metrics, metrics))
         for kind in self.scope.kinds(kinds, schemas, list(found)) if self.scope else ():
@@ -128,5 +127,5 @@ class Configured:
         for pattern in (entry.pattern for entry in self.entries):
             if not any(pattern.matches(kind.group, kind.version, kind.kind) for kind in kinds):
                 yield str(pattern)
-        yield from (str(one) for one in self.metrics if one.served(kinds) is None)
+        yield from (str(one) for one in self.metrics if not one.served(kinds))
         yield from (f"pack {pack.name}" for pack in self.packs if pack.name in self.named and not any(pack.served(kinds)))

@@ -45,6 +45,7 @@ class Family:
         label_from_key: name of the label that has the key of a map (gauge, info); "" for none.
         nil_is_zero: count what is absent as 0 (gauge).
         label_name, states: label and values of a stateset.
+        place: file, line and path, for messages.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Family:
     nil_is_zero: bool = False
     label_name: str = ""
     states: tuple[str, ...] = ()
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,15 @@ class Entry:
 
     Attributes:
         common_labels: constant labels of the entry; the labels of group, version and kind come on top.
+        has_kind_labels: False for samples without the labels of group, version and kind.
+        prefix: of the names of the families, as it is written.
     """
 
     pattern: Pattern
     families: tuple[Family, ...]
     common_labels: Mapping[str, str] = field(default_factory=dict)
+    has_kind_labels: bool = True
+    prefix: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, order=True)

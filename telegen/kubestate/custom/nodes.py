@@ -142,13 +142,16 @@ class Node:
         return f"the text {str(self._node.value)[:40]!r}"
 
 
-def root_node(text: bytes, report: Report) -> Node:
+def root_node(text: bytes, report: Report, parsed: yaml.Node | None = None) -> Node:
     """Return the root of the first document.
+
+    Args:
+        parsed: the document, if the text has been parsed already.
 
     Raises:
         ConfigError: the text is not valid YAML, or is empty.
     """
-    node = first_node(text, report.source, MAX_VALUES)
+    node = parsed or first_node(text, report.source, MAX_VALUES)
     if node is None:
         raise ConfigError(f"{report.source}: the configuration is empty; expected spec.resources")
     return Node(node, "", report)

@@ -6,9 +6,11 @@ or with an unreadable page as the result, is refused or named in a warning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
+
+import yaml
 
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME, is_star
@@ -54,17 +56,18 @@ class Read(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def read_entries(text: bytes, source: str) -> Read:
+def read_entries(text: bytes, source: str, parsed: yaml.Node | None = None) -> Read:
     """Read a configuration.
 
     Args:
         source: name of the file or the setting, for messages.
+        parsed: the document, if the text has been parsed already.
 
     Raises:
         ConfigError: one line per problem, with file, line, path, cause and cure.
     """
     report = Report(source)
-    root = _unwrapped(root_node(text, report), report)
+    root = _unwrapped(root_node(text, report, parsed), report)
     entries = _entries(root) if root else ()
     if report.problems:
         raise ConfigError("\n".join(report.problems))
@@ -128,20 +131,21 @@ def _entry(node: Node) -> Entry:
         node.warn("no metrics: nothing is shown")
     families = [family for metric in metrics if (family := _family(metric, prefix, paths))]
     pattern = _pattern(fields.get("groupVersionKind"))
+    for family in families:
+        for message in secret_problems(pattern, family):
+            node.problem(message)
+    return Entry(pattern, tuple(families), _labels(fields.get("commonLabels")), prefix=prefix)
+
+
+def secret_problems(pattern: Pattern, family: Family) -> Iterator[str]:
+    """Yield a message for each path of a family that could show a secret."""
     for secret in SECRETS:
         if pattern.group == secret.group and pattern.kind in (ANY, secret.kind):
-            _refuse_secret(node, families, secret)
-    return Entry(pattern, tuple(families), _labels(fields.get("commonLabels")))
-
-
-def _refuse_secret(node: Node, families: Sequence[Family], secret: Secret) -> None:
-    """Refuse paths that could show a secret."""
-    depth = len(secret.place)
-    for family in families:
-        for path in (family.path, *family.labels_from_path.values()):
-            if secret.place[: len(path)] == path[:depth] and path[depth : depth + 1] not in [(name,) for name in secret.allowed]:
-                place = f"{family.name}: the path [{', '.join(path)}]"
-                node.problem(f"{place} reaches {'.'.join(secret.place)}, which has {secret.about}; name the fields to read")
+            depth = len(secret.place)
+            for path in (family.path, *family.labels_from_path.values()):
+                if secret.place[: len(path)] == path[:depth] and path[depth : depth + 1] not in [(name,) for name in secret.allowed]:
+                    place = f"{family.name}: the path [{', '.join(path)}]"
+                    yield f"{place} reaches {'.'.join(secret.place)}, which has {secret.about}; name the fields to read"
 
 
 def _pattern(node: Node | None) -> Pattern:
@@ -175,7 +179,7 @@ def _family(node: Node, prefix: str, entry_paths: Paths) -> Family | None:
         return None
     if type_ == "info" and not name.endswith("_info"):
         node.warn(f"{name}: the name of an info should end in _info")
-    return _READERS[type_](body, Family(full, help, type_, (), common, paths))  # type: ignore[arg-type]
+    return _READERS[type_](body, Family(full, help, type_, (), common, paths, place=node.place))  # type: ignore[arg-type]
 
 
 def _body(each: Node) -> tuple[str, Node | None]:

@@ -82,13 +82,9 @@ def _object_paths(family: Family) -> Iterable[tuple[str, ...]]:
 
 def _families(entry: Entry, kind: Kind, constant: Mapping[str, str]) -> tuple[FamilyGenerator, ...]:
     """Return the generators; metrics of one name share the first one's header, as they do on a page."""
-    base = {
-        **constant,
-        **_renamed(entry.common_labels, constant),
-        "customresource_group": kind.group,
-        "customresource_version": kind.version,
-        "customresource_kind": kind.kind,
-    }
+    base = {**constant, **_renamed(entry.common_labels, constant)}
+    if entry.has_kind_labels:
+        base |= {"customresource_group": kind.group, "customresource_version": kind.version, "customresource_kind": kind.kind}
     texts = _Texts(base, constant)
     named: dict[str, list[Family]] = {}
     for family in entry.families:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 MAX_HEIGHT = 100
@@ -31,8 +31,7 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below."""
-        for attribute in fields(self):
-            value = getattr(self, attribute.name)
+        for value in vars(self).values():
             for item in value if isinstance(value, tuple) else (value,):
                 if isinstance(item, Node):
                     yield item

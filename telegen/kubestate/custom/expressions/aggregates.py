@@ -198,9 +198,13 @@ def group_object(family: str, labels: Labels, value: Union[Number, None]) -> Obj
     return {"metadata": {"uid": repr((family, *labels))}, "family": family, "row": None if value is None else (*labels, value)}
 
 
-def row_reader(family: str) -> Generate:
-    """Return the generate function of a family of groups."""
-    return lambda obj: [obj["row"]] if obj["family"] == family else None
+def row_reader(family: str, labels: Labels) -> Generate:
+    """Return the generate function of a family of groups.
+
+    Args:
+        labels: values of labels that precede those of the group.
+    """
+    return lambda obj: [(*labels, *obj["row"])] if obj["family"] == family else None
 
 
 def _part(aggregate: Aggregate, obj: Object) -> Part:

@@ -6,10 +6,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Union
 
-from telegen.kubestate.custom.model import ANY, Kind, served_version
+from telegen.kubestate.custom.model import ANY, Family, Kind, Pattern, served_version
 
-IDENTITY = ("namespace", "name")
-"""Labels that every sample has: of the object."""
+OBJECT_LABELS = ("namespace", "name")
+"""Labels of the object."""
+KIND_LABELS = ("customresource_group", "customresource_version", "customresource_kind")
+"""Labels of the kind, as in kube-state-metrics."""
+Identity = Literal["object", "kind", "both", "none"]
+IDENTITY: Mapping[str, tuple[str, ...]] = {
+    "object": OBJECT_LABELS,
+    "kind": KIND_LABELS,
+    "both": (*KIND_LABELS, *OBJECT_LABELS),
+    "none": (),
+}
+"""Labels that every sample of an entry has besides its own."""
 
 SHARD = "shard"
 """Label of aggregates: the shard of the agents that has the objects, if there are several shards."""
@@ -38,6 +48,7 @@ class Metric:
     """One metric of an entry. All texts but names are expressions.
 
     Attributes:
+        place: file, line and path, for messages.
         name: the exposed name, prefix included.
         type: `count` is a gauge: the number of repetitions with equal labels.
         value: of each sample; of a stateset, the state. "" is 1.
@@ -66,6 +77,7 @@ class Metric:
     other: str = ""
     label: str = ""
     aggregate: Function = ""
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,14 @@ class MetricEntry:
     """One entry: a kind and its metrics. Equal entries give equal series.
 
     Attributes:
+        kind: `*` for every kind of the group.
         versions: that are read, the preferred one first; empty for the newest one that is served.
+        every_version: read all versions that are served; `versions` is empty then.
+        excluded: kinds of the group that are left out.
+        identity: labels of every sample.
+        families: metrics by paths, as of the format of kube-state-metrics.
+        common_labels: constant labels of `families`.
+        place: file, line and path, for messages.
     """
 
     group: str
@@ -99,6 +118,12 @@ class MetricEntry:
     versions: tuple[str, ...]
     metrics: tuple[Metric, ...]
     selector: Selector = Selector()
+    every_version: bool = False
+    excluded: tuple[Pattern, ...] = ()
+    identity: Identity = "object"
+    families: tuple[Family, ...] = ()
+    common_labels: Mapping[str, str] = field(default_factory=dict)
+    place: str = field(default="", compare=False)
 
     @property
     def of_objects(self) -> tuple[Metric, ...]:
@@ -110,9 +135,15 @@ class MetricEntry:
         """Metrics over all objects."""
         return tuple(metric for metric in self.metrics if metric.aggregate)
 
-    def served(self, kinds: Iterable[Kind]) -> Union[Kind, None]:
-        """Return the kind in the version that is read, None if it is not served."""
-        return served_version(kinds, self.group, self.kind, self.versions)
+    def served(self, kinds: Iterable[Kind]) -> list[Kind]:
+        """Return the kinds in the versions that are read; none if they are not served."""
+        group = [one for one in kinds if one.group == self.group and self.kind in (ANY, one.kind)]
+        if self.every_version:
+            found: Iterable[Union[Kind, None]] = group
+        else:
+            names = dict.fromkeys(one.kind for one in group)
+            found = [served_version(group, self.group, name, self.versions) for name in names]
+        return [one for one in found if one and not any(kind.matches(one.group, one.version, one.kind) for kind in self.excluded)]
 
     def __str__(self) -> str:
         return f"{self.group}/{'|'.join(self.versions) or ANY} {self.kind}"

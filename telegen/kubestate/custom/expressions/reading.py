@@ -5,23 +5,25 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, NamedTuple
+from dataclasses import replace
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple, Union
 
 import msgspec
+import yaml
 
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.expressions import written
-from telegen.kubestate.custom.expressions.model import IDENTITY, SHARD, Loop, Metric, MetricEntry, Selector
+from telegen.kubestate.custom.expressions.by_path import misplaced_entry_keys, misplaced_keys, read_family
+from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SHARD, Loop, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
-from telegen.kubestate.custom.model import ANY
+from telegen.kubestate.custom.model import ANY, Family, Pattern
 from telegen.kubestate.custom.nodes import Node, Report, root_node
+from telegen.kubestate.custom.reading import secret_problems
 
 _CONDITION = "condition"
-_OF_OBJECTS = {name: f"every sample has the label {name} of its object" for name in IDENTITY}
-_OF_AGGREGATES = {SHARD: "the label shard is that of the agents"}
-"""Labels that samples have already, with the problem of further ones of these names."""
 _UNUSED: Mapping[str, tuple[str, ...]] = {
     "count": ("value", "map", "states", "other", "label"),
     "info": ("value", "map", "states", "other", "label"),
@@ -38,17 +40,18 @@ class ReadMetrics(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def read_metrics(text: bytes, source: str) -> ReadMetrics:
+def read_metrics(text: bytes, source: str, parsed: yaml.Node | None = None) -> ReadMetrics:
     """Read a configuration.
 
     Args:
         source: name of the file or the setting, for messages.
+        parsed: the document, if the text has been parsed already.
 
     Raises:
         ConfigError: one line per problem, with file, line, path, cause and cure.
     """
     report = Report(source)
-    root = root_node(text, report)
+    root = root_node(text, report, parsed)
     nodes: dict[str, Node] = {}
     data = root.plain(nodes)
     for path, message in _problems(written.File, data, ""):
@@ -82,9 +85,19 @@ def _problems(hint: Any, data: Any, path: str) -> Iterator[tuple[str, str]]:
             yield path + inner.rstrip("`"), message[0].lower() + message[1:].replace("`", "")
 
 
+@lru_cache(maxsize=None)
+def _keys_and_hints(kind: type[msgspec.Struct]) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+    """Return the field of each key of a block, and the type of each field: 0.4 ms a block otherwise."""
+    return dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__)), typing.get_type_hints(kind, include_extras=True)
+
+
+@lru_cache(maxsize=None)
+def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(field.encode_name for field in msgspec.structs.fields(kind) if field.required)
+
+
 def _problems_of_block(kind: type[msgspec.Struct], data: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__))
-    hints = typing.get_type_hints(kind, include_extras=True)
+    names, hints = _keys_and_hints(kind)
     for key, value in data.items():
         where = f"{path}.{key}" if path else key
         if key not in names:
@@ -92,9 +105,7 @@ def _problems_of_block(kind: type[msgspec.Struct], data: dict[str, Any], path: s
             yield where, f"unknown key; did you mean {close[0]}?" if close else f"unknown key; choose from {', '.join(names)}"
         else:
             yield from _problems(hints[names[key]], value, where)
-    for field in msgspec.structs.fields(kind):
-        if field.required and field.encode_name not in data:
-            yield path, f"no {field.encode_name}"
+    yield from ((path, f"no {key}") for key in _required(kind) if key not in data)
 
 
 class _Reader:
@@ -115,24 +126,79 @@ class _Reader:
     def _entry(self, entry: written.Entry, path: str) -> MetricEntry:
         resource = entry.resource
         versions = (resource.version,) if isinstance(resource.version, str) else tuple(resource.version)
-        if ANY == resource.group or ANY == resource.kind or not resource.kind:
-            self._problem(f"{path}.resource", "name one group and one kind; * is not supported")
+        self._check_resource(entry, versions, path)
         if not entry.metrics:
             _nearest(self._nodes, path).warn("no metrics: nothing is shown")
-        prefix = entry.prefix or f"kube_{resource.kind.lower()}"
-        metrics = [self._metric(entry, metric, prefix, f"{path}.metrics[{place}]") for place, metric in enumerate(entry.metrics)]
-        selector = Selector(entry.selector.labels, entry.selector.fields)
+        for key, message in misplaced_entry_keys(entry):
+            self._problem(f"{path}.{key}", message)
+        metrics, families = [], []
+        for place, given in enumerate(entry.metrics):
+            where = f"{path}.metrics[{place}]"
+            if given.path is None:
+                metrics.append(self._metric(entry, given, where))
+            else:
+                families.append(self._family(entry, given, where))
         return MetricEntry(
-            resource.group, resource.kind, tuple(version for version in versions if version not in ("", ANY)), tuple(metrics), selector
+            resource.group,
+            resource.kind,
+            tuple(version for version in versions if version not in ("", ANY)),
+            tuple(metrics),
+            Selector(entry.selector.labels, entry.selector.fields),
+            resource.everyVersion,
+            tuple(Pattern(resource.group, one.version or ANY, one.kind or ANY) for one in resource.without),
+            entry.identity,
+            tuple(families),
+            entry.commonLabels,
+            self._place(path),
         )
 
-    def _metric(self, entry: written.Entry, given: written.Metric, prefix: str, path: str) -> Metric:
-        name = f"{prefix}_{given.name}"
+    def _check_resource(self, entry: written.Entry, versions: tuple[str, ...], path: str) -> None:
+        resource, where = entry.resource, f"{path}.resource"
+        if ANY == resource.group or not resource.kind:
+            self._problem(where, "name one group, and one kind or * for every kind of the group")
+        if (resource.kind == ANY or resource.everyVersion) and KIND_LABELS[0] not in IDENTITY[entry.identity]:
+            self._problem(where, "several kinds or versions would have equal series; write identity: kind, or both, at the entry")
+        if resource.kind == ANY and entry.prefix is None:
+            self._problem(path, "no prefix; an entry for every kind needs one")
+        if resource.everyVersion and any(version not in ("", ANY) for version in versions):
+            self._problem(f"{where}.version", "version has no effect beside everyVersion; remove one of the two")
+
+    def _name(self, entry: written.Entry, given: written.Metric) -> str:
+        prefix = f"kube_{entry.resource.kind.lower()}" if entry.prefix is None else entry.prefix
+        return f"{prefix}_{given.name}" if prefix else given.name
+
+    def _place(self, path: str) -> str:
+        return _nearest(self._nodes, path).place
+
+    def _family(self, entry: written.Entry, given: written.Metric, path: str) -> Family:
+        """Read a metric by paths."""
+        name, problems = self._name(entry, given), list(misplaced_keys(given))
+        for key, message in problems:
+            self._problem(f"{path}.{key}", message)
+        if not given.name or not METRIC_NAME.fullmatch(name):
+            self._problem(f"{path}.name", f"{name!r} is not a legal name of a metric; use letters, digits and '_'")
+        if given.type == "Info" and not name.endswith("_info"):
+            _nearest(self._nodes, f"{path}.name").warn(f"{name}: the name of an info should end in _info")
+        if given.type == "Info" and not given.elementLabels and not given.labelFromKey:
+            _nearest(self._nodes, path).warn("an Info with path and without elementLabels and labelFromKey: nothing is shown")
+        if given.type == "StateSet" and not given.states:
+            _nearest(self._nodes, path).warn("a StateSet without states: nothing is shown")
+        family = read_family(entry, given, name, path, self._problem)
+        for message in secret_problems(Pattern(entry.resource.group, ANY, entry.resource.kind), family):
+            self._problem(path, message)
+        return replace(family, place=self._place(path))
+
+    def _metric(self, entry: written.Entry, given: written.Metric, path: str) -> Metric:
+        name = self._name(entry, given)
+        for key, message in misplaced_keys(given):
+            self._problem(f"{path}.{key}", message)
         self._check_name(name, given, path)
         if given.conditions:
             given = self._of_conditions(given, path)
-        metric = self._converted(entry, given, name)
-        taken = _OF_AGGREGATES if metric.aggregate else _OF_OBJECTS
+        metric = replace(self._converted(entry, given, name), place=self._place(path))
+        taken = IDENTITY[entry.identity]
+        if metric.aggregate:
+            taken = (SHARD, *(KIND_LABELS if KIND_LABELS[0] in taken else ()))
         self._check_labels([*metric.labels, *filter(None, (metric.label,))], taken, path)
         self._check_shape(given, metric, path)
         try:
@@ -190,13 +256,14 @@ class _Reader:
         if given.type in endings and not name.endswith(endings[given.type]):
             self._problem(f"{path}.name", f"the name of type {given.type} ends in {endings[given.type]}: {name}{endings[given.type]}")
 
-    def _check_labels(self, names: Iterable[str], taken: Mapping[str, str], path: str) -> None:
+    def _check_labels(self, names: Iterable[str], taken: tuple[str, ...], path: str) -> None:
         seen: set[str] = set()
         for name in names:
             if not LABEL_NAME.fullmatch(name) or name.startswith("__"):
                 self._problem(f"{path}.labels.{name}", f"{name!r} is not a legal name of a label; use letters, digits and '_'")
             if name in taken:
-                self._problem(f"{path}.labels.{name}", f"{taken[name]}; choose another name")
+                whose = "its kind" if name in KIND_LABELS else "its agents" if name == SHARD else "its object"
+                self._problem(f"{path}.labels.{name}", f"every sample has the label {name} of {whose}; choose another name")
             if name in seen:
                 self._problem(f"{path}.label", f"the label {name} is already taken; choose another name")
             seen.add(name)
@@ -237,17 +304,18 @@ class _Reader:
 
 
 def conflicts(entries: Iterable[MetricEntry]) -> Iterator[str]:
-    """Yield one line per conflict between entries, which may be those of several files: two metrics with one name, or two selectors
-    for the objects of one kind."""
-    kinds: dict[str, str] = {}
-    selectors: dict[tuple[str, str], Selector] = {}
+    """Yield one line per conflict between entries, which may be those of several files, with the places of both: two metrics with one
+    name, or two selectors for the objects of one kind. Metrics by paths may share a name, as in kube-state-metrics."""
+    selecting: dict[tuple[str, str], MetricEntry] = {}
+    known: dict[str, tuple[str, Union[Metric, Family]]] = {}
     for entry in entries:
         kind = f"{entry.group}/{entry.kind}".removeprefix("/")
-        if selectors.setdefault((entry.group, entry.kind), entry.selector) != entry.selector:
-            yield f"{kind}: its entries have different selectors; give all of them the same one"
-        for metric in entry.metrics:
-            if kinds.get(metric.name) == kind:
-                yield f"{metric.name}: two metrics of {kind} have this name; choose another name"
-            elif metric.name in kinds:
-                yield f"{metric.name}: a metric of {kinds[metric.name]} and of {kind}; choose another name or prefix"
-            kinds[metric.name] = kind
+        other = selecting.setdefault((entry.group, entry.kind), entry)
+        if other.selector != entry.selector:
+            yield f"{entry.place}: {kind} has another selector at {other.place}; give all entries of a kind the same one"
+        shown: tuple[Union[Metric, Family], ...] = (*entry.metrics, *entry.families)
+        for metric in shown:
+            first_kind, first = known.setdefault(metric.name, (kind, metric))
+            if first is not metric and (isinstance(first, Metric) or isinstance(metric, Metric)):
+                whose = f"two metrics of {kind} have this name" if first_kind == kind else f"a metric of {first_kind} has this name, too"
+                yield f"{metric.place}: {metric.name}: {whose}, the other one at {first.place}; choose another name or prefix"

@@ -10,7 +10,7 @@ from telegen.kubestate.custom.cel.compiler import MAX_STEPS, Program, compile_ex
 from telegen.kubestate.custom.cel.errors import InvalidExpression, NoSuchField, no_overload
 from telegen.kubestate.custom.cel.macros import Evaluate, Frame
 from telegen.kubestate.custom.cel.operators import FIRST_VARIABLE, OBJECT, charge
-from telegen.kubestate.custom.expressions.model import IDENTITY, Metric
+from telegen.kubestate.custom.expressions.model import OBJECT_LABELS, Metric
 from telegen.kubestate.custom.expressions.results import number_of, text_of
 from telegen.kubestate.custom.labels import star_name
 from telegen.metrics.family import Generate, Number, Object, Row
@@ -33,7 +33,7 @@ class Compiled(NamedTuple):
     label_maps: tuple[Program, ...]
     places: int
     reads: frozenset[str]
-    taken: Container[str] = IDENTITY
+    taken: Container[str] = OBJECT_LABELS
 
     @property
     def per_sample(self) -> list[Program]:

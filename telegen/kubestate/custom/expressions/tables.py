@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from telegen.kubestate.custom.expressions.aggregates import Aggregate, row_reader
-from telegen.kubestate.custom.expressions.model import IDENTITY, SHARD, Metric, MetricEntry
+from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, OBJECT_LABELS, SHARD, Metric, MetricEntry
 from telegen.kubestate.custom.expressions.samples import compile_metric, generate_of
-from telegen.kubestate.custom.model import Kind
+from telegen.kubestate.custom.model import Entry, Kind, Pattern
+from telegen.kubestate.custom.tables import make_resource as make_path_resource
 from telegen.kubestate.custom.tables import pruned_reads
-from telegen.kubestate.resource import NAMESPACE, Resource, name_label
-from telegen.metrics.family import ALPHA, FamilyGenerator
+from telegen.kubestate.resource import NAMESPACE, Identity, Resource, name_label
+from telegen.metrics.family import ALPHA, FamilyGenerator, Object
 
 _TYPES = {"count": "gauge"}
 GROUPS = "+groups"
 """End of the kind of the objects that groups are; no kind of Kubernetes has such a name."""
 
 
+def make_resources(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
+    """Return the resources to render for a kind: that of the metrics by paths, and that of the metrics with expressions.
+
+    Args:
+        constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
+    """
+    by_paths = [make_path_resource(_path_entry(entry, kind), kind, constant)] if entry.families else []
+    return [*by_paths, make_resource(entry, kind, constant)] if entry.metrics or not by_paths else by_paths
+
+
+def _path_entry(entry: MetricEntry, kind: Kind) -> Entry:
+    """Return the metrics by paths as an entry of the format of kube-state-metrics."""
+    identity, own = IDENTITY[entry.identity], {}
+    if OBJECT_LABELS[0] in identity:
+        own = {name: ("metadata", name) for name in OBJECT_LABELS}
+    families = [replace(family, labels_from_path={**own, **family.labels_from_path}) for family in entry.families]
+    pattern = Pattern(kind.group, kind.version, kind.kind)
+    return Entry(pattern, tuple(families), entry.common_labels, KIND_LABELS[0] in identity)
+
+
 def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}) -> Resource:
-    """Return the resource of a kind with the families of an entry. Every sample has the labels namespace and name of its object.
+    """Return the resource of a kind with the metrics with expressions of an entry.
 
     Args:
         constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
     """
     metrics = [_renamed(metric, constant) for metric in entry.of_objects]
-    taken = (*IDENTITY, *constant)
+    taken = (*IDENTITY[entry.identity], *constant)
     compiled = [(metric, compile_metric(metric)._replace(taken=taken)) for metric in metrics]
     families = tuple(
         FamilyGenerator(
@@ -37,6 +58,7 @@ def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = 
             generate_of(metric, one),
             labels=() if one.label_maps else label_names(metric),
             dynamic=bool(one.label_maps),
+            ambiguous=OBJECT_LABELS[0] not in taken,
         )
         for metric, one in compiled
     )
@@ -46,7 +68,7 @@ def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = 
         version=kind.version,
         kind=kind.kind,
         namespaced=kind.namespaced,
-        identity=(NAMESPACE, name_label("name")) if kind.namespaced else (name_label("name"),),
+        identity=_identity(entry, kind),
         families=families,
         reads=pruned_reads(set().union(*(one.reads for _, one in compiled), *(compile_metric(one).reads for one in entry.aggregates))),
     )
@@ -65,19 +87,48 @@ def make_aggregates(entries: Iterable[MetricEntry], kind: Kind, constant: Mappin
     Args:
         constant: labels of every sample of the agent.
     """
-    metrics = [_renamed(metric, constant) for entry in entries for metric in entry.aggregates]
-    if not metrics:
-        return None
-    families = [FamilyGenerator(one.name, one.help, "gauge", ALPHA, row_reader(one.name), labels=label_names(one)) for one in metrics]
-    aggregates = tuple(Aggregate(one.name, one.aggregate, generate_of(one, compile_metric(one))) for one in metrics)
-    resource = Resource(kind.plural, kind.group, kind.version, f"{kind.kind}{GROUPS}", False, identity=(), families=tuple(families))
-    return AggregateTable(aggregates, resource)
+    made = [one for entry in entries for one in _aggregates(entry, kind, constant)]
+    resource = Resource(
+        name=kind.plural,
+        group=kind.group,
+        version=kind.version,
+        kind=f"{kind.kind}{GROUPS}",
+        namespaced=False,
+        identity=(),
+        families=tuple(family for _, family in made),
+    )
+    return AggregateTable(tuple(one for one, _ in made), resource) if made else None
+
+
+def _aggregates(entry: MetricEntry, kind: Kind, constant: Mapping[str, str]) -> Iterator[tuple[Aggregate, FamilyGenerator]]:
+    """Yield the aggregates of an entry, each with the family of its groups."""
+    of_kind = _kind_labels(kind) if KIND_LABELS[0] in IDENTITY[entry.identity] else {}
+    for metric in (_renamed(one, constant) for one in entry.aggregates):
+        read, labels = row_reader(metric.name, tuple(of_kind.values())), (*of_kind, *label_names(metric))
+        family = FamilyGenerator(metric.name, metric.help, "gauge", ALPHA, read, labels=labels)
+        yield Aggregate(metric.name, metric.aggregate, generate_of(metric, compile_metric(metric))), family
 
 
 def shard_label(number: int, total: int) -> dict[str, str]:
     """Return the label of aggregates for the shard of the agents; none for the only shard. Each shard has the sums of its own objects,
     and one agent may serve several shards on one page."""
     return {SHARD: str(number)} if total > 1 else {}
+
+
+def _kind_labels(kind: Kind) -> dict[str, str]:
+    return dict(zip(KIND_LABELS, (kind.group, kind.version, kind.kind)))
+
+
+def _identity(entry: MetricEntry, kind: Kind) -> Identity:
+    """Return the labels of every sample."""
+    known: dict[str, Identity] = {name: ((name, constant_reader(value)),) for name, value in _kind_labels(kind).items()}
+    known |= {"namespace": (NAMESPACE,) if kind.namespaced else (), "name": (name_label("name"),)}
+    return tuple(label for name in IDENTITY[entry.identity] for label in known[name])
+
+
+def constant_reader(value: str) -> Callable[[Object], str]:
+    """Return a reader that returns the same text for every object."""
+    return lambda obj: value
 
 
 def _renamed(metric: Metric, constant: Mapping[str, str]) -> Metric:

@@ -19,6 +19,10 @@ def _expression(description: str) -> Meta:
     return Meta(description=f"{description} {_CEL}")
 
 
+Path = Annotated[
+    Union[str, list[str]],
+    _about("Path in the object: status.conditions[type=Ready].status, metadata.labels[app], spec.containers[0], or a list of segments."),
+]
 Expression = Annotated[str, _expression("The fields of the object are its variables.")]
 
 
@@ -51,14 +55,33 @@ class Metric(Struct, forbid_unknown_fields=True):
     states: Annotated[list[str], _about("States of a StateSet.")] = field(default_factory=list)
     other: Annotated[str, _about("State of a StateSet for texts that are not listed.")] = ""
     label: Annotated[str, _about("Label of a StateSet that has the state; the name of the metric if empty.")] = ""
+    path: Annotated[
+        Union[str, list[str], None],
+        _about("Path of the value, the list or the map instead of value, as in a CustomResourceStateMetrics configuration."),
+    ] = None
+    valueFrom: Annotated[Union[str, list[str]], _about("Path from an element at path to its value.")] = field(default_factory=list)
+    elementLabels: Annotated[dict[str, Path], _about("Labels by paths from an element at path.")] = field(default_factory=dict)
+    labelFromKey: Annotated[str, _about("Label that has the key of a map at path.")] = ""
+    nilIsZero: Annotated[bool, _about("Show 0 for what is absent at path.")] = False
+    labelsFromPath: Annotated[dict[str, Path], _about("Labels by paths from the object, of a metric with path.")] = field(
+        default_factory=dict
+    )
+    commonLabels: Annotated[dict[str, str], _about("Constant labels of a metric with path.")] = field(default_factory=dict)
+
+
+class Excluded(Struct, forbid_unknown_fields=True):
+    kind: Annotated[str, _about("Kind; every kind if empty.")] = ""
+    version: Annotated[str, _about("Version; every version if empty.")] = ""
 
 
 class Resource(Struct, forbid_unknown_fields=True):
-    kind: Annotated[str, _about("Kind, such as Deployment.")]
+    kind: Annotated[str, _about("Kind, such as Deployment; * for every kind of the group.")]
     group: Annotated[str, _about("API group; empty for the core group.")] = ""
     version: Annotated[
         Union[str, list[str]], _about("Version, or versions of which the first one that is served is read; empty or *: the newest.")
     ] = ""
+    everyVersion: Annotated[bool, _about("Read all served versions instead of one.")] = False
+    without: Annotated[list[Excluded], _about("Kinds of the group that are left out.")] = field(default_factory=list)
 
 
 class Selector(Struct, forbid_unknown_fields=True):
@@ -68,10 +91,18 @@ class Selector(Struct, forbid_unknown_fields=True):
 
 class Entry(Struct, forbid_unknown_fields=True):
     resource: Resource
-    prefix: Annotated[str, _about("Prefix of the names of the metrics; kube_KIND if empty.")] = ""
+    prefix: Annotated[Union[str, None], _about("Prefix of the names of the metrics, empty for none; kube_KIND by default.")] = None
+    identity: Annotated[
+        Literal["object", "kind", "both", "none"],
+        _about("Labels of every sample: namespace and name of the object; customresource_group, _version and _kind; both; none."),
+    ] = "object"
     labels: Annotated[dict[str, Expression], _about("Labels of every metric.")] = field(default_factory=dict)
     labelsFrom: Annotated[list[Expression], _about("Maps whose entries become labels of every metric.")] = field(default_factory=list)
     when: Annotated[str, _expression("Condition of every sample.")] = ""
+    labelsFromPath: Annotated[dict[str, Path], _about("Labels by paths from the object, of every metric with path.")] = field(
+        default_factory=dict
+    )
+    commonLabels: Annotated[dict[str, str], _about("Constant labels of every metric with path.")] = field(default_factory=dict)
     selector: Selector = field(default_factory=Selector)
     metrics: Annotated[list[Metric], _about("Metrics of the kind.")] = field(default_factory=list)
 

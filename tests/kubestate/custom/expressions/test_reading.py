@@ -37,7 +37,7 @@ MALFORMED = {
     "metrik: []": "f:1: metrik: unknown key; did you mean metrics?",
     "metrics: [{metrics: []}]": "f:1: metrics[0]: no resource",
     "metrics: [{resource: {}}]": "f:1: metrics[0].resource: no kind",
-    "metrics: [{resource: {group: '*', kind: A}}]": "f:1: metrics[0].resource: name one group and one kind; * is not supported",
+    "metrics: [{resource: {group: '*', kind: A}}]": "f:1: metrics[0].resource: name one group, and one kind",
     ENTRY % "selector: {label: a}": "metrics[0].selector.label: unknown key; did you mean labels?",
     METRIC % "value: 1": "metrics[0].metrics[0]: no name",
     METRIC % "name: a": "metrics[0].metrics[0]: no value; write an expression, or value: 1",
@@ -62,13 +62,15 @@ MALFORMED = {
     METRIC % "name: a, value: now()": "column 1: now() is not supported",
     METRIC % "name: a, value: c, forEach: [{in: a}]": "metrics[0].metrics[0].forEach[0]: no as",
     METRIC % "name: a, value: c, forEach: [{in: a, as: 'b c'}]": "'b c' is not a legal name of a variable",
-    METRIC % "name: a, value: 1}, {name: a, value: 2": "kube_thing_a: two metrics of g.example/Thing have this name; choose another name",
+    METRIC % "name: a, value: 1}, {name: a, value: 2": (
+        "kube_thing_a: two metrics of g.example/Thing have this name, the other one at f:1: metrics[0].metrics[0]"
+    ),
     METRIC % "name: a, aggregate: avg": "metrics[0].metrics[0].aggregate: invalid enum value 'avg'",
     METRIC % "name: a, aggregate: sum": "metrics[0].metrics[0]: no value to take the sum of; write an expression",
     METRIC % "name: a, aggregate: count, value: 1": "metrics[0].metrics[0].value: value has no effect beside aggregate: count; remove it",
     METRIC % "name: a_total, aggregate: max, value: 1, type: Counter": "metrics[0].metrics[0].type: an aggregate is a Gauge, as it falls",
     METRIC % "name: a, aggregate: max, value: 1, labels: {b: c}": "an aggregate has no labels of objects; write by",
-    METRIC % "name: a, aggregate: max, value: 1, by: {shard: c}": "the label shard is that of the agents; choose another name",
+    METRIC % "name: a, aggregate: max, value: 1, by: {shard: c}": "every sample has the label shard of its agents; choose another name",
     METRIC % "name: a, aggregate: max, value: 1, by: {b: 'x('}": "metrics[0].metrics[0].by.b: 'x(', column 3",
     SECRET % "data.password": "kube_secret_x reads data.password; a Secret may be read below metadata only",
     SECRET % "size(object)": "kube_secret_x reads the whole object",
@@ -220,7 +222,9 @@ def test_selectors() -> None:
     """Entries of one kind need one selector; tables for all objects have a watch of their own."""
     one, other = (ENTRY % f"selector: {{labels: 'app={name}'}}, metrics: [{{name: {name}, value: 1}}]" for name in ("a", "b"))
     (problem,) = conflicts((*read(one), *read(other)))
-    assert problem == "g.example/Thing: its entries have different selectors; give all of them the same one"
+    assert problem == (
+        "f:1: metrics[0]: g.example/Thing has another selector at f:1: metrics[0]; give all entries of a kind the same one"
+    )
     (selected,) = Configured(metrics=read(one)).select([Kind("g.example", "v1", "things", "Thing", True)]).values()
     assert selected.selector.params == {"labelSelector": "app=a"}
     assert selected.parts() == {SELECTED: selected}
