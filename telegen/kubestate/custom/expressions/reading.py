@@ -18,18 +18,13 @@ from telegen.kubestate.custom.expressions.by_path import misplaced_entry_keys, m
 from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SHARD, Loop, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
+from telegen.kubestate.custom.expressions.shapes import misplaced
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
 from telegen.kubestate.custom.model import ANY, Family, Pattern
 from telegen.kubestate.custom.nodes import Node, Report, root_node
 from telegen.kubestate.custom.reading import secret_problems
 
 _CONDITION = "condition"
-_UNUSED: Mapping[str, tuple[str, ...]] = {
-    "count": ("value", "map", "states", "other", "label"),
-    "info": ("value", "map", "states", "other", "label"),
-    "stateset": ("map", "by"),
-}
-"""Keys without effect by type of the metric."""
 _STATUS = {"true": "True", "false": "False", "unknown": "Unknown"}
 
 
@@ -200,7 +195,8 @@ class _Reader:
         if metric.aggregate:
             taken = (SHARD, *(KIND_LABELS if KIND_LABELS[0] in taken else ()))
         self._check_labels([*metric.labels, *filter(None, (metric.label,))], taken, path)
-        self._check_shape(given, metric, path)
+        for key, message in misplaced(given, metric):
+            self._problem(f"{path}.{key}" if key else path, message)
         try:
             compiled = compile_metric(metric)
         except InvalidPart as error:
@@ -267,40 +263,6 @@ class _Reader:
             if name in seen:
                 self._problem(f"{path}.label", f"the label {name} is already taken; choose another name")
             seen.add(name)
-
-    def _check_shape(self, given: written.Metric, metric: Metric, path: str) -> None:
-        """Check that the keys of a metric fit its type."""
-        if given.value and given.celExpr:
-            self._problem(f"{path}.celExpr", "celExpr is another name of value; remove one of the two")
-        if metric.aggregate:
-            self._check_aggregate(given, path)
-        else:
-            self._check_type(given, metric, path)
-        for place, loop in enumerate(metric.loops):
-            for name in filter(None, (loop.variable, loop.key)):
-                if not LABEL_NAME.fullmatch(name):
-                    self._problem(f"{path}.forEach[{place}]", f"{name!r} is not a legal name of a variable; use letters, digits and '_'")
-
-    def _check_type(self, given: written.Metric, metric: Metric, path: str) -> None:
-        if metric.type == "stateset" and not (metric.states and metric.value):
-            self._problem(path, "a StateSet needs value and states")
-        if metric.type in ("gauge", "counter") and not metric.value:
-            self._problem(path, "no value; write an expression, or value: 1")
-        if metric.type == "count" and not metric.loops:
-            self._problem(path, "a Count needs forEach: the items that it counts")
-        for key in filter(lambda key: getattr(given, key), _UNUSED.get(metric.type, ("by", "states", "other", "label"))):
-            self._problem(f"{path}.{key}", f"{key} has no effect beside type {given.type}; remove it")
-
-    def _check_aggregate(self, given: written.Metric, path: str) -> None:
-        if given.type != "Gauge":
-            self._problem(f"{path}.type", f"an aggregate is a Gauge, as it falls when objects go; remove type {given.type}")
-        if given.aggregate != "count" and not (given.value or given.celExpr):
-            self._problem(path, f"no value to take the {given.aggregate} of; write an expression")
-        if given.labels:
-            self._problem(f"{path}.labels", "an aggregate has no labels of objects; write by: the labels of its groups")
-        for key in ("labelsFrom", "states", "other", "label", *(("value", "celExpr", "map") if given.aggregate == "count" else ())):
-            if getattr(given, key):
-                self._problem(f"{path}.{key}", f"{key} has no effect beside aggregate: {given.aggregate}; remove it")
 
 
 def conflicts(entries: Iterable[MetricEntry]) -> Iterator[str]:
