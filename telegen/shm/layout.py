@@ -154,8 +154,9 @@ def span(extent: int) -> slice:
 
 
 def units(length: int) -> int:
-    """Return the number of units that hold `length` bytes."""
-    return (length + UNIT - 1) >> UNIT_BITS
+    """Return the number of units that hold `length` bytes: at least one, as the allocator has no blocks without a unit. The index of a
+    store without families is empty."""
+    return max(1, (length + UNIT - 1) >> UNIT_BITS)
 
 
 def punch(memory: mmap.mmap, start: int, size: int) -> None:
