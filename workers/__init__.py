@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 
 from workers._base import Worker
-from workers.cluster_uid import IdentifyWorker
-from workers.custom import CustomWorker
-from workers.elect import ElectWorker
-from workers.events import EventsWorker
-from workers.push import PushWorker
-from workers.review import ReviewWorker
-from workers.sample import SampleWorker
-from workers.statefulset_shard import ShardWorker
-from workers.watch import WatchWorker
-from workers.web import WebWorker
 
-WORKERS: Mapping[str, type[Worker]] = {
-    "watch": WatchWorker,
-    "custom": CustomWorker,
-    "elect": ElectWorker,
-    "events": EventsWorker,
-    "identify": IdentifyWorker,
-    "push": PushWorker,
-    "review": ReviewWorker,
-    "sample": SampleWorker,
-    "shard": ShardWorker,
-    "web": WebWorker,
+KINDS: Mapping[str, tuple[str, str]] = {
+    "watch": ("workers.watch", "WatchWorker"),
+    "custom": ("workers.custom", "CustomWorker"),
+    "elect": ("workers.elect", "ElectWorker"),
+    "events": ("workers.events", "EventsWorker"),
+    "identify": ("workers.cluster_uid", "IdentifyWorker"),
+    "push": ("workers.push", "PushWorker"),
+    "review": ("workers.review", "ReviewWorker"),
+    "sample": ("workers.sample", "SampleWorker"),
+    "shard": ("workers.statefulset_shard", "ShardWorker"),
+    "web": ("workers.web", "WebWorker"),
 }
-"""Every kind of process by its name."""
+"""Module and class of every kind of process by its name."""
+
+
+def worker_class(kind: str) -> type[Worker]:
+    """Return the class of a kind of process, a key of `KINDS`. Its module is imported by the first call."""
+    module, name = KINDS[kind]
+    found: type[Worker] = getattr(import_module(module), name)
+    return found

@@ -47,7 +47,7 @@ class Assignment:
 
     Attributes:
         name: unique, shown in logs and metrics: `watch-pods`.
-        kind: a key of WORKERS.
+        kind: a key of `workers.KINDS`.
         stores: names of the stores that it publishes in its arena, none for the web. A store of the API has the name of its
             resource, `pods`, or of resource and namespace, `pods/shop`.
         process_shard: of this agent's processes that divide the objects of these stores.

@@ -15,14 +15,13 @@ from telegen.cli.cluster_objects import connect, objects_of, served_kinds
 from telegen.config import ConfigError
 from telegen.config.custom_resources import MAX_BYTES
 from telegen.config.model import CustomResourceState, Health
-from telegen.kubestate.checks import built_in_names
 from telegen.kubestate.custom.expressions.convert import convert
 from telegen.kubestate.custom.expressions.reading import conflicts
 from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import Configured
 from telegen.kubestate.custom.model import ANY, Pattern
 from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources
-from telegen.kubestate.custom.sources import CustomEntries, read_custom
+from telegen.kubestate.custom.sources import CustomEntries, built_in_names, read_custom
 from telegen.kubestate.health.scope import ALL, AUTO, BUILT_IN, Scope, wrong_groups
 from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import PACKS, chosen_packs

@@ -46,13 +46,13 @@ from telegen.config.command_line import OneLineParser
 from telegen.config.model import KubeState
 from telegen.kubestate.custom.definitions import DEFINITION
 from telegen.kubestate.custom.expressions.convert import NotExpressible
-from telegen.kubestate.custom.sources import CustomReader, CustomTables, is_custom_configuration
+from telegen.kubestate.custom.sources import CustomTables, is_custom_configuration
 from telegen.kubestate.health.scope import Scope
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection
 from telegen.kubestate.series_labels import LabelsText, namespace_pairs, pairs_text, series_labels
 from telegen.metrics.family import Object
-from telegen.supervisor.configuration import Loaded, checks, load_all, print_check
+from telegen.supervisor.configuration import CustomConfiguration, Loaded, checks, load_all, print_check
 from telegen.supervisor.run_options import CONFIG, parse_run_options
 from telegen.supervisor.run_options import parser as run_parser
 
@@ -304,7 +304,7 @@ def print_config(arguments: Sequence[str]) -> int:
             return _fail("telegen config --full prints the defaults and takes no other option")
         lines = full_lines()
     else:
-        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(checks(CustomReader())))
+        lines = effective_lines(*parse_run_options(arguments, program=CONFIG).source.load_with_origins(checks(CustomConfiguration())))
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     for line in lines:
         print(line)

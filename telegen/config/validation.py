@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from telegen.config.messages import suggest
 from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names, SeriesLimits
@@ -55,12 +55,12 @@ def problems(config: Config) -> Iterator[str]:
         yield "api.watch_timeout_min: must not exceed watch_timeout_max"
 
 
-def resource_problems(config: Config, known: Collection[str], further: Collection[str] = ()) -> Iterator[str]:
+def resource_problems(config: Config, known: Collection[str], further: Callable[[], Collection[str]]) -> Iterator[str]:
     """Yield one line per name of a resource that does not exist.
 
     Args:
         known: names of all resources.
-        further: names of resources that only allowlists of labels and annotations may name.
+        further: returns the names of resources that only allowlists of labels and annotations may name.
     """
     yield from _limit_problems(config.kube_metrics.limits, known)
     state = config.kube_metrics.kube_state
@@ -77,7 +77,7 @@ def resource_problems(config: Config, known: Collection[str], further: Collectio
     ]
     for key, names in named:
         for name in names:
-            if name not in known and not (key.endswith("_allowlist") and name in further):
+            if name not in known and not (key.endswith("_allowlist") and name in further()):
                 yield f"{_STATE}.{key}: unknown resource {name[:100]}{suggest(name, known)}; the resources are {', '.join(sorted(known))}"
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from telegen.config import Config
 from telegen.config.patterns import slow_patterns
 from telegen.config.validation import resource_problems
-from telegen.kubestate.custom.expressions.model import MetricEntry
 from telegen.kubestate.packs.registry import allowlist_names
 from telegen.kubestate.registry import RESOURCES
 
@@ -15,18 +14,11 @@ from telegen.kubestate.registry import RESOURCES
 def selection_problems(config: Config) -> Iterator[str]:
     """Yield one line per part of the selection with which the workers cannot start: an unknown resource, or an expression that
     takes too long. For the main thread only: the time limit is a signal."""
-    yield from resource_problems(config, RESOURCES, allowlist_names())
+    yield from resource_problems(config, RESOURCES, allowlist_names)
     state = config.kube_metrics.kube_state
     names = [family.name for resource in RESOURCES.values() for family in resource.families]
     for key in ("metric_allowlist", "metric_denylist", "metric_opt_in_list"):
         yield from slow_patterns(getattr(state, key), names, f"kube_metrics.kube_state.{key}")
-
-
-def built_in_names(metrics: Iterable[MetricEntry]) -> Iterator[str]:
-    """Yield one line per metric with expressions that has the name of a built-in family."""
-    names = {family.name for resource in RESOURCES.values() for family in resource.families}
-    for name in dict.fromkeys(metric.name for entry in metrics for metric in entry.metrics if metric.name in names):
-        yield f"{name}: also the name of a built-in family, so that sums have the series of both; choose another name or prefix"
 
 
 def notes(config: Config) -> Iterator[str]:

@@ -29,7 +29,7 @@ from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.plan import Plan
 from telegen.supervisor.relevance import relevant
 from telegen.supervisor.signals import Signals
-from workers import WORKERS
+from workers import worker_class
 from workers._base import READERS, Assignment, Shared, exit_now
 
 log = logging.getLogger("telegen.supervisor")
@@ -222,7 +222,7 @@ class Children:
             offer_to_oom_killer()
             self._inherited.close_unused(assignment)
             self._telemetry.abandon()
-            code = WORKERS[assignment.kind](assignment, shared).main(parent)
+            code = worker_class(assignment.kind)(assignment, shared).main(parent)
         except BaseException:
             log.exception("%s: the process crashed outside its worker; the supervisor restarts it", assignment.name)
         finally:

@@ -32,7 +32,7 @@ def relevant(kind: str, config: Config) -> Config:
     A running worker adopts the settings of logs; see `telegen.process.log_settings`.
 
     Args:
-        kind: a key of WORKERS.
+        kind: a key of `workers.KINDS`.
     """
     kube = config.kube_metrics
     if kind == "web":

@@ -108,7 +108,7 @@ class Supervisor:
         try:
             self._signals.install()
             log.info("telegen %s listens on %s; %s", __version__, addresses(self._inherited.listeners), self._plan.reason)
-            preload(assignment.kind for assignment in self._plan.assignments)
+            preload({assignment.kind for assignment in self._plan.assignments})
             share_memory()
             self._children.apply_plan(self._config, self._plan)
             self._published.write(self._plan.reason, self._children.states())

@@ -297,7 +297,7 @@ def test_names_of_stores(store: str, name: str) -> None:
     """Stores of one resource share a budget, which the configuration can name."""
     assert resource_of(store) == name
     limits = KubeMetrics(limits=SeriesLimits(stores={name: 1}))
-    assert not list(resource_problems(Config(kube_metrics=limits), RESOURCES))
+    assert not list(resource_problems(Config(kube_metrics=limits), RESOURCES, tuple))
 
 
 LIMITS = SeriesLimits(series=14, per_store=9, families={"a": 7})

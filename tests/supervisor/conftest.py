@@ -85,7 +85,7 @@ def plan_of(*assignments: Assignment) -> Plan:
 @pytest.fixture
 def stubs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Mapping[str, type[Idle]]:
     """Replace the kinds of workers by stubs; give prometheus_client a folder."""
-    monkeypatch.setattr(children, "WORKERS", STUBS)
+    monkeypatch.setattr(children, "worker_class", STUBS.__getitem__)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     return STUBS
 

@@ -116,7 +116,7 @@ def test_signal_ends_all_processes(tmp_path: Path, number: signal.Signals) -> No
 
 def test_misconfigured_worker_ends_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exit status is BOOT."""
-    monkeypatch.setattr(children, "WORKERS", {**STUBS, "sample": STUBS["boot"]})
+    monkeypatch.setattr(children, "worker_class", {**STUBS, "sample": STUBS["boot"]}.__getitem__)
     with supervisor(tmp_path) as running:
         assert os.waitstatus_to_exitcode(os.waitpid(running.pid, 0)[1]) == Exit.BOOT
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from telegen.kubestate.custom.nodes import MAX_VALUES
 from telegen.kubestate.custom.reading import read_entries
 from telegen.kubestate.health.scope import Scope, wrong_groups
 from telegen.kubestate.packs.registry import AUTO, PACKS, chosen_packs
+from telegen.kubestate.registry import RESOURCES
 
 
 class CustomTables(msgspec.Struct, frozen=True):
@@ -147,6 +148,13 @@ def custom_problems(config: Config, reader: CustomReader) -> Iterator[str]:
         reader.read(config)
     except ConfigError as error:
         yield from str(error).splitlines()
+
+
+def built_in_names(metrics: Iterable[MetricEntry]) -> Iterator[str]:
+    """Yield one line per metric with expressions that has the name of a built-in family."""
+    names = {family.name for resource in RESOURCES.values() for family in resource.families}
+    for name in dict.fromkeys(metric.name for entry in metrics for metric in entry.metrics if metric.name in names):
+        yield f"{name}: also the name of a built-in family, so that sums have the series of both; choose another name or prefix"
 
 
 def _name_problems(names: Mapping[str, str]) -> Iterator[str]:
