@@ -20,6 +20,7 @@ from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from workers._adapter_rules import RulesDiscovery, short_client
 from workers._adapter_tls import AdapterTls
 from workers._adapter_trust import watch_trust
+from workers._agent_usage import make_usage
 from workers._base import Shared
 from workers._gunicorn import GunicornWorker, HttpApplication
 
@@ -64,7 +65,8 @@ class _Application(HttpApplication):
         tls = AdapterTls(shared.certificates, trust, shared.config.adapter.tls)
         self.worker.security = tls
         rules.start()
-        apis = MetricsApis(rules.backend if shared.config.adapter.rules_file else None, None, shared.config.adapter.groups, (), telemetry)
+        usage, settings = make_usage(shared), shared.config.adapter
+        apis = MetricsApis(rules.backend if settings.rules_file else None, usage, settings.groups, observer=telemetry)
         reviews = Reviews(lambda: short_client(shared), telemetry.reviewed)
         guard = ClusterGuard(Authenticator(lambda: trust.trust, reviews.user_of), reviews)
         registry = reading_registry(shared.heartbeats, shared.rows)
@@ -73,6 +75,7 @@ class _Application(HttpApplication):
             "certificate": lambda: tls.problem,
             "clients": lambda: trust.problem,
             "rules": lambda: rules.problem,
+            **({"agents": usage.problem} if usage else {}),
         }
         pages = {"metrics": lambda accept: own_exposition(registry, accept)}
 
@@ -80,4 +83,4 @@ class _Application(HttpApplication):
             return tls.peer(scope[CLIENT].transport.get_extra_info("ssl_object"))
 
         app = make_app(apis, checks, guard, peer_of, pages, telemetry)
-        return app if self.plain_port is None else by_port(app, self.plain_port, make_plain_app(checks, pages))
+        return by_port(app, {} if self.plain_port is None else {self.plain_port: make_plain_app(checks, pages)})

@@ -139,6 +139,11 @@ _FAMILIES = (
     counter("telegen_adapter_relists_total", "Discoveries of the metrics of rules.", "result"),
     gauge("telegen_adapter_last_relist_timestamp_seconds", "Time of the last discovery that succeeded, in Unix seconds."),
     gauge("telegen_adapter_rule_metrics", "Metrics that the rules give, by API group.", "group"),
+    counter("telegen_adapter_polls_total", "Polls of agents by result.", "result"),
+    counter("telegen_adapter_poll_duration_seconds_total", "Time from the start to the end of all polls in seconds."),
+    gauge("telegen_adapter_agents", "Agents: in the EndpointSlices (known), ready there, and answering the last poll.", "state"),
+    gauge("telegen_adapter_oldest_document_seconds", "Age of the oldest of the newest documents of ready agents; 0 without any."),
+    gauge("telegen_adapter_skewed_agents", "Agents whose times are corrected because their clocks differ from the adapter's."),
     gauge(
         "telegen_store_out_of_sync_seconds",
         "Time since the last answer or event of the source; 0 while the store is in sync.",

@@ -92,8 +92,8 @@ def site(folder: Path, pki: Pki, settings: str = "") -> Iterator[Site]:
     shutil.copy(HERE / "cases/plain-gauge.yaml", rules)
     with replayed(recording) as prometheus, serving(ApiServer(pki.trust())) as api:
         config = folder / "config.yaml"
-        blocks = f"kube_metrics: {{kube_state: {{apiserver: '{api.url}'}}}}\nadapter:\n  telemetry_address: '127.0.0.1:{plain}'\n"
-        config.write_text(blocks + settings)
+        cluster = f"kube_metrics: {{kube_state: {{apiserver: '{api.url}'}}}}\n"
+        config.write_text(f"{cluster}adapter:\n  agents_service: ''\n  telemetry_address: '127.0.0.1:{plain}'\n{settings}")
         certificate, key = pki.server
         command = [sys.executable, "-m", "telegen", "adapter", "--config", str(config), "--config", str(rules)]
         command += ["--prometheus-url", prometheus, "--bind-address", "127.0.0.1", "--secure-port", str(port)]
