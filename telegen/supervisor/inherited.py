@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from telegen.adapter.certificates import document as certificates
 from telegen.config import Config
 from telegen.config.document import MAX_BYTES as RULES_BYTES
 from telegen.config.validation import MOST_SHARDS
@@ -28,6 +27,8 @@ ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
 CUSTOM_BYTES = 16 << 20
 """Maximum of bytes of the configuration of custom resources as JSON."""
+CERTIFICATES_BYTES = 1 << 20
+"""Maximum of bytes of the certificates of the adapter."""
 STATE_BYTES = 1 << 20
 """Maximum of bytes of the state of the supervisor."""
 ROOT_PROBLEMS_BYTES = 64 << 10
@@ -80,7 +81,7 @@ class Inherited:
         self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
-        self.certificates = SharedDocument("certificates", certificates.MAX_BYTES)
+        self.certificates = SharedDocument("certificates", CERTIFICATES_BYTES)
         self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
@@ -150,6 +151,8 @@ class Inherited:
             close_all(self.listeners)
         if assignment.kind != "adapter":
             self.rules.close()
+        if assignment.kind not in ("adapter", "certificates", "poll"):
+            self.certificates.close()
         if assignment.kind != "web":
             self.web_file.close()
             for name in set(self._notes).difference([assignment.name]):

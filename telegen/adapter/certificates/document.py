@@ -6,10 +6,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-MAX_BYTES = 1 << 20
-"""Maximum of bytes of the document."""
-
-
 @dataclass(frozen=True)
 class Pair:
     """A certificate, with its chain if it has one, and its key, both in PEM. The key is not part of the representation."""
