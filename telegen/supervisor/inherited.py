@@ -28,12 +28,12 @@ ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
 CUSTOM_BYTES = 16 << 20
 """Maximum of bytes of the configuration of custom resources as JSON."""
+CERTIFICATES_BYTES = 1 << 20
+"""Maximum of bytes of the certificates of the adapter."""
 STATE_BYTES = 1 << 20
 """Maximum of bytes of the state of the supervisor."""
 ROOT_PROBLEMS_BYTES = 64 << 10
 """Maximum of bytes of the problems of the paths of the node."""
-CERTIFICATES_BYTES = 1 << 20
-"""Maximum of bytes of the adapter's certificates."""
 NOTES_BYTES = 256 << 10
 """Maximum of bytes of one worker's lines for the status page."""
 
@@ -157,6 +157,8 @@ class Inherited:
             self.rules.close()
         if self._agents and assignment.kind not in ("adapter", "poll"):
             self._agents.close()
+        if assignment.kind not in ("adapter", "certificates", "poll"):
+            self.certificates.close()
         if assignment.kind != "web":
             self.web_file.close()
             for name in set(self._notes).difference([assignment.name]):
