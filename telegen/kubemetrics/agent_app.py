@@ -72,7 +72,7 @@ class Families(Metrics):
     """Families of kube_* from the shards that this agent serves."""
 
     def _selection(self, req: falcon.asgi.Request) -> Selection:
-        names = req.get_param_as_list("names") or []
+        names = [name for value in req.get_param_as_list("names") or [] for name in value.split(",")]
         if not names or len(names) > MOST_ITEMS or not all(map(_NAME.fullmatch, names)):
             raise falcon.HTTPBadRequest(
                 title="Impossible selection", description=f"names: expected 1 to {MOST_ITEMS} names of families, separated by commas"
