@@ -28,7 +28,7 @@ MOST_BYTES = 32 << 20
 """Maximum of bytes of the text of families."""
 BODY_MEMORY = 8 << 20
 """Bytes of the bodies of families that are being sent, compressed."""
-_NO_USAGE = "the sampler has not ended its second pass, or does not know the name of its node"
+_NO_USAGE = "there is no sampler, it has not ended its second pass, or it does not know the name of its node; the log has the cause"
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 Shards = Callable[[], Sequence[int]]
