@@ -50,6 +50,8 @@ def problems(config: Config) -> Iterator[str]:
     yield from _extra_label_problems(kube.cadvisor)
     if 0 < kube.max_staleness < _LEAST_STALENESS:
         yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
+    if config.adapter.max_staleness <= config.adapter.poll_interval:
+        yield f"adapter.max_staleness: must be more than poll_interval ({config.adapter.poll_interval}), not {config.adapter.max_staleness}"
     if kube.cadvisor.metric_allowlist and kube.cadvisor.metric_denylist:
         yield "kube_metrics.cadvisor.metric_allowlist: cannot be used with metric_denylist"
     if config.api.watch_timeout_min > config.api.watch_timeout_max:
