@@ -32,7 +32,8 @@ class Site:
 
     def get(self, query: str = "", **headers: str) -> falcon.testing.Result:
         """Send a GET."""
-        return self._client.simulate_get("/usage", query_string=query, headers={key.replace("_", "-"): value for key, value in headers.items()})
+        named = {key.replace("_", "-"): value for key, value in headers.items()}
+        return self._client.simulate_get("/usage", query_string=query, headers=named)
 
 
 def test_no_document_yet() -> None:
