@@ -121,6 +121,8 @@ def _agent_problems(config: Config) -> Iterator[str]:
         other = getattr(kube, name)
         if other is not None and other.port == address.port != 0:
             yield f"adapter.agent_address: needs another port than kube_metrics.{name}"
+    if not config.adapter.agent_tls_dir:
+        yield "adapter.agent_tls_dir: must name a folder; agent_address is served with its certificates only"
     if not kube.cadvisor.enabled:
         yield "adapter.agent_address: needs the containers of the node; set kube_metrics.cadvisor.enabled, or remove it"
 

@@ -61,6 +61,17 @@ BAD = [
     ("kube_metrics: {terminations: {series_limit: 0}}", "kube_metrics.terminations.series_limit: "),
     ("kube_metrics: {terminations: {minimum_severity: error}}", "kube_metrics.terminations.minimum_severity: "),
     ("kube_metrics: {metrics_path: /telemetry}", "kube_metrics.metrics_path: /telemetry is reserved for another page"),
+    ("adapter: {agent_address: 9444}", "adapter.agent_address: expected an address"),
+    ("adapter: {agent_address: ':9443'}", "adapter.agent_address: needs another port than kube_metrics.listen_address"),
+    (
+        "{adapter: {agent_address: ':8081'}, kube_metrics: {telemetry_address: ':8081'}}",
+        "adapter.agent_address: needs another port than kube_metrics.telemetry_address",
+    ),
+    ("adapter: {agent_address: ':9444', agent_tls_dir: ''}", "adapter.agent_tls_dir: must name a folder"),
+    (
+        "{adapter: {agent_address: ':9444'}, kube_metrics: {cadvisor: {enabled: false}}}",
+        "adapter.agent_address: needs the containers of the node; set kube_metrics.cadvisor.enabled",
+    ),
     ("kube_metrics: {metrics_path: metrics}", "kube_metrics.metrics_path: "),
     ("kube_metrics: {cadvisor: {collect_interval: 10}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
     ("kube_metrics: {cadvisor: {collect_interval: 10 s}}", "kube_metrics.cadvisor.collect_interval: expected a duration"),
