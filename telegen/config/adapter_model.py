@@ -34,10 +34,22 @@ class PrometheusServer(Section, frozen=True):
 
 
 class AdapterTls(Section, frozen=True):
-    """Serving certificate of the adapter."""
+    """Certificates of the adapter. By default it has a CA of its own, in a Secret (docs/adapter.md)."""
 
-    cert_file: Annotated[str, text("Certificate (PEM), followed without a restart.")] = ""
+    cert_file: Annotated[
+        str, text("Serving certificate (PEM) in place of that of the own CA; followed without a restart. The caBundle is yours then.")
+    ] = ""
     key_file: Annotated[str, text("Key of the certificate (PEM).")] = ""
+    ca_lifetime: Annotated[Duration, text("Lifetime of the own CA; its successor is made after two thirds of it.", least=3600.0)] = Duration(
+        365 * 86400
+    )
+    lifetime: Annotated[
+        Duration, text("Lifetime of the certificates that the own CA signs; each is renewed after two thirds of it.", least=600.0)
+    ] = Duration(30 * 86400)
+    propagation: Annotated[
+        Duration,
+        text("Time from the making of a CA until it signs: kubelets hand its certificate to the agents meanwhile.", least=1.0),
+    ] = Duration(600)
 
 
 class Adapter(Section, frozen=True):
@@ -52,6 +64,15 @@ class Adapter(Section, frozen=True):
     service: Annotated[
         str, text("Service of the adapter, in the namespace of its pod, that the APIServices name.", pattern=text_formats.SERVICE_NAME)
     ] = "telegen-adapter"
+    agents_service: Annotated[
+        str,
+        text(
+            "Headless Service of the agents, in the namespace of the adapter's pod; empty: no metrics of agents.",
+            pattern=text_formats.OPTIONAL_SERVICE_NAME,
+        ),
+    ] = "telegen-agents"
+    poll_interval: Annotated[Duration, text("Time between two polls of an agent.", least=1.0)] = Duration(15)
+    max_staleness: Annotated[Duration, text("Age from which the usage of a pod or node is left out.", least=5.0)] = Duration(60)
     workers: Annotated[int, text("Number of processes that serve.", ge=1, le=32)] = 1
     drain: Annotated[
         Duration,

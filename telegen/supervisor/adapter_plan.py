@@ -8,7 +8,7 @@ from telegen.config import Config, ConfigError, cluster_source
 from telegen.supervisor.plan import Plan
 from workers._base import Assignment
 
-ASSIGNMENTS = (Assignment("adapter", "adapter"),)
+ASSIGNMENTS = (Assignment("certificates", "certificates"), Assignment("adapter", "adapter"))
 """One per process. Those that serve come last: they read what the others publish."""
 
 

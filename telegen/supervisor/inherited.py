@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from telegen.adapter.certificates import document as certificates
 from telegen.config import Config
 from telegen.config.document import MAX_BYTES as RULES_BYTES
 from telegen.config.validation import MOST_SHARDS
@@ -34,6 +33,8 @@ ROOT_PROBLEMS_BYTES = 64 << 10
 """Maximum of bytes of the problems of the paths of the node."""
 USAGE_BYTES = 16 << 20
 """Maximum of bytes of the usage of the node and its pods."""
+CERTIFICATES_BYTES = 1 << 20
+"""Maximum of bytes of the certificates of the adapter."""
 NOTES_BYTES = 256 << 10
 """Maximum of bytes of one worker's lines for the status page."""
 
@@ -86,7 +87,7 @@ class Inherited:
         self.agent_tls = SharedDocument("agent-tls", web_files.MAX_BYTES)
         self._reviews: ReviewQueue | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
-        self.certificates = SharedDocument("certificates", certificates.MAX_BYTES)
+        self.certificates = SharedDocument("certificates", CERTIFICATES_BYTES)
         self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
@@ -158,6 +159,8 @@ class Inherited:
             close_all(self.listeners)
         if assignment.kind != "adapter":
             self.rules.close()
+        if assignment.kind not in ("adapter", "certificates", "poll"):
+            self.certificates.close()
         if assignment.kind != "web":
             self.web_file.close()
             self.agent_tls.close()

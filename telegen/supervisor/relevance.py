@@ -26,7 +26,7 @@ from telegen.config.model import (
 )
 from telegen.kubestate.packs.registry import AUTO
 
-ADAPTER_KINDS = frozenset(("adapter",))
+ADAPTER_KINDS = frozenset(("adapter", "certificates"))
 """Kinds of processes of the adapter."""
 
 
