@@ -24,6 +24,7 @@ from telegen.shm.layout import Arena
 from telegen.shm.notices import Notices
 from telegen.shm.series_ledger import SeriesLedger
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_agents import SharedAgents
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
@@ -117,6 +118,7 @@ class Shared:
         notes: lines for the status page of each worker that writes some, by its name.
         series: number of series by budget; only workers that publish stores have it.
         certificates: of the adapter (see `telegen.adapter.certificates.document`).
+        agents: documents of the agents that the adapter polls; None if it polls none.
     """
 
     config: Config
@@ -149,6 +151,7 @@ class Shared:
     notes: Mapping[str, SharedDocument]
     series: SeriesLedger
     certificates: SharedDocument
+    agents: SharedAgents | None
 
 
 class Worker:

@@ -10,7 +10,6 @@ from telegen.adapter.certificates.document import encode
 from telegen.adapter.certificates.keeper import Keeper, Names
 from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.config import pod_namespace
-from telegen.process.os_process import BootFailure, Exit
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client
 from workers._threads import Threads
@@ -27,16 +26,8 @@ class CertificatesLoop:
     """Passes of a `Keeper`."""
 
     def __init__(self, worker: Worker) -> None:
-        """Prepare the passes.
-
-        Raises:
-            BootFailure: the namespace is not known.
-        """
         self._worker, adapter = worker, worker.config.adapter
-        namespace = pod_namespace(worker.shared.environ)
-        if not namespace:
-            raise BootFailure(Exit.BOOT, "adapter: the namespace of its Service is not known: set POD_NAMESPACE in the environment")
-        tls = adapter.tls
+        namespace, tls = pod_namespace(worker.shared.environ), adapter.tls
         self._lifetimes = Lifetimes(tls.ca_lifetime, tls.lifetime, tls.propagation)
         self._keeper = Keeper(
             make_client(worker.shared, read_timeout=READ_TIMEOUT),

@@ -37,7 +37,8 @@ class AdapterTls(Section, frozen=True):
     """Certificates of the adapter. By default it has a CA of its own, in a Secret (docs/adapter.md)."""
 
     cert_file: Annotated[
-        str, text("Serving certificate (PEM) in place of that of the own CA; followed without a restart. The caBundle is yours then.")
+        str,
+        text("Serving certificate (PEM) in place of that of the own CA; followed without a restart. The caBundle is then yours to set."),
     ] = ""
     key_file: Annotated[str, text("Key of the certificate (PEM).")] = ""
     ca_lifetime: Annotated[Duration, text("Lifetime of the own CA; its successor is made after two thirds of it.", least=3600.0)] = Duration(

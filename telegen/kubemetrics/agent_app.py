@@ -24,10 +24,11 @@ from telegen.shm.shared_document import SharedDocument
 USAGE, FAMILIES = "/adapter/v1/usage", "/adapter/v1/families"
 VERSION = 1
 """Version of the document of usage."""
-MOST_BYTES = 128 << 20
+MOST_BYTES = 32 << 20
 """Maximum of bytes of the text of families."""
 BODY_MEMORY = 8 << 20
 """Bytes of the bodies of families that are being sent, compressed."""
+_NO_USAGE = "the sampler has not ended its second pass, or does not know the name of its node"
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 Shards = Callable[[], Sequence[int]]
@@ -62,9 +63,7 @@ class Usage:
         if self._document is None or self._shared.number != self._number:
             self._number, content = self._shared.read()
             if not content:
-                raise falcon.HTTPServiceUnavailable(
-                    title="No usage", description="the sampler of this agent has not ended its second pass", retry_after=1
-                )
+                raise falcon.HTTPServiceUnavailable(title="No usage", description=_NO_USAGE, retry_after=1)
             self._document = _decoder.decode(content)
         return self._document
 

@@ -69,12 +69,6 @@ def is_allowed(certificate: Mapping[str, Any] | None, allowed: Sequence[str]) ->
     return any(_normal(name) in names for name in allowed)
 
 
-def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    with _file(certificate) as certificate_file, _file(key) as key_file:
-        # An encrypted key would otherwise ask for its password on the terminal.
-        context.load_cert_chain(certificate_file, key_file, password=_refuse_password)
-
-
 def has_name(certificate: Mapping[str, Any] | None, name: str) -> bool:
     """Return True if a verified certificate has this common name or DNS name.
 
@@ -84,6 +78,12 @@ def has_name(certificate: Mapping[str, Any] | None, name: str) -> bool:
     found = certificate or {}
     subject = [pair for parts in found.get("subject", ()) for pair in parts]
     return ("commonName", name) in subject or ("DNS", name) in found.get("subjectAltName", ())
+
+
+def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    with _file(certificate) as certificate_file, _file(key) as key_file:
+        # An encrypted key would otherwise ask for its password on the terminal.
+        context.load_cert_chain(certificate_file, key_file, password=_refuse_password)
 
 
 def _normal(name: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from telegen.config import Config, ConfigError, cluster_source
+from telegen.config.detect import pod_namespace
 from telegen.supervisor.plan import Plan
 from workers._base import Assignment
 
-ASSIGNMENTS = (Assignment("certificates", "certificates"), Assignment("adapter", "adapter"))
-"""One per process. Those that serve come last: they read what the others publish."""
+CERTIFICATES, POLL, ADAPTER = (Assignment(kind, kind) for kind in ("certificates", "poll", "adapter"))
+"""One process each. The one that serves comes last: it reads what the others publish."""
 
 
 def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | None = None) -> Plan:
@@ -19,10 +20,15 @@ def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | No
         demo: URL of the simulated API server.
 
     Raises:
-        ConfigError: there is no API server, without which no client can be known.
+        ConfigError: there is no API server, without which no client can be known, or agents cannot be found.
     """
     cluster = demo or cluster_source(config, environ)
     if not cluster:
         raise ConfigError("adapter: no API server found: run in a pod with an account, or set kube_metrics.kube_state.kubeconfig")
     adapter = config.adapter
-    return Plan(cluster, ASSIGNMENTS, f"serves {', '.join(adapter.groups)} as Service {adapter.service}; API server: {cluster}")
+    if adapter.agents_service and not pod_namespace(environ):
+        raise ConfigError('adapter.agents_service: its namespace is unknown outside a pod: set POD_NAMESPACE, or agents_service: ""')
+    if not adapter.tls.cert_file and not pod_namespace(environ):
+        raise ConfigError("adapter.tls: the namespace of its own CA is unknown outside a pod: set POD_NAMESPACE, or cert_file and key_file")
+    assignments = (CERTIFICATES, *([POLL] if adapter.agents_service else []), ADAPTER)
+    return Plan(cluster, assignments, f"serves {', '.join(adapter.groups)} as Service {adapter.service}; API server: {cluster}")

@@ -16,6 +16,7 @@ from telegen.shm.layout import Arena
 from telegen.shm.notices import Notices
 from telegen.shm.series_ledger import SeriesLedger
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_agents import SharedAgents
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
@@ -27,6 +28,8 @@ ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
 CUSTOM_BYTES = 16 << 20
 """Maximum of bytes of the configuration of custom resources as JSON."""
+CERTIFICATES_BYTES = 1 << 20
+"""Maximum of bytes of the certificates of the adapter."""
 STATE_BYTES = 1 << 20
 """Maximum of bytes of the state of the supervisor."""
 ROOT_PROBLEMS_BYTES = 64 << 10
@@ -86,6 +89,7 @@ class Inherited:
         self.usage = SharedDocument("usage", USAGE_BYTES)
         self.agent_tls = SharedDocument("agent-tls", web_files.MAX_BYTES)
         self._reviews: ReviewQueue | None = None
+        self._agents: SharedAgents | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
         self.certificates = SharedDocument("certificates", CERTIFICATES_BYTES)
         self._notes: dict[str, SharedDocument] = {}
@@ -111,6 +115,8 @@ class Inherited:
             raise BootFailure(Exit.BOOT, f"more than {ROWS} names of processes; configure fewer groups, clusters or pod_processes")
         if plan.reviews_tokens and not self._reviews:
             self._reviews = ReviewQueue()
+        if not self._agents and any(assignment.kind == "poll" for assignment in plan.assignments):
+            self._agents = SharedAgents()
         for assignment in plan.assignments:
             if assignment.stores and assignment.name not in self._arenas:
                 self._arenas[assignment.name] = Arena.create(assignment.name, limit)
@@ -161,6 +167,8 @@ class Inherited:
             self.rules.close()
         if assignment.kind not in ("adapter", "certificates", "poll"):
             self.certificates.close()
+        if self._agents and assignment.kind not in ("adapter", "poll"):
+            self._agents.close()
         if assignment.kind != "web":
             self.web_file.close()
             self.agent_tls.close()
@@ -219,4 +227,5 @@ class Inherited:
             notes=self._notes,
             series=self.series,
             certificates=self.certificates,
+            agents=self._agents,
         )

@@ -15,6 +15,8 @@ CONTAINER_METRICS = [*(column.name for column in CONTAINER), RESTARTS]
 POD_METRICS = [column.name for column in POD]
 NODE_METRICS = [column.name for column in NODE]
 
+_COLUMNS = orjson.dumps([CONTAINER_METRICS, POD_METRICS, NODE_METRICS])
+
 DIGITS = 9
 """Digits behind the point: nanocores."""
 
@@ -49,7 +51,7 @@ class PodObject(msgspec.Struct, frozen=True):
 
 
 def encode_objects(pods: Sequence[PodObject]) -> tuple[str, bytes]:
-    """Return generation and JSON of the pods. Equal pods have the same generation, in every process."""
+    """Return generation and JSON of the pods. Equal pods with equal columns have the same generation, in every process."""
     data = orjson.dumps(
         [
             {
@@ -62,7 +64,7 @@ def encode_objects(pods: Sequence[PodObject]) -> tuple[str, bytes]:
             for pod in pods
         ]
     )
-    return hashlib.blake2b(data, digest_size=12).hexdigest(), data
+    return hashlib.blake2b(data + _COLUMNS, digest_size=12).hexdigest(), data
 
 
 def numbers(values: Sequence[Number]) -> list[Number]:

@@ -18,6 +18,7 @@ _STATUSES: Mapping[str, str] = {APP: "containers", "initContainerStatuses": "ini
 """List of statuses to the list of the specification that may have a restartPolicy."""
 READS = (
     "spec.restartPolicy",
+    "status.phase",
     *(f"spec.{key}[].restartPolicy" for key in _STATUSES.values() if key),
     *(
         f"status.{key}[].{field}"
@@ -58,6 +59,7 @@ class UsagePod:
     Attributes:
         cgroup_uid: uid in the name of its cgroup.
         uid: uid in the API.
+        is_running: True in the phase Running. Usage of other phases is that of init containers, or of a pod at its end.
         labels: all labels, as a JSON object.
         restarts: number of restarts by container, in the order of the status.
         required: containers without whose usage the pod has none: those that run, and those that are being restarted.
@@ -67,6 +69,7 @@ class UsagePod:
     uid: str
     namespace: str
     name: str
+    is_running: bool
     labels: bytes
     restarts: Mapping[str, int]
     required: frozenset[str]
@@ -91,6 +94,7 @@ def read_usage_pod(obj: Object) -> UsagePod:
         uid=metadata["uid"],
         namespace=text(metadata, "namespace"),
         name=text(metadata, "name"),
+        is_running=text(status, "phase") == "Running",
         labels=orjson.dumps({key: text(labels, key) for key in labels}),
         restarts=restarts,
         required=frozenset(required),

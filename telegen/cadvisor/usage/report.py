@@ -52,10 +52,11 @@ class UsageReport:
         self._generation, self._encoded = encode_objects([])
 
     def end_pass(self, contexts: Collection[Context]) -> Optional[UsageDocument]:
-        """Take the readings of a pass; return its document, None before the second pass."""
+        """Take the readings of a pass; return its document, None before the second pass or without the name of the node."""
         self._recorder.end_pass(contexts)
         self._passes += 1
-        if self._passes < PASSES:
+        # The adapter identifies nodes by name.
+        if self._passes < PASSES or not self._node:
             return None
         offset = time.time() - boottime()
         found = sorted(self._found(contexts), key=lambda one: (one[0].namespace, one[0].name))
@@ -99,9 +100,9 @@ def _ordered(pod: UsagePod, usages: Usages) -> list[str]:
 
 
 def _row(pod: UsagePod, usages: Usages, whole: Optional[Usage], offset: float) -> Any:
-    """Return the usage of a pod; None if one of its containers has none: the sum would be too small."""
+    """Return the usage of a pod; None if it is not running, or if one of its containers has none: the sum would be too small."""
     known = {name: usage for name, usage in usages.items() if usage}
-    if len(known) < len(usages) or "" in usages or not pod.required <= usages.keys():
+    if not pod.is_running or len(known) < len(usages) or "" in usages or not pod.required <= usages.keys():
         return None
     containers = [[*numbers(known[name].values), pod.restarts.get(name, 0)] for name in _ordered(pod, usages)]
     return [*times(earliest(list(known.values())), offset), containers, numbers(whole.values) if whole else _UNKNOWN]
