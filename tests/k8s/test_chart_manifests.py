@@ -31,7 +31,7 @@ SAME = {
     "18-node": Variant(("overlays/node",)),
     "19-cluster": Variant(("overlays/cluster",)),
     "34-dashboards": Variant(BASE, ("dashboards",)),
-    "35-adapter": Variant(BASE, ("network-policy", "adapter", *OF_THE_ADAPTER)),
+    "35-adapter": Variant(BASE, ("network-policy", OPERATOR, "adapter", *OF_THE_ADAPTER)),
     "36-adapter-resource-metrics": Variant(BASE, ("adapter", "adapter-resource-metrics")),
 }
 """Files of ci/, and the manifests with the same objects."""
