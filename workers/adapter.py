@@ -37,4 +37,4 @@ class _Application(HttpApplication):
         rules = RulesDiscovery(self.shared)
         rules.start()
         self.worker.security = AdapterTlsContext(self.shared.config.adapter.tls)
-        return make_app(MetricsApis(rules.backend), lambda: rules.problem)
+        return make_app(MetricsApis(rules.backend, families=self.shared.config.adapter.external_families), lambda: rules.problem)
