@@ -32,7 +32,7 @@ from telegen.cli.custom import check as check_custom
 from telegen.cli.custom import convert_lines, repeat_on_change
 from telegen.cli.custom import role as custom_role
 from telegen.cli.custom import schema_lines
-from telegen.cli.custom_objects import custom_resources, in_served_versions, kind_numbers
+from telegen.cli.custom_objects import custom_parts, in_served_versions, kind_numbers
 from telegen.cli.effective_config import effective_lines, full_lines
 from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
@@ -173,11 +173,16 @@ def render(options: argparse.Namespace) -> int:
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         objects = list(read_objects(data, plurals))
         scope = Scope.of(state.custom_resource_state)
-        custom = custom_resources(CustomTables.decode(tables), objects, plurals, constant, scope)
-        only = state.custom_resource_state.only
-        page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom, _further_labels(state, objects))
-        for obj in in_served_versions(objects):
+        custom = custom_parts(CustomTables.decode(tables), objects, plurals, constant, scope)
+        further = _further_labels(state, objects)
+        # A file of custom resources alone has no setting for the starts of its counters.
+        created = config.kube_metrics.openmetrics_created or bool(options.config and is_custom_configuration(options.config))
+        built_in = [] if state.custom_resource_state.only else resources
+        page = ObjectRenderer(built_in, Selection.of(state), constant, custom, further, created)
+        served = list(in_served_versions(objects))
+        for obj in served:
             page.add(obj)
+        page.add_groups(served)
         for obj in kind_numbers(objects, plurals, scope):
             page.add(obj)
     except OSError as error:

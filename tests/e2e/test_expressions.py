@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from telegen.demo.server import SimulatedServer
+from telegen.kubestate.sharding import shard_of
 from tests.bench.custom_cluster import make_state
 from tests.harness import start_agent
 from tests.process_tree import wait_for
@@ -63,5 +65,56 @@ def test_files_and_settings(tmp_path: Path) -> None:
             message = "broken.yaml:1: metrics[0].metrics[0].name: the name of type Info ends in _info: kube_thing0_phase_info"
             wait_for("the refusal", lambda: message in agent.log.read_text(), 20)
             assert families(agent.page("/metrics")) == {**of_setting, "kube_thing0_ports": 4, "kube_thing0_number": 4}
+    finally:
+        server.stop()
+
+
+AGGREGATES = """
+metrics:
+- resource: {group: bench.example, kind: Thing0}
+  prefix: all
+  metrics:
+  - {name: things, aggregate: count, by: {namespace: metadata.namespace}}
+  - {name: largest, aggregate: max, value: spec.numbers.n1}
+"""
+
+
+def aggregates(page: str) -> dict[str, float]:
+    """Return the samples of aggregates."""
+    return {name: float(value) for name, value in re.findall(r"^(all_\S+) (\S+)$", page, re.MULTILINE)}
+
+
+def test_aggregates(tmp_path: Path) -> None:
+    """Aggregates follow single objects, survive the death of their worker, and go with their file; those of one shard name it."""
+    file = tmp_path / "custom.d" / "aggregates.yaml"
+    file.parent.mkdir()
+    file.write_text(AGGREGATES)
+    server = SimulatedServer(make_state(2, 4)).start()
+    config = CONFIG.replace("  kube_state:\n", "  kube_state:\n    shard: 1\n    total_shards: 2\n")
+    things = server.state.collections["things0"]
+    mine = [one.load() for one in things.objects.values() if shard_of(one.load()["metadata"]["uid"], 2) == 1]
+
+    def wanted() -> dict[str, float]:
+        counts = Counter(one["metadata"]["namespace"] for one in mine)
+        largest = {'all_largest{shard="1"}': max(one["spec"]["numbers"]["n1"] for one in mine)}
+        return {**{f'all_things{{shard="1",namespace="{name}"}}': count for name, count in counts.items()}, **largest}
+
+    try:
+        with start_agent(config, api=server.url, folder=file.parent) as agent:
+            agent.wait_ready(40)
+            assert aggregates(agent.page("/metrics")) == wanted()
+            mine[0]["spec"]["numbers"]["n1"] = 10**6
+            server.state.put("things0", mine[0])
+            agent.wait_page("a changed object", lambda page: aggregates(page) == wanted())
+            gone = mine.pop(0)["metadata"]
+            server.state.delete("things0", gone["namespace"], gone["name"])
+            agent.wait_page("the end of the extreme", lambda page: aggregates(page) == wanted())
+            (killed,) = agent.named("telegen-watch-custom")
+            killed.kill()
+            wait_for("another process", lambda: not killed.is_running() and bool(agent.named("telegen-watch-custom")), 10)
+            agent.wait_ready(20)
+            assert aggregates(agent.page("/metrics")) == wanted()
+            file.write_text("metrics: []")
+            agent.wait_page("a page without aggregates", lambda page: not aggregates(page))
     finally:
         server.stop()
