@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -151,3 +152,14 @@ def test_columns_of_the_agents() -> None:
     assert {one.column for one in LIVE_METRICS if one.of_containers} == containers
     assert {one.column for one in LIVE_METRICS if not one.of_containers} == pods
     assert {one.column for one in LIVE_METRICS if one.of_nodes} == nodes
+
+
+def test_documented() -> None:
+    """The table of docs/adapter.md has a row for each metric of the table in code."""
+    rows = [
+        f"| `{one.name}` | {', '.join(map(str, one.resources))} | {'sum' if one.combine is sum else 'highest'} | {one.text} |"
+        for one in LIVE_METRICS
+    ]
+    document = (Path(__file__).parents[2] / "docs/adapter.md").read_text()
+    table = document.split("| metric | of | combined | value |\n|---|---|---|---|\n")[1].split("\n\n")[0]
+    assert table == "\n".join(rows)
