@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
-from telegen.config.adapter_model import AdapterTls
+from telegen.config.adapter_model import Adapter, AdapterTls
 from telegen.config.messages import suggest
 from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names, SeriesLimits
 from telegen.config.settings import least, settings, value_at
@@ -49,6 +49,7 @@ def problems(config: Config) -> Iterator[str]:
     yield from scope_problems(kube)
     yield from _push_problems(config)
     yield from _extra_label_problems(kube.cadvisor)
+    yield from _external_family_problems(config.adapter)
     if 0 < kube.max_staleness < _LEAST_STALENESS:
         yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
     if config.adapter.max_staleness <= config.adapter.poll_interval:
@@ -95,6 +96,18 @@ def _limit_problems(limits: SeriesLimits, known: Collection[str]) -> Iterator[st
     for name in limits.families:
         if not _FAMILY.fullmatch(name):
             yield f"kube_metrics.limits.families: {name[:100]!r} is not a valid name of a family"
+
+
+def _external_family_problems(adapter: Adapter) -> Iterator[str]:
+    """Check the names of external metrics."""
+    names = Counter(adapter.external_families)
+    for name, times in names.items():
+        if not _FAMILY.fullmatch(name):
+            yield f"adapter.external_families: {name[:100]!r} is not a valid name of a family"
+        if times > 1:
+            yield f"adapter.external_families: {name[:100]} is listed {times} times"
+        if f"{name}_count" in names:
+            yield f"adapter.external_families: {name[:100]}_count is the number of samples of {name[:100]}; list one of them"
 
 
 def _bound_problems(config: Config) -> Iterator[str]:
