@@ -49,6 +49,7 @@ class CustomWorker(StoresWorker):
     """Feeds a store per kind."""
 
     page_bytes = 4 << 20
+    tables_have_limits = True
 
     def keeps(self, store: str) -> bool:
         """Return True for the stores of kinds: which of them are still served is known after the first discovery."""

@@ -76,6 +76,10 @@ metrics:
   metrics:
   - {name: things, aggregate: count, by: {namespace: metadata.namespace}}
   - {name: largest, aggregate: max, value: spec.numbers.n1}
+- resource: {group: bench.example, kind: Thing0}
+  prefix: few
+  limits: {series: 1}
+  metrics: [{name: generation, value: metadata.generation}]
 """
 
 
@@ -85,7 +89,8 @@ def aggregates(page: str) -> dict[str, float]:
 
 
 def test_aggregates(tmp_path: Path) -> None:
-    """Aggregates follow single objects, survive the death of their worker, and go with their file; those of one shard name it."""
+    """Aggregates follow single objects, survive the death of their worker, and go with their file; those of one shard name it. An entry
+    has no more series than its limit."""
     file = tmp_path / "custom.d" / "aggregates.yaml"
     file.parent.mkdir()
     file.write_text(AGGREGATES)
@@ -103,6 +108,9 @@ def test_aggregates(tmp_path: Path) -> None:
         with start_agent(config, api=server.url, folder=file.parent) as agent:
             agent.wait_ready(40)
             assert aggregates(agent.page("/metrics")) == wanted()
+            assert agent.page("/metrics").count("\nfew_generation{") == 1
+            assert f"limits.series of the entry of few_generation has no room: {len(mine) - 1} series are withheld" in agent.page("/readyz")
+            assert 'telegen_withheld_series{family="few_generation"}' in agent.page("/telemetry")
             mine[0]["spec"]["numbers"]["n1"] = 10**6
             server.state.put("things0", mine[0])
             agent.wait_page("a changed object", lambda page: aggregates(page) == wanted())

@@ -144,6 +144,7 @@ class _Reader:
             entry.identity,
             tuple(families),
             entry.commonLabels,
+            entry.limits.series,
             self._place(path),
         )
 

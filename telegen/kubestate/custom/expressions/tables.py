@@ -13,7 +13,8 @@ from telegen.kubestate.custom.model import Entry, Kind, Pattern
 from telegen.kubestate.custom.tables import make_resource as make_path_resource
 from telegen.kubestate.custom.tables import pruned_reads
 from telegen.kubestate.resource import NAMESPACE, Identity, Resource, name_label
-from telegen.metrics.family import ALPHA, FamilyGenerator, Object
+from telegen.metrics.budgets import ENTRY
+from telegen.metrics.family import ALPHA, FamilyGenerator, Object, SharedLimit
 
 _TYPES = {"count": "gauge"}
 GROUPS = "+groups"
@@ -27,7 +28,15 @@ def make_resources(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] =
         constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
     """
     by_paths = [make_path_resource(_path_entry(entry, kind), kind, constant)] if entry.families else []
-    return [*by_paths, make_resource(entry, kind, constant)] if entry.metrics or not by_paths else by_paths
+    found = [*by_paths, make_resource(entry, kind, constant)] if entry.metrics or not by_paths else by_paths
+    limit = shared_limit(entry)
+    return [replace(one, families=tuple(replace(family, limit=limit) for family in one.families)) for one in found] if limit else found
+
+
+def shared_limit(entry: MetricEntry) -> SharedLimit | None:
+    """Return the limit of the series of an entry; None for none. It has the name of the first metric, as no two metrics have one name."""
+    names = [*(metric.name for metric in entry.metrics), *(family.name for family in entry.families)]
+    return SharedLimit(f"{ENTRY} {names[0]}", entry.max_series) if entry.max_series and names else None
 
 
 def _path_entry(entry: MetricEntry, kind: Kind) -> Entry:
@@ -102,10 +111,11 @@ def make_aggregates(entries: Iterable[MetricEntry], kind: Kind, constant: Mappin
 
 def _aggregates(entry: MetricEntry, kind: Kind, constant: Mapping[str, str]) -> Iterator[tuple[Aggregate, FamilyGenerator]]:
     """Yield the aggregates of an entry, each with the family of its groups."""
+    limit = shared_limit(entry)
     of_kind = _kind_labels(kind) if KIND_LABELS[0] in IDENTITY[entry.identity] else {}
     for metric in (_renamed(one, constant) for one in entry.aggregates):
         read, labels = row_reader(metric.name, tuple(of_kind.values())), (*of_kind, *label_names(metric))
-        family = FamilyGenerator(metric.name, metric.help, "gauge", ALPHA, read, labels=labels)
+        family = FamilyGenerator(metric.name, metric.help, "gauge", ALPHA, read, labels=labels, limit=limit)
         yield Aggregate(metric.name, metric.aggregate, generate_of(metric, compile_metric(metric))), family
 
 

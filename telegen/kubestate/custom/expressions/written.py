@@ -89,6 +89,12 @@ class Selector(Struct, forbid_unknown_fields=True):
     fields: Annotated[str, _about("Field selector, as of kubectl get --field-selector.")] = ""
 
 
+class Limits(Struct, forbid_unknown_fields=True):
+    series: Annotated[
+        int, Meta(ge=0, le=100_000_000, description="Maximum of series of all metrics of the entry; further ones are withheld. 0: none.")
+    ] = 0
+
+
 class Entry(Struct, forbid_unknown_fields=True):
     resource: Resource
     prefix: Annotated[Union[str, None], _about("Prefix of the names of the metrics, empty for none; kube_KIND by default.")] = None
@@ -104,6 +110,7 @@ class Entry(Struct, forbid_unknown_fields=True):
     )
     commonLabels: Annotated[dict[str, str], _about("Constant labels of every metric with path.")] = field(default_factory=dict)
     selector: Selector = field(default_factory=Selector)
+    limits: Limits = field(default_factory=Limits)
     metrics: Annotated[list[Metric], _about("Metrics of the kind.")] = field(default_factory=list)
 
 
