@@ -14,6 +14,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "elect": ("workers.elect", "ElectWorker"),
     "events": ("workers.events", "EventsWorker"),
     "identify": ("workers.cluster_uid", "IdentifyWorker"),
+    "poll": ("workers.poll", "PollWorker"),
     "push": ("workers.push", "PushWorker"),
     "review": ("workers.review", "ReviewWorker"),
     "sample": ("workers.sample", "SampleWorker"),

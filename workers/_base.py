@@ -24,6 +24,7 @@ from telegen.shm.layout import Arena
 from telegen.shm.notices import Notices
 from telegen.shm.series_ledger import SeriesLedger
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_agents import SharedAgents
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
@@ -105,6 +106,8 @@ class Shared:
         events_position: resourceVersion and time of the last Kubernetes event that was sent.
         statuses: sync status of the stores of each watch worker, by its name.
         root_problems: what is wrong with the paths of the node's file systems, by the sampler, one line each.
+        usage: of the node and its pods, by the sampler (see `telegen.cadvisor.usage.document`); empty before its second pass.
+        agent_tls: TLS of adapter.agent_address, `telegen.config.web_file.WebFile` as MessagePack; empty without certificates.
         state: of the supervisor, for the status page.
         holders: holder of each Lease of a shard, by the elector.
         notices: last warning of each process.
@@ -115,6 +118,7 @@ class Shared:
         notes: lines for the status page of each worker that writes some, by its name.
         series: number of series by budget; only workers that publish stores have it.
         certificates: of the adapter (see `telegen.adapter.certificates.document`).
+        agents: documents of the agents that the adapter polls; None if it polls none.
     """
 
     config: Config
@@ -137,6 +141,8 @@ class Shared:
     web_file: SharedDocument
     rules: SharedDocument
     root_problems: SharedDocument
+    usage: SharedDocument
+    agent_tls: SharedDocument
     state: SharedDocument
     holders: SharedDocument
     notices: Notices
@@ -145,6 +151,7 @@ class Shared:
     notes: Mapping[str, SharedDocument]
     series: SeriesLedger
     certificates: SharedDocument
+    agents: SharedAgents | None
 
 
 class Worker:

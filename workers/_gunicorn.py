@@ -22,6 +22,7 @@ from gunicorn.glogging import Logger
 
 from telegen.config.model import Web
 from telegen.kubemetrics.clients import REASONS, Clients, Limits
+from telegen.kubemetrics.connection_security import NoTls
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.web_process import WebProcess
 from telegen.process.log_settings import LogSettings
@@ -181,7 +182,7 @@ class HttpApplication(BaseApplication):  # type: ignore[misc]
             # Created at 0, so that increase() sees the first client.
             self.telemetry.dropped_clients.labels(reason)
         self.worker = worker
-        worker.plain_port = self.plain_port
+        worker.other_security = {self.plain_port: NoTls()} if self.plain_port is not None else {}
         worker.clients = Clients(_limits(self.shared.config.web), self.telemetry.note_dropped_client)
         gc.freeze()
 

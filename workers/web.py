@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from telegen.config import Config
+from telegen.kubemetrics.agent_security import AgentSecurity
 from telegen.kubemetrics.app import by_port, make_app, make_telemetry_app
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.scrapers import Scrapers
@@ -16,6 +17,7 @@ from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubemetrics.web_security import AccessControl, WebSecurity
 from telegen.shm.reader import ArenaReader
+from workers._agent_page import make_agent_page
 from workers._base import Shared
 from workers._gunicorn import GunicornWorker, HttpApplication
 from workers._web_confinement import confine_arbiter, protect_heartbeats
@@ -44,6 +46,8 @@ class _Application(HttpApplication):
     """Our ASGI application."""
 
     def __init__(self, shared: Shared) -> None:
+        agents = shared.listeners["adapter.agent_address"]
+        self._agent_port = agents.getsockname()[1] if agents else None
         super().__init__(shared, "web", "kube_metrics.telemetry_address", web_processes(shared))
 
     def load(self) -> Any:
@@ -59,9 +63,13 @@ class _Application(HttpApplication):
         self.worker.security = security
         app = make_app(view, registry, telemetry, AccessControl(security, telemetry), shared.config.web.body_memory, _status(shared, view))
         app = Scrapers(folder_of_scrapers(), self.process).observe(app, view.pages)
-        if self.plain_port is None:
-            return app
-        return by_port(app, self.plain_port, make_telemetry_app(view, registry, AccessControl(security, telemetry, is_plain=True)))
+        others = {}
+        if self.plain_port is not None:
+            others[self.plain_port] = make_telemetry_app(view, registry, AccessControl(security, telemetry, is_plain=True))
+        if self._agent_port is not None:
+            self.worker.other_security[self._agent_port] = AgentSecurity(shared.agent_tls)
+            others[self._agent_port] = make_agent_page(shared, view, telemetry)
+        return by_port(app, others)
 
     def settle(self, arbiter: Any, worker: Any) -> None:
         """Give up the arbiter's last way to write shared memory."""

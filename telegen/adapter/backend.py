@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from telegen.adapter.apis.answers import failed
-from telegen.adapter.cluster_objects import Objects
+from telegen.adapter.cluster_objects import KeptObjects, Objects
 from telegen.adapter.prometheus import PrometheusError, Sample, Servers, Unanswered
 from telegen.adapter.promql import Matcher, name_matcher, render_query
 from telegen.adapter.quantities import thousandths
@@ -58,7 +58,7 @@ class RulesBackend:
         Args:
             mapping: asks the API server for its resources.
         """
-        self.rules, self.servers, self.objects = rules, servers, objects
+        self.rules, self.servers, self.objects = rules, servers, KeptObjects(objects)
         self._read_mapping = mapping
         self.mapping, self.registry, self.left_out = RestMapping(()), Registry(), LeftOut()
 

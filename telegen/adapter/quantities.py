@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 
 _EXACT = 1 << 53
 """Largest whole number up to which a float is exact to the thousandth that is written."""
@@ -36,12 +37,16 @@ def quantity(value: int) -> str:
 
 def cpu_quantity(nanocores: int) -> str:
     """Return cores with the largest decimal unit that keeps the number whole: `123456789n`, `3500m`, `2k`."""
+    if nanocores % 1000:
+        return f"{nanocores}n"
     return _with_unit(nanocores, 1000, _DECIMAL) if nanocores else "0"
 
 
 def memory_quantity(size: int) -> str:
     """Return bytes with the largest binary unit that keeps the number whole: `64Mi`."""
-    return _with_unit(size, 1024, _BINARY)
+    if size % 1024 or not size:
+        return str(size)
+    return _with_unit(size, 1024, _BINARY) if size % (1 << 20) == 0 else f"{size >> 10}Ki"
 
 
 def _with_unit(value: int, base: int, units: Sequence[str]) -> str:
@@ -54,7 +59,12 @@ def _with_unit(value: int, base: int, units: Sequence[str]) -> str:
 
 def go_duration(seconds: float) -> str:
     """Return a duration as Go writes it: `1m0s`, `24h0m0s`, `10.5s`."""
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    return _go_duration(round(seconds * 1000))
+
+
+@lru_cache(1024)
+def _go_duration(milliseconds: int) -> str:
+    minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
     text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
     if hours:

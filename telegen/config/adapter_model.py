@@ -52,6 +52,15 @@ class Adapter(Section, frozen=True):
     service: Annotated[
         str, text("Service of the adapter, in the namespace of its pod, that the APIServices name.", pattern=text_formats.SERVICE_NAME)
     ] = "telegen-adapter"
+    agents_service: Annotated[
+        str,
+        text(
+            "Headless Service of the agents, in the namespace of the adapter's pod; empty: no metrics of agents.",
+            pattern=text_formats.OPTIONAL_SERVICE_NAME,
+        ),
+    ] = "telegen-agents"
+    poll_interval: Annotated[Duration, text("Time between two polls of an agent.", least=1.0)] = Duration(15)
+    max_staleness: Annotated[Duration, text("Age from which the usage of a pod or node is left out.", least=5.0)] = Duration(60)
     workers: Annotated[int, text("Number of processes that serve.", ge=1, le=32)] = 1
     drain: Annotated[
         Duration,
@@ -74,4 +83,14 @@ class Adapter(Section, frozen=True):
     max_age: Annotated[
         Duration, text("Age of the last sample up to which a series counts; 0s: relist_interval, but 5m at least.")
     ] = Duration(0)
+    agent_address: Annotated[
+        Optional[ListenAddress],
+        text(
+            "Of agents: address at which the adapter polls the usage of the node and its pods, with TLS and a client certificate; null: "
+            "none."
+        ),
+    ] = None
+    agent_tls_dir: Annotated[
+        str, text("Of agents: folder with tls.crt, tls.key and ca.crt of agent_address; changes are followed without a restart.")
+    ] = "/etc/telegen/adapter"
     tls: AdapterTls = field(default_factory=AdapterTls)

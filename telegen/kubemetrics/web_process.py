@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl
-from typing import Protocol
 
 from gunicorn.workers.gasgi import ASGIWorker
 
-from telegen.kubemetrics.acceptor import Acceptor, Tls
+from telegen.kubemetrics.acceptor import Acceptor
 from telegen.kubemetrics.clients import Clients
 from telegen.kubemetrics.connection import Connection
+from telegen.kubemetrics.connection_security import ConnectionSecurity
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import trim_memory
 
@@ -24,17 +23,6 @@ FIRST_BYTE = 0.5
 """Seconds for the first request of a connection that was accepted just before the end."""
 
 
-class ConnectionSecurity(Protocol):
-    """TLS of a listening socket."""
-
-    @property
-    def context(self) -> ssl.SSLContext | None:
-        """Context of the next connection; None without TLS."""
-
-    def accepts(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
-        """Return True if a client, whose certificate is verified if it has one, may send requests."""
-
-
 class WebProcess(ASGIWorker):  # type: ignore[misc]
     """A process that serves; it returns memory to the system when it is idle.
 
@@ -42,13 +30,13 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
         log_settings: adopted from the supervisor.
         clients: set after the fork, with the limits of the configuration.
         security: TLS of the listening sockets; set before the process serves.
-        plain_port: port without TLS.
+        other_security: that of the ports which have another one.
     """
 
     log_settings: LogSettings
     clients: Clients
     security: ConnectionSecurity
-    plain_port: int | None
+    other_security: dict[int, ConnectionSecurity]
     alive: bool
     _trimmed = _quiet = 0
 
@@ -78,10 +66,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
 
     async def _serve(self) -> None:
         """Serve until the process is told to end or its arbiter has gone."""
-        acceptors = [
-            Acceptor(self.loop, listener.sock, self.clients, lambda: Connection(self), self._tls(listener.sock))
-            for listener in self.sockets
-        ]
+        acceptors = [self._acceptor(listener.sock) for listener in self.sockets]
         while self.alive and self.ppid == os.getppid():
             self.notify()
             for acceptor in acceptors:
@@ -94,10 +79,9 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
         self.alive = False
         await self._finish(acceptors)
 
-    def _tls(self, listener: socket.socket) -> Tls:
-        if listener.getsockname()[1] == self.plain_port:
-            return lambda: None
-        return lambda: self.security.context
+    def _acceptor(self, listener: socket.socket) -> Acceptor:
+        security = self.other_security.get(listener.getsockname()[1], self.security)
+        return Acceptor(self.loop, listener, self.clients, lambda: Connection(self, security), lambda: security.context)
 
     async def _finish(self, acceptors: list[Acceptor]) -> None:
         """Let the responses under way end, except those whose clients do not take them."""

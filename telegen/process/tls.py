@@ -69,6 +69,17 @@ def is_allowed(certificate: Mapping[str, Any] | None, allowed: Sequence[str]) ->
     return any(_normal(name) in names for name in allowed)
 
 
+def has_name(certificate: Mapping[str, Any] | None, name: str) -> bool:
+    """Return True if a verified certificate has this common name or DNS name.
+
+    Args:
+        certificate: as `ssl.SSLSocket.getpeercert` returns it.
+    """
+    found = certificate or {}
+    subject = [pair for parts in found.get("subject", ()) for pair in parts]
+    return ("commonName", name) in subject or ("DNS", name) in found.get("subjectAltName", ())
+
+
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     with _file(certificate) as certificate_file, _file(key) as key_file:
         # An encrypted key would otherwise ask for its password on the terminal.

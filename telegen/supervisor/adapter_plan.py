@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from telegen.config import Config, ConfigError, cluster_source
+from telegen.config.detect import pod_namespace
 from telegen.supervisor.plan import Plan
 from workers._base import Assignment
 
-ASSIGNMENTS = (Assignment("adapter", "adapter"),)
-"""One per process. Those that serve come last: they read what the others publish."""
+POLL, ADAPTER = Assignment("poll", "poll"), Assignment("adapter", "adapter")
 
 
 def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | None = None) -> Plan:
@@ -19,10 +19,14 @@ def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | No
         demo: URL of the simulated API server.
 
     Raises:
-        ConfigError: there is no API server, without which no client can be known.
+        ConfigError: there is no API server, without which no client can be known, or agents cannot be found.
     """
     cluster = demo or cluster_source(config, environ)
     if not cluster:
         raise ConfigError("adapter: no API server found: run in a pod with an account, or set kube_metrics.kube_state.kubeconfig")
     adapter = config.adapter
-    return Plan(cluster, ASSIGNMENTS, f"serves {', '.join(adapter.groups)} as Service {adapter.service}; API server: {cluster}")
+    if adapter.agents_service and not pod_namespace(environ):
+        raise ConfigError('adapter.agents_service: its namespace is unknown outside a pod: set POD_NAMESPACE, or agents_service: ""')
+    # Those that serve come last: they read what the others publish.
+    assignments = (*([POLL] if adapter.agents_service else []), ADAPTER)
+    return Plan(cluster, assignments, f"serves {', '.join(adapter.groups)} as Service {adapter.service}; API server: {cluster}")

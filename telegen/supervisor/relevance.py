@@ -26,7 +26,7 @@ from telegen.config.model import (
 )
 from telegen.kubestate.packs.registry import AUTO
 
-ADAPTER_KINDS = frozenset(("adapter",))
+ADAPTER_KINDS = frozenset(("adapter", "poll"))
 """Kinds of processes of the adapter."""
 
 
@@ -40,7 +40,7 @@ def relevant(kind: str, config: Config) -> Config:
     """
     if kind in ADAPTER_KINDS:
         return replace(config, log=Log(), kube_metrics=KubeMetrics())
-    config = replace(config, adapter=Adapter())
+    config = replace(config, adapter=_agent_part(kind, config.adapter))
     kube = config.kube_metrics
     if kind == "web":
         pages = replace(
@@ -76,6 +76,11 @@ def relevant(kind: str, config: Config) -> Config:
             state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
+
+
+def _agent_part(kind: str, adapter: Adapter) -> Adapter:
+    """The settings of the metrics APIs that a worker of an agent reads."""
+    return Adapter(agent_address=adapter.agent_address) if kind in ("web", "sample") else Adapter()
 
 
 def _pushed(kube: KubeMetrics) -> KubeMetrics:

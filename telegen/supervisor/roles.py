@@ -26,5 +26,5 @@ class Role:
     make_plan: MakePlan
 
 
-AGENT = Role(("kube_metrics.listen_address", "kube_metrics.telemetry_address"), make_plan)
+AGENT = Role(("kube_metrics.listen_address", "kube_metrics.telemetry_address", "adapter.agent_address"), make_plan)
 ADAPTER = Role(("adapter.listen_address", "adapter.telemetry_address"), make_adapter_plan)

@@ -21,11 +21,12 @@ from telegen.config.model import CustomResourceState
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
 from telegen.kubestate.selectors import Selection
-from telegen.process.listeners import addresses, close_all, open_listener, rebind
+from telegen.process.listeners import Listeners, addresses, close_all, open_listener, rebind
 from telegen.process.log_repeats import UNLIMITED
 from telegen.process.log_settings import log_text
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
+from telegen.supervisor.agent_certificates import AgentCertificates
 from telegen.supervisor.children import Children
 from telegen.supervisor.configuration import load_all
 from telegen.supervisor.credential_check import check_credentials
@@ -108,6 +109,8 @@ class Supervisor:
             self._telemetry.reloads.labels(result)
         self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
         self._web_files.adopt(self._config.web, *load_web_file(self._config.web))
+        self._certificates = AgentCertificates(self._inherited.agent_tls)
+        self._certificates.adopt(_tls_dir(self._config, self._inherited.listeners))
         self._rules = RulesPublisher(self._inherited.rules, self._telemetry)
         self._rules.adopt(self._config.adapter.rules_file, load_rules(self._config.adapter.rules_file))
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
@@ -145,6 +148,7 @@ class Supervisor:
         self._children.spawn_due()
         self._reload_if_due()
         self._web_files.follow()
+        self._certificates.follow()
         self._rules.follow()
         self._children.note_usage()
         self._published.write(self._plan.reason, self._children.states())
@@ -216,6 +220,7 @@ class Supervisor:
         web_file, rules = self._web_files.load(config.web), self._rules.load(config.adapter.rules_file)
         listeners = rebind(self._inherited.listeners, self._config, config)
         self._web_files.adopt(config.web, *web_file)
+        self._certificates.adopt(_tls_dir(config, listeners))
         self._rules.adopt(config.adapter.rules_file, rules)
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))
@@ -312,6 +317,11 @@ def _custom_files(config: Config) -> WatchedFiles:
     """Watch the files of the configuration of custom resources."""
     settings = _custom_settings(config)
     return WatchedFiles(lambda: present_files(settings))
+
+
+def _tls_dir(config: Config, listeners: Listeners) -> str:
+    """Return the folder of the certificates of adapter.agent_address, "" if the role does not listen on it."""
+    return config.adapter.agent_tls_dir if listeners.get("adapter.agent_address") else ""
 
 
 def _pod(config: Config) -> tuple[str, str]:

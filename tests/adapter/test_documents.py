@@ -6,12 +6,13 @@ import json
 
 import pytest
 
+from telegen.adapter.agents.usage import PodUsage
 from telegen.adapter.apis.discovery_documents import AGGREGATED, accepted_form
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.apis.tables import MEDIA_TYPE, table, wants_table
-from telegen.adapter.apis.values import ObjectUsage, Usage
 from telegen.adapter.rules.reading import read_rules
 from tests.adapter.cluster import HERE, adapter, object_server
+from tests.adapter.comparison import decoded
 from tests.adapter.replay import Recording, replayed
 
 
@@ -52,8 +53,8 @@ def test_form_of_lists(accept: str, is_table: bool) -> None:
 
 def test_table_of_odd_quantities() -> None:
     """Cells of a pod are the sums of its containers, in any unit."""
-    containers = {"a": Usage(2000 * 10**9, 1 << 20), "b": Usage(10**6, 7)}
-    row = table([({"name": "x"}, ObjectUsage("shop", "x", None, 0.0, 10.0, containers))])["rows"][0]
+    containers = {"a": {"cpu": 2000.0, "memory": 1 << 20}, "b": {"cpu": 0.001, "memory": 7}}
+    row = table([PodUsage("shop", "x", "n1", b"{}", 0.0, 10.0, containers, {})], "")["rows"][0]
     assert row["cells"] == ["x", "2000001m", "1048583", "10s"]
 
 
@@ -63,7 +64,8 @@ def test_both_versions() -> None:
     with replayed(recording) as prometheus, object_server() as cluster:
         _, backend = adapter(read_rules(str(HERE / "cases/resource-gauges.yaml")), [prometheus], cluster)
         apis = MetricsApis(backend)
-        lists = [apis.answer(f"/apis/metrics.k8s.io/{version}/namespaces/data/pods", {}).document for version in ("v1", "v1beta1")]
+        paths = [f"/apis/metrics.k8s.io/{version}/namespaces/data/pods" for version in ("v1", "v1beta1")]
+        lists = [decoded(apis.answer(path, {}).document) for path in paths]
         watched = apis.answer("/apis/metrics.k8s.io/v1/namespaces/data/pods", {"watch": "true"})
     assert [document["apiVersion"] for document in lists] == ["metrics.k8s.io/v1", "metrics.k8s.io/v1beta1"]
     assert [item["containers"] for item in lists[0]["items"]] == [item["containers"] for item in lists[1]["items"]] != []

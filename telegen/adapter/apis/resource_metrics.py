@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
-from typing import Any
+
+import orjson
 
 from telegen.adapter.apis.answers import StatusError, bad_request, failed, object_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource
 from telegen.adapter.apis.tables import table, wants_table
-from telegen.adapter.apis.values import ObjectUsage, ResourceBackend, ResourceRequest, Usage
+from telegen.adapter.apis.usage_json import metrics_json
+from telegen.adapter.apis.values import ResourceBackend, ResourceRequest
 from telegen.adapter.label_selectors import SelectorError, parse_fields, parse_labels
-from telegen.adapter.quantities import cpu_quantity, go_duration, memory_quantity
 from telegen.adapter.rest_mapping import NODES, PODS
 
 GROUP = "metrics.k8s.io"
 VERSIONS = ("v1beta1", "v1")
 """Both have the same documents (KEP-5207). API servers prefer the version of the APIService with the higher priority."""
 LISTED = (ListedResource("nodes", False, "NodeMetrics", ("get", "list")), ListedResource("pods", True, "PodMetrics", ("get", "list")))
-_by_name = itemgetter(0, 1)
-"""Namespace and name of an ObjectUsage."""
 
 
 class ResourceMetrics:
@@ -29,7 +27,7 @@ class ResourceMetrics:
     def __init__(self, backends: Sequence[ResourceBackend], now: Callable[[], float] = time.time) -> None:
         self._backends, self._now = backends, now
 
-    def answer(self, version: str, segments: Sequence[str], params: Mapping[str, str], accept: str) -> dict[str, Any]:
+    def answer(self, version: str, segments: Sequence[str], params: Mapping[str, str], accept: str) -> object:
         """Return a list, an object, or either as a Table.
 
         Args:
@@ -40,40 +38,23 @@ class ResourceMetrics:
         """
         request = _parse(segments, params)
         kind = "PodMetrics" if request.resource == PODS else "NodeMetrics"
-        usages = sorted(self._backend().usage(request), key=_by_name)
-        if request.name and not usages:
-            namespace = f"{request.namespace}/" if request.namespace else ""
-            raise object_not_found(kind.lower(), namespace + request.name, GROUP)
-        created = timestamp(self._now())
+        usages, created = self._backend().usage(request), timestamp(self._now())
+        if request.name:
+            usages = [one for one in usages if metrics_json(one, created)]
+            if not usages:
+                namespace = f"{request.namespace}/" if request.namespace else ""
+                raise object_not_found(kind.lower(), namespace + request.name, GROUP)
         if wants_table(accept):
-            return table([(_metadata(one, created), one) for one in usages])
-        items = [_item(one, created) for one in usages]
-        head = {"kind": kind if request.name else f"{kind}List", "apiVersion": f"{GROUP}/{version}"}
-        return {**head, **items[0]} if request.name else {**head, "metadata": {}, "items": items}
+            return table(usages, created)
+        if request.name:
+            return orjson.Fragment(metrics_json(usages[0], created, f'"kind":"{kind}","apiVersion":"{GROUP}/{version}",'))
+        items = ",".join([text for one in usages if (text := metrics_json(one, created))])
+        return {"kind": f"{kind}List", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": orjson.Fragment(f"[{items}]")}
 
     def _backend(self) -> ResourceBackend:
         if not self._backends:
             raise failed("neither agents nor resource rules are configured", True)
         return next((backend for backend in self._backends if backend.is_served), self._backends[-1])
-
-
-def _metadata(one: ObjectUsage, created: str) -> dict[str, Any]:
-    namespace = {"namespace": one.namespace} if one.namespace else {}
-    labels = {"labels": one.labels} if one.labels else {}
-    return {"name": one.name, **namespace, "creationTimestamp": created, **labels}
-
-
-def _item(one: ObjectUsage, created: str) -> dict[str, Any]:
-    """Return PodMetrics or NodeMetrics without kind and version."""
-    head = {"metadata": _metadata(one, created), "timestamp": timestamp(one.time), "window": go_duration(one.window)}
-    if "" in one.containers:
-        return {**head, "usage": _usage(one.containers[""])}
-    return {**head, "containers": [{"name": name, "usage": _usage(usage)} for name, usage in one.containers.items()]}
-
-
-def _usage(usage: Usage) -> dict[str, str]:
-    shown = {"cpu": cpu_quantity(usage.cpu), "memory": memory_quantity(usage.memory)}
-    return shown if usage.swap is None else {**shown, "swap": memory_quantity(usage.swap)}
 
 
 def _parse(segments: Sequence[str], params: Mapping[str, str]) -> ResourceRequest:

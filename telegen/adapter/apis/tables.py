@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from telegen.adapter.apis.values import ObjectUsage
+import orjson
+
+from telegen.adapter.agents.usage import NodeUsage, PodUsage
+from telegen.adapter.apis.usage_json import cpu_and_memory, metadata_json
 from telegen.adapter.quantities import cpu_quantity, go_duration, memory_quantity
 
 MEDIA_TYPE = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -25,18 +28,27 @@ def wants_table(accept: str) -> bool:
     return {"as=Table", "v=v1", "g=meta.k8s.io"} <= parameters
 
 
-def table(rows: Sequence[tuple[dict[str, Any], ObjectUsage]]) -> dict[str, Any]:
-    """Return metadata and usage of pods or nodes as a Table; of a pod the sums of its containers."""
+def table(usages: Iterable[PodUsage | NodeUsage], created: str) -> dict[str, Any]:
+    """Return the usage of pods or nodes as a Table; of a pod the sums of its containers.
+
+    Args:
+        created: creationTimestamp of the metadata.
+    """
     columns = [
         {"name": name, "type": "string", "format": form, "description": description, "priority": 0} for name, form, description in _COLUMNS
     ]
+    rows = [row for one in usages if (row := _row(one, created))]
     head = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}}
     # Without rows both are null, as metrics-server has it; kubectl prints "No resources found" for it.
-    return {**head, "columnDefinitions": columns if rows else None, "rows": [_row(*row) for row in rows] or None}
+    return {**head, "columnDefinitions": columns if rows else None, "rows": rows or None}
 
 
-def _row(metadata: dict[str, Any], one: ObjectUsage) -> dict[str, Any]:
-    cpu = cpu_quantity(sum(usage.cpu for usage in one.containers.values()))
-    memory = memory_quantity(sum(usage.memory for usage in one.containers.values()))
-    cells = [one.name, cpu, memory, go_duration(one.window)]
-    return {"cells": cells, "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}}
+def _row(one: PodUsage | NodeUsage, created: str) -> dict[str, Any] | None:
+    """Return a row; None if usage is not known of every container."""
+    of_containers = [one.values] if isinstance(one, NodeUsage) else list(one.containers.values())
+    usages = [usage for values in of_containers if (usage := cpu_and_memory(values))]
+    if not usages or len(usages) < len(of_containers):
+        return None
+    cpu, memory = map(sum, zip(*usages))
+    described = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": orjson.Fragment(metadata_json(one, created))}
+    return {"cells": [one.name, cpu_quantity(cpu), memory_quantity(memory), go_duration(one.window)], "object": described}

@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
+from telegen.adapter.agents.usage import NodeUsage, PodUsage
 from telegen.adapter.label_selectors import FieldTerm, Requirement
 from telegen.adapter.rest_mapping import GroupResource, Mapped
 
 ALL = "*"
 """Name of an object in requests for all objects."""
-
-
-class Usage(NamedTuple):
-    """Usage of a container or a node.
-
-    Attributes:
-        cpu: nanocores.
-        memory, swap: bytes; None for swap that is unknown.
-    """
-
-    cpu: int
-    memory: int
-    swap: int | None = None
-
-
-class ObjectUsage(NamedTuple):
-    """Usage of a pod or a node.
-
-    Attributes:
-        namespace: "" for a node.
-        labels: JSON object: a dict, or an orjson.Fragment; None for no labels.
-        time: end of the window in Unix seconds, of the oldest container.
-        window: seconds.
-        containers: by name; the one container of a node is "".
-    """
-
-    namespace: str
-    name: str
-    labels: Any
-    time: float
-    window: float
-    containers: Mapping[str, Usage]
 
 
 class ResourceRequest(NamedTuple):
@@ -111,8 +80,11 @@ class ResourceBackend(Protocol):
     def is_served(self) -> bool:
         """Return True if requests are for this backend and for none after it."""
 
-    def usage(self, request: ResourceRequest) -> list[ObjectUsage]:
-        """Return the usage of the wanted objects, those without usage left out."""
+    def usage(self, request: ResourceRequest) -> Sequence[PodUsage | NodeUsage]:
+        """Return the usage of the wanted objects, sorted by namespace and name.
+
+        A pod has the containers of which something is known; their `cpu` and `memory` may be unknown.
+        """
 
 
 class CustomBackend(Protocol):

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-MAX_BYTES = 1 << 20
-"""Maximum of bytes of the document."""
-
 
 @dataclass(frozen=True)
 class Pair:

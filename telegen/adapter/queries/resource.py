@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+import orjson
+
+from telegen.adapter.agents.usage import NodeUsage, PodUsage, Values
 from telegen.adapter.apis.answers import failed, object_not_found
-from telegen.adapter.apis.values import ObjectUsage, ResourceRequest
+from telegen.adapter.apis.values import ResourceRequest
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ListingError
 from telegen.adapter.queries.resource_usage import UsageQueries
 from telegen.adapter.rest_mapping import PODS, Mapped
-from telegen.adapter.rules.model import ResourceRules
 
 RUNNING = "status.phase=Running"
 """Field selector of the pods that can have usage."""
@@ -30,7 +32,7 @@ class ResourceQueries:
         """Return True if the file has resource rules that can be used."""
         return self._backend.rules.resource is not None
 
-    def usage(self, request: ResourceRequest) -> list[ObjectUsage]:
+    def usage(self, request: ResourceRequest) -> Sequence[PodUsage | NodeUsage]:
         """Return the usage of the wanted objects, with queries for each namespace. Raises StatusError."""
         rules = self._backend.rules.resource
         if not rules:
@@ -41,7 +43,13 @@ class ResourceQueries:
         objects = self._objects(request, mapped)
         if request.name and not objects:
             raise object_not_found("pods" if request.resource == PODS else "node", request.name)
-        return list(self._of_objects(request, objects, rules))
+        queries = UsageQueries(self._backend, rules)
+        usages = list[PodUsage | NodeUsage]()
+        for namespace, group in groupby(sorted(objects, key=_namespace), key=_namespace):
+            by_name = {metadata["name"]: metadata for metadata in group}
+            found = queries.usage(request.resource, namespace, list(by_name))
+            usages += [_usage(by_name[name], *found[name], rules.window) for name in sorted(found)]
+        return usages
 
     def _objects(self, request: ResourceRequest, mapped: Mapped) -> list[Metadata]:
         """Return the metadata of the wanted objects."""
@@ -51,13 +59,14 @@ class ResourceQueries:
         except ListingError as error:
             raise failed(f"unable to list {request.resource}: {error}", True) from error
 
-    def _of_objects(self, request: ResourceRequest, objects: list[Metadata], rules: ResourceRules) -> Iterator[ObjectUsage]:
-        queries = UsageQueries(self._backend, rules)
-        for namespace, group in groupby(sorted(objects, key=_namespace), key=_namespace):
-            by_name = {metadata["name"]: metadata for metadata in group}
-            for name, (time, containers) in queries.usage(request.resource, namespace, list(by_name)).items():
-                yield ObjectUsage(namespace, name, by_name[name].get("labels"), time, rules.window, containers)
-
 
 def _namespace(metadata: Metadata) -> str:
     return str(metadata.get("namespace", ""))
+
+
+def _usage(metadata: Metadata, time: float, containers: Mapping[str, Values], window: float) -> PodUsage | NodeUsage:
+    """Return the usage of a pod, or of a node, whose one container has no name."""
+    labels = orjson.dumps(metadata.get("labels") or {})
+    if "" in containers:
+        return NodeUsage(metadata["name"], labels, time, window, containers[""])
+    return PodUsage(_namespace(metadata), metadata["name"], "", labels, time, window, containers, {})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Optional
 
+from telegen.adapter.agents.usage import Values
 from telegen.adapter.apis.answers import failed
-from telegen.adapter.apis.values import Usage
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.promql import name_matcher
 from telegen.adapter.rest_mapping import NODES, PODS, GroupResource
@@ -14,9 +16,9 @@ from telegen.adapter.rules.model import ResourceRule, ResourceRules
 
 Key = tuple[str, str]
 """Names of an object and of a container; "" for the container of a node."""
-Timed = tuple[int, float]
-"""Value in thousandths, -1 for one that is not finite, and its time in Unix seconds."""
-_ABSENT: Timed = (-1, 0.0)
+Timed = tuple[Optional[float], float]
+"""Cores or bytes, None if they are not finite, and the time in Unix seconds."""
+_UNKNOWN: Timed = (None, math.inf)
 
 
 class UsageQueries:
@@ -25,26 +27,17 @@ class UsageQueries:
     def __init__(self, backend: RulesBackend, rules: ResourceRules) -> None:
         self._backend, self._rules = backend, rules
 
-    def usage(self, resource: GroupResource, namespace: str, names: Sequence[str]) -> dict[str, tuple[float, dict[str, Usage]]]:
-        """Return time and usage of containers, or of the container "" of nodes, by object.
-
-        An object with a container of which CPU or memory is absent, negative or not finite is left out as a whole:
-        a sum without it would be too small.
-
-        Raises:
-            StatusError.
-        """
+    def usage(self, resource: GroupResource, namespace: str, names: Sequence[str]) -> dict[str, tuple[float, dict[str, Values]]]:
+        """Return the oldest time and the values of containers, or of the container "" of nodes, by object. Raises StatusError."""
         cpu = self._values(self._rules.cpu, resource, namespace, names)
         memory = self._values(self._rules.memory, resource, namespace, names)
-        found, times = dict[str, dict[str, Usage]](), dict[str, float]()
-        whole = {name for name, _ in cpu.keys() | memory.keys()}
+        containers, times = dict[str, dict[str, Values]](), dict[str, float]()
         for name, container in sorted(cpu.keys() | memory.keys()):
-            first, second = cpu.get((name, container), _ABSENT), memory.get((name, container), _ABSENT)
-            if min(first[0], second[0]) < 0:
-                whole.discard(name)
-            found.setdefault(name, {})[container] = Usage(first[0] * 10**6, second[0] // 1000)
-            times[name] = min(first[1], second[1], times.get(name, first[1]))
-        return {name: (times[name], containers) for name, containers in found.items() if name in whole}
+            cores, first = cpu.get((name, container), _UNKNOWN)
+            size, second = memory.get((name, container), _UNKNOWN)
+            containers.setdefault(name, {})[container] = {"cpu": cores, "memory": size}
+            times[name] = min(first, second, times.get(name, math.inf))
+        return {name: (times[name], values) for name, values in containers.items()}
 
     def _values(self, rule: ResourceRule, resource: GroupResource, namespace: str, names: Sequence[str]) -> dict[Key, Timed]:
         """Return the values by object and container."""
@@ -62,7 +55,7 @@ class UsageQueries:
             key = found.get(label, ""), found.get(rule.container_label, "") if of_container else ""
             value = self._backend.finite(str(resource), sample)
             if key[0] in wanted:
-                values[key] = (-1 if value is None else value, sample.time)
+                values[key] = (None if value is None else value / 1000, sample.time)
         return values
 
     def _labels(self, rule: ResourceRule) -> ResourceLabels:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import yaml
 
 from tests.cluster.account import with_account
 from tests.cluster.adapter import objects
@@ -14,25 +16,23 @@ from tests.cluster.adapter.authorities import Authorities
 from tests.cluster.adapter.controllers import Controllers, controllers
 from tests.cluster.adapter.mounted import mounted
 from tests.cluster.adapter.network import own_network
+from tests.cluster.adapter.objects import OWN
 from tests.cluster.adapter.target import Target, scraped
 from tests.cluster.adapter.usage_node import UsageNode, running
 from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ADMIN, ControlPlane, Object
-from tests.cluster.kubectl import Kubectl
+from tests.cluster.kubectl import Kubectl, Variant
 from tests.cluster.prometheus import Prometheus
-from tests.harness import Agent, clean_environ, free_port
+from tests.harness import Agent, clean_environ, free_port, is_ready
 from tests.harness import running as started
-from tests.harness import start_agent
+from tests.k8s.rendered import ADAPTER, AGENT, config_text, environment, pod_spec, workload
 from tests.process_tree import wait_for
 
-OWN = "telegen"
-"""Namespace of agents and adapters."""
-ADAPTER, AGENTS = "telegen-adapter", "telegen-agents"
-"""Names of the adapter's Service and account, and of the agents' headless Service."""
+SERVICE = "telegen-adapter"
 AGENTS_SECRET = "telegen-adapter-agents"
 AGENT_ADDRESSES = dict(zip(objects.NODES, ("192.0.2.11", "192.0.2.12")))
-ADAPTER_ADDRESSES = {"adapter-1": "192.0.2.21", "adapter-2": "192.0.2.22", "adapter-3": "192.0.2.23"}
-"""By name of pod; two run at the beginning."""
+ADAPTER_ADDRESSES = {"adapter-1": "192.0.2.21", "adapter-2": "192.0.2.22"}
+"""By name of pod."""
 PORT = 10250
 CORES, MEMORY, SWAP = 0.04, 50, 5
 """Cores and mebibytes that each container uses."""
@@ -40,26 +40,7 @@ PODS = 4
 MAX_STALENESS = 6
 """Seconds."""
 RULES = Path(__file__).with_name("rules.yaml")
-AGENT_CONFIG = """
-kube_metrics:
-  listen_address: 127.0.0.1:{port}
-  scope: node
-  node_name: {node}
-  election: {{namespace: telegen}}
-  kube_state: {{kubeconfig: {kubeconfig}}}
-  cadvisor: {{cgroup_root: {root}/cgroup, proc_root: {root}/proc, sys_root: {root}/sys, root: {root}, collect_interval: 1s}}
-adapter: {{agent_address: "{address}:9444", agent_tls_dir: {tls}}}
-"""
-ADAPTER_CONFIG = """
-adapter:
-  listen_address: {address}:10250
-  telemetry_address: 127.0.0.1:{port}
-  poll_interval: 1s
-  max_staleness: {max_staleness}s
-  rules_file: {rules}
-  prometheus: [{{url: {prometheus}}}]
-  relist_interval: 1s
-"""
+COMPONENTS = ("adapter", "adapter-resource-metrics", "adapter-custom-metrics", "adapter-external-metrics")
 
 
 @dataclass
@@ -67,6 +48,7 @@ class Cluster:
     """The cluster; tests change it and leave it as it was.
 
     Attributes:
+        manifests: the objects that users apply.
         nodes, agents: by name of node.
         adapters: by name of pod.
         pods: of agents and adapters, by name.
@@ -76,6 +58,7 @@ class Cluster:
     authorities: Authorities
     plane: ControlPlane
     kubectl: Kubectl
+    manifests: list[Object]
     target: Target
     stack: contextlib.ExitStack
     controllers: Controllers = field(init=False)
@@ -96,36 +79,69 @@ class Cluster:
                 self.nodes[node].add(pod, CORES, MEMORY, SWAP)
         self.stack.enter_context(running(list(self.nodes.values())))
 
-    def start_agent(self, node: str) -> None:
-        """Start the agent of a node, and create its pod."""
-        files = self.folder / f"tls-{node}"
-        self.stack.enter_context(mounted(self.plane, OWN, AGENTS_SECRET, files))
-        kubeconfig = self.plane.kubeconfig(self.folder / f"kubeconfig-{node}", self.plane.agent_token())
-        values = {"node": node, "kubeconfig": kubeconfig, "root": self.nodes[node].root, "address": AGENT_ADDRESSES[node], "tls": files}
-        self.agents[node] = self.stack.enter_context(start_agent(AGENT_CONFIG, **values))
-        self._create_pod(f"agent-{node}", node, AGENTS, AGENT_ADDRESSES[node])
+    def start_agents(self) -> None:
+        """Start the agents of all nodes, with short intervals, and create their pods."""
+        for node, address in AGENT_ADDRESSES.items():
+            name, root, files = f"agent-{node}", self.nodes[node].root, self.folder / f"tls-{node}"
+            self.stack.enter_context(mounted(self.plane, OWN, AGENTS_SECRET, files))
+            settings = {
+                "KUBE_METRICS__LISTEN_ADDRESS": f"{address}:8080",
+                "KUBE_METRICS__SCOPE": "node",
+                "KUBE_METRICS__CADVISOR__CGROUP_ROOT": root / "cgroup",
+                "KUBE_METRICS__CADVISOR__PROC_ROOT": root / "proc",
+                "KUBE_METRICS__CADVISOR__SYS_ROOT": root / "sys",
+                "KUBE_METRICS__CADVISOR__ROOT": root,
+                "KUBE_METRICS__CADVISOR__COLLECT_INTERVAL": "1s",
+                "ADAPTER__AGENT_ADDRESS": f"{address}:9444",
+                "ADAPTER__AGENT_TLS_DIR": files,
+            }
+            self.agents[node] = self._start(AGENT, name, [sys.executable, "-m", "telegen.supervisor"], settings, node)
+            self._create_pod(AGENT, name, node, address)
 
-    def start_adapter(self, name: str) -> None:
-        """Start an adapter as in a container, create its pod, and wait until it is ready."""
-        address, port = ADAPTER_ADDRESSES[name], free_port()
+    def start_adapters(self, *names: str) -> None:
+        """Start adapters with short intervals, wait until they are ready, create their pods, and wait for requests to come."""
+        for name in names:
+            settings = {
+                "ADAPTER__LISTEN_ADDRESS": f"{ADAPTER_ADDRESSES[name]}:{PORT}",
+                "ADAPTER__POLL_INTERVAL": "1s",
+                "ADAPTER__MAX_STALENESS": f"{MAX_STALENESS}s",
+                "ADAPTER__RULES_FILE": RULES,
+                "ADAPTER__PROMETHEUS": f"[{{url: {self.prometheus.url}, timeout: 2s}}]",
+                "ADAPTER__RELIST_INTERVAL": "1s",
+            }
+            self.adapters[name] = self._start(ADAPTER, name, [sys.executable, "-m", "telegen", "adapter"], settings)
+        for name in names:
+            wait_for(f"/readyz of {name}", lambda: _is_ready(self.adapters[name]), 30, 0.1)  # noqa: B023
+            self._create_pod(ADAPTER, name, objects.NODES[0], ADAPTER_ADDRESSES[name])
+        wait_for("adapters behind the Service", lambda: len(self.endpoints()) == len(self.adapters), 20, 0.1)
+        wait_for("the APIServices", lambda: not self.unavailable(), 30, 0.1)
+
+    def _start(self, container: str, name: str, command: list[str], settings: Mapping[str, object], node: str = "") -> Agent:
+        """Start a program as in a container of the manifests, with their configuration and account.
+
+        Args:
+            settings: values of the environment in place of those of the manifests.
+        """
+        port = free_port()
         folder = self.folder / f"{name}-{port}"
         folder.mkdir()
-        config = folder / "config.yaml"
-        values = {"rules": RULES, "prometheus": self.prometheus.url, "max_staleness": MAX_STALENESS}
-        config.write_text(ADAPTER_CONFIG.format(address=address, port=port, **values))
-        command = [sys.executable, "-m", "telegen", "adapter", "--config", str(config)]
-        command, environ = with_account(command, self.plane, folder / "account", self.plane.token(OWN, ADAPTER))
-        environ |= {**clean_environ(), "POD_NAME": name, "POD_NAMESPACE": OWN}
-        self.adapters[name] = self.stack.enter_context(started(command, environ, port, config))
-        self.adapters[name].wait_ready(30, 0.1)
-        self._create_pod(name, objects.NODES[0], ADAPTER, address)
+        config = folder / "telegen.yaml"
+        config.write_text(config_text(self.manifests, container))
+        token = self.plane.token(OWN, pod_spec(self.manifests, container)["serviceAccountName"])
+        command, environ = with_account([*command, "--config", str(config)], self.plane, folder / "account", token)
+        own = {"POD_NAME": name, "POD_NAMESPACE": OWN, "NODE_NAME": node}
+        second = "KUBE_METRICS__TELEMETRY_ADDRESS" if container == AGENT else "ADAPTER__TELEMETRY_ADDRESS"
+        values = {f"TELEGEN_{key}": str(value) for key, value in {**settings, second: f"127.0.0.1:{port}"}.items()}
+        environ |= clean_environ() | environment(self.manifests, container) | own | values
+        return self.stack.enter_context(started(command, environ, port, config))
 
-    def _create_pod(self, name: str, node: str, service: str, address: str) -> None:
-        """Create a ready pod that a Service selects."""
-        pod = objects.pod(name, node, "", OWN, ("telegen",))
-        pod["metadata"]["labels"] = self.plane.request("GET", f"/api/v1/namespaces/{OWN}/services/{service}")["spec"]["selector"]
-        pod["status"] |= {"podIP": address, "podIPs": [{"ip": address}]}
-        self.pods[name] = self.plane.create(pod)
+    def _create_pod(self, container: str, name: str, node: str, address: str) -> None:
+        """Create a ready pod of a workload of the manifests."""
+        template = workload(self.manifests, container)["spec"]["template"]
+        metadata = {"name": name, "namespace": OWN, "labels": template["metadata"]["labels"]}
+        status = {"phase": "Running", "conditions": objects.READY, "podIP": address, "podIPs": [{"ip": address}]}
+        spec = {**template["spec"], "nodeName": node}
+        self.pods[name] = self.plane.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status})
 
     def end_adapter(self, name: str) -> None:
         """Delete the pod of an adapter that has ended."""
@@ -139,7 +155,7 @@ class Cluster:
 
     def endpoints(self) -> set[str]:
         """Return the addresses that the API server sends requests for metrics to."""
-        selector = f"labelSelector=kubernetes.io/service-name={ADAPTER}"
+        selector = f"labelSelector=kubernetes.io/service-name={SERVICE}"
         slices = self.plane.objects(f"/apis/discovery.k8s.io/v1/namespaces/{OWN}/endpointslices?{selector}")
         ready = [one for each in slices for one in each.get("endpoints") or () if one["conditions"].get("ready")]
         return {address for one in ready for address in one["addresses"]}
@@ -161,9 +177,14 @@ class Cluster:
         return int(self.plane.request("GET", f"/apis/apps/v1/namespaces/shop/deployments/{deployment}")["spec"]["replicas"])
 
 
+def _is_ready(adapter: Agent) -> bool:
+    assert adapter.process.poll() is None, "it has ended"
+    return is_ready(adapter.url)
+
+
 @contextlib.contextmanager
-def scaled_cluster(folder: Path, manifests: list[Object]) -> Iterator[Cluster]:
-    """Run the cluster with the adapter's manifests applied."""
+def scaled_cluster(folder: Path) -> Iterator[Cluster]:
+    """Run the cluster, with the manifests that users apply."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(own_network([*AGENT_ADDRESSES.values(), *ADAPTER_ADDRESSES.values()]))
         authorities = Authorities(folder / "authorities")
@@ -171,17 +192,12 @@ def scaled_cluster(folder: Path, manifests: list[Object]) -> Iterator[Cluster]:
         control_plane = ControlPlane.running(Programs.found(), folder / "control-plane", *authorities.settings(), users=objects.USERS)
         plane = stack.enter_context(control_plane)
         kubeconfig = plane.kubeconfig(folder / "admin", ADMIN)
-        target = Target(PODS)
-        cluster = Cluster(folder, authorities, plane, Kubectl.found(kubeconfig), target, stack)
+        kubectl, target = Kubectl.found(kubeconfig), Target(PODS)
+        cluster = Cluster(folder, authorities, plane, kubectl, kubectl.build(Variant(("base",), COMPONENTS)), target, stack)
         cluster.controllers = stack.enter_context(controllers(kubeconfig, folder))
         cluster.fill()
-        plane.agent_token()  # Creates the namespace.
-        plane.apply(manifests)
+        kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(cluster.manifests))
         cluster.prometheus = stack.enter_context(scraped(target, folder / "prometheus"))
-        for node in objects.NODES:
-            cluster.start_agent(node)
-        for name in list(ADAPTER_ADDRESSES)[:2]:
-            cluster.start_adapter(name)
-        wait_for("both adapters behind the Service", lambda: len(cluster.endpoints()) == 2, 20, 0.1)
-        wait_for("the APIServices", lambda: not cluster.unavailable(), 30, 0.1)
+        cluster.start_agents()
+        cluster.start_adapters(*ADAPTER_ADDRESSES)
         yield cluster

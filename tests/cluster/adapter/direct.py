@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tests.cluster.adapter.authorities import Pair
-from tests.cluster.adapter.cluster import ADAPTER, ADAPTER_ADDRESSES, OWN, PORT, Cluster
+from tests.cluster.adapter.cluster import ADAPTER_ADDRESSES, PORT, SERVICE, Cluster
+from tests.cluster.adapter.objects import OWN
 from tests.cluster.control_plane import Object
 
 REFUSED = 0
@@ -39,7 +40,7 @@ class _Connection(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         http.client.HTTPConnection.connect(self)
-        self.sock = self._verified.wrap_socket(self.sock, server_hostname=f"{ADAPTER}.{OWN}.svc")
+        self.sock = self._verified.wrap_socket(self.sock, server_hostname=f"{SERVICE}.{OWN}.svc")
 
 
 def ask(

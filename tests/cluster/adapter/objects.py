@@ -8,6 +8,8 @@ from typing import Any
 from tests.cluster.control_plane import Object
 
 NAMESPACE = "shop"
+OWN = "telegen"
+"""Namespace of agents and adapters."""
 ODD = "odd"
 """Namespace of pods whose metrics are no usual numbers."""
 NODES = ("n1", "n2")
@@ -99,8 +101,7 @@ def autoscaler(name: str, target: str, metrics: list[Object]) -> Object:
 def cluster_objects() -> list[Object]:
     """Return the objects except pods and autoscalers."""
     return [
-        _object("v1", "Namespace", NAMESPACE, ""),
-        _object("v1", "Namespace", ODD, ""),
+        *(_object("v1", "Namespace", name, "") for name in (OWN, NAMESPACE, ODD)),
         *map(node, NODES),
         deployment("web", 4),
         deployment("api", 2),
