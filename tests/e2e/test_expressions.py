@@ -126,3 +126,49 @@ def test_aggregates(tmp_path: Path) -> None:
             agent.wait_page("a page without aggregates", lambda page: not aggregates(page))
     finally:
         server.stop()
+
+
+OF_TEAMS = """
+metrics:
+- resource: {group: bench.example, kind: Thing0}
+  prefix: all
+  selector: {namespaces: [team-0, team-1]}
+  namespaceLabels: [owner]
+  metrics:
+  - {name: phase_info, type: Info, labels: {tier: metadata.labels.tier}}
+  - {name: things, aggregate: count, by: {owner: namespaceLabels.owner}}
+"""
+
+
+def test_namespaces(tmp_path: Path) -> None:
+    """Objects of some namespaces are shown, with the labels of their namespaces, which may change; another kind is not listed again for a
+    change of the entries of this one."""
+    file = tmp_path / "custom.d" / "teams.yaml"
+    file.parent.mkdir()
+    file.write_text(OF_TEAMS)
+    state = make_state(2, 4)
+    state.define("namespaces", "Namespace", "v1")
+    for number, owner in enumerate("aab"):
+        state.put("namespaces", {"metadata": {"name": f"team-{number}", "uid": f"ns-{number}", "labels": {"owner": owner}}})
+    server = SimulatedServer(state).start()
+
+    def wanted(first: str, second: str) -> dict[str, float]:
+        info = {
+            f'all_phase_info{{namespace="team-{n}",name="thing-{n}",namespace_label_owner="{owner}",tier="{tier}"}}': 1.0
+            for n, owner, tier in ((0, first, "web"), (1, second, "data"))
+        }
+        return {**info, **{f'all_things{{owner="{owner}"}}': count for owner, count in Counter((first, second)).items()}}
+
+    try:
+        with start_agent(CONFIG, api=server.url, folder=file.parent) as agent:
+            agent.wait_ready(40)
+            assert aggregates(agent.page("/metrics")) == wanted("a", "a")
+            state.put("namespaces", {"metadata": {"name": "team-1", "uid": "ns-1", "labels": {"owner": "c"}}})
+            agent.wait_page("a changed label", lambda page: aggregates(page) == wanted("a", "c"))
+            lists = agent.log.read_text().count("things1/+selector: synced")
+            assert lists == 1
+            file.write_text(OF_TEAMS.replace("team-0, ", ""))
+            agent.wait_page("one namespace", lambda page: len(aggregates(page)) == 2)
+            assert agent.log.read_text().count("things1/+selector: synced") == lists
+    finally:
+        server.stop()

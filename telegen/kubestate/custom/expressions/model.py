@@ -86,10 +86,12 @@ class Selector:
 
     Attributes:
         labels, fields: selectors in the form of `kubectl get --selector` and `--field-selector`.
+        namespaces: each is watched by itself; empty for all. Kinds without namespaces are watched as a whole.
     """
 
     labels: str = ""
     fields: str = ""
+    namespaces: tuple[str, ...] = ()
 
     @property
     def params(self) -> dict[str, str]:
