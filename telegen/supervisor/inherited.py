@@ -30,7 +30,7 @@ STATE_BYTES = 1 << 20
 """Maximum of bytes of the state of the supervisor."""
 ROOT_PROBLEMS_BYTES = 64 << 10
 """Maximum of bytes of the problems of the paths of the node."""
-NOTES_BYTES = 256 << 10
+NOTES_BYTES = 384 << 10
 """Maximum of bytes of one worker's lines for the status page."""
 
 

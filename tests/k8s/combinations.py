@@ -19,7 +19,7 @@ DAEMONSETS = {"base", "overlays/node"}
 PACKS = tuple(name for name in COMPONENTS if name.startswith("pack-"))
 ALIKE = set(PACKS) - {"pack-openshift", "pack-vpa"}
 """Combined with all others only, not one by one: they differ in the names of resources."""
-RIGHTS = ("custom-resources-health", "custom-resources-view", "events", *PACKS)
+RIGHTS = ("custom-resources-config-maps", "custom-resources-health", "custom-resources-view", "events", *PACKS)
 """They bind the only account of a kustomization, and the part of the agent that serves kube_* needs them."""
 OF_THE_CLUSTER = {"auth", *RIGHTS}
 """They give rights in the whole cluster, which overlays/namespaced does without."""
