@@ -197,6 +197,13 @@ def _shard_problems(state: KubeState) -> Iterator[str]:
         yield f"{_STATE}.pod: {state.pod!r} is not a valid name of a pod"
     if state.pod_namespace and not _LABEL.fullmatch(state.pod_namespace):
         yield f"{_STATE}.pod_namespace: {state.pod_namespace!r} is not a valid name of a namespace"
+    maps = state.custom_resource_state.config_maps
+    if maps.selector and not maps.namespace:
+        yield f"{_STATE}.custom_resource_state.config_maps: needs namespace; write ${{POD_NAMESPACE}} for that of the agent, or * for all"
+    if maps.namespace not in ("", "*") and not _LABEL.fullmatch(maps.namespace):
+        yield f"{_STATE}.custom_resource_state.config_maps.namespace: {maps.namespace!r} is not a valid name of a namespace, and not *"
+    if maps.namespace and not maps.selector:
+        yield f"{_STATE}.custom_resource_state.config_maps: needs selector, such as telegen/metrics=true"
     if state.pod and not state.pod_namespace:
         yield f"{_STATE}.pod: needs pod_namespace"
     if state.pod_namespace and not state.pod:
