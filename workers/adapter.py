@@ -66,7 +66,9 @@ class _Application(HttpApplication):
         self.worker.security = tls
         rules.start()
         usage, settings = make_usage(shared), shared.config.adapter
-        apis = MetricsApis(rules.backend if settings.rules_file else None, usage, settings.groups, observer=telemetry)
+        apis = MetricsApis(
+            rules.backend if settings.rules_file else None, usage, settings.groups, settings.external_families, observer=telemetry
+        )
         reviews = Reviews(lambda: short_client(shared), telemetry.reviewed)
         guard = ClusterGuard(Authenticator(lambda: trust.trust, reviews.user_of), reviews)
         registry = reading_registry(shared.heartbeats, shared.rows)

@@ -15,6 +15,24 @@ ApiGroup = Literal["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.
 GROUPS: tuple[ApiGroup, ...] = ("metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io")
 
 
+EXTERNAL_FAMILIES = (
+    "kube_cronjob_status_active",
+    "kube_deployment_spec_replicas",
+    "kube_deployment_status_replicas_unavailable",
+    "kube_job_status_active",
+    "kube_job_status_failed",
+    "kube_job_status_succeeded",
+    "kube_node_info",
+    "kube_node_status_allocatable",
+    "kube_persistentvolumeclaim_status_phase",
+    "kube_pod_status_phase",
+    "kube_pod_status_ready",
+    "kube_pod_status_unschedulable",
+    "kube_service_info",
+    "kube_statefulset_replicas",
+)
+
+
 class PrometheusServer(Section, frozen=True):
     """A Prometheus server, or one with its API."""
 
@@ -96,6 +114,14 @@ class Adapter(Section, frozen=True):
     max_age: Annotated[
         Duration, text("Age of the last sample up to which a series counts; 0s: relist_interval, but 5m at least.")
     ] = Duration(0)
+    external_families: Annotated[
+        tuple[str, ...],
+        text(
+            "kube_* families of the agents that are external metrics: FAMILY is the sum of its samples, FAMILY_count their number "
+            "(docs/adapter.md).",
+            max_length=256,
+        ),
+    ] = EXTERNAL_FAMILIES
     agent_address: Annotated[
         Optional[ListenAddress],
         text(

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
-from telegen.config.adapter_model import AdapterTls
+from telegen.config.adapter_model import Adapter, AdapterTls
 from telegen.config.messages import suggest
 from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names, SeriesLimits
 from telegen.config.settings import least, settings, value_at
@@ -49,6 +49,7 @@ def problems(config: Config) -> Iterator[str]:
     yield from scope_problems(kube)
     yield from _push_problems(config)
     yield from _extra_label_problems(kube.cadvisor)
+    yield from _external_family_problems(config.adapter)
     if 0 < kube.max_staleness < _LEAST_STALENESS:
         yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
     if config.adapter.max_staleness <= config.adapter.poll_interval:
@@ -97,6 +98,18 @@ def _limit_problems(limits: SeriesLimits, known: Collection[str]) -> Iterator[st
             yield f"kube_metrics.limits.families: {name[:100]!r} is not a valid name of a family"
 
 
+def _external_family_problems(adapter: Adapter) -> Iterator[str]:
+    """Check the names of external metrics."""
+    names = Counter(adapter.external_families)
+    for name, times in names.items():
+        if not _FAMILY.fullmatch(name):
+            yield f"adapter.external_families: {name[:100]!r} is not a valid name of a family"
+        if times > 1:
+            yield f"adapter.external_families: {name[:100]} is listed {times} times"
+        if f"{name}_count" in names:
+            yield f"adapter.external_families: {name[:100]}_count is the number of samples of {name[:100]}; list one of them"
+
+
 def _bound_problems(config: Config) -> Iterator[str]:
     """Check the lower bounds that the model gives for durations and sizes."""
     for path, _, meta in settings():
@@ -133,6 +146,8 @@ def _agent_problems(config: Config) -> Iterator[str]:
         other = getattr(kube, name)
         if other is not None and other.port == address.port != 0:
             yield f"adapter.agent_address: needs another port than kube_metrics.{name}"
+    if not config.adapter.agent_tls_dir:
+        yield "adapter.agent_tls_dir: must name a folder; agent_address is served with its certificates only"
     if not kube.cadvisor.enabled:
         yield "adapter.agent_address: needs the containers of the node; set kube_metrics.cadvisor.enabled, or remove it"
 
@@ -182,6 +197,13 @@ def _shard_problems(state: KubeState) -> Iterator[str]:
         yield f"{_STATE}.pod: {state.pod!r} is not a valid name of a pod"
     if state.pod_namespace and not _LABEL.fullmatch(state.pod_namespace):
         yield f"{_STATE}.pod_namespace: {state.pod_namespace!r} is not a valid name of a namespace"
+    maps = state.custom_resource_state.config_maps
+    if maps.selector and not maps.namespace:
+        yield f"{_STATE}.custom_resource_state.config_maps: needs namespace; write ${{POD_NAMESPACE}} for that of the agent, or * for all"
+    if maps.namespace not in ("", "*") and not _LABEL.fullmatch(maps.namespace):
+        yield f"{_STATE}.custom_resource_state.config_maps.namespace: {maps.namespace!r} is not a valid name of a namespace, and not *"
+    if maps.namespace and not maps.selector:
+        yield f"{_STATE}.custom_resource_state.config_maps: needs selector, such as telegen/metrics=true"
     if state.pod and not state.pod_namespace:
         yield f"{_STATE}.pod: needs pod_namespace"
     if state.pod_namespace and not state.pod:

@@ -41,6 +41,7 @@ SAME_RIGHTS = {
     "14-events": "events",
     "31-health": "custom-resources-health",
     "34-secrets": "secrets",
+    "35-config-maps": "custom-resources-config-maps",
 }
 """Files of ci/ whose settings give rights that a component gives beside the user's configuration."""
 PACKS = tuple(name for name in COMPONENTS if name.startswith("pack-"))

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import orjson
 
 from telegen.adapter.agents.usage import UsageSource
-from telegen.adapter.apis import custom_metrics, external_metrics, resource_metrics
+from telegen.adapter.apis import custom_metrics, external_metrics, openapi, resource_metrics
 from telegen.adapter.apis.answers import Answer, StatusError, unknown_path
 from telegen.adapter.apis.custom_metrics import CustomMetrics
 from telegen.adapter.apis.discovery_documents import (
@@ -88,6 +88,8 @@ class MetricsApis:
         try:
             if segments == ["apis"]:
                 return self._groups(accept, etag)
+            if segments[:2] == ["openapi", "v3"]:
+                return self._openapi(segments[2:], etag)
             return Answer(200, self._document(segments, params, accept))
         except StatusError as error:
             return error.answer()
@@ -110,6 +112,18 @@ class MetricsApis:
         if current in etag:
             return Answer(304, None, AGGREGATED.format(form), {"ETag": current})
         return Answer(200, document, AGGREGATED.format(form), {"ETag": current})
+
+    def _openapi(self, segments: list[str], etag: str) -> Answer:
+        """Return the list of OpenAPI documents, or one of them."""
+        served = {name: VERSIONS[name] for name in self._names()}
+        match segments:
+            case []:
+                return Answer(200, openapi.root(served))
+            case ["apis", name, version] if version in served.get(name, ()):
+                data, number = openapi.document(name, version)
+                headers = {"ETag": f'"{number}"'}
+                return Answer(304, None, headers=headers) if number in etag else Answer(200, orjson.Fragment(data), headers=headers)
+        raise unknown_path()
 
     def groups(self) -> list[ListedGroup]:
         """Return the groups with what they list now."""
