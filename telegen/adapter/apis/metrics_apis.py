@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -27,6 +28,7 @@ from telegen.adapter.backend import RulesBackend
 from telegen.adapter.live.custom import LiveCustom
 from telegen.adapter.live.external import LiveExternal
 from telegen.adapter.live.resource import LiveResource
+from telegen.adapter.observed import LIVE, RULE, Observed, ValueObserver
 from telegen.adapter.queries.custom import CustomQueries
 from telegen.adapter.queries.external import ExternalQueries
 from telegen.adapter.queries.resource import ResourceQueries
@@ -41,7 +43,7 @@ VERSIONS = {
 
 
 class MetricsApis:
-    """The groups for which there are rules, and all of them if there are agents. A rule takes precedence over the agents."""
+    """The groups for which there are rules or metrics of agents. A rule takes precedence over the agents."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class MetricsApis:
         usage: UsageSource | None = None,
         groups: Collection[str] = tuple(VERSIONS),
         families: Collection[str] = (),
+        observer: ValueObserver | None = None,
     ) -> None:
         """Prepare answers.
 
@@ -57,13 +60,19 @@ class MetricsApis:
             usage: of the agents; None without agents.
             groups: that may be served.
             families: kube_* families of the agents that are external metrics.
+            observer: counts the values of answers.
         """
-        self._rules, self._usage, self._served = rules, usage, frozenset(groups)
-        self._custom = CustomMetrics([*([CustomQueries(rules)] if rules else []), *([LiveCustom(usage)] if usage else [])])
-        self._external = ExternalMetrics(
-            [*([ExternalQueries(rules)] if rules else []), *([LiveExternal(usage, families)] if usage else [])]
-        )
-        resource = ResourceMetrics([*([ResourceQueries(rules)] if rules else []), *([LiveResource(usage)] if usage else [])])
+        self._rules, self._served = rules, frozenset(groups)
+        of_agents = {custom_metrics.GROUP, resource_metrics.GROUP, *([external_metrics.GROUP] if families else [])}
+        self._live = frozenset(of_agents if usage else ())
+
+        def backends(group: str, of_rules: Callable[[RulesBackend], Any], live: Callable[[UsageSource], Any]) -> list[Any]:
+            found = [*([(of_rules(rules), RULE)] if rules else []), *([(live(usage), LIVE)] if usage else [])]
+            return [Observed(backend, group, source, observer) if observer else backend for backend, source in found]
+
+        self._custom = CustomMetrics(backends(custom_metrics.GROUP, CustomQueries, LiveCustom))
+        self._external = ExternalMetrics(backends(external_metrics.GROUP, ExternalQueries, lambda source: LiveExternal(source, families)))
+        resource = ResourceMetrics(backends(resource_metrics.GROUP, ResourceQueries, LiveResource))
         self._answerers: dict[str, Answerer] = {
             custom_metrics.GROUP: self._custom.answer,
             external_metrics.GROUP: self._external.answer,
@@ -89,9 +98,9 @@ class MetricsApis:
 
     def _document(self, segments: list[str], params: Mapping[str, str], accept: str) -> object:
         match segments:
-            case ["apis", name] if name in self._names():
+            case ["apis", name] if name in self.names():
                 return api_group(self._group(name))
-            case ["apis", name, version, *rest] if name in self._names() and version in VERSIONS[name] and all(rest):
+            case ["apis", name, version, *rest] if name in self.names() and version in VERSIONS[name] and all(rest):
                 return self._answerers[name](version, rest, params, accept) if rest else resource_list(self._group(name), version)
         raise unknown_path()
 
@@ -108,7 +117,7 @@ class MetricsApis:
 
     def _openapi(self, segments: list[str], etag: str) -> Answer:
         """Return the list of OpenAPI documents, or one of them."""
-        served = {name: VERSIONS[name] for name in self._names()}
+        served = {name: VERSIONS[name] for name in self.names()}
         match segments:
             case []:
                 return Answer(200, openapi.root(served))
@@ -120,12 +129,12 @@ class MetricsApis:
 
     def groups(self) -> list[ListedGroup]:
         """Return the groups with what they list now."""
-        return [self._group(name) for name in self._names()]
+        return [self._group(name) for name in self.names()]
 
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of the groups that are served now: the rules may change."""
         of_rules = self._rules.rules.groups if self._rules else frozenset()
-        return [name for name in VERSIONS if name in self._served and (self._usage or name in of_rules)]
+        return [name for name in VERSIONS if name in self._served and name in self._live | of_rules]
 
     def _group(self, name: str) -> ListedGroup:
         if name == custom_metrics.GROUP:
