@@ -67,7 +67,7 @@ class _Application(HttpApplication):
         rules.start()
         usage, settings = make_usage(shared), shared.config.adapter
         apis = MetricsApis(
-            rules.backend if settings.rules_file else None, usage, settings.groups, settings.external_families, telemetry
+            rules.backend if settings.rules_file else None, usage, settings.groups, settings.external_families, observer=telemetry
         )
         reviews = Reviews(lambda: short_client(shared), telemetry.reviewed)
         guard = ClusterGuard(Authenticator(lambda: trust.trust, reviews.user_of), reviews)

@@ -52,10 +52,23 @@ class PrometheusServer(Section, frozen=True):
 
 
 class AdapterTls(Section, frozen=True):
-    """Serving certificate of the adapter."""
+    """Certificates of the adapter. By default it has a CA of its own, in a Secret (docs/adapter.md)."""
 
-    cert_file: Annotated[str, text("Certificate (PEM), followed without a restart.")] = ""
+    cert_file: Annotated[
+        str,
+        text("Serving certificate (PEM) in place of that of the own CA; followed without a restart. The caBundle is then yours to set."),
+    ] = ""
     key_file: Annotated[str, text("Key of the certificate (PEM).")] = ""
+    ca_lifetime: Annotated[Duration, text("Lifetime of the own CA; its successor is made after two thirds of it.", least=3600.0)] = Duration(
+        365 * 86400
+    )
+    lifetime: Annotated[
+        Duration, text("Lifetime of the certificates that the own CA signs; each is renewed after two thirds of it.", least=600.0)
+    ] = Duration(30 * 86400)
+    propagation: Annotated[
+        Duration,
+        text("Time from the making of a CA until it signs: kubelets hand its certificate to the agents meanwhile.", least=1.0),
+    ] = Duration(600)
 
 
 class Adapter(Section, frozen=True):
