@@ -27,11 +27,14 @@ class ApiServer:
         trust: data of the ConfigMap with the authorities.
         reviews: specs of all reviews, in their order.
         is_away: no review is answered.
+        answers: reviews wait for it.
     """
 
     def __init__(self, trust: dict[str, str]) -> None:
         self.trust, self.version, self.is_away = trust, 1, False
         self.reviews = list[tuple[str, dict[str, Any]]]()
+        self.answers = threading.Event()
+        self.answers.set()
         self.objects = Objects(json.loads((HERE / "objects.json").read_text())["items"])
         self.url = ""
 
@@ -49,6 +52,7 @@ class ApiServer:
         """Return the status of a review, None for no answer."""
         kind = path.rsplit("/", 1)[-1]
         self.reviews.append((kind, spec))
+        self.answers.wait(60)
         if self.is_away:
             return None
         if kind == "tokenreviews":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
+import socket
 import ssl
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -173,6 +175,40 @@ def test_certificates(adapter: Site, tmp_path: Path) -> None:
     assert adapter.get(INFLIGHT, comma).status == 403
     twin = authority(tmp_path, "twin", "/CN=front-proxy-ca")
     assert adapter.get(INFLIGHT, issued(tmp_path, "twin-proxy", "/CN=front-proxy-client", twin), as_user("alice")).status == 0
+
+
+def test_sessions_are_not_resumed(adapter: Site) -> None:
+    """The certificate of each connection is verified anew: neither tickets nor session numbers bring back an old check."""
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        first = adapter.connection("proxy")
+        context = first._context  # type: ignore[attr-defined]
+        context.maximum_version = version
+        assert ask(first, INFLIGHT, as_user("alice")).status == 200
+        session = first.sock.session
+        first.close()
+        with socket.create_connection(("127.0.0.1", adapter.agent.port), 20) as plain:
+            try:
+                with context.wrap_socket(plain, session=session) as again:
+                    again.sendall(b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n")
+                    assert not again.session_reused or again.recv(100) == b""
+            except ConnectionError:
+                # A connection that resumes a session is reset.
+                pass
+
+
+def test_strangers_do_not_delay_the_api_server(adapter: Site) -> None:
+    """Requests with tokens wait for each other; beyond a number they are refused, and those of the API server are answered meanwhile."""
+    adapter.api.answers.clear()
+    try:
+        with ThreadPoolExecutor(80) as pool:
+            waiting = [pool.submit(adapter.get, INFLIGHT, "", [("Authorization", f"Bearer t{number}")]) for number in range(80)]
+            wait_for("refused requests", lambda: any(one.done() and one.result().status == 429 for one in waiting), 20)
+            assert adapter.get(INFLIGHT, "proxy", as_user("eve", "system:masters")).status == 200
+            adapter.api.answers.set()
+            statuses = {one.result(60).status for one in waiting}
+    finally:
+        adapter.api.answers.set()
+    assert statuses == {401, 429}
 
 
 def test_questions_to_the_api_server(adapter: Site) -> None:
