@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
+import signal
 import socket
 import ssl
 import sys
@@ -317,6 +319,20 @@ def test_changed_rules(adapter: Site) -> None:
     wait_for("the new rules", lambda: adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 404, 10, 0.1)
     adapter.rules.write_text(before)
     wait_for("the old rules", lambda: adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 200, 10, 0.1)
+
+
+def test_new_process_knows_its_clients(adapter: Site) -> None:
+    """After the end of the serving process, the next one answers no request before it can: none is refused, some wait."""
+
+    def serving_pids() -> set[int]:
+        named = adapter.agent.named("telegen-adapter")
+        arbiters = {one.pid for one in named if one.ppid() == adapter.agent.process.pid}
+        return {one.pid for one in named if one.ppid() in arbiters}
+
+    [before] = serving_pids()
+    os.kill(before, signal.SIGKILL)
+    wait_for("its successor", lambda: bool(serving_pids() - {before}), 20)
+    assert {adapter.get(INFLIGHT, "proxy", as_user("alice")).status for _ in range(20)} == {200}
 
 
 def test_drain(pki: Pki, tmp_path: Path) -> None:
