@@ -329,10 +329,12 @@ def test_new_process_knows_its_clients(adapter: Site) -> None:
         arbiters = {one.pid for one in named if one.ppid() == adapter.agent.process.pid}
         return {one.pid for one in named if one.ppid() in arbiters}
 
+    adapter.api.delay = 1.0
     [before] = serving_pids()
     os.kill(before, signal.SIGKILL)
     wait_for("its successor", lambda: bool(serving_pids() - {before}), 20)
     assert {adapter.get(INFLIGHT, "proxy", as_user("alice")).status for _ in range(20)} == {200}
+    adapter.api.delay = 0.0
 
 
 def test_drain(pki: Pki, tmp_path: Path) -> None:
