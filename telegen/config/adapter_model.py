@@ -59,9 +59,9 @@ class AdapterTls(Section, frozen=True):
         text("Serving certificate (PEM) in place of that of the own CA; followed without a restart. The caBundle is then yours to set."),
     ] = ""
     key_file: Annotated[str, text("Key of the certificate (PEM).")] = ""
-    ca_lifetime: Annotated[Duration, text("Lifetime of the own CA; its successor is made after two thirds of it.", least=3600.0)] = Duration(
-        365 * 86400
-    )
+    ca_lifetime: Annotated[
+        Duration, text("Lifetime of the own CA; its successor is made after two thirds of it.", least=3600.0)
+    ] = Duration(365 * 86400)
     lifetime: Annotated[
         Duration, text("Lifetime of the certificates that the own CA signs; each is renewed after two thirds of it.", least=600.0)
     ] = Duration(30 * 86400)
