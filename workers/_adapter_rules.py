@@ -52,7 +52,7 @@ class RulesDiscovery:
         self._stop = threading.Event()
         self._client = short_client(shared)
         objects = ClusterObjects(lambda: short_client(shared))
-        self.backend = RulesBackend(RulesFile(), make_servers(settings.prometheus), objects, self._mapping)
+        self.backend = RulesBackend(RulesFile(), make_servers(settings.prometheus, shared.environ), objects, self._mapping)
         self.backend.left_out.note = telemetry.left_out
         self.problem = "the metrics of the rules are not known yet" if settings.rules_file else ""
 

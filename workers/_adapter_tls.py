@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import ssl
 import time
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from telegen.adapter.certificates.contexts import load
 from telegen.adapter.certificates.document import Pair, decode
-from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.adapter.identity.peer import Peer, read_peer
 from telegen.adapter.identity.trust_store import TrustStore
 from telegen.config.adapter_model import AdapterTls as Files
@@ -17,6 +17,8 @@ from telegen.process.tls import InvalidCertificate
 from telegen.shm.shared_document import SharedDocument
 
 log = logging.getLogger("telegen.adapter")
+LOOK = 5.0
+"""Seconds between two readings of the user's files."""
 
 
 class AdapterTls:
@@ -28,7 +30,7 @@ class AdapterTls:
 
     def __init__(self, certificates: SharedDocument, trust: TrustStore, files: Files) -> None:
         self._certificates, self._trust = certificates, trust
-        self._own = ServingFiles(files.cert_file, files.key_file).read(time.time()) if files.cert_file else None
+        self._files = files
         self._peers: WeakKeyDictionary[ssl.SSLObject, Peer | None] = WeakKeyDictionary()
         self.problem = ""
         self._made = self._versions
@@ -44,8 +46,10 @@ class AdapterTls:
         return self._context
 
     @property
-    def _versions(self) -> tuple[int, int]:
-        return self._certificates.number, self._trust.version
+    def _versions(self) -> tuple[int, int, int]:
+        # Files are looked at only while the process that keeps the certificates has not published them.
+        turn = 0 if self._certificates.number or not self._files.cert_file else int(time.monotonic() / LOOK)
+        return self._certificates.number, self._trust.version, turn
 
     def accepts(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
         """Return False for a resumed session: the certificate of its client was not verified by the authorities of now."""
@@ -61,8 +65,8 @@ class AdapterTls:
 
     def _make(self) -> ssl.SSLContext:
         certificates = decode(self._certificates.read()[1])
-        serving = certificates.serving if certificates else self._own
-        self.problem = "" if serving else "the serving certificate is not known yet"
+        serving = certificates.serving if certificates else self._from_files()
+        self.problem = "" if serving else "the serving certificate is not known yet; the log has the cause"
         try:
             return make_context(serving, self._trust.trust.pem)
         except InvalidCertificate as error:
@@ -70,6 +74,14 @@ class AdapterTls:
             log.error("the serving certificate cannot be used: %s", error)
             self.problem = str(error)
             return make_context(None, self._trust.trust.pem)
+
+    def _from_files(self) -> Pair | None:
+        """Return the user's certificate. It needs no API server, which may be away while the adapter starts."""
+        try:
+            return Pair(*(Path(path).read_text("ascii") for path in (self._files.cert_file, self._files.key_file)))
+        except (OSError, UnicodeDecodeError):
+            # The process that keeps the certificates reads the same files, and logs what is wrong.
+            return None
 
 
 def make_context(serving: Pair | None, authorities: str) -> ssl.SSLContext:

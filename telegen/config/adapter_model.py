@@ -9,7 +9,7 @@ from msgspec import field
 
 from telegen.config import text_formats
 from telegen.config.section import Section, text
-from telegen.config.types import Duration, ListenAddress, Size
+from telegen.config.types import Duration, Lifetime, ListenAddress, Size
 
 ApiGroup = Literal["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"]
 GROUPS: tuple[ApiGroup, ...] = ("metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io")
@@ -60,11 +60,11 @@ class AdapterTls(Section, frozen=True):
     ] = ""
     key_file: Annotated[str, text("Key of the certificate (PEM).")] = ""
     ca_lifetime: Annotated[
-        Duration, text("Lifetime of the own CA; its successor is made after two thirds of it.", least=3600.0)
-    ] = Duration(365 * 86400)
+        Lifetime, text("Lifetime of the own CA; its successor is made after two thirds of it.", least=3600.0)
+    ] = Lifetime(365 * 86400)
     lifetime: Annotated[
-        Duration, text("Lifetime of the certificates that the own CA signs; each is renewed after two thirds of it.", least=600.0)
-    ] = Duration(30 * 86400)
+        Lifetime, text("Lifetime of the certificates that the own CA signs; each is renewed after two thirds of it.", least=600.0)
+    ] = Lifetime(30 * 86400)
     propagation: Annotated[
         Duration,
         text("Time from the making of a CA until it signs: kubelets hand its certificate to the agents meanwhile.", least=1.0),

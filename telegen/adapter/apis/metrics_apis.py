@@ -115,7 +115,7 @@ class MetricsApis:
 
     def _openapi(self, segments: list[str], etag: str) -> Answer:
         """Return the list of OpenAPI documents, or one of them."""
-        served = {name: VERSIONS[name] for name in self._names()}
+        served = {name: VERSIONS[name] for name in self.names()}
         match segments:
             case []:
                 return Answer(200, openapi.root(served))
