@@ -45,7 +45,7 @@ ifneq ($(filter true yes,$(CI) $(SETUP)),)
 	$(PYTHON) -m tests.tools install
 endif
 
-cluster-tools: ## build the real etcd, kube-apiservers, kubectl, helm, kube-state-metrics, Prometheus and collector that tests use, outside the tree
+cluster-tools: ## build the real etcd, kube-apiservers, kubectl, kube-controller-manager, helm, kube-state-metrics, Prometheus and collector that tests use, outside the tree
 	PYTHON=$(PYTHON) tests/cluster/build
 
 check-rules: $(VENV)/stamp ## evaluate EXPRESSIONS=FILE (rules, dashboards' queries) on a Prometheus that scrapes agents by RECIPE=NAME; list those without data

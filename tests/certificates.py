@@ -16,12 +16,16 @@ def self_signed(folder: Path, name: str = "server", sans: str = "DNS:localhost,I
     return certificate, key
 
 
-def signed(folder: Path, name: str, sans: str, authority: tuple[Path, Path]) -> tuple[Path, Path]:
-    """Make a certificate that an authority signs; return the paths of certificate and key."""
+def signed(folder: Path, name: str, sans: str, authority: tuple[Path, Path], subject: str = "") -> tuple[Path, Path]:
+    """Make a certificate that an authority signs; return the paths of certificate and key.
+
+    Args:
+        subject: of the certificate, such as `/O=group/CN=user`; by default `/CN=` and the name.
+    """
     certificate, key, request = folder / f"{name}.crt", folder / f"{name}.key", folder / f"{name}.csr"
     extensions = folder / f"{name}.ext"
     extensions.write_text(f"subjectAltName={sans}\n")
-    _run(["req", *_NEW, "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request)])
+    _run(["req", *_NEW, "-subj", subject or f"/CN={name}", "-keyout", str(key), "-out", str(request)])
     _run(["x509", "-req", "-in", str(request), "-CA", str(authority[0]), "-CAkey", str(authority[1]), "-CAcreateserial",
           "-days", "2", "-extfile", str(extensions), "-out", str(certificate)])  # fmt: skip
     return certificate, key

@@ -20,6 +20,8 @@ BUILD = pytest.StashKey[Popen[bytes]]()
 ABSENT = pytest.StashKey[frozenset[str]]()
 """Names of the tools that were absent at the start of the run, in all its processes: they must sort tests in the same order."""
 VM_GROUP = "vm"
+SHARED = ("tests/cluster/adapter/",)
+"""Folders whose files share one cluster."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,12 +84,15 @@ def _rank(item: pytest.Item) -> int:
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]
-    """Give tests that share fixtures to one worker: those of one file, of one version of the API server, of the virtual machine."""
+    """Give tests that share fixtures to one worker: those of one file, of one version of the API server, of a shared cluster, of
+    the virtual machine."""
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, parameters = nodeid.partition("[")
         if file.startswith("tests/cadvisor/vm/"):
             return VM_GROUP
+        if file.startswith(SHARED):
+            return file.rpartition("/")[0]
         version = parameters.rstrip("]").partition("-")[0]
         if file.startswith("tests/cluster/") and version in tools.binaries.VERSIONS:
             return f"kube-apiserver {version}"

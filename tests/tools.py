@@ -95,8 +95,8 @@ SETS = (
     TestSet("vm", "run `real` and `runtime` on other kernels, in a virtual machine", ("tests/cadvisor/vm",), (*VM_TOOLS, VM_IMAGE)),
     TestSet(
         "cluster",
-        "run real etcd, kube-apiserver, kubectl, helm, kube-state-metrics, Prometheus and OpenTelemetry collector",
-        tools=(_program("openssl", "openssl"), *map(_built, binaries.EVERYTHING)),
+        "run real etcd, kube-apiserver, kube-controller-manager, kubectl, helm, kube-state-metrics, Prometheus and OpenTelemetry collector",
+        tools=(_program("openssl", "openssl"), IP, *map(_built, binaries.EVERYTHING)),
     ),
     TestSet(
         "prometheus",

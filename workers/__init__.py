@@ -8,11 +8,13 @@ from importlib import import_module
 from workers._base import Worker
 
 KINDS: Mapping[str, tuple[str, str]] = {
+    "adapter": ("workers.adapter", "AdapterWorker"),
     "watch": ("workers.watch", "WatchWorker"),
     "custom": ("workers.custom", "CustomWorker"),
     "elect": ("workers.elect", "ElectWorker"),
     "events": ("workers.events", "EventsWorker"),
     "identify": ("workers.cluster_uid", "IdentifyWorker"),
+    "poll": ("workers.poll", "PollWorker"),
     "push": ("workers.push", "PushWorker"),
     "review": ("workers.review", "ReviewWorker"),
     "sample": ("workers.sample", "SampleWorker"),

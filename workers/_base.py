@@ -24,6 +24,7 @@ from telegen.shm.layout import Arena
 from telegen.shm.notices import Notices
 from telegen.shm.series_ledger import SeriesLedger
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_agents import SharedAgents
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
@@ -34,8 +35,10 @@ KUBE_SYSTEM = "kube-system"
 """Namespace whose UID stands for the cluster's: it exists as long as the cluster."""
 
 
-READERS = ("web", "push")
+READERS = ("web", "push", "adapter")
 """Kinds of workers that read the arenas of all others."""
+SERVERS = frozenset(("web", "adapter"))
+"""Kinds of workers that accept connections. A reload starts their successors before they end, and they finish their responses."""
 
 Shard = tuple[int, int]
 """(number, total) of the agents, or of the processes of one agent, that divide objects by UID."""
@@ -103,14 +106,19 @@ class Shared:
         events_position: resourceVersion and time of the last Kubernetes event that was sent.
         statuses: sync status of the stores of each watch worker, by its name.
         root_problems: what is wrong with the paths of the node's file systems, by the sampler, one line each.
+        usage: of the node and its pods, by the sampler (see `telegen.cadvisor.usage.document`); empty before its second pass.
+        agent_tls: TLS of adapter.agent_address, `telegen.config.web_file.WebFile` as MessagePack; empty without certificates.
         state: of the supervisor, for the status page.
         holders: holder of each Lease of a shard, by the elector.
         notices: last warning of each process.
         web_file: content of the web configuration file, `telegen.config.web_file.WebFile` as MessagePack.
+        rules: content of the rules file of the adapter.
         reviews: questions about tokens, for the process that reviews them; None without `web.auth`.
         custom: the configuration of custom resources in force (see `telegen.kubestate.custom.sources`).
         notes: lines for the status page of each worker that writes some, by its name.
         series: number of series by budget; only workers that publish stores have it.
+        certificates: of the adapter (see `telegen.adapter.certificates.document`).
+        agents: documents of the agents that the adapter polls; None if it polls none.
     """
 
     config: Config
@@ -131,7 +139,10 @@ class Shared:
     events_position: SharedText
     statuses: Mapping[str, StoreStatuses]
     web_file: SharedDocument
+    rules: SharedDocument
     root_problems: SharedDocument
+    usage: SharedDocument
+    agent_tls: SharedDocument
     state: SharedDocument
     holders: SharedDocument
     notices: Notices
@@ -139,6 +150,8 @@ class Shared:
     custom: SharedDocument
     notes: Mapping[str, SharedDocument]
     series: SeriesLedger
+    certificates: SharedDocument
+    agents: SharedAgents | None
 
 
 class Worker:

@@ -12,7 +12,7 @@ from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
 from telegen.kubestate.custom.expressions.model import Selector
-from telegen.kubestate.custom.kinds import Selected
+from telegen.kubestate.custom.kinds import AGGREGATES, Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.tables import constant_of, joined_reads
 from telegen.kubestate.fields import time_at
@@ -29,6 +29,8 @@ from telegen.metrics.store import MetricsStore
 from telegen.shm.store_status import REFUSALS
 from telegen.shm.store_status import Kind as Outcome
 from telegen.shm.store_status import StoreStatus
+from workers._aggregates import ContributingStore
+from workers._kind_aggregates import Aggregated, KindAggregates
 from workers._stores import GenerateErrors, StoreObserver, StoresWorker
 
 PREFIX = "customresources/"
@@ -44,6 +46,7 @@ class Followed:
 
     Attributes:
         detailed: the store in front of it, for a kind whose health is served.
+        contributing: the store in front of that, for a kind with aggregates.
         replaced: reflectors of its predecessors, which go on until this store is complete.
     """
 
@@ -53,6 +56,7 @@ class Followed:
     reflector: Reflector
     status: StoreStatus
     detailed: DetailedStore | None
+    contributing: ContributingStore | None
     replaced: list[Reflector] = field(default_factory=list)
 
 
@@ -69,28 +73,32 @@ class KindStores:
         self._worker, self._loop, self._further, self._detail = worker, loop, further, detail
         self._followed: dict[str, Followed] = {}
         self._selection = Selection.of(worker.config.kube_metrics.kube_state)
+        self._aggregates = KindAggregates(worker, self._selection, ORDER)
 
     def apply(self, wanted: Mapping[Kind, Selected]) -> None:
         """Add, replace and remove stores, so that each kind is shown by its tables. Unchanged ones are left alone."""
+        parts = [(kind, end, part) for kind, selected in wanted.items() for end, part in selected.parts().items()]
         names = {
-            name: (kind, part, namespace)
-            for kind, selected in wanted.items()
-            for end, part in selected.parts().items()
+            name: (kind, part, namespace, self._name(kind, end + AGGREGATES))
+            for kind, end, part in parts
             for name, namespace in self.names(kind, end)
         }
         followed = {name: one for name, one in self._followed.items() if name in names}
         gone = [one for name, one in self._followed.items() if name not in names]
-        for name, (kind, part, namespace) in names.items():
+        aggregates = self._aggregates.prepare({self._name(kind, end + AGGREGATES): (kind, part) for kind, end, part in parts})
+        for name, (kind, part, namespace, aggregated) in names.items():
             before = followed.get(name)
             if before is None or (before.kind, before.selected) != (kind, part):
-                followed[name] = self._follow(name, kind, part, namespace, before)
+                followed[name] = self._follow(name, kind, part, namespace, aggregates.get(aggregated), before)
         self._followed = followed
+        self._aggregates.install(aggregates)
         self._publish(gone)
 
     def _publish(self, gone: list[Followed]) -> None:
         """Hand the stores to the flusher, and remove those that are gone, or that only the predecessor of this process had."""
         worker = self._worker
-        worker.stores = {**self._further, **{one.store.name: one.store for one in self._followed.values()}}
+        objects = {one.store.name: one.store for one in self._followed.values()}
+        worker.stores = {**self._further, **objects, **self._aggregates.stores}
         followed = {one.kind for one in self._followed.values()}
         for one in gone:
             for reflector in (one.reflector, *one.replaced):
@@ -111,23 +119,53 @@ class KindStores:
         Args:
             end: that of a part of the tables; see `Selected.parts`.
         """
-        state, cluster = self._worker.config.kube_metrics.kube_state, self._worker.assignment.cluster
-        suffix = f"@{cluster.name}" if cluster else ""
+        state = self._worker.config.kube_metrics.kube_state
         namespaces = [name for name in dict.fromkeys(state.namespaces) if name not in state.namespaces_exclude]
         if not (namespaces and kind.namespaced):
             namespaces = [""]
         for namespace in namespaces:
-            yield f"{PREFIX}{kind.order}{end}{f'/{namespace}' if namespace else ''}{suffix}", namespace
+            yield self._name(kind, f"{end}/{namespace}" if namespace else end), namespace
+
+    def _name(self, kind: Kind, end: str) -> str:
+        cluster = self._worker.assignment.cluster
+        return f"{PREFIX}{kind.order}{end}{f'@{cluster.name}' if cluster else ''}"
 
     def paths(self, kind: Kind) -> list[str]:
         """Return the path of each collection of a kind."""
         (resource,) = Selected(health=Schema()).resources(kind)
         return [resource.path(namespace) for _, namespace in self.names(kind)]
 
-    def _follow(self, name: str, kind: Kind, selected: Selected, namespace: str, before: Followed | None) -> Followed:
+    def _follow(
+        self,
+        name: str,
+        kind: Kind,
+        selected: Selected,
+        namespace: str,
+        aggregated: Aggregated | None,
+        before: Followed | None,
+    ) -> Followed:
         """Make a store and its reflector."""
+        resources = selected.resources(kind, self._worker.constant)
+        store, detailed = self._make_store(name, kind, selected, resources, before)
+        status, replaced = StoreStatus(), [before.reflector, *before.replaced] if before else []
+
+        def took() -> None:
+            while replaced:
+                self._loop.remove(replaced.pop())
+
+        observer = KindObserver(self._worker, store, status, kind, took)
+        fed = detailed.attach(store) if detailed else store
+        contributing = ContributingStore(fed, aggregated.store) if aggregated else None
+        collection = self._collection(resources, selected.selector, namespace)
+        reflector = self._worker.make_reflector(contributing or fed, collection, observer, threading.Event())
+        self._loop.add(reflector)
+        return Followed(kind, selected, store, reflector, status, detailed, contributing, replaced)
+
+    def _make_store(
+        self, name: str, kind: Kind, selected: Selected, resources: Sequence[Resource], before: Followed | None
+    ) -> tuple[MetricsStore, DetailedStore | None]:
+        """Make the store of a kind's objects, and the one in front of it for a kind whose health is served."""
         worker, state = self._worker, self._worker.config.kube_metrics.kube_state
-        resources = selected.resources(kind, worker.constant)
         tables = [(resource, selected_families(resource, self._selection)) for resource in resources]
         errors = GenerateErrors(worker.telemetry, worker.log, name)
         renders = [renderer(one.identity, families, errors, constant_of(one, worker.constant)) for one, families in tables]
@@ -139,29 +177,12 @@ class KindStores:
         if worker.config.kube_metrics.openmetrics_created:
             # As for built-in resources: counters of the API begin with their objects.
             table, render = with_created(table, render, time_at("metadata.creationTimestamp"))
+        arena, changed, budgets = worker.arena, worker.changed.set, worker.budgets
         predecessor = before.store if before else None
         store = MetricsStore(
-            name,
-            table,
-            render,
-            worker.arena,
-            ORDER,
-            state.page_objects,
-            worker.changed.set,
-            predecessor=predecessor,
-            budgets=worker.budgets,
+            name, table, render, arena, ORDER, state.page_objects, changed, predecessor=predecessor, budgets=budgets
         )
-        status, replaced = StoreStatus(), [before.reflector, *before.replaced] if before else []
-
-        def took() -> None:
-            while replaced:
-                self._loop.remove(replaced.pop())
-
-        observer = KindObserver(worker, store, status, kind, took)
-        fed = detailed.attach(store) if detailed else store
-        reflector = worker.make_reflector(fed, self._collection(resources, selected.selector, namespace), observer, threading.Event())
-        self._loop.add(reflector)
-        return Followed(kind, selected, store, reflector, status, detailed, replaced)
+        return store, detailed
 
     def _collection(self, resources: Sequence[Resource], selector: Selector, namespace: str) -> Collection:
         state, assignment, resource = self._worker.config.kube_metrics.kube_state, self._worker.assignment, resources[0]
@@ -175,18 +196,25 @@ class KindStores:
         for one in self._followed.values():
             if one.store.take_incomplete() or one.detailed and one.detailed.take_incomplete():
                 one.reflector.request_state()
+        self._aggregates.publish({one.contributing.name for one in self._followed.values() if one.contributing and _is_pending(one)})
 
     def pending(self) -> list[str]:
         """Return the stores that are neither complete nor refused. A kind that is read for its health alone may fail."""
-        return [name for name, one in self._followed.items() if not one.store.synced and one.status.read().kind not in _final(one)]
+        objects = [name for name, one in self._followed.items() if _is_pending(one)]
+        return [*objects, *(name for name, store in self._aggregates.stores.items() if not store.synced)]
 
     def withhold_old(self) -> None:
         """Withhold each store that is out of sync for longer than `max_staleness`; the others are not concerned."""
         longest = self._worker.config.kube_metrics.max_staleness
+        old: dict[str, bool] = {}
         for name, one in self._followed.items() if longest else ():
             status = one.status.read()
             # A kind that the API server lacks has no objects that could be old.
-            self._worker.arena.mark_old(name, status.kind != Outcome.ABSENT and status.seconds > longest)
+            old[name] = status.kind != Outcome.ABSENT and status.seconds > longest
+            if one.contributing:
+                old[one.contributing.name] = old[name] or old.get(one.contributing.name, False)
+        for name, is_old in old.items():
+            self._worker.arena.mark_old(name, is_old)
 
     def notes(self) -> list[str]:
         """Return a line for each kind that the API server refuses, or of which requests fail."""
@@ -212,6 +240,12 @@ class KindStores:
             if one.store.synced:
                 found[one.kind] += len(one.store)
         return dict(found)
+
+
+def _is_pending(one: Followed) -> bool:
+    """Return True for a store that is neither complete nor refused; its objects are among the aggregates when it is complete."""
+    is_complete = one.contributing.synced if one.contributing else one.store.synced
+    return not is_complete and one.status.read().kind not in _final(one)
 
 
 def _final(one: Followed) -> tuple[Outcome, ...]:

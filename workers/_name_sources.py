@@ -12,8 +12,6 @@ from telegen.api.protocols import ReflectorStore as Fed
 from telegen.api.reflector import Reflector
 from telegen.cadvisor.identity.label_resolver import LabelResolver
 from telegen.cadvisor.identity.pods import READS
-from telegen.cadvisor.terminations.statuses import READS as RUNS
-from telegen.cadvisor.terminations.tracker import TerminationTracker
 from telegen.config import sampled_node
 from telegen.process.os_process import trim_memory
 from workers._base import Worker
@@ -39,14 +37,15 @@ class Index(Fed, Protocol):
 class NameThreads:
     """One thread per collection; none without an API server or the name of the node."""
 
-    def __init__(self, worker: Worker, names: LabelResolver, tracker: TerminationTracker | None = None) -> None:
+    def __init__(self, worker: Worker, names: LabelResolver, pods: Index, reads: tuple[str, ...] = READS) -> None:
         """Start the threads.
 
         Args:
-            tracker: takes the pods in place of the index, to which it passes them on.
+            pods: takes the pods: the index of `names`, or a store that passes them on to it.
+            reads: paths of the fields of a pod that it reads.
         """
         self._worker, self._threads = worker, Threads(worker)
-        self._indexes = [self._start(*followed) for followed in _followed(worker, names, tracker)]
+        self._indexes = [self._start(*followed) for followed in _followed(worker, names, pods, reads)]
         if not self._indexes:
             _explain(worker)
 
@@ -77,14 +76,12 @@ def node_name(worker: Worker) -> str:
 
 
 def _followed(
-    worker: Worker, names: LabelResolver, tracker: TerminationTracker | None
+    worker: Worker, names: LabelResolver, pods: Index, reads: tuple[str, ...]
 ) -> Iterator[tuple[str, Collection, Index]]:
     """Yield (store name, collection, index) of each collection to follow."""
     node = node_name(worker)
     if not worker.shared.cluster or not node:
         return
-    pods: Index = names.pods if tracker is None else tracker
-    reads = READS if tracker is None else (*READS, *RUNS)
     yield PODS, Collection("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"}, reads=reads), pods
     if worker.config.kube_metrics.cadvisor.namespace_labels:
         yield NAMESPACES, Collection("/api/v1/namespaces", "metadata"), names.namespaces
@@ -92,11 +89,12 @@ def _followed(
 
 def _explain(worker: Worker) -> None:
     """Log the reason why no pods are watched; a warning if a setting needs them."""
-    cadvisor = worker.config.kube_metrics.cadvisor
-    asked = cadvisor.pod_labels or cadvisor.pod_annotations or cadvisor.namespace_labels or cadvisor.workload
+    cadvisor, usage = worker.config.kube_metrics.cadvisor, worker.config.adapter.agent_address
+    asked = cadvisor.pod_labels or cadvisor.pod_annotations or cadvisor.namespace_labels or cadvisor.workload or usage
     if worker.shared.cluster or asked:
         why = "node_name and NODE_NAME are empty" if worker.shared.cluster else "no API server is watched"
         effect = "pod_labels and the like stay empty" if asked else "containers are named by their runtimes' files alone"
+        effect = "adapter.agent_address serves no pods" if usage else effect
         worker.log.log(logging.WARNING if asked else logging.INFO, "%s: %s", why, effect)
 
 

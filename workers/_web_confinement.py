@@ -51,8 +51,8 @@ def protect_memory(shared: Shared) -> None:
     for arena in shared.arenas.values():
         arena.protect()
     values = (shared.deadlines, shared.lease_problem, shared.log, shared.shard, shared.uid, shared.events_position)
-    documents = (shared.web_file, shared.root_problems, shared.state, shared.holders, *shared.notes.values())
-    for region in (*values, *documents, *shared.statuses.values()):
+    documents = (shared.web_file, shared.agent_tls, shared.root_problems, shared.usage, shared.state, shared.holders)
+    for region in (*values, *documents, *shared.notes.values(), *shared.statuses.values()):
         region.protect()
     shared.heartbeats.prepare_protection()
     shared.notices.prepare_protection()

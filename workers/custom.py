@@ -245,7 +245,8 @@ class ServedKinds:
 
     def update(self, found: Served) -> set[Kind]:
         """Return the kinds after a discovery."""
-        now, kinds = time.monotonic(), {Kind(*resource) for resource in found.resources}
+        now = time.monotonic()
+        kinds = {Kind(one.group, one.version, one.plural, one.kind, one.namespaced) for one in found.resources}
         lost = {kind for kind in self._kinds - kinds if (kind.group, kind.version) not in found.stale}
         self._missing = {kind: self._missing.get(kind, now) for kind in lost}
         expired = {kind for kind, since in self._missing.items() if now - since > GRACE}

@@ -14,11 +14,14 @@ from telegen.cadvisor.collector import AnyCollector
 from telegen.cadvisor.collectors.start_time import created
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.identity.labels import namespace_filter
+from telegen.cadvisor.identity.pods import READS
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import enabled_collectors
 from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.cadvisor.terminations.counts import STORE as TERMINATIONS
+from telegen.cadvisor.terminations.statuses import READS as RUNS
+from telegen.cadvisor.usage.pods import READS as USAGE_READS
 from telegen.config.model import Cadvisor
 from telegen.metrics.created import with_created
 from telegen.metrics.family import FamilyGenerator
@@ -28,8 +31,10 @@ from telegen.process.os_process import trim_memory
 from telegen.shm.writer import ArenaWriter
 from workers._base import Worker
 from workers._budgets import note_store, open_budgets, warn_of_budgets
+from workers._name_sources import Index as PodStore
 from workers._name_sources import NameThreads
 from workers._terminations import NodeTerminations
+from workers._usage import NodeUsage
 
 ORDER = 1000
 """Position of the containers' families on the page: behind all resources."""
@@ -51,9 +56,9 @@ class SampleWorker(Worker):
         self._exported: Counter[str] = Counter()
         roots = Roots(settings.cgroup_root, settings.proc_root, settings.sys_root, settings.root)
         sampler = self._make_sampler(settings, roots)
-        ends, alarms = self._terminations, OomEvents()
+        ends, usage, alarms = self._terminations, self._usage, OomEvents()
         self._wrong_roots = [""]
-        threads = NameThreads(self, self._names, ends.tracker if ends else None)
+        threads = NameThreads(self, self._names, self._pods, self._reads)
         self._wait_for_names(threads)
         gc.disable()
         due = due_collection = time.monotonic()
@@ -63,6 +68,8 @@ class SampleWorker(Worker):
             self._pass(sampler)
             if ends:
                 ends.end_pass()
+            if usage:
+                usage.end_pass(sampler)
             alarms.watch(sampler.contexts)
             if time.monotonic() >= due_collection:
                 due_collection = time.monotonic() + COLLECT
@@ -81,10 +88,16 @@ class SampleWorker(Worker):
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._budgets = open_budgets(self, self._arena)
         self._stores: list[MetricsStore] = []
+        self._pods: PodStore
         self._names = names = make_label_resolver(settings)
         node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=names, errors=names.errors)
         collectors = enabled_collectors(settings)
         self._terminations = ends = self._make_terminations(len(collectors))
+        self._pods, self._reads = (ends.tracker, (*READS, *RUNS)) if ends else (names.pods, READS)
+        self._usage = usage = NodeUsage(self, self._pods) if self.config.adapter.agent_address else None
+        if usage:
+            self._pods, self._reads = usage.pods, (*self._reads, *USAGE_READS)
+            collectors = (*collectors, *usage.missing(collectors))
         sampler = Sampler(node, collectors, names, self._make_target, namespace_filter(settings), settings.linger)
         if ends:
             self._stores.append(ends.store)
@@ -113,12 +126,15 @@ class SampleWorker(Worker):
         return NodeTerminations(self, self._arena, self._names.pods, ORDER + number, self._budgets)
 
     def _make_target(self, collector: AnyCollector) -> Target:
-        store = self._make_store(collector)
-        return self._terminations.recorded(collector, store) if self._terminations else store
+        if self._usage and _store_name(collector) not in self.assignment.stores:
+            return self._usage.recorded(collector, None)
+        target = self._make_store(collector)
+        if self._terminations:
+            target = self._terminations.recorded(collector, target)
+        return self._usage.recorded(collector, target) if self._usage else target
 
     def _make_store(self, collector: AnyCollector) -> Target:
-        number = len(self._stores)
-        name = self.assignment.stores[number]
+        number, name = len(self._stores), _store_name(collector)
         families: Sequence[FamilyGenerator] = collector.families
         render = make_render(collector, self._names, self._counter(name), self.constant)
         if self.config.kube_metrics.openmetrics_created:
@@ -170,3 +186,7 @@ class SampleWorker(Worker):
             self.telemetry.generate_errors.labels(store, family).inc()
 
         return count
+
+
+def _store_name(collector: AnyCollector) -> str:
+    return f"containers/{collector.name}"

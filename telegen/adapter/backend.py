@@ -8,30 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from telegen.adapter.cluster_objects import Objects
+from telegen.adapter.apis.answers import failed
+from telegen.adapter.cluster_objects import KeptObjects, Objects
 from telegen.adapter.prometheus import PrometheusError, Sample, Servers, Unanswered
-from telegen.adapter.promql import Matcher, render_query
+from telegen.adapter.promql import Matcher, name_matcher, render_query
 from telegen.adapter.quantities import thousandths
 from telegen.adapter.registry import Metric, Registry, discover_metrics
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
-from telegen.adapter.templates import TemplateError
+from telegen.adapter.templates import Template, TemplateError
 
 log = logging.getLogger(__name__)
 NOT_FINITE = "not a finite number"
 SEVERAL = "several samples for one object"
-
-
-class QueryError(Exception):
-    """A query that cannot be made, or has no usable answer.
-
-    Attributes:
-        is_unanswered: True if a server is the cause, False if the rule is.
-    """
-
-    def __init__(self, message: str, is_unanswered: bool = False) -> None:
-        super().__init__(message)
-        self.is_unanswered = is_unanswered
 
 
 @dataclass
@@ -69,7 +58,7 @@ class RulesBackend:
         Args:
             mapping: asks the API server for its resources.
         """
-        self.rules, self.servers, self.objects = rules, servers, objects
+        self.rules, self.servers, self.objects = rules, servers, KeptObjects(objects)
         self._read_mapping = mapping
         self.mapping, self.registry, self.left_out = RestMapping(()), Registry(), LeftOut()
 
@@ -89,19 +78,46 @@ class RulesBackend:
             if problem not in last.problems:
                 log.warning("%s", problem)
 
-    def samples(self, metric: Metric, matchers: Sequence[Matcher], group_by: Sequence[str]) -> list[Sample]:
+    def samples(self, metric: Metric, namespace: str, matchers: Sequence[Matcher], names: Sequence[str] = ()) -> list[Sample]:
         """Return the samples of a metric.
 
+        Args:
+            namespace: to ask for; "" for a resource without one.
+            matchers: of the series.
+            names: of objects; () for an external metric.
+
         Raises:
-            QueryError.
+            StatusError.
+        """
+        if namespace and metric.namespace_label:
+            matchers = [*matchers, name_matcher(metric.namespace_label, [namespace])]
+        if names:
+            matchers = [*matchers, name_matcher(metric.label, names)]
+        group_by = [metric.label] if names else []
+        return self.query(metric.rule.place, metric.rule.query, metric.series, matchers, group_by, metric.servers)
+
+    def query(
+        self,
+        place: str,
+        template: Template,
+        series: str,
+        matchers: Sequence[Matcher],
+        group_by: Sequence[str],
+        servers: tuple[int, ...] = (),
+    ) -> list[Sample]:
+        """Return the samples of a query.
+
+        Args:
+            place: of the rule, for errors.
+            servers: places of the servers to ask; () for all.
+
+        Raises:
+            StatusError: 503 if a server is the cause, 500 if the rule is.
         """
         try:
-            query = render_query(metric.rule.query, metric.series, matchers, group_by)
-            return self.servers.query(query, metric.servers)
-        except TemplateError as error:
-            raise QueryError(f"{metric.rule.place}: metricsQuery: {error}") from error
-        except PrometheusError as error:
-            raise QueryError(f"{metric.rule.place}: {error}", isinstance(error, Unanswered)) from error
+            return self.servers.query(render_query(template, series, matchers, group_by), servers)
+        except (TemplateError, PrometheusError) as error:
+            raise failed(f"{place}: {error}", isinstance(error, Unanswered)) from error
 
     def finite(self, name: str, sample: Sample) -> int | None:
         """Return the value of a sample in thousandths; count and log one that is not finite."""

@@ -39,10 +39,7 @@ class Mapped(NamedTuple):
     version: str
     kind: str
     namespaced: bool
-
-    @property
-    def singular(self) -> str:
-        return self.kind.lower()
+    singular: str
 
     @property
     def api_version(self) -> str:
@@ -61,10 +58,10 @@ class RestMapping:
         preferred: dict[GroupResource, Mapped] = {}
         for one in sorted(served, key=_order):
             resource = GroupResource(one.group, one.plural)
-            preferred.setdefault(resource, Mapped(resource, one.version, one.kind, one.namespaced))
+            preferred.setdefault(resource, Mapped(resource, one.version, one.kind, one.namespaced, one.singular or one.kind.lower()))
         self._by_name: dict[str, list[Mapped]] = {}
         for mapped in preferred.values():
-            for name in {mapped.resource.resource.lower(), mapped.singular}:
+            for name in {mapped.resource.resource.lower(), mapped.singular.lower(), mapped.kind.lower()}:
                 self._by_name.setdefault(name, []).append(mapped)
         self.resources = tuple(preferred.values())
 

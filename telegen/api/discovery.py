@@ -17,13 +17,18 @@ NEEDED = frozenset(("list", "watch"))
 
 
 class ServedResource(NamedTuple):
-    """A resource in one version that can be listed and watched."""
+    """A resource in one version that can be listed and watched.
+
+    Attributes:
+        singular: "" if the server does not name it, as before Kubernetes 1.27.
+    """
 
     group: str
     version: str
     plural: str
     kind: str
     namespaced: bool
+    singular: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,14 @@ def _aggregated(answer: Any, is_wanted: Wanted) -> Iterator[Version]:
                 yield group, name, None
                 continue
             resources = [
-                ServedResource(group, name, one["resource"], one["responseKind"]["kind"], one.get("scope") == "Namespaced")
+                ServedResource(
+                    group,
+                    name,
+                    one["resource"],
+                    one["responseKind"]["kind"],
+                    one.get("scope") == "Namespaced",
+                    one.get("singularResource") or "",
+                )
                 for one in version.get("resources") or ()
                 if NEEDED.issubset(one.get("verbs") or ()) and one.get("responseKind")
             ]
@@ -119,7 +131,7 @@ def _listed(client: Client, path: str, group: str, version: str) -> list[ServedR
             raise
         return None
     return [
-        ServedResource(group, version, one["name"], one["kind"], bool(one["namespaced"]))
+        ServedResource(group, version, one["name"], one["kind"], bool(one["namespaced"]), one.get("singularName") or "")
         for one in answer["resources"]
         if "/" not in one["name"] and NEEDED.issubset(one.get("verbs") or ())
     ]

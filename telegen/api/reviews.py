@@ -36,6 +36,15 @@ def is_authorized(client: Client, user: Mapping[str, Any], path: str, verb: str)
         "extra": user.get("extra") or {},
         "nonResourceAttributes": {"path": path, "verb": verb},
     }
+    return is_allowed(client, spec)
+
+
+def is_allowed(client: Client, spec: Mapping[str, Any]) -> bool:
+    """Return True if the API server allows what the spec of a SubjectAccessReview describes.
+
+    Raises:
+        ApiError, Unreachable, ProtocolError.
+    """
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
     status = _status(client.write("POST", ACCESS_REVIEWS, review))
     return status.get("allowed") is True and status.get("denied") is not True

@@ -17,6 +17,7 @@ from telegen.cadvisor.lingering import Lingering
 from telegen.cadvisor.node import Node
 from telegen.metrics.family import Object
 from telegen.metrics.render import Identity, OnError, Render, renderer
+from telegen.shm.serving_deadlines import boottime
 
 KEEP_SECONDS = 300.0
 """Time for which the last reading of an ended cgroup is served, for collectors with `keep_after_exit`."""
@@ -142,6 +143,7 @@ class Sampler:
         # Complete before the first read: a network that several containers share is shown on one of them.
         node.contexts, node.per_pass = contexts.values(), {}
         for context in contexts.values():
+            context.read_at = boottime()
             for run in self._per_cgroup:
                 run.visit(context, context.labels)
         self._end_missing(contexts)

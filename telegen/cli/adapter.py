@@ -1,16 +1,16 @@
-"""`telegen adapter`: check a rules file of the metrics APIs, and explain a metric by it."""
+"""`telegen adapter`: serve the metrics APIs, check their rules, and explain a metric by them."""
 
 from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from telegen.adapter.backend import RulesBackend
+from telegen.adapter.check import check
 from telegen.adapter.cluster_objects import ClusterObjects, NoObjects
 from telegen.adapter.explanation import explain
-from telegen.adapter.ownership import owners
 from telegen.adapter.prometheus import Prometheus, PrometheusOptions, Servers
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
@@ -21,19 +21,35 @@ from telegen.config import ConfigError
 from telegen.kubestate.registry import RESOURCES
 
 Answer = TypeVar("Answer")
-SERVICE = "telegen/telegen-adapter"
+SERVICE, AGENTS = "telegen/telegen-adapter", "telegen-agents"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command and of its subcommands."""
+def serving_arguments(arguments: Sequence[str]) -> list[str] | None:
+    """Return the arguments of `telegen adapter serve`, which is meant without an action as well; None for another action."""
+    if arguments[:1] == ["serve"]:
+        return list(arguments[1:])
+    is_serving = not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"))
+    return list(arguments) if is_serving else None
+
+
+def add_arguments(parser: argparse.ArgumentParser, serving: Sequence[argparse.ArgumentParser] = ()) -> None:
+    """Add the arguments of the command and of its subcommands.
+
+    Args:
+        serving: parsers of the options of `telegen adapter serve`, which parses them by itself.
+    """
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser(
+        "serve", help="serve; also without an action (see telegen adapter serve --help)", add_help=False, parents=list(serving)
+    )
     owning = actions.add_parser(
         "check",
-        help="print the owner of each APIService of the metrics APIs",
-        epilog="Exit status: 0 each one is free or of --service, 1 another Service owns one, 2 the cluster cannot be asked.",
+        help="print the owner and the state of each APIService of the metrics APIs, and a cure for what is wrong",
+        epilog="Exit status: 0 each one is free or served by --service, 1 something is wrong, 2 the cluster cannot be asked.",
     )
     owning.add_argument("--kubeconfig", default="", metavar="FILE", help="kubeconfig of the cluster (default: as telegen run)")
     owning.add_argument("--service", default=SERVICE, metavar="NAMESPACE/NAME", help=f"Service of this adapter (default: {SERVICE})")
+    owning.add_argument("--agents-service", default=AGENTS, metavar="NAME", help=f"Service of the agents beside it (default: {AGENTS})")
     checking = actions.add_parser(
         "check-rules",
         help="check a rules file of prometheus-adapter: a line for each rule that is refused, the reason and the cure",
@@ -78,18 +94,7 @@ def run(options: argparse.Namespace) -> tuple[list[str], bool]:
 def _check(options: argparse.Namespace) -> tuple[list[str], bool]:
     """`telegen adapter check`."""
     client = connect(options.kubeconfig)
-    lines, is_good = list[str](), True
-    for owner in _asked(lambda: owners(client)):
-        state = owner.condition and f", not available: {owner.condition}"
-        if not owner.service:
-            lines.append(f"{owner.apiservice}: free")
-        elif owner.service == options.service:
-            lines.append(f"{owner.apiservice}: served by this adapter, {owner.service}{state}")
-        else:
-            is_good = False
-            cure = "remove its APIService before that of this adapter is applied"
-            lines.append(f"{owner.apiservice}: owned by {owner.service}{state}; {cure}")
-    return lines, is_good
+    return _asked(lambda: check(client, options.service, options.agents_service))
 
 
 def _check_rules(options: argparse.Namespace) -> tuple[list[str], bool]:

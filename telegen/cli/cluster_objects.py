@@ -39,7 +39,8 @@ def served_kinds(client: Client, groups: Collection[str] | None, without: Collec
         ConfigError: the API server does not answer.
     """
     try:
-        return {Kind(*resource) for resource in discover(client, groups, without).resources}
+        served = discover(client, groups, without).resources
+        return {Kind(one.group, one.version, one.plural, one.kind, one.namespaced) for one in served}
     except FAILURES as error:
         raise ConfigError(f"discovery: {error}") from error
 

@@ -12,9 +12,11 @@ from typing import NoReturn
 import yaml
 
 from telegen.cli.cluster_objects import connect, objects_of, served_kinds
+from telegen.cli.object_selection import selected_by
 from telegen.config import ConfigError
 from telegen.config.custom_resources import MAX_BYTES
 from telegen.config.model import CustomResourceState, Health
+from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
 from telegen.kubestate.custom.expressions.convert import convert
 from telegen.kubestate.custom.expressions.reading import conflicts
 from telegen.kubestate.custom.expressions.written import schema
@@ -65,6 +67,8 @@ def check(options: argparse.Namespace) -> Iterator[str]:
         ConfigError: one line per problem.
     """
     read = _read(options.file)
+    for entry in read.metrics:
+        selected_by(entry.selector)
     yield from (f"warning: {warning}" for warning in (*read.warnings, *built_in_names(read.metrics)))
     families = sum(len(entry.families) for entry in read.entries) + sum(len(entry.metrics) for entry in read.metrics)
     if options.against_cluster:
@@ -108,12 +112,17 @@ def _series(read: CustomEntries, kubeconfig: str) -> Iterator[str]:
         renders = [(one, renderer(one.identity, one.families, failures)) for one in resources]
         counts: Counter[str] = Counter()
         objects = 0
+        table = selected.aggregates(kind)
+        aggregates = Aggregates(table.aggregates if table else (), failures)
         for obj in objects_of(client, resources[0].path(), selected.selector.params):
             objects += 1
+            aggregates.change(NOTHING, aggregates.contribution(obj))
             for one, render in renders:
                 counts.update({family.name: text.count("\n") for family, text in zip(one.families, render(obj))})
+        counts.update(group["family"] for group in aggregates.objects())
         yield f"{kind.group}/{kind.version} {kind.kind}: {objects} objects, {sum(counts.values())} series"
-        yield from (f"  {family.name}: {counts[family.name]}" for one in resources for family in one.families)
+        shown = [*resources, table.resource] if table else resources
+        yield from (f"  {family.name}: {counts[family.name]}" for one in shown for family in one.families)
         total += sum(counts.values())
     yield from failures.lines()
     yield from (f"{pattern}: the API server does not serve this kind" for pattern in configured.absent(kinds))

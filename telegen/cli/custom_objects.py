@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from telegen.cli.object_reader import Plurals
+from telegen.cli.object_selection import selected_by
 from telegen.kubestate.custom.definitions import DEFINITION, defined_kinds
+from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
+from telegen.kubestate.custom.expressions.tables import AggregateTable
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.sources import CustomTables
 from telegen.kubestate.health.aggregates import KIND_HEALTH, aggregate
@@ -21,22 +25,57 @@ from telegen.kubestate.resource import Resource
 from telegen.metrics.family import Object
 
 
-def custom_resources(
+class CustomPart(NamedTuple):
+    """Tables for the objects of one kind that a selector selects.
+
+    Attributes:
+        resources: in the order of the page.
+        aggregated: the aggregates over these objects, None for none.
+    """
+
+    resources: list[Resource]
+    selects: Callable[[Object], bool] = lambda obj: True
+    aggregated: AggregateTable | None = None
+
+    def takes(self, obj: Object) -> bool:
+        """Return True for an object of the kind that is selected."""
+        one = self.resources[0]
+        return (obj.get("apiVersion"), obj.get("kind")) == (one.api_version, one.kind) and self.selects(obj)
+
+
+def custom_parts(
     tables: CustomTables,
     objects: Sequence[Object],
     plurals: Plurals,
     constant: Mapping[str, str] = {},
     scope: Scope | None = None,
-) -> list[Resource]:
-    """Return the resources that entries, packs and the health select among the kinds of objects, in the order of the page.
+) -> list[CustomPart]:
+    """Return the tables that entries, packs and the health select among the kinds of objects, in the order of the page.
 
     Args:
         constant: labels of every sample.
+
+    Raises:
+        ConfigError: a selector is malformed.
     """
     kinds = _kinds(objects, plurals)
     found = tables.configured(scope).select(kinds, _schemas(objects))
-    further = [KIND_HEALTH, CRDS, API_SERVICES] if scope else []
-    return [*further, *(resource for kind, selected in found.items() for resource in selected.resources(kind, constant))]
+    parts = [CustomPart([one]) for one in (KIND_HEALTH, CRDS, API_SERVICES)] if scope else []
+    for kind, selected in found.items():
+        for part in selected.parts().values():
+            parts.append(CustomPart(part.resources(kind, constant), selected_by(part.selector), part.aggregates(kind, constant)))
+    return parts
+
+
+def groups(part: CustomPart, objects: Iterable[Object], on_error: Callable[[str, Exception], None]) -> Iterator[Object]:
+    """Yield the objects that the groups of aggregates are rendered from."""
+    if part.aggregated is None:
+        return
+    aggregates, resource = Aggregates(part.aggregated.aggregates, on_error), part.aggregated.resource
+    for obj in filter(part.takes, objects):
+        aggregates.change(NOTHING, aggregates.contribution(obj))
+    for group in aggregates.objects():
+        yield {**group, "apiVersion": resource.api_version, "kind": resource.kind}
 
 
 def kind_numbers(objects: Sequence[Object], plurals: Plurals, scope: Scope | None) -> Iterator[Object]:

@@ -21,6 +21,7 @@ from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.text_sampler import TextSampler
 from telegen.cli.adapter import add_arguments as add_adapter_arguments
 from telegen.cli.adapter import run as run_adapter
+from telegen.cli.adapter import serving_arguments
 from telegen.cli.agent_client import NoAnswer
 from telegen.cli.agent_client import add_arguments as add_agent_arguments
 from telegen.cli.compare import add_arguments as add_compare_arguments
@@ -31,7 +32,7 @@ from telegen.cli.custom import check as check_custom
 from telegen.cli.custom import convert_lines, repeat_on_change
 from telegen.cli.custom import role as custom_role
 from telegen.cli.custom import schema_lines
-from telegen.cli.custom_objects import custom_resources, in_served_versions, kind_numbers
+from telegen.cli.custom_objects import custom_parts, in_served_versions, kind_numbers
 from telegen.cli.effective_config import effective_lines, full_lines
 from telegen.cli.exposition_parser import InvalidExposition
 from telegen.cli.metrics_reference import documents, tables
@@ -53,10 +54,9 @@ from telegen.kubestate.selectors import Selection
 from telegen.kubestate.series_labels import LabelsText, namespace_pairs, pairs_text, series_labels
 from telegen.metrics.family import Object
 from telegen.supervisor.configuration import CustomConfiguration, Loaded, checks, load_all, print_check
-from telegen.supervisor.run_options import CONFIG, parse_run_options
+from telegen.supervisor.run_options import ADAPTER_COMMAND, CONFIG, RUN, parse_run_options
 from telegen.supervisor.run_options import parser as run_parser
 
-RUN = "telegen run"
 OK, DIFFERENT, FAILED, UNUSABLE = 0, 1, 1, 2
 """Exit statuses: `telegen compare` returns 1 for pages that differ, `telegen sample` for wrong paths."""
 
@@ -68,6 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from telegen.supervisor.__main__ import main as run
 
         return run(arguments[1:])
+    if arguments[:1] == ["adapter"] and (served := serving_arguments(arguments[1:])) is not None:
+        from telegen.supervisor.__main__ import main as run
+
+        return run(served, ADAPTER_COMMAND)
     if arguments[:1] == ["config"]:
         return _guarded(lambda: print_config(arguments[1:]))
     options = _parser().parse_args(arguments)
@@ -88,7 +92,8 @@ def _guarded(command: Callable[[], int]) -> int:
 
 def _parser(with_run_options: bool = False) -> OneLineParser:
     """Build the parser; for completion it has the options of `telegen run` and `telegen config`, which parse them by themselves."""
-    options = {name: [run_parser(name, add_help=False)] if with_run_options else [] for name in (RUN, CONFIG)}
+    commands_with = (RUN, CONFIG, ADAPTER_COMMAND)
+    options = {name: [run_parser(name, add_help=False)] if with_run_options else [] for name in commands_with}
     parser = OneLineParser(prog="telegen", description="Kubernetes state and container metrics.")
     parser.add_argument("--version", action="version", version=f"telegen {__version__}", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -137,7 +142,9 @@ def _parser(with_run_options: bool = False) -> OneLineParser:
     checking = commands.add_parser("check-config", help="check a configuration file")
     checking.add_argument("file", help="YAML configuration")
     add_custom_arguments(commands.add_parser("custom", help="check and try a configuration of custom resources"))
-    add_adapter_arguments(commands.add_parser("adapter", help="check and explain the rules of the metrics APIs"))
+    add_adapter_arguments(
+        commands.add_parser("adapter", help="serve the metrics APIs; check and explain their rules"), options[ADAPTER_COMMAND]
+    )
     asking = commands.add_parser(
         "status",
         help="print the state of a running agent and of its processes",
@@ -166,11 +173,16 @@ def render(options: argparse.Namespace) -> int:
         data = sys.stdin.buffer.read() if options.file == "-" else Path(options.file).read_bytes()
         objects = list(read_objects(data, plurals))
         scope = Scope.of(state.custom_resource_state)
-        custom = custom_resources(CustomTables.decode(tables), objects, plurals, constant, scope)
-        only = state.custom_resource_state.only
-        page = ObjectRenderer([] if only else resources, Selection.of(state), constant, custom, _further_labels(state, objects))
-        for obj in in_served_versions(objects):
+        custom = custom_parts(CustomTables.decode(tables), objects, plurals, constant, scope)
+        further = _further_labels(state, objects)
+        # A file of custom resources alone has no setting for the starts of its counters.
+        created = config.kube_metrics.openmetrics_created or bool(options.config and is_custom_configuration(options.config))
+        built_in = [] if state.custom_resource_state.only else resources
+        page = ObjectRenderer(built_in, Selection.of(state), constant, custom, further, created)
+        served = list(in_served_versions(objects))
+        for obj in served:
             page.add(obj)
+        page.add_groups(served)
         for obj in kind_numbers(objects, plurals, scope):
             page.add(obj)
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telegen.config.detect import Detection, NamedCluster, detect, election_namespace, sampled_node
+from telegen.config.detect import Detection, NamedCluster, cluster_source, detect, election_namespace, sampled_node
 from telegen.config.errors import ConfigError
 from telegen.config.load import ConfigSource, load
 from telegen.config.model import Config
@@ -14,6 +14,7 @@ __all__ = [
     "ConfigSource",
     "Detection",
     "NamedCluster",
+    "cluster_source",
     "detect",
     "election_namespace",
     "load",

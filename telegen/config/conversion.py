@@ -11,7 +11,8 @@ import msgspec
 from telegen.config.errors import INVALID
 from telegen.config.flags import read_allowlist
 from telegen.config.messages import explain, explain_unknown_key
-from telegen.config.model import Config, Section
+from telegen.config.model import Config
+from telegen.config.section import Section
 from telegen.config.types import READERS
 from telegen.config.variables import Report
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from telegen.config.errors import ConfigError
 from telegen.config.model import Config, KubeState
@@ -65,7 +66,7 @@ def detect(config: Config, environ: Mapping[str, str], exists: Callable[[str], b
     """
     kube = config.kube_metrics
     containers = kube.cadvisor.enabled and kube.enabled is not False
-    source = _source(config, environ, exists)
+    source = cluster_source(config, environ, exists)
     wanted, why = _wanted(config)
     if not wanted:
         return Detection("", containers, f"{why}: {_shown('', containers)}")
@@ -143,16 +144,22 @@ def election_namespace(config: Config, environ: Mapping[str, str], account: str 
     Raises:
         ConfigError: the namespace is unknown.
     """
-    named = config.kube_metrics.election.namespace or environ.get("POD_NAMESPACE", "")
-    if named:
-        return named
+    named = config.kube_metrics.election.namespace or pod_namespace(environ, account)
+    if not named:
+        raise ConfigError("kube_metrics.election.namespace: required outside a pod; set it, or POD_NAMESPACE in the environment")
+    return named
+
+
+def pod_namespace(environ: Mapping[str, str], account: str = ACCOUNT) -> str:
+    """Return the namespace of the pod, "" outside of one.
+
+    Args:
+        account: directory of the ServiceAccount, which has a file with the namespace.
+    """
     try:
-        with open(f"{account}/namespace", encoding="ascii") as file:
-            return file.read().strip()
-    except OSError as error:
-        raise ConfigError(
-            "kube_metrics.election.namespace: required outside a pod; set it, or POD_NAMESPACE in the environment"
-        ) from error
+        return environ.get("POD_NAMESPACE", "") or Path(account, "namespace").read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 def _wanted(config: Config) -> tuple[bool, str]:
@@ -169,8 +176,8 @@ def _wanted(config: Config) -> tuple[bool, str]:
     return True, "detected"
 
 
-def _source(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool]) -> str:
-    """Return the location of the agent's own cluster, "" if there is none."""
+def cluster_source(config: Config, environ: Mapping[str, str], exists: Callable[[str], bool] = os.path.exists) -> str:
+    """Return the location of the agent's own cluster, as in `Detection.cluster`; "" if there is none."""
     state = config.kube_metrics.kube_state
     if state.apiserver:
         return state.apiserver.rstrip("/")

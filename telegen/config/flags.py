@@ -6,75 +6,24 @@ wins over the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from telegen.config.adapter_flags import ADAPTER_FLAGS
 from telegen.config.errors import INVALID, ConfigError
-from telegen.config.types import ListenAddress
-
-FlagValues = Mapping[str, Sequence[str]]
-"""Flags of a command line: name without dashes → its values, in order, one per occurrence."""
-
-Read = Callable[[Any, Sequence[str]], Any]
-"""Function of (the setting's value before or None, the flag's values) that returns the setting's value as YAML would have
-it. Raises ValueError."""
-
-_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("", "0", "f", "F", "FALSE", "false", "False")
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One flag. Exactly one of `key`, `ignored` and `refused` is set.
-
-    Attributes:
-        name: without dashes.
-        key: path of the setting.
-        read: converts the flag's values.
-        ignored: the reason why the flag has no effect; logged at the start.
-        refused: the reason why the flag is not supported, and the remedy; an error, unless the value switches the flag off.
-        switch: may be used without a value.
-        file_key: name in the configuration file of kube-state-metrics, if it differs.
-        aliases: other spellings, with their dashes.
-    """
-
-    name: str
-    key: str = ""
-    read: Read | None = None
-    ignored: str = ""
-    refused: str = ""
-    switch: bool = False
-    file_key: str = ""
-    aliases: tuple[str, ...] = ()
-
-    @property
-    def help(self) -> str:
-        """Effect of the flag, for --help and messages."""
-        return self.key or (f"no effect: {self.ignored}" if self.ignored else f"refused: {self.refused}")
-
-
-def _last(current: Any, texts: Sequence[str]) -> str:
-    return texts[-1]
-
-
-def _number(current: Any, texts: Sequence[str]) -> int:
-    try:
-        return int(texts[-1])
-    except ValueError as error:
-        raise ValueError(f"expected a whole number, got {texts[-1]!r}") from error
-
-
-def read_switch(text: str) -> bool:
-    """Parse a boolean as Go's flag package does. Raises ValueError."""
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    raise ValueError(f"expected true or false, got {text!r}")
-
-
-def _switch(current: Any, texts: Sequence[str]) -> bool:
-    return read_switch(texts[-1])
+from telegen.config.flag import (
+    FALSE,
+    Flag,
+    FlagValues,
+    Read,
+    host_of,
+    last,
+    number,
+    port_of,
+    read_switch,
+    switch,
+    verbosity,
+)
 
 
 def _auth(current: Any, texts: Sequence[str]) -> str:
@@ -91,28 +40,9 @@ def _allowlist(current: Any, texts: Sequence[str]) -> dict[str, list[str]]:
     return read_allowlist(texts[-1])
 
 
-def _host(current: Any, texts: Sequence[str]) -> str:
-    host = texts[-1].strip("[]")
-    shown = "" if host in ("", "::") else f"[{host}]" if ":" in host else host
-    return f"{shown}:{_address(current).port}"
-
-
-def _port(current: Any, texts: Sequence[str]) -> str:
-    host = _address(current).host
-    return f"[{host}]:{_number(None, texts)}" if ":" in host else f"{host}:{_number(None, texts)}"
-
-
-def _address(current: Any) -> ListenAddress:
-    return ListenAddress.read(current)
-
-
 def _telemetry(read: Read) -> Read:
     """Set one half of the second listener's address, `:8081` by default as in kube-state-metrics."""
     return lambda current, texts: read(current or ":8081", texts)
-
-
-def _verbosity(current: Any, texts: Sequence[str]) -> str:
-    return "debug" if _number(None, texts) >= 4 else "info"
 
 
 _STATE = "kube_metrics.kube_state"
@@ -123,20 +53,20 @@ _NO_GO = "it tunes Go's garbage collector; kube_metrics.kube_state.arena_limit l
 _CUSTOM = f"{_STATE}.custom_resource_state"
 
 FLAGS: tuple[Flag, ...] = (
-    Flag("apiserver", f"{_STATE}.apiserver", _last),
+    Flag("apiserver", f"{_STATE}.apiserver", last),
     Flag("auth-filter", "web.auth", _auth, switch=True),
     Flag("auto-gomemlimit", ignored=_NO_GO, switch=True),
     Flag("auto-gomemlimit-ratio", ignored=_NO_GO),
-    Flag("custom-resource-state-config", f"{_CUSTOM}.config", _last, file_key="custom_resource_config"),
-    Flag("custom-resource-state-config-file", f"{_CUSTOM}.config_file", _last),
-    Flag("continue-without-custom-resource-state-config-file", f"{_CUSTOM}.continue_without_config_file", _switch, switch=True),
-    Flag("custom-resource-state-only", f"{_CUSTOM}.only", _switch, switch=True),
+    Flag("custom-resource-state-config", f"{_CUSTOM}.config", last, file_key="custom_resource_config"),
+    Flag("custom-resource-state-config-file", f"{_CUSTOM}.config_file", last),
+    Flag("continue-without-custom-resource-state-config-file", f"{_CUSTOM}.continue_without_config_file", switch, switch=True),
+    Flag("custom-resource-state-only", f"{_CUSTOM}.only", switch, switch=True),
     Flag("enable-gzip-encoding", ignored="pages are stored compressed and sent so to clients that accept gzip", switch=True),
-    Flag("host", _LISTEN, _host),
-    Flag("port", _LISTEN, _port),
-    Flag("telemetry-host", _TELEMETRY, _telemetry(_host)),
-    Flag("telemetry-port", _TELEMETRY, _telemetry(_port)),
-    Flag("kubeconfig", f"{_STATE}.kubeconfig", _last),
+    Flag("host", _LISTEN, host_of),
+    Flag("port", _LISTEN, port_of),
+    Flag("telemetry-host", _TELEMETRY, _telemetry(host_of)),
+    Flag("telemetry-port", _TELEMETRY, _telemetry(port_of)),
+    Flag("kubeconfig", f"{_STATE}.kubeconfig", last),
     Flag("metric-allowlist", f"{_STATE}.metric_allowlist", _names),
     Flag("metric-denylist", f"{_STATE}.metric_denylist", _names),
     Flag("metric-opt-in-list", f"{_STATE}.metric_opt_in_list", _names),
@@ -149,28 +79,28 @@ FLAGS: tuple[Flag, ...] = (
     Flag("metric-labels-allowlist", f"{_STATE}.labels_allowlist", _allowlist, file_key="labels_allow_list"),
     Flag("namespaces", f"{_STATE}.namespaces", _names),
     Flag("namespaces-denylist", f"{_STATE}.namespaces_exclude", _names),
-    Flag("node", f"{_STATE}.node", _last),
-    Flag("track-unscheduled-pods", f"{_STATE}.track_unscheduled_pods", _switch, switch=True),
-    Flag("object-limit", f"{_STATE}.object_limit", _number),
-    Flag("pod", f"{_STATE}.pod", _last),
-    Flag("pod-namespace", f"{_STATE}.pod_namespace", _last, file_key="namespace"),
+    Flag("node", f"{_STATE}.node", last),
+    Flag("track-unscheduled-pods", f"{_STATE}.track_unscheduled_pods", switch, switch=True),
+    Flag("object-limit", f"{_STATE}.object_limit", number),
+    Flag("pod", f"{_STATE}.pod", last),
+    Flag("pod-namespace", f"{_STATE}.pod_namespace", last, file_key="namespace"),
     Flag("resources", f"{_STATE}.resources", _names),
-    Flag("server-read-timeout", "web.read_timeout", _last),
-    Flag("server-write-timeout", "web.write_timeout", _last),
-    Flag("server-idle-timeout", "web.idle_timeout", _last),
+    Flag("server-read-timeout", "web.read_timeout", last),
+    Flag("server-write-timeout", "web.write_timeout", last),
+    Flag("server-idle-timeout", "web.idle_timeout", last),
     Flag("server-read-header-timeout", ignored="web.read_timeout applies to headers as well"),
-    Flag("shard", f"{_STATE}.shard", _number),
-    Flag("total-shards", f"{_STATE}.total_shards", _number),
-    Flag("tls-config", "web.web_config_file", _last),
+    Flag("shard", f"{_STATE}.shard", number),
+    Flag("total-shards", f"{_STATE}.total_shards", number),
+    Flag("tls-config", "web.web_config_file", last),
     Flag(
         "use-apiserver-cache",
         f"{_STATE}.use_apiserver_cache",
-        _switch,
+        switch,
         switch=True,
         file_key="use_api_server_cache",
     ),
     # Flags of klog, the logging library of kube-state-metrics.
-    Flag("v", "log.level", _verbosity, aliases=("-v",)),
+    Flag("v", "log.level", verbosity, aliases=("-v",)),
     Flag("vmodule", ignored=_STDERR),
     Flag("logtostderr", ignored=_STDERR, switch=True),
     Flag("alsologtostderr", ignored=_STDERR, switch=True),
@@ -188,7 +118,14 @@ FLAGS: tuple[Flag, ...] = (
 )
 """All flags but `--config` and `--continue-without-config`, which the agent has itself: see `telegen.supervisor.run_options`."""
 
-BY_NAME: Mapping[str, Flag] = {flag.name: flag for flag in FLAGS}
+BOTH = frozenset(
+    ("kubeconfig", "v", "vmodule", "logtostderr", "alsologtostderr", "stderrthreshold", "log_dir", "log_file", "log_file_max_size",
+     "log_backtrace_at", "add_dir_header", "skip_headers", "skip_log_headers", "one_output")
+)  # fmt: skip
+"""Flags that prometheus-adapter has as well."""
+OF_ADAPTER = (*ADAPTER_FLAGS, *(flag for flag in FLAGS if flag.name in BOTH))
+"""All flags of `telegen adapter`."""
+_ALL = (*FLAGS, *ADAPTER_FLAGS)
 
 
 def apply_flags(
@@ -201,12 +138,12 @@ def apply_flags(
         default: returns a setting's default by its path.
         report: called with the flag and the cause for each flag whose value is invalid or that is refused.
     """
-    for flag in FLAGS:
+    for flag in _ALL:
         texts = flags.get(flag.name)
         if not texts:
             continue
         # Manifests often set `--flag=false` explicitly, which asks for nothing.
-        if flag.refused and texts[-1] not in _FALSE:
+        if flag.refused and texts[-1] not in FALSE:
             report(f"--{flag.name}", flag.refused)
         if flag.read is None:
             continue
@@ -235,7 +172,7 @@ def _set(data: dict[str, Any], flag: Flag, texts: Sequence[str], default: Callab
 
 def ignored_flags(flags: FlagValues) -> Iterator[str]:
     """Yield a line for each flag of the command line that has no effect."""
-    return (f"--{flag.name}: {flag.help}" for flag in FLAGS if flag.ignored and flag.name in flags)
+    return (f"--{flag.name}: {flag.help}" for flag in _ALL if flag.ignored and flag.name in flags)
 
 
 def flag_warnings(flags: FlagValues) -> Iterator[str]:
@@ -248,7 +185,7 @@ def flag_warnings(flags: FlagValues) -> Iterator[str]:
 def flags_that_set(path: str, flags: FlagValues) -> list[str]:
     """Return the flags of the command line that set this key or one above it: `["--port"]`."""
     key = path.partition("[")[0] + "."
-    return [f"--{flag.name}" for flag in FLAGS if flag.key and flag.name in flags and key.startswith(flag.key + ".")]
+    return [f"--{flag.name}" for flag in _ALL if flag.key and flag.name in flags and key.startswith(flag.key + ".")]
 
 
 def foreign_key(name: str) -> str:

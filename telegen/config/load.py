@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from telegen.config.conversion import checked_text, convert
 from telegen.config.document import Document, read_document
 from telegen.config.errors import ConfigError
-from telegen.config.flags import FlagValues, apply_flags
+from telegen.config.flag import FlagValues
+from telegen.config.flags import apply_flags
 from telegen.config.messages import printable
 from telegen.config.model import Config
 from telegen.config.origins import Origins

@@ -4,12 +4,13 @@ are derived from this model."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Literal, Optional, Union
 
-import msgspec
 from msgspec import Meta, field
 
 from telegen.config import text_formats
+from telegen.config.adapter_model import Adapter
+from telegen.config.section import Section, text, without_effect
 from telegen.config.types import Block, Duration, ListenAddress, Pattern, Size
 
 Names = tuple[str, ...]
@@ -34,28 +35,6 @@ GROUPS: Mapping[str, Names] = {
     ),
 }
 """Resources that share a process; resources in no group share one called `cluster`."""
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A block of settings."""
-
-
-def text(help: str, least: float | None = None, secret: bool = False, **bounds: Any) -> Meta:
-    """Describe a setting.
-
-    Args:
-        help: one or two sentences for the reference.
-        least: lower bound of a duration or size, which msgspec cannot check; see `telegen.config.validation`.
-        secret: the value is never shown.
-        bounds: constraints that msgspec checks: ge, le, pattern, max_length.
-    """
-    extra = {**({} if least is None else {"least": least}), **({"secret": True} if secret else {})}
-    return Meta(description=help, extra=extra or None, **bounds)
-
-
-def without_effect(help: str, least: float | None = None, **bounds: Any) -> Meta:
-    """Describe a setting that is accepted and checked for compatibility, and has no effect."""
-    return Meta(description=help, extra={"effective": False, "least": least}, **bounds)
 
 
 class ClusterEntry(Section, frozen=True):
@@ -628,6 +607,7 @@ class Config(Section, frozen=True):
 
     kubernetes: Kubernetes = field(default_factory=Kubernetes)
     kube_metrics: KubeMetrics = field(default_factory=KubeMetrics)
+    adapter: Adapter = field(default_factory=Adapter)
     api: Api = field(default_factory=Api)
     web: Web = field(default_factory=Web)
     supervisor: Supervising = field(default_factory=Supervising)

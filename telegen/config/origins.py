@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from telegen.config.document import Document
-from telegen.config.flags import FlagValues, flags_that_set
+from telegen.config.flag import FlagValues
+from telegen.config.flags import flags_that_set
 from telegen.config.variables import variables_that_set
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from telegen.config.model import Config, Section
+from telegen.config.model import Config
+from telegen.config.section import Section
 
 
 def settings(

@@ -8,6 +8,8 @@ CLUSTER_NAME = "^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 LABEL_VALUE = r"^[^\x00-\x1f\x7f]{0,253}$"
 LEASE_NAME = "^[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?$"
 PAGE_PATH = "^/[A-Za-z0-9/_.-]*$"
+OPTIONAL_SERVICE_NAME = "^([a-z]([a-z0-9-]{0,61}[a-z0-9])?)?$"
+SERVICE_NAME = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 URL = "^(https?://.*)?$"
 
 FORMATS: Mapping[str, str] = {
@@ -15,6 +17,8 @@ FORMATS: Mapping[str, str] = {
     LABEL_VALUE: "at most 253 characters without control characters such as line breaks",
     LEASE_NAME: "1 to 202 lower case letters, digits, '.' and '-', beginning and ending with a letter or a digit",
     PAGE_PATH: "a path like /metrics, of letters, digits, '/', '_', '.' and '-'",
+    OPTIONAL_SERVICE_NAME: "up to 63 lower case letters, digits and '-', beginning with a letter and not ending with '-'",
+    SERVICE_NAME: "1 to 63 lower case letters, digits and '-', beginning with a letter and not ending with '-'",
     URL: "a URL like http://localhost:8001",
 }
 """Description by regular expression."""

@@ -40,6 +40,7 @@ def problems(config: Config) -> Iterator[str]:
     kube = config.kube_metrics
     yield from _bound_problems(config)
     yield from _address_problems(kube)
+    yield from _agent_problems(config)
     yield from _selection_problems(kube.kube_state)
     yield from _shard_problems(kube.kube_state)
     yield from _group_problems(kube.kube_state)
@@ -49,6 +50,8 @@ def problems(config: Config) -> Iterator[str]:
     yield from _extra_label_problems(kube.cadvisor)
     if 0 < kube.max_staleness < _LEAST_STALENESS:
         yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
+    if config.adapter.max_staleness <= config.adapter.poll_interval:
+        yield f"adapter.max_staleness: must be more than poll_interval ({config.adapter.poll_interval}), not {config.adapter.max_staleness}"
     if kube.cadvisor.metric_allowlist and kube.cadvisor.metric_denylist:
         yield "kube_metrics.cadvisor.metric_allowlist: cannot be used with metric_denylist"
     if config.api.watch_timeout_min > config.api.watch_timeout_max:
@@ -107,6 +110,19 @@ def _address_problems(kube: KubeMetrics) -> Iterator[str]:
     # Port 0 means any free port, so two of them never collide.
     if second is not None and kube.listen_address.port == second.port != 0:
         yield "kube_metrics.telemetry_address: needs another port than listen_address"
+
+
+def _agent_problems(config: Config) -> Iterator[str]:
+    """Check the address that the adapter polls."""
+    kube, address = config.kube_metrics, config.adapter.agent_address
+    if address is None:
+        return
+    for name in ("listen_address", "telemetry_address"):
+        other = getattr(kube, name)
+        if other is not None and other.port == address.port != 0:
+            yield f"adapter.agent_address: needs another port than kube_metrics.{name}"
+    if not kube.cadvisor.enabled:
+        yield "adapter.agent_address: needs the containers of the node; set kube_metrics.cadvisor.enabled, or remove it"
 
 
 def _selection_problems(state: KubeState) -> Iterator[str]:

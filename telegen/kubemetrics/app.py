@@ -160,14 +160,14 @@ def make_telemetry_app(view: View, registry: CollectorRegistry, access: AccessCo
     return _routed({"/metrics": OwnMetrics(registry), **_own(view, registry, access)}, access)
 
 
-def by_port(app: Asgi, port: int, other: Asgi) -> Asgi:
-    """Combine two applications: requests to `port` go to `other`, all others to `app`."""
+def by_port(app: Asgi, others: Mapping[int, Asgi]) -> Asgi:
+    """Combine applications: requests to a port of `others` go to its application, all others to `app`."""
 
     async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
         # The port of the socket, not of the Host header.
-        await (other if scope["server"][1] == port else app)(scope, receive, send)
+        await others.get(scope["server"][1], app)(scope, receive, send)
 
-    return answer
+    return answer if others else app
 
 
 def _own(view: View, registry: CollectorRegistry, access: AccessControl | None) -> dict[str, object]:
@@ -184,10 +184,20 @@ def _routed(routes: Mapping[str, object], access: AccessControl | None, status: 
     if status:
         reader = StatusReader(status, [*routes, "/status.json"])
         routes = {**routes, "/status.json": StatusJson(reader, access.security if access else None)}
+    return routed(routes, access, {"/": Index(list(routes))})
+
+
+def routed(routes: Mapping[str, object], access: AccessControl | None = None, unlisted: Mapping[str, object] = {}) -> Asgi:
+    """Create an application; errors are lines of text.
+
+    Args:
+        routes: handlers by path, which a client is told that asks for another path.
+        unlisted: further handlers.
+    """
     app: Any = falcon.asgi.App(media_type=falcon.MEDIA_TEXT, middleware=[access] if access else [])
     app.set_error_serializer(_plain_error)
     app.add_error_handler(Exception, _unexpected)
-    for path, resource in {**routes, "/": Index(list(routes))}.items():
+    for path, resource in {**routes, **unlisted}.items():
         app.add_route(path, resource)
     paths = ", ".join(routes)
 

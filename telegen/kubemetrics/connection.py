@@ -12,6 +12,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 
 from telegen.kubemetrics.app import CLIENT
 from telegen.kubemetrics.clients import Clients
+from telegen.kubemetrics.connection_security import ConnectionSecurity
 
 SCRAPE_TIMEOUT = b"x-prometheus-scrape-timeout-seconds"
 """Header by which Prometheus, vmagent and the OpenTelemetry collector name the time after which they give up."""
@@ -26,15 +27,16 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
     gunicorn waits for room in the socket before it takes the next part of a response, and knows no other limit of a client.
     """
 
-    def __init__(self, worker: Any) -> None:
+    def __init__(self, worker: Any, security: ConnectionSecurity) -> None:
         """Make a connection.
 
         Args:
             worker: a `telegen.kubemetrics.web_process.WebProcess`.
+            security: of the address that the client has connected to.
         """
         super().__init__(worker)
         self._clients: Clients = worker.clients
-        self._limits, self._security = self._clients.limits, worker.security
+        self._limits, self._security = self._clients.limits, security
         self._application, self.app = worker.asgi, self._answer
         self._max_buffer_size = UNREAD
         self._answers = 0

@@ -125,6 +125,11 @@ _FAMILIES = (
     gauge("telegen_events_buffer", "Events that wait to be sent."),
     counter("telegen_terminations_handled_total", "Ends of containers by what became of their logs.", "outcome"),
     counter("telegen_terminations_requests_total", "Requests with ends of containers to the OTLP receiver by outcome.", "outcome"),
+    counter("telegen_adapter_polls_total", "Polls of agents by result.", "result"),
+    counter("telegen_adapter_poll_duration_seconds_total", "Time from the start to the end of all polls in seconds."),
+    gauge("telegen_adapter_agents", "Agents: in the EndpointSlices (known), ready there, and answering the last poll.", "state"),
+    gauge("telegen_adapter_oldest_document_seconds", "Age of the oldest of the newest documents of ready agents; 0 without any."),
+    gauge("telegen_adapter_skewed_agents", "Agents whose times are corrected because their clocks differ from the adapter's."),
     gauge(
         "telegen_store_out_of_sync_seconds",
         "Time since the last answer or event of the source; 0 while the store is in sync.",

@@ -8,10 +8,10 @@ import socket
 
 from gunicorn.workers.gasgi import ASGIWorker
 
-from telegen.kubemetrics.acceptor import Acceptor, Tls
+from telegen.kubemetrics.acceptor import Acceptor
 from telegen.kubemetrics.clients import Clients
 from telegen.kubemetrics.connection import Connection
-from telegen.kubemetrics.web_security import WebSecurity
+from telegen.kubemetrics.connection_security import ConnectionSecurity
 from telegen.process.log_settings import LogSettings
 from telegen.process.os_process import trim_memory
 
@@ -30,13 +30,13 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
         log_settings: adopted from the supervisor.
         clients: set after the fork, with the limits of the configuration.
         security: TLS of the listening sockets; set before the process serves.
-        plain_port: port without TLS.
+        other_security: that of the ports which have another one.
     """
 
     log_settings: LogSettings
     clients: Clients
-    security: WebSecurity
-    plain_port: int | None
+    security: ConnectionSecurity
+    other_security: dict[int, ConnectionSecurity]
     alive: bool
     _trimmed = _quiet = 0
 
@@ -66,10 +66,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
 
     async def _serve(self) -> None:
         """Serve until the process is told to end or its arbiter has gone."""
-        acceptors = [
-            Acceptor(self.loop, listener.sock, self.clients, lambda: Connection(self), self._tls(listener.sock))
-            for listener in self.sockets
-        ]
+        acceptors = [self._acceptor(listener.sock) for listener in self.sockets]
         while self.alive and self.ppid == os.getppid():
             self.notify()
             for acceptor in acceptors:
@@ -82,10 +79,9 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
         self.alive = False
         await self._finish(acceptors)
 
-    def _tls(self, listener: socket.socket) -> Tls:
-        if listener.getsockname()[1] == self.plain_port:
-            return lambda: None
-        return lambda: self.security.context
+    def _acceptor(self, listener: socket.socket) -> Acceptor:
+        security = self.other_security.get(listener.getsockname()[1], self.security)
+        return Acceptor(self.loop, listener, self.clients, lambda: Connection(self, security), lambda: security.context)
 
     async def _finish(self, acceptors: list[Acceptor]) -> None:
         """Let the responses under way end, except those whose clients do not take them."""

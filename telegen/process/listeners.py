@@ -7,14 +7,12 @@ import time
 from collections.abc import Mapping
 
 from telegen.config import Config
+from telegen.config.settings import value_at
 from telegen.config.types import ListenAddress
 from telegen.process.os_process import BootFailure, Exit
 
-LISTENERS = ("listen_address", "telemetry_address")
-"""Settings of kube_metrics that name an address."""
-
 Listeners = dict[str, "socket.socket | None"]
-"""Listening socket by setting, None if the setting is null."""
+"""Listening socket by the path of its setting, such as `kube_metrics.listen_address`; None if the setting is null."""
 
 BIND_TIME = 3.0
 """Seconds for which a taken port is retried: the children of a killed agent need a moment to close it."""
@@ -28,10 +26,13 @@ _TCP_NOTSENT_LOWAT = 25
 def open_listener(config: Config, setting: str) -> socket.socket | None:
     """Open the listening socket of a setting: on all addresses, IPv4 and IPv6, if the setting names no host.
 
+    Args:
+        setting: path of the setting.
+
     Raises:
         BootFailure: the address is taken, not of this host, or its port needs privileges.
     """
-    address: ListenAddress | None = getattr(config.kube_metrics, setting)
+    address: ListenAddress | None = value_at(config, setting)
     if address is None:
         return None
     deadline = time.monotonic() + BIND_TIME
@@ -43,7 +44,7 @@ def open_listener(config: Config, setting: str) -> socket.socket | None:
             if time.monotonic() > deadline:
                 where = f"{address.host or '*'}:{address.port}"
                 raise BootFailure(
-                    Exit.PORT, f"cannot listen on {where}: {error.strerror}; set kube_metrics.{setting} to another address"
+                    Exit.PORT, f"cannot listen on {where}: {error.strerror}; set {setting} to another address"
                 ) from error
         time.sleep(0.1)
     # Connections inherit it: a client that does not read costs the kernel 64 KiB instead of 4 MB.
@@ -65,8 +66,8 @@ def rebind(listeners: Listeners, before: Config, config: Config) -> Listeners:
     """
     fresh: Listeners = {}
     try:
-        for setting in LISTENERS:
-            if getattr(config.kube_metrics, setting) != getattr(before.kube_metrics, setting):
+        for setting in listeners:
+            if value_at(config, setting) != value_at(before, setting):
                 fresh[setting] = open_listener(config, setting)
     except BootFailure:
         close_all(fresh)

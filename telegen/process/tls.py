@@ -36,14 +36,25 @@ def server_context(web: WebFile) -> ssl.SSLContext | None:
     context.set_alpn_protocols(["http/1.1"])
     with _setting("cipher_suites"):
         _set_ciphers(context, web)
-    with _setting("cert and key"), _file(web.certificate) as certificate, _file(web.key) as key:
-        # An encrypted key would otherwise ask for its password on the terminal.
-        context.load_cert_chain(certificate, key, password=_refuse_password)
+    with _setting("cert and key"):
+        _load(context, web.certificate, web.key)
     if web.client_auth != "none":
         with _setting("client_ca"):
             context.load_verify_locations(cadata=_ascii(web.client_ca).decode())
         context.verify_mode = _CLIENT_AUTH[web.client_auth]
     return context
+
+
+def load_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Load a certificate and its key, both in PEM, into a context.
+
+    Raises:
+        InvalidCertificate
+    """
+    try:
+        _load(context, certificate, key)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise InvalidCertificate(f"certificate and key: {_cause(error, 'cert and key')}") from None
 
 
 def is_allowed(certificate: Mapping[str, Any] | None, allowed: Sequence[str]) -> bool:
@@ -56,6 +67,23 @@ def is_allowed(certificate: Mapping[str, Any] | None, allowed: Sequence[str]) ->
         return True
     names = {_normal(value) for _, value in (certificate or {}).get("subjectAltName", ())}
     return any(_normal(name) in names for name in allowed)
+
+
+def has_name(certificate: Mapping[str, Any] | None, name: str) -> bool:
+    """Return True if a verified certificate has this common name or DNS name.
+
+    Args:
+        certificate: as `ssl.SSLSocket.getpeercert` returns it.
+    """
+    found = certificate or {}
+    subject = [pair for parts in found.get("subject", ()) for pair in parts]
+    return ("commonName", name) in subject or ("DNS", name) in found.get("subjectAltName", ())
+
+
+def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    with _file(certificate) as certificate_file, _file(key) as key_file:
+        # An encrypted key would otherwise ask for its password on the terminal.
+        context.load_cert_chain(certificate_file, key_file, password=_refuse_password)
 
 
 def _normal(name: str) -> str:

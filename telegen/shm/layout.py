@@ -41,6 +41,8 @@ UNIT_BITS = 6
 UNIT = 1 << UNIT_BITS
 FIRST = 4096 >> UNIT_BITS
 LENGTH = 0xFFFFFFFF
+PUNCH = 256 * 1024
+"""Bytes from which a free block is returned to the system: punching costs a system call and later page faults."""
 
 Buffer = Union[bytes, memoryview]
 
@@ -152,8 +154,18 @@ def span(extent: int) -> slice:
 
 
 def units(length: int) -> int:
-    """Return the number of units that hold `length` bytes."""
-    return (length + UNIT - 1) >> UNIT_BITS
+    """Return the number of units that hold `length` bytes: at least one, as the allocator has no blocks without a unit. The index of a
+    store without families is empty."""
+    return max(1, (length + UNIT - 1) >> UNIT_BITS)
+
+
+def punch(memory: mmap.mmap, start: int, size: int) -> None:
+    """Return the whole memory pages inside a free block of units to the system."""
+    page = mmap.PAGESIZE
+    first = (start * UNIT + page - 1) // page * page
+    last = (start + size) * UNIT // page * page
+    if last > first:
+        memory.madvise(mmap.MADV_REMOVE, first, last - first)
 
 
 @dataclass(frozen=True)

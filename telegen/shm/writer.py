@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import threading
 import time
 from collections import deque
@@ -16,10 +15,10 @@ from telegen.shm.layout import (
     FIRST,
     FLOOR,
     LENGTH,
+    PUNCH,
     SLOT,
     SLOT_CHECK,
     SLOTS,
-    UNIT,
     UNIT_BITS,
     Arena,
     Buffer,
@@ -27,6 +26,7 @@ from telegen.shm.layout import (
     Withheld,
     directory_encoder,
     pack_extent,
+    punch,
     span,
     units,
 )
@@ -35,9 +35,6 @@ from telegen.shm.reader import ArenaReader
 GRACE = 1.0
 """Seconds between the publication that drops an extent and its reuse. A scrape copies for some 10 ms; a slower one finds
 its sequence below the floor and copies again. A longer time costs memory: 3,000 updates/s drop 20 MB/s."""
-
-PUNCH = 256 * 1024
-"""Bytes from which a free block is returned to the system."""
 
 
 class ArenaWriter:
@@ -165,7 +162,7 @@ class ArenaWriter:
         with self._lock:
             self._reclaim()
             for start, size in self._allocator.free_blocks():
-                self._punch(start, size)
+                punch(self._memory, start, size)
 
     def _flip(self) -> None:
         """Write the directory, then the slot that is not current: readers see the old or the new snapshot, never a mix."""
@@ -194,17 +191,8 @@ class ArenaWriter:
     def _give(self, extents: list[int]) -> None:
         for extent in extents:
             start, size = self._allocator.give(extent >> 32, units(extent & LENGTH))
-            # Punching costs a system call and later page faults, so small blocks are only reused.
             if size << UNIT_BITS >= PUNCH:
-                self._punch(start, size)
-
-    def _punch(self, start: int, size: int) -> None:
-        """Return the whole memory pages inside a free block to the system."""
-        page = mmap.PAGESIZE
-        first = (start * UNIT + page - 1) // page * page
-        last = (start + size) * UNIT // page * page
-        if last > first:
-            self._memory.madvise(mmap.MADV_REMOVE, first, last - first)
+                punch(self._memory, start, size)
 
     def _load_predecessor(self, reader: ArenaReader, keeps: Callable[[str], bool]) -> None:
         """Keep the snapshot of the predecessor and free the rest of the arena, where it may have left unpublished extents."""
@@ -225,6 +213,6 @@ class ArenaWriter:
             self._memory[FLOOR] = self._sequence.to_bytes(8, "little")
         self._allocator.reserve([(extent >> 32, units(extent & LENGTH)) for extent in taken if extent])
         for start, size in self._allocator.free_blocks():
-            self._punch(start, size)
+            punch(self._memory, start, size)
         high = self._allocator.high
-        self._punch(high, (len(self._memory) >> UNIT_BITS) - high)
+        punch(self._memory, high, (len(self._memory) >> UNIT_BITS) - high)

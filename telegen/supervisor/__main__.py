@@ -15,8 +15,7 @@ from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit
 from telegen.supervisor.configuration import load_all, print_check
 from telegen.supervisor.limits import check_limits
-from telegen.supervisor.plan import make_plan
-from telegen.supervisor.run_options import RunOptions, parse_run_options
+from telegen.supervisor.run_options import RUN, RunOptions, parse_run_options
 from telegen.supervisor.supervisor import Supervisor, run_with_pidfile
 
 log = logging.getLogger("telegen.supervisor")
@@ -31,9 +30,9 @@ def _page(config: Config) -> str:
     return f"http://{host}:{address.port}/"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the agent; return the exit status (see `Exit`)."""
-    options = parse_run_options(argv)
+def main(argv: Sequence[str] | None = None, program: str = RUN) -> int:
+    """Run the agent, or the adapter; return the exit status (see `Exit`)."""
+    options = parse_run_options(argv, program=program)
     try:
         return _run(options)
     except ConfigError as error:
@@ -58,11 +57,11 @@ def _run(options: RunOptions) -> int:
     config = loaded.config
     configure("supervisor", config.log.level, config.log.format)
     if options.check:
-        print(make_plan(config, options.source.environ).reason)
+        print(options.role.make_plan(config, options.source.environ, None).reason)
         print_check(loaded)
         return Exit.OK
     with _simulated_cluster(options, config) as url:
-        plan = make_plan(config, options.source.environ, url)
+        plan = options.role.make_plan(config, options.source.environ, url)
         check_limits(plan, config)
         for line in [*ignored_flags(options.source.flags), *notes(config)]:
             log.info(line)
@@ -73,7 +72,8 @@ def _run(options: RunOptions) -> int:
             log.warning("variables of a Service set nothing: %s; enableServiceLinks: false removes them", ", ".join(ignored))
         for path in not_effective(config):
             log.warning("%s: accepted for compatibility, without effect", path)
-        return run_with_pidfile(Supervisor(config, plan, options.source, loaded.custom, url), config.supervisor.pidfile)
+        supervisor = Supervisor(config, plan, options.source, loaded.custom, url, options.role)
+        return run_with_pidfile(supervisor, config.supervisor.pidfile)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from telegen.supervisor.plan import Plan
 from telegen.supervisor.relevance import relevant
 from telegen.supervisor.signals import Signals
 from workers import worker_class
-from workers._base import READERS, Assignment, Shared, exit_now
+from workers._base import READERS, SERVERS, Assignment, Shared, exit_now
 
 log = logging.getLogger("telegen.supervisor")
 
@@ -102,7 +102,7 @@ class Children:
         if cluster_changed:
             self._inherited.uid.clear()
         # New web workers start before the old ones end, so that a process always accepts connections.
-        for assignment in sorted(plan.assignments, key=lambda assignment: assignment.kind == "web"):
+        for assignment in sorted(plan.assignments, key=lambda assignment: assignment.kind in SERVERS):
             if assignment.name in kept:
                 continue
             child = self._children[assignment.name]
@@ -114,7 +114,7 @@ class Children:
             if assignment.lease_shard is not None or not assignment.agent_shard[1]:
                 self._inherited.clear_arena(assignment.name)
         for child in before:
-            if child.assignment.kind == "web":
+            if child.assignment.kind in SERVERS:
                 self._dismiss(child)
         self._inherited.keep_arenas(self._children)
         self._inherited.forget_series(dropped)
@@ -138,7 +138,7 @@ class Children:
         """End all children but the web workers; release the Leases if the agent leaves its group or its cluster."""
         self._inherited.deadlines.set_leaving(leave)
         for child in children:
-            if child.assignment.kind != "web":
+            if child.assignment.kind not in SERVERS:
                 self._dismiss(child)
                 forget(child.assignment.name)
         self._inherited.deadlines.set_leaving(False)
@@ -151,7 +151,7 @@ class Children:
             return
         kill(child.pid, signal.SIGTERM)
         self._leaving.add(child.pid)
-        if child.assignment.kind != "web":
+        if child.assignment.kind not in SERVERS:
             # An arena has one writer: it must have ended before its successor starts.
             self._wait_gone([child.pid])
         child.pid = 0
@@ -163,7 +163,7 @@ class Children:
         all but the web workers and their reviewer wait for the UID, and the process that reads it ends when it is known.
         """
         kind, lease_shard = child.assignment.kind, child.assignment.lease_shard
-        if self.plan.needs_cluster_uid and kind not in ("web", "review") and (kind == "identify") == bool(self._inherited.uid.read()):
+        if self.plan.needs_cluster_uid and kind not in (*SERVERS, "review") and (kind == "identify") == bool(self._inherited.uid.read()):
             return False
         return child.assignment.agent_shard[1] > 0 if lease_shard is None else self._inherited.deadlines.is_wanted(lease_shard)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from telegen.config import Config
+from telegen.config.document import MAX_BYTES as RULES_BYTES
 from telegen.config.validation import MOST_SHARDS
 from telegen.process.listeners import Listeners, close_all
 from telegen.process.os_process import BootFailure, Exit, Lifeline
@@ -15,21 +16,26 @@ from telegen.shm.layout import Arena
 from telegen.shm.notices import Notices
 from telegen.shm.series_ledger import SeriesLedger
 from telegen.shm.serving_deadlines import ServingDeadlines
+from telegen.shm.shared_agents import SharedAgents
 from telegen.shm.shared_document import SharedDocument
 from telegen.shm.shared_value import SharedShard, SharedText
 from telegen.shm.store_status import StoreStatuses
 from telegen.supervisor import web_files
 from telegen.supervisor.plan import WATCHERS, Plan
-from workers._base import READERS, Assignment, Shared
+from workers._base import READERS, SERVERS, Assignment, Shared
 
 ROWS = 2048
 """Rows of heartbeats: the supervisor's and one per worker name that was ever used."""
 CUSTOM_BYTES = 16 << 20
 """Maximum of bytes of the configuration of custom resources as JSON."""
+CERTIFICATES_BYTES = 1 << 20
+"""Maximum of bytes of the certificates of the adapter."""
 STATE_BYTES = 1 << 20
 """Maximum of bytes of the state of the supervisor."""
 ROOT_PROBLEMS_BYTES = 64 << 10
 """Maximum of bytes of the problems of the paths of the node."""
+USAGE_BYTES = 16 << 20
+"""Maximum of bytes of the usage of the node and its pods."""
 NOTES_BYTES = 384 << 10
 """Maximum of bytes of one worker's lines for the status page."""
 
@@ -52,8 +58,12 @@ class Inherited:
         holders: holder of each Lease of a shard as last observed, as MessagePack.
         notices: last warning of each process.
         web_file: content of the web configuration file.
+        rules: content of the rules file of the adapter.
         root_problems: what is wrong with the paths of the node's file systems, one line each.
+        usage: of the node and its pods, `telegen.cadvisor.usage.document.UsageDocument` as MessagePack.
+        agent_tls: TLS of adapter.agent_address, in the form of the web configuration file.
         listeners: the listening sockets by setting.
+        certificates: of the adapter.
     """
 
     def __init__(self, environ: Mapping[str, str], listeners: Listeners) -> None:
@@ -69,12 +79,17 @@ class Inherited:
         self.log = SharedText()
         self.lifeline = Lifeline()
         self.web_file = SharedDocument("web-file", web_files.MAX_BYTES)
+        self.rules = SharedDocument("rules", RULES_BYTES)
         self.state = SharedDocument("state", STATE_BYTES)
         self.holders = SharedDocument("holders", STATE_BYTES)
         self.notices = Notices(ROWS)
         self.root_problems = SharedDocument("root-problems", ROOT_PROBLEMS_BYTES)
+        self.usage = SharedDocument("usage", USAGE_BYTES)
+        self.agent_tls = SharedDocument("agent-tls", web_files.MAX_BYTES)
         self._reviews: ReviewQueue | None = None
+        self._agents: SharedAgents | None = None
         self.custom = SharedDocument("custom", CUSTOM_BYTES)
+        self.certificates = SharedDocument("certificates", CERTIFICATES_BYTES)
         self._notes: dict[str, SharedDocument] = {}
         self._environ = environ
         self._arenas: dict[str, Arena] = {}
@@ -98,6 +113,8 @@ class Inherited:
             raise BootFailure(Exit.BOOT, f"more than {ROWS} names of processes; configure fewer groups, clusters or pod_processes")
         if plan.reviews_tokens and not self._reviews:
             self._reviews = ReviewQueue()
+        if not self._agents and any(assignment.kind == "poll" for assignment in plan.assignments):
+            self._agents = SharedAgents()
         for assignment in plan.assignments:
             if assignment.stores and assignment.name not in self._arenas:
                 self._arenas[assignment.name] = Arena.create(assignment.name, limit)
@@ -138,11 +155,21 @@ class Inherited:
             self.custom.close()
         if not assignment.stores:
             self.series.close()
+        if assignment.kind not in ("sample", "web"):
+            self.usage.close()
         if assignment.kind not in READERS:
             self.keep_arenas([assignment.name])
-        if assignment.kind != "web":
+        if assignment.kind not in SERVERS:
             close_all(self.listeners)
+        if assignment.kind != "adapter":
+            self.rules.close()
+        if assignment.kind not in ("adapter", "certificates", "poll"):
+            self.certificates.close()
+        if self._agents and assignment.kind not in ("adapter", "poll"):
+            self._agents.close()
+        if assignment.kind != "web":
             self.web_file.close()
+            self.agent_tls.close()
             for name in set(self._notes).difference([assignment.name]):
                 self._notes.pop(name).close()
 
@@ -184,7 +211,10 @@ class Inherited:
             uid=self.uid,
             events_position=self.events_position,
             web_file=self.web_file,
+            rules=self.rules,
             root_problems=self.root_problems,
+            usage=self.usage,
+            agent_tls=self.agent_tls,
             state=self.state,
             holders=self.holders,
             notices=self.notices,
@@ -194,4 +224,6 @@ class Inherited:
             custom=self.custom,
             notes=self._notes,
             series=self.series,
+            certificates=self.certificates,
+            agents=self._agents,
         )

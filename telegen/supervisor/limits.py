@@ -23,7 +23,7 @@ FILES_PER_STORE = 2
 """The connection of a watch, and the one that replaces it."""
 ADDRESS_SPACE = 512 << 20
 """Bytes that a process maps besides the arenas: program, heap, and stacks of its threads."""
-THREADS = {"watch": 5, "review": 5, "web": 1}
+THREADS = {"watch": 5, "review": 5, "web": 1, "adapter": 1}
 """Threads of an assignment by its kind; 2 for other kinds. That of the web is the parent of its processes."""
 THREADS_PER_WEB_PROCESS = 6
 CURE = "raise it (ulimit -n, LimitNOFILE of systemd, nofile of the container)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from telegen.config import Config
+from telegen.config.adapter_model import Adapter
 from telegen.config.model import (
     Api,
     Cadvisor,
@@ -25,6 +26,9 @@ from telegen.config.model import (
 )
 from telegen.kubestate.packs.registry import AUTO
 
+ADAPTER_KINDS = frozenset(("adapter", "poll"))
+"""Kinds of processes of the adapter."""
+
 
 def relevant(kind: str, config: Config) -> Config:
     """Return the configuration with the default of every setting that a kind of worker does not read.
@@ -34,6 +38,9 @@ def relevant(kind: str, config: Config) -> Config:
     Args:
         kind: a key of `workers.KINDS`.
     """
+    if kind in ADAPTER_KINDS:
+        return replace(config, log=Log(), kube_metrics=KubeMetrics())
+    config = replace(config, adapter=_agent_part(kind, config.adapter))
     kube = config.kube_metrics
     if kind == "web":
         pages = replace(
@@ -71,6 +78,11 @@ def relevant(kind: str, config: Config) -> Config:
             state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
         collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
+
+
+def _agent_part(kind: str, adapter: Adapter) -> Adapter:
+    """The settings of the metrics APIs that a worker of an agent reads."""
+    return Adapter(agent_address=adapter.agent_address) if kind in ("web", "sample") else Adapter()
 
 
 def _pushed(kube: KubeMetrics) -> KubeMetrics:

@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from telegen import __version__
 from telegen.config import ConfigSource
 from telegen.config.command_line import OneLineParser
-from telegen.config.flags import FLAGS, Flag, read_switch
+from telegen.config.flag import Flag, read_switch
+from telegen.config.flags import FLAGS, OF_ADAPTER
+from telegen.supervisor.config_files import split_files
+from telegen.supervisor.roles import ADAPTER, AGENT, Role
 
+RUN, ADAPTER_COMMAND = "telegen run", "telegen adapter"
 CONFIG = "telegen config"
 """The command that has the options of `telegen run`, so that the arguments of a manifest fit, and one of its own."""
-DESCRIPTIONS = {CONFIG: "Print the configuration that `telegen run` has with the same options, and the origin of each value."}
+DESCRIPTIONS = {
+    ADAPTER_COMMAND: "Serve the metrics APIs: metrics.k8s.io, custom.metrics.k8s.io and external.metrics.k8s.io (docs/adapter.md).",
+    CONFIG: "Print the configuration that `telegen run` has with the same options, and the origin of each value.",
+}
 """By command, if it is not `telegen run`."""
 
 
@@ -24,11 +31,13 @@ class RunOptions:
 
     Attributes:
         source: the file, the environment and the flags that the configuration comes from.
+        role: the agent or the adapter.
         check: check the configuration and exit.
         demo: watch a simulated cluster, of `demo_pods` pods and `demo_rate` changes per second.
     """
 
     source: ConfigSource
+    role: Role
     check: bool
     demo: bool
     demo_pods: int
@@ -36,7 +45,7 @@ class RunOptions:
 
 
 def parse_run_options(
-    argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ, program: str = "telegen run"
+    argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ, program: str = RUN
 ) -> RunOptions:
     """Parse the command line of `telegen run` and `python -m telegen.supervisor`.
 
@@ -50,12 +59,17 @@ def parse_run_options(
     """
     options = parser(program).parse_args(argv)
     values = vars(options)
-    flags = {flag.name: values[flag.name] for flag in FLAGS if values[flag.name]}
-    source = ConfigSource(options.config, dict(environ), flags, options.continue_without_config)
-    return RunOptions(source, options.check, options.demo, options.demo_pods, options.demo_rate)
+    flags = {flag.name: values[flag.name] for flag in _flags(program) if values[flag.name]}
+    path = options.config
+    if program == ADAPTER_COMMAND:
+        path, rules = split_files(options.config)
+        flags |= {"config": [rules]} if rules else {}
+    source = ConfigSource(path, dict(environ), flags, options.continue_without_config)
+    role = ADAPTER if program == ADAPTER_COMMAND else AGENT
+    return RunOptions(source, role, options.check, options.demo, options.demo_pods, options.demo_rate)
 
 
-def parser(program: str = "telegen run", add_help: bool = True) -> OneLineParser:
+def parser(program: str = RUN, add_help: bool = True) -> OneLineParser:
     """Build the parser of the command line."""
     made = OneLineParser(
         add_help=add_help,
@@ -64,7 +78,11 @@ def parser(program: str = "telegen run", add_help: bool = True) -> OneLineParser
         epilog="A flag wins over TELEGEN_* variables, which win over the file.",
         allow_abbrev=False,
     )
-    made.add_argument("--config", metavar="FILE", help="YAML configuration (default: no file; settings have their defaults)")
+    if program == ADAPTER_COMMAND:
+        files = "YAML configuration, or a rules file of prometheus-adapter (adapter.rules_file); may be given once for each"
+        made.add_argument("--config", action="append", default=[], metavar="FILE", help=files)
+    else:
+        made.add_argument("--config", metavar="FILE", help="YAML configuration (default: no file; settings have their defaults)")
     made.add_argument(
         "--continue-without-config",
         nargs="?",
@@ -85,10 +103,16 @@ def parser(program: str = "telegen run", add_help: bool = True) -> OneLineParser
         "--demo-rate", type=float, default=5.0, metavar="N", help="changes per second of the simulated cluster (default: 5)"
     )
     made.add_argument("--version", action="version", version=f"telegen {__version__}", help="print the version and exit")
-    group = made.add_argument_group("flags of kube-state-metrics, each with the setting that it sets")
-    for flag in FLAGS:
+    origin = "prometheus-adapter" if program == ADAPTER_COMMAND else "kube-state-metrics"
+    group = made.add_argument_group(f"flags of {origin}, each with the setting that it sets")
+    for flag in _flags(program):
         _add(group, flag)
     return made
+
+
+def _flags(program: str) -> Sequence[Flag]:
+    """Return the flags of other programs that a command has."""
+    return [flag for flag in OF_ADAPTER if flag.name != "config"] if program == ADAPTER_COMMAND else FLAGS
 
 
 def _boolean(text: str) -> bool:

@@ -21,20 +21,23 @@ from telegen.config.model import CustomResourceState
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.value_files import ROOM, make_folder
 from telegen.kubestate.selectors import Selection
-from telegen.process.listeners import LISTENERS, addresses, close_all, open_listener, rebind
+from telegen.process.listeners import Listeners, addresses, close_all, open_listener, rebind
 from telegen.process.log_repeats import UNLIMITED
 from telegen.process.log_settings import log_text
 from telegen.process.logs import configure
 from telegen.process.os_process import BootFailure, Exit, Pidfile, bound_heap, set_name, share_memory
+from telegen.supervisor.agent_certificates import AgentCertificates
 from telegen.supervisor.children import Children
 from telegen.supervisor.configuration import load_all
 from telegen.supervisor.credential_check import check_credentials
 from telegen.supervisor.file_watch import WatchedFile, WatchedFiles
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.limits import check_limits
-from telegen.supervisor.plan import Plan, make_plan, watched_resources
+from telegen.supervisor.plan import Plan, watched_resources
 from telegen.supervisor.preload import preload
 from telegen.supervisor.published_state import PublishedState
+from telegen.supervisor.roles import AGENT, Role
+from telegen.supervisor.rules_file import RulesPublisher, load_rules
 from telegen.supervisor.signals import Signals
 from telegen.supervisor.trial import try_aside
 from telegen.supervisor.warmup import warm_up
@@ -52,7 +55,9 @@ RELOAD_INTERVAL = 1.0
 class Supervisor:
     """Runs the processes of a plan until it gets a signal to stop, and reloads the configuration while it runs."""
 
-    def __init__(self, config: Config, plan: Plan, source: ConfigSource, custom: bytes, demo: str | None = None) -> None:
+    def __init__(
+        self, config: Config, plan: Plan, source: ConfigSource, custom: bytes, demo: str | None = None, role: Role = AGENT
+    ) -> None:
         """Prepare; `run` does the work.
 
         Args:
@@ -60,8 +65,10 @@ class Supervisor:
             source: read again on a reload.
             custom: the configuration of custom resources, for the workers.
             demo: URL of the simulated API server to watch instead of any cluster.
+            role: makes the plan again on a reload.
         """
         self._config, self._plan, self._source, self._custom, self._demo = config, plan, source.for_reloads(), custom, demo
+        self._role = role
         self._file = WatchedFile(source.path)
         self._custom_files = _custom_files(config)
         self._kubeconfigs = _kubeconfigs(plan)
@@ -77,7 +84,7 @@ class Supervisor:
             BootFailure: an address is taken, or no folder is writable.
             ConfigError: a file with credentials is missing or malformed.
         """
-        listeners = {setting: open_listener(self._config, setting) for setting in LISTENERS}
+        listeners = {setting: open_listener(self._config, setting) for setting in self._role.listeners}
         self._inherited = Inherited(self._source.environ, listeners)
         folder = _make_folder()
         self._inherited.custom.write(self._custom)
@@ -102,6 +109,10 @@ class Supervisor:
             self._telemetry.reloads.labels(result)
         self._web_files = WebFiles(self._inherited.web_file, self._telemetry)
         self._web_files.adopt(self._config.web, *load_web_file(self._config.web))
+        self._certificates = AgentCertificates(self._inherited.agent_tls)
+        self._certificates.adopt(_tls_dir(self._config, self._inherited.listeners))
+        self._rules = RulesPublisher(self._inherited.rules, self._telemetry)
+        self._rules.adopt(self._config.adapter.rules_file, load_rules(self._config.adapter.rules_file))
         self._children = Children(self._config, self._plan, self._inherited, self._telemetry, self._signals)
         self._published = PublishedState(self._inherited.state)
         self._published.adopt(self._config, self._source.origins())
@@ -137,6 +148,8 @@ class Supervisor:
         self._children.spawn_due()
         self._reload_if_due()
         self._web_files.follow()
+        self._certificates.follow()
+        self._rules.follow()
         self._children.note_usage()
         self._published.write(self._plan.reason, self._children.states())
         self._inherited.heartbeats.beat(0)
@@ -198,15 +211,17 @@ class Supervisor:
         """
         # Everything that can fail comes first, so that a failed reload changes nothing.
         config, custom, _ = load_all(self._source)
-        plan = make_plan(config, self._source.environ, self._demo)
+        plan = self._role.make_plan(config, self._source.environ, self._demo)
         check_limits(plan, config)
         check_credentials(plan, self._source.environ)
         prepare(plan.clusters)
         self._inherited.make_room(plan, config.kube_metrics.kube_state.arena_limit)
         self._check_pod(config, plan)
-        web_file = self._web_files.load(config.web)
+        web_file, rules = self._web_files.load(config.web), self._rules.load(config.adapter.rules_file)
         listeners = rebind(self._inherited.listeners, self._config, config)
         self._web_files.adopt(config.web, *web_file)
+        self._certificates.adopt(_tls_dir(config, listeners))
+        self._rules.adopt(config.adapter.rules_file, rules)
         if listeners != self._inherited.listeners:
             log.info("listening on %s now", addresses(listeners))
         self._inherited.listeners = listeners
@@ -302,6 +317,11 @@ def _custom_files(config: Config) -> WatchedFiles:
     """Watch the files of the configuration of custom resources."""
     settings = _custom_settings(config)
     return WatchedFiles(lambda: present_files(settings))
+
+
+def _tls_dir(config: Config, listeners: Listeners) -> str:
+    """Return the folder of the certificates of adapter.agent_address, "" if the role does not listen on it."""
+    return config.adapter.agent_tls_dir if listeners.get("adapter.agent_address") else ""
 
 
 def _pod(config: Config) -> tuple[str, str]:

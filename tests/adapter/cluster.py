@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import falcon.testing
+
+from telegen.adapter.agents.usage import UsageSource
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ClusterObjects
@@ -15,6 +18,7 @@ from telegen.adapter.label_selectors import parse_fields, parse_labels
 from telegen.adapter.prometheus import Prometheus, Servers
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
+from telegen.adapter.web import make_app
 from telegen.api.client import Client
 from telegen.api.cluster import Cluster
 from telegen.api.discovery import ServedResource, discover
@@ -101,12 +105,20 @@ def object_server() -> Iterator[str]:
         yield url
 
 
-def adapter(rules: RulesFile, prometheus: list[str], cluster: str) -> tuple[MetricsApis, RulesBackend]:
-    """Return the APIs by rules over servers, after one discovery of series."""
+def adapter(
+    rules: RulesFile, prometheus: list[str], cluster: str, usage: UsageSource | None = None, families: Collection[str] = ()
+) -> tuple[MetricsApis, RulesBackend]:
+    """Return the APIs by rules over servers, after one discovery of series, and by the usage of agents."""
+
     def make_client() -> Client:
         return Client(lambda again: Cluster(cluster))
 
     servers = Servers([Prometheus(url) for url in prometheus])
     backend = RulesBackend(rules, servers, ClusterObjects(make_client), lambda: RestMapping(discover(make_client(), None).resources))
     backend.relist(600)
-    return MetricsApis(backend), backend
+    return MetricsApis(backend, usage, families=families), backend
+
+
+def http_client(apis: MetricsApis) -> falcon.testing.TestClient:
+    """Return a client of the HTTP application that serves the APIs."""
+    return falcon.testing.TestClient(make_app(apis, lambda: ""))

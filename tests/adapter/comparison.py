@@ -6,10 +6,17 @@ import json
 import re
 from typing import Any
 
+import orjson
+
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 UNITS = {"m": 1e-3, "n": 1e-9, "u": 1e-6, "": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 NUMBERS = ("value", "cpu", "memory")
+
+
+def decoded(document: Any) -> Any:
+    """Return a document as clients read it: parts of it may be JSON text already."""
+    return orjson.loads(orjson.dumps(document))
 
 
 def agrees(status: int, document: Any, expected: dict[str, Any], tolerance: float = 0, unstable: bool = False) -> bool:

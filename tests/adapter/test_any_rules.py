@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telegen.adapter.quantities import binary_quantity, decimal_quantity, go_duration, quantity, thousandths
+from telegen.adapter.quantities import cpu_quantity, go_duration, memory_quantity, quantity, thousandths
 from telegen.adapter.regexes import RegexError, compile_regex
 from telegen.adapter.rules.reading import parse_duration, parse_rules
 from telegen.config.errors import ConfigError
@@ -85,11 +85,11 @@ def test_values(number: float) -> None:
         return
     assert abs(value / 1000 - number) <= max(0.001, abs(number) * 1e-9)
     assert quantity(value).rstrip("m").lstrip("-").isdecimal()
-    assert decimal_quantity(value).rstrip("mkMGTPE").lstrip("-").isdecimal()
+    assert cpu_quantity(value).rstrip("numkMGTPE").lstrip("-").isdecimal()
 
 
 @pytest.mark.parametrize(
-    ("value", "text", "decimal", "binary"),
+    ("value", "text", "cpu", "memory"),
     [
         ("0", "0", "0", "0"), ("-0", "0", "0", "0"), ("21", "21", "21", "21"), ("25.5", "25500m", "25500m", "25"),
         ("0.0004", "0", "0", "0"),
@@ -97,10 +97,15 @@ def test_values(number: float) -> None:
         ("1e16", "10000000000000000", "10P", "9765625000000Ki"), ("1.9999", "1999m", "1999m", "1"),
     ],
 )  # fmt: skip
-def test_quantities(value: str, text: str, decimal: str, binary: str) -> None:
+def test_quantities(value: str, text: str, cpu: str, memory: str) -> None:
     """Quantities are whole numbers or thousandths; with units the largest that divides them."""
     parsed = thousandths(value)
-    assert parsed is not None and (quantity(parsed), decimal_quantity(parsed), binary_quantity(parsed)) == (text, decimal, binary)
+    assert parsed is not None and (quantity(parsed), cpu_quantity(parsed * 10**6), memory_quantity(parsed // 1000)) == (text, cpu, memory)
+
+
+def test_quantities_of_nanocores() -> None:
+    """CPU is written in the unit that keeps it whole, down to nanocores."""
+    assert [cpu_quantity(value) for value in (1, 1_000, 123_456_789, 50_100_000)] == ["1n", "1u", "123456789n", "50100u"]
 
 
 @pytest.mark.parametrize(

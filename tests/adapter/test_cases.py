@@ -1,6 +1,6 @@
 """Recorded cases of prometheus-adapter: same discovery, same queries, same answers, and the right answer where the recorded one is wrong.
 
-A case is a rules file and a recording of the same name in cases/.
+A case is a rules file and a recording of the same name in cases/. Each is run by the rules alone, and with agents beside them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import pytest
 
 from telegen.adapter.apis.discovery_documents import AGGREGATED
 from telegen.adapter.apis.metrics_apis import MetricsApis
+from telegen.adapter.live.metrics import LIVE_METRICS
 from telegen.adapter.rules.reading import read_rules
+from tests.adapter.agents import Agents, document
 from tests.adapter.cluster import HERE, adapter, object_server
-from tests.adapter.comparison import agrees
+from tests.adapter.comparison import agrees, decoded
 from tests.adapter.replay import Recording, canonical, replayed
 
 CASES = sorted(path.stem for path in (HERE / "cases").glob("*.json"))
@@ -28,13 +30,22 @@ def cluster() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module", params=CASES)
+PODS = {"shop/web-1": ({"app": "web"}, {"app": [9.0, 9]}), "data/db-0": ({}, {"db": [9.0, 9]})}
+BESIDE = {"rules": None, "agents": Agents([document("n1", PODS, [9.0, 9])], {}, {"kube_node_info": [({}, 9.0)]})}
+"""The source beside the rules; the values of the agents are all wrong."""
+LIVE = {"kube_node_info", "kube_node_info_count", *(f"{resource}/{one.name}" for one in LIVE_METRICS for resource in one.resources)}
+
+
+@pytest.fixture(scope="module", params=[(case, beside) for case in CASES for beside in BESIDE], ids="-".join)
 def running(request: pytest.FixtureRequest, cluster: str) -> Iterator[tuple[dict[str, Any], Recording, MetricsApis]]:
-    case = json.loads((HERE / f"cases/{request.param}.json").read_text())
+    name, beside = request.param
+    case = json.loads((HERE / f"cases/{name}.json").read_text())
     recording = Recording(case)
-    rules = read_rules(str(HERE / f"cases/{request.param}.yaml"))
+    if BESIDE[beside]:
+        case["discovery"]["optional"] = [*case["discovery"].get("optional", ()), *LIVE]
+    rules = read_rules(str(HERE / f"cases/{name}.yaml"))
     with replayed(recording) as prometheus:
-        yield case, recording, adapter(rules, [prometheus], cluster)[0]
+        yield case, recording, adapter(rules, [prometheus], cluster, BESIDE[beside], ["kube_node_info"])[0]
 
 
 Running = tuple[dict[str, Any], Recording, MetricsApis]
@@ -86,10 +97,11 @@ def test_requests(running: Running) -> None:
         recording.asked.clear()
         path, _, query = request["get"].partition("?")
         answer = apis.answer(path, dict(parse_qsl(query, keep_blank_values=True)), request.get("accept", ""))
+        document = decoded(answer.document)
         good = request.get("right_any") or [request["right"] if "right" in request else request]
         tolerance = request.get("tolerance") or 0
-        if not any(agrees(answer.status, answer.document, one, tolerance, bool(request.get("unstable"))) for one in good):
-            wrong.append(f"{request['get']}: {answer.status} {json.dumps(answer.document)[:600]}\n  not {json.dumps(good)[:900]}")
+        if not any(agrees(answer.status, document, one, tolerance, bool(request.get("unstable"))) for one in good):
+            wrong.append(f"{request['get']}: {answer.status} {json.dumps(document)[:600]}\n  not {json.dumps(good)[:900]}")
         wrong += [f"{request['get']}: {line}" for line in _wrong_queries(request, recording, answer.status)]
     assert not wrong, "\n".join(wrong)
 

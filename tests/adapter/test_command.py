@@ -12,7 +12,7 @@ import pytest
 
 from telegen.cli.main import main
 from tests.adapter.cluster import HERE, object_server
-from tests.adapter.replay import Recording, replayed, served_json
+from tests.adapter.replay import Recording, replayed
 
 
 @contextmanager
@@ -158,32 +158,3 @@ def test_wrong_argument(arguments: tuple[str, ...], line: str, capsys: pytest.Ca
     """A wrong argument is one line."""
     code, _, err = run(capsys, "explain", "x", "--rules", str(HERE / "cases/plain-gauge.yaml"), *arguments)
     assert (code, err) == (2, f"telegen: {line}\n")
-
-
-def test_owners_of_apiservices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """APIServices are free, of this adapter, or of another Service, which is named; nothing is changed."""
-    services = {
-        "v1beta1.metrics.k8s.io": ("kube-system", "metrics-server", {"status": "False", "reason": "MissingEndpoints"}),
-        "v1beta2.custom.metrics.k8s.io": ("telegen", "telegen-adapter", {"status": "True"}),
-    }
-    paths = list[str]()
-
-    def answer(path: str, form: dict[str, str]) -> tuple[int, Any]:
-        paths.append(path)
-        if (name := path.rsplit("/", 1)[-1]) not in services:
-            return 404, {"kind": "Status", "reason": "NotFound", "code": 404}
-        namespace, service, condition = services[name]
-        status = {"conditions": [{"type": "Available", **condition}]}
-        return 200, {"spec": {"service": {"namespace": namespace, "name": service}}, "status": status}
-
-    with served_json(answer) as url:
-        code, out, _ = run(capsys, "check", "--kubeconfig", kubeconfig(tmp_path, url))
-    assert code == 1 and len(paths) == 5
-    assert out.splitlines() == [
-        "v1.metrics.k8s.io: free",
-        "v1beta1.metrics.k8s.io: owned by kube-system/metrics-server, not available: MissingEndpoints; "
-        "remove its APIService before that of this adapter is applied",
-        "v1beta1.custom.metrics.k8s.io: free",
-        "v1beta2.custom.metrics.k8s.io: served by this adapter, telegen/telegen-adapter",
-        "v1beta1.external.metrics.k8s.io: free",
-    ]

@@ -6,11 +6,13 @@ import json
 
 import pytest
 
+from telegen.adapter.agents.usage import PodUsage
 from telegen.adapter.apis.discovery_documents import AGGREGATED, accepted_form
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.apis.tables import MEDIA_TYPE, table, wants_table
 from telegen.adapter.rules.reading import read_rules
 from tests.adapter.cluster import HERE, adapter, object_server
+from tests.adapter.comparison import decoded
 from tests.adapter.replay import Recording, replayed
 
 
@@ -51,19 +53,19 @@ def test_form_of_lists(accept: str, is_table: bool) -> None:
 
 def test_table_of_odd_quantities() -> None:
     """Cells of a pod are the sums of its containers, in any unit."""
-    usages = ({"cpu": "2k", "memory": "1Mi"}, {"cpu": "1m", "memory": "7"})
-    containers = [{"name": str(place), "usage": usage} for place, usage in enumerate(usages)]
-    row = table([{"metadata": {"name": "x"}, "window": "10s", "containers": containers}])["rows"][0]
+    containers = {"a": {"cpu": 2000.0, "memory": 1 << 20}, "b": {"cpu": 0.001, "memory": 7}}
+    row = table([PodUsage("shop", "x", "n1", b"{}", 0.0, 10.0, containers, {})], "")["rows"][0]
     assert row["cells"] == ["x", "2000001m", "1048583", "10s"]
 
 
 def test_both_versions() -> None:
-    """v1 of metrics.k8s.io, if it is switched on, has the documents of v1beta1."""
+    """v1 of metrics.k8s.io has the documents of v1beta1."""
     recording = Recording(json.loads((HERE / "cases/resource-gauges.json").read_text()))
     with replayed(recording) as prometheus, object_server() as cluster:
         _, backend = adapter(read_rules(str(HERE / "cases/resource-gauges.yaml")), [prometheus], cluster)
-        apis = MetricsApis(backend, ("v1", "v1beta1"))
-        lists = [apis.answer(f"/apis/metrics.k8s.io/{version}/namespaces/data/pods", {}).document for version in ("v1", "v1beta1")]
+        apis = MetricsApis(backend)
+        paths = [f"/apis/metrics.k8s.io/{version}/namespaces/data/pods" for version in ("v1", "v1beta1")]
+        lists = [decoded(apis.answer(path, {}).document) for path in paths]
         watched = apis.answer("/apis/metrics.k8s.io/v1/namespaces/data/pods", {"watch": "true"})
     assert [document["apiVersion"] for document in lists] == ["metrics.k8s.io/v1", "metrics.k8s.io/v1beta1"]
     assert [item["containers"] for item in lists[0]["items"]] == [item["containers"] for item in lists[1]["items"]] != []

@@ -13,7 +13,7 @@ import pytest
 from telegen.adapter.prometheus import Prometheus
 from telegen.adapter.rules.reading import read_rules
 from tests.adapter.cluster import HERE, adapter, object_server
-from tests.adapter.comparison import agrees
+from tests.adapter.comparison import agrees, decoded
 from tests.adapter.replay import served_json
 from tests.cluster.prometheus import prometheus
 from tests.process_tree import wait_for
@@ -50,8 +50,8 @@ def test_requests(case: str, servers: tuple[str, str]) -> None:
         path, _, query = request["get"].partition("?")
         answer = apis.answer(path, dict(parse_qsl(query, keep_blank_values=True)), request.get("accept", ""))
         good = request.get("right_any") or [request.get("right", request)]
-        if not any(agrees(answer.status, answer.document, one, 0, bool(request.get("unstable"))) for one in good):
-            wrong.append(f"{request['get']}: {answer.status} {json.dumps(answer.document)[:500]}\n  not {json.dumps(good)[:700]}")
+        if not any(agrees(answer.status, decoded(answer.document), one, 0, bool(request.get("unstable"))) for one in good):
+            wrong.append(f"{request['get']}: {answer.status} {json.dumps(decoded(answer.document))[:500]}\n  not {json.dumps(good)[:700]}")
     assert not wrong, "\n".join(wrong)
 
 

@@ -1,4 +1,4 @@
-"""Build and locate the programs of tests/cluster: etcd, kube-apiservers, kubectl, helm, kube-state-metrics, Prometheus and others.
+"""Build and locate the programs of tests/cluster: etcd, kube-apiservers, kubectl, kube-controller-manager, helm, Prometheus and others.
 
 They come as Go modules whose every dependency go.sum pins, so nothing is downloaded as a binary. Each version of each
 program has a folder of its own outside the tree. Only the standard library is used: this runs before there is a virtual
@@ -76,9 +76,12 @@ def apiserver(kubernetes: str = KUBERNETES) -> Tool:
     return Tool("kube-apiserver", f"apiserver/{kubernetes}", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes")
 
 
+_CONTROLLERS = "kube-controller-manager"
+CONTROLLERS = Tool(_CONTROLLERS, f"apiserver/{KUBERNETES}", f"k8s.io/kubernetes/cmd/{_CONTROLLERS}", "k8s.io/kubernetes")
+"""Scales by HorizontalPodAutoscalers, deletes namespaces. Being of kube-apiserver's module, most of it is in Go's cache by then."""
 ASSETS = (ETCD, apiserver(), KUBECTL)
 """Programs that $KUBEBUILDER_ASSETS supplies; all others are always built."""
-EVERYTHING = (*ASSETS, PEER, COLLECTOR, PROMETHEUS, PROMTOOL, OPERATOR, HELM, *map(apiserver, OTHERS))
+EVERYTHING = (*ASSETS, CONTROLLERS, PEER, COLLECTOR, PROMETHEUS, PROMTOOL, OPERATOR, HELM, *map(apiserver, OTHERS))
 
 
 class Unavailable(Exception):

@@ -53,9 +53,14 @@ class Refused(Exception):
 class ControlPlane:
     """The pair, and what tests do with it."""
 
-    def __init__(self, programs: Programs, folder: Path, *settings: str) -> None:
-        """`settings` are further arguments of kube-apiserver."""
-        self._programs, self._folder, self._settings = programs, folder, settings
+    def __init__(self, programs: Programs, folder: Path, *settings: str, users: Iterable[str] = ()) -> None:
+        """Prepare.
+
+        Args:
+            settings: further arguments of kube-apiserver.
+            users: further lines of its --token-auth-file.
+        """
+        self._programs, self._folder, self._settings, self._users = programs, folder, settings, users
         self._ports = {name: free_port() for name in ("client", "peer", "secure")}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._certificate = folder / "certs" / "apiserver.crt"
@@ -67,7 +72,8 @@ class ControlPlane:
         """Start both and wait until the API is served."""
         key = self._folder / "account.key"
         subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True, timeout=60)
-        (self._folder / "tokens.csv").write_text(f"{ADMIN},admin,admin,system:masters\n")
+        users = (f"{ADMIN},admin,admin,system:masters", *self._users)
+        (self._folder / "tokens.csv").write_text("".join(f"{line}\n" for line in users))
         client = f"http://127.0.0.1:{self._ports['client']}"
         peer = f"http://127.0.0.1:{self._ports['peer']}"
         self._run(
@@ -85,9 +91,9 @@ class ControlPlane:
 
     @classmethod
     @contextlib.contextmanager
-    def running(cls, programs: Programs, folder: Path, *settings: str) -> Iterator[ControlPlane]:
+    def running(cls, programs: Programs, folder: Path, *settings: str, users: Iterable[str] = ()) -> Iterator[ControlPlane]:
         """One that has started; it is stopped at the end of the context."""
-        plane = cls(programs, folder, *settings)
+        plane = cls(programs, folder, *settings, users=users)
         try:
             plane.start()
             yield plane

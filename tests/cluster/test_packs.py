@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from telegen.cli.custom_objects import custom_resources
+from telegen.cli.custom_objects import custom_parts
 from telegen.cli.render import ObjectRenderer
 from telegen.kubestate.custom.sources import CustomTables
 from telegen.kubestate.packs.registry import NAMES, PACKS
@@ -134,7 +134,7 @@ def test_page(name: str, served: Served) -> None:
     pack = PACKS[name]
     stored = [obj for one in pack.resources for obj in served.stored[one.table.group, one.table.kind]]
     beside = [{"apiVersion": f"{one.beside}/v1", "kind": "Project"} for one in pack.resources if one.beside]
-    wanted = ObjectRenderer((), Selection(), custom=custom_resources(CustomTables(packs=(name,)), [*stored, *beside], {}))
+    wanted = ObjectRenderer((), Selection(), custom=custom_parts(CustomTables(packs=(name,)), [*stored, *beside], {}))
     for obj in stored:
         wanted.add(obj)
     families = {family.name for one in pack.resources for family in (*one.table.families, *one.described)}

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from telegen.config import Config, ConfigError, load, not_effective
-from telegen.config.model import ClusterEntry, Section, text
+from telegen.config.model import ClusterEntry
 from telegen.config.reference import reference
+from telegen.config.section import Section, text
 from telegen.config.settings import is_effective, least, settings, value_at
 from telegen.config.text_formats import FORMATS, describe_mismatch
 from telegen.config.types import Duration, Size

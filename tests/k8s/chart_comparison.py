@@ -10,56 +10,73 @@ from typing import Any
 
 from telegen.config import Config, load
 from tests.cluster.kubectl import Object
-from tests.k8s.rendered import config_text, environment, workload
+from tests.k8s.rendered import ADAPTER, AGENT, config_text, environment, workload
 
 RBAC = {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}
 """Kinds that are compared by the rights that they give: the chart has one role where components add some."""
-PODS = "the labels of the agent's pods"
+PODS = {AGENT: "the labels of the agent's pods", ADAPTER: "the labels of the adapter's pods"}
+GROUPS = {"TELEGEN_ADAPTER__GROUPS", "RESOURCE_METRICS", "CUSTOM_METRICS", "EXTERNAL_METRICS"}
+"""Variables of the manifests in place of a setting of the chart."""
 Objects = Mapping[tuple[str, str, str], Object]
 
 
 def canonical(objs: list[Object]) -> Objects:
     """Return the objects by kind, namespace and name, without rights and labels, with one form for selectors and configurations."""
-    labels = workload(objs)["spec"]["template"]["metadata"]["labels"]
     found = {}
     for obj in copy.deepcopy([obj for obj in objs if obj["kind"] not in RBAC]):
         metadata = obj["metadata"]
         # kustomize puts the suffix of a part at the end, the chart has it in the beginning: telegen-critical-pods-node.
         name = metadata["name"] = _sorted(metadata["name"])
         key = obj["kind"], metadata.get("namespace", ""), name
-        found[key] = _without_labels(_with_selectors(obj, labels))
+        found[key] = _without_labels(_with_selectors(_in_order(obj), pod_labels(objs)))
         if "telegen.yaml" in obj.get("data", {}):
-            found[key]["data"] = configuration(objs)
+            found[key]["data"] = configuration(objs, ADAPTER if ADAPTER in name else AGENT)
     return found
+
+
+def pod_labels(objs: list[Object]) -> Mapping[str, Mapping[str, str]]:
+    """Return the labels of the pods by the name of their container."""
+    present = [AGENT, *([ADAPTER] if any(obj["kind"] == "APIService" for obj in objs) else [])]
+    return {name: workload(objs, name)["spec"]["template"]["metadata"]["labels"] for name in present}
 
 
 def _sorted(name: str) -> str:
     return "-".join(sorted(name.split("-")))
 
 
-def configuration(objs: list[Object]) -> Config:
-    """Return the settings of the objects' pod, loaded as the pod would."""
+def configuration(objs: list[Object], name: str = AGENT) -> Config:
+    """Return the settings of a container, loaded as it would."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(config_text(objs))
+        file.write(config_text(objs, name))
         file.flush()
-        return load(file.name, environment(objs))
+        return load(file.name, environment(objs, name))
 
 
-def _with_selectors(value: Any, labels: Mapping[str, str]) -> Any:
-    """Replace every selector that selects the agent's pods."""
+def _in_order(value: Any) -> Any:
+    """Sort lists of named things, such as volumes: a patch of kustomize puts its own first."""
+    if isinstance(value, dict):
+        return {key: _in_order(inner) for key, inner in value.items()}
+    if not isinstance(value, list):
+        return value
+    if not all(isinstance(one, dict) and "name" in one for one in value):
+        return [_in_order(one) for one in value]
+    return sorted((_in_order(one) for one in value if one["name"] not in GROUPS), key=lambda one: str(one["name"]))
+
+
+def _with_selectors(value: Any, pods: Mapping[str, Mapping[str, str]]) -> Any:
+    """Replace every selector that selects the pods of the agent or of the adapter."""
     if isinstance(value, list):
-        return [_with_selectors(one, labels) for one in value]
+        return [_with_selectors(one, pods) for one in value]
     if not isinstance(value, dict):
         return value
-    return {
-        key: PODS if key in ("matchLabels", "selector") and _selects(inner, labels) else _with_selectors(inner, labels)
-        for key, inner in value.items()
-    }
+    return {key: _selected(key, inner, pods) or _with_selectors(inner, pods) for key, inner in value.items()}
 
 
-def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
+def _selected(key: str, selector: Any, pods: Mapping[str, Mapping[str, str]]) -> str:
     strings = isinstance(selector, dict) and selector and all(isinstance(one, str) for one in selector.values())
-    return bool(strings and selector.items() <= labels.items())
+    if key not in ("matchLabels", "selector") or not strings:
+        return ""
+    return "".join(PODS[name] for name, labels in pods.items() if selector.items() <= labels.items())
 
 
 def _without_labels(obj: Object) -> Object:
@@ -71,9 +88,9 @@ def _without_labels(obj: Object) -> Object:
 
 def labels(objs: list[Object]) -> Mapping[tuple[str, str], Mapping[str, str]]:
     """Return the labels of objects by kind and name, and those of the pods."""
-    pods = workload(objs)["spec"]["template"]["metadata"]["labels"]
+    pods = {("Pod", name): found for name, found in pod_labels(objs).items()}
     found = {(obj["kind"], _sorted(obj["metadata"]["name"])): obj["metadata"].get("labels", {}) for obj in objs if obj["kind"] not in RBAC}
-    return {**found, ("Pod", ""): pods}
+    return {**found, **pods}
 
 
 def rights(objs: list[Object]) -> set[str]:

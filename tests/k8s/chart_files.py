@@ -23,6 +23,8 @@ MANIFESTS = Path(__file__).parents[2] / "k8s"
 CHART = MANIFESTS / "chart"
 MODES = {"daemonset": "base", "standalone": "overlays/standalone", "shards": "overlays/shards"}
 """Modes of the chart, and the folders of k8s/ with the same objects."""
+ADAPTER = "components/adapter"
+"""Folder of the adapter, which the chart adds to any mode."""
 KINDS = {"groups": "rules", "scrape_configs": "scrape"}
 """Keys of files for Prometheus, and the folders of files/ with such files."""
 HEAD = "# Made by `python -m tests.k8s.chart_files` from {source}.\n"
@@ -38,6 +40,7 @@ def _copies() -> Iterator[tuple[str, str]]:
     """Yield configurations, scrape configurations, rules and dashboards of the manifests."""
     for mode, folder in MODES.items():
         yield f"files/config/{mode}.yaml", (MANIFESTS / folder / "telegen.yaml").read_text()
+    yield "files/config/adapter.yaml", (MANIFESTS / ADAPTER / "telegen.yaml").read_text()
     for path in sorted(MANIFESTS.glob("components/prometheus/*.yaml")):
         kinds = [kind for key, kind in KINDS.items() if key in yaml.safe_load(path.read_text())]
         yield from ((f"files/{kind}/{path.name}", path.read_text()) for kind in kinds)

@@ -8,7 +8,8 @@ from typing import Any, Union
 
 import msgspec
 
-from telegen.config.model import Config, Section
+from telegen.config.model import Config
+from telegen.config.section import Section
 from telegen.config.types import Block
 from telegen.kubestate.packs.registry import AUTO, NAMES
 from telegen.kubestate.registry import RESOURCES
@@ -59,6 +60,11 @@ SPECIAL: Mapping[str, Schema] = {
     "terminationGracePeriodSeconds": {"type": "integer", "minimum": 1},
     "flowControl.shares": {"type": "integer", "minimum": 1},
     "dnsPolicy": {"enum": ["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]},
+    "adapter.groups": {"type": "array", "items": {"enum": ["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"]}},
+    "adapter.replicas": {"type": "integer", "minimum": 1},
+    "adapter.caBundle": {"type": "string", "pattern": "^[A-Za-z0-9+/]*=*$"},
+    "adapter.nodeSelector": TEXTS,
+    "adapter.networkPolicy.prometheusPorts": {"type": "array", "items": PORT},
     "extraManifests": {"type": "array", "items": {"type": ["object", "string"]}},
 }
 """Values whose type the default does not show."""
@@ -96,7 +102,7 @@ def schema(values: Mapping[str, Any]) -> Schema:
 
 def _of(value: Any, path: str) -> Schema:
     """Return the schema of a value."""
-    if path == "config":
+    if path in ("config", "adapter.config"):
         return _section(Config)
     if path in SPECIAL:
         return SPECIAL[path]

@@ -12,16 +12,24 @@ FOLDERS = (*((mode,) for mode in MODES), NODE_AND_CLUSTER)
 """Folders that users apply together."""
 V1, V1BETA2 = "flow-control", "flow-control-v1beta2"
 """Of these two components users take the one that fits their version of Kubernetes."""
-ANYWHERE = ("auth", "dashboards", "kube-prometheus", "network-policy", "otlp", "prometheus", "prometheus-operator")
+ANYWHERE = ("adapter", "auth", "dashboards", "kube-prometheus", "network-policy", "otlp", "prometheus", "prometheus-operator")
 RESTRICTED = ("overlays/standalone", "overlays/shards", "overlays/namespaced")
 """Folders whose pods keep the `restricted` profile of Pod Security."""
 DAEMONSETS = {"base", "overlays/node"}
 PACKS = tuple(name for name in COMPONENTS if name.startswith("pack-"))
-ALIKE = set(PACKS) - {"pack-openshift", "pack-vpa"}
-"""Combined with all others only, not one by one: they differ in the names of resources."""
+OF_THE_ADAPTER = (
+    "adapter-resource-metrics",
+    "adapter-resource-metrics-v1",
+    "adapter-custom-metrics",
+    "adapter-external-metrics",
+    "adapter-network-policy",
+)
+"""They come after `adapter`."""
+ALIKE = {*OF_THE_ADAPTER, *PACKS} - {"pack-openshift", "pack-vpa"}
+"""Combined with all others only, not one by one: they differ in the names of resources, or belong to `adapter`."""
 RIGHTS = ("custom-resources-config-maps", "custom-resources-health", "custom-resources-view", "events", *PACKS)
 """They bind the only account of a kustomization, and the part of the agent that serves kube_* needs them."""
-OF_THE_CLUSTER = {"auth", *RIGHTS}
+OF_THE_CLUSTER = {"auth", "adapter", *OF_THE_ADAPTER, *RIGHTS}
 """They give rights in the whole cluster, which overlays/namespaced does without."""
 NEEDS = {"kube-prometheus-stack-drops": "prometheus-operator", "web-tls": "prometheus-operator"}
 """A component, and the one that it changes."""
@@ -38,7 +46,7 @@ def components(folders: tuple[str, ...], flow_control: str = V1) -> tuple[str, .
     # The account of a Deployment or StatefulSet has the right.
     secrets = ("secrets",) if folders == ("base",) else ()
     rights = () if "overlays/node" in folders else RIGHTS
-    fitting = (namespace(folders), *of_nodes, *secrets, *rights, *ANYWHERE, *NEEDS, flow_control)
+    fitting = (namespace(folders), *of_nodes, *secrets, *rights, *ANYWHERE, *NEEDS, *OF_THE_ADAPTER, flow_control)
     return tuple(name for name in fitting if "overlays/namespaced" not in folders or name not in OF_THE_CLUSTER)
 
 

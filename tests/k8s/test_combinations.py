@@ -12,7 +12,7 @@ from tests.cluster.kubectl import COMPONENTS, Kubectl, Object, Variant
 from tests.k8s.combinations import FOLDERS, NODE_AND_CLUSTER, RESTRICTED, V1BETA2, combinations, components
 
 pytestmark = pytest.mark.cluster
-CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "FlowSchema", "PriorityLevelConfiguration", "SecurityContextConstraints"}
+CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "FlowSchema", "PriorityLevelConfiguration", "SecurityContextConstraints", "APIService"}
 
 
 def names(folders: tuple[str, ...]) -> str:
@@ -39,7 +39,7 @@ def test_combinations_lose_nothing(folders: tuple[str, ...], kubectl: Kubectl) -
 def test_bindings_are_for_accounts_that_exist(folders: tuple[str, ...], kubectl: Kubectl) -> None:
     """With all components each binding names a role and an account of the manifests, the account of Prometheus or the role `view`."""
     objs = kubectl.build(Variant(folders, components(folders)[1:]), namespace="theirs")
-    others = {("ServiceAccount", "monitoring", "prometheus-k8s"), ("ClusterRole", "", "view")}
+    others = {("ServiceAccount", "monitoring", "prometheus-k8s"), ("ClusterRole", "", "view"), ("ClusterRole", "", "system:auth-delegator")}
     known = {identity(obj) for obj in objs} | others
     for binding in [obj for obj in objs if obj["kind"].endswith("RoleBinding")]:
         subjects = {(subject["kind"], subject["namespace"], subject["name"]) for subject in binding["subjects"]}

@@ -247,8 +247,8 @@ def test_processes_map_no_memory_of_another(make_children: Make) -> None:
 
     for name, expected in (
         ("watch-pods", {"watch-pods", "series"}),
-        ("sample", {"sample", "series"}),
-        ("web", {"watch-pods", "sample", "web-file"}),
+        ("sample", {"sample", "series", "usage"}),
+        ("web", {"watch-pods", "sample", "web-file", "agent-tls", "usage"}),
     ):
         wait_for(f"the memory of {name}", lambda: memory(name) == expected, 10)
 

@@ -49,6 +49,8 @@ app: telegen
 {{ include "telegen.selectorLabels" . }}
 {{- if ne .Values.mode "daemonset" }}
 app.kubernetes.io/component: cluster
+{{- else if .Values.adapter.enabled }}
+telegen.io/agents: "true"
 {{- end }}
 {{- with .Values.podLabels }}
 {{ toYaml . }}

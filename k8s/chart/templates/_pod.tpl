@@ -164,6 +164,10 @@ ports:
   - name: probes
     containerPort: {{ . }}
   {{- end }}
+  {{- if include "telegen.servesAdapter" $.root }}
+  - name: adapter
+    containerPort: 9444
+  {{- end }}
 {{- $port := empty $facts.probePort | ternary "metrics" "probes" }}
 {{- $defaults := dict
   "startupProbe" (dict "path" "/livez" "periodSeconds" 2 "failureThreshold" 60)
@@ -195,6 +199,11 @@ volumeMounts:
   {{- end }}
   - name: tmp
     mountPath: /tmp
+  {{- if include "telegen.servesAdapter" . }}
+  - name: adapter
+    mountPath: /etc/telegen-adapter
+    readOnly: true
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -213,6 +222,10 @@ volumeMounts:
 - name: {{ $name }}
   valueFrom: {fieldRef: {fieldPath: {{ $path }}}}
 {{- end }}
+{{- if include "telegen.servesAdapter" .root }}
+- {name: TELEGEN_ADAPTER__AGENT_ADDRESS, value: ":9444"}
+- {name: TELEGEN_ADAPTER__AGENT_TLS_DIR, value: /etc/telegen-adapter}
+{{- end }}
 {{- with .root.Values.env }}
 {{ toYaml . }}
 {{- end }}
@@ -229,6 +242,11 @@ volumeMounts:
 {{- end }}
 - name: tmp
   emptyDir: {medium: Memory, sizeLimit: 64Mi}
+{{- if include "telegen.servesAdapter" .root }}
+- name: adapter
+  {{- /* The adapter makes it; until then agents serve all else. */}}
+  secret: {secretName: {{ include "telegen.adapterName" .root }}-agents, optional: true}
+{{- end }}
 {{- with .root.Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}

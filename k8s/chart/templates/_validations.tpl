@@ -20,6 +20,25 @@
 {{- fail "config.kube_metrics.separate_endpoints: the jobs scrape each source by itself: set it to true" -}}
 {{- end -}}
 {{- include "telegen.validateKinds" . -}}
+{{- if .Values.adapter.enabled -}}{{- include "telegen.validateAdapter" . -}}{{- end -}}
+{{- end -}}
+
+{{- define "telegen.validateAdapter" -}}
+{{- $adapter := .Values.adapter -}}
+{{- if not .Values.rbac.useClusterRole -}}
+{{- fail "adapter.enabled: the metrics APIs need rights in the whole cluster: set it to false, or rbac.useClusterRole to true" -}}
+{{- end -}}
+{{- if and $adapter.v1 (not (has "metrics.k8s.io" $adapter.groups)) -}}
+{{- fail "adapter.v1: it is a version of metrics.k8s.io: add that group to adapter.groups, or set it to false" -}}
+{{- end -}}
+{{- if and $adapter.caBundle (hasKey $adapter.apiServiceAnnotations "cert-manager.io/inject-ca-from") -}}
+{{- fail "adapter.caBundle: cert-manager sets it (adapter.apiServiceAnnotations): leave one of them empty" -}}
+{{- end -}}
+{{- range $key, $port := (include "telegen.adapterPorts" . | fromYaml) -}}
+{{- if not $port -}}
+{{- fail (printf "adapter.config.adapter.%s: the port of the pods follows it: end it with a number" $key) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "telegen.validateMode" -}}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from telegen.adapter.apis.answers import bad_request, failed, metric_not_found, timestamp, unknown_path
-from telegen.adapter.backend import QueryError, RulesBackend
+from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
+from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
+from telegen.adapter.apis.values import ExternalBackend, ExternalValue
 from telegen.adapter.label_selectors import SelectorError, parse_labels
-from telegen.adapter.promql import Matcher, name_matcher, selector_matchers
 from telegen.adapter.quantities import quantity
 
 GROUP = "external.metrics.k8s.io"
@@ -16,12 +16,17 @@ VERSIONS = ("v1beta1",)
 
 
 class ExternalMetrics:
-    """Answers to requests by the external rules."""
+    """Answers to requests, each by the first backend that has the metric."""
 
-    def __init__(self, backend: RulesBackend) -> None:
-        self._backend = backend
+    def __init__(self, backends: Sequence[ExternalBackend]) -> None:
+        self._backends = backends
 
-    def answer(self, version: str, segments: Sequence[str], params: Mapping[str, str]) -> dict[str, Any]:
+    def listed(self) -> Sequence[ListedResource]:
+        """Return the metrics of all backends, sorted by name."""
+        names = {name for backend in self._backends for name in backend.listed()}
+        return sorted_resources(ListedResource(name, True, "ExternalMetricValueList", ("get",)) for name in names)
+
+    def answer(self, version: str, segments: Sequence[str], params: Mapping[str, str], accept: str) -> dict[str, Any]:
         """Return an ExternalMetricValueList. A sample whose value is not finite is left out.
 
         Args:
@@ -36,24 +41,15 @@ class ExternalMetrics:
             case _:
                 raise unknown_path()
         try:
-            matchers = selector_matchers(parse_labels(params.get("labelSelector", "")))
+            terms = parse_labels(params.get("labelSelector", ""))
         except SelectorError as error:
             raise bad_request(str(error)) from error
-        items = list(self._items(name, namespace, matchers))
+        backend = next((one for one in self._backends if name in one.listed()), None)
+        if not backend:
+            raise metric_not_found(name, "")
+        items = [_item(name, one) for one in backend.values(name, namespace, terms)]
         return {"kind": "ExternalMetricValueList", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": items}
 
-    def _items(self, name: str, namespace: str, matchers: list[Matcher]) -> Iterator[dict[str, Any]]:
-        """Yield an ExternalMetricValue for each finite sample."""
-        metric = self._backend.registry.external.get(name)
-        if not metric:
-            raise metric_not_found(name, "")
-        if metric.namespace_label:
-            matchers = [*matchers, name_matcher(metric.namespace_label, [namespace])]
-        try:
-            samples = self._backend.samples(metric, matchers, ())
-        except QueryError as error:
-            raise failed(str(error), error.is_unanswered) from error
-        for sample in samples:
-            if (value := self._backend.finite(name, sample)) is not None:
-                head = {"metricName": name, "metricLabels": sample.labels}
-                yield {**head, "timestamp": timestamp(sample.time), "value": quantity(value)}
+
+def _item(name: str, one: ExternalValue) -> dict[str, Any]:
+    return {"metricName": name, "metricLabels": one.labels, "timestamp": timestamp(one.time), "value": quantity(one.value)}

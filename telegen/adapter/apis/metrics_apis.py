@@ -1,58 +1,73 @@
-"""Answers to all requests of the metrics APIs that the rules serve."""
+"""Answers to all requests of the metrics APIs."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from urllib.parse import unquote
 
 import orjson
 
+from telegen.adapter.agents.usage import UsageSource
 from telegen.adapter.apis import custom_metrics, external_metrics, resource_metrics
 from telegen.adapter.apis.answers import Answer, StatusError, unknown_path
 from telegen.adapter.apis.custom_metrics import CustomMetrics
 from telegen.adapter.apis.discovery_documents import (
     AGGREGATED,
     ListedGroup,
-    ListedResource,
     accepted_form,
     aggregated,
     api_group,
     group_list,
     resource_list,
-    sorted_resources,
 )
 from telegen.adapter.apis.external_metrics import ExternalMetrics
 from telegen.adapter.apis.resource_metrics import ResourceMetrics
-from telegen.adapter.apis.tables import wants_table
 from telegen.adapter.backend import RulesBackend
+from telegen.adapter.live.custom import LiveCustom
+from telegen.adapter.live.external import LiveExternal
+from telegen.adapter.live.resource import LiveResource
+from telegen.adapter.queries.custom import CustomQueries
+from telegen.adapter.queries.external import ExternalQueries
+from telegen.adapter.queries.resource import ResourceQueries
 
 Answerer = Callable[[str, list[str], Mapping[str, str], str], object]
 """Version, segments of the path, parameters and Accept header in, document out."""
+VERSIONS = {
+    custom_metrics.GROUP: custom_metrics.VERSIONS,
+    external_metrics.GROUP: external_metrics.VERSIONS,
+    resource_metrics.GROUP: resource_metrics.VERSIONS,
+}
 
 
 class MetricsApis:
-    """The groups for which the rules file has rules."""
+    """The groups for which there are rules, and all of them if there are agents. A rule takes precedence over the agents."""
 
-    def __init__(self, backend: RulesBackend, resource_versions: tuple[str, ...] = resource_metrics.VERSIONS) -> None:
+    def __init__(
+        self,
+        rules: RulesBackend | None,
+        usage: UsageSource | None = None,
+        groups: Collection[str] = tuple(VERSIONS),
+        families: Collection[str] = (),
+    ) -> None:
         """Prepare answers.
 
         Args:
-            resource_versions: of metrics.k8s.io, the preferred one first; v1 has the same documents as v1beta1 (KEP-5207).
+            rules: None without a rules file.
+            usage: of the agents; None without agents.
+            groups: that may be served.
+            families: kube_* families of the agents that are external metrics.
         """
-        self._backend = backend
-        self._versions = {
-            custom_metrics.GROUP: custom_metrics.VERSIONS,
-            external_metrics.GROUP: external_metrics.VERSIONS,
-            resource_metrics.GROUP: resource_versions,
-        }
-        custom, external, resource = CustomMetrics(backend), ExternalMetrics(backend), ResourceMetrics(backend)
+        self._rules, self._usage, self._served = rules, usage, frozenset(groups)
+        self._custom = CustomMetrics([*([CustomQueries(rules)] if rules else []), *([LiveCustom(usage)] if usage else [])])
+        self._external = ExternalMetrics(
+            [*([ExternalQueries(rules)] if rules else []), *([LiveExternal(usage, families)] if usage else [])]
+        )
+        resource = ResourceMetrics([*([ResourceQueries(rules)] if rules else []), *([LiveResource(usage)] if usage else [])])
         self._answerers: dict[str, Answerer] = {
-            custom_metrics.GROUP: lambda version, segments, params, accept: custom.answer(version, segments, params),
-            external_metrics.GROUP: lambda version, segments, params, accept: external.answer(version, segments, params),
-            resource_metrics.GROUP: lambda version, segments, params, accept: resource.answer(
-                version, segments, params, wants_table(accept)
-            ),
+            custom_metrics.GROUP: self._custom.answer,
+            external_metrics.GROUP: self._external.answer,
+            resource_metrics.GROUP: resource.answer,
         }
 
     def answer(self, path: str, params: Mapping[str, str], accept: str = "", etag: str = "") -> Answer:
@@ -71,14 +86,11 @@ class MetricsApis:
             return error.answer()
 
     def _document(self, segments: list[str], params: Mapping[str, str], accept: str) -> object:
-        groups = {group.name: group for group in self.groups()}
         match segments:
-            case ["apis", name] if name in groups:
-                return api_group(groups[name])
-            case ["apis", name, version] if name in groups and version in groups[name].versions:
-                return resource_list(groups[name], version)
-            case ["apis", name, version, *rest] if name in groups and version in groups[name].versions and all(rest):
-                return self._answerers[name](version, rest, params, accept)
+            case ["apis", name] if name in self._names():
+                return api_group(self._group(name))
+            case ["apis", name, version, *rest] if name in self._names() and version in VERSIONS[name] and all(rest):
+                return self._answerers[name](version, rest, params, accept) if rest else resource_list(self._group(name), version)
         raise unknown_path()
 
     def _groups(self, accept: str, etag: str) -> Answer:
@@ -94,14 +106,16 @@ class MetricsApis:
 
     def groups(self) -> list[ListedGroup]:
         """Return the groups with what they list now."""
-        registry, served = self._backend.registry, self._backend.rules.groups
-        custom = sorted_resources(
-            ListedResource(f"{resource}/{name}", bool(metric.resource and metric.resource.namespaced), "MetricValueList", ("get",))
-            for (resource, name), metric in registry.custom.items()
-        )
-        external = sorted_resources(ListedResource(name, True, "ExternalMetricValueList", ("get",)) for name in registry.external)
-        usage = [
-            ListedResource(name, name == "pods", kind, ("get", "list")) for name, kind in (("nodes", "NodeMetrics"), ("pods", "PodMetrics"))
-        ]
-        listed = zip(self._versions.items(), (custom, external, usage))
-        return [ListedGroup(group, versions, tuple(resources)) for (group, versions), resources in listed if group in served]
+        return [self._group(name) for name in self._names()]
+
+    def _names(self) -> list[str]:
+        """Return the names of the groups that are served now: the rules may change."""
+        of_rules = self._rules.rules.groups if self._rules else frozenset()
+        return [name for name in VERSIONS if name in self._served and (self._usage or name in of_rules)]
+
+    def _group(self, name: str) -> ListedGroup:
+        if name == custom_metrics.GROUP:
+            return ListedGroup(name, VERSIONS[name], tuple(self._custom.listed()))
+        if name == external_metrics.GROUP:
+            return ListedGroup(name, VERSIONS[name], tuple(self._external.listed()))
+        return ListedGroup(name, VERSIONS[name], resource_metrics.LISTED)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from telegen.adapter.quantities import binary_quantity, decimal_quantity
+import orjson
+
+from telegen.adapter.agents.usage import NodeUsage, PodUsage
+from telegen.adapter.apis.usage_json import cpu_and_memory, metadata_json
+from telegen.adapter.quantities import cpu_quantity, go_duration, memory_quantity
 
 MEDIA_TYPE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-_SIZES = {unit: 1024**power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)}
-_SCALES = {"m": 1, "": 1000} | {unit: 1000 ** (power + 1) for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), 1)}
 _COLUMNS = (
     ("Name", "name", "Name of the resource"),
     ("cpu", "quantity", ""),
@@ -26,27 +28,27 @@ def wants_table(accept: str) -> bool:
     return {"as=Table", "v=v1", "g=meta.k8s.io"} <= parameters
 
 
-def table(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return PodMetrics or NodeMetrics as a Table; of a pod the sums of its containers."""
+def table(usages: Iterable[PodUsage | NodeUsage], created: str) -> dict[str, Any]:
+    """Return the usage of pods or nodes as a Table; of a pod the sums of its containers.
+
+    Args:
+        created: creationTimestamp of the metadata.
+    """
     columns = [
         {"name": name, "type": "string", "format": form, "description": description, "priority": 0} for name, form, description in _COLUMNS
     ]
+    rows = [row for one in usages if (row := _row(one, created))]
     head = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}}
     # Without rows both are null, as metrics-server has it; kubectl prints "No resources found" for it.
-    return {**head, "columnDefinitions": columns if items else None, "rows": [_row(item) for item in items] or None}
+    return {**head, "columnDefinitions": columns if rows else None, "rows": rows or None}
 
 
-def _row(item: Mapping[str, Any]) -> dict[str, Any]:
-    usages = [container["usage"] for container in item["containers"]] if "containers" in item else [item["usage"]]
-    cpu, memory = (sum(_thousandths(usage[name]) for usage in usages) for name in ("cpu", "memory"))
-    cells = [item["metadata"]["name"], decimal_quantity(cpu), binary_quantity(memory), item["window"]]
-    described = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": item["metadata"]}
-    return {"cells": cells, "object": described}
-
-
-def _thousandths(quantity: str) -> int:
-    """Return a quantity of this adapter in thousandths."""
-    number = quantity.rstrip("kmMGTPEi")
-    unit = quantity[len(number):]
-    factor: int = _SIZES[unit] * 1000 if unit in _SIZES else _SCALES[unit]
-    return int(number) * factor
+def _row(one: PodUsage | NodeUsage, created: str) -> dict[str, Any] | None:
+    """Return a row; None if usage is not known of every container."""
+    of_containers = [one.values] if isinstance(one, NodeUsage) else list(one.containers.values())
+    usages = [usage for values in of_containers if (usage := cpu_and_memory(values))]
+    if not usages or len(usages) < len(of_containers):
+        return None
+    cpu, memory = map(sum, zip(*usages))
+    described = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": orjson.Fragment(metadata_json(one, created))}
+    return {"cells": [one.name, cpu_quantity(cpu), memory_quantity(memory), go_duration(one.window)], "object": described}

@@ -40,15 +40,17 @@ class Context:
 
     Attributes:
         exists: True once a collector has read something in this pass.
+        read_at: begin of the last reading in seconds since the boot (CLOCK_BOOTTIME).
         labels: values of the cgroup's labels in this pass.
         state: values of `PerCgroup`, by their accessor; only `PerCgroup` uses it.
     """
 
-    __slots__ = ("cgroup", "node", "exists", "labels", "state", "_pids")
+    __slots__ = ("cgroup", "node", "exists", "read_at", "labels", "state", "_pids")
 
     def __init__(self, cgroup: Cgroup, node: Node) -> None:
         self.cgroup, self.node = cgroup, node
         self.state: dict[PerCgroup[Any], Any] = {}
+        self.read_at = 0.0
         self.begin_pass()
 
     def begin_pass(self, labels: tuple[str, ...] = ()) -> None:

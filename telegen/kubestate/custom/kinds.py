@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
+from telegen.kubestate.custom.expressions.tables import AggregateTable, make_aggregates
 from telegen.kubestate.custom.expressions.tables import make_resources as make_metrics
 from telegen.kubestate.custom.model import Entry, Kind
 from telegen.kubestate.custom.tables import make_resource
@@ -17,6 +18,9 @@ from telegen.kubestate.resource import Resource
 
 SELECTED = "/+selector"
 """End of the name of a store of selected objects; no namespace has such a name."""
+
+AGGREGATES = "/+aggregates"
+"""End of the name of the store of a kind's aggregates."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,10 @@ class Selected:
         of_packs = (resource for packed in self.packed for resource in packed.resources(kind, constant))
         found += [*of_packs, *(resource for entry in self.metrics for resource in make_metrics(entry, kind, constant))]
         return [*found, health_resource(kind, self.health)] if self.health else found
+
+    def aggregates(self, kind: Kind, constant: Mapping[str, str] = {}) -> AggregateTable | None:
+        """Return the aggregates over the objects of the kind; None if there are none."""
+        return make_aggregates(self.metrics, kind, constant)
 
 
 @dataclass(frozen=True)

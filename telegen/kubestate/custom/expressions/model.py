@@ -21,7 +21,11 @@ IDENTITY: Mapping[str, tuple[str, ...]] = {
 }
 """Labels that every sample of an entry has besides its own."""
 
+SHARD = "shard"
+"""Label of aggregates: the shard of the agents that has the objects, if there are several shards."""
+
 Type = Literal["gauge", "counter", "info", "stateset", "count"]
+Function = Literal["", "sum", "count", "min", "max"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Metric:
         loops: repetitions, the outermost first.
         states, other: labels of a stateset; `other` is the state of texts that are not listed, "" for none.
         label: name of the label that has the state.
+        aggregate: function over all objects, "" for samples of each object. `labels` are then those of the groups.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Metric:
     states: tuple[str, ...] = ()
     other: str = ""
     label: str = ""
+    aggregate: Function = ""
     place: str = field(default="", compare=False)
 
 
@@ -118,6 +124,16 @@ class MetricEntry:
     families: tuple[Family, ...] = ()
     common_labels: Mapping[str, str] = field(default_factory=dict)
     place: str = field(default="", compare=False)
+
+    @property
+    def of_objects(self) -> tuple[Metric, ...]:
+        """Metrics with samples of each object."""
+        return tuple(metric for metric in self.metrics if not metric.aggregate)
+
+    @property
+    def aggregates(self) -> tuple[Metric, ...]:
+        """Metrics over all objects."""
+        return tuple(metric for metric in self.metrics if metric.aggregate)
 
     def served(self, kinds: Iterable[Kind]) -> list[Kind]:
         """Return the kinds in the versions that are read; none if they are not served."""

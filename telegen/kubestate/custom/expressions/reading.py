@@ -15,9 +15,10 @@ import yaml
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.expressions import written
 from telegen.kubestate.custom.expressions.by_path import misplaced_entry_keys, misplaced_keys, read_family
-from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, Loop, Metric, MetricEntry, Selector
+from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SHARD, Loop, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
+from telegen.kubestate.custom.expressions.shapes import misplaced
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
 from telegen.kubestate.custom.model import ANY, Family, Pattern
 from telegen.kubestate.custom.nodes import Node, Report, root_node
@@ -190,12 +191,17 @@ class _Reader:
         if given.conditions:
             given = self._of_conditions(given, path)
         metric = replace(self._converted(entry, given, name), place=self._place(path))
-        self._check_labels([*metric.labels, *filter(None, (metric.label,))], IDENTITY[entry.identity], path)
-        self._check_shape(given, metric, path)
+        taken = IDENTITY[entry.identity]
+        if metric.aggregate:
+            taken = (SHARD, *(KIND_LABELS if KIND_LABELS[0] in taken else ()))
+        self._check_labels([*metric.labels, *filter(None, (metric.label,))], taken, path)
+        for key, message in misplaced(given, metric):
+            self._problem(f"{path}.{key}" if key else path, message)
         try:
             compiled = compile_metric(metric)
         except InvalidPart as error:
-            self._problem(f"{path}.{error.place}", str(error))
+            label = error.place.removeprefix("labels.")
+            self._problem(f"{path}.by.{label}" if label in given.by else f"{path}.{error.place}", str(error))
         else:
             for place, cure in secret_paths(entry.resource.group, entry.resource.kind, compiled.reads):
                 self._problem(path, f"{name} reads {place}; {cure}")
@@ -203,7 +209,7 @@ class _Reader:
 
     def _converted(self, entry: written.Entry, given: written.Metric, name: str) -> Metric:
         conditions = [text for text in (entry.when, given.when) if text]
-        is_state = given.type == "StateSet"
+        is_state, own = given.type == "StateSet", {**given.labels, **given.by}
         return Metric(
             name=name,
             help=given.help,
@@ -211,18 +217,19 @@ class _Reader:
             value=given.value or given.celExpr,
             numbers=given.map,
             scale=given.scale,
-            labels={**entry.labels, **given.labels, **given.by},
-            label_maps=(*entry.labelsFrom, *given.labelsFrom),
+            labels=own if given.aggregate else {**entry.labels, **own},
+            label_maps=() if given.aggregate else (*entry.labelsFrom, *given.labelsFrom),
             when=" && ".join(f"({text})" for text in conditions) if len(conditions) > 1 else "".join(conditions),
             loops=tuple(Loop(loop.over, loop.variable, loop.key) for loop in given.forEach),
             states=tuple(given.states),
             other=given.other,
             label=(given.label or given.name) if is_state else "",
+            aggregate=given.aggregate,
         )
 
     def _of_conditions(self, given: written.Metric, path: str) -> written.Metric:
         """Return the metric that the short form stands for: a stateset of the status of each condition, in lower case."""
-        for key in ("value", "celExpr", "map", "states", "other", "label", "by"):
+        for key in ("value", "celExpr", "map", "states", "other", "label", "by", "aggregate"):
             if getattr(given, key):
                 self._problem(f"{path}.{key}", f"{key} has no effect beside conditions; remove it")
         loop = written.Loop(given.conditions, _CONDITION)
@@ -251,30 +258,11 @@ class _Reader:
             if not LABEL_NAME.fullmatch(name) or name.startswith("__"):
                 self._problem(f"{path}.labels.{name}", f"{name!r} is not a legal name of a label; use letters, digits and '_'")
             if name in taken:
-                whose = "kind" if name in KIND_LABELS else "object"
-                self._problem(f"{path}.labels.{name}", f"every sample has the label {name} of its {whose}; choose another name")
+                whose = "its kind" if name in KIND_LABELS else "its agents" if name == SHARD else "its object"
+                self._problem(f"{path}.labels.{name}", f"every sample has the label {name} of {whose}; choose another name")
             if name in seen:
                 self._problem(f"{path}.label", f"the label {name} is already taken; choose another name")
             seen.add(name)
-
-    def _check_shape(self, given: written.Metric, metric: Metric, path: str) -> None:
-        """Check that the keys of a metric fit its type."""
-        if given.value and given.celExpr:
-            self._problem(f"{path}.celExpr", "celExpr is another name of value; remove one of the two")
-        if metric.type == "stateset" and not (metric.states and metric.value):
-            self._problem(path, "a StateSet needs value and states")
-        if metric.type in ("gauge", "counter") and not metric.value:
-            self._problem(path, "no value; write an expression, or value: 1")
-        if metric.type == "count" and not metric.loops:
-            self._problem(path, "a Count needs forEach: the items that it counts")
-        unused = {"count": ("value", "map"), "info": ("value", "map"), "stateset": ("map", "by")}.get(metric.type, ("by",))
-        for key in unused if metric.type == "stateset" else (*unused, "states", "other", "label"):
-            if getattr(given, key):
-                self._problem(f"{path}.{key}", f"{key} has no effect beside type {given.type}; remove it")
-        for place, loop in enumerate(metric.loops):
-            for name in filter(None, (loop.variable, loop.key)):
-                if not LABEL_NAME.fullmatch(name):
-                    self._problem(f"{path}.forEach[{place}]", f"{name!r} is not a legal name of a variable; use letters, digits and '_'")
 
 
 def conflicts(entries: Iterable[MetricEntry]) -> Iterator[str]:

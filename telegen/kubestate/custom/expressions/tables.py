@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
-from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, OBJECT_LABELS, Metric, MetricEntry
+from telegen.kubestate.custom.expressions.aggregates import Aggregate, row_reader
+from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, OBJECT_LABELS, SHARD, Metric, MetricEntry
 from telegen.kubestate.custom.expressions.samples import compile_metric, generate_of
 from telegen.kubestate.custom.model import Entry, Kind, Pattern
 from telegen.kubestate.custom.tables import make_resource as make_path_resource
@@ -14,6 +16,8 @@ from telegen.kubestate.resource import NAMESPACE, Identity, Resource, name_label
 from telegen.metrics.family import ALPHA, FamilyGenerator, Object
 
 _TYPES = {"count": "gauge"}
+GROUPS = "+groups"
+"""End of the kind of the objects that groups are; no kind of Kubernetes has such a name."""
 
 
 def make_resources(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
@@ -42,7 +46,7 @@ def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = 
     Args:
         constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
     """
-    metrics = [_renamed(metric, constant) for metric in entry.metrics]
+    metrics = [_renamed(metric, constant) for metric in entry.of_objects]
     taken = (*IDENTITY[entry.identity], *constant)
     compiled = [(metric, compile_metric(metric)._replace(taken=taken)) for metric in metrics]
     families = tuple(
@@ -66,14 +70,58 @@ def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = 
         namespaced=kind.namespaced,
         identity=_identity(entry, kind),
         families=families,
-        reads=pruned_reads(set().union(*(one.reads for _, one in compiled))),
+        reads=pruned_reads(set().union(*(one.reads for _, one in compiled), *(compile_metric(one).reads for one in entry.aggregates))),
     )
+
+
+class AggregateTable(NamedTuple):
+    """The aggregates of a kind, and the table of their groups."""
+
+    aggregates: tuple[Aggregate, ...]
+    resource: Resource
+
+
+def make_aggregates(entries: Iterable[MetricEntry], kind: Kind, constant: Mapping[str, str] = {}) -> AggregateTable | None:
+    """Return the aggregates of some entries of one kind; None if there are none.
+
+    Args:
+        constant: labels of every sample of the agent.
+    """
+    made = [one for entry in entries for one in _aggregates(entry, kind, constant)]
+    resource = Resource(
+        name=kind.plural,
+        group=kind.group,
+        version=kind.version,
+        kind=f"{kind.kind}{GROUPS}",
+        namespaced=False,
+        identity=(),
+        families=tuple(family for _, family in made),
+    )
+    return AggregateTable(tuple(one for one, _ in made), resource) if made else None
+
+
+def _aggregates(entry: MetricEntry, kind: Kind, constant: Mapping[str, str]) -> Iterator[tuple[Aggregate, FamilyGenerator]]:
+    """Yield the aggregates of an entry, each with the family of its groups."""
+    of_kind = _kind_labels(kind) if KIND_LABELS[0] in IDENTITY[entry.identity] else {}
+    for metric in (_renamed(one, constant) for one in entry.aggregates):
+        read, labels = row_reader(metric.name, tuple(of_kind.values())), (*of_kind, *label_names(metric))
+        family = FamilyGenerator(metric.name, metric.help, "gauge", ALPHA, read, labels=labels)
+        yield Aggregate(metric.name, metric.aggregate, generate_of(metric, compile_metric(metric))), family
+
+
+def shard_label(number: int, total: int) -> dict[str, str]:
+    """Return the label of aggregates for the shard of the agents; none for the only shard. Each shard has the sums of its own objects,
+    and one agent may serve several shards on one page."""
+    return {SHARD: str(number)} if total > 1 else {}
+
+
+def _kind_labels(kind: Kind) -> dict[str, str]:
+    return dict(zip(KIND_LABELS, (kind.group, kind.version, kind.kind)))
 
 
 def _identity(entry: MetricEntry, kind: Kind) -> Identity:
     """Return the labels of every sample."""
-    of_kind = {"customresource_group": kind.group, "customresource_version": kind.version, "customresource_kind": kind.kind}
-    known: dict[str, Identity] = {name: ((name, constant_reader(value)),) for name, value in of_kind.items()}
+    known: dict[str, Identity] = {name: ((name, constant_reader(value)),) for name, value in _kind_labels(kind).items()}
     known |= {"namespace": (NAMESPACE,) if kind.namespaced else (), "name": (name_label("name"),)}
     return tuple(label for name in IDENTITY[entry.identity] for label in known[name])
 

@@ -45,7 +45,10 @@ class Metric(Struct, forbid_unknown_fields=True):
     scale: Annotated[float, _about("Factor of the value.")] = 1
     when: Annotated[str, _expression("Condition of the sample.")] = ""
     labels: Annotated[dict[str, Expression], _about("Expression of each label.")] = field(default_factory=dict)
-    by: Annotated[dict[str, Expression], _about("Labels of a Count.")] = field(default_factory=dict)
+    aggregate: Annotated[
+        Literal["", "sum", "count", "min", "max"], _about("Function over all objects: one sample per group instead of one per object.")
+    ] = ""
+    by: Annotated[dict[str, Expression], _about("Labels of a Count, or of the groups of an aggregate.")] = field(default_factory=dict)
     labelsFrom: Annotated[list[Expression], _about("Maps whose entries become labels.")] = field(default_factory=list)
     forEach: Annotated[list[Loop], _about("Repetitions, the outermost first.")] = field(default_factory=list)
     conditions: Annotated[str, _expression("List of conditions: three samples for each, labels condition and status.")] = ""

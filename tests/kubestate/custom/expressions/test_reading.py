@@ -15,9 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.cel.errors import EvaluationError, ExpressionError, OutOfSteps
+from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
 from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
-from telegen.kubestate.custom.expressions.tables import make_resource
+from telegen.kubestate.custom.expressions.tables import make_aggregates, make_resource
 from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import SELECTED, Configured, Selected
 from telegen.kubestate.custom.model import Kind, version_order
@@ -64,6 +65,13 @@ MALFORMED = {
     METRIC % "name: a, value: 1}, {name: a, value: 2": (
         "kube_thing_a: two metrics of g.example/Thing have this name, the other one at f:1: metrics[0].metrics[0]"
     ),
+    METRIC % "name: a, aggregate: avg": "metrics[0].metrics[0].aggregate: invalid enum value 'avg'",
+    METRIC % "name: a, aggregate: sum": "metrics[0].metrics[0]: no value to take the sum of; write an expression",
+    METRIC % "name: a, aggregate: count, value: 1": "metrics[0].metrics[0].value: value has no effect beside aggregate: count; remove it",
+    METRIC % "name: a_total, aggregate: max, value: 1, type: Counter": "metrics[0].metrics[0].type: an aggregate is a Gauge, as it falls",
+    METRIC % "name: a, aggregate: max, value: 1, labels: {b: c}": "an aggregate has no labels of objects; write by",
+    METRIC % "name: a, aggregate: max, value: 1, by: {shard: c}": "every sample has the label shard of its agents; choose another name",
+    METRIC % "name: a, aggregate: max, value: 1, by: {b: 'x('}": "metrics[0].metrics[0].by.b: 'x(', column 3",
     SECRET % "data.password": "kube_secret_x reads data.password; a Secret may be read below metadata only",
     SECRET % "size(object)": "kube_secret_x reads the whole object",
     SECRET % "metadata.annotations.a": "kube_secret_x reads metadata.annotations",
@@ -121,6 +129,8 @@ ALL_TYPES = st.fixed_dictionaries(
         "states": st.lists(st.sampled_from(["Ready", "x"]), max_size=2),
         "map": st.dictionaries(st.sampled_from(["Ready", "3"]), st.integers(0, 3), max_size=1),
         "conditions": st.just("status.conditions"),
+        "aggregate": st.sampled_from(["sum", "count", "min", "max"]),
+        "by": st.dictionaries(st.sampled_from(["x", "name"]), expressions(1, ("v",)), max_size=2),
         "scale": st.floats(0.1, 10),
     },
 )
@@ -139,9 +149,22 @@ def test_any_configuration(metrics: list[dict[str, Any]]) -> None:
     errors: list[Exception] = []
     render = renderer(resource.identity, resource.families, lambda family, error: errors.append(error))
     page = "".join(f"{family.header().decode()}{text}" for family, text in zip(resource.families, render(OBJECT)))
+    page += page_of_groups(entry, errors)
     assert all(isinstance(error, ExpressionError) for error in errors)
     assert list(text_string_to_metric_families(page)) is not None
     assert repeated(page) == []
+
+
+def page_of_groups(entry: MetricEntry, errors: list[Exception]) -> str:
+    """Return the page of the aggregates over one object."""
+    table = make_aggregates([entry], Kind("", "v1", "things", "Thing", True))
+    if table is None:
+        return ""
+    aggregates, families = Aggregates(table.aggregates, lambda family, error: errors.append(error)), table.resource.families
+    aggregates.change(NOTHING, aggregates.contribution(OBJECT))
+    render = renderer((), families, lambda family, error: errors.append(error))
+    texts = zip(*map(render, aggregates.objects()))
+    return "".join(f"{family.header().decode()}{''.join(text)}" for family, text in zip(families, texts))
 
 
 KEYS = st.sampled_from("metrics resource kind name value labels forEach in as type".split())

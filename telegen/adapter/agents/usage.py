@@ -1,0 +1,103 @@
+"""Usage of pods and nodes as the metrics APIs read it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+Values = Mapping[str, float | None]
+"""Values by the agent's column: cores, bytes, rates per second, ratios from 0 to 1; None where the kernel has no value."""
+
+
+class PodUsage(NamedTuple):
+    """Usage of one pod.
+
+    Attributes:
+        node: name of its node.
+        labels: its labels as a JSON object.
+        time: end of the window in Unix seconds, by the adapter's clock.
+        window: seconds.
+        containers: values by container.
+        values: values of the pod as a whole.
+    """
+
+    namespace: str
+    name: str
+    node: str
+    labels: bytes
+    time: float
+    window: float
+    containers: Mapping[str, Values]
+    values: Values
+
+
+class NodeUsage(NamedTuple):
+    """Usage of one node; the attributes are those of `PodUsage`."""
+
+    name: str
+    labels: bytes
+    time: float
+    window: float
+    values: Values
+
+
+class FamilySample(NamedTuple):
+    """One sample of a kube_* family; `name` is that of the sample."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+class FamiliesAnswer(NamedTuple):
+    """Samples of kube_* families of the whole cluster.
+
+    Attributes:
+        samples: by family; a family that no agent has is absent.
+        time: time of the oldest part in Unix seconds; 0 without any.
+        problem: names a shard that is missing; "" if the samples are complete.
+    """
+
+    samples: Mapping[str, list[FamilySample]]
+    time: float
+    problem: str
+
+
+class UsageSource(Protocol):
+    """The newest usage of all agents. Whatever is older than `adapter.max_staleness` is left out."""
+
+    def pods(self, namespace: str, name: str = "") -> Iterator[PodUsage]:
+        """Yield the pods of a namespace, or the one of this name; of all namespaces if `namespace` is ""."""
+        ...
+
+    def nodes(self, name: str = "") -> Iterator[NodeUsage]:
+        """Yield all nodes, or the one of this name."""
+        ...
+
+    def families(self, names: Collection[str]) -> FamiliesAnswer:
+        """Return the samples of kube_* families from the agents that hold the shards. It may block for some seconds."""
+        ...
+
+    def problem(self) -> str:
+        """Return the reason why usage cannot be answered, "" if it can."""
+        ...
+
+
+class NoUsage:
+    """A source without agents."""
+
+    def pods(self, namespace: str, name: str = "") -> Iterator[PodUsage]:
+        """Yield nothing."""
+        return iter(())
+
+    def nodes(self, name: str = "") -> Iterator[NodeUsage]:
+        """Yield nothing."""
+        return iter(())
+
+    def families(self, names: Collection[str]) -> FamiliesAnswer:
+        """Return no samples."""
+        return FamiliesAnswer({}, 0.0, "no agent is known")
+
+    def problem(self) -> str:
+        """Return the reason."""
+        return "no agent is known"

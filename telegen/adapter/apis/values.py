@@ -1,0 +1,118 @@
+"""Values as the backends give them and the API groups format them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from telegen.adapter.agents.usage import NodeUsage, PodUsage
+from telegen.adapter.label_selectors import FieldTerm, Requirement
+from telegen.adapter.rest_mapping import GroupResource, Mapped
+
+ALL = "*"
+"""Name of an object in requests for all objects."""
+
+
+class ResourceRequest(NamedTuple):
+    """A request to metrics.k8s.io.
+
+    Attributes:
+        resource: pods or nodes.
+        name: "" for a list.
+        labels, fields: selectors of a list as they are sent, and their terms.
+    """
+
+    resource: GroupResource
+    namespace: str
+    name: str
+    labels: str = ""
+    fields: str = ""
+    label_terms: tuple[Requirement, ...] = ()
+    field_terms: tuple[FieldTerm, ...] = ()
+
+
+class CustomRequest(NamedTuple):
+    """A request to custom.metrics.k8s.io.
+
+    Attributes:
+        resource: as the request names it.
+        name: of the object, or `*`.
+        labels: selector of objects as it is sent, and its terms.
+        series_terms: selector of series.
+    """
+
+    namespace: str
+    resource: GroupResource
+    name: str
+    metric: str
+    labels: str
+    label_terms: tuple[Requirement, ...]
+    series_terms: tuple[Requirement, ...]
+
+
+class ObjectValue(NamedTuple):
+    """Value of a metric of an object.
+
+    Attributes:
+        value: in thousandths.
+        time: Unix seconds.
+        window: seconds; 0 if it is unknown.
+    """
+
+    name: str
+    value: int
+    time: float
+    window: float = 0.0
+
+
+class ExternalValue(NamedTuple):
+    """Value of a metric without an object; `value` is in thousandths, `time` in Unix seconds."""
+
+    labels: Mapping[str, str] | None
+    value: int
+    time: float
+
+
+class ResourceBackend(Protocol):
+    """Source of metrics.k8s.io. Both raise StatusError."""
+
+    @property
+    def is_served(self) -> bool:
+        """Return True if requests are for this backend and for none after it."""
+
+    def usage(self, request: ResourceRequest) -> Sequence[PodUsage | NodeUsage]:
+        """Return the usage of the wanted objects, sorted by namespace and name.
+
+        A pod has the containers of which something is known; their `cpu` and `memory` may be unknown.
+        """
+
+
+class CustomBackend(Protocol):
+    """Source of custom.metrics.k8s.io."""
+
+    def listed(self) -> Iterable[tuple[Mapped, str]]:
+        """Yield resource and name of each metric."""
+
+    def find(self, resource: GroupResource, metric: str) -> Mapped | None:
+        """Return the resource of a metric by any name of it, None for an unknown metric."""
+
+    def values(self, request: CustomRequest, mapped: Mapped) -> list[ObjectValue] | None:
+        """Return the values of the wanted objects, None if no object is selected.
+
+        Raises:
+            StatusError.
+        """
+
+
+class ExternalBackend(Protocol):
+    """Source of external.metrics.k8s.io."""
+
+    def listed(self) -> Iterable[str]:
+        """Return the names of the metrics."""
+
+    def values(self, metric: str, namespace: str, terms: tuple[Requirement, ...]) -> list[ExternalValue]:
+        """Return the values of a listed metric.
+
+        Raises:
+            StatusError.
+        """

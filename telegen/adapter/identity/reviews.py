@@ -1,0 +1,120 @@
+"""Questions to the API server about tokens and rights, and its answers for a while.
+
+The API server away: answers that are known count for the rest of their time, all other requests are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from telegen.adapter.apis.answers import StatusError
+from telegen.adapter.identity.attributes import Attributes
+from telegen.adapter.identity.expiring_cache import ExpiringCache
+from telegen.adapter.identity.user import MASTERS, User, authenticated
+from telegen.api.client import Client
+from telegen.api.errors import ApiError, Forbidden, ProtocolError, Unreachable
+from telegen.api.reviews import authenticate, is_allowed
+
+log = logging.getLogger("telegen.adapter")
+TOKEN_TIME = NARROW_TIME = 10.0
+"""Seconds for which the answer about a token, and about one request, counts."""
+WIDE_TIME = 60.0
+"""Seconds for which the answer about all objects of a group or resource counts."""
+MOST = 4096
+"""Answers of each kind that are kept."""
+TOKEN, ACCESS = "TokenReview", "SubjectAccessReview"
+Answer = TypeVar("Answer")
+CURE = "bind the adapter's account to the ClusterRole system:auth-delegator"
+
+
+class Reviewed(NamedTuple):
+    """The user of a token; None for a token that is not valid."""
+
+    user: User | None
+
+
+class Reviews:
+    """Asks the API server; threads share it."""
+
+    def __init__(self, make_client: Callable[[], Client], count: Callable[[str, str], None] = lambda kind, result: None) -> None:
+        """Prepare.
+
+        Args:
+            make_client: makes a client for one thread, with short time-outs.
+            count: called with the kind of each question and its result: `allowed`, `denied` or `error`.
+        """
+        self._make_client, self._count = make_client, count
+        self._of_thread = threading.local()
+        self._tokens = ExpiringCache[Reviewed](MOST)
+        self._access = ExpiringCache[bool](MOST)
+
+    def user_of(self, token: str) -> User | None:
+        """Return the user of a token, None if it is not valid.
+
+        Raises:
+            StatusError: the API server cannot be asked.
+        """
+        # The token itself is not kept in memory.
+        key = hashlib.sha256(token.encode()).digest()
+        return self._tokens.get(key, TOKEN_TIME, lambda: Reviewed(self._review(token))).user
+
+    def check(self, user: User, wanted: Attributes) -> None:
+        """Check the right of a user: first for the whole group, then for all objects of the resource, then for the request itself.
+
+        An HPA's account may read whole groups, so that its requests cost one question a minute and group.
+
+        Raises:
+            StatusError: the user does not have it, or the API server cannot be asked.
+        """
+        if MASTERS in user.groups:
+            return
+        questions = [(wanted, NARROW_TIME)]
+        if wanted.resource:
+            questions = [(wanted.of_group(), WIDE_TIME), (wanted.of_resource(), WIDE_TIME), *questions]
+        if any(self._access.known((user, question)) for question, _ in questions):
+            return
+        if not any(self._may(user, question, lifetime) for question, lifetime in questions):
+            raise wanted.forbidden(user)
+
+    def _may(self, user: User, question: Attributes, lifetime: float) -> bool:
+        spec = {**user.spec(), **question.spec()}
+        return self._access.get((user, question), lifetime, lambda: self._asked(ACCESS, lambda: is_allowed(self._client, spec)))
+
+    def _review(self, token: str) -> User | None:
+        found = self._asked(TOKEN, lambda: authenticate(self._client, token))
+        return _user(found) if found else None
+
+    def _asked(self, kind: str, ask: Callable[[], Answer]) -> Answer:
+        """Return an answer of the API server.
+
+        Raises:
+            StatusError: 503.
+        """
+        try:
+            answer = ask()
+        except (ApiError, Unreachable, ProtocolError) as error:
+            self._count(kind, "error")
+            cure = f"; {CURE}" if isinstance(error, Forbidden) else ""
+            log.warning("%s: no answer: %s%s", kind, error, cure)
+            raise StatusError(503, "ServiceUnavailable", f"the API server gives no answer to a {kind}; the log of the adapter has the cause") from error
+        self._count(kind, "allowed" if answer else "denied")
+        return answer
+
+    @property
+    def _client(self) -> Client:
+        if not hasattr(self._of_thread, "client"):
+            self._of_thread.client = self._make_client()
+        client: Client = self._of_thread.client
+        return client
+
+
+def _user(found: Mapping[str, Any]) -> User | None:
+    """Return the user of a TokenReview, None if it has no name."""
+    name, extra = str(found.get("username") or ""), found.get("extra") or {}
+    if not name:
+        return None
+    return authenticated(name, str(found.get("uid") or ""), map(str, found.get("groups") or ()), {str(key): map(str, extra[key]) for key in extra})

@@ -1,0 +1,1 @@
+"""Values by the rules: queries to Prometheus, lists of objects from the API server."""

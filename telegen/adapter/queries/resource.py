@@ -1,0 +1,72 @@
+"""CPU and memory of pods and nodes by the resource rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from telegen.adapter.agents.usage import NodeUsage, PodUsage, Values
+from telegen.adapter.apis.answers import failed, object_not_found
+from telegen.adapter.apis.values import ResourceRequest
+from telegen.adapter.backend import RulesBackend
+from telegen.adapter.cluster_objects import ListingError
+from telegen.adapter.queries.resource_usage import UsageQueries
+from telegen.adapter.rest_mapping import PODS, Mapped
+
+RUNNING = "status.phase=Running"
+"""Field selector of the pods that can have usage."""
+Metadata = dict[str, Any]
+
+
+class ResourceQueries:
+    """Backend of metrics.k8s.io over Prometheus."""
+
+    def __init__(self, backend: RulesBackend) -> None:
+        self._backend = backend
+
+    @property
+    def is_served(self) -> bool:
+        """Return True if the file has resource rules that can be used."""
+        return self._backend.rules.resource is not None
+
+    def usage(self, request: ResourceRequest) -> Sequence[PodUsage | NodeUsage]:
+        """Return the usage of the wanted objects, with queries for each namespace. Raises StatusError."""
+        rules = self._backend.rules.resource
+        if not rules:
+            raise failed("the resource rules are refused; telegen adapter check-rules shows the reason", True)
+        mapped = self._backend.mapping.find(request.resource)
+        if not mapped:
+            raise failed(f"the resource {request.resource} of the cluster is not known yet", True)
+        objects = self._objects(request, mapped)
+        if request.name and not objects:
+            raise object_not_found("pods" if request.resource == PODS else "node", request.name)
+        queries = UsageQueries(self._backend, rules)
+        usages = list[PodUsage | NodeUsage]()
+        for namespace, group in groupby(sorted(objects, key=_namespace), key=_namespace):
+            by_name = {metadata["name"]: metadata for metadata in group}
+            found = queries.usage(request.resource, namespace, list(by_name))
+            usages += [_usage(by_name[name], *found[name], rules.window) for name in sorted(found)]
+        return usages
+
+    def _objects(self, request: ResourceRequest, mapped: Mapped) -> list[Metadata]:
+        """Return the metadata of the wanted objects."""
+        fields = [request.fields, f"metadata.name={request.name}" if request.name else "", RUNNING if request.resource == PODS else ""]
+        try:
+            return list(self._backend.objects.metadata(mapped, request.namespace, request.labels, ",".join(filter(None, fields))))
+        except ListingError as error:
+            raise failed(f"unable to list {request.resource}: {error}", True) from error
+
+
+def _namespace(metadata: Metadata) -> str:
+    return str(metadata.get("namespace", ""))
+
+
+def _usage(metadata: Metadata, time: float, containers: Mapping[str, Values], window: float) -> PodUsage | NodeUsage:
+    """Return the usage of a pod, or of a node, whose one container has no name."""
+    labels = orjson.dumps(metadata.get("labels") or {})
+    if "" in containers:
+        return NodeUsage(metadata["name"], labels, time, window, containers[""])
+    return PodUsage(_namespace(metadata), metadata["name"], "", labels, time, window, containers, {})

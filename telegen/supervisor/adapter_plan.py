@@ -1,0 +1,32 @@
+"""Plan of the processes of the adapter: it neither watches objects nor samples a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from telegen.config import Config, ConfigError, cluster_source
+from telegen.config.detect import pod_namespace
+from telegen.supervisor.plan import Plan
+from workers._base import Assignment
+
+POLL, ADAPTER = Assignment("poll", "poll"), Assignment("adapter", "adapter")
+
+
+def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | None = None) -> Plan:
+    """Decide which processes of the adapter run.
+
+    Args:
+        demo: URL of the simulated API server.
+
+    Raises:
+        ConfigError: there is no API server, without which no client can be known, or agents cannot be found.
+    """
+    cluster = demo or cluster_source(config, environ)
+    if not cluster:
+        raise ConfigError("adapter: no API server found: run in a pod with an account, or set kube_metrics.kube_state.kubeconfig")
+    adapter = config.adapter
+    if adapter.agents_service and not pod_namespace(environ):
+        raise ConfigError('adapter.agents_service: its namespace is unknown outside a pod: set POD_NAMESPACE, or agents_service: ""')
+    # Those that serve come last: they read what the others publish.
+    assignments = (*([POLL] if adapter.agents_service else []), ADAPTER)
+    return Plan(cluster, assignments, f"serves {', '.join(adapter.groups)} as Service {adapter.service}; API server: {cluster}")

@@ -1,0 +1,1 @@
+"""Tests of polling: agents over real TLS, good and hostile ones."""
