@@ -8,7 +8,7 @@ import msgspec
 
 from telegen.cadvisor.collector import AnyCollector
 from telegen.cadvisor.sampler import Sampler, Target
-from telegen.cadvisor.usage.pods import Index, UsagePods
+from telegen.cadvisor.usage.pods import READS, Index, UsagePods
 from telegen.cadvisor.usage.recorder import Recorder, missing_collectors
 from telegen.cadvisor.usage.report import UsageReport
 from telegen.config import sampled_node
@@ -20,7 +20,10 @@ class NodeUsage:
 
     Attributes:
         pods: takes the pods in place of their index.
+        reads: paths of the fields of a pod that it reads in addition.
     """
+
+    reads = READS
 
     def __init__(self, worker: Worker, index: Index) -> None:
         """Prepare.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 
 from telegen.api.collection import Collection
 from telegen.api.discovery import Served, discover
@@ -15,6 +16,7 @@ from telegen.api.protocols import ReflectorStore
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
 from telegen.kubestate.custom.config_maps import ConfigMapEntries
+from telegen.kubestate.custom.expressions.surroundings import plain_labels
 from telegen.kubestate.custom.kinds import Configured, Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.sources import CustomTables
@@ -30,10 +32,15 @@ from workers._definitions import COLLECTION, STORE, Definitions
 from workers._health import KindNumbers, resource_store
 from workers._kind_limits import KindLimits
 from workers._kind_stores import ORDER, PREFIX, RIGHTS, KindStores
+from workers._namespaces import COLLECTION as COLLECTION_OF_NAMESPACES
+from workers._namespaces import STORE as NAMESPACES
+from workers._namespaces import NamespaceLabels
 from workers._reflector_metrics import ReflectorMetrics
 from workers._stores import StoresWorker
 from workers._threads import Threads
 
+NAMESPACES_WAIT = 5.0
+"""Seconds for which kinds wait for the labels of namespaces that their expressions read."""
 INTERVAL = 30.0
 """Seconds between two discoveries while no definition changes: aggregated API servers come and go without one."""
 SOON, SOON_TRIES = 0.5, 40
@@ -52,6 +59,7 @@ class CustomWorker(StoresWorker):
     """Feeds a store per kind."""
 
     page_bytes = 4 << 20
+    tables_have_limits = True
 
     def keeps(self, store: str) -> bool:
         """Return True for the stores of kinds: which of them are still served is known after the first discovery."""
@@ -68,10 +76,11 @@ class CustomWorker(StoresWorker):
         settings = self.config.kube_metrics.kube_state.custom_resource_state
         self._configured = Configured(scope=Scope.of(settings))
         self._wanted: dict[Kind, Selected] = {}
-        loop = WatchLoop([], self.stop, threads.start)
+        self._loop = loop = WatchLoop([], self.stop, threads.start)
         loop.start()
         further = self._make_health_stores()
-        self._kinds = KindStores(self, loop, further, settings.health_detail)
+        self._namespaces = NamespaceLabels[Mapping[str, str]](plain_labels, {})
+        self._kinds = KindStores(self, loop, further, settings.health_detail, self._namespaces.get)
         self._statuses: dict[str, StoreStatus] = {}
         self._definitions = Definitions(self._notice_change, further.get(self._store_name(STORE)))
         loop.add(self._index_reflector(STORE, COLLECTION, self._definitions))
@@ -119,6 +128,8 @@ class CustomWorker(StoresWorker):
         """Notice a new configuration, and publish the status."""
         if self.shared.custom.number != self._number:
             self._wake.set()
+        if self._namespaces.take_change():
+            self._kinds.renew_namespaced()
         self._kinds.complete()
         if self._numbers:
             wanted, is_complete = self._wanted, bool(self._wanted) and not self._kinds.pending()
@@ -141,6 +152,7 @@ class CustomWorker(StoresWorker):
         causes = {name: status.read().cause for name, status in self._statuses.items()}
         lines += [f"{STORE}: {causes[STORE]}; new kinds are found within {INTERVAL:.0f} s"] if causes[STORE] else []
         lines += [f"{name}: {causes[name]}" for name in (SERVICES, _config_maps.STORE) if causes.get(name)]
+        lines += [f"{NAMESPACES}: {causes[NAMESPACES]}; labels of namespaces are empty"] if causes.get(NAMESPACES) else []
         lines += shortened([line.replace("\n", "; ") for line in self._entries.problems.values()], "ConfigMaps are bad")
         notes = self.shared.notes[self.assignment.name]
         text = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
@@ -173,6 +185,14 @@ class CustomWorker(StoresWorker):
         is_open = time.monotonic() < self._started + INDEXES_WAIT
         return is_open and any(self._statuses[name].read().kind not in REFUSALS for name in missing)
 
+    def _awaits_namespaces(self) -> bool:
+        """Follow the namespaces when expressions read their labels for the first time; return True while they may still come."""
+        if NAMESPACES not in self._statuses:
+            self._loop.add(self._index_reflector(NAMESPACES, COLLECTION_OF_NAMESPACES, self._namespaces))
+            self._namespaces_since = time.monotonic()
+        is_open = self._statuses[NAMESPACES].read().kind not in REFUSALS and time.monotonic() < self._namespaces_since + NAMESPACES_WAIT
+        return is_open and not self._namespaces.synced
+
     def _refresh(self) -> float:
         """Apply the configuration to the kinds that are served now; return the seconds until the next discovery.
 
@@ -183,6 +203,8 @@ class CustomWorker(StoresWorker):
         if number != self._number:
             self._tables = CustomTables.decode(document)
         self._configure(number)
+        if self._configured.reads_namespaces and self._awaits_namespaces():
+            return SOON
         kinds = self._served_kinds()
         schemas = self._definitions.schemas()
         self._wanted = self._configured.select(kinds, schemas)

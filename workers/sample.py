@@ -21,7 +21,6 @@ from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.cadvisor.terminations.counts import STORE as TERMINATIONS
 from telegen.cadvisor.terminations.statuses import READS as RUNS
-from telegen.cadvisor.usage.pods import READS as USAGE_READS
 from telegen.config.model import Cadvisor
 from telegen.metrics.created import with_created
 from telegen.metrics.family import FamilyGenerator
@@ -96,7 +95,7 @@ class SampleWorker(Worker):
         self._pods, self._reads = (ends.tracker, (*READS, *RUNS)) if ends else (names.pods, READS)
         self._usage = usage = NodeUsage(self, self._pods) if self.config.adapter.agent_address else None
         if usage:
-            self._pods, self._reads = usage.pods, (*self._reads, *USAGE_READS)
+            self._pods, self._reads = usage.pods, (*self._reads, *usage.reads)
             collectors = (*collectors, *usage.missing(collectors))
         sampler = Sampler(node, collectors, names, self._make_target, namespace_filter(settings), settings.linger)
         if ends:

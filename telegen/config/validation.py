@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
+from telegen.config.adapter_model import Adapter, AdapterTls
 from telegen.config.messages import suggest
 from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names, SeriesLimits
 from telegen.config.settings import least, settings, value_at
@@ -48,10 +49,12 @@ def problems(config: Config) -> Iterator[str]:
     yield from scope_problems(kube)
     yield from _push_problems(config)
     yield from _extra_label_problems(kube.cadvisor)
+    yield from _external_family_problems(config.adapter)
     if 0 < kube.max_staleness < _LEAST_STALENESS:
         yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
     if config.adapter.max_staleness <= config.adapter.poll_interval:
         yield f"adapter.max_staleness: must be more than poll_interval ({config.adapter.poll_interval}), not {config.adapter.max_staleness}"
+    yield from _certificate_problems(config.adapter.tls)
     if kube.cadvisor.metric_allowlist and kube.cadvisor.metric_denylist:
         yield "kube_metrics.cadvisor.metric_allowlist: cannot be used with metric_denylist"
     if config.api.watch_timeout_min > config.api.watch_timeout_max:
@@ -95,6 +98,18 @@ def _limit_problems(limits: SeriesLimits, known: Collection[str]) -> Iterator[st
             yield f"kube_metrics.limits.families: {name[:100]!r} is not a valid name of a family"
 
 
+def _external_family_problems(adapter: Adapter) -> Iterator[str]:
+    """Check the names of external metrics."""
+    names = Counter(adapter.external_families)
+    for name, times in names.items():
+        if not _FAMILY.fullmatch(name):
+            yield f"adapter.external_families: {name[:100]!r} is not a valid name of a family"
+        if times > 1:
+            yield f"adapter.external_families: {name[:100]} is listed {times} times"
+        if f"{name}_count" in names:
+            yield f"adapter.external_families: {name[:100]}_count is the number of samples of {name[:100]}; list one of them"
+
+
 def _bound_problems(config: Config) -> Iterator[str]:
     """Check the lower bounds that the model gives for durations and sizes."""
     for path, _, meta in settings():
@@ -112,6 +127,16 @@ def _address_problems(kube: KubeMetrics) -> Iterator[str]:
         yield "kube_metrics.telemetry_address: needs another port than listen_address"
 
 
+def _certificate_problems(tls: AdapterTls) -> Iterator[str]:
+    if bool(tls.cert_file) != bool(tls.key_file):
+        given, missing = ("cert_file", "key_file") if tls.cert_file else ("key_file", "cert_file")
+        yield f"adapter.tls.{given}: needs {missing}, which is empty"
+    if tls.lifetime > tls.ca_lifetime / 4:
+        yield f"adapter.tls.lifetime: at most a quarter of ca_lifetime ({tls.ca_lifetime}), not {tls.lifetime}"
+    if tls.propagation > tls.ca_lifetime / 4:
+        yield f"adapter.tls.propagation: at most a quarter of ca_lifetime ({tls.ca_lifetime}), not {tls.propagation}"
+
+
 def _agent_problems(config: Config) -> Iterator[str]:
     """Check the address that the adapter polls."""
     kube, address = config.kube_metrics, config.adapter.agent_address
@@ -121,6 +146,8 @@ def _agent_problems(config: Config) -> Iterator[str]:
         other = getattr(kube, name)
         if other is not None and other.port == address.port != 0:
             yield f"adapter.agent_address: needs another port than kube_metrics.{name}"
+    if not config.adapter.agent_tls_dir:
+        yield "adapter.agent_tls_dir: must name a folder; agent_address is served with its certificates only"
     if not kube.cadvisor.enabled:
         yield "adapter.agent_address: needs the containers of the node; set kube_metrics.cadvisor.enabled, or remove it"
 

@@ -28,7 +28,7 @@ MOST_BYTES = 32 << 20
 """Maximum of bytes of the text of families."""
 BODY_MEMORY = 8 << 20
 """Bytes of the bodies of families that are being sent, compressed."""
-_NO_USAGE = "the sampler has not ended its second pass, or does not know the name of its node"
+_NO_USAGE = "there is no sampler, it has not ended its second pass, or it does not know the name of its node; the log has the cause"
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 Shards = Callable[[], Sequence[int]]
@@ -72,7 +72,7 @@ class Families(Metrics):
     """Families of kube_* from the shards that this agent serves."""
 
     def _selection(self, req: falcon.asgi.Request) -> Selection:
-        names = req.get_param_as_list("names") or []
+        names = [name for value in req.get_param_as_list("names") or [] for name in value.split(",")]
         if not names or len(names) > MOST_ITEMS or not all(map(_NAME.fullmatch, names)):
             raise falcon.HTTPBadRequest(
                 title="Impossible selection", description=f"names: expected 1 to {MOST_ITEMS} names of families, separated by commas"

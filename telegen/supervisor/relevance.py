@@ -26,7 +26,7 @@ from telegen.config.model import (
 )
 from telegen.kubestate.packs.registry import AUTO
 
-ADAPTER_KINDS = frozenset(("adapter", "poll"))
+ADAPTER_KINDS = frozenset(("adapter", "certificates", "poll"))
 """Kinds of processes of the adapter."""
 
 

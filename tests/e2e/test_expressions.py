@@ -9,7 +9,7 @@ from pathlib import Path
 from telegen.demo.server import SimulatedServer
 from telegen.kubestate.sharding import shard_of
 from tests.bench.custom_cluster import make_state
-from tests.harness import start_agent
+from tests.harness import get, start_agent
 from tests.process_tree import wait_for
 
 CONFIG = """
@@ -76,6 +76,10 @@ metrics:
   metrics:
   - {name: things, aggregate: count, by: {namespace: metadata.namespace}}
   - {name: largest, aggregate: max, value: spec.numbers.n1}
+- resource: {group: bench.example, kind: Thing0}
+  prefix: few
+  limits: {series: 1}
+  metrics: [{name: generation, value: metadata.generation}]
 """
 
 
@@ -85,7 +89,8 @@ def aggregates(page: str) -> dict[str, float]:
 
 
 def test_aggregates(tmp_path: Path) -> None:
-    """Aggregates follow single objects, survive the death of their worker, and go with their file; those of one shard name it."""
+    """Aggregates follow single objects, survive the death of their worker, and go with their file; those of one shard name it. An entry
+    has no more series than its limit."""
     file = tmp_path / "custom.d" / "aggregates.yaml"
     file.parent.mkdir()
     file.write_text(AGGREGATES)
@@ -103,6 +108,9 @@ def test_aggregates(tmp_path: Path) -> None:
         with start_agent(config, api=server.url, folder=file.parent) as agent:
             agent.wait_ready(40)
             assert aggregates(agent.page("/metrics")) == wanted()
+            assert agent.page("/metrics").count("\nfew_generation{") == 1
+            assert f"limits.series of the entry of few_generation has no room: {len(mine) - 1} series are withheld" in agent.page("/readyz")
+            assert 'telegen_withheld_series{family="few_generation"}' in agent.page("/telemetry")
             mine[0]["spec"]["numbers"]["n1"] = 10**6
             server.state.put("things0", mine[0])
             agent.wait_page("a changed object", lambda page: aggregates(page) == wanted())
@@ -116,5 +124,51 @@ def test_aggregates(tmp_path: Path) -> None:
             assert aggregates(agent.page("/metrics")) == wanted()
             file.write_text("metrics: []")
             agent.wait_page("a page without aggregates", lambda page: not aggregates(page))
+    finally:
+        server.stop()
+
+
+OF_TEAMS = """
+metrics:
+- resource: {group: bench.example, kind: Thing0}
+  prefix: all
+  selector: {namespaces: [team-0, team-1]}
+  namespaceLabels: [owner]
+  metrics:
+  - {name: phase_info, type: Info, labels: {tier: metadata.labels.tier}}
+  - {name: things, aggregate: count, by: {owner: namespaceLabels.owner}}
+"""
+
+
+def test_namespaces(tmp_path: Path) -> None:
+    """Objects of some namespaces are shown, with the labels of their namespaces, which may change; another kind is not listed again for a
+    change of the entries of this one."""
+    file = tmp_path / "custom.d" / "teams.yaml"
+    file.parent.mkdir()
+    file.write_text(OF_TEAMS)
+    state = make_state(2, 4)
+    state.define("namespaces", "Namespace", "v1")
+    for number, owner in enumerate("aab"):
+        state.put("namespaces", {"metadata": {"name": f"team-{number}", "uid": f"ns-{number}", "labels": {"owner": owner}}})
+    server = SimulatedServer(state).start()
+
+    def wanted(first: str, second: str) -> dict[str, float]:
+        info = {
+            f'all_phase_info{{namespace="team-{n}",name="thing-{n}",namespace_label_owner="{owner}",tier="{tier}"}}': 1.0
+            for n, owner, tier in ((0, first, "web"), (1, second, "data"))
+        }
+        return {**info, **{f'all_things{{owner="{owner}"}}': count for owner, count in Counter((first, second)).items()}}
+
+    try:
+        with start_agent(CONFIG, api=server.url, folder=file.parent) as agent:
+            agent.wait_ready(40)
+            assert aggregates(agent.page("/metrics")) == wanted("a", "a")
+            state.put("namespaces", {"metadata": {"name": "team-1", "uid": "ns-1", "labels": {"owner": "c"}}})
+            agent.wait_page("a changed label", lambda page: aggregates(page) == wanted("a", "c"))
+            lists = agent.log.read_text().count("things1/+selector: synced")
+            assert lists == 1
+            file.write_text(OF_TEAMS.replace("team-0, ", ""))
+            agent.wait_page("one namespace", lambda page: len(aggregates(page)) == 2)
+            assert agent.log.read_text().count("things1/+selector: synced") == lists
     finally:
         server.stop()

@@ -23,6 +23,7 @@ OF_THE_ADAPTER = (
     "adapter-custom-metrics",
     "adapter-external-metrics",
     "adapter-network-policy",
+    "adapter-prometheus-operator",
 )
 """They come after `adapter`."""
 ALIKE = {*OF_THE_ADAPTER, *PACKS} - {"pack-openshift", "pack-vpa"}

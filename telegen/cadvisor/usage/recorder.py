@@ -97,7 +97,8 @@ class Recorder:
         before, self._tracks = self._tracks, {}
         for context in contexts:
             cgroup = context.cgroup
-            if cgroup.kind != "root" and not cgroup.pod_uid:
+            # A cgroup that has ended during the pass may keep its last readings, which would be a rate of 0.
+            if not context.exists or (cgroup.kind != "root" and not cgroup.pod_uid):
                 continue
             track = self._tracks[cgroup.id] = before.get(cgroup.id) or Track()
             numbers: Mapping[str, Raw] = self._numbers.get(cgroup.id, {})

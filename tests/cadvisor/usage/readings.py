@@ -25,8 +25,8 @@ BOOT = 1_700_000_000.0
 ZERO = 1000.0
 """Seconds since the boot of the time 0 of a test."""
 Values = Mapping[str, Any]
-"""A reading: `start` and `time` in seconds from ZERO, `cpu_seconds`, `memory`; optional are `swap`, `throttling`, and `name`, if it is
-not the id."""
+"""A reading: `start` and `time` in seconds from ZERO, `cpu_seconds`, `memory`; optional are `swap`, `throttling`, `name`, if it is
+not the id, and `has_ended`: nothing could be read in this pass."""
 
 
 class Facts(ContainerFacts):
@@ -73,6 +73,7 @@ class Readings:
     def _read(self, cgroup: Cgroup, name: str, values: Values) -> Context:
         context = self._contexts.setdefault(cgroup.id, Context(cgroup, self._node))
         context.begin_pass((name, cgroup.id, "", "", "", ""))
+        context.exists = not values.get("has_ended")
         context.read_at = ZERO + values["time"]
         cpu = None if values["cpu_seconds"] is None else [("total", float(values["cpu_seconds"]))]
         readings = {

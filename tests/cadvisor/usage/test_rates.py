@@ -151,6 +151,14 @@ def test_run_that_replaces_another() -> None:
     assert shown == [None, 0.2, None, pytest.approx(1 / 15)]
 
 
+def test_container_that_ends_during_a_pass() -> None:
+    """Readings that linger are no rate of 0: the pod is left out."""
+    readings = Readings(pod("p", "app"))
+    for at in range(3):
+        readings.round({("p", "app"): reading(15 * at, 3 * min(at, 1), has_ended=at == 2)})
+        assert (readings.usage("p") is not None) == (at == 1)
+
+
 def test_generation() -> None:
     """The generation changes with labels and containers, not with usage, and is the same in a new process."""
     first, second = Readings(pod("p", "app")), Readings(pod("p", "app"))
