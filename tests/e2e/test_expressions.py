@@ -9,7 +9,7 @@ from pathlib import Path
 from telegen.demo.server import SimulatedServer
 from telegen.kubestate.sharding import shard_of
 from tests.bench.custom_cluster import make_state
-from tests.harness import get, start_agent
+from tests.harness import start_agent
 from tests.process_tree import wait_for
 
 CONFIG = """
