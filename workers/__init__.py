@@ -9,6 +9,7 @@ from workers._base import Worker
 
 KINDS: Mapping[str, tuple[str, str]] = {
     "adapter": ("workers.adapter", "AdapterWorker"),
+    "certificates": ("workers.certificates", "CertificatesWorker"),
     "watch": ("workers.watch", "WatchWorker"),
     "custom": ("workers.custom", "CustomWorker"),
     "elect": ("workers.elect", "ElectWorker"),

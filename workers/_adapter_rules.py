@@ -10,12 +10,13 @@ from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ClusterObjects
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
-from telegen.adapter.rules.reading import parse_rules
+from telegen.adapter.rules.reading import CUSTOM, EXTERNAL, parse_rules
 from telegen.adapter.servers import make_servers
 from telegen.api.client import Client
 from telegen.api.discovery import discover
 from telegen.api.errors import ApiError, ProtocolError, Unreachable
 from telegen.config.adapter_model import Adapter
+from telegen.kubemetrics.adapter_telemetry import AdapterTelemetry
 from workers._base import Shared
 from workers._client_factory import make_client
 
@@ -43,18 +44,22 @@ class RulesDiscovery:
         problem: reason why nothing is known yet, "" after the first discovery.
     """
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, telemetry: AdapterTelemetry) -> None:
+        self._telemetry = telemetry
         settings = shared.config.adapter
         self._shared, self._interval, self._max_age = shared, float(settings.relist_interval), series_age(settings)
         self._number = -1
         self._stop = threading.Event()
         self._client = short_client(shared)
         objects = ClusterObjects(lambda: short_client(shared))
-        self.backend = RulesBackend(RulesFile(), make_servers(settings.prometheus), objects, self._mapping)
-        self.problem = "the metrics of the rules are not known yet"
+        self.backend = RulesBackend(RulesFile(), make_servers(settings.prometheus, shared.environ), objects, self._mapping)
+        self.backend.left_out.note = telemetry.left_out
+        self.problem = "the metrics of the rules are not known yet" if settings.rules_file else ""
 
     def start(self) -> None:
-        """Discover in a thread of its own until the process ends."""
+        """Discover in a thread of its own until the process ends, if there is a rules file."""
+        if not self._shared.config.adapter.rules_file:
+            return
         threading.Thread(target=self._run, name="relist", daemon=True).start()
 
     def _run(self) -> None:
@@ -80,8 +85,11 @@ class RulesDiscovery:
         try:
             self.backend.relist(self._max_age)
         except (ApiError, Unreachable, ProtocolError) as error:
+            self._telemetry.relisted(False, {})
             log.warning("resources of the cluster cannot be read: %s; retrying in %.0f s", error, min(RETRY, self._interval))
             return False
+        registry = self.backend.registry
+        self._telemetry.relisted(not registry.problems, {CUSTOM: len(registry.custom), EXTERNAL: len(registry.external)})
         self.problem = ""
         return True
 

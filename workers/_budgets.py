@@ -11,10 +11,14 @@ from telegen.shm.writer import ArenaWriter
 from workers._base import Worker
 
 
-def open_budgets(worker: Worker, arena: ArenaWriter) -> Budgets | None:
-    """Return the budgets of a worker's stores; None if the configuration limits nothing."""
+def open_budgets(worker: Worker, arena: ArenaWriter, tables_have_limits: bool = False) -> Budgets | None:
+    """Return the budgets of a worker's stores; None if nothing is limited.
+
+    Args:
+        tables_have_limits: families may have limits of their own (`SharedLimit`), those of a reload included.
+    """
     limits, shared = worker.config.kube_metrics.limits, worker.shared
-    if limits == SeriesLimits():
+    if limits == SeriesLimits() and not tables_have_limits:
         return None
     return Budgets(limits, LedgerRow(shared.series, shared.rows[worker.assignment.name]), arena.inherited_series)
 

@@ -20,7 +20,6 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Chdir
 from gunicorn.glogging import Logger
 
-from telegen.config.model import Web
 from telegen.kubemetrics.clients import REASONS, Clients, Limits
 from telegen.kubemetrics.connection_security import NoTls
 from telegen.kubemetrics.telemetry import Telemetry
@@ -113,7 +112,10 @@ class HttpApplication(BaseApplication):  # type: ignore[misc]
         telemetry: of a process, once it is settled.
         process: name of a process, for logs and metrics.
         worker: gunicorn's worker, once it is settled.
+        least_idle: seconds that a connection may be idle at least.
     """
+
+    least_idle = 0
 
     telemetry: Telemetry
     worker: WebProcess
@@ -151,7 +153,7 @@ class HttpApplication(BaseApplication):  # type: ignore[misc]
             "group": os.getegid(),
             "timeout": max(2, round(supervisor.heartbeat_timeout)),
             "graceful_timeout": max(1, round(supervisor.grace_period) - 1),
-            "keepalive": max(1, round(web.idle_timeout)),
+            "keepalive": max(1, round(web.idle_timeout), self.least_idle),
             "limit_request_line": REQUEST_LINE,
             "limit_request_fields": HEADER_FIELDS,
             # Connection limits the headers as a whole.
@@ -166,6 +168,22 @@ class HttpApplication(BaseApplication):  # type: ignore[misc]
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
+
+    def limits(self) -> Limits:
+        """Return the limits of clients."""
+        web = self.shared.config.web
+        return Limits(
+            read_timeout=web.read_timeout,
+            write_timeout=web.write_timeout,
+            min_rate=web.min_rate,
+            max_header_size=web.max_header_size,
+            max_connections=web.max_connections,
+            max_answers=web.max_answers,
+        )
+
+    def drain(self) -> float:
+        """Return the seconds for which a process that is told to end still serves."""
+        return 0.0
 
     def settle(self, arbiter: Any, worker: Any) -> None:
         """Set name, log and parent-death signal of a new process."""
@@ -183,7 +201,8 @@ class HttpApplication(BaseApplication):  # type: ignore[misc]
             self.telemetry.dropped_clients.labels(reason)
         self.worker = worker
         worker.other_security = {self.plain_port: NoTls()} if self.plain_port is not None else {}
-        worker.clients = Clients(_limits(self.shared.config.web), self.telemetry.note_dropped_client)
+        worker.clients = Clients(self.limits(), self.telemetry.note_dropped_client)
+        worker.drain = self.drain
         gc.freeze()
 
 
@@ -191,14 +210,3 @@ def _number_worker(arbiter: Any, worker: Any) -> None:
     """Give a process the lowest free number: its counters continue those of the last process of that number."""
     taken = {other.number for other in arbiter.WORKERS.values()}
     worker.number = min(number for number in range(len(taken) + 1) if number not in taken)
-
-
-def _limits(web: Web) -> Limits:
-    return Limits(
-        read_timeout=web.read_timeout,
-        write_timeout=web.write_timeout,
-        min_rate=web.min_rate,
-        max_header_size=web.max_header_size,
-        max_connections=web.max_connections,
-        max_answers=web.max_answers,
-    )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from telegen.kubestate.custom.expressions.aggregates import Aggregates
+from telegen.kubestate.custom.expressions.surroundings import ReadLabels
 from telegen.kubestate.custom.expressions.tables import AggregateTable, shard_label
 from telegen.kubestate.custom.kinds import Selected
 from telegen.kubestate.custom.model import Kind
@@ -27,13 +28,14 @@ class Aggregated:
 class KindAggregates:
     """The stores of all aggregates that are selected now."""
 
-    def __init__(self, worker: StoresWorker, selection: Selection, order: int) -> None:
+    def __init__(self, worker: StoresWorker, selection: Selection, order: int, namespace_labels: ReadLabels) -> None:
         """Make none.
 
         Args:
             order: position on the page.
+            namespace_labels: returns the labels of a namespace.
         """
-        self._worker, self._selection, self._order = worker, selection, order
+        self._worker, self._selection, self._order, self._namespace_labels = worker, selection, order, namespace_labels
         self._kept: dict[str, Aggregated] = {}
 
     @property
@@ -53,7 +55,7 @@ class KindAggregates:
             if before and (before.kind, before.selected) == (kind, selected):
                 kept[name] = before
                 continue
-            table = selected.aggregates(kind, self._worker.constant)
+            table = selected.aggregates(kind, self._worker.constant, self._namespace_labels)
             if table:
                 kept[name] = Aggregated(kind, selected, self._make(name, table, before.store if before else None))
         return kept

@@ -12,6 +12,7 @@ from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
 from telegen.kubestate.custom.expressions.model import Selector
+from telegen.kubestate.custom.expressions.surroundings import ReadLabels, no_labels
 from telegen.kubestate.custom.kinds import AGGREGATES, Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.tables import constant_of, joined_reads
@@ -63,17 +64,26 @@ class Followed:
 class KindStores:
     """The stores of all kinds that are selected now."""
 
-    def __init__(self, worker: StoresWorker, loop: WatchLoop, further: Mapping[str, MetricsStore] = {}, detail: str = AUTO) -> None:
+    def __init__(
+        self,
+        worker: StoresWorker,
+        loop: WatchLoop,
+        further: Mapping[str, MetricsStore] = {},
+        detail: str = AUTO,
+        namespace_labels: ReadLabels = no_labels,
+    ) -> None:
         """Make none.
 
         Args:
             further: stores of the worker that stay.
             detail: `health_detail`.
+            namespace_labels: returns the labels of a namespace.
         """
+        self._namespace_labels = namespace_labels
         self._worker, self._loop, self._further, self._detail = worker, loop, further, detail
         self._followed: dict[str, Followed] = {}
         self._selection = Selection.of(worker.config.kube_metrics.kube_state)
-        self._aggregates = KindAggregates(worker, self._selection, ORDER)
+        self._aggregates = KindAggregates(worker, self._selection, ORDER, namespace_labels)
 
     def apply(self, wanted: Mapping[Kind, Selected]) -> None:
         """Add, replace and remove stores, so that each kind is shown by its tables. Unchanged ones are left alone."""
@@ -81,7 +91,7 @@ class KindStores:
         names = {
             name: (kind, part, namespace, self._name(kind, end + AGGREGATES))
             for kind, end, part in parts
-            for name, namespace in self.names(kind, end)
+            for name, namespace in self.names(kind, end, part.selector.namespaces)
         }
         followed = {name: one for name, one in self._followed.items() if name in names}
         gone = [one for name, one in self._followed.items() if name not in names]
@@ -113,17 +123,18 @@ class KindStores:
                 if worker.budgets:
                     worker.budgets.leave(name)
 
-    def names(self, kind: Kind, end: str = "") -> Iterator[tuple[str, str]]:
+    def names(self, kind: Kind, end: str = "", selected: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
         """Yield the name of each store of a kind, with its namespace: one, or one per watched namespace.
 
         Args:
             end: that of a part of the tables; see `Selected.parts`.
+            selected: namespaces of a selector; empty for all.
         """
         state = self._worker.config.kube_metrics.kube_state
-        namespaces = [name for name in dict.fromkeys(state.namespaces) if name not in state.namespaces_exclude]
-        if not (namespaces and kind.namespaced):
-            namespaces = [""]
-        for namespace in namespaces:
+        watched = [name for name in dict.fromkeys(state.namespaces) if name not in state.namespaces_exclude]
+        named = [name for name in selected if name not in state.namespaces_exclude and (not watched or name in watched)]
+        namespaces = named if selected else watched or [""]
+        for namespace in namespaces if kind.namespaced else [""]:
             yield self._name(kind, f"{end}/{namespace}" if namespace else end), namespace
 
     def _name(self, kind: Kind, end: str) -> str:
@@ -145,7 +156,7 @@ class KindStores:
         before: Followed | None,
     ) -> Followed:
         """Make a store and its reflector."""
-        resources = selected.resources(kind, self._worker.constant)
+        resources = selected.resources(kind, self._worker.constant, self._namespace_labels)
         store, detailed = self._make_store(name, kind, selected, resources, before)
         status, replaced = StoreStatus(), [before.reflector, *before.replaced] if before else []
 
@@ -197,6 +208,12 @@ class KindStores:
             if one.store.take_incomplete() or one.detailed and one.detailed.take_incomplete():
                 one.reflector.request_state()
         self._aggregates.publish({one.contributing.name for one in self._followed.values() if one.contributing and _is_pending(one)})
+
+    def renew_namespaced(self) -> None:
+        """Request a new state of the stores whose expressions read the labels of namespaces."""
+        for one in self._followed.values():
+            if one.selected.reads_namespaces:
+                one.reflector.request_state()
 
     def pending(self) -> list[str]:
         """Return the stores that are neither complete nor refused. A kind that is read for its health alone may fail."""

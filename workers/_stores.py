@@ -42,9 +42,11 @@ class StoresWorker(Worker):
         stores: the stores by name; threads replace the dict as a whole.
         changed: set when a store has something to publish.
         page_bytes: size of a page of a list; 0 for pages of api.list_page_size objects.
+        tables_have_limits: families may have limits of their own.
     """
 
     page_bytes = 0
+    tables_have_limits = False
 
     def run(self) -> None:
         """Start the threads, then check that they live."""
@@ -52,7 +54,7 @@ class StoresWorker(Worker):
         self.changed = threading.Event()
         self.stores: dict[str, MetricsStore] = {}
         self.arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.keeps)
-        self.budgets = open_budgets(self, self.arena)
+        self.budgets = open_budgets(self, self.arena, self.tables_have_limits)
         threads = Threads(self)
         threads.start("flush", self._flush)
         self.start(threads)

@@ -1,17 +1,33 @@
-"""Adapter worker: gunicorn, whose processes answer requests for the metrics APIs. They have an API client of their own, as the pod
-holds nothing that they could not read anyway."""
+"""Adapter worker: gunicorn, whose processes answer requests for the metrics APIs. Each has clients of the API server and of Prometheus:
+the pod holds no other secrets, and no file of the node."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from telegen.adapter.apis.metrics_apis import MetricsApis
-from telegen.adapter.web import make_app
-from telegen.kubemetrics.telemetry import Telemetry
-from workers._adapter_rules import RulesDiscovery
-from workers._adapter_tls import AdapterTlsContext
+from telegen.adapter.identity.authentication import Authenticator
+from telegen.adapter.identity.guard import ClusterGuard
+from telegen.adapter.identity.peer import Peer
+from telegen.adapter.identity.reviews import Reviews
+from telegen.adapter.web import make_app, make_plain_app
+from telegen.kubemetrics.adapter_telemetry import AdapterTelemetry
+from telegen.kubemetrics.app import CLIENT, by_port, own_exposition
+from telegen.kubemetrics.clients import Limits
+from telegen.kubemetrics.telemetry import Telemetry, reading_registry
+from workers._adapter_rules import RulesDiscovery, short_client
+from workers._adapter_tls import AdapterTls
+from workers._adapter_trust import watch_trust
+from workers._agent_usage import make_usage
 from workers._base import Shared
 from workers._gunicorn import GunicornWorker, HttpApplication
+
+ANSWER_TIMEOUT = 60.0
+"""Seconds for an answer, which may need several servers, each with a time-out of its own."""
+LEAST_IDLE = 120
+"""Seconds that a connection may be idle: longer than the 90 s after which the API server closes it, so that no request meets its end."""
 
 
 class AdapterWorker(GunicornWorker):
@@ -29,12 +45,44 @@ class AdapterWorker(GunicornWorker):
 class _Application(HttpApplication):
     """The metrics APIs."""
 
+    least_idle = LEAST_IDLE
+
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared, "adapter", "adapter.telemetry_address", lambda: shared.config.adapter.workers)
 
+    def limits(self) -> Limits:
+        """Give answers more time than those from shared memory need."""
+        return replace(super().limits(), answer_timeout=ANSWER_TIMEOUT)
+
+    def drain(self) -> float:
+        """Serve on until the endpoint of the pod is taken out of the Service; at a reload a successor serves already."""
+        return float(self.shared.config.adapter.drain) if self.shared.deadlines.leaving else 0.0
+
     def load(self) -> Any:
         """Make the application of one process."""
-        rules = RulesDiscovery(self.shared)
+        shared, telemetry = self.shared, AdapterTelemetry()
+        rules, trust = RulesDiscovery(shared, telemetry), watch_trust(shared, self.telemetry)
+        tls = AdapterTls(shared.certificates, trust, shared.config.adapter.tls)
+        self.worker.security = tls
         rules.start()
-        self.worker.security = AdapterTlsContext(self.shared.config.adapter.tls)
-        return make_app(MetricsApis(rules.backend), lambda: rules.problem)
+        usage, settings = make_usage(shared), shared.config.adapter
+        apis = MetricsApis(
+            rules.backend if settings.rules_file else None, usage, settings.groups, settings.external_families, observer=telemetry
+        )
+        reviews = Reviews(lambda: short_client(shared), telemetry.reviewed)
+        guard = ClusterGuard(Authenticator(lambda: trust.trust, reviews.user_of), reviews)
+        registry = reading_registry(shared.heartbeats, shared.rows)
+        checks = {
+            "shutdown": lambda: "" if self.worker.alive else "shutting down",
+            "certificate": lambda: tls.problem,
+            "clients": lambda: trust.problem,
+            "rules": lambda: rules.problem,
+            **({"agents": usage.problem} if usage else {}),
+        }
+        pages = {"metrics": lambda accept: own_exposition(registry, accept)}
+
+        def peer_of(scope: Mapping[str, Any]) -> Peer | None:
+            return tls.peer(scope[CLIENT].transport.get_extra_info("ssl_object"))
+
+        app = make_app(apis, checks, guard, peer_of, pages, telemetry)
+        return by_port(app, {} if self.plain_port is None else {self.plain_port: make_plain_app(checks, pages)})

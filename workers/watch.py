@@ -15,7 +15,7 @@ from telegen.kubestate.fields import time_at
 from telegen.kubestate.registry import RESOURCES
 from telegen.kubestate.resource import Resource
 from telegen.kubestate.selectors import Selection, selected_families
-from telegen.kubestate.series_labels import has_own, series_labels
+from telegen.kubestate.series_labels import has_own, namespace_pairs, pairs_text, series_labels
 from telegen.kubestate.sharding import shard_filter
 from telegen.metrics.created import with_created
 from telegen.metrics.family import FamilyGenerator, Object
@@ -43,7 +43,7 @@ class WatchWorker(StoresWorker):
     def start(self, threads: Threads) -> None:
         """Make the stores and follow their collections."""
         added = self.config.kube_metrics.kube_state.labels_on_series
-        self._namespaces = NamespaceLabels(added, self._follow_all)
+        self._namespaces = NamespaceLabels(lambda obj: pairs_text(namespace_pairs(added, obj)), "", self._follow_all)
         self.stores = {name: self._make_store(name) for name in self.assignment.stores}
         self._reflectors = [self._reflector(store) for store in self.stores.values()]
         self._pending, self._deciding = bool(added.namespace_labels or added.namespace_annotations), threading.Lock()
@@ -76,7 +76,7 @@ class WatchWorker(StoresWorker):
         resource, state = _resource(name), self.config.kube_metrics.kube_state
         families = selected_families(resource, Selection.of(state))
         errors = GenerateErrors(self.telemetry, self.log, name)
-        more = series_labels(state.labels_on_series, resource, self._namespaces.text, workload)
+        more = series_labels(state.labels_on_series, resource, self._namespaces.get, workload)
         render = renderer(resource.identity, families, errors, self.constant, more, has_own)
         if name == "namespaces":
             render = _noticing_uid(render, self.shared.uid)

@@ -29,9 +29,11 @@ class LeftOut:
 
     Attributes:
         counts: by metric and reason.
+        note: called with the reason of each.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    note: Callable[[str], None] = lambda reason: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, metric: str, reason: str, sample: str) -> None:
@@ -39,6 +41,7 @@ class LeftOut:
         with self._lock:
             self.counts[metric, reason] += 1
             is_first = self.counts[metric, reason] == 1
+        self.note(reason)
         if is_first:
             log.warning("%s: sample of %s left out: %s; correct the query of its rule", metric, sample, reason)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from telegen.adapter.backend import NOT_FINITE, RulesBackend
+from telegen.adapter.live.explanation import LiveExplanation
 from telegen.adapter.prometheus import PrometheusError, Sample
 from telegen.adapter.promql import Matcher, name_matcher, render_query
 from telegen.adapter.quantities import quantity, thousandths
@@ -14,13 +15,15 @@ from telegen.adapter.rules.labels import ResourceLabels, UnknownResource
 from telegen.adapter.rules.model import Rule
 from telegen.adapter.templates import Template, TemplateError
 from telegen.config.messages import suggest
+from telegen.kubestate.registry import RESOURCES
 
+FAMILY_NAMES = frozenset(family.name for resource in RESOURCES.values() for family in resource.families)
 MOST = 20
 """Values, names or labels of one line or list."""
 ANY = ".+"
 
 
-def explain(backend: RulesBackend, name: str, namespace: str = "") -> tuple[list[str], bool]:
+def explain(backend: RulesBackend, live: LiveExplanation, name: str, namespace: str = "") -> tuple[list[str], bool]:
     """Return the lines about a metric, and True if it is registered.
 
     Args:
@@ -30,11 +33,14 @@ def explain(backend: RulesBackend, name: str, namespace: str = "") -> tuple[list
     registry = backend.registry
     found = [metric for (_, one), metric in registry.custom.items() if one == name]
     found += [metric for metric in (registry.external.get(name),) if metric]
-    resource = list(_resource(backend, name, namespace))
-    if found or resource:
-        return [line for metric in found for line in _registered(backend, metric, namespace)] + resource, True
-    known = {one for _, one in registry.custom} | set(registry.external)
+    lines = [line for metric in found for line in _registered(backend, metric, namespace)]
+    lines += [*_resource(backend, name, namespace), *live.lines(name, namespace, backend)]
+    if lines:
+        return lines, True
+    known = {one for _, one in registry.custom} | set(registry.external) | live.names
     lines = [f"{name} is not registered{suggest(name, sorted(known))}"]
+    if name in FAMILY_NAMES:
+        lines.append(f"  {name} is a family of the agents: add it to adapter.external_families for an external metric")
     lines += [f"  {problem}" for problem in (*backend.rules.problems, *registry.problems)]
     rules = (*backend.rules.custom, *backend.rules.external)
     failed = [rule for rule in rules if any(problem.startswith(f"{rule.place}: ") for problem in registry.problems)]

@@ -16,6 +16,8 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from telegen import __version__
+from telegen.api.cluster import Cluster, NoCredentials
+from telegen.api.credentials import Credentials
 from telegen.process.http_client import cause
 
 _CHUNK = 1 << 16
@@ -46,6 +48,7 @@ class PrometheusOptions:
         headers: sent with each request.
         token_file: file with a bearer token, read for each request.
         ca_file, cert_file, key_file: read again when they change; "" for the system's authorities, and for no client certificate.
+        account: source of credentials and authorities instead of these files.
         post: True to send all queries by POST, not only long ones.
         connect, total: seconds for a connection, and for a whole request.
         max_size: bytes of the largest answer, decompressed.
@@ -56,6 +59,7 @@ class PrometheusOptions:
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
+    account: Credentials | None = None
     post: bool = False
     connect: float = 3.0
     total: float = 10.0
@@ -134,7 +138,7 @@ class Prometheus:
         self.url, self._options = parts._replace(auth=None).url.rstrip("/"), options
         basic = urllib3.util.make_headers(basic_auth=unquote(parts.auth)) if parts.auth else {}
         self._basic = {"Authorization": value for value in basic.values()}
-        self._pool: tuple[tuple[int, ...], urllib3.PoolManager] | None = None
+        self._pool: tuple[tuple[object, ...], urllib3.PoolManager] | None = None
 
     def series(self, match: str, start: float) -> set[SeriesShape]:
         """Return the shapes of the series that a selector selects since a time.
@@ -213,7 +217,7 @@ class Prometheus:
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"telegen/{__version__}"}
-        headers |= {**self._basic, **self._options.headers}
+        headers |= {**self._basic, **(self._account().headers if self._options.account else {}), **self._options.headers}
         if self._options.token_file:
             with open(self._options.token_file, "rb") as file:
                 token = file.read(_LONGEST_TOKEN).strip()
@@ -225,11 +229,30 @@ class Prometheus:
 
     def _manager(self) -> urllib3.PoolManager:
         """Return the connections; new ones after a change of a certificate file."""
+        if self._options.account:
+            return self._manager_of(self._account())
         files = [path for path in (self._options.ca_file, self._options.cert_file, self._options.key_file) if path]
         changed = tuple(os.stat(path).st_mtime_ns for path in files)
         if self._pool is None or self._pool[0] != changed:
             ca, cert, key = (path or None for path in (self._options.ca_file, self._options.cert_file, self._options.key_file))
             self._pool = changed, urllib3.PoolManager(maxsize=8, ca_certs=ca, cert_file=cert, key_file=key)
+        return self._pool[1]
+
+    def _account(self) -> Cluster:
+        """Return the credentials of now."""
+        assert self._options.account
+        try:
+            return self._options.account(False)
+        except NoCredentials as error:
+            raise Unanswered(f"{self.url}: {error}") from error
+
+    def _manager_of(self, account: Cluster) -> urllib3.PoolManager:
+        """Return the connections by the authorities and the client certificate of a kubeconfig; new ones after a change of them."""
+        key = (account.ca, account.certificate, account.key, account.verify)
+        if self._pool is None or self._pool[0] != key:
+            verify = {"ca_cert_data": account.ca or None} if account.verify else {"cert_reqs": "CERT_NONE", "assert_hostname": False}
+            pair = account.certificate or None, account.key or None
+            self._pool = key, urllib3.PoolManager(maxsize=8, cert_file=pair[0], key_file=pair[1], **verify)
         return self._pool[1]
 
 

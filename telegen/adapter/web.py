@@ -1,13 +1,15 @@
-"""The HTTP application of the metrics APIs. Identity and rights are checked in front of it."""
+"""The HTTP application of the metrics APIs. Every path but the probes needs a user with the right to it."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import falcon
@@ -17,83 +19,172 @@ import orjson
 from telegen import __version__
 from telegen.adapter.apis.answers import Answer, StatusError, failed
 from telegen.adapter.apis.metrics_apis import MetricsApis
+from telegen.adapter.health import Checks, Health
+from telegen.adapter.identity.authentication import Headers
+from telegen.adapter.identity.guard import Guard
+from telegen.adapter.identity.peer import Peer
 
 GZIP_FROM = 4096
 """Bytes from which an answer is compressed. Lists of pods shrink to a tenth; smaller answers gain nothing."""
 THREADS = 16
-"""Requests that are answered at the same time; further ones wait."""
+"""Requests of the API server that are answered at the same time; further ones wait."""
+DIRECT_THREADS, DIRECT_WAITING = 4, 64
+"""Requests of all others that are answered at the same time, and that wait; further ones are refused. Each may ask the API server about
+a token, and strangers must not delay the HPAs."""
 log = logging.getLogger(__name__)
-_HEALTH = ("healthz", "livez", "readyz")
-_TEXT = "text/plain; charset=utf-8"
+Page = Callable[[str], "tuple[bytes, str]"]
+"""Function of the Accept header that returns content and media type."""
+PeerOf = Callable[[Mapping[str, Any]], "Peer | None"]
+"""Function of the ASGI scope that returns the client of its connection."""
+
+
+class RequestObserver(Protocol):
+    """Counts requests."""
+
+    def answered(self, group: str, code: int, seconds: float) -> None:
+        """A request was answered; `group` is the API group of its path, or `none`."""
 
 
 class Application:
     """Routes of all paths. An answer may need Prometheus and the API server, so each is made in a thread."""
 
-    def __init__(self, apis: MetricsApis, problem: Callable[[], str]) -> None:
-        """Prepare the routes.
-
-        Args:
-            problem: returns the reason why the adapter is not ready, "" if it is.
-        """
-        self._apis, self._problem = apis, problem
-        self._threads = ThreadPoolExecutor(THREADS, "answer")
+    def __init__(
+        self, apis: MetricsApis, health: Health, guard: Guard, peer_of: PeerOf, pages: Mapping[str, Page], observer: RequestObserver | None
+    ) -> None:
+        self._apis, self._health, self._guard, self._peer_of = apis, health, guard, peer_of
+        self._pages, self._observer = pages, observer
+        self._threads, self._direct = ThreadPoolExecutor(THREADS, "answer"), ThreadPoolExecutor(DIRECT_THREADS, "direct")
+        self._of_others = 0
 
     async def answer(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, **groups: str) -> None:
         """Answer a request of any path."""
         path = (req.scope.get("raw_path") or req.path.encode()).decode("ascii", "replace").partition("?")[0]
-        name = unquote(path.strip("/"))
-        if req.method not in ("GET", "HEAD"):
-            message = f"the method {req.method} is not allowed: metrics are read only"
-            return _send(req, resp, StatusError(405, "MethodNotAllowed", message).answer())
-        if name in _HEALTH:
-            return self._health(resp, name)
-        if name == "version":
-            return _send(req, resp, Answer(200, {"major": "1", "minor": "0", "gitVersion": f"v{__version__}", "platform": "linux"}))
-        if name == "":
-            paths = ["/apis", *(f"/apis/{group.name}" for group in self._apis.groups()), *(f"/{one}" for one in _HEALTH), "/version"]
-            return _send(req, resp, Answer(200, {"paths": paths}))
-        params = dict(parse_qsl(req.query_string, keep_blank_values=True))
-        accept, etag = req.get_header("Accept") or "", req.get_header("If-None-Match") or ""
+        if self._health.answer(unquote(path.strip("/")), "verbose" in req.params, resp):
+            return
+        started, segments = time.perf_counter(), [unquote(segment) for segment in path.strip("/").split("/")]
+        request = _Request(req, path, segments, dict(parse_qsl(req.query_string, keep_blank_values=True)), self._peer_of(req.scope))
+        answer = await self._in_thread(request)
+        _send(resp, answer)
+        if self._observer:
+            group = segments[1] if len(segments) > 1 and segments[0] == "apis" else ""
+            known = group if group in self._apis.names() else "none"
+            self._observer.answered(known, answer.status, time.perf_counter() - started)
+
+    async def _in_thread(self, request: _Request) -> Answer:
         loop = asyncio.get_running_loop()
-        _send(req, resp, await loop.run_in_executor(self._threads, self._apis.answer, path, params, accept, etag))
+        if self._guard.is_front_proxy(request.peer):
+            return await loop.run_in_executor(self._threads, self._encoded, request)
+        if self._of_others >= DIRECT_THREADS + DIRECT_WAITING:
+            busy = "too many requests that do not come through the API server; send them to its address"
+            return _encode(StatusError(429, "TooManyRequests", busy).answer(), "")
+        self._of_others += 1
+        try:
+            return await loop.run_in_executor(self._direct, self._encoded, request)
+        finally:
+            self._of_others -= 1
 
-    def _health(self, resp: falcon.asgi.Response, name: str) -> None:
-        """Answer a probe; only /readyz depends on the backend."""
-        problem = self._problem() if name == "readyz" else ""
-        resp.content_type = _TEXT
-        resp.status, resp.text = (503, f"not ready: {problem}\n") if problem else (200, "ok\n")
+    def _encoded(self, request: _Request) -> Answer:
+        return _encode(self._answered(request), request.accept_encoding)
+
+    def _answered(self, request: _Request) -> Answer:
+        """Check a request, and return its answer."""
+        method, segments, params = request.method, request.segments, request.params
+        try:
+            self._guard.check(method, segments, params, request.headers, request.peer)
+            if method not in ("GET", "HEAD"):
+                raise StatusError(405, "MethodNotAllowed", f"the method {method} is not allowed: metrics are read only")
+        except StatusError as error:
+            return error.answer()
+        page = self._pages.get(segments[0]) if len(segments) == 1 else None
+        if page:
+            return Answer(200, *page(request.accept))
+        if segments == ["version"]:
+            return Answer(200, {"major": "1", "minor": "0", "gitVersion": f"v{__version__}", "platform": "linux"})
+        if segments == [""]:
+            return Answer(200, {"paths": self._paths()})
+        return self._apis.answer(request.path, params, request.accept, request.etag)
+
+    def _paths(self) -> list[str]:
+        names = [*(f"apis/{name}" for name in self._apis.names()), *self._health.names, *self._pages, "version"]
+        return ["/apis", *(f"/{name}" for name in names)]
 
 
-def _send(req: falcon.asgi.Request, resp: falcon.asgi.Response, answer: Answer) -> None:
-    """Send a document as JSON, compressed if it is long and the client takes gzip."""
+class _Request:
+    """The parts of a request that its answer depends on.
+
+    Attributes:
+        path: as it is sent.
+        segments: of the path, each decoded by itself.
+    """
+
+    def __init__(self, req: falcon.asgi.Request, path: str, segments: list[str], params: dict[str, str], peer: Peer | None) -> None:
+        self.method, self.path, self.segments, self.params, self.peer = req.method, path, segments, params, peer
+        self.headers: Headers = req.scope["headers"]
+        self.accept, self.etag = req.get_header("Accept") or "", req.get_header("If-None-Match") or ""
+        self.accept_encoding = req.get_header("Accept-Encoding") or ""
+
+
+def _encode(answer: Answer, accept_encoding: str) -> Answer:
+    """Return an answer whose document is bytes: JSON, or text, compressed if it is long and the client takes gzip."""
+    if answer.document is None:
+        return answer
+    data = answer.document if isinstance(answer.document, bytes) else orjson.dumps(answer.document)
+    if len(data) < GZIP_FROM or "gzip" not in accept_encoding:
+        return replace(answer, document=data)
+    return replace(answer, document=gzip.compress(data, 1), headers={**answer.headers, "Content-Encoding": "gzip"})
+
+
+def _send(resp: falcon.asgi.Response, answer: Answer) -> None:
+    """Send an encoded answer."""
     resp.status = answer.status
     for header, value in answer.headers.items():
         resp.set_header(header, value)
     resp.set_header("Vary", "Accept, Accept-Encoding")
     resp.content_type = answer.content_type
-    if answer.document is None:
-        return
-    data = orjson.dumps(answer.document)
-    if len(data) >= GZIP_FROM and "gzip" in (req.get_header("Accept-Encoding") or ""):
-        data = gzip.compress(data, 1)
-        resp.set_header("Content-Encoding", "gzip")
-    resp.data = data
+    resp.data = answer.document
 
 
 async def _crashed(req: Any, resp: Any, error: Exception, params: Any) -> None:
     """Answer a request that an error ended which no code expects."""
     log.error("%s: request failed: %r", req.path, error, exc_info=error)
-    _send(req, resp, failed("the request failed; the log of the adapter has the error").answer())
+    _send(resp, _encode(failed("the request failed; the log of the adapter has the error").answer(), ""))
 
 
-def make_app(apis: MetricsApis, problem: Callable[[], str]) -> Any:
+def make_app(
+    apis: MetricsApis,
+    checks: Checks,
+    guard: Guard,
+    peer_of: PeerOf = lambda scope: None,
+    pages: Mapping[str, Page] = {},
+    observer: RequestObserver | None = None,
+) -> Any:
     """Return the application.
 
     Args:
-        problem: returns the reason why the adapter is not ready, "" if it is.
+        checks: what /readyz depends on.
+        guard: checks each request.
+        pages: further pages by path.
     """
     app: Any = falcon.asgi.App()
-    app.add_sink(Application(apis, problem).answer, "/")
+    app.add_sink(Application(apis, Health(checks), guard, peer_of, pages, observer).answer, "/")
+    app.add_error_handler(Exception, _crashed)
+    return app
+
+
+def make_plain_app(checks: Checks, pages: Mapping[str, Page]) -> Any:
+    """Return the application of the second address: probes, and pages without a check of rights."""
+    health = Health(checks)
+
+    async def answer(req: falcon.asgi.Request, resp: falcon.asgi.Response, **groups: str) -> None:
+        name = req.path.strip("/")
+        if health.answer(name, "verbose" in req.params, resp):
+            return
+        if name not in pages or req.method not in ("GET", "HEAD"):
+            resp.status, resp.text, resp.content_type = 404, f"only {', '.join((*health.names, *pages))} are here\n", "text/plain"
+            return
+        _send(resp, _encode(Answer(200, *pages[name](req.get_header("Accept") or "")), req.get_header("Accept-Encoding") or ""))
+
+    app: Any = falcon.asgi.App()
+    app.add_sink(answer, "/")
     app.add_error_handler(Exception, _crashed)
     return app

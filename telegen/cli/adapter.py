@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.check import check
 from telegen.adapter.cluster_objects import ClusterObjects, NoObjects
 from telegen.adapter.explanation import explain
+from telegen.adapter.live.explanation import Ask, AskError, LiveExplanation
 from telegen.adapter.prometheus import Prometheus, PrometheusOptions, Servers
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
@@ -18,6 +19,7 @@ from telegen.adapter.rules.reading import parse_duration, read_rules
 from telegen.api.discovery import ServedResource, discover
 from telegen.cli.cluster_objects import FAILURES, connect
 from telegen.config import ConfigError
+from telegen.config.adapter_model import Adapter
 from telegen.kubestate.registry import RESOURCES
 
 Answer = TypeVar("Answer")
@@ -58,21 +60,24 @@ def add_arguments(parser: argparse.ArgumentParser, serving: Sequence[argparse.Ar
     checking.add_argument("file", metavar="FILE", help="rules, externalRules and resourceRules")
     explaining = actions.add_parser(
         "explain",
-        help="print the rule, series, query and values of a metric, or why it is not registered",
+        help="print the rule, series, query and values of a metric, or its source in the agents, or why it is not registered",
         epilog="Exit status: 0 the metric is registered, 1 it is not, 2 something cannot be read.",
     )
     explaining.add_argument("metric", metavar="METRIC", help="name of the metric, without its resource")
-    explaining.add_argument("--rules", required=True, metavar="FILE", help="rules file")
+    explaining.add_argument("--rules", default="", metavar="FILE", help="rules file (default: metrics of agents only)")
     explaining.add_argument("--namespace", default="", metavar="NAME", help="namespace to show values of (default: all)")
     explaining.add_argument(
-        "--kubeconfig", metavar="FILE", help='cluster whose resources count; "" for that of the agent (default: those of Kubernetes itself)'
+        "--kubeconfig",
+        metavar="FILE",
+        help='cluster whose resources count, and whose API server is asked for the values of agents; "" for that of the agent '
+        "(default: the resources of Kubernetes itself)",
     )
     _add_server_arguments(explaining)
 
 
 def _add_server_arguments(parser: argparse.ArgumentParser) -> None:
     servers = "server; may be repeated: the first one that has the series and answers is asked"
-    parser.add_argument("--prometheus", required=True, action="append", metavar="URL", help=servers)
+    parser.add_argument("--prometheus", default=[], action="append", metavar="URL", help=servers)
     parser.add_argument("--max-age", default="10m", metavar="DURATION", help="age up to which a series counts (default: 10m)")
     parser.add_argument("--header", action="append", default=[], metavar="NAME=VALUE", help="header of each request; may be repeated")
     parser.add_argument("--token-file", default="", metavar="FILE", help="file with a bearer token")
@@ -113,9 +118,26 @@ def _explain(options: argparse.Namespace) -> tuple[list[str], bool]:
         raise ConfigError(f"--max-age: {options.max_age!r} is no duration; write 30s, 10m or 1h30m")
     # The problems are among the lines that are printed.
     logging.getLogger("telegen.adapter").setLevel(logging.CRITICAL)
-    backend = _backend(options, read_rules(options.rules))
+    if options.rules and not options.prometheus:
+        raise ConfigError("--rules: needs --prometheus, the server that the rules ask")
+    backend = _backend(options, read_rules(options.rules) if options.rules else RulesFile())
     backend.relist(max_age)
-    return explain(backend, options.metric, options.namespace)
+    live = LiveExplanation(Adapter().external_families, None if options.kubeconfig is None else _ask(options.kubeconfig))
+    return explain(backend, live, options.metric, options.namespace)
+
+
+def _ask(kubeconfig: str) -> Ask:
+    """Return a function that asks the API server for the values of a metric."""
+    client = connect(kubeconfig)
+
+    def ask(path: str) -> Mapping[str, Any]:
+        try:
+            document: Mapping[str, Any] = client.get(path, {}, "application/json")
+            return document
+        except FAILURES as error:
+            raise AskError(f"{path}: {error}") from error
+
+    return ask
 
 
 def _backend(options: argparse.Namespace, rules: RulesFile) -> RulesBackend:

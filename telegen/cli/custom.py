@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import yaml
 
+from telegen.api.client import Client
 from telegen.cli.cluster_objects import connect, objects_of, served_kinds
 from telegen.cli.object_selection import selected_by
 from telegen.config import ConfigError
@@ -19,9 +20,11 @@ from telegen.config.model import CustomResourceState, Health
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
 from telegen.kubestate.custom.expressions.convert import convert
 from telegen.kubestate.custom.expressions.reading import conflicts
+from telegen.kubestate.custom.expressions.surroundings import ReadLabels, no_labels, plain_labels
+from telegen.kubestate.custom.expressions.tables import reads_namespaces
 from telegen.kubestate.custom.expressions.written import schema
-from telegen.kubestate.custom.kinds import Configured
-from telegen.kubestate.custom.model import ANY, Pattern
+from telegen.kubestate.custom.kinds import Configured, Selected
+from telegen.kubestate.custom.model import ANY, Kind, Pattern
 from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources
 from telegen.kubestate.custom.sources import CustomEntries, built_in_names, read_custom
 from telegen.kubestate.health.scope import ALL, AUTO, BUILT_IN, Scope, wrong_groups
@@ -105,28 +108,44 @@ def _series(read: CustomEntries, kubeconfig: str) -> Iterator[str]:
     """Yield the number of series of each family for the objects of a cluster, and the kinds that it does not serve."""
     client, configured = connect(kubeconfig), Configured(read.entries, read.metrics)
     kinds = served_kinds(client, configured.groups)
-    total, failures = 0, _Failures()
-    parts = ((kind, part) for kind, selected in configured.select(kinds).items() for part in selected.parts().values())
-    for kind, selected in parts:
-        resources = selected.resources(kind)
-        renders = [(one, renderer(one.identity, one.families, failures)) for one in resources]
-        counts: Counter[str] = Counter()
-        objects = 0
-        table = selected.aggregates(kind)
-        aggregates = Aggregates(table.aggregates if table else (), failures)
-        for obj in objects_of(client, resources[0].path(), selected.selector.params):
-            objects += 1
-            aggregates.change(NOTHING, aggregates.contribution(obj))
-            for one, render in renders:
-                counts.update({family.name: text.count("\n") for family, text in zip(one.families, render(obj))})
-        counts.update(group["family"] for group in aggregates.objects())
-        yield f"{kind.group}/{kind.version} {kind.kind}: {objects} objects, {sum(counts.values())} series"
-        shown = [*resources, table.resource] if table else resources
-        yield from (f"  {family.name}: {counts[family.name]}" for one in shown for family in one.families)
-        total += sum(counts.values())
+    total, failures, labels = 0, _Failures(), _namespace_labels(client, configured)
+    for kind, selected in configured.select(kinds).items():
+        for part in selected.parts().values():
+            objects, counts = _counts(client, kind, part, labels, failures)
+            yield f"{kind.group}/{kind.version} {kind.kind}: {objects} objects, {sum(counts.values())} series"
+            yield from (f"  {family}: {count}" for family, count in counts.items())
+            total += sum(counts.values())
     yield from failures.lines()
     yield from (f"{pattern}: the API server does not serve this kind" for pattern in configured.absent(kinds))
     yield f"{total} series"
+
+
+def _counts(client: Client, kind: Kind, part: Selected, labels: ReadLabels, failures: _Failures) -> tuple[int, Mapping[str, int]]:
+    """Return the number of objects of a kind, and of series by family."""
+    resources, table = part.resources(kind, {}, labels), part.aggregates(kind, {}, labels)
+    renders = [(one, renderer(one.identity, one.families, failures)) for one in resources]
+    aggregates = Aggregates(table.aggregates if table else (), failures)
+    shown = [*resources, table.resource] if table else resources
+    counts = dict.fromkeys([family.name for one in shown for family in one.families], 0)
+    objects = 0
+    for namespace in (part.selector.namespaces if kind.namespaced else ()) or ("",):
+        for obj in objects_of(client, resources[0].path(namespace), part.selector.params):
+            objects += 1
+            aggregates.change(NOTHING, aggregates.contribution(obj))
+            for one, render in renders:
+                for family, text in zip(one.families, render(obj)):
+                    counts[family.name] += text.count("\n")
+    for group in aggregates.objects():
+        counts[group["family"]] += 1
+    return objects, counts
+
+
+def _namespace_labels(client: Client, configured: Configured) -> ReadLabels:
+    """Return the function that gives the labels of the namespaces of a cluster, if expressions read them."""
+    if not configured.reads_namespaces:
+        return no_labels
+    found = {str(obj["metadata"].get("name")): plain_labels(obj) for obj in objects_of(client, "/api/v1/namespaces", {})}
+    return lambda name: found.get(name, {})
 
 
 class _Failures:
@@ -166,6 +185,8 @@ def role(options: argparse.Namespace) -> Iterator[str]:
     served = served_kinds(connect(options.kubeconfig), wanted, BUILT_IN - groups) if options.against_cluster else None
     patterns = [entry.pattern for entry in read.entries] + [Pattern(entry.group, ANY, entry.kind) for entry in read.metrics]
     resources = {**selected_resources(patterns, served), **pack_resources(_packs(variants)), **health_resources(scope, served)}
+    if any(map(reads_namespaces, read.metrics)):
+        resources["", "namespaces"] = ""
     if every and served is None:
         yield EVERY_GROUP
     yield from (f"# {group}/{resource}: {remark}" for (group, resource), remark in resources.items() if remark)

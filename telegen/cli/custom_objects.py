@@ -10,6 +10,7 @@ from telegen.cli.object_reader import Plurals
 from telegen.cli.object_selection import selected_by
 from telegen.kubestate.custom.definitions import DEFINITION, defined_kinds
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
+from telegen.kubestate.custom.expressions.surroundings import ReadLabels, plain_labels
 from telegen.kubestate.custom.expressions.tables import AggregateTable
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.sources import CustomTables
@@ -60,11 +61,23 @@ def custom_parts(
     """
     kinds = _kinds(objects, plurals)
     found = tables.configured(scope).select(kinds, _schemas(objects))
+    labels = namespace_labels(objects)
     parts = [CustomPart([one]) for one in (KIND_HEALTH, CRDS, API_SERVICES)] if scope else []
     for kind, selected in found.items():
         for part in selected.parts().values():
-            parts.append(CustomPart(part.resources(kind, constant), selected_by(part.selector), part.aggregates(kind, constant)))
+            resources, aggregated = part.resources(kind, constant, labels), part.aggregates(kind, constant, labels)
+            parts.append(CustomPart(resources, selected_by(part.selector), aggregated))
     return parts
+
+
+def namespace_labels(objects: Iterable[Object]) -> ReadLabels:
+    """Return the function that gives the labels of the namespaces among objects."""
+    found = {}
+    for obj in objects:
+        metadata = obj.get("metadata")
+        if (obj.get("apiVersion"), obj.get("kind")) == ("v1", "Namespace") and isinstance(metadata, dict):
+            found[metadata.get("name")] = plain_labels(obj)
+    return lambda name: found.get(name, {})
 
 
 def groups(part: CustomPart, objects: Iterable[Object], on_error: Callable[[str, Exception], None]) -> Iterator[Object]:

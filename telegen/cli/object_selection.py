@@ -27,6 +27,9 @@ def selected_by(selector: Selector) -> Callable[[Object], bool]:
     fields = list(_field_terms(selector.fields))
 
     def selects(obj: Object) -> bool:
+        namespace = _text(obj, "metadata.namespace")
+        if selector.namespaces and namespace and namespace not in selector.namespaces:
+            return False
         own = _at(obj, "metadata.labels")
         found = {key: str(value) for key, value in own.items()} if isinstance(own, dict) else {}
         return all(term.selects(found) for term in labels) and all((_text(obj, path) == value) == equal for path, equal, value in fields)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from telegen.config.detect import Detection, NamedCluster, cluster_source, detect, election_namespace, sampled_node
+from telegen.config.detect import (
+    Detection,
+    NamedCluster,
+    cluster_source,
+    detect,
+    election_namespace,
+    pod_namespace,
+    sampled_node,
+)
 from telegen.config.errors import ConfigError
 from telegen.config.load import ConfigSource, load
 from telegen.config.model import Config
@@ -17,6 +25,7 @@ __all__ = [
     "cluster_source",
     "detect",
     "election_namespace",
+    "pod_namespace",
     "load",
     "not_effective",
     "sampled_node",

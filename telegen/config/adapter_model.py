@@ -9,10 +9,28 @@ from msgspec import field
 
 from telegen.config import text_formats
 from telegen.config.section import Section, text
-from telegen.config.types import Duration, ListenAddress, Size
+from telegen.config.types import Duration, Lifetime, ListenAddress, Size
 
 ApiGroup = Literal["metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"]
 GROUPS: tuple[ApiGroup, ...] = ("metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io")
+
+
+EXTERNAL_FAMILIES = (
+    "kube_cronjob_status_active",
+    "kube_deployment_spec_replicas",
+    "kube_deployment_status_replicas_unavailable",
+    "kube_job_status_active",
+    "kube_job_status_failed",
+    "kube_job_status_succeeded",
+    "kube_node_info",
+    "kube_node_status_allocatable",
+    "kube_persistentvolumeclaim_status_phase",
+    "kube_pod_status_phase",
+    "kube_pod_status_ready",
+    "kube_pod_status_unschedulable",
+    "kube_service_info",
+    "kube_statefulset_replicas",
+)
 
 
 class PrometheusServer(Section, frozen=True):
@@ -34,10 +52,23 @@ class PrometheusServer(Section, frozen=True):
 
 
 class AdapterTls(Section, frozen=True):
-    """Serving certificate of the adapter."""
+    """Certificates of the adapter. By default it has a CA of its own, in a Secret (docs/adapter.md)."""
 
-    cert_file: Annotated[str, text("Certificate (PEM), followed without a restart.")] = ""
+    cert_file: Annotated[
+        str,
+        text("Serving certificate (PEM) in place of that of the own CA; followed without a restart. The caBundle is then yours to set."),
+    ] = ""
     key_file: Annotated[str, text("Key of the certificate (PEM).")] = ""
+    ca_lifetime: Annotated[
+        Lifetime, text("Lifetime of the own CA; its successor is made after two thirds of it.", least=3600.0)
+    ] = Lifetime(365 * 86400)
+    lifetime: Annotated[
+        Lifetime, text("Lifetime of the certificates that the own CA signs; each is renewed after two thirds of it.", least=600.0)
+    ] = Lifetime(30 * 86400)
+    propagation: Annotated[
+        Duration,
+        text("Time from the making of a CA until it signs: kubelets hand its certificate to the agents meanwhile.", least=1.0),
+    ] = Duration(600)
 
 
 class Adapter(Section, frozen=True):
@@ -83,6 +114,14 @@ class Adapter(Section, frozen=True):
     max_age: Annotated[
         Duration, text("Age of the last sample up to which a series counts; 0s: relist_interval, but 5m at least.")
     ] = Duration(0)
+    external_families: Annotated[
+        tuple[str, ...],
+        text(
+            "kube_* families of the agents that are external metrics: FAMILY is the sum of its samples, FAMILY_count their number "
+            "(docs/adapter.md).",
+            max_length=256,
+        ),
+    ] = EXTERNAL_FAMILIES
     agent_address: Annotated[
         Optional[ListenAddress],
         text(

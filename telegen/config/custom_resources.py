@@ -18,7 +18,7 @@ MAX_FILES = 200
 def is_used(settings: CustomResourceState) -> bool:
     """Return True if custom resources are to be watched."""
     has_tables = settings.config or settings.config_file or settings.metrics or settings.files or settings.packs
-    return bool(has_tables) or settings.health not in ("none", ())
+    return bool(has_tables or settings.config_maps.selector) or settings.health not in ("none", ())
 
 
 def further_files(settings: CustomResourceState) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from telegen.config.adapter_validation import adapter_problems
 from telegen.config.conversion import checked_text, convert
 from telegen.config.document import Document, read_document
 from telegen.config.errors import ConfigError
@@ -59,7 +60,7 @@ def load_with_origins(
         override(data, environ, is_text, problems.report)
         apply_flags(data, flags, lambda key: value_at(Config(), key), problems.report)
         config = convert(checked_text(data, problems.report), problems.report)
-        for check in (validate, *checks):
+        for check in (validate, adapter_problems, *checks):
             problems.add_unrelated(check(config))
     except _TooManyProblems:
         problems.lines["and more problems"] = None

@@ -45,6 +45,13 @@ class ClusterEntry(Section, frozen=True):
     context: Annotated[str, text("Context of the kubeconfig; empty: the current one.")] = ""
 
 
+class ConfigMapSource(Section, frozen=True):
+    """ConfigMaps with metrics of custom resources, found by a label and watched (docs/expressions.md)."""
+
+    selector: Annotated[str, text("Label selector, as of kubectl get --selector; empty: no ConfigMap is read.")] = ""
+    namespace: Annotated[str, text("Their namespace, such as ${POD_NAMESPACE} for that of the agent, or * for all.")] = ""
+
+
 class CustomResourceState(Section, frozen=True):
     """Metrics of custom resources, by files of the format of kube-state-metrics (docs/custom.md)."""
 
@@ -59,6 +66,7 @@ class CustomResourceState(Section, frozen=True):
     files: Annotated[
         Names, text("Further files of either format, or folders of them; each *.yaml, *.yml and *.json of a folder is read.")
     ] = ()
+    config_maps: ConfigMapSource = field(default_factory=ConfigMapSource)
     only: Annotated[bool, text("Watch no built-in resources; `resources` has no effect then.")] = False
     packs: Annotated[
         Names,

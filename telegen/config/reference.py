@@ -19,7 +19,7 @@ The configuration is a YAML file: `telegen run --config FILE`. Environment varia
 `telegen config --full > telegen-full.yaml` writes a file with every setting, its default and its help.
 A file has at most 1 MiB, 20,000 values and 32 levels of nesting.
 
-Durations are written `10s`, `1m30s` or `100ms`, up to `576h`; sizes `512MiB`, up to `1TiB`.
+Durations are written `10s`, `1m30s` or `100ms`, up to `576h` (lifetimes `87600h`); sizes `512MiB`, up to `1TiB`.
 `${NAME}` in a string is the value of an environment variable, which must be set and not empty. `${NAME:-default}` has a default for
 both cases, which may be empty: `${NAME:-}`. `$$` is a dollar sign.
 Settings marked *no effect* are accepted and checked for compatibility.

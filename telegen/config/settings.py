@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -11,6 +12,9 @@ import msgspec
 
 from telegen.config.model import Config
 from telegen.config.section import Section
+
+_USER = re.compile(r"(?<=://)[^/@\s]+@")
+"""User and password of a URL."""
 
 
 def settings(
@@ -42,7 +46,28 @@ def value_at(config: Config, path: str) -> Any:
 def shown_value(config: Config, path: str, meta: msgspec.Meta) -> Any:
     """Return the value of a setting as people may see it: secret parts are replaced."""
     value = value_at(config, path)
-    return {key: "(hidden)" for key in value} if is_secret(meta) else value
+    return _hidden(value) if is_secret(meta) else _shown(value)
+
+
+def _hidden(value: Mapping[str, str]) -> dict[str, str]:
+    return {key: "(hidden)" for key in value}
+
+
+def _shown(value: Any) -> Any:
+    """Return a value whose elements are blocks of settings without their secrets and the users in their URLs."""
+    if not isinstance(value, tuple) or not all(isinstance(one, Section) for one in value):
+        return value
+    return tuple(
+        msgspec.structs.replace(one, **{key: _masked(key, getattr(one, key), one) for key in one.__struct_fields__}) for one in value
+    )
+
+
+def _masked(key: str, value: Any, block: Section) -> Any:
+    if isinstance(value, str):
+        return _USER.sub("(hidden)@", value)
+    hint = typing.get_type_hints(type(block), include_extras=True)[key]
+    secret = any(isinstance(meta, msgspec.Meta) and is_secret(meta) for meta in hint.__metadata__)
+    return _hidden(value) if secret else value
 
 
 @cache
@@ -60,8 +85,13 @@ def is_text(path: str) -> bool:
 
 
 def choices(path: str) -> list[str]:
-    """Return the words that a setting of type Literal accepts, and "a number", "a list" and "null" if it accepts these as well."""
-    kind = _kinds()[path]
+    """Return the words that a setting of type Literal accepts, and "a number", "a list" and "null" if it accepts these as well.
+
+    Args:
+        path: of a setting, or of an element of a list of words.
+    """
+    name, element, _ = path.partition("[")
+    kind = typing.get_args(_kinds()[name])[0] if element else _kinds()[name]
     words: list[str] = []
     for choice in typing.get_args(kind):
         if isinstance(choice, str):

@@ -42,6 +42,8 @@ def _shown(value: object) -> str:
 class Duration(float):
     """Seconds; written as in Go: `10s`, `1m30s`, `100ms`."""
 
+    _most_hours = _LONGEST
+
     @classmethod
     def read(cls, text: object) -> Duration:
         """Parse `1m30s`."""
@@ -50,8 +52,8 @@ class Duration(float):
             parts = _DURATION.findall(text)
             if parts and "".join(number + unit for number, unit in parts) == text:
                 value = cls(sum(float(number) * _SECONDS[unit] for number, unit in parts))
-                if value > _LONGEST * 3600:
-                    raise ValueError(f"must be at most {_LONGEST}h, not {_shown(text)}")
+                if value > cls._most_hours * 3600:
+                    raise ValueError(f"must be at most {cls._most_hours}h, not {_shown(text)}")
                 return value
         raise ValueError(f"expected a duration like 10s or 1m30s, got {_shown(text)}")
 
@@ -60,6 +62,12 @@ class Duration(float):
             if self and self % _SECONDS[unit] == 0:
                 return f"{int(self / _SECONDS[unit])}{unit}"
         return f"{round(self * 1000)}ms"
+
+
+class Lifetime(Duration):
+    """Seconds that something exists, which no timer measures: up to ten years."""
+
+    _most_hours = 87_600
 
 
 class Size(int):
@@ -145,5 +153,5 @@ class Block(str):
         raise ValueError(f"expected a block, or its text, got {_shown(value)}")
 
 
-READERS: Mapping[type, Callable[[object], Any]] = {kind: kind.read for kind in (Duration, Size, ListenAddress, Pattern, Block)}
+READERS: Mapping[type, Callable[[object], Any]] = {kind: kind.read for kind in (Duration, Lifetime, Size, ListenAddress, Pattern, Block)}
 """Parser by type."""

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
+from telegen.config.adapter_model import Adapter, AdapterTls
 from telegen.config.messages import suggest
 from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names, SeriesLimits
 from telegen.config.settings import least, settings, value_at
@@ -48,10 +49,12 @@ def problems(config: Config) -> Iterator[str]:
     yield from scope_problems(kube)
     yield from _push_problems(config)
     yield from _extra_label_problems(kube.cadvisor)
+    yield from _external_family_problems(config.adapter)
     if 0 < kube.max_staleness < _LEAST_STALENESS:
         yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
     if config.adapter.max_staleness <= config.adapter.poll_interval:
         yield f"adapter.max_staleness: must be more than poll_interval ({config.adapter.poll_interval}), not {config.adapter.max_staleness}"
+    yield from _certificate_problems(config.adapter.tls)
     if kube.cadvisor.metric_allowlist and kube.cadvisor.metric_denylist:
         yield "kube_metrics.cadvisor.metric_allowlist: cannot be used with metric_denylist"
     if config.api.watch_timeout_min > config.api.watch_timeout_max:
@@ -95,6 +98,18 @@ def _limit_problems(limits: SeriesLimits, known: Collection[str]) -> Iterator[st
             yield f"kube_metrics.limits.families: {name[:100]!r} is not a valid name of a family"
 
 
+def _external_family_problems(adapter: Adapter) -> Iterator[str]:
+    """Check the names of external metrics."""
+    names = Counter(adapter.external_families)
+    for name, times in names.items():
+        if not _FAMILY.fullmatch(name):
+            yield f"adapter.external_families: {name[:100]!r} is not a valid name of a family"
+        if times > 1:
+            yield f"adapter.external_families: {name[:100]} is listed {times} times"
+        if f"{name}_count" in names:
+            yield f"adapter.external_families: {name[:100]}_count is the number of samples of {name[:100]}; list one of them"
+
+
 def _bound_problems(config: Config) -> Iterator[str]:
     """Check the lower bounds that the model gives for durations and sizes."""
     for path, _, meta in settings():
@@ -110,6 +125,16 @@ def _address_problems(kube: KubeMetrics) -> Iterator[str]:
     # Port 0 means any free port, so two of them never collide.
     if second is not None and kube.listen_address.port == second.port != 0:
         yield "kube_metrics.telemetry_address: needs another port than listen_address"
+
+
+def _certificate_problems(tls: AdapterTls) -> Iterator[str]:
+    if bool(tls.cert_file) != bool(tls.key_file):
+        given, missing = ("cert_file", "key_file") if tls.cert_file else ("key_file", "cert_file")
+        yield f"adapter.tls.{given}: needs {missing}, which is empty"
+    if tls.lifetime > tls.ca_lifetime / 4:
+        yield f"adapter.tls.lifetime: at most a quarter of ca_lifetime ({tls.ca_lifetime}), not {tls.lifetime}"
+    if tls.propagation > tls.ca_lifetime / 4:
+        yield f"adapter.tls.propagation: at most a quarter of ca_lifetime ({tls.ca_lifetime}), not {tls.propagation}"
 
 
 def _agent_problems(config: Config) -> Iterator[str]:
@@ -172,6 +197,13 @@ def _shard_problems(state: KubeState) -> Iterator[str]:
         yield f"{_STATE}.pod: {state.pod!r} is not a valid name of a pod"
     if state.pod_namespace and not _LABEL.fullmatch(state.pod_namespace):
         yield f"{_STATE}.pod_namespace: {state.pod_namespace!r} is not a valid name of a namespace"
+    maps = state.custom_resource_state.config_maps
+    if maps.selector and not maps.namespace:
+        yield f"{_STATE}.custom_resource_state.config_maps: needs namespace; write ${{POD_NAMESPACE}} for that of the agent, or * for all"
+    if maps.namespace not in ("", "*") and not _LABEL.fullmatch(maps.namespace):
+        yield f"{_STATE}.custom_resource_state.config_maps.namespace: {maps.namespace!r} is not a valid name of a namespace, and not *"
+    if maps.namespace and not maps.selector:
+        yield f"{_STATE}.custom_resource_state.config_maps: needs selector, such as telegen/metrics=true"
     if state.pod and not state.pod_namespace:
         yield f"{_STATE}.pod: needs pod_namespace"
     if state.pod_namespace and not state.pod:

@@ -104,11 +104,7 @@ class OwnMetrics:
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send them in the format that the client prefers."""
-        # prometheus_client's own negotiation raises for some malformed versions.
-        chosen = choose_format(req.get_header("Accept") or "")
-        resp.content_type = chosen.content_type
-        generate: Any = generate_openmetrics if chosen.openmetrics else generate_latest
-        text = generate(self._registry)
+        text, resp.content_type = own_exposition(self._registry, req.get_header("Accept") or "")
         resp.set_header("Vary", "Accept, Accept-Encoding")
         if accepts_gzip(req.get_header("Accept-Encoding") or ""):
             resp.set_header("Content-Encoding", "gzip")
@@ -117,6 +113,18 @@ class OwnMetrics:
             resp.data = text
 
     on_head = on_get
+
+
+def own_exposition(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """Return the text of a registry in the format that a client prefers, and its media type.
+
+    Args:
+        accept: header Accept.
+    """
+    # prometheus_client's own negotiation raises for some malformed versions.
+    chosen = choose_format(accept)
+    generate: Any = generate_openmetrics if chosen.openmetrics else generate_latest
+    return generate(registry), chosen.content_type
 
 
 class Probe:

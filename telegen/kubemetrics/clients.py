@@ -41,6 +41,7 @@ class Limits:
 
     Attributes:
         read_timeout: seconds for a request to arrive, from the connection or its first byte on.
+        answer_timeout: seconds for the application to begin its response, which it waits for an incomplete request to do.
         write_timeout: seconds over which the rate of a client is measured.
         min_rate: bytes per second.
         max_header_size: bytes of the request line and all headers.
@@ -49,6 +50,7 @@ class Limits:
     """
 
     read_timeout: float = 10.0
+    answer_timeout: float = 10.0
     write_timeout: float = 10.0
     min_rate: int = 64 << 10
     max_header_size: int = 64 << 10

@@ -175,8 +175,9 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         if now > self._deadline:
             return "deadline"
         if not self._given and self._current_request is not None:
-            # The rest of the request is missing: the application answers at once otherwise.
-            return "silent" if now - self._request_since > self._limits.read_timeout else ""
+            # The rest of the request is missing, or the application asks other servers.
+            limit = max(self._limits.read_timeout, self._limits.answer_timeout)
+            return "silent" if now - self._request_since > limit else ""
         return self._rate_problem(now)
 
     def _rate_problem(self, now: float) -> str:

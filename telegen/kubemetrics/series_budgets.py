@@ -11,7 +11,8 @@ from prometheus_client.registry import Collector
 
 from telegen.config.model import SeriesLimits
 from telegen.kubemetrics.own_metrics import own_family
-from telegen.metrics.budgets import WARNED, family_budget, resource_of, store_budget
+from telegen.metrics.budgets import ENTRY, WARNED, family_budget, resource_of, store_budget
+from telegen.shm.layout import Withheld
 from telegen.shm.reader import ArenaReader, StoreSnapshot, TornSnapshot
 
 NAMED = 5
@@ -19,14 +20,20 @@ NAMED = 5
 
 
 def withheld_lines(readers: Iterable[ArenaReader], limits: SeriesLimits) -> list[str]:
-    """Return a line for each budget that withholds series, with the families that lack most. Without limits nothing is read."""
-    if limits == SeriesLimits():
-        return []
+    """Return a line for each budget that withholds series, with the families that lack most."""
     found: dict[str, Counter[str]] = {}
+    for family, one in _withheld(readers, limits):
+        found.setdefault(one.budget, Counter())[family] += one.series
+    return [_line(budget, families) for budget, families in sorted(found.items())]
+
+
+def _withheld(readers: Iterable[ArenaReader], limits: SeriesLimits) -> Iterator[tuple[str, Withheld]]:
+    """Yield what is withheld by family. Without limits in the configuration only entries of custom resources have some: a store may
+    still show what earlier limits have withheld."""
     for _, store in _stores(readers):
         for family, one in store.entry.withheld.items():
-            found.setdefault(one.budget, Counter())[family] += one.series
-    return [_line(budget, families) for budget, families in sorted(found.items())]
+            if limits != SeriesLimits() or one.budget.startswith(ENTRY):
+                yield family, one
 
 
 def _line(budget: str, families: Counter[str]) -> str:
@@ -42,19 +49,21 @@ class SeriesBudgets(Collector):
         self._readers, self._limits = readers, limits
 
     def collect(self) -> Iterable[Metric]:
-        """Read what is withheld, and the used shares: of all series, and of the budgets from the warning on. Nothing without limits."""
-        if self._limits == SeriesLimits():
-            return
+        """Read what is withheld, and the used shares: of all series, and of the budgets from the warning on."""
         withheld = own_family("telegen_withheld_series")
         counts: Counter[str] = Counter()
-        for _, store in _stores(self._readers):
-            counts.update({family: one.series for family, one in store.entry.withheld.items()})
+        for family, one in _withheld(self._readers, self._limits):
+            counts[family] += one.series
         for family, series in sorted(counts.items()):
             withheld.add_metric([family], series)
+        if counts or self._limits != SeriesLimits():
+            yield withheld
+        if self._limits == SeriesLimits():
+            return
         used = own_family("telegen_series_budget_used_ratio")
         for name, ratio in self._ratios():
             used.add_metric([name], ratio)
-        yield from (withheld, used)
+        yield used
 
     def _ratios(self) -> Iterator[tuple[str, float]]:
         limits = self._limits

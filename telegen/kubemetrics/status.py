@@ -34,6 +34,7 @@ _NAMING = frozenset(
     "namespace namespaces namespaces_exclude node node_name pod pod_namespace clusters kubeconfig apiserver endpoint".split()
 )
 """Last parts of settings whose values name objects or servers."""
+_CONFIG_MAP = re.compile(r"ConfigMap [^\s:]+")
 _SERVER = re.compile(r"\w+://[^\s;,]*[^\s;,:]")
 _MESSAGE = re.compile(r"(\b[45]\d\d \w+): (?!no right to )[^;\n]*")
 """An error of the API server: its message may name objects. The agent's own words about a missing right do not."""
@@ -252,8 +253,8 @@ def public_line(line: str) -> str:
 
 
 def _public(text: str) -> str:
-    """Remove the addresses of servers, and what an API server says about objects, from the cause of a failure."""
-    return _MESSAGE.sub(r"\1", _SERVER.sub(HIDDEN, text))
+    """Remove the addresses of servers, the names of ConfigMaps, and what an API server says about objects, from the cause of a failure."""
+    return _MESSAGE.sub(r"\1", _CONFIG_MAP.sub(f"ConfigMap {HIDDEN}", _SERVER.sub(HIDDEN, text)))
 
 
 def folder_of_scrapers() -> str:

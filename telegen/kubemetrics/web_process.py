@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from asyncio.sslproto import SSLProtocol
+from collections.abc import Callable
 
 from gunicorn.workers.gasgi import ASGIWorker
 
@@ -34,12 +35,14 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
         clients: set after the fork, with the limits of the configuration.
         security: TLS of the listening sockets; set before the process serves.
         other_security: that of the ports which have another one.
+        drain: returns the seconds that requests are still served when the process is told to end.
     """
 
     log_settings: LogSettings
     clients: Clients
     security: ConnectionSecurity
     other_security: dict[int, ConnectionSecurity]
+    drain: Callable[[], float]
     alive: bool
     _trimmed = _quiet = 0
 
@@ -64,7 +67,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Begin to serve, with buffers that fit the requests."""
-        # PERF: asyncio has 256 KiB per connection with TLS, which the adapter of the metrics APIs keeps open.
+        # PERF: 0.25 MB for each connection with TLS, which the adapter of the metrics APIs keeps open: asyncio has buffers of 256 KiB.
         SSLProtocol.max_size = TLS_BUFFER
         super().init_process()
 
@@ -86,7 +89,18 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
             except TimeoutError:
                 continue
         self.alive = False
+        await self._drained(acceptors)
         await self._finish(acceptors)
+
+    async def _drained(self, acceptors: list[Acceptor]) -> None:
+        """Serve for the time of `drain`. Each response now closes its connection, so that clients go elsewhere."""
+        until = self.loop.time() + self.drain()
+        while not self._quick_shutdown and self.loop.time() < until and self.ppid == os.getppid():
+            super().notify()
+            for acceptor in acceptors:
+                acceptor.sweep()
+            self.clients.sweep()
+            await asyncio.sleep(min(SWEEP, max(0.0, until - self.loop.time())))
 
     def _acceptor(self, listener: socket.socket) -> Acceptor:
         security = self.other_security.get(listener.getsockname()[1], self.security)

@@ -1,4 +1,4 @@
-"""Budgets of series: of all series, of a store and of a family, counted over all processes."""
+"""Budgets of series: of all series, of a store, of a family and of families with a limit in common, counted over all processes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from telegen.config.model import SeriesLimits
-from telegen.metrics.family import FamilyGenerator
+from telegen.metrics.family import FamilyGenerator, SharedLimit
 from telegen.shm.series_ledger import LedgerRow
 
 WARNED, CALM = 0.8, 0.7
 """Used share of a budget from which there is a warning, and below which the next one becomes due."""
+
+ENTRY = "limits.series of the entry of"
+"""Beginning of the names of limits of entries of custom resources: they are in force without any of the configuration's limits."""
 
 Counts = dict[int, int]
 """Series by number of a budget."""
@@ -172,7 +175,7 @@ class Budgets:
 
     def account(self, store: str, families: Sequence[FamilyGenerator]) -> Account | None:
         """Open an account for a state of a store; None if no budget applies to it."""
-        columns = [self._of(store, family.name) for family in families]
+        columns = [[*self._of(store, family.name), *self._shared(family.limit)] for family in families]
         return Account(self._share(store), columns) if any(columns) else None
 
     def leave(self, store: str) -> None:
@@ -204,9 +207,16 @@ class Budgets:
         }
         return [self._budget(key, name, limit) for key, (name, limit) in found.items() if limit]
 
+    def _shared(self, limit: SharedLimit | None) -> list[Budget]:
+        """Return the budget of a limit that families have in common."""
+        return [self._budget(f"shared {limit.name}", limit.name, limit.series)] if limit else []
+
     def _budget(self, key: str, name: str, limit: int) -> Budget:
         known = self._budgets.get(key)
-        return known or self._budgets.setdefault(key, Budget(name, self._row.number(key) if key else 0, limit))
+        # A reload of the entries of custom resources may change a limit.
+        if known is None or known.limit != limit:
+            known = self._budgets[key] = Budget(name, self._row.number(key) if key else 0, limit)
+        return known
 
 
 def store_budget(limits: SeriesLimits, store: str) -> tuple[str, int]:

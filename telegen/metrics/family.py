@@ -53,6 +53,19 @@ class Projection:
     read_excluded: Callable[[Object], str] = lambda obj: ""
 
 
+@dataclass(frozen=True)
+class SharedLimit:
+    """Limit of the series that several families have together.
+
+    Attributes:
+        name: of the limit, for messages; equal ones are one limit.
+        series: maximum of series of this agent.
+    """
+
+    name: str
+    series: int
+
+
 def no_samples(obj: Object) -> None:
     """Generate nothing: for a family whose header is shown although the configuration selects none of its samples."""
 
@@ -77,6 +90,7 @@ class FamilyGenerator:
         opt_in: shown only when the configuration asks for it by name.
         deprecated: version since which the family is deprecated, `2.14.0`, or "".
         input: projection that `generate` gets instead of the object. Not for dynamic families.
+        limit: of its series and those of other families; None for none.
     """
 
     name: str
@@ -92,6 +106,7 @@ class FamilyGenerator:
     opt_in: bool = False
     deprecated: str = ""
     input: Projection | None = None
+    limit: SharedLimit | None = None
 
     def __post_init__(self) -> None:
         excluded = self.input.excluded_label if self.input else ""

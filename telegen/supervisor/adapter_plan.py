@@ -9,7 +9,8 @@ from telegen.config.detect import pod_namespace
 from telegen.supervisor.plan import Plan
 from workers._base import Assignment
 
-POLL, ADAPTER = Assignment("poll", "poll"), Assignment("adapter", "adapter")
+CERTIFICATES, POLL, ADAPTER = (Assignment(kind, kind) for kind in ("certificates", "poll", "adapter"))
+"""One process each. The one that serves comes last: it reads what the others publish."""
 
 
 def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | None = None) -> Plan:
@@ -27,6 +28,7 @@ def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | No
     adapter = config.adapter
     if adapter.agents_service and not pod_namespace(environ):
         raise ConfigError('adapter.agents_service: its namespace is unknown outside a pod: set POD_NAMESPACE, or agents_service: ""')
-    # Those that serve come last: they read what the others publish.
-    assignments = (*([POLL] if adapter.agents_service else []), ADAPTER)
+    if not adapter.tls.cert_file and not pod_namespace(environ):
+        raise ConfigError("adapter.tls: the namespace of its own CA is unknown outside a pod: set POD_NAMESPACE, or cert_file and key_file")
+    assignments = (CERTIFICATES, *([POLL] if adapter.agents_service else []), ADAPTER)
     return Plan(cluster, assignments, f"serves {', '.join(adapter.groups)} as Service {adapter.service}; API server: {cluster}")

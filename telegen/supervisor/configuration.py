@@ -12,7 +12,7 @@ from telegen.config.model import CustomResourceState
 from telegen.config.patterns import slow_patterns
 from telegen.kubestate.checks import notes, selection_problems
 from telegen.otlp.settings import check_push
-from telegen.supervisor.rules_file import rules_file_problems
+from telegen.supervisor.rules_file import prometheus_problems, rules_file_problems
 from telegen.supervisor.web_files import web_file_problems
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def load_checked(source: ConfigSource) -> Config:
 
 def checks(custom: CustomConfiguration) -> tuple[Check, ...]:
     """Return the checks of the names in a configuration."""
-    return selection_problems, _container_problems, custom.problems, web_file_problems, rules_file_problems
+    return selection_problems, _container_problems, custom.problems, web_file_problems, rules_file_problems, prometheus_problems
 
 
 class CustomConfiguration:

@@ -8,7 +8,7 @@ from telegen.api.credentials import NoCredentials, check
 from telegen.config import ConfigError
 from telegen.supervisor.plan import Plan
 
-OWN = frozenset(("watch", "custom", "elect", "shard", "identify", "review", "adapter"))
+OWN = frozenset(("watch", "custom", "elect", "shard", "identify", "review", "adapter", "certificates"))
 """Kinds of processes that need the agent's own cluster. The sampler can do without."""
 
 

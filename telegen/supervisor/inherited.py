@@ -36,7 +36,9 @@ ROOT_PROBLEMS_BYTES = 64 << 10
 """Maximum of bytes of the problems of the paths of the node."""
 USAGE_BYTES = 16 << 20
 """Maximum of bytes of the usage of the node and its pods."""
-NOTES_BYTES = 256 << 10
+CERTIFICATES_BYTES = 1 << 20
+"""Maximum of bytes of the certificates of the adapter."""
+NOTES_BYTES = 384 << 10
 """Maximum of bytes of one worker's lines for the status page."""
 
 

@@ -26,7 +26,7 @@ from telegen.config.model import (
 )
 from telegen.kubestate.packs.registry import AUTO
 
-ADAPTER_KINDS = frozenset(("adapter", "poll"))
+ADAPTER_KINDS = frozenset(("adapter", "certificates", "poll"))
 """Kinds of processes of the adapter."""
 
 
@@ -70,7 +70,9 @@ def relevant(kind: str, config: Config) -> Config:
         if kind == "custom":
             custom = kube.kube_state.custom_resource_state
             auto = tuple(name for name in custom.packs if name == AUTO)
-            health = CustomResourceState(packs=auto, health=custom.health, health_detail=custom.health_detail)
+            health = CustomResourceState(
+                packs=auto, health=custom.health, health_detail=custom.health_detail, config_maps=custom.config_maps
+            )
             state = replace(state, custom_resource_state=health, labels_on_series=LabelsOnSeries())
             collected = replace(collected, max_staleness=kube.max_staleness)
             state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)

@@ -47,6 +47,20 @@ def rules_file_problems(config: Config) -> Iterator[str]:
         yield f"adapter.rules_file: {error}"
 
 
+def prometheus_problems(config: Config) -> Iterator[str]:
+    """Yield one line per URL of a Prometheus server that is none."""
+    if not config.adapter.prometheus:
+        return
+    # Imported here because agents ask no Prometheus.
+    from telegen.adapter.prometheus import Prometheus
+
+    for at, server in enumerate(config.adapter.prometheus):
+        try:
+            Prometheus(server.url)
+        except ValueError as error:
+            yield f"adapter.prometheus[{at}].url: {error}"
+
+
 class RulesPublisher:
     """Publishes the content of the rules file, and follows its changes."""
 

@@ -14,7 +14,7 @@ from telegen.adapter.rest_mapping import GroupResource
 from telegen.adapter.rules.reading import parse_rules
 from telegen.adapter.web import make_app
 from telegen.api.errors import ApiError
-from tests.adapter.cluster import Objects, adapter, object_server
+from tests.adapter.cluster import Objects, Open, adapter, object_server
 from tests.adapter.replay import served_json
 
 RULE = "- {{seriesQuery: {0}, resources: {{template: <<.Resource>>}}, metricsQuery: '<<.Series>>'}}\n"
@@ -129,9 +129,12 @@ def test_error_that_no_code_expects(caplog: pytest.LogCaptureFixture) -> None:
     """The client gets a Status, the log the error."""
 
     class Broken:
+        def names(self) -> list[str]:
+            return []
+
         def answer(self, *_: object) -> Any:
             raise ZeroDivisionError("odd")
 
-    answer = falcon.testing.TestClient(make_app(Broken(), lambda: "")).simulate_get("/apis/x")  # type: ignore[arg-type]
+    answer = falcon.testing.TestClient(make_app(Broken(), {}, Open())).simulate_get("/apis/x")  # type: ignore[arg-type]
     assert (answer.status_code, answer.json["kind"], answer.json["reason"]) == (500, "Status", "InternalError")
     assert "odd" in caplog.text and "odd" not in answer.text

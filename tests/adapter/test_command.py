@@ -12,7 +12,7 @@ import pytest
 
 from telegen.cli.main import main
 from tests.adapter.cluster import HERE, object_server
-from tests.adapter.replay import Recording, replayed
+from tests.adapter.replay import Recording, replayed, served_json
 
 
 @contextmanager
@@ -104,6 +104,8 @@ def test_explain_resource_rules(capsys: pytest.CaptureFixture[str]) -> None:
             *("  samples: 1", "    db-0/db: 2"),
             *("nodes/cpu (resource)", f"  rule: {path}:6: resourceRules.cpu.resources", f"  query: {nodes}"),
             *("  samples: 1", "    n1: 3500m"),
+            *("pods/cpu, nodes/cpu (resource, live)", "  value: CPU time per second, in cores"),
+            *("  source: column cpu of containers and nodes, by the agents", "  replaced by: resourceRules"),
         ],
     )
 
@@ -149,6 +151,7 @@ def test_later_rule_wins(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "line"),
     [
         (("--prometheus", "localhost:9090"), "--prometheus: expected http://HOST:PORT or https://HOST:PORT, with a path at most"),
+        ((), "--rules: needs --prometheus, the server that the rules ask"),
         (("--prometheus", "http://a:b@[::"), "--prometheus: expected http://HOST:PORT or https://HOST:PORT, with a path at most"),
         (("--prometheus", "http://127.0.0.1:1", "--max-age", "soon"), "--max-age: 'soon' is no duration; write 30s, 10m or 1h30m"),
         (("--prometheus", "http://127.0.0.1:1", "--header", "a"), "--header: expected NAME=VALUE, got 'a'"),
@@ -158,3 +161,64 @@ def test_wrong_argument(arguments: tuple[str, ...], line: str, capsys: pytest.Ca
     """A wrong argument is one line."""
     code, _, err = run(capsys, "explain", "x", "--rules", str(HERE / "cases/plain-gauge.yaml"), *arguments)
     assert (code, err) == (2, f"telegen: {line}\n")
+
+
+def test_explain_a_metric_of_agents(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without rules a live metric has its value, its column and the combination, for each resource."""
+    code, out, _ = run(capsys, "explain", "cpu_throttled_ratio")
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            *("pods/cpu_throttled_ratio (custom, live)", "  value: share of CFS periods that were throttled, 0 to 1"),
+            "  source: column cpu_throttled_ratio of containers, by the agents; highest of the containers of the pod",
+            *("namespaces/cpu_throttled_ratio (custom, live)", "  value: share of CFS periods that were throttled, 0 to 1"),
+            "  source: highest of the pods of the namespace",
+        ],
+    )
+    code, out, _ = run(capsys, "explain", "kube_job_status_failed_count")
+    assert code == 0 and "number of the samples of kube_job_status_failed in the namespace" in out
+    code, out, _ = run(capsys, "explain", "kube_pod_info")
+    assert code == 1 and "kube_pod_info is a family of the agents: add it to adapter.external_families" in out
+    code, out, _ = run(capsys, "explain", "cpu_usge")
+    assert (code, out) == (1, "cpu_usge is not registered, did you mean cpu_usage?\n")
+
+
+def test_precedence_of_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A live metric that a rule replaces names that rule; its other resources stay live. Resource rules replace CPU and memory."""
+    path = tmp_path / "rules.yaml"
+    path.write_text("rules:\n- {seriesQuery: swap, resources: {template: <<.Resource>>}, metricsQuery: <<.Series>>}\n")
+    series = [{"__name__": "swap", "namespace": "shop", "pod": "x"}]
+
+    def answer(kind: str, form: dict[str, str]) -> tuple[int, Any]:
+        return 200, {"status": "success", "data": series if kind.endswith("series") else {"resultType": "vector", "result": []}}
+
+    with served_json(answer) as url:
+        out = run(capsys, "explain", "swap", "--rules", str(path), "--prometheus", url)[1]
+    assert f"pods/swap (custom)\n  rule: {path}:2: rules[0]" in out
+    blocks = {block.partition(" ")[0]: block for block in out.split("\n") if block.endswith("live)")}
+    assert list(blocks) == ["pods/swap", "namespaces/swap", "nodes/swap"]
+    assert out.count(f"  replaced by: {path}:2: rules[0]") == 2
+    rules = str(HERE / "cases/resource-gauges.yaml")
+    with recorded("resource-gauges") as url:
+        out = run(capsys, "explain", "memory", "--rules", rules, "--prometheus", url)[1]
+    assert out.endswith("by the agents\n  replaced by: resourceRules\n")
+
+
+def test_values_of_agents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a kubeconfig the values are those that the API server answers; one that does not answer is named."""
+    asked = list[str]()
+
+    def answer(path: str, form: dict[str, str]) -> tuple[int, Any]:
+        asked.append(path)
+        if path in ("/api", "/apis"):
+            return 200, {"kind": "APIGroupDiscoveryList", "items": []}
+        if "/nodes/" in path:
+            return 200, {"items": [{"describedObject": {"name": "n1"}, "value": "250m"}]}
+        return 503, {"kind": "Status", "message": "usage is not available"}
+
+    with served_json(answer) as url:
+        out = run(capsys, "explain", "cpu_usage", "--namespace", "shop", "--kubeconfig", kubeconfig(tmp_path, url))[1]
+    path = "/apis/custom.metrics.k8s.io/v1beta2"
+    assert f"  values: 1, by {path}/nodes/*/cpu_usage\n    n1: 250m\n" in out
+    assert f"  no values: {path}/namespaces/shop/pods/*/cpu_usage: 503: usage is not available\n" in out
+    assert f"{path}/namespaces/shop/metrics/cpu_usage" in asked

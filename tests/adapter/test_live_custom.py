@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ import pytest
 
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.live.metrics import LIVE_METRICS
+from telegen.cadvisor.usage import columns
 from tests.adapter.agents import Agents, document
 from tests.adapter.cluster import http_client
 
@@ -141,3 +143,23 @@ def test_listed(client: falcon.testing.TestClient) -> None:
     listed = [(one["name"], one["namespaced"]) for one in get(client, ROOT).json["resources"]]
     expected = [(f"{resource}/{one.name}", resource.resource == "pods") for one in LIVE_METRICS for resource in one.resources]
     assert listed == sorted(expected) and len(listed) > 30
+
+
+def test_columns_of_the_agents() -> None:
+    """Each metric reads a column that agents send, and each column is a metric of the resources that have it."""
+    containers = {*(one.name for one in columns.CONTAINER), columns.RESTARTS}
+    pods, nodes = {one.name for one in columns.POD}, {one.name for one in columns.NODE}
+    assert {one.column for one in LIVE_METRICS if one.of_containers} == containers
+    assert {one.column for one in LIVE_METRICS if not one.of_containers} == pods
+    assert {one.column for one in LIVE_METRICS if one.of_nodes} == nodes
+
+
+def test_documented() -> None:
+    """The table of docs/adapter.md has a row for each metric of the table in code."""
+    rows = [
+        f"| `{one.name}` | {', '.join(map(str, one.resources))} | {'sum' if one.combine is sum else 'highest'} | {one.text} |"
+        for one in LIVE_METRICS
+    ]
+    document = (Path(__file__).parents[2] / "docs/adapter.md").read_text()
+    table = document.split("| metric | of | combined | value |\n|---|---|---|---|\n")[1].split("\n\n")[0]
+    assert table == "\n".join(rows)

@@ -9,6 +9,8 @@ import falcon.testing
 import pytest
 
 from telegen.adapter.apis.metrics_apis import MetricsApis
+from telegen.config.adapter_model import EXTERNAL_FAMILIES
+from telegen.kubestate.registry import RESOURCES
 from tests.adapter.agents import Agents
 from tests.adapter.cluster import http_client
 
@@ -97,3 +99,9 @@ def test_listed(client: falcon.testing.TestClient) -> None:
     """Each configured family is listed as a sum and as a count."""
     listed = [one["name"] for one in client.simulate_get(ROOT).json["resources"]]
     assert listed == sorted(name + ending for name in [*FAMILIES, "kube_absent"] for ending in ("", "_count"))
+
+
+def test_default_families() -> None:
+    """Each family of the default list exists, and none of its counts has the name of a family."""
+    known = {family.name for resource in RESOURCES.values() for family in resource.families}
+    assert set(EXTERNAL_FAMILIES) <= known and not {f"{name}_count" for name in EXTERNAL_FAMILIES} & known

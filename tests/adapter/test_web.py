@@ -11,7 +11,7 @@ import pytest
 from telegen.adapter.apis.discovery_documents import AGGREGATED
 from telegen.adapter.rules.reading import read_rules
 from telegen.adapter.web import make_app
-from tests.adapter.cluster import HERE, adapter, object_server
+from tests.adapter.cluster import HERE, Open, adapter, object_server
 from tests.adapter.replay import Recording, replayed
 
 CUSTOM = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop"
@@ -23,7 +23,7 @@ def client() -> Iterator[falcon.testing.TestClient]:
     recording = Recording(json.loads((HERE / "cases/plain-gauge.json").read_text()))
     with replayed(recording) as prometheus, object_server() as cluster:
         apis, _ = adapter(read_rules(str(HERE / "cases/plain-gauge.yaml")), [prometheus], cluster)
-        yield falcon.testing.TestClient(make_app(apis, lambda: problems[0]))
+        yield falcon.testing.TestClient(make_app(apis, {"series": lambda: problems[0]}, Open()))
 
 
 def test_queries_as_they_are_sent(client: falcon.testing.TestClient) -> None:
@@ -71,7 +71,7 @@ def test_probes_and_paths(client: falcon.testing.TestClient) -> None:
     problems[0] = "no series yet"
     codes = {name: client.simulate_get(f"/{name}").status_code for name in ("healthz", "livez", "readyz", "version", "")}
     assert codes == {"healthz": 200, "livez": 200, "readyz": 503, "version": 200, "": 200}
-    assert client.simulate_get("/readyz").text == "not ready: no series yet\n"
+    assert client.simulate_get("/readyz").text == "not ready: series: no series yet\n"
     problems[0] = ""
-    assert client.simulate_get("/readyz", query_string="verbose").text == "ok\n"
+    assert client.simulate_get("/readyz", query_string="verbose").text == "[+]series ok\nreadyz check passed\n"
     assert "/apis/custom.metrics.k8s.io" in client.simulate_get("/").json["paths"]

@@ -32,11 +32,19 @@ WITHOUT_EFFECT = {
 }
 """Settings without effect. Do not add any: a new setting must have an effect."""
 
+MAPS = "kube_metrics: {kube_state: {custom_resource_state: {config_maps: {%s}}}}"
+CONFIG_MAPS = "kube_metrics.kube_state.custom_resource_state.config_maps"
 BAD = [
+    (MAPS % "selector: a", f"{CONFIG_MAPS}: needs namespace; write ${{POD_NAMESPACE}} for that of the agent, or * for all"),
+    (MAPS % "namespace: a", f"{CONFIG_MAPS}: needs selector, such as telegen/metrics=true"),
+    (MAPS % "selector: a, namespace: A", f"{CONFIG_MAPS}.namespace: 'A' is not a valid name of a namespace, and not *"),
     ("gophers: 1", "gophers: unknown key"),
     ("kube_metrics: {listen_adress: ':1'}", "kube_metrics.listen_adress: unknown key, did you mean listen_address?"),
     ("kube_metrics: 5", "kube_metrics: expected a block of settings"),
     ("kube_metrics: {enabled: maybe}", "kube_metrics.enabled: expected true, false or null"),
+    ("adapter: {external_families: [kube-x]}", "adapter.external_families: 'kube-x' is not a valid name of a family"),
+    ("adapter: {external_families: [a, a]}", "adapter.external_families: a is listed 2 times"),
+    ("adapter: {external_families: [a, a_count]}", "adapter.external_families: a_count is the number of samples of a; list one of them"),
     ("kube_metrics: {separate_endpoints: 1}", "kube_metrics.separate_endpoints: expected true or false"),
     ("kube_metrics: {cadvisor: {raw_cgroups: all}}", "kube_metrics.cadvisor.raw_cgroups: expected true or false"),
     ("kube_metrics: {listen_address: 9443}", "kube_metrics.listen_address: expected an address"),

@@ -11,6 +11,7 @@ import pytest
 
 from telegen.cli.metrics_reference import tables
 from telegen.config import load, not_effective
+from telegen.config.adapter_flags import ADAPTER_FLAGS
 from telegen.config.flags import FLAGS, Flag
 from telegen.config.settings import settings
 from telegen.kubestate.checks import selection_problems
@@ -99,6 +100,15 @@ def test_examples_are_valid(name: str, text: str, tmp_path: Path) -> None:
 def test_there_are_examples() -> None:
     """`examples` still finds the configurations in README.md and configuration.md."""
     assert {"README.md", "configuration.md"} <= {name for name, _ in examples()}
+
+
+@pytest.mark.parametrize("flag", ADAPTER_FLAGS, ids=lambda flag: flag.name)
+def test_flags_of_the_adapter_are_documented(flag: Flag) -> None:
+    """docs/migration.md has a row for each flag of prometheus-adapter, as those of kube-state-metrics have."""
+    section = (ROOT / "docs" / "migration.md").read_text().partition("## From prometheus-adapter\n")[2]
+    (row,) = [line for line in section.splitlines() if line.startswith(f"| `--{flag.name}` |")]
+    wanted = f"`{flag.key}`" if flag.key else "refused" if flag.refused else "no effect"
+    assert row.split("|")[2].strip() == wanted
 
 
 @pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)

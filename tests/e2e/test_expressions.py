@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from telegen.demo.server import SimulatedServer
 from telegen.kubestate.sharding import shard_of
 from tests.bench.custom_cluster import make_state
-from tests.harness import start_agent
+from tests.harness import get, start_agent
 from tests.process_tree import wait_for
 
 CONFIG = """
@@ -76,6 +78,10 @@ metrics:
   metrics:
   - {name: things, aggregate: count, by: {namespace: metadata.namespace}}
   - {name: largest, aggregate: max, value: spec.numbers.n1}
+- resource: {group: bench.example, kind: Thing0}
+  prefix: few
+  limits: {series: 1}
+  metrics: [{name: generation, value: metadata.generation}]
 """
 
 
@@ -85,7 +91,8 @@ def aggregates(page: str) -> dict[str, float]:
 
 
 def test_aggregates(tmp_path: Path) -> None:
-    """Aggregates follow single objects, survive the death of their worker, and go with their file; those of one shard name it."""
+    """Aggregates follow single objects, survive the death of their worker, and go with their file; those of one shard name it. An entry
+    has no more series than its limit."""
     file = tmp_path / "custom.d" / "aggregates.yaml"
     file.parent.mkdir()
     file.write_text(AGGREGATES)
@@ -103,6 +110,9 @@ def test_aggregates(tmp_path: Path) -> None:
         with start_agent(config, api=server.url, folder=file.parent) as agent:
             agent.wait_ready(40)
             assert aggregates(agent.page("/metrics")) == wanted()
+            assert agent.page("/metrics").count("\nfew_generation{") == 1
+            assert f"limits.series of the entry of few_generation has no room: {len(mine) - 1} series are withheld" in agent.page("/readyz")
+            assert 'telegen_withheld_series{family="few_generation"}' in agent.page("/telemetry")
             mine[0]["spec"]["numbers"]["n1"] = 10**6
             server.state.put("things0", mine[0])
             agent.wait_page("a changed object", lambda page: aggregates(page) == wanted())
@@ -116,5 +126,118 @@ def test_aggregates(tmp_path: Path) -> None:
             assert aggregates(agent.page("/metrics")) == wanted()
             file.write_text("metrics: []")
             agent.wait_page("a page without aggregates", lambda page: not aggregates(page))
+    finally:
+        server.stop()
+
+
+OF_TEAMS = """
+metrics:
+- resource: {group: bench.example, kind: Thing0}
+  prefix: all
+  selector: {namespaces: [team-0, team-1]}
+  namespaceLabels: [owner]
+  metrics:
+  - {name: phase_info, type: Info, labels: {tier: metadata.labels.tier}}
+  - {name: things, aggregate: count, by: {owner: namespaceLabels.owner}}
+"""
+
+
+def test_namespaces(tmp_path: Path) -> None:
+    """Objects of some namespaces are shown, with the labels of their namespaces, which may change; another kind is not listed again for a
+    change of the entries of this one."""
+    file = tmp_path / "custom.d" / "teams.yaml"
+    file.parent.mkdir()
+    file.write_text(OF_TEAMS)
+    state = make_state(2, 4)
+    state.define("namespaces", "Namespace", "v1")
+    for number, owner in enumerate("aab"):
+        state.put("namespaces", {"metadata": {"name": f"team-{number}", "uid": f"ns-{number}", "labels": {"owner": owner}}})
+    server = SimulatedServer(state).start()
+
+    def wanted(first: str, second: str) -> dict[str, float]:
+        info = {
+            f'all_phase_info{{namespace="team-{n}",name="thing-{n}",namespace_label_owner="{owner}",tier="{tier}"}}': 1.0
+            for n, owner, tier in ((0, first, "web"), (1, second, "data"))
+        }
+        return {**info, **{f'all_things{{owner="{owner}"}}': count for owner, count in Counter((first, second)).items()}}
+
+    try:
+        with start_agent(CONFIG, api=server.url, folder=file.parent) as agent:
+            agent.wait_ready(40)
+            assert aggregates(agent.page("/metrics")) == wanted("a", "a")
+            state.put("namespaces", {"metadata": {"name": "team-1", "uid": "ns-1", "labels": {"owner": "c"}}})
+            agent.wait_page("a changed label", lambda page: aggregates(page) == wanted("a", "c"))
+            lists = agent.log.read_text().count("things1/+selector: synced")
+            assert lists == 1
+            file.write_text(OF_TEAMS.replace("team-0, ", ""))
+            agent.wait_page("one namespace", lambda page: len(aggregates(page)) == 2)
+            assert agent.log.read_text().count("things1/+selector: synced") == lists
+    finally:
+        server.stop()
+
+
+BY_CONFIG_MAPS = """
+kube_metrics:
+  listen_address: 127.0.0.1:{port}
+  scope: cluster
+  kube_state:
+    apiserver: {api}
+    custom_resource_state:
+      only: true
+      files: ["{file}"]
+      config_maps: {{namespace: telegen, selector: telegen/metrics=true}}
+  cadvisor: {{enabled: false}}
+api: {{backoff_initial: 50ms, backoff_max: 500ms}}
+"""
+NUMBER = PORTS.replace("ports, value: size(status.ports)", "number, value: spec.numbers.n1")
+
+
+def config_map(name: str, content: str, created: int = 1, namespace: str = "telegen", label: str = "true") -> dict[str, Any]:
+    """Return a ConfigMap with one file."""
+    metadata = {"name": name, "namespace": namespace, "uid": f"{namespace}-{name}", "labels": {"telegen/metrics": label}}
+    metadata["creationTimestamp"] = f"2026-01-01T00:00:{created:02d}Z"
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"metrics.yaml": content, "README": "- no file"}}
+
+
+def test_config_maps(tmp_path: Path) -> None:
+    """Metrics of ConfigMaps with a label are served, and follow their changes without a gap of the others. A bad version, and one with the
+    name of another metric, leave the last good one; the log names ConfigMap, file, line, path, cause and cure, and so does the status
+    page for authenticated clients."""
+    file, state = tmp_path / "ports.yaml", make_state(1, 4)
+    file.write_text(PORTS)
+    state.define("configmaps", "ConfigMap", "v1")
+    for one in (config_map("team", NUMBER), config_map("other", PHASE, label="false"), config_map("far", PHASE, namespace="shop")):
+        state.put("configmaps", one)
+    server = SimulatedServer(state).start()
+    try:
+        with start_agent(BY_CONFIG_MAPS, api=server.url, file=file) as agent:
+            agent.wait_ready(40)
+            seen: list[Any] = []
+
+            def has(**wanted: int) -> Callable[[str], bool]:
+                def compare(page: str) -> bool:
+                    seen.append(families(page).get("kube_thing0_ports"))
+                    return families(page) == {f"kube_thing0_{name}": count for name, count in wanted.items()}
+
+                return compare
+
+            agent.wait_page("the metrics of the ConfigMap", has(ports=4, number=4))
+            seen.clear()
+            state.put("configmaps", config_map("new", PHASE.replace("phase", "phase_info").replace(", value: 1", ""), 2))
+            agent.wait_page("the metrics of a new ConfigMap", has(ports=4, number=4, phase_info=4))
+            state.put("configmaps", config_map("team", NUMBER.replace("spec.numbers", "spec.")))
+            state.put("configmaps", config_map("twice", NUMBER, 3))
+            bad = "ConfigMap telegen/team/metrics.yaml:1: metrics[0].metrics[0].value: 'spec..n1', column 6: expected the name of a field"
+            twice = "ConfigMap telegen/twice/metrics.yaml:1: metrics[0].metrics[0]: kube_thing0_number: two metrics of bench.example/Thing0"
+            for message in (bad, twice):
+                wait_for("the log", lambda: message in agent.log.read_text(), 20)
+                # Clients without authentication see no names of objects.
+                public = re.sub("ConfigMap [^:]+", "ConfigMap hidden", message)
+                wait_for("the status page", lambda: public in get(f"{agent.url}/status.json").body.decode(), 20)
+            assert has(ports=4, number=4, phase_info=4)(agent.page("/metrics"))
+            state.delete("configmaps", "telegen", "team")
+            state.delete("configmaps", "telegen", "new")
+            agent.wait_page("the metrics of the ConfigMap that was in conflict", has(ports=4, number=4))
+            assert set(seen) == {4}
     finally:
         server.stop()

@@ -23,11 +23,12 @@ OF_THE_ADAPTER = (
     "adapter-custom-metrics",
     "adapter-external-metrics",
     "adapter-network-policy",
+    "adapter-prometheus-operator",
 )
 """They come after `adapter`."""
 ALIKE = {*OF_THE_ADAPTER, *PACKS} - {"pack-openshift", "pack-vpa"}
 """Combined with all others only, not one by one: they differ in the names of resources, or belong to `adapter`."""
-RIGHTS = ("custom-resources-health", "custom-resources-view", "events", *PACKS)
+RIGHTS = ("custom-resources-config-maps", "custom-resources-health", "custom-resources-view", "events", *PACKS)
 """They bind the only account of a kustomization, and the part of the agent that serves kube_* needs them."""
 OF_THE_CLUSTER = {"auth", "adapter", *OF_THE_ADAPTER, *RIGHTS}
 """They give rights in the whole cluster, which overlays/namespaced does without."""

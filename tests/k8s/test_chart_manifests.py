@@ -11,6 +11,7 @@ from tests.cluster.kubectl import COMPONENTS, Kubectl, Object, Variant
 from tests.cluster.prometheus import operator_config
 from tests.k8s.chart_comparison import PODS, canonical, labels, rights
 from tests.k8s.combinations import OF_THE_ADAPTER, V1, V1BETA2
+from tests.k8s.rendered import AGENT
 
 pytestmark = pytest.mark.cluster
 VALUES = combinations()
@@ -30,7 +31,7 @@ SAME = {
     "18-node": Variant(("overlays/node",)),
     "19-cluster": Variant(("overlays/cluster",)),
     "34-dashboards": Variant(BASE, ("dashboards",)),
-    "35-adapter": Variant(BASE, ("network-policy", "adapter", *OF_THE_ADAPTER)),
+    "35-adapter": Variant(BASE, ("network-policy", OPERATOR, "adapter", *OF_THE_ADAPTER)),
     "36-adapter-resource-metrics": Variant(BASE, ("adapter", "adapter-resource-metrics")),
 }
 """Files of ci/, and the manifests with the same objects."""
@@ -40,18 +41,17 @@ SAME_RIGHTS = {
     "14-events": "events",
     "31-health": "custom-resources-health",
     "34-secrets": "secrets",
+    "35-config-maps": "custom-resources-config-maps",
 }
 """Files of ci/ whose settings give rights that a component gives beside the user's configuration."""
 PACKS = tuple(name for name in COMPONENTS if name.startswith("pack-"))
 WITHOUT_COUNTERPART = {"namespace", "namespace-restricted", "otlp", "web-tls"}
 """Components that are no part of the chart: Helm creates no namespace for itself, and `config` has receiver and web configuration."""
-OF_THE_CHART = {("PodDisruptionBudget", "telegen")}
-"""Kind and name of objects that the manifests do not have."""
 
 
 def assert_same(made: list[Object], wanted: list[Object]) -> None:
     """Assert that a rendering of the chart has the objects, labels and rights of manifests."""
-    objs = canonical([obj for obj in made if (obj["kind"], obj["metadata"]["name"]) not in OF_THE_CHART])
+    objs = canonical([obj for obj in made if not _is_of_the_chart(obj)])
     others = canonical([_with_one_account(obj) for obj in wanted])
     assert sorted(objs) == sorted(others)
     for key, obj in others.items():
@@ -59,6 +59,11 @@ def assert_same(made: list[Object], wanted: list[Object]) -> None:
     for name, given in labels(wanted).items():
         assert given.items() <= labels(made)[name].items(), name
     assert rights(made) == rights(wanted)
+
+
+def _is_of_the_chart(obj: Object) -> bool:
+    """Return True for the PodDisruptionBudget of agents, which the manifests do not have."""
+    return obj["kind"] == "PodDisruptionBudget" and not obj["metadata"]["name"].endswith("-adapter")
 
 
 def _with_one_account(obj: Object) -> Object:
@@ -127,4 +132,4 @@ def test_a_service_monitor_gives_the_same_labels(helm: Helm) -> None:
     for end, other in zip(endpoints["endpoints"], others_ends["podMetricsEndpoints"], strict=True):
         assert end["relabelings"] == [{"action": "labeldrop", "regex": "service"}, *other["relabelings"]]
     (service,) = [obj for obj in canonical(objs).values() if obj["kind"] == "Service"]
-    assert service["spec"]["clusterIP"] == "None" and service["spec"]["selector"] == PODS
+    assert service["spec"]["clusterIP"] == "None" and service["spec"]["selector"] == PODS[AGENT]

@@ -67,6 +67,7 @@ def needed(config: Config, plan: Plan) -> Iterator[tuple[str, str]]:
         custom, read = state.custom_resource_state, CustomReader().read(config)
         patterns = [*(entry.pattern for entry in read.entries), *(Pattern(entry.group, ANY, entry.kind) for entry in read.metrics)]
         scope = health_resources(Scope.of(custom), None)
+        yield from [("", "configmaps")] * bool(custom.config_maps.selector)
         yield from (DEFINITIONS, *selected_resources(patterns, None), *pack_resources(chosen_packs(custom.packs)), *scope)
 
 

@@ -125,7 +125,7 @@ def mappings(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
             yield from mappings(inner, (*path, key))
 
 
-OPEN = {("global",), ("dashboards", "labels"), ("nodeSelector",)}
+OPEN = {("global",), ("dashboards", "labels"), ("nodeSelector",), ("adapter", "nodeSelector")}
 """Maps whose keys users choose."""
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from telegen.config.model import SeriesLimits
 from telegen.kubemetrics.series_budgets import SeriesBudgets, withheld_lines
-from telegen.metrics.budgets import Budgets
-from telegen.metrics.family import ALPHA, gauge
+from telegen.metrics.budgets import ENTRY, Budgets
+from telegen.metrics.family import ALPHA, SharedLimit, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.shm.layout import Arena
@@ -60,7 +61,15 @@ def test_lines(readers: list[ArenaReader]) -> None:
     assert store.startswith("limits.stores.pods has no room: 34 series are withheld: f") and store.endswith(" 5, and others")
 
 
-def test_nothing_is_read_without_limits(readers: list[ArenaReader], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe of an agent without limits does not read the arenas for their sake, nor names what earlier limits have withheld."""
-    monkeypatch.setattr(ArenaReader, "load", lambda reader: pytest.fail("read"))
+def test_entries(readers: list[ArenaReader]) -> None:
+    """Without limits in the configuration only those of entries of custom resources are named, not what earlier limits have withheld."""
     assert withheld_lines(readers, SeriesLimits()) == []
+    families, arena = [replace(gauge("x", "H.", ALPHA, lambda obj: 1), limit=SharedLimit(f"{ENTRY} x", 2))], Arena.create("x", 1 << 20)
+    render = renderer((("name", lambda obj: obj["metadata"]["uid"]),), families, lambda family, error: None)
+    budgets = Budgets(SeriesLimits(), LedgerRow(SeriesLedger(1), 0))
+    store = MetricsStore("customresources/g/v1,things", families, render, ArenaWriter(arena, ()), budgets=budgets)
+    store.replace([("ADDED", {"metadata": {"uid": str(uid)}}) for uid in range(5)])
+    (line,) = withheld_lines([*readers, ArenaReader(arena)], SeriesLimits())
+    assert line == "limits.series of the entry of x has no room: 3 series are withheld: x 3"
+    assert samples([*readers, ArenaReader(arena)], SeriesLimits()) == {"x": 3.0}
+    arena.close()

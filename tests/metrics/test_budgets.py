@@ -7,6 +7,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from telegen.kubemetrics.exposition import assemble
 from telegen.kubestate.registry import RESOURCES
 from telegen.metrics.budgets import Budgets, Share, resource_of
 from telegen.metrics.created import with_created
-from telegen.metrics.family import ALPHA, Object, counter, gauge
+from telegen.metrics.family import ALPHA, Object, SharedLimit, counter, gauge
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.shm.layout import Arena, Withheld
@@ -389,3 +390,22 @@ class Events(RuleBasedStateMachine):
 
 TestEvents = Events.TestCase
 TestEvents.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+
+
+def test_limit_in_common(agent: Processes) -> None:
+    """Families with a limit in common share it, over the stores of all processes."""
+    limit, found = SharedLimit("limits.series of the entry of a", 5), []
+    for number in (0, 1):
+        one = agent.start(SeriesLimits())
+        families = [replace(family, limit=limit) for family in FAMILIES]
+        render = renderer(IDENTITY, families, lambda family, error: pytest.fail(str(error)))
+        found.append(MetricsStore(one.name, families, render, ArenaWriter(one.arena, [], 0.0), 0, 4, budgets=one.budgets))
+        found[-1].replace(listed(thing(f"{number}a", 2, 1), thing(f"{number}b", 1, 1)))
+    first, second = agent.made
+    assert (first.series().total(), first.withheld()) == (5, {})
+    assert second.series() == Counter()
+    assert second.withheld() == {"a": Withheld(3, limit.name), "b": Withheld(2, limit.name)}
+    found[0].delete(thing("0a"))
+    found[0].flush()
+    found[1].flush()
+    assert second.series().total() == 3

@@ -62,7 +62,7 @@ cluster (`everywhere`), and in its own namespace (`own`). */ -}}
 {{- if or (and (kindIs "slice" $health) $health) (has $health (list "auto" "all")) (and (eq (toString $health) "none") (has "auto" $packs)) -}}
 {{- $found = append $found "apiregistration.k8s.io/apiservices" -}}
 {{- end -}}
-{{- if or $found $custom.config_file $custom.files -}}
+{{- if or $found $custom.config_file $custom.files (dig "config_maps" "selector" "" $custom) -}}
 {{- $found = prepend $found "apiextensions.k8s.io/customresourcedefinitions" -}}
 {{- end -}}
 {{- $found | uniq | toYaml -}}

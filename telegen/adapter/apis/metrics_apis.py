@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
 
 from telegen.adapter.agents.usage import UsageSource
-from telegen.adapter.apis import custom_metrics, external_metrics, resource_metrics
+from telegen.adapter.apis import custom_metrics, external_metrics, openapi, resource_metrics
 from telegen.adapter.apis.answers import Answer, StatusError, unknown_path
 from telegen.adapter.apis.custom_metrics import CustomMetrics
 from telegen.adapter.apis.discovery_documents import (
@@ -27,6 +28,7 @@ from telegen.adapter.backend import RulesBackend
 from telegen.adapter.live.custom import LiveCustom
 from telegen.adapter.live.external import LiveExternal
 from telegen.adapter.live.resource import LiveResource
+from telegen.adapter.observed import LIVE, RULE, Observed, ValueObserver
 from telegen.adapter.queries.custom import CustomQueries
 from telegen.adapter.queries.external import ExternalQueries
 from telegen.adapter.queries.resource import ResourceQueries
@@ -49,6 +51,7 @@ class MetricsApis:
         usage: UsageSource | None = None,
         groups: Collection[str] = tuple(VERSIONS),
         families: Collection[str] = (),
+        observer: ValueObserver | None = None,
     ) -> None:
         """Prepare answers.
 
@@ -57,13 +60,17 @@ class MetricsApis:
             usage: of the agents; None without agents.
             groups: that may be served.
             families: kube_* families of the agents that are external metrics.
+            observer: counts the values of answers.
         """
         self._rules, self._usage, self._served = rules, usage, frozenset(groups)
-        self._custom = CustomMetrics([*([CustomQueries(rules)] if rules else []), *([LiveCustom(usage)] if usage else [])])
-        self._external = ExternalMetrics(
-            [*([ExternalQueries(rules)] if rules else []), *([LiveExternal(usage, families)] if usage else [])]
-        )
-        resource = ResourceMetrics([*([ResourceQueries(rules)] if rules else []), *([LiveResource(usage)] if usage else [])])
+
+        def backends(group: str, of_rules: Callable[[RulesBackend], Any], live: Callable[[UsageSource], Any]) -> list[Any]:
+            found = [*([(of_rules(rules), RULE)] if rules else []), *([(live(usage), LIVE)] if usage else [])]
+            return [Observed(backend, group, source, observer) if observer else backend for backend, source in found]
+
+        self._custom = CustomMetrics(backends(custom_metrics.GROUP, CustomQueries, LiveCustom))
+        self._external = ExternalMetrics(backends(external_metrics.GROUP, ExternalQueries, lambda source: LiveExternal(source, families)))
+        resource = ResourceMetrics(backends(resource_metrics.GROUP, ResourceQueries, LiveResource))
         self._answerers: dict[str, Answerer] = {
             custom_metrics.GROUP: self._custom.answer,
             external_metrics.GROUP: self._external.answer,
@@ -81,15 +88,17 @@ class MetricsApis:
         try:
             if segments == ["apis"]:
                 return self._groups(accept, etag)
+            if segments[:2] == ["openapi", "v3"]:
+                return self._openapi(segments[2:], etag)
             return Answer(200, self._document(segments, params, accept))
         except StatusError as error:
             return error.answer()
 
     def _document(self, segments: list[str], params: Mapping[str, str], accept: str) -> object:
         match segments:
-            case ["apis", name] if name in self._names():
+            case ["apis", name] if name in self.names():
                 return api_group(self._group(name))
-            case ["apis", name, version, *rest] if name in self._names() and version in VERSIONS[name] and all(rest):
+            case ["apis", name, version, *rest] if name in self.names() and version in VERSIONS[name] and all(rest):
                 return self._answerers[name](version, rest, params, accept) if rest else resource_list(self._group(name), version)
         raise unknown_path()
 
@@ -104,11 +113,23 @@ class MetricsApis:
             return Answer(304, None, AGGREGATED.format(form), {"ETag": current})
         return Answer(200, document, AGGREGATED.format(form), {"ETag": current})
 
+    def _openapi(self, segments: list[str], etag: str) -> Answer:
+        """Return the list of OpenAPI documents, or one of them."""
+        served = {name: VERSIONS[name] for name in self.names()}
+        match segments:
+            case []:
+                return Answer(200, openapi.root(served))
+            case ["apis", name, version] if version in served.get(name, ()):
+                data, number = openapi.document(name, version)
+                headers = {"ETag": f'"{number}"'}
+                return Answer(304, None, headers=headers) if number in etag else Answer(200, orjson.Fragment(data), headers=headers)
+        raise unknown_path()
+
     def groups(self) -> list[ListedGroup]:
         """Return the groups with what they list now."""
-        return [self._group(name) for name in self._names()]
+        return [self._group(name) for name in self.names()]
 
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of the groups that are served now: the rules may change."""
         of_rules = self._rules.rules.groups if self._rules else frozenset()
         return [name for name in VERSIONS if name in self._served and (self._usage or name in of_rules)]

@@ -36,7 +36,7 @@ class Names:
 
     Attributes:
         service: Service of the adapter; its Secrets have names that begin with it.
-        agents_service: headless Service of the agents.
+        agents_service: headless Service of the agents; "" without agents.
     """
 
     namespace: str
@@ -85,7 +85,8 @@ class Keeper:
 
         Args:
             groups: API groups whose APIServices get the caBundle.
-            files: serving certificate of the user, in place of one of the own CA; the caBundle is then left alone.
+            files: serving certificate of the user, in place of one of the own CA; the caBundle is then left alone. Without agents no CA is
+                needed either.
             clock: Unix seconds.
         """
         self._client, self._secrets = client, Secrets(client, names.namespace)
@@ -100,20 +101,29 @@ class Keeper:
 
         The order matters: a CA is trusted by the API server and by agents before a certificate of it is presented to them.
         """
+        if self._files and not self._names.agents_service:
+            serving = self._read_files(self._files)
+            return Certificates(serving, Pair("", ""), "", "") if serving else None
         self._attempt(f"Secret {self._names.authority_secret}", self._keep_authorities)
-        if not self._authorities:
-            return None
-        authorities = self._authorities
+        return self._with_authorities(self._authorities) if self._authorities else None
+
+    def _with_authorities(self, authorities: Authorities) -> Certificates | None:
+        """Hand out the CAs, then sign with the one in force."""
         if not self._files:
             self._attempt("APIServices", lambda: self._patch(authorities))
-        self._attempt(f"Secret {self._names.agents_secret}", lambda: self._keep_agents(authorities))
+        if self._names.agents_service:
+            self._attempt(f"Secret {self._names.agents_secret}", lambda: self._keep_agents(authorities))
         self._polling = self._renewed(self._polling, Leaf([CLIENT_NAME], client=True), authorities)
         if self._files:
-            serving = self._files.read(self._clock())
-            self._report("serving certificate", self._files.problem)
+            serving = self._read_files(self._files)
         else:
             serving = self._serving = self._renewed(self._serving, self._names.serving, authorities)
         return Certificates(serving, self._polling, authorities.bundle, self._names.agents.names[0]) if serving else None
+
+    def _read_files(self, files: ServingFiles) -> Pair | None:
+        serving = files.read(self._clock())
+        self._report("serving certificate", files.problem)
+        return serving
 
     def _keep_authorities(self) -> None:
         """Read the CA; make, rotate or restore it if that is due."""

@@ -1,4 +1,4 @@
-"""What a request asks for, in the terms of the API server's authorization."""
+"""A request in the terms of the API server's authorization."""
 
 from __future__ import annotations
 

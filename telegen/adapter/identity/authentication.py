@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import unquote
 
 from telegen.adapter.apis.answers import StatusError
@@ -82,7 +82,7 @@ def _first(headers: Headers, names: Iterable[str]) -> str:
     return next(filter(None, (next(_values(headers, name), "") for name in names)), "")
 
 
-def _values(headers: Headers, name: str) -> Iterable[str]:
+def _values(headers: Headers, name: str) -> Iterator[str]:
     """Yield the values of the lines of a header."""
     wanted = name.encode("latin-1", "replace")
     return (_decoded(value) for header, value in headers if header.lower() == wanted)

@@ -52,4 +52,4 @@ def _verified_chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
         return tuple(tls.get_verified_chain())
     # Before 3.13 the ssl module has the function below its public classes only.
     inner: Any = tls._sslobj  # type: ignore[attr-defined]
-    return tuple(one.public_bytes(_ssl.ENCODING_DER) for one in inner.get_verified_chain() or ())  # type: ignore[attr-defined]
+    return tuple(one.public_bytes(_ssl.ENCODING_DER) for one in inner.get_verified_chain() or ())

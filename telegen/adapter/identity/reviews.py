@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from telegen.adapter.apis.answers import StatusError
+from telegen.adapter.apis.answers import failed
 from telegen.adapter.identity.attributes import Attributes
 from telegen.adapter.identity.expiring_cache import ExpiringCache
 from telegen.adapter.identity.user import MASTERS, User, authenticated
@@ -100,7 +100,7 @@ class Reviews:
             self._count(kind, "error")
             cure = f"; {CURE}" if isinstance(error, Forbidden) else ""
             log.warning("%s: no answer: %s%s", kind, error, cure)
-            raise StatusError(503, "ServiceUnavailable", f"the API server gives no answer to a {kind}; the log of the adapter has the cause") from error
+            raise failed(f"the API server gives no answer to a {kind}; the log of the adapter has the cause", True) from error
         self._count(kind, "allowed" if answer else "denied")
         return answer
 
@@ -117,4 +117,5 @@ def _user(found: Mapping[str, Any]) -> User | None:
     name, extra = str(found.get("username") or ""), found.get("extra") or {}
     if not name:
         return None
-    return authenticated(name, str(found.get("uid") or ""), map(str, found.get("groups") or ()), {str(key): map(str, extra[key]) for key in extra})
+    groups, values = map(str, found.get("groups") or ()), {str(key): map(str, extra[key]) for key in extra}
+    return authenticated(name, str(found.get("uid") or ""), groups, values)

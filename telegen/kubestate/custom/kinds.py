@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
+from telegen.kubestate.custom.expressions.surroundings import ReadLabels, no_labels
 from telegen.kubestate.custom.expressions.tables import AggregateTable, make_aggregates
 from telegen.kubestate.custom.expressions.tables import make_resources as make_metrics
+from telegen.kubestate.custom.expressions.tables import reads_namespaces
 from telegen.kubestate.custom.model import Entry, Kind
 from telegen.kubestate.custom.tables import make_resource
 from telegen.kubestate.health.schema import Schema
@@ -54,20 +56,28 @@ class Selected:
         others = replace(self, metrics=())
         return {**({"": others} if others != Selected() else {}), SELECTED: Selected(metrics=self.metrics)}
 
-    def resources(self, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
+    @property
+    def reads_namespaces(self) -> bool:
+        """True if expressions read the labels of namespaces."""
+        return any(map(reads_namespaces, self.metrics))
+
+    def resources(self, kind: Kind, constant: Mapping[str, str] = {}, namespace_labels: ReadLabels = no_labels) -> list[Resource]:
         """Return the resources to render, each with its table; the entry's comes first, that of the health last.
 
         Args:
             constant: labels of every sample.
+            namespace_labels: returns the labels of a namespace.
         """
         found = [make_resource(self.entry, kind, constant)] if self.entry else []
         of_packs = (resource for packed in self.packed for resource in packed.resources(kind, constant))
-        found += [*of_packs, *(resource for entry in self.metrics for resource in make_metrics(entry, kind, constant))]
+        found += [*of_packs, *(resource for entry in self.metrics for resource in make_metrics(entry, kind, constant, namespace_labels))]
         return [*found, health_resource(kind, self.health)] if self.health else found
 
-    def aggregates(self, kind: Kind, constant: Mapping[str, str] = {}) -> AggregateTable | None:
-        """Return the aggregates over the objects of the kind; None if there are none."""
-        return make_aggregates(self.metrics, kind, constant)
+    def aggregates(
+        self, kind: Kind, constant: Mapping[str, str] = {}, namespace_labels: ReadLabels = no_labels
+    ) -> AggregateTable | None:
+        """Return the aggregates over the objects of the kind, None if there are none; see `resources`."""
+        return make_aggregates(self.metrics, kind, constant, namespace_labels)
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,11 @@ class Configured:
     packs: Sequence[Pack] = ()
     named: Collection[str] = ()
     scope: Scope | None = None
+
+    @property
+    def reads_namespaces(self) -> bool:
+        """True if expressions read the labels of namespaces."""
+        return any(map(reads_namespaces, self.metrics))
 
     @property
     def groups(self) -> set[str]:

@@ -64,6 +64,11 @@ class CustomEntries(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
+def joined_entries(parts: Iterable[CustomEntries]) -> CustomEntries:
+    """Return the entries and the warnings of several configurations."""
+    return CustomEntries(*(tuple(chain.from_iterable(lists)) for lists in zip(CustomEntries(), *parts)))
+
+
 class CustomReader:
     """Reader of the configurations that settings name. It keeps what it has read last: a start needs it for the problems, for the warnings
     and for the workers, and 500 kB take 2 s."""
@@ -84,7 +89,7 @@ class CustomReader:
                 found[name, text] = self._last.get((name, text)) or read_custom(text.encode(), name)
             except ConfigError as error:
                 problems += [f"{SETTING}.{key}: {line}" for line in str(error).splitlines()]
-        joined = CustomEntries(*(tuple(chain.from_iterable(parts)) for parts in zip(CustomEntries(), *found.values())))
+        joined = joined_entries(found.values())
         problems += [f"{SETTING}: {problem}" for problem in conflicts(joined.metrics)]
         if problems:
             raise ConfigError("\n".join(problems))
@@ -138,7 +143,7 @@ def custom_problems(config: Config, reader: CustomReader) -> Iterator[str]:
     """Yield one line per problem of the settings and of the configuration that they name."""
     settings = config.kube_metrics.kube_state.custom_resource_state
     if settings.only and not is_used(settings):
-        yield f"{SETTING}.only: nothing else is configured; set config, config_file, metrics, files, packs or health"
+        yield f"{SETTING}.only: nothing else is configured; set config, config_file, metrics, files, config_maps, packs or health"
     for name in settings.packs:
         if name != AUTO and name not in PACKS:
             yield f"{SETTING}.packs: unknown pack {name[:100]}; the packs are {', '.join([AUTO, *PACKS])}"

@@ -34,10 +34,16 @@ class Clock:
         return self.now
 
 
-def replica(api: ApiServer, clock: Clock, groups: tuple[str, ...] = ("metrics.k8s.io",), files: ServingFiles | None = None) -> Keeper:
+def replica(
+    api: ApiServer,
+    clock: Clock,
+    groups: tuple[str, ...] = ("metrics.k8s.io",),
+    files: ServingFiles | None = None,
+    names: Names = NAMES,
+) -> Keeper:
     """Make the keeper of a replica that has just started."""
     client = Client(credentials(api.url, {}), Timeouts(1.0, 5.0))
-    return Keeper(client, NAMES, groups, LIFETIMES, files, clock, logging.getLogger("telegen.certificates"))
+    return Keeper(client, names, groups, LIFETIMES, files, clock, logging.getLogger("telegen.certificates"))
 
 
 def in_force(keeper: Keeper) -> Certificates:

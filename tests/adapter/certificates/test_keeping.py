@@ -13,6 +13,7 @@ from cryptography import x509
 
 from telegen.adapter.certificates.contexts import load, polling_context
 from telegen.adapter.certificates.document import Pair, decode, encode
+from telegen.adapter.certificates.keeper import Names
 from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.adapter.certificates.signing import is_valid
 from tests.adapter.certificates.api_server import APISERVICES, SECRETS, ApiServer, apiservice
@@ -293,6 +294,14 @@ def test_files_of_the_user_are_served_and_followed(api: ApiServer, tmp_path: Pat
     self_signed(tmp_path)
     assert key.read_text() != good
     assert in_force(keeper).serving.certificate == certificate.read_text() != first.serving.certificate
+
+
+def test_files_without_agents_need_no_secret(api: ApiServer, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    api.refused = ("/",)
+    files, names = ServingFiles(str(certificate), str(key)), Names("", "telegen-adapter", "")
+    found = in_force(replica(api, Clock(time.time() + 1), files=files, names=names))
+    assert found.serving.certificate == certificate.read_text()
 
 
 def test_absent_files_of_the_user_are_named(api: ApiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

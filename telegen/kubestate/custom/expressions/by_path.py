@@ -25,7 +25,8 @@ _TYPES: Mapping[str, frozenset[str]] = {
 }
 """Keys of a metric with `path` by its type, besides name, help, type and path."""
 _ALWAYS = frozenset(("name", "help", "type", "path"))
-_ENTRY_OF_PATHS, _ENTRY_OF_EXPRESSIONS = ("labelsFromPath", "commonLabels"), ("labels", "labelsFrom", "when")
+_ENTRY_OF_PATHS = ("labelsFromPath", "commonLabels")
+_ENTRY_OF_EXPRESSIONS = ("labels", "labelsFrom", "namespaceLabels", "ownerLabels", "when")
 
 
 def misplaced_keys(given: written.Metric) -> Iterator[tuple[str, str]]:

@@ -86,10 +86,12 @@ class Selector:
 
     Attributes:
         labels, fields: selectors in the form of `kubectl get --selector` and `--field-selector`.
+        namespaces: each is watched by itself; empty for all. Kinds without namespaces are watched as a whole.
     """
 
     labels: str = ""
     fields: str = ""
+    namespaces: tuple[str, ...] = ()
 
     @property
     def params(self) -> dict[str, str]:
@@ -110,6 +112,7 @@ class MetricEntry:
         identity: labels of every sample.
         families: metrics by paths, as of the format of kube-state-metrics.
         common_labels: constant labels of `families`.
+        max_series: limit of the series of all its metrics; 0 for none.
         place: file, line and path, for messages.
     """
 
@@ -123,6 +126,7 @@ class MetricEntry:
     identity: Identity = "object"
     families: tuple[Family, ...] = ()
     common_labels: Mapping[str, str] = field(default_factory=dict)
+    max_series: int = 0
     place: str = field(default="", compare=False)
 
     @property

@@ -19,10 +19,12 @@ from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SH
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
 from telegen.kubestate.custom.expressions.shapes import misplaced
+from telegen.kubestate.custom.expressions.surroundings import NAMESPACE_LABELS, OWNER
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
 from telegen.kubestate.custom.model import ANY, Family, Pattern
 from telegen.kubestate.custom.nodes import Node, Report, root_node
 from telegen.kubestate.custom.reading import secret_problems
+from telegen.metrics.label_keys import label_name
 
 _CONDITION = "condition"
 _STATUS = {"true": "True", "false": "False", "unknown": "Unknown"}
@@ -72,12 +74,16 @@ def _problems(hint: Any, data: Any, path: str) -> Iterator[tuple[str, str]]:
     elif typing.get_origin(kind) is list and isinstance(data, list):
         for place, item in enumerate(data):
             yield from _problems(typing.get_args(kind)[0], item, f"{path}[{place}]")
+        most = next((one.max_length for one in typing.get_args(hint)[1:] if one.max_length), len(data))
+        if len(data) > most:
+            yield path, f"{len(data)} items; write at most {most}"
     else:
         try:
             msgspec.convert(data, hint, strict=False)
         except msgspec.ValidationError as error:
             message, _, inner = str(error).partition(" - at `$")
-            yield path + inner.rstrip("`"), message[0].lower() + message[1:].replace("`", "")
+            about = f"{data[:100]!r} is no legal name; " if "regex" in message and isinstance(data, str) else ""
+            yield path + inner.rstrip("`"), about + message[0].lower() + message[1:].replace("`", "")
 
 
 @lru_cache(maxsize=None)
@@ -126,6 +132,7 @@ class _Reader:
             _nearest(self._nodes, path).warn("no metrics: nothing is shown")
         for key, message in misplaced_entry_keys(entry):
             self._problem(f"{path}.{key}", message)
+        entry = self._with_surroundings(entry, path)
         metrics, families = [], []
         for place, given in enumerate(entry.metrics):
             where = f"{path}.metrics[{place}]"
@@ -138,14 +145,27 @@ class _Reader:
             resource.kind,
             tuple(version for version in versions if version not in ("", ANY)),
             tuple(metrics),
-            Selector(entry.selector.labels, entry.selector.fields),
+            Selector(entry.selector.labels, entry.selector.fields, tuple(dict.fromkeys(entry.selector.namespaces))),
             resource.everyVersion,
             tuple(Pattern(resource.group, one.version or ANY, one.kind or ANY) for one in resource.without),
             entry.identity,
             tuple(families),
             entry.commonLabels,
+            entry.limits.series,
             self._place(path),
         )
+
+    def _with_surroundings(self, entry: written.Entry, path: str) -> written.Entry:
+        """Return an entry with the labels of namespaces and owners among its labels."""
+        pairs = [(label_name(key, "namespace_label_"), f"{NAMESPACE_LABELS}['{key}']") for key in entry.namespaceLabels]
+        if entry.ownerLabels:
+            pairs += [("owner_kind", f"{OWNER}.kind"), ("owner_name", f"{OWNER}.name")]
+        labels = dict(entry.labels)
+        for name, text in pairs:
+            if name in labels:
+                self._problem(path, f"two labels of the entry have the name {name}; remove or rename one")
+            labels[name] = text
+        return msgspec.structs.replace(entry, labels=labels)
 
     def _check_resource(self, entry: written.Entry, versions: tuple[str, ...], path: str) -> None:
         resource, where = entry.resource, f"{path}.resource"

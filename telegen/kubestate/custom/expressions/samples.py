@@ -12,6 +12,7 @@ from telegen.kubestate.custom.cel.macros import Evaluate, Frame
 from telegen.kubestate.custom.cel.operators import FIRST_VARIABLE, OBJECT, charge
 from telegen.kubestate.custom.expressions.model import OBJECT_LABELS, Metric
 from telegen.kubestate.custom.expressions.results import number_of, text_of
+from telegen.kubestate.custom.expressions.surroundings import ReadLabels, mentioned, no_labels, readers
 from telegen.kubestate.custom.labels import star_name
 from telegen.metrics.family import Generate, Number, Object, Row
 
@@ -23,6 +24,7 @@ class Compiled(NamedTuple):
         loops: list or map of each repetition, and the places of its item and of its key, 0 for none.
         places: items of the frame.
         reads: paths that are read.
+        surroundings: variables that the frame begins with; see `telegen.kubestate.custom.expressions.surroundings`.
         taken: names of labels that every sample has.
     """
 
@@ -33,6 +35,7 @@ class Compiled(NamedTuple):
     label_maps: tuple[Program, ...]
     places: int
     reads: frozenset[str]
+    surroundings: tuple[str, ...] = ()
     taken: Container[str] = OBJECT_LABELS
 
     @property
@@ -60,7 +63,8 @@ def compile_metric(metric: Metric) -> Compiled:
     Raises:
         InvalidPart: one of them is malformed.
     """
-    variables: list[str] = []
+    surroundings = mentioned(metric)
+    variables = list(surroundings)
     programs: list[Program] = []
 
     def compiled(place: str, text: str) -> Program:
@@ -79,7 +83,8 @@ def compile_metric(metric: Metric) -> Compiled:
     labels = tuple((name, compiled(f"labels.{name}", text)) for name, text in metric.labels.items())
     maps = tuple(compiled(f"labelsFrom[{number}]", text) for number, text in enumerate(metric.label_maps))
     places = max([FIRST_VARIABLE + len(variables), *(program.places for program in programs)])
-    return Compiled(tuple(loops), when, value, labels, maps, places, frozenset().union(*(program.reads for program in programs)))
+    reads = frozenset[str]().union(*(program.reads for program in programs))
+    return Compiled(tuple(loops), when, value, labels, maps, places, reads, surroundings)
 
 
 Repeat = Callable[[Frame], Iterable[None]]
@@ -89,13 +94,13 @@ MakeRow = Callable[[Frame, tuple[str, ...], Number], Row]
 """Makes the row of a sample, with the values of the labels that the type adds."""
 
 
-def generate_of(metric: Metric, compiled: Compiled) -> Generate:
+def generate_of(metric: Metric, compiled: Compiled, namespace_labels: ReadLabels = no_labels) -> Generate:
     """Return the generate function of a family: rows of (label values..., number), or of ((name, value) pairs, number).
 
     It raises ExpressionError for an object for which an expression fails; an absent field leaves out its sample or its label.
     """
     add = {"stateset": _add_states, "count": _add_counts}.get(metric.type, _add_numbers)(metric, compiled)
-    frame_of = _frames(compiled)
+    frame_of = _frames(compiled, readers(compiled.surroundings, namespace_labels))
 
     def generate(obj: Object) -> list[Row]:
         rows: list[Row] = []
@@ -105,12 +110,14 @@ def generate_of(metric: Metric, compiled: Compiled) -> Generate:
     return generate
 
 
-def _frames(compiled: Compiled) -> Callable[[Object], Frame]:
+def _frames(compiled: Compiled, variables: list[Callable[[Object], Any]]) -> Callable[[Object], Frame]:
     template = new_frame(compiled.places, None, (), MAX_STEPS)
 
     def frame_of(obj: Object) -> Frame:
         frame = template.copy()
         frame[OBJECT] = obj
+        for place, read in enumerate(variables, FIRST_VARIABLE):
+            frame[place] = read(obj)
         return frame
 
     return frame_of

@@ -9,25 +9,38 @@ from typing import NamedTuple
 from telegen.kubestate.custom.expressions.aggregates import Aggregate, row_reader
 from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, OBJECT_LABELS, SHARD, Metric, MetricEntry
 from telegen.kubestate.custom.expressions.samples import compile_metric, generate_of
+from telegen.kubestate.custom.expressions.surroundings import NAMESPACE_LABELS, ReadLabels, mentioned, no_labels
 from telegen.kubestate.custom.model import Entry, Kind, Pattern
 from telegen.kubestate.custom.tables import make_resource as make_path_resource
 from telegen.kubestate.custom.tables import pruned_reads
 from telegen.kubestate.resource import NAMESPACE, Identity, Resource, name_label
-from telegen.metrics.family import ALPHA, FamilyGenerator, Object
+from telegen.metrics.budgets import ENTRY
+from telegen.metrics.family import ALPHA, FamilyGenerator, Object, SharedLimit
 
 _TYPES = {"count": "gauge"}
 GROUPS = "+groups"
 """End of the kind of the objects that groups are; no kind of Kubernetes has such a name."""
 
 
-def make_resources(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}) -> list[Resource]:
+def make_resources(
+    entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}, namespace_labels: ReadLabels = no_labels
+) -> list[Resource]:
     """Return the resources to render for a kind: that of the metrics by paths, and that of the metrics with expressions.
 
     Args:
         constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
+        namespace_labels: returns the labels of a namespace.
     """
     by_paths = [make_path_resource(_path_entry(entry, kind), kind, constant)] if entry.families else []
-    return [*by_paths, make_resource(entry, kind, constant)] if entry.metrics or not by_paths else by_paths
+    found = [*by_paths, make_resource(entry, kind, constant, namespace_labels)] if entry.metrics or not by_paths else by_paths
+    limit = shared_limit(entry)
+    return [replace(one, families=tuple(replace(family, limit=limit) for family in one.families)) for one in found] if limit else found
+
+
+def shared_limit(entry: MetricEntry) -> SharedLimit | None:
+    """Return the limit of the series of an entry; None for none. It has the name of the first metric, as no two metrics have one name."""
+    names = [*(metric.name for metric in entry.metrics), *(family.name for family in entry.families)]
+    return SharedLimit(f"{ENTRY} {names[0]}", entry.max_series) if entry.max_series and names else None
 
 
 def _path_entry(entry: MetricEntry, kind: Kind) -> Entry:
@@ -40,12 +53,10 @@ def _path_entry(entry: MetricEntry, kind: Kind) -> Entry:
     return Entry(pattern, tuple(families), entry.common_labels, KIND_LABELS[0] in identity)
 
 
-def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}) -> Resource:
-    """Return the resource of a kind with the metrics with expressions of an entry.
-
-    Args:
-        constant: labels of every sample of the agent. A label of an entry with such a name becomes exported_NAME.
-    """
+def make_resource(
+    entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = {}, namespace_labels: ReadLabels = no_labels
+) -> Resource:
+    """Return the resource of a kind with the metrics with expressions of an entry; see `make_resources`."""
     metrics = [_renamed(metric, constant) for metric in entry.of_objects]
     taken = (*IDENTITY[entry.identity], *constant)
     compiled = [(metric, compile_metric(metric)._replace(taken=taken)) for metric in metrics]
@@ -55,7 +66,7 @@ def make_resource(entry: MetricEntry, kind: Kind, constant: Mapping[str, str] = 
             metric.help,
             _TYPES.get(metric.type, metric.type),
             ALPHA,
-            generate_of(metric, one),
+            generate_of(metric, one, namespace_labels),
             labels=() if one.label_maps else label_names(metric),
             dynamic=bool(one.label_maps),
             ambiguous=OBJECT_LABELS[0] not in taken,
@@ -81,13 +92,16 @@ class AggregateTable(NamedTuple):
     resource: Resource
 
 
-def make_aggregates(entries: Iterable[MetricEntry], kind: Kind, constant: Mapping[str, str] = {}) -> AggregateTable | None:
+def make_aggregates(
+    entries: Iterable[MetricEntry], kind: Kind, constant: Mapping[str, str] = {}, namespace_labels: ReadLabels = no_labels
+) -> AggregateTable | None:
     """Return the aggregates of some entries of one kind; None if there are none.
 
     Args:
         constant: labels of every sample of the agent.
+        namespace_labels: returns the labels of a namespace.
     """
-    made = [one for entry in entries for one in _aggregates(entry, kind, constant)]
+    made = [one for entry in entries for one in _aggregates(entry, kind, constant, namespace_labels)]
     resource = Resource(
         name=kind.plural,
         group=kind.group,
@@ -100,13 +114,21 @@ def make_aggregates(entries: Iterable[MetricEntry], kind: Kind, constant: Mappin
     return AggregateTable(tuple(one for one, _ in made), resource) if made else None
 
 
-def _aggregates(entry: MetricEntry, kind: Kind, constant: Mapping[str, str]) -> Iterator[tuple[Aggregate, FamilyGenerator]]:
+def _aggregates(
+    entry: MetricEntry, kind: Kind, constant: Mapping[str, str], namespace_labels: ReadLabels
+) -> Iterator[tuple[Aggregate, FamilyGenerator]]:
     """Yield the aggregates of an entry, each with the family of its groups."""
+    limit = shared_limit(entry)
     of_kind = _kind_labels(kind) if KIND_LABELS[0] in IDENTITY[entry.identity] else {}
     for metric in (_renamed(one, constant) for one in entry.aggregates):
         read, labels = row_reader(metric.name, tuple(of_kind.values())), (*of_kind, *label_names(metric))
-        family = FamilyGenerator(metric.name, metric.help, "gauge", ALPHA, read, labels=labels)
-        yield Aggregate(metric.name, metric.aggregate, generate_of(metric, compile_metric(metric))), family
+        family = FamilyGenerator(metric.name, metric.help, "gauge", ALPHA, read, labels=labels, limit=limit)
+        yield Aggregate(metric.name, metric.aggregate, generate_of(metric, compile_metric(metric), namespace_labels)), family
+
+
+def reads_namespaces(entry: MetricEntry) -> bool:
+    """Return True if expressions of an entry read the labels of namespaces."""
+    return any(NAMESPACE_LABELS in mentioned(metric) for metric in entry.metrics)
 
 
 def shard_label(number: int, total: int) -> dict[str, str]:

@@ -87,6 +87,19 @@ class Resource(Struct, forbid_unknown_fields=True):
 class Selector(Struct, forbid_unknown_fields=True):
     labels: Annotated[str, _about("Label selector, as of kubectl get --selector.")] = ""
     fields: Annotated[str, _about("Field selector, as of kubectl get --field-selector.")] = ""
+    namespaces: Annotated[
+        list[Annotated[str, Meta(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]],
+        Meta(max_length=MAX_NAMESPACES, description="Namespaces, each with a watch of its own; all if empty."),
+    ] = field(default_factory=list)
+
+
+MAX_NAMESPACES = 100
+
+
+class Limits(Struct, forbid_unknown_fields=True):
+    series: Annotated[
+        int, Meta(ge=0, le=100_000_000, description="Maximum of series of all metrics of the entry; further ones are withheld. 0: none.")
+    ] = 0
 
 
 class Entry(Struct, forbid_unknown_fields=True):
@@ -98,12 +111,20 @@ class Entry(Struct, forbid_unknown_fields=True):
     ] = "object"
     labels: Annotated[dict[str, Expression], _about("Labels of every metric.")] = field(default_factory=dict)
     labelsFrom: Annotated[list[Expression], _about("Maps whose entries become labels of every metric.")] = field(default_factory=list)
+    namespaceLabels: Annotated[
+        list[Annotated[str, Meta(pattern="^[-A-Za-z0-9_./]+$", max_length=317)]],
+        _about("Labels of the object's namespace that become labels namespace_label_NAME of every metric."),
+    ] = field(default_factory=list)
+    ownerLabels: Annotated[
+        bool, _about("Labels owner_kind and owner_name of every metric: the owner that controls the object, empty for none.")
+    ] = False
     when: Annotated[str, _expression("Condition of every sample.")] = ""
     labelsFromPath: Annotated[dict[str, Path], _about("Labels by paths from the object, of every metric with path.")] = field(
         default_factory=dict
     )
     commonLabels: Annotated[dict[str, str], _about("Constant labels of every metric with path.")] = field(default_factory=dict)
     selector: Selector = field(default_factory=Selector)
+    limits: Limits = field(default_factory=Limits)
     metrics: Annotated[list[Metric], _about("Metrics of the kind.")] = field(default_factory=list)
 
 

@@ -65,6 +65,13 @@ MALFORMED = {
     METRIC % "name: a, value: 1}, {name: a, value: 2": (
         "kube_thing_a: two metrics of g.example/Thing have this name, the other one at f:1: metrics[0].metrics[0]"
     ),
+    ENTRY % "selector: {namespaces: [a/b]}": "metrics[0].selector.namespaces[0]: 'a/b' is no legal name; expected str",
+    ENTRY % f"selector: {{namespaces: [{'a, ' * 101}]}}": "metrics[0].selector.namespaces: 101 items; write at most 100",
+    ENTRY % "limits: {series: -1}": "metrics[0].limits.series: expected int >= 0",
+    ENTRY % "limits: {objects: 1}": "metrics[0].limits.objects: unknown key; choose from series",
+    ENTRY % "namespaceLabels: ['a b']": "metrics[0].namespaceLabels[0]: 'a b' is no legal name; expected str",
+    ENTRY % "namespaceLabels: [a.b, a/b]": "metrics[0]: two labels of the entry have the name namespace_label_a_b; remove or rename one",
+    ENTRY % "ownerLabels: true, labels: {owner_kind: a}": "metrics[0]: two labels of the entry have the name owner_kind",
     METRIC % "name: a, aggregate: avg": "metrics[0].metrics[0].aggregate: invalid enum value 'avg'",
     METRIC % "name: a, aggregate: sum": "metrics[0].metrics[0]: no value to take the sum of; write an expression",
     METRIC % "name: a, aggregate: count, value: 1": "metrics[0].metrics[0].value: value has no effect beside aggregate: count; remove it",
@@ -184,6 +191,28 @@ def test_any_document(document: Any) -> None:
         read(json.dumps({"metrics": document}))
     except ConfigError as error:
         assert str(error).startswith("f")
+
+
+def rendered(entry: MetricEntry, obj: dict[str, Any], labels: dict[str, dict[str, str]]) -> str:
+    """Return the samples of an object, for known labels of namespaces."""
+    resource = make_resource(entry, Kind("g.example", "v1", "things", "Thing", True), {}, lambda name: labels.get(name, {}))
+    return "".join(renderer(resource.identity, resource.families, lambda family, error: pytest.fail(str(error)))(obj))
+
+
+@pytest.mark.parametrize("owners", [None, 3, [], [7], [{"kind": "A", "name": "a"}], [{"controller": "true", "kind": "A"}]])
+def test_objects_without_owner(owners: Any) -> None:
+    """Labels of an owner are empty, and conditions on it false, unless an owner reference controls the object."""
+    (entry,) = read(ENTRY % "ownerLabels: true, metrics: [{name: a, value: 1}, {name: b, value: 1, when: has(owner.kind)}]")
+    obj = {"metadata": {"name": "x", "namespace": "n", "ownerReferences": owners}}
+    assert rendered(entry, obj, {}) == 'kube_thing_a{namespace="n",name="x",owner_kind="",owner_name=""} 1\n'
+
+
+def test_names_of_surroundings() -> None:
+    """Variables of loops and fields of the object may have the names of the owner and of the labels of namespaces."""
+    metrics = "{name: a, value: owner, forEach: [{in: spec.owners, as: owner}]}, {name: b, value: object.owner}"
+    (entry,) = read(ENTRY % f"metrics: [{metrics}, {{name: c, value: spec.owner}}, {{name: d, value: size(namespaceLabels)}}]")
+    obj = {"metadata": {"name": "x", "namespace": "n"}, "spec": {"owners": [5], "owner": 7}, "owner": 6}
+    assert [line.rpartition(" ")[2] for line in rendered(entry, obj, {"n": {"a": "b"}}).splitlines()] == ["5", "6", "7", "1"]
 
 
 HOSTILE = (

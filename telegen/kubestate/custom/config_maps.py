@@ -1,0 +1,128 @@
+"""Configurations of custom resources in ConfigMaps: read, joined with those of the settings, and kept while a new version is bad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from telegen.config.custom_resources import MAX_BYTES, MAX_FILES
+from telegen.config.errors import ConfigError
+from telegen.kubestate.custom.expressions.reading import conflicts
+from telegen.kubestate.custom.sources import CustomEntries, CustomTables, joined_entries, read_custom
+
+Data = Mapping[str, str]
+"""Text of each file of a ConfigMap."""
+
+ENDINGS = (".yaml", ".yml", ".json")
+
+
+def read_data(data: Data, source: str) -> CustomEntries:
+    """Read the configurations of a ConfigMap, of either format.
+
+    Args:
+        source: name of the ConfigMap, for messages.
+
+    Raises:
+        ConfigError: one line per problem, with ConfigMap, file, line, path, cause and cure.
+    """
+    files = {name: text for name, text in sorted(data.items()) if name.endswith(ENDINGS)}
+    if not files:
+        raise ConfigError(f"{source}: no configuration in data; add a key that ends in {', '.join(ENDINGS)}")
+    problems: list[str] = []
+    found: list[CustomEntries] = []
+    for name, text in files.items():
+        try:
+            found.append(read_custom(text.encode("utf-8", "surrogatepass"), f"{source}/{name}"))
+        except ConfigError as error:
+            problems += str(error).splitlines()
+    joined = joined_entries(found)
+    problems += conflicts(joined.metrics)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return joined
+
+
+class ConfigMapEntries:
+    """The entries of all ConfigMaps. A bad version leaves the entries of the last good one.
+
+    Attributes:
+        problems: lines about the present version, by the name of a ConfigMap.
+        warnings: the same for what has no effect.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[str, _Version] = {}
+        self._good: dict[str, CustomEntries] = {}
+        self.problems: dict[str, str] = {}
+        self.warnings: dict[str, str] = {}
+
+    def join(self, tables: CustomTables, maps: Mapping[str, Data]) -> CustomTables:
+        """Return tables with the entries of ConfigMaps after their own.
+
+        Args:
+            maps: data of each ConfigMap by `NAMESPACE/NAME`; of two in conflict the first one counts.
+        """
+        self.problems, self.warnings = {}, {}
+        self._parse(maps)
+        good: dict[str, CustomEntries] = {}
+        shown = tables
+        for name in maps:
+            for entries in self._versions(name):
+                taken = self._added(shown, name, entries)
+                if taken:
+                    shown, good[name] = taken, entries
+                    break
+        self._good = good
+        return shown
+
+    def _parse(self, maps: Mapping[str, Data]) -> None:
+        """Read the ConfigMaps that have changed, within the bounds."""
+        read: dict[str, _Version] = {}
+        size = 0
+        for name, data in maps.items():
+            size += sum(map(len, data.values()))
+            if len(read) >= MAX_FILES or size > MAX_BYTES:
+                limit = f"at most {MAX_FILES} ConfigMaps with {MAX_BYTES >> 20} MiB together are read; remove some"
+                self.problems[name] = f"ConfigMap {name}: left out: {limit}"
+                continue
+            known = self._read.get(name)
+            version = read[name] = known if known and known.data == data else _version(name, data)
+            if version.problems:
+                self.problems[name] = version.problems
+            if version.entries and version.entries.warnings:
+                self.warnings[name] = "\n".join(version.entries.warnings)
+        self._read = read
+
+    def _versions(self, name: str) -> Iterator[CustomEntries]:
+        """Yield the entries of the present version of a ConfigMap, and those of its last good one."""
+        present = self._read.get(name)
+        if present and present.entries:
+            yield present.entries
+        if name in self._good:
+            yield self._good[name]
+
+    def _added(self, tables: CustomTables, name: str, entries: CustomEntries) -> CustomTables | None:
+        """Return tables with the entries of a ConfigMap; None if they are in conflict with those before."""
+        both = (*tables.metrics, *entries.metrics)
+        found = "\n".join(conflicts(both)) if entries.metrics else ""
+        if found:
+            self.problems.setdefault(name, found)
+            return None
+        return msgspec.structs.replace(tables, entries=(*tables.entries, *entries.entries), metrics=both)
+
+
+class _Version(NamedTuple):
+    """A version of a ConfigMap: its entries, or its problems."""
+
+    data: Data
+    entries: CustomEntries | None
+    problems: str
+
+
+def _version(name: str, data: Data) -> _Version:
+    try:
+        return _Version(data, read_data(data, f"ConfigMap {name}"), "")
+    except ConfigError as error:
+        return _Version(data, None, str(error))

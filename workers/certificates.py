@@ -1,0 +1,16 @@
+"""Worker that keeps the certificates of the adapter: own CA, agents' Secret, caBundle of the APIServices."""
+
+from __future__ import annotations
+
+from workers._base import Worker
+
+
+class CertificatesWorker(Worker):
+    """Publishes the certificates in force in shared memory."""
+
+    def run(self) -> None:
+        """Keep the certificates until SIGTERM."""
+        # PERF: imported here, after the fork: no other process spends memory on making certificates.
+        from workers._certificates_loop import CertificatesLoop
+
+        CertificatesLoop(self).run()
