@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
-from telegen.config.adapter_model import Adapter, AdapterTls
+from telegen.config.adapter_model import Adapter
 from telegen.config.messages import suggest
 from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names, SeriesLimits
 from telegen.config.settings import least, settings, value_at
