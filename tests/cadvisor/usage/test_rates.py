@@ -149,7 +149,7 @@ def test_pod_that_is_not_running() -> None:
 
 
 def test_malformed_pod() -> None:
-    """What has the wrong type in a pod is read as empty, and does no harm to its neighbour."""
+    """Values of a wrong type in a pod are read as empty, and do no harm to its neighbour."""
     odd = pod("odd", "app")
     odd["metadata"]["labels"] = {"a": 5, "b": None}
     odd["status"]["containerStatuses"] = [{"name": 7, "state": "up"}, "x", {"name": "app", "restartCount": "many", "state": {"running": 1}}]
