@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from telegen.kubestate.custom.cel.errors import EvaluationError, no_overload
-from telegen.kubestate.custom.cel.numbers import UInt, checked_int, checked_uint
+from telegen.kubestate.custom.cel.numbers import INT_MIN, UInt, checked_int, checked_uint
 from telegen.kubestate.custom.cel.types import (
     SECOND,
     Duration,
@@ -40,7 +40,8 @@ def identity(value: Any) -> Any:
 
 
 def _parsed(kind: str, read: Callable[[str], Any], text: str) -> Any:
-    if len(text) <= 64 and text == text.strip() and "_" not in text:
+    # Python accepts spaces, underscores, and the digits of other scripts.
+    if len(text) <= 64 and text == text.strip() and "_" not in text and text.isascii():
         try:
             return read(text)
         except ValueError:
@@ -49,9 +50,24 @@ def _parsed(kind: str, read: Callable[[str], Any], text: str) -> Any:
 
 
 def _truncated(value: float) -> int:
-    if not math.isfinite(value):
-        raise EvaluationError(f"{value} has no whole number")
+    """Return the whole part. The smallest int is out of range, as in other implementations: it may stand for a smaller number."""
+    if not math.isfinite(value) or value <= INT_MIN:
+        raise EvaluationError(f"{value} has no whole number of 64 bits")
     return int(value)
+
+
+def _unsigned(value: float) -> int:
+    if value < 0:
+        raise EvaluationError(f"{value} is negative")
+    return checked_uint(_truncated(value))
+
+
+def _double(text: str) -> float:
+    return float.fromhex(text) if text.lstrip("+-")[:2] in ("0x", "0X") else float(text)
+
+
+def _text_of_double(value: float) -> str:
+    return "-0" if value == 0 and math.copysign(1, value) < 0 else text_of(value)
 
 
 def _truth(text: str) -> bool:
@@ -88,15 +104,15 @@ CONVERSIONS: Mapping[str, Overloads] = {
     "uint": {
         UInt: identity,
         int: checked_uint,
-        float: lambda value: checked_uint(_truncated(value)),
+        float: _unsigned,
         str: lambda value: checked_uint(_parsed("uint", int, value)),
     },
-    "double": {float: identity, int: float, UInt: float, str: lambda value: _parsed("double", float, value)},
+    "double": {float: identity, int: float, UInt: float, str: lambda value: _parsed("double", _double, value)},
     "string": {
         str: identity,
         int: str,
         UInt: lambda value: str(int(value)),
-        float: text_of,
+        float: _text_of_double,
         bool: text_of,
         bytes: _decoded,
         Duration: str,

@@ -43,7 +43,7 @@ def optional_item(value: Any, key: Any) -> Optional:
 
 def make_map(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     for key, _ in pairs:
-        if not is_key(key):
+        if not is_key(key) or key.__class__ is float:
             raise no_overload("a key of a map", key)
     made = dict(pairs)
     if len(made) != len(pairs):

@@ -76,12 +76,18 @@ def _compared(left: Any, right: Any) -> int:
     return (left.amount > right.amount) - (left.amount < right.amount)
 
 
+def _of_non_zero(value: Any) -> Optional:
+    """Return an optional value that is absent for null, 0, false, and an empty text, list or map."""
+    return Optional((value,)) if value or isinstance(value, (Duration, Timestamp, Quantity, Optional)) else NOTHING
+
+
 FUNCTIONS: Mapping[str, tuple[Function, int, int]] = {
     **{name: (by_type(name, overloads), 1, 1) for name, overloads in CONVERSIONS.items()},
     "dyn": (identity, 1, 1),
     "matches": (matches, 2, 2),
     "labelPrefix": (_label_prefix, 2, 2),
     "optional.of": (lambda value: Optional((value,)), 1, 1),
+    "optional.ofNonZeroValue": (_of_non_zero, 1, 1),
     "optional.none": (lambda: NOTHING, 0, 0),
 }
 """Function, and its fewest and most arguments."""

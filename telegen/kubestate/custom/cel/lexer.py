@@ -14,11 +14,11 @@ MAX_LENGTH = 8192
 
 NAME, LITERAL, SYMBOL, END = "name", "literal", "symbol", "end"
 
-_STRING = r"""(?P<prefix>[rRbB]{0,2})(?P<quote>\"\"\"|'''|"|')"""
+_STRING = r"""(?P<prefix>[bB]?[rR]?)(?P<quote>\"\"\"|'''|"|')"""
 _TOKEN = re.compile(
     rf"""(?P<space>(?:[ \t\r\n\f]|//[^\n]*)+)
     |(?P<float>(?:\d+\.\d+|\.\d+)(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)
-    |(?P<int>0[xX][0-9a-fA-F]+|\d+)(?P<unsigned>[uU]?)
+    |(?P<int>0x[0-9a-fA-F]+|\d+)(?P<unsigned>[uU]?)
     |(?P<string>{_STRING})
     |(?P<quoted>`[A-Za-z0-9_.\-/ ]+`)
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
@@ -89,7 +89,7 @@ def _integer(digits: str, is_unsigned: bool, position: int) -> int:
     """Return a whole number. The smallest int is the negation of a number that is one larger than the largest int."""
     if len(digits) > 20:
         raise InvalidExpression(f"{digits[:20]}... is out of range", position)
-    value = int(digits, 16 if digits[:2] in ("0x", "0X") else 10)
+    value = int(digits, 16 if digits.startswith("0x") else 10)
     if value > (UINT_MAX if is_unsigned else INT_MAX + 1):
         raise InvalidExpression(f"{digits} is out of range", position)
     return UInt(value) if is_unsigned else value
@@ -98,8 +98,6 @@ def _integer(digits: str, is_unsigned: bool, position: int) -> int:
 def _string(text: str, position: int, found: re.Match[str]) -> tuple[str | bytes, int]:
     """Return the value of a string or of bytes, and the position after it."""
     prefix, quote = found["prefix"].lower(), found["quote"]
-    if prefix in ("rr", "bb"):
-        raise InvalidExpression(f"{found[0]}: a letter stands twice before a quotation mark", position)
     start = end = found.end()
     while not text.startswith(quote, end):
         if end >= len(text) or (text[end] in "\r\n" and len(quote) == 1):

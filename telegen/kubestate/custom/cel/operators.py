@@ -18,7 +18,7 @@ MAX_SIZE = 1 << 20
 """Characters or items of the longest text or list that an expression makes."""
 
 NUMBERS = (int, float, UInt)
-_ORDERED = (str, bytes, bool, Duration, Timestamp, Quantity)
+_ORDERED = (int, float, str, bytes, bool, Duration, Timestamp, Quantity)
 _PLAIN = frozenset((str, bytes, type(None), Duration, Timestamp, Quantity))
 
 
@@ -33,7 +33,7 @@ def equal(left: Any, right: Any, frame: list[Any] | None = None) -> bool:
     if kind is other and kind in _PLAIN:
         return bool(left == right)
     if kind in NUMBERS and other in NUMBERS:
-        return bool(left == right)
+        return bool(left == right) if (kind is float) is (other is float) else float(left) == float(right)
     if kind is not other:
         return False
     if kind is list or kind is dict:
@@ -101,8 +101,11 @@ def index(value: Any, key: Any) -> Any:
 def _comparison(symbol: str, compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def ordered(left: Any, right: Any) -> bool:
         kind, other = left.__class__, right.__class__
-        if (kind in NUMBERS and other in NUMBERS) or (kind is other and kind in _ORDERED):
+        if kind is other and kind in _ORDERED:
             return compare(left, right)
+        if kind in NUMBERS and other in NUMBERS:
+            # A large whole number is rounded to the float that it is compared with.
+            return compare(left, right) if (kind is float) is (other is float) else compare(float(left), float(right))
         raise no_overload(symbol, left, right)
 
     return ordered

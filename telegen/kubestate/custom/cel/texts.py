@@ -93,6 +93,29 @@ def _char_at(text: Any, place: Any) -> str:
     return text[place : place + 1]
 
 
+def _index_of(name: str, find: Function) -> Function:
+    """Return a method that finds a part of a text.
+
+    Args:
+        find: from text, part and offset to the place; the offset may be None.
+    """
+
+    def method(text: Any, part: Any, offset: Any = None) -> int:
+        if text.__class__ is not str or part.__class__ is not str or offset.__class__ not in (int, type(None)):
+            raise no_overload(f"{name}()", text, part, *(() if offset is None else (offset,)))
+        if offset is not None and not 0 <= offset <= len(text):
+            raise EvaluationError(f"{name}(): the offset {offset} is outside of the text")
+        return int(find(text, part, offset))
+
+    return method
+
+
+def _last_index(text: str, part: str, offset: Any) -> int:
+    return text.rfind(part) if offset is None else text.rfind(part, 0, offset + len(part))
+
+
+_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+"""White space of Unicode. Python's own has four control characters besides."""
 _ASCII_LOWER = {code: code + 32 for code in range(65, 91)}
 _ASCII_UPPER = {code: code - 32 for code in range(97, 123)}
 
@@ -104,9 +127,9 @@ TEXT_METHODS: Mapping[str, tuple[Function, int, int]] = {
     "matches": (matches, 2, 2),
     "lowerAscii": (_on_texts("lowerAscii", lambda text: text.translate(_ASCII_LOWER)), 1, 1),
     "upperAscii": (_on_texts("upperAscii", lambda text: text.translate(_ASCII_UPPER)), 1, 1),
-    "trim": (_on_texts("trim", str.strip), 1, 1),
-    "indexOf": (_on_texts("indexOf", str.find), 2, 2),
-    "lastIndexOf": (_on_texts("lastIndexOf", str.rfind), 2, 2),
+    "trim": (_on_texts("trim", lambda text: text.strip(_SPACES)), 1, 1),
+    "indexOf": (_index_of("indexOf", str.find), 2, 3),
+    "lastIndexOf": (_index_of("lastIndexOf", _last_index), 2, 3),
     "split": (_split, 2, 3),
     "join": (_join, 1, 2),
     "replace": (_replace, 3, 4),

@@ -27,7 +27,9 @@ OBJECT = {
     },
 }
 _LITERALS = (
-    "0 1 -1 7 9223372036854775807 -9223372036854775808 1u 0u 1.0 0.0 -2.5 1e3 1e300 true false null 'a' 'Ready' '' r'a\\b' b'ab' 'aé'"
+    "0 1 -1 7 9223372036854775807 -9223372036854775808 1u 0u 1.0 0.0 -2.5 1e3 1e300 true false null 'a' 'Ready' '' r'a\\b' b'ab' 'aé' "
+    "9007199254740993 9007199254740992.0 9223372036854775808.0 -9223372036854775808.0 18446744073709551615u 18446744073709551616.0 -0.0 "
+    "-0.5 0x1F 1e400 '1.5' '0x1p4' '-7' 'True' '1h' '2026-03-01T00:00:00Z' '\\u001c' '\\u2003x\\u00a0' [] {} {'a':1} [null,1.0]"
 ).split()
 _FIELDS = (
     "spec.replicas spec.ratio spec.paused spec.nothing spec.items spec.names spec.nums spec.mixed spec.empty spec.text status.phase "
@@ -60,6 +62,10 @@ def expressions(depth: int = 4, variables: tuple[str, ...] = ()) -> st.SearchStr
         st.builds("{}.{}({})".format, part, st.sampled_from(_TWO), part),
         st.builds("{}.{}()".format, part, st.sampled_from(_NONE)),
         st.builds("[{}, {}][0]".format, part, part),
+        st.builds("{{'a': {}, 'b': {}}}".format, part, part),
+        st.builds("{}.{}({}, {})".format, part, st.sampled_from(("indexOf", "lastIndexOf")), part, part),
+        st.builds("optional.ofNonZeroValue({}).orValue({})".format, part, part),
+        st.builds("{}.optMap(o, [o, {}]).orValue({})".format, st.sampled_from(("spec.?replicas", "spec.?nope")), part, part),
         st.builds("{}.replace({}, {})".format, part, part, part),
         st.builds("{}.substring({}, {})".format, part, part, part),
         st.builds("spec.?{}.orValue({})".format, st.sampled_from(("replicas", "nope", "a.b.c")), part),

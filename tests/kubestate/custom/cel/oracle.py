@@ -13,7 +13,7 @@ from telegen.kubestate.custom.cel.errors import ExpressionError, InvalidConstant
 from telegen.kubestate.custom.cel.types import Duration, Timestamp
 
 FAILED, REFUSED = "failed", "refused"
-VARIABLES = ("metadata", "spec", "status")
+VARIABLES = ("metadata", "spec", "status", "x")
 _ENVIRONMENT = cel.NewEnv(
     variables={name: cel.Type.DYN for name in VARIABLES}, extensions=[ext_strings.ExtStrings(), ext_optional.ExtOptional()]
 )

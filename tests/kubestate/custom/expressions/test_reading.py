@@ -72,6 +72,7 @@ MALFORMED = {
     ENTRY % "namespaceLabels: ['a b']": "metrics[0].namespaceLabels[0]: 'a b' is no legal name; expected str",
     ENTRY % "namespaceLabels: [a.b, a/b]": "metrics[0]: two labels of the entry have the name namespace_label_a_b; remove or rename one",
     ENTRY % "ownerLabels: true, labels: {owner_kind: a}": "metrics[0]: two labels of the entry have the name owner_kind",
+    METRIC % "name: a, value: 1}, {name: a, aggregate: count": "kube_thing_a: two metrics of g.example/Thing have this name",
     METRIC % "name: a, aggregate: avg": "metrics[0].metrics[0].aggregate: invalid enum value 'avg'",
     METRIC % "name: a, aggregate: sum": "metrics[0].metrics[0]: no value to take the sum of; write an expression",
     METRIC % "name: a, aggregate: count, value: 1": "metrics[0].metrics[0].value: value has no effect beside aggregate: count; remove it",
