@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from telegen import __version__
 from telegen.adapter.agents.answers import HttpAnswer
-from telegen.adapter.agents.connection import Connection, ConnectionFailed, Identity
+from telegen.adapter.agents.connection import CHUNK, Connection, ConnectionFailed, Identity
 from telegen.adapter.agents.documents import Malformed
 from telegen.adapter.agents.endpoints import Endpoint
 from telegen.adapter.agents.store import AgentStore
@@ -128,6 +128,7 @@ class Poller:
         self._due: list[tuple[float, int, Polled]] = []
         self._order = itertools.count()
         self._polling: dict[Polled, float] = {}
+        self._buffer = bytearray(CHUNK)
 
     def set_endpoints(self, endpoints: Mapping[str, Endpoint]) -> None:
         """Poll these agents, by address, and no others."""
@@ -208,7 +209,7 @@ class Poller:
         if connection is None:
             return
         try:
-            answer = connection.advance()
+            answer = connection.advance(self._buffer)
         except ConnectionFailed as error:
             self._disconnect(agent)
             identity = self._identity()
