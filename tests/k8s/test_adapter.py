@@ -188,6 +188,14 @@ def test_names_of_a_release_reach_the_adapter(helm: Helm) -> None:
     assert service == named(objs, "Service", "mine-adapter")["metadata"]["name"]
 
 
+def test_without_a_daemonset_no_agents_are_asked(helm: Helm) -> None:
+    """Other modes have no agents with containers: the adapter serves rules, and waits for no agent."""
+    objs = helm.render({"mode": "standalone", "adapter": {"enabled": True, "groups": ["custom.metrics.k8s.io"]}})
+    assert configuration(objs, ADAPTER).adapter.agents_service == ""
+    assert {obj["metadata"]["name"] for obj in objs if obj["kind"] == "Service"} == {"telegen", "telegen-adapter"}
+    assert not [volume for volume in pod_spec(objs)["volumes"] if "secret" in volume]
+
+
 def test_rules_of_the_values_are_the_rules_file(helm: Helm) -> None:
     """The rules are beside the settings, which name them; objects that they select may be listed."""
     servers = {"adapter": {"prometheus": [{"url": "http://prometheus:9090"}]}}
