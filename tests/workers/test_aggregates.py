@@ -231,7 +231,8 @@ def test_hostile_objects() -> None:
     errors: list[tuple[str, type[Exception]]] = []
     table = table_of(*({"name": name, **metric} for name, metric in metrics.items()))
     made = Aggregates(table.aggregates, lambda family, error: errors.append((family, type(error))))
-    made.change(NOTHING, made.contribution({"metadata": {"uid": "u"}, "spec": {"l": list(range(MAX_GROUPS + 1)), "text": "x" * (MAX_TEXT + 1)}}))
+    spec = {"l": list(range(MAX_GROUPS + 1)), "text": "x" * (MAX_TEXT + 1)}
+    made.change(NOTHING, made.contribution({"metadata": {"uid": "u"}, "spec": spec}))
     assert errors == [("t_a", ValueError), ("t_b", OutOfSteps), ("t_d", ValueError)]
     assert [(one["family"], one["row"]) for one in made.take_changes()] == [("t_c", (1,))]
 
