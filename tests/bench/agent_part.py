@@ -18,7 +18,7 @@ from tests.bench.node import files
 from tests.e2e.polled_agent import CONFIG, Site, make_certificates
 from tests.harness import free_port, get, start_agent
 
-PODS, NODE = 30, "node-0"
+PODS, NODES, NODE = 30, 3, "node-0"
 INTERVAL = 10.0
 """Seconds between two passes."""
 ADAPTERS, POLL, SECONDS = 2, 15.0, 120.0
@@ -30,14 +30,15 @@ Figures = dict[str, float]
 
 def measure_agent_part() -> Figures:
     """Measure the difference between the agents."""
-    server = SimulatedServer(make_state(SyntheticCluster(PODS, 1))).start()
+    server = SimulatedServer(make_state(SyntheticCluster(NODES * PODS, NODES))).start()
     text = CONFIG.replace("node-1", NODE).replace("collect_interval: 1s", f"collect_interval: {INTERVAL:.0f}s")
     without = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("adapter:"))
     try:
         with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
             root, port = Path(name), free_port()
             make_certificates(root)
-            pods = [stored.load() for stored in server.state.collections["pods"].objects.values()]
+            stored = map(lambda one: one.load(), server.state.collections["pods"].objects.values())
+            pods = [pod for pod in stored if pod["spec"]["nodeName"] == NODE]
             (root / "cgroup").mkdir()
             (root / "cgroup" / "cgroup.controllers").write_text("cpu memory io\n")
             write(root, pods, 1)

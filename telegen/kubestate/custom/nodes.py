@@ -153,7 +153,7 @@ def root_node(text: bytes, report: Report, parsed: yaml.Node | None = None) -> N
     """
     node = parsed or first_node(text, report.source, MAX_VALUES)
     if node is None:
-        raise ConfigError(f"{report.source}: the configuration is empty; expected spec.resources")
+        raise ConfigError(f"{report.source}: the configuration is empty; expected metrics, or spec.resources")
     return Node(node, "", report)
 
 

@@ -73,7 +73,7 @@ def _step(segment: str) -> Read:
     if segment.startswith("[") and segment.endswith("]") and len(segment) > 1:
         key, equals, wanted = segment[1:-1].partition("=")
         if not equals:
-            raise InvalidPath(f"{segment}: expected [key=value], or a key or index without brackets")
+            raise InvalidPath(f"{segment}: no condition; write [key=value], or a key or index without brackets")
         return _finder(key, wanted)
     index = int(segment) if _INDEX.fullmatch(segment) else None
     key, equals, wanted = segment.partition("=")

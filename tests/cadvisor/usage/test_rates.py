@@ -148,6 +148,20 @@ def test_pod_that_is_not_running() -> None:
     assert readings.usage("p") is None
 
 
+def test_malformed_pod() -> None:
+    """Values of a wrong type in a pod are read as empty, and do no harm to its neighbour."""
+    odd = pod("odd", "app")
+    odd["metadata"]["labels"] = {"a": 5, "b": None}
+    odd["status"]["containerStatuses"] = [{"name": 7, "state": "up"}, "x", {"name": "app", "restartCount": "many", "state": {"running": 1}}]
+    readings = Readings(odd, pod("p", "app"))
+    for at in range(2):
+        readings.round({(name, "app"): reading(15 * at, 3 * at) for name in ("odd", "p")})
+    assert readings.document and b'"labels":{"a":"","b":""}' in readings.document.objects
+    usages = [readings.usage(name) for name in ("odd", "p")]
+    assert [usage and list(usage["containers"]) for usage in usages] == [["app"], ["app"]]
+    assert [usage and usage["containers"]["app"][-1] for usage in usages] == [0, 0]
+
+
 def test_run_that_replaces_another() -> None:
     """While the cgroup of the former run of a container is still there, the newer one counts: there is no usage before its second point."""
     readings = Readings(pod("p", "app"))

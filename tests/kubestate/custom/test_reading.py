@@ -22,7 +22,7 @@ spec:
 METRIC = "spec: {resources: [{groupVersionKind: {group: a, kind: B}, metrics: [%s]}]}"
 AT = "f:1: spec.resources[0].metrics[0]"
 REFUSED = [
-    ("", "f: the configuration is empty; expected spec.resources"),
+    ("", "f: the configuration is empty; expected metrics, or spec.resources"),
     ("a: [", "f:1: while parsing a flow node expected the node content, but found '<stream end>'"),
     ("a: 1\na: 2", "f:1: a: the key appears 2 times"),
     ("resources: []", "f:1: document: resources stands outside of spec; indent it below spec:"),
@@ -56,7 +56,7 @@ REFUSED = [
     ),
     (
         METRIC % "{name: x, each: {type: Gauge, gauge: {path: ['[abc]']}}}",
-        f"{AT}.each.gauge.path: [abc]: expected [key=value], or a key or index without brackets",
+        f"{AT}.each.gauge.path: [abc]: no condition; write [key=value], or a key or index without brackets",
     ),
     (
         METRIC % "{name: x, each: {type: Gauge, gauge: {nilIsZero: maybe}}}",

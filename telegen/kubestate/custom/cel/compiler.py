@@ -234,10 +234,10 @@ def _known(table: Mapping[str, tuple[Function, int, int]], name: str, count: int
         kind = "method" if table is METHODS else "function"
         other = METHODS if table is FUNCTIONS else FUNCTIONS
         close = [f"{match}()" for match in difflib.get_close_matches(name, table, 1)]
-        cure = f"did you mean {close[0]}?" if close else ""
+        cure = f"did you mean {close[0]}?" if close else f"docs/expressions.md lists each {kind}"
         if name in other:
             cure = f"write x.{name}()" if other is METHODS else f"write {name}(x)"
-        raise InvalidExpression(f"unknown {kind} {name}()" + (f"; {cure}" if cure else ""), node.position)
+        raise InvalidExpression(f"unknown {kind} {name}(); {cure}", node.position)
     function, fewest, most = table[name]
     if not fewest <= count <= most:
         less = int(table is METHODS)

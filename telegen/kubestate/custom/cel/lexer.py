@@ -62,7 +62,8 @@ def _tokens(text: str) -> Iterator[Token]:
     while position < len(text):
         found = _TOKEN.match(text, position)
         if not found:
-            raise InvalidExpression(f"unexpected character {text[position]!r}", position)
+            cure = "operators are + - * / % == != < <= > >= in && || ! ?:"
+            raise InvalidExpression(f"unexpected character {text[position]!r}; {cure}", position)
         end = found.end()
         if found["string"] is not None:
             value, end = _string(text, position, found)
@@ -88,10 +89,10 @@ def _token(found: re.Match[str], position: int) -> Token:
 def _integer(digits: str, is_unsigned: bool, position: int) -> int:
     """Return a whole number. The smallest int is the negation of a number that is one larger than the largest int."""
     if len(digits) > 20:
-        raise InvalidExpression(f"{digits[:20]}... is out of range", position)
+        raise InvalidExpression(f"{digits[:20]}... is out of range; write a float, such as 1e20", position)
     value = int(digits, 16 if digits.startswith("0x") else 10)
     if value > (UINT_MAX if is_unsigned else INT_MAX + 1):
-        raise InvalidExpression(f"{digits} is out of range", position)
+        raise InvalidExpression(f"{digits} is out of range; write a float, such as 1e20", position)
     return UInt(value) if is_unsigned else value
 
 
@@ -101,7 +102,7 @@ def _string(text: str, position: int, found: re.Match[str]) -> tuple[str | bytes
     start = end = found.end()
     while not text.startswith(quote, end):
         if end >= len(text) or (text[end] in "\r\n" and len(quote) == 1):
-            raise InvalidExpression(f"the string that begins here has no closing {quote}", position)
+            raise InvalidExpression(f"the string that begins here has no closing {quote}; add it", position)
         end += 2 if text[end] == "\\" and "r" not in prefix else 1
     body = text[start:end]
     if "b" in prefix:
@@ -118,7 +119,7 @@ def _unescaped(body: str, start: int) -> str:
             raise InvalidExpression(rf"unknown escape \{wrong}; write \\{wrong} for a backslash, or r'...'", start + found.start())
         code = int(octal, 8) if octal else int(byte or short or long, 16)
         if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            raise InvalidExpression(f"{found[0]} is not a character of Unicode", start + found.start())
+            raise InvalidExpression(f"{found[0]} is not a character of Unicode; leave it out", start + found.start())
         return chr(code)
 
     return _ESCAPE.sub(character, body) if "\\" in body else body

@@ -67,7 +67,7 @@ class _Parser:
         """Return the tree of all tokens."""
         node = self._expression()
         if self._next.kind is not END:
-            raise InvalidExpression(f"unexpected {self._next.text}", self._next.position)
+            raise InvalidExpression(f"unexpected {self._next.text}; write an operator before it, or remove it", self._next.position)
         return node
 
     def _expression(self) -> Node:
@@ -79,7 +79,7 @@ class _Parser:
         question = self._accept("?")
         if question:
             if self._next.text == ".":
-                raise InvalidExpression("an optional field is written a.?b", question.position)
+                raise InvalidExpression("? has no field before it; write an optional field as a.?b", question.position)
             yes = self._binary(0)
             self._expect(":")
             node = self._checked(Conditional(node.position, node, yes, self._expression()))
@@ -141,7 +141,7 @@ class _Parser:
         token = self._take()
         if token.kind is LITERAL:
             if token.value.__class__ is int and token.value > INT_MAX:
-                raise InvalidExpression(f"{token.text} is out of range", token.position)
+                raise InvalidExpression(f"{token.text} is out of range; write a float, such as 1e20", token.position)
             return Literal(token.position, token.value)
         if token.kind is NAME:
             return self._named(token)
@@ -160,7 +160,8 @@ class _Parser:
             raise InvalidExpression(f"{token.text} is a reserved word; for a field of the object write object.{token.text}", token.position)
         if not self._accept("("):
             if self._next.text == "{" and self._next.kind is SYMBOL:
-                raise InvalidExpression(f"{token.text}{{}} constructs a message, which is not supported", token.position)
+                cure = "write a map, such as {'a': 1}"
+                raise InvalidExpression(f"{token.text}{{}} constructs a message, which is not supported; {cure}", token.position)
             return Name(token.position, token.value)
         arguments = self._list(")")
         if token.text == "has":

@@ -46,7 +46,7 @@ def compiled_pattern(pattern: str) -> Any:
         return re2.compile(pattern, options)
     except re2.error as error:
         cause = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else error
-        raise EvaluationError(f"the regular expression {pattern[:100]!r} is malformed: {cause}") from error
+        raise EvaluationError(f"the regular expression {pattern[:100]!r} is malformed: {cause}; RE2 has the syntax") from error
 
 
 matches = _on_texts("matches", lambda text, pattern: compiled_pattern(pattern).search(text) is not None)

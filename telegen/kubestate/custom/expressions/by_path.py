@@ -32,7 +32,8 @@ _ENTRY_OF_EXPRESSIONS = ("labels", "labelsFrom", "namespaceLabels", "ownerLabels
 def misplaced_keys(given: written.Metric) -> Iterator[tuple[str, str]]:
     """Yield the key and the message of each key of a metric that does not fit one with `path`, or one without."""
     if given.path is None:
-        yield from ((key, f"{key} needs path: the path of the value") for key in _KEYS if getattr(given, key))
+        cure = "add path: the path of the value, or remove it"
+        yield from ((key, f"{key} has no effect without path; {cure}") for key in _KEYS if getattr(given, key))
     elif given.type not in _TYPES:
         yield "type", f"a metric with path is a Gauge, an Info or a StateSet; a {given.type} needs value"
     else:
@@ -71,7 +72,7 @@ def read_family(entry: written.Entry, given: written.Metric, name: str, path: st
         name,
         given.help,
         given.type.lower(),  # type: ignore[arg-type]
-        _read(given.path or (), f"{path}.path", problem),
+        _read(() if given.path is None else given.path, f"{path}.path", problem),
         given.commonLabels,
         labels,
         paths(given.elementLabels, f"{path}.elementLabels"),
@@ -103,7 +104,8 @@ def _label_problems(entry: written.Entry, family: Family, path: str, entry_path:
     for where, names in (
         (f"{entry_path}.commonLabels", tuple(entry.commonLabels)),
         (f"{path}.commonLabels", tuple(family.common_labels)),
-        (path, tuple(filter(None, (family.label_from_key, family.label_name)))),
+        (f"{path}.labelFromKey", (family.label_from_key,) if family.label_from_key else ()),
+        (f"{path}.label", (family.label_name,) if family.label_name else ()),
     ):
         for name in names:
             if not LABEL_NAME.fullmatch(name) or name == "__name__":

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import Annotated, Any, NamedTuple, Union
+from typing import NamedTuple, Union
 
 import msgspec
 import yaml
 
 from telegen.config.errors import ConfigError
+from telegen.kubestate.custom.cel.compiler import compile_expression
+from telegen.kubestate.custom.cel.errors import InvalidExpression
 from telegen.kubestate.custom.expressions import written
 from telegen.kubestate.custom.expressions.by_path import misplaced_entry_keys, misplaced_keys, read_family
 from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SHARD, Loop, Metric, MetricEntry, Selector
@@ -20,6 +19,7 @@ from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_me
 from telegen.kubestate.custom.expressions.secrets import secret_paths
 from telegen.kubestate.custom.expressions.shapes import misplaced
 from telegen.kubestate.custom.expressions.surroundings import NAMESPACE_LABELS, OWNER
+from telegen.kubestate.custom.expressions.types import type_problems
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
 from telegen.kubestate.custom.model import ANY, Family, Pattern
 from telegen.kubestate.custom.nodes import Node, Report, root_node
@@ -51,11 +51,12 @@ def read_metrics(text: bytes, source: str, parsed: yaml.Node | None = None) -> R
     root = root_node(text, report, parsed)
     nodes: dict[str, Node] = {}
     data = root.plain(nodes)
-    for path, message in _problems(written.File, data, ""):
-        _nearest(nodes, path).problem(f"{message}")
+    for path, message in type_problems(written.File, data, ""):
+        _nearest(nodes, path).problem(message)
     entries = () if report.problems else _Reader(nodes).entries(msgspec.convert(data, written.File, strict=False))
     if report.problems:
-        raise ConfigError("\n".join(report.problems))
+        # That of an entry may concern each of its metrics.
+        raise ConfigError("\n".join(dict.fromkeys(report.problems)))
     return ReadMetrics(entries, tuple(report.warnings))
 
 
@@ -64,49 +65,6 @@ def _nearest(nodes: Mapping[str, Node], path: str) -> Node:
     while path and path not in nodes:
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
     return nodes[path]
-
-
-def _problems(hint: Any, data: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, message) of each value that does not have the type that a hint says."""
-    kind = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(data, dict):
-        yield from _problems_of_block(kind, data, path)
-    elif typing.get_origin(kind) is list and isinstance(data, list):
-        for place, item in enumerate(data):
-            yield from _problems(typing.get_args(kind)[0], item, f"{path}[{place}]")
-        most = next((one.max_length for one in typing.get_args(hint)[1:] if one.max_length), len(data))
-        if len(data) > most:
-            yield path, f"{len(data)} items; write at most {most}"
-    else:
-        try:
-            msgspec.convert(data, hint, strict=False)
-        except msgspec.ValidationError as error:
-            message, _, inner = str(error).partition(" - at `$")
-            about = f"{data[:100]!r} is no legal name; " if "regex" in message and isinstance(data, str) else ""
-            yield path + inner.rstrip("`"), about + message[0].lower() + message[1:].replace("`", "")
-
-
-@lru_cache(maxsize=None)
-def _keys_and_hints(kind: type[msgspec.Struct]) -> tuple[Mapping[str, str], Mapping[str, Any]]:
-    """Return the field of each key of a block, and the type of each field: 0.4 ms a block otherwise."""
-    return dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__)), typing.get_type_hints(kind, include_extras=True)
-
-
-@lru_cache(maxsize=None)
-def _required(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(field.encode_name for field in msgspec.structs.fields(kind) if field.required)
-
-
-def _problems_of_block(kind: type[msgspec.Struct], data: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    names, hints = _keys_and_hints(kind)
-    for key, value in data.items():
-        where = f"{path}.{key}" if path else key
-        if key not in names:
-            close = difflib.get_close_matches(key, names, 1)
-            yield where, f"unknown key; did you mean {close[0]}?" if close else f"unknown key; choose from {', '.join(names)}"
-        else:
-            yield from _problems(hints[names[key]], value, where)
-    yield from ((path, f"no {key}") for key in _required(kind) if key not in data)
 
 
 class _Reader:
@@ -132,6 +90,7 @@ class _Reader:
             _nearest(self._nodes, path).warn("no metrics: nothing is shown")
         for key, message in misplaced_entry_keys(entry):
             self._problem(f"{path}.{key}", message)
+        entry = self._with_valid_expressions(entry, path)
         entry = self._with_surroundings(entry, path)
         metrics, families = [], []
         for place, given in enumerate(entry.metrics):
@@ -167,10 +126,28 @@ class _Reader:
             labels[name] = text
         return msgspec.structs.replace(entry, labels=labels)
 
+    def _with_valid_expressions(self, entry: written.Entry, path: str) -> written.Entry:
+        """Report the invalid expressions of an entry itself, and leave them out: else they were problems of each of its metrics."""
+
+        def is_valid(text: str, where: str) -> bool:
+            try:
+                compile_expression(text)
+            except InvalidExpression as error:
+                self._problem(f"{path}.{where}", str(InvalidPart(where, text, error)))
+                return False
+            return True
+
+        return msgspec.structs.replace(
+            entry,
+            when=entry.when if not entry.when or is_valid(entry.when, "when") else "",
+            labels={name: text for name, text in entry.labels.items() if is_valid(text, f"labels.{name}")},
+            labelsFrom=[text for place, text in enumerate(entry.labelsFrom) if is_valid(text, f"labelsFrom[{place}]")],
+        )
+
     def _check_resource(self, entry: written.Entry, versions: tuple[str, ...], path: str) -> None:
         resource, where = entry.resource, f"{path}.resource"
         if ANY == resource.group or not resource.kind:
-            self._problem(where, "name one group, and one kind or * for every kind of the group")
+            self._problem(where, "no single group and kind; write {group: example.com, kind: Foo}, or kind: '*' for all of the group")
         if (resource.kind == ANY or resource.everyVersion) and KIND_LABELS[0] not in IDENTITY[entry.identity]:
             self._problem(where, "several kinds or versions would have equal series; write identity: kind, or both, at the entry")
         if resource.kind == ANY and entry.prefix is None:
@@ -214,7 +191,9 @@ class _Reader:
         taken = IDENTITY[entry.identity]
         if metric.aggregate:
             taken = (SHARD, *(KIND_LABELS if KIND_LABELS[0] in taken else ()))
-        self._check_labels([*metric.labels, *filter(None, (metric.label,))], taken, path)
+        places = {name: f"{path.rpartition('.metrics[')[0]}.labels.{name}" for name in entry.labels}
+        places |= {name: f"{path}.{key}.{name}" for key in ("labels", "by") for name in getattr(given, key)}
+        self._check_labels([*metric.labels, *filter(None, (metric.label,))], taken, {metric.label: f"{path}.label", **places})
         for key, message in misplaced(given, metric):
             self._problem(f"{path}.{key}" if key else path, message)
         try:
@@ -270,18 +249,25 @@ class _Reader:
             self._problem(f"{path}.name", f"{name!r} is not a legal name of a metric; use letters, digits and '_'")
         endings = {"Counter": "_total", "Info": "_info"}
         if given.type in endings and not name.endswith(endings[given.type]):
-            self._problem(f"{path}.name", f"the name of type {given.type} ends in {endings[given.type]}: {name}{endings[given.type]}")
+            ending = endings[given.type]
+            self._problem(f"{path}.name", f"the name of type {given.type} ends in {ending}; write name: {given.name}{ending}")
 
-    def _check_labels(self, names: Iterable[str], taken: tuple[str, ...], path: str) -> None:
+    def _check_labels(self, names: Iterable[str], taken: tuple[str, ...], places: Mapping[str, str]) -> None:
+        """Check the names of the labels of a metric.
+
+        Args:
+            places: path of each label.
+        """
         seen: set[str] = set()
         for name in names:
+            where = places.get(name, "")
             if not LABEL_NAME.fullmatch(name) or name.startswith("__"):
-                self._problem(f"{path}.labels.{name}", f"{name!r} is not a legal name of a label; use letters, digits and '_'")
+                self._problem(where, f"{name!r} is not a legal name of a label; use letters, digits and '_'")
             if name in taken:
                 whose = "its kind" if name in KIND_LABELS else "its agents" if name == SHARD else "its object"
-                self._problem(f"{path}.labels.{name}", f"every sample has the label {name} of {whose}; choose another name")
+                self._problem(where, f"every sample has the label {name} of {whose}; choose another name")
             if name in seen:
-                self._problem(f"{path}.label", f"the label {name} is already taken; choose another name")
+                self._problem(where, f"the label {name} is already taken; choose another name")
             seen.add(name)
 
 

@@ -34,11 +34,11 @@ def misplaced(given: written.Metric, metric: Metric) -> Iterator[Problem]:
 
 def _of_type(given: written.Metric, metric: Metric) -> Iterator[Problem]:
     if metric.type == "stateset" and not (metric.states and metric.value):
-        yield "", "a StateSet needs value and states"
+        yield "", "a StateSet needs value and states; add value: the expression of the state, and states: [A, B]"
     if metric.type in ("gauge", "counter") and not metric.value:
         yield "", "no value; write an expression, or value: 1"
     if metric.type == "count" and not metric.loops:
-        yield "", "a Count needs forEach: the items that it counts"
+        yield "", "a Count needs forEach; add forEach: [{in: the list that it counts, as: item}]"
     for key in filter(lambda key: getattr(given, key), _UNUSED.get(metric.type, _UNUSED_ELSE)):
         yield key, f"{key} has no effect beside type {given.type}; remove it"
 

@@ -30,64 +30,6 @@ from tests.kubestate.parity import repeated
 
 ENTRY = "metrics: [{resource: {group: g.example, kind: Thing}, %s}]"
 METRIC = ENTRY % "metrics: [{%s}]"
-SECRET = "metrics: [{resource: {kind: Secret}, metrics: [{name: x, value: %s}]}]"
-ROUTE = "metrics: [{resource: {group: route.openshift.io, kind: Route}, metrics: [{name: x, value: %s}]}]"
-MALFORMED = {
-    "metrics: 3": "f:1: metrics: expected array, got str",
-    "metrik: []": "f:1: metrik: unknown key; did you mean metrics?",
-    "metrics: [{metrics: []}]": "f:1: metrics[0]: no resource",
-    "metrics: [{resource: {}}]": "f:1: metrics[0].resource: no kind",
-    "metrics: [{resource: {group: '*', kind: A}}]": "f:1: metrics[0].resource: name one group, and one kind",
-    ENTRY % "selector: {label: a}": "metrics[0].selector.label: unknown key; did you mean labels?",
-    METRIC % "value: 1": "metrics[0].metrics[0]: no name",
-    METRIC % "name: a": "metrics[0].metrics[0]: no value; write an expression, or value: 1",
-    METRIC % "name: a, valeu: 1": "metrics[0].metrics[0].valeu: unknown key; did you mean value?",
-    METRIC % "name: a, value: 1, type: Sum": "metrics[0].metrics[0].type: invalid enum value 'Sum'",
-    METRIC % "name: a-b, value: 1": "metrics[0].metrics[0].name: 'kube_thing_a-b' is not a legal name of a metric",
-    METRIC % "name: a, value: 1, type: Counter": "the name of type Counter ends in _total: kube_thing_a_total",
-    METRIC % "name: a, type: Info": "the name of type Info ends in _info: kube_thing_a_info",
-    METRIC % "name: a, type: StateSet, value: a": "a StateSet needs value and states",
-    METRIC % "name: a, type: Count": "a Count needs forEach: the items that it counts",
-    METRIC % "name: a_info, type: Info, value: 1": "metrics[0].metrics[0].value: value has no effect beside type Info; remove it",
-    METRIC % "name: a, value: 1, celExpr: 2": "celExpr is another name of value; remove one of the two",
-    METRIC % "name: a, value: 1, states: [b]": "states has no effect beside type Gauge; remove it",
-    METRIC % "name: a, conditions: status.conditions, value: 1": "value has no effect beside conditions; remove it",
-    METRIC % "name: a, value: 'spec.'": "metrics[0].metrics[0].value: 'spec.', column 6: expected the name of a field after ., got the end",
-    METRIC % "name: a, value: 1, when: 'a ='": "metrics[0].metrics[0].when: 'a =', column 3: unexpected character '='",
-    METRIC % "name: a, value: 1, labels: {b: 'x('}": "metrics[0].metrics[0].labels.b: 'x(', column 3: expected a value, got the end",
-    METRIC % "name: a, value: 1, labels: {b-c: a}": "'b-c' is not a legal name of a label",
-    METRIC % "name: a, value: 1, labels: {__name__: a}": "'__name__' is not a legal name of a label",
-    METRIC % "name: a, value: 1, labels: {namespace: a}": "every sample has the label namespace of its object; choose another name",
-    METRIC % "name: a, value: 1, map: {b: c}": "metrics[0].metrics[0].map: expected float, got str",
-    METRIC % "name: a, value: now()": "column 1: now() is not supported",
-    METRIC % "name: a, value: c, forEach: [{in: a}]": "metrics[0].metrics[0].forEach[0]: no as",
-    METRIC % "name: a, value: c, forEach: [{in: a, as: 'b c'}]": "'b c' is not a legal name of a variable",
-    METRIC % "name: a, value: 1}, {name: a, value: 2": (
-        "kube_thing_a: two metrics of g.example/Thing have this name, the other one at f:1: metrics[0].metrics[0]"
-    ),
-    ENTRY % "selector: {namespaces: [a/b]}": "metrics[0].selector.namespaces[0]: 'a/b' is no legal name; expected str",
-    ENTRY % f"selector: {{namespaces: [{'a, ' * 101}]}}": "metrics[0].selector.namespaces: 101 items; write at most 100",
-    ENTRY % "limits: {series: -1}": "metrics[0].limits.series: expected int >= 0",
-    ENTRY % "limits: {objects: 1}": "metrics[0].limits.objects: unknown key; choose from series",
-    ENTRY % "namespaceLabels: ['a b']": "metrics[0].namespaceLabels[0]: 'a b' is no legal name; expected str",
-    ENTRY % "namespaceLabels: [a.b, a/b]": "metrics[0]: two labels of the entry have the name namespace_label_a_b; remove or rename one",
-    ENTRY % "ownerLabels: true, labels: {owner_kind: a}": "metrics[0]: two labels of the entry have the name owner_kind",
-    METRIC % "name: a, value: 1}, {name: a, aggregate: count": "kube_thing_a: two metrics of g.example/Thing have this name",
-    METRIC % "name: a, aggregate: avg": "metrics[0].metrics[0].aggregate: invalid enum value 'avg'",
-    METRIC % "name: a, aggregate: sum": "metrics[0].metrics[0]: no value to take the sum of; write an expression",
-    METRIC % "name: a, aggregate: count, value: 1": "metrics[0].metrics[0].value: value has no effect beside aggregate: count; remove it",
-    METRIC % "name: a_total, aggregate: max, value: 1, type: Counter": "metrics[0].metrics[0].type: an aggregate is a Gauge, as it falls",
-    METRIC % "name: a, aggregate: max, value: 1, labels: {b: c}": "an aggregate has no labels of objects; write by",
-    METRIC % "name: a, aggregate: max, value: 1, by: {shard: c}": "every sample has the label shard of its agents; choose another name",
-    METRIC % "name: a, aggregate: max, value: 1, by: {b: 'x('}": "metrics[0].metrics[0].by.b: 'x(', column 3",
-    SECRET % "data.password": "kube_secret_x reads data.password; a Secret may be read below metadata only",
-    SECRET % "size(object)": "kube_secret_x reads the whole object",
-    SECRET % "metadata.annotations.a": "kube_secret_x reads metadata.annotations",
-    ROUTE % "spec.tls.key": "kube_route_x reads spec.tls; it has the private key of a route",
-    ROUTE % "size(object)": "kube_route_x reads the whole object",
-    "": "f: the configuration is empty",
-    "a: [": "f:1: ",
-}
 
 
 def read(text: str) -> tuple[MetricEntry, ...]:
@@ -97,22 +39,6 @@ def read(text: str) -> tuple[MetricEntry, ...]:
     if problems:
         raise ConfigError("\n".join(problems))
     return entries
-
-
-@pytest.mark.parametrize("text, message", MALFORMED.items(), ids=list(MALFORMED))
-def test_malformed(text: str, message: str) -> None:
-    """A malformed configuration is refused with line, path, cause and cure."""
-    with pytest.raises(ConfigError) as refused:
-        read(text)
-    assert message in str(refused.value)
-
-
-def test_every_problem_is_named() -> None:
-    """Each problem of a file has a line of its own, with the line in the file."""
-    text = "metrics:\n- resource: {kind: Pod}\n  metrics:\n  - {name: a, vaule: 1}\n  - {name: b, map: 3}\n"
-    with pytest.raises(ConfigError) as refused:
-        read(text)
-    assert [line.split(": ")[0] for line in str(refused.value).splitlines()] == ["f:4", "f:5"]
 
 
 def test_schema() -> None:
