@@ -22,17 +22,13 @@ LOOK = 5.0
 
 
 class AdapterTls:
-    """Context of the next connection. A new certificate and new authorities count from then on.
-
-    Attributes:
-        problem: reason why connections fail, "" if they do not.
-    """
+    """Context of the next connection. A new certificate and new authorities count from then on."""
 
     def __init__(self, certificates: SharedDocument, trust: TrustStore, files: Files) -> None:
         self._certificates, self._trust = certificates, trust
         self._files = files
         self._peers: WeakKeyDictionary[ssl.SSLObject, Peer | None] = WeakKeyDictionary()
-        self.problem = ""
+        self._problem = ""
         self._made = self._versions
         self._context = self._make()
 
@@ -44,6 +40,11 @@ class AdapterTls:
             self._made = versions
             self._context = self._make()
         return self._context
+
+    def problem_now(self) -> str:
+        """Return the reason why connections fail, "" if they do not."""
+        assert self.context
+        return self._problem
 
     @property
     def _versions(self) -> tuple[int, int, int]:
@@ -66,13 +67,13 @@ class AdapterTls:
     def _make(self) -> ssl.SSLContext:
         certificates = decode(self._certificates.read()[1])
         serving = certificates.serving if certificates else self._from_files()
-        self.problem = "" if serving else "the serving certificate is not known yet; the log has the cause"
+        self._problem = "" if serving else "the serving certificate is not known yet; the log has the cause"
         try:
             return make_context(serving, self._trust.trust.pem)
         except InvalidCertificate as error:
             # The process that keeps the certificates has loaded the same bytes before.
             log.error("the serving certificate cannot be used: %s", error)
-            self.problem = str(error)
+            self._problem = str(error)
             return make_context(None, self._trust.trust.pem)
 
     def _from_files(self) -> Pair | None:

@@ -3,7 +3,8 @@ the pod holds no other secrets, and no file of the node."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,9 @@ ANSWER_TIMEOUT = 60.0
 """Seconds for an answer, which may need several servers, each with a time-out of its own."""
 LEAST_IDLE = 120
 """Seconds that a connection may be idle: longer than the 90 s after which the API server closes it, so that no request meets its end."""
+
+START = 5.0
+"""Most seconds until a new process serves, also if something is missing: connections wait in the queue of the socket."""
 
 
 class AdapterWorker(GunicornWorker):
@@ -58,6 +62,13 @@ class _Application(HttpApplication):
         """Serve on until the endpoint of the pod is taken out of the Service; at a reload a successor serves already."""
         return float(self.shared.config.adapter.drain) if self.shared.deadlines.leaving else 0.0
 
+    def _wait_for(self, problems: Sequence[Callable[[], str]]) -> None:
+        """Accept no request before there are answers: a process that follows a crash or a reload would refuse the API server's."""
+        until = time.monotonic() + START
+        while any(problem() for problem in problems) and time.monotonic() < until:
+            self.worker.notify()
+            time.sleep(0.02)
+
     def load(self) -> Any:
         """Make the application of one process."""
         shared, telemetry = self.shared, AdapterTelemetry()
@@ -74,12 +85,13 @@ class _Application(HttpApplication):
         registry = reading_registry(shared.heartbeats, shared.rows)
         checks = {
             "shutdown": lambda: "" if self.worker.alive else "shutting down",
-            "certificate": lambda: tls.problem,
+            "certificate": tls.problem_now,
             "clients": lambda: trust.problem,
             "rules": lambda: rules.problem,
             **({"agents": usage.problem} if usage else {}),
         }
         pages = {"metrics": lambda accept: own_exposition(registry, accept)}
+        self._wait_for([tls.problem_now, lambda: trust.problem, lambda: rules.problem])
 
         def peer_of(scope: Mapping[str, Any]) -> Peer | None:
             return tls.peer(scope[CLIENT].transport.get_extra_info("ssl_object"))

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from importlib import import_module
 
 from workers import worker_class
+from workers._base import SERVERS
 
 MODULES = {"push": ("workers._push_loop", "telegen.otlp.http"), "events": ("workers._event_loop",)}
 """Modules that a kind of worker imports only when it runs."""
@@ -17,6 +18,6 @@ def preload(kinds: Collection[str]) -> None:
         worker_class(kind)
         for module in MODULES.get(kind, ()):
             import_module(module)
-    if "web" in kinds:
+    if SERVERS & set(kinds):
         # PERF: 1.7 MB of every process. gunicorn formats a length that is not in the table; pages have no chunks.
         import_module("gunicorn.asgi.protocol")._CHUNK_PREFIXES.clear()

@@ -27,11 +27,15 @@ class ApiServer:
         trust: data of the ConfigMap with the authorities.
         reviews: specs of all reviews, in their order.
         is_away: no review is answered.
+        answers: reviews wait for it.
+        delay: seconds before the ConfigMap is read.
     """
 
     def __init__(self, trust: dict[str, str]) -> None:
         self.trust, self.version, self.is_away = trust, 1, False
         self.reviews = list[tuple[str, dict[str, Any]]]()
+        self.answers, self.delay = threading.Event(), 0.0
+        self.answers.set()
         self.objects = Objects(json.loads((HERE / "objects.json").read_text())["items"])
         self.url = ""
 
@@ -49,6 +53,7 @@ class ApiServer:
         """Return the status of a review, None for no answer."""
         kind = path.rsplit("/", 1)[-1]
         self.reviews.append((kind, spec))
+        self.answers.wait(60)
         if self.is_away:
             return None
         if kind == "tokenreviews":
@@ -91,7 +96,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         form = dict(urllib.parse.parse_qsl(url.query))
         if url.path != CONFIG_MAPS:
             self._send(*self.state.objects.answer(url.path, form))
-        elif form.get("watch"):
+            return
+        time.sleep(self.state.delay)
+        if form.get("watch"):
             self._watch(form)
         else:
             state = self.state

@@ -11,6 +11,11 @@ import pytest
 
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.apis.tables import MEDIA_TYPE
+from telegen.adapter.backend import RulesBackend
+from telegen.adapter.cluster_objects import NoObjects
+from telegen.adapter.prometheus import Servers
+from telegen.adapter.rest_mapping import RestMapping
+from telegen.adapter.rules.reading import parse_rules
 from tests.adapter.agents import Agents, document
 from tests.adapter.cluster import HERE, http_client
 from tests.adapter.comparison import agrees
@@ -139,3 +144,15 @@ def test_no_usage_yet() -> None:
 def test_neither_agents_nor_rules() -> None:
     """Without both, no group is listed."""
     assert get(http_client(MetricsApis(None)), "/apis").json["groups"] == []
+
+
+def test_refused_resource_rules() -> None:
+    """Resource rules that are refused leave metrics.k8s.io to the agents; without agents it is 503 with the cure."""
+    rules = parse_rules(b"resourceRules: {cpu: {containerQuery: <<.Nothing>>}}")
+    backend = RulesBackend(rules, Servers([]), NoObjects(), lambda: RestMapping(()))
+    assert get(http_client(MetricsApis(backend, agents())), f"{V1BETA1}/nodes/n1").status_code == 200
+    answer = get(http_client(MetricsApis(backend)), f"{V1BETA1}/nodes/n1")
+    assert (answer.status_code, answer.json["message"]) == (
+        503,
+        "the resource rules are refused; telegen adapter check-rules shows the reason",
+    )

@@ -69,6 +69,19 @@ def test_aggregated() -> None:
     assert request.path == "/apis" and "as=APIGroupDiscoveryList" in request.headers["accept"]
 
 
+def test_singular_names() -> None:
+    """Both forms of discovery give the singular; a server that does not name it gives none."""
+    aggregated = {**resource("kafkatopics", "KafkaTopic"), "singularResource": "topic"}
+    document = {"kind": "APIGroupDiscoveryList", "items": [group("a.example", version("v1", aggregated, resource("foos", "Foo")))]}
+    with serving(answer(document)) as (client, _):
+        found = {one.plural: one.singular for one in discover(client, {"a.example"}).resources}
+    assert found == {"kafkatopics": "topic", "foos": ""}
+    groups = {"kind": "APIGroupList", "groups": [{"name": "a.example", "versions": [{"groupVersion": "a.example/v1", "version": "v1"}]}]}
+    listed = {"resources": [{**FOO, "singularName": "foo"}, {**FOO, "name": "bars", "kind": "Bar"}]}
+    with serving(answer(groups), answer(listed)) as (client, _):
+        assert {one.plural: one.singular for one in discover(client, {"a.example"}).resources} == {"foos": "foo", "bars": ""}
+
+
 def test_core_group() -> None:
     """The core group has a document of its own."""
     document = {"kind": "APIGroupDiscoveryList", "items": [group("", version("v1", resource("pods", "Pod")))]}

@@ -17,7 +17,9 @@ import orjson
 import psutil
 
 from telegen.kubestate.custom.cel.compiler import compile_expression
+from telegen.kubestate.custom.expressions.aggregates import Aggregates
 from telegen.kubestate.custom.expressions.reading import read_metrics
+from telegen.kubestate.custom.expressions.tables import make_aggregates
 from telegen.kubestate.custom.expressions.tables import make_resource as make_metrics
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.reading import read_entries
@@ -25,6 +27,9 @@ from telegen.kubestate.custom.tables import make_resource
 from telegen.kubestate.resource import Resource
 from telegen.metrics.family import Object
 from telegen.metrics.render import renderer
+from telegen.metrics.store import MetricsStore
+from telegen.shm.layout import Arena
+from telegen.shm.writer import ArenaWriter
 from tests.bench.custom_cluster import GROUP, configuration, thing, with_expressions
 from tests.bench.peer import measure_running
 from tests.cluster.account import with_account
@@ -35,6 +40,7 @@ from tests.cluster.peer import peer
 from tests.harness import Agent, clean_environ, drain, free_port, get, post
 from tests.harness import running as start
 from tests.harness import served, start_agent
+from workers._aggregates import AggregateStore, ContributingStore
 
 Figures = dict[str, float]
 
@@ -52,6 +58,9 @@ BARS = {
     "us_per_sample": ("<=", 1.5),
     "expressions_to_paths": ("<=", 1.2),
     "us_per_expression": ("<=", 5),
+    "us_per_aggregated_object": ("<=", 40),
+    "us_per_aggregate_update": ("<=", 60),
+    "update_of_10000_to_1000": ("<=", 1.5),
     "sync_cpu_of_peer": ("<=", 1 / 3),
     "memory_of_peer": ("<=", 1 / 4),
     "gzip_cpu_of_peer": ("<=", 1 / 50),
@@ -65,6 +74,8 @@ BARS = {
 """`kinds_*` are those of 200 kinds with 50 objects and so many families each, over an agent with one kind of one object."""
 SIMPLE = "has(status.phase) && status.phase == 'Running' ? spec.numbers.n3 * 2 + size(status.ports) : 0"
 """An expression of the kind that is called simple: a condition and a sum."""
+AGGREGATES, GROUPS = ("sum", "count", "min", "max"), 100
+"""Aggregates of a kind, and groups of each: the rows are for one object of 10,000, in all four of them."""
 KINDS, EACH, FAMILIES = 200, 50, (6, 30)
 LARGE = 97
 """Further kilobytes of an object that has 100 kB."""
@@ -124,6 +135,48 @@ def _rendering(resource: Resource, objects: list[Object]) -> tuple[int, float]:
         samples = sum(text.count("\n") for obj in objects for text in render(obj))
         best = min(best, (time.process_time() - started) / samples)
     return samples, best
+
+
+def measure_aggregates() -> Figures:
+    """Measure the time per object of a complete state, and of a change, with what is published; without decoding."""
+    initial, update = _aggregating(10_000)
+    _, of_few = _aggregating(1000)
+    return {"us_per_aggregated_object": initial, "us_per_aggregate_update": update, "update_of_10000_to_1000": update / of_few}
+
+
+def _aggregating(objects: int, changes: int = 5000, together: int = 100) -> tuple[float, float]:
+    """Return the microseconds per object of a complete state, and per change of an object when so many are published together."""
+    by = {"by": {"app": "metadata.labels.app"}}
+    metrics = [{"name": one, "aggregate": one, **({} if one == "count" else {"value": "spec.numbers.n1"}), **by} for one in AGGREGATES]
+    text = json.dumps({"metrics": [{"resource": {"group": GROUP, "kind": "Thing0"}, "metrics": metrics}]})
+    table = make_aggregates(read_metrics(text.encode(), "bench").entries, Kind(GROUP, "v1", "things0", "Thing0", True))
+    assert table
+    arena, families = Arena.create("bench", 64 << 20), table.resource.families
+    writer = ArenaWriter(arena, ())
+    made = Aggregates(table.aggregates, lambda family, error: None)
+    store = AggregateStore(made, "groups", families, renderer((), families, lambda family, error: None), writer)
+    source = ContributingStore(MetricsStore("objects", (), lambda obj: [], writer), store)
+    things = [_grouped(number) for number in range(objects)]
+    started = time.process_time()
+    source.replace(("ADDED", obj) for obj in things)
+    store.publish()
+    initial = time.process_time() - started
+    started = time.process_time()
+    for number in range(changes):
+        obj = things[number % objects]
+        obj["spec"]["numbers"]["n1"] += 1 + number % 7
+        source.upsert(obj)
+        if number % together == 0:
+            store.flush()
+    update = time.process_time() - started
+    assert len(made) == len(AGGREGATES) * GROUPS
+    arena.close()
+    return 1e6 * initial / objects, 1e6 * update / changes
+
+
+def _grouped(number: int) -> Object:
+    labels, spec = {"app": f"app-{number % GROUPS}"}, {"numbers": {"n1": number}}
+    return {"metadata": {"uid": str(number), "name": f"thing-{number}", "labels": labels}, "spec": spec}
 
 
 def measure_one_kind(objects: int) -> Figures:
@@ -224,7 +277,7 @@ def _at_rest(kinds: int, objects: int, families: int) -> tuple[float, float]:
 
 def main(objects: int) -> int:
     """Measure, and print the table."""
-    figures = {"cores": float(psutil.cpu_count() or 0), **measure_rendering(), **measure_one_kind(objects)}
+    figures = {"cores": float(psutil.cpu_count() or 0), **measure_rendering(), **measure_aggregates(), **measure_one_kind(objects)}
     figures |= {**measure_large(objects), **measure_kinds()}
     for name, value in figures.items():
         sign, bar = BARS.get(name, ("", 0.0))

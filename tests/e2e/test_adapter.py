@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
+import signal
+import socket
 import ssl
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,6 +179,40 @@ def test_certificates(adapter: Site, tmp_path: Path) -> None:
     assert adapter.get(INFLIGHT, issued(tmp_path, "twin-proxy", "/CN=front-proxy-client", twin), as_user("alice")).status == 0
 
 
+def test_sessions_are_not_resumed(adapter: Site) -> None:
+    """The certificate of each connection is verified anew: neither tickets nor session numbers bring back an old check."""
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        first = adapter.connection("proxy")
+        context = first._context  # type: ignore[attr-defined]
+        context.maximum_version = version
+        assert ask(first, INFLIGHT, as_user("alice")).status == 200
+        session = first.sock.session
+        first.close()
+        with socket.create_connection(("127.0.0.1", adapter.agent.port), 20) as plain:
+            try:
+                with context.wrap_socket(plain, session=session) as again:
+                    again.sendall(b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n")
+                    assert not again.session_reused or again.recv(100) == b""
+            except ConnectionError:
+                # A connection that resumes a session is reset.
+                pass
+
+
+def test_strangers_do_not_delay_the_api_server(adapter: Site) -> None:
+    """Requests with tokens wait for each other; beyond a number they are refused, and those of the API server are answered meanwhile."""
+    adapter.api.answers.clear()
+    try:
+        with ThreadPoolExecutor(80) as pool:
+            waiting = [pool.submit(adapter.get, INFLIGHT, "", [("Authorization", f"Bearer t{number}")]) for number in range(80)]
+            wait_for("refused requests", lambda: any(one.done() and one.result().status == 429 for one in waiting), 20)
+            assert adapter.get(INFLIGHT, "proxy", as_user("eve", "system:masters")).status == 200
+            adapter.api.answers.set()
+            statuses = {one.result(60).status for one in waiting}
+    finally:
+        adapter.api.answers.set()
+    assert statuses == {401, 429}
+
+
 def test_questions_to_the_api_server(adapter: Site) -> None:
     """A user that may read the whole group costs one question a minute, whatever it asks; others one for each request in 10 s."""
     adapter.api.reviews.clear()
@@ -281,6 +319,22 @@ def test_changed_rules(adapter: Site) -> None:
     wait_for("the new rules", lambda: adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 404, 10, 0.1)
     adapter.rules.write_text(before)
     wait_for("the old rules", lambda: adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 200, 10, 0.1)
+
+
+def test_new_process_knows_its_clients(adapter: Site) -> None:
+    """After the end of the serving process, the next one answers no request before it can: none is refused, some wait."""
+
+    def serving_pids() -> set[int]:
+        named = adapter.agent.named("telegen-adapter")
+        arbiters = {one.pid for one in named if one.ppid() == adapter.agent.process.pid}
+        return {one.pid for one in named if one.ppid() in arbiters}
+
+    adapter.api.delay = 1.0
+    [before] = serving_pids()
+    os.kill(before, signal.SIGKILL)
+    wait_for("its successor", lambda: bool(serving_pids() - {before}), 20)
+    assert {adapter.get(INFLIGHT, "proxy", as_user("alice")).status for _ in range(20)} == {200}
+    adapter.api.delay = 0.0
 
 
 def test_drain(pki: Pki, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_files_and_settings(tmp_path: Path) -> None:
             agent.wait_page("the metrics of a new file", has_both)
             assert set(seen) == {4}
             (folder / "broken.yaml").write_text(PHASE)
-            message = "broken.yaml:1: metrics[0].metrics[0].name: the name of type Info ends in _info: kube_thing0_phase_info"
+            message = "broken.yaml:1: metrics[0].metrics[0].name: the name of type Info ends in _info; write name: phase_info"
             wait_for("the refusal", lambda: message in agent.log.read_text(), 20)
             assert families(agent.page("/metrics")) == {**of_setting, "kube_thing0_ports": 4, "kube_thing0_number": 4}
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -14,17 +15,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from telegen.config.model import SeriesLimits
 from telegen.kubemetrics.exposition import assemble
 from telegen.kubestate.custom.cel.errors import OutOfSteps
 from telegen.kubestate.custom.expressions.aggregates import MAX_GROUPS, NOTHING, Aggregates, Maximum, Minimum, Sum
 from telegen.kubestate.custom.expressions.reading import read_metrics
 from telegen.kubestate.custom.expressions.tables import AggregateTable, make_aggregates, shard_label
 from telegen.kubestate.custom.model import Kind
+from telegen.metrics.budgets import Budgets
 from telegen.metrics.family import Object
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
+from telegen.shm.series_ledger import LedgerRow, SeriesLedger
 from telegen.shm.writer import ArenaWriter
 from workers._aggregates import AggregateStore, ContributingStore
 
@@ -221,6 +225,43 @@ def test_hostile_objects() -> None:
     made.change(NOTHING, made.contribution({"metadata": {"uid": "u"}, "spec": {"l": list(range(MAX_GROUPS + 1))}}))
     assert errors == [("t_a", ValueError), ("t_b", OutOfSteps)]
     assert [(one["family"], one["row"]) for one in made.take_changes()] == [("t_c", (1,))]
+
+
+def test_several_versions() -> None:
+    """Aggregates of a kind that is read in several versions have the labels of the kind, as its objects have."""
+    resource = {"group": "g.example", "kind": "Thing", "everyVersion": True}
+    metrics = [{"name": "c", "aggregate": "count", "by": {"team": "metadata.labels.team"}}]
+    text = json.dumps({"metrics": [{"resource": resource, "identity": "both", "prefix": "t", "metrics": metrics}]})
+    table = make_aggregates(read_metrics(text.encode(), "f").entries, KIND)
+    assert table
+    made = Aggregates(table.aggregates, ignored)
+    made.change(NOTHING, made.contribution(thing("a", "x", 1)))
+    (group,) = made.objects()
+    labels = 'customresource_group="g.example",customresource_version="v1",customresource_kind="Thing",team="x"'
+    assert renderer((), table.resource.families, ignored)(group) == [f"t_c{{{labels}}} 1\n"]
+
+
+def test_limit_of_groups() -> None:
+    """Groups by a label with many values have no more series than the limit of their entry; those that wait appear when others go."""
+    metric, arena = {"name": "c", "aggregate": "count", "by": {"name": "metadata.name"}}, Arena.create("t", 16 << 20)
+    entry = {"resource": {"kind": "Thing"}, "prefix": "t", "limits": {"series": 3}, "metrics": [metric]}
+    table = make_aggregates(read_metrics(json.dumps({"metrics": [entry]}).encode(), "f").entries, KIND)
+    assert table
+    writer, families = ArenaWriter(arena, ()), table.resource.families
+    budgets = Budgets(SeriesLimits(), LedgerRow(SeriesLedger(1), 0))
+    store = AggregateStore(Aggregates(table.aggregates, ignored), "t", families, renderer((), families, ignored), writer, budgets=budgets)
+    source = ContributingStore(MetricsStore("x", (), lambda obj: [], writer), store)
+    source.replace(("ADDED", thing(str(number), None, None)) for number in range(9))
+    store.publish()
+
+    def shown() -> str:
+        store.flush()
+        return "".join(sorted(re.findall('name="([0-9])"', b"".join(assemble([ArenaReader(arena)], False).text()).decode())))
+
+    assert shown() == "012" and store.take_refused() == {"t_c": 6}
+    source.delete(thing("1", None, None))
+    assert shown() == "023"
+    arena.close()
 
 
 def test_shards() -> None:

@@ -3,20 +3,23 @@
 An agent sends the usage of its pods as rows of numbers, in the order of its `objects`, which it sends only when they have changed.
 Columns have names, so agents of other versions may have others, more, or fewer.
 
-Stored are two lists of pieces (see `pieces`) per agent, one piece per pod after a first one about the agent itself:
+Stored are two lists of pieces (see `pieces`) per agent:
 
-- description: `Description` as MessagePack; per pod name, names of containers joined by commas, and labels, divided by NUL;
-- usage: node usage and shards as JSON; per pod its row as it was sent.
+- description: `Description` as MessagePack, and a compressed list with a piece per pod: its name, the names of its containers joined
+  by commas, and its labels, divided by NUL;
+- usage: node usage and shards as JSON, and a piece per pod, its row as it was sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Annotated, Optional
 
 import msgspec
 
 from telegen.adapter.agents import pieces
+from telegen.shm.deflate import compress, decompress
 
 MOST_SHARDS = 1 << 16
 Number = Optional[float]
@@ -54,7 +57,7 @@ class Document(msgspec.Struct):
     sent: float
     generation: Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
     container_metrics: list[str]
-    pods: list[msgspec.Raw]
+    pods: msgspec.Raw
     pod_metrics: list[str] = []
     node_metrics: list[str] = []
     objects: Optional[list[PodObject]] = None
@@ -83,7 +86,7 @@ class Description(msgspec.Struct):
     namespaces: dict[str, list[int]]
 
 
-class PodDescription(msgspec.Struct, gc=False):
+class PodDescription(msgspec.Struct, gc=False, frozen=True):
     """State of a pod that changes seldom; `labels` is a JSON object."""
 
     name: str
@@ -93,6 +96,8 @@ class PodDescription(msgspec.Struct, gc=False):
 
 _decode_document = msgspec.json.Decoder(Document).decode
 _decode_row = msgspec.json.Decoder(Optional[Row]).decode
+_decode_rows = msgspec.json.Decoder(list[Optional[Row]]).decode
+_split_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_node = msgspec.json.Decoder(Optional[NodeRow]).decode
 _decode_node_piece = msgspec.json.Decoder(tuple[Optional[NodeRow], list[int]]).decode
 _decode_description = msgspec.msgpack.Decoder(Description).decode
@@ -136,9 +141,9 @@ def columns_of(document: Document) -> Columns:
 
 
 def stored_description(description: Description, objects: Sequence[PodObject]) -> bytes:
-    """Return the bytes to store."""
+    """Return the bytes to store. PERF: 40 us for 30 pods. Pods are compressed: 5.4 kB become 1 to 2 kB, read in 5 us."""
     pods = (b"\0".join((pod.name.encode(), ",".join(pod.containers).encode(), _encode_json(pod.labels))) for pod in objects)
-    return pieces.pack([_encode_description(description), *pods])
+    return pieces.pack([_encode_description(description), compress(pieces.pack(list(pods)))])
 
 
 def stored_usage(document: Document, counts: Sequence[int]) -> bytes:
@@ -150,24 +155,21 @@ def stored_usage(document: Document, counts: Sequence[int]) -> bytes:
     Raises:
         Malformed: a row does not fit the pods or the columns.
     """
-    rows = document.pods
-    if len(rows) != len(counts):
-        raise Malformed(f"{len(rows)} rows for {len(counts)} pods")
     of_container, of_pod = len(document.container_metrics), len(document.pod_metrics)
     try:
-        for number, raw in enumerate(rows):
-            row = _decode_row(raw)
-            if row is None:
-                continue
-            if len(row[2]) != counts[number] or len(row[3]) != of_pod or any(len(values) != of_container for values in row[2]):
-                raise Malformed(f"row {number} does not have the length of its columns")
-        node = _decode_node(document.node_usage)
-    except msgspec.MsgspecError as error:
+        rows, node = _decode_rows(document.pods), _decode_node(document.node_usage)
+    except FAILURES as error:
         raise Malformed(_shown(error)) from error
+    if len(rows) != len(counts):
+        raise Malformed(f"{len(rows)} rows for {len(counts)} pods")
+    lengths = {of_container}
+    for number, row in enumerate(rows):
+        if row and (len(row[2]) != counts[number] or not lengths.issuperset(map(len, row[2])) or len(row[3]) != of_pod):
+            raise Malformed(f"row {number} does not have the length of its columns")
     if node is not None and len(node[2]) != len(document.node_metrics):
         raise Malformed("node_usage does not have the length of its columns")
     first = b"[%b,%b]" % (bytes(document.node_usage), _encode_json(document.shards))
-    return pieces.pack([first, *map(bytes, rows)])
+    return pieces.pack([first, *_split_rows(document.pods)])
 
 
 def read_description(stored: bytes) -> Description:
@@ -175,10 +177,21 @@ def read_description(stored: bytes) -> Description:
     return _decode_description(pieces.piece(stored, 0))
 
 
-def read_pod(stored: bytes, number: int) -> PodDescription:
-    """Return the description of a pod of an agent."""
-    name, containers, labels = pieces.piece(stored, number + 1).split(b"\0", 2)
-    return PodDescription(name.decode(), tuple(containers.decode().split(",")) if containers else (), labels)
+def read_pods(stored: bytes, numbers: Iterable[int]) -> list[PodDescription]:
+    """Return the descriptions of some pods of an agent. PERF: 5 us and 0.7 us per pod."""
+    pods = decompress(pieces.piece(stored, 1))
+    return [_read_pod(pieces.piece(pods, number)) for number in numbers]
+
+
+def _read_pod(stored: bytes) -> PodDescription:
+    name, containers, labels = stored.split(b"\0", 2)
+    return PodDescription(name.decode(), _names(containers), labels)
+
+
+@lru_cache(maxsize=4096)
+def _names(stored: bytes) -> tuple[str, ...]:
+    """Return names that are joined by commas. PERF: pods of one workload share one tuple."""
+    return tuple(stored.decode().split(",")) if stored else ()
 
 
 def read_row(stored: bytes, number: int) -> Row | None:

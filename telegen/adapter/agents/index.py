@@ -1,4 +1,4 @@
-"""Index of the stored documents: which agents have pods of a namespace, and which node an agent is of.
+"""Index of the stored documents: which agents have pods of a namespace, and which are of a node.
 
 A web process reads the description of an agent only when it has changed, and usage only of agents whose pods are asked for.
 """
@@ -7,35 +7,20 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from telegen.adapter.agents.documents import Columns, Description, read_description
+from telegen.adapter.agents.documents import read_description
 from telegen.shm.document_table import DESCRIPTION, DocumentTable
 
 BLOCK = 64
 """Versions that are compared at once."""
-Positions = tuple[int, ...]
 
 
-class IndexedAgent(NamedTuple):
-    """State of an agent that is kept.
+class _Indexed(NamedTuple):
+    """Keys of an agent in the index."""
 
-    Attributes:
-        version: of the description.
-        namespaces: those of its pods.
-    """
-
-    version: int
     node: str
-    columns: Columns
     namespaces: tuple[str, ...]
-
-
-def indexed(version: int, stored: bytes) -> tuple[IndexedAgent, Description]:
-    """Return what is kept of an agent, and its whole description."""
-    known = read_description(stored)
-    return IndexedAgent(version, known.node, known.columns, tuple(known.namespaces)), known
 
 
 class Index:
@@ -44,11 +29,10 @@ class Index:
     def __init__(self, table: DocumentTable) -> None:
         self._table, self._lock = table, threading.Lock()
         self._versions = array("Q", bytes(8 * table.rows))
-        self._agents: dict[int, IndexedAgent] = {}
-        self._pods: dict[str, dict[int, Positions]] = {}
+        self._agents: dict[int, _Indexed] = {}
+        self._namespaces: dict[str, set[int]] = {}
         self._nodes: dict[str, set[int]] = {}
         self._texts: dict[str, str] = {}
-        self._columns: dict[Columns, Columns] = {}
 
     def refresh(self) -> None:
         """Read the descriptions that have changed. PERF: 15 us if none has, 15 us per changed one."""
@@ -57,65 +41,54 @@ class Index:
             if versions == self._versions:
                 return
             for start in range(0, len(versions), BLOCK):
-                block = versions[start : start + BLOCK]
-                known = self._versions[start : start + BLOCK]
+                block, known = versions[start : start + BLOCK], self._versions[start : start + BLOCK]
                 if block != known:
                     for number, (one, other) in enumerate(zip(block, known), start):
                         if one != other:
                             self._read(number)
             self._versions = versions
 
-    def namespace(self, name: str) -> Mapping[int, Positions]:
-        """Return the positions of the pods of a namespace by row."""
-        with self._lock:
-            return dict(self._pods.get(name, {}))
-
     def namespaces(self) -> list[str]:
-        """Return the namespaces that have pods."""
+        """Return the namespaces that have pods, sorted."""
         with self._lock:
-            return list(self._pods)
+            return sorted(self._namespaces)
 
-    def node(self, name: str) -> Iterable[int]:
-        """Return the rows of the agents of a node; more than one while its agent is being replaced."""
+    def of_namespace(self, name: str) -> list[int]:
+        """Return the rows of the agents that have pods of a namespace."""
         with self._lock:
-            return list(self._nodes.get(name, ()))
+            return list(self._namespaces.get(name, ()))
 
     def nodes(self) -> list[str]:
         """Return the names of all nodes."""
         with self._lock:
             return list(self._nodes)
 
-    def agent(self, row: int) -> IndexedAgent | None:
-        """Return what is kept of an agent."""
-        return self._agents.get(row)
+    def of_node(self, name: str) -> list[int]:
+        """Return the rows of the agents of a node; more than one while its agent is being replaced."""
+        with self._lock:
+            return list(self._nodes.get(name, ()))
 
     def _read(self, row: int) -> None:
         """Index the agent of a row anew."""
-        self._forget(row)
+        known = self._agents.pop(row, None)
+        if known:
+            _remove(self._nodes, known.node, row)
+            for name in known.namespaces:
+                _remove(self._namespaces, name, row)
         found = self._table.read(row, DESCRIPTION)
-        if not found:
-            return
-        (version, *_), (stored,) = found
-        agent, description = indexed(version, stored)
-        columns = self._columns.setdefault(agent.columns, agent.columns)
-        # PERF: each name once, not once per agent.
-        names = tuple(self._texts.setdefault(name, name) for name in description.namespaces)
-        for name, positions in description.namespaces.items():
-            self._pods.setdefault(self._texts[name], {})[row] = tuple(positions)
-        self._nodes.setdefault(description.node, set()).add(row)
-        self._agents[row] = agent._replace(columns=columns, namespaces=names)
+        if found:
+            description = read_description(found[1][0])
+            # PERF: the names of a namespace are one string, not one per agent.
+            names = tuple(self._texts.setdefault(name, name) for name in description.namespaces)
+            self._agents[row] = _Indexed(description.node, names)
+            self._nodes.setdefault(description.node, set()).add(row)
+            for name in names:
+                self._namespaces.setdefault(name, set()).add(row)
+        if len(self._texts) > 2 * len(self._namespaces) + BLOCK:
+            self._texts = {name: name for name in self._namespaces}
 
-    def _forget(self, row: int) -> None:
-        agent = self._agents.pop(row, None)
-        if not agent:
-            return
-        for name in agent.namespaces:
-            rows = self._pods[name]
-            del rows[row]
-            if not rows:
-                del self._pods[name]
-                del self._texts[name]
-        rows_of_node = self._nodes[agent.node]
-        rows_of_node.discard(row)
-        if not rows_of_node:
-            del self._nodes[agent.node]
+
+def _remove(rows: dict[str, set[int]], name: str, row: int) -> None:
+    rows[name].discard(row)
+    if not rows[name]:
+        del rows[name]

@@ -7,6 +7,7 @@ time of its last document. The rows outlive the poll worker.
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -34,7 +35,7 @@ MOST_SKEW = 2.0
 """Seconds by which clocks may differ without a correction: a document does not show a smaller offset for certain."""
 
 
-@dataclass
+@dataclass(slots=True)
 class StoredAgent:
     """State of one agent that the writer needs.
 
@@ -49,7 +50,7 @@ class StoredAgent:
     generation: str
     columns: Columns
     containers: Sequence[int]
-    shards: list[int]
+    shards: Sequence[int]
     answered: float
     offset: float = 0.0
     departed: bool = False
@@ -106,7 +107,7 @@ class AgentStore:
             self.writer.write(known.row, {CURRENT: stored_usage(document, known.containers)}, (offset, answered))
         else:
             known = self._describe(address, document, document.objects, (offset, answered))
-        known.shards, known.answered, known.offset, known.departed = document.shards, answered, offset, False
+        known.shards, known.answered, known.offset, known.departed = tuple(document.shards), answered, offset, False
         return known
 
     def touch(self, address: str) -> None:
@@ -179,10 +180,10 @@ class AgentStore:
         self.agents[address] = self._stored(row, description, document.shards, *reversed(numbers))
         return self.agents[address]
 
-    def _stored(self, row: int, known: Description, shards: list[int], answered: float, offset: float) -> StoredAgent:
+    def _stored(self, row: int, known: Description, shards: Sequence[int], answered: float, offset: float) -> StoredAgent:
         # PERF: agents of one version have the same columns; a copy each would take 1 kB.
         columns = self._columns.setdefault(known.columns, known.columns)
-        return StoredAgent(row, known.node, known.generation, columns, tuple(known.containers), shards, answered, offset)
+        return StoredAgent(row, known.node, known.generation, columns, array("H", known.containers), tuple(shards), answered, offset)
 
 
 def _offset(sent: float, began: float, answered: float) -> float:

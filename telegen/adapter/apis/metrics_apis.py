@@ -43,7 +43,7 @@ VERSIONS = {
 
 
 class MetricsApis:
-    """The groups for which there are rules, and all of them if there are agents. A rule takes precedence over the agents."""
+    """The groups for which there are rules or metrics of agents. A rule takes precedence over the agents."""
 
     def __init__(
         self,
@@ -62,7 +62,9 @@ class MetricsApis:
             families: kube_* families of the agents that are external metrics.
             observer: counts the values of answers.
         """
-        self._rules, self._usage, self._served = rules, usage, frozenset(groups)
+        self._rules, self._served = rules, frozenset(groups)
+        of_agents = {custom_metrics.GROUP, resource_metrics.GROUP, *([external_metrics.GROUP] if families else [])}
+        self._live = frozenset(of_agents if usage else ())
 
         def backends(group: str, of_rules: Callable[[RulesBackend], Any], live: Callable[[UsageSource], Any]) -> list[Any]:
             found = [*([(of_rules(rules), RULE)] if rules else []), *([(live(usage), LIVE)] if usage else [])]
@@ -132,7 +134,7 @@ class MetricsApis:
     def names(self) -> list[str]:
         """Return the names of the groups that are served now: the rules may change."""
         of_rules = self._rules.rules.groups if self._rules else frozenset()
-        return [name for name in VERSIONS if name in self._served and (self._usage or name in of_rules)]
+        return [name for name in VERSIONS if name in self._served and name in self._live | of_rules]
 
     def _group(self, name: str) -> ListedGroup:
         if name == custom_metrics.GROUP:
