@@ -36,9 +36,9 @@ lint: $(VENV)/stamp ## flake8, isort, mypy --strict, layers, language of docstri
 	$(BIN)/python -m tests.language telegen workers tests
 	if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; fi
 
-bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes measures kube-state-metrics beside them (see cluster-tools); or CONTAINERS=200; or CUSTOM=10000; or PUSH=10000
+bench: $(VENV)/stamp ## measure the agent on PODS=10000 simulated pods; PEER=yes measures kube-state-metrics beside them (see cluster-tools); or CONTAINERS=200; or CUSTOM=10000; or PUSH=10000; or ADAPTER=5000 agents
 	$(BIN)/python -m compileall -q telegen workers $(VENV)/lib || true  # as in the image: what a start compiles stays in memory
-	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),$(if $(CUSTOM),--custom $(CUSTOM),$(if $(PUSH),--push $(PUSH),--pods $(PODS) $(if $(PEER),--peer))))
+	$(BIN)/python -m tests.bench $(if $(CONTAINERS),--containers $(CONTAINERS),$(if $(CUSTOM),--custom $(CUSTOM),$(if $(PUSH),--push $(PUSH),$(if $(ADAPTER),--adapter $(ADAPTER),--pods $(PODS) $(if $(PEER),--peer)))))
 
 tools:
 ifneq ($(filter true yes,$(CI) $(SETUP)),)

@@ -35,11 +35,21 @@ class AdapterTls:
     @property
     def context(self) -> ssl.SSLContext:
         """Context of the next connection. Handshakes fail before the serving certificate is known."""
+        self._follow()
+        return self._context
+
+    @property
+    def problem(self) -> str:
+        """Reason why connections fail, "" if they do not."""
+        # The API server connects to ready pods only: without a look here, the first certificate would never be seen.
+        self._follow()
+        return self._problem
+
+    def _follow(self) -> None:
         versions = self._versions
         if versions != self._made:
             self._made = versions
             self._context = self._make()
-        return self._context
 
     def problem_now(self) -> str:
         """Return the reason why connections fail, "" if they do not."""

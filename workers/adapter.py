@@ -3,16 +3,18 @@ the pod holds no other secrets, and no file of the node."""
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from telegen.adapter.agents.agent_usage import AgentUsage
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.identity.authentication import Authenticator
 from telegen.adapter.identity.guard import ClusterGuard
-from telegen.adapter.identity.peer import Peer
 from telegen.adapter.identity.reviews import Reviews
+from telegen.adapter.identity.trust_store import TrustStore
 from telegen.adapter.web import make_app, make_plain_app
 from telegen.kubemetrics.adapter_telemetry import AdapterTelemetry
 from telegen.kubemetrics.app import CLIENT, by_port, own_exposition
@@ -72,17 +74,9 @@ class _Application(HttpApplication):
     def load(self) -> Any:
         """Make the application of one process."""
         shared, telemetry = self.shared, AdapterTelemetry()
-        rules, trust = RulesDiscovery(shared, telemetry), watch_trust(shared, self.telemetry)
-        tls = AdapterTls(shared.certificates, trust, shared.config.adapter.tls)
-        self.worker.security = tls
+        rules, trust, usage = RulesDiscovery(shared, telemetry), watch_trust(shared, self.telemetry), make_usage(shared)
+        tls = self.worker.security = AdapterTls(shared.certificates, trust, shared.config.adapter.tls)
         rules.start()
-        usage, settings = make_usage(shared), shared.config.adapter
-        apis = MetricsApis(
-            rules.backend if settings.rules_file else None, usage, settings.groups, settings.external_families, observer=telemetry
-        )
-        reviews = Reviews(lambda: short_client(shared), telemetry.reviewed)
-        guard = ClusterGuard(Authenticator(lambda: trust.trust, reviews.user_of), reviews)
-        registry = reading_registry(shared.heartbeats, shared.rows)
         checks = {
             "shutdown": lambda: "" if self.worker.alive else "shutting down",
             "certificate": tls.problem_now,
@@ -90,11 +84,26 @@ class _Application(HttpApplication):
             "rules": lambda: rules.problem,
             **({"agents": usage.problem} if usage else {}),
         }
+        self._wait_for([checks[name] for name in ("certificate", "clients", "rules")])
+        registry = reading_registry(shared.heartbeats, shared.rows)
         pages = {"metrics": lambda accept: own_exposition(registry, accept)}
-        self._wait_for([tls.problem_now, lambda: trust.problem, lambda: rules.problem])
-
-        def peer_of(scope: Mapping[str, Any]) -> Peer | None:
-            return tls.peer(scope[CLIENT].transport.get_extra_info("ssl_object"))
-
-        app = make_app(apis, checks, guard, peer_of, pages, telemetry)
+        apis, guard = _apis(shared, rules, usage, telemetry), _guard(shared, trust, telemetry)
+        app = make_app(apis, checks, guard, lambda scope: tls.peer(_tls_of(scope)), pages, telemetry)
         return by_port(app, {} if self.plain_port is None else {self.plain_port: make_plain_app(checks, pages)})
+
+
+def _apis(shared: Shared, rules: RulesDiscovery, usage: AgentUsage | None, telemetry: AdapterTelemetry) -> MetricsApis:
+    settings = shared.config.adapter
+    backend = rules.backend if settings.rules_file else None
+    return MetricsApis(backend, usage, settings.groups, settings.external_families, observer=telemetry)
+
+
+def _guard(shared: Shared, trust: TrustStore, telemetry: AdapterTelemetry) -> ClusterGuard:
+    reviews = Reviews(lambda: short_client(shared), telemetry.reviewed)
+    return ClusterGuard(Authenticator(lambda: trust.trust, reviews.user_of), reviews)
+
+
+def _tls_of(scope: Mapping[str, Any]) -> ssl.SSLObject | None:
+    """Return the TLS session of a request's connection, None without TLS."""
+    found: ssl.SSLObject | None = scope[CLIENT].transport.get_extra_info("ssl_object")
+    return found

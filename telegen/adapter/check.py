@@ -66,9 +66,9 @@ def _problems(one: Registration, service: str, authorities: str) -> Iterator[str
         yield f"not available: {one.condition}; {CURES.get(reason, 'see the log of the API server')}"
     if one.service == service and not one.injected:
         if one.insecure:
-            yield "its certificate is not verified (insecureSkipTLSVerify); the adapter corrects that, its log says why it does not"
+            yield "its certificate is not verified (insecureSkipTLSVerify); the adapter corrects that, or its log has the reason"
         elif not one.ca_bundle:
-            yield "it has no caBundle; the adapter sets it, its log says why it does not; with certificates of your own set it yourself"
+            yield "it has no caBundle; the adapter sets it, or its log has the reason; with certificates of your own set it yourself"
         elif authorities and one.ca_bundle != authorities:
             yield "its caBundle is not that of the adapter's own CA; right only with certificates of your own (adapter.tls)"
 

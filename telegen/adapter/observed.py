@@ -33,6 +33,10 @@ class Observed:
         """Return the usage of the backend."""
         return self._counted(self._backend.usage(*arguments))
 
+    def rendered(self, *arguments: Any) -> Any:
+        """Return the usage of the backend as text."""
+        return self._counted(self._backend.rendered(*arguments))
+
     def _counted(self, values: Any) -> Any:
         if values is not None:
             self._observer.served(self._group, self._source, [one.time for one in values])

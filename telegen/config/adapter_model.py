@@ -74,7 +74,9 @@ class AdapterTls(Section, frozen=True):
 class Adapter(Section, frozen=True):
     """The metrics APIs, which `telegen adapter` serves (docs/adapter.md)."""
 
-    groups: Annotated[tuple[ApiGroup, ...], text("API groups that are served, as far as there is a source for them.")] = GROUPS
+    groups: Annotated[
+        tuple[ApiGroup, ...], text("API groups that are served, as far as there is a source for them; an empty list serves none yet.")
+    ] = GROUPS
     listen_address: Annotated[ListenAddress, text("Address of the API server's requests, with TLS.")] = ListenAddress(":10250")
     telemetry_address: Annotated[
         Optional[ListenAddress],

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from telegen.config.adapter_model import Adapter, PrometheusServer
+from telegen.config.adapter_model import Adapter, AdapterTls, PrometheusServer
 from telegen.config.model import Config
 
 _HEADER, _HEADER_VALUE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"), re.compile(r"[\t -~]*")
@@ -20,8 +20,6 @@ LEAST_TIMEOUT, LEAST_RESPONSE = 0.1, 1 << 16
 def adapter_problems(config: Config) -> Iterator[str]:
     """Yield one line per problem, each beginning with the path of the setting."""
     adapter, grace = config.adapter, config.supervisor.grace_period
-    if not adapter.groups:
-        yield "adapter.groups: empty: no API would be served; name one of metrics.k8s.io, custom.metrics.k8s.io, external.metrics.k8s.io"
     yield from (f"adapter.groups: {name} is listed {times} times" for name, times in Counter(adapter.groups).items() if times > 1)
     second = adapter.telemetry_address
     if second is not None and adapter.listen_address.port == second.port != 0:
@@ -33,7 +31,14 @@ def adapter_problems(config: Config) -> Iterator[str]:
     if 0 < adapter.max_age < adapter.relist_interval:
         yield f"adapter.max_age: must be 0s or at least relist_interval ({adapter.relist_interval}), not {adapter.max_age}"
     yield from _pair_problems("adapter.tls", adapter.tls.cert_file, adapter.tls.key_file)
+    yield from _lifetime_problems(adapter.tls)
     yield from _server_problems(adapter)
+
+
+def _lifetime_problems(tls: AdapterTls) -> Iterator[str]:
+    for name, value in (("lifetime", tls.lifetime), ("propagation", tls.propagation)):
+        if value > tls.ca_lifetime / 4:
+            yield f"adapter.tls.{name}: must be a quarter of ca_lifetime ({tls.ca_lifetime}) at most, not {value}"
 
 
 def _server_problems(adapter: Adapter) -> Iterator[str]:

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
-from telegen.config.adapter_model import Adapter, AdapterTls
+from telegen.config.adapter_model import Adapter
 from telegen.config.messages import suggest
 from telegen.config.model import GROUPS, Cadvisor, Config, KubeMetrics, KubeState, LabelsOnSeries, Names, SeriesLimits
 from telegen.config.settings import least, settings, value_at
@@ -54,7 +54,6 @@ def problems(config: Config) -> Iterator[str]:
         yield f"kube_metrics.max_staleness: must be 0s or at least {_LEAST_STALENESS:.0f}s, not {kube.max_staleness}"
     if config.adapter.max_staleness <= config.adapter.poll_interval:
         yield f"adapter.max_staleness: must be more than poll_interval ({config.adapter.poll_interval}), not {config.adapter.max_staleness}"
-    yield from _certificate_problems(config.adapter.tls)
     if kube.cadvisor.metric_allowlist and kube.cadvisor.metric_denylist:
         yield "kube_metrics.cadvisor.metric_allowlist: cannot be used with metric_denylist"
     if config.api.watch_timeout_min > config.api.watch_timeout_max:
@@ -125,16 +124,6 @@ def _address_problems(kube: KubeMetrics) -> Iterator[str]:
     # Port 0 means any free port, so two of them never collide.
     if second is not None and kube.listen_address.port == second.port != 0:
         yield "kube_metrics.telemetry_address: needs another port than listen_address"
-
-
-def _certificate_problems(tls: AdapterTls) -> Iterator[str]:
-    if bool(tls.cert_file) != bool(tls.key_file):
-        given, missing = ("cert_file", "key_file") if tls.cert_file else ("key_file", "cert_file")
-        yield f"adapter.tls.{given}: needs {missing}, which is empty"
-    if tls.lifetime > tls.ca_lifetime / 4:
-        yield f"adapter.tls.lifetime: at most a quarter of ca_lifetime ({tls.ca_lifetime}), not {tls.lifetime}"
-    if tls.propagation > tls.ca_lifetime / 4:
-        yield f"adapter.tls.propagation: at most a quarter of ca_lifetime ({tls.ca_lifetime}), not {tls.propagation}"
 
 
 def _agent_problems(config: Config) -> Iterator[str]:

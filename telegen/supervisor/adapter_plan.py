@@ -31,4 +31,5 @@ def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | No
     if not adapter.tls.cert_file and not pod_namespace(environ):
         raise ConfigError("adapter.tls: the namespace of its own CA is unknown outside a pod: set POD_NAMESPACE, or cert_file and key_file")
     assignments = (CERTIFICATES, *([POLL] if adapter.agents_service else []), ADAPTER)
-    return Plan(cluster, assignments, f"serves {', '.join(adapter.groups)} as Service {adapter.service}; API server: {cluster}")
+    groups = ", ".join(adapter.groups) or "no API group"
+    return Plan(cluster, assignments, f"serves {groups} as Service {adapter.service}; API server: {cluster}")

@@ -25,7 +25,7 @@ ADDRESS_SPACE = 512 << 20
 """Bytes that a process maps besides the arenas: program, heap, and stacks of its threads."""
 THREADS = {"watch": 5, "review": 5, "web": 1, "adapter": 1}
 """Threads of an assignment by its kind; 2 for other kinds. That of the web is the parent of its processes."""
-THREADS_PER_WEB_PROCESS = 6
+THREADS_PER_WEB_PROCESS, THREADS_PER_ADAPTER_PROCESS = 6, 26
 CURE = "raise it (ulimit -n, LimitNOFILE of systemd, nofile of the container)"
 
 
@@ -69,8 +69,9 @@ def _address_space(plan: Plan, arena_limit: int) -> Iterator[str]:
 
 def _processes(plan: Plan, config: Config) -> Iterator[str]:
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    web = 2 if config.web.workers == "auto" else config.web.workers
-    needed = 1 + sum(THREADS.get(one.kind, 2) for one in plan.assignments) + THREADS_PER_WEB_PROCESS * web
+    web, kinds = 2 if config.web.workers == "auto" else config.web.workers, {one.kind for one in plan.assignments}
+    serving = THREADS_PER_WEB_PROCESS * web if "adapter" not in kinds else THREADS_PER_ADAPTER_PROCESS * config.adapter.workers
+    needed = 1 + sum(THREADS.get(one.kind, 2) for one in plan.assignments) + serving
     # The kernel does not apply the limit to root.
     if limit != resource.RLIM_INFINITY and limit < needed and os.geteuid():
         yield (

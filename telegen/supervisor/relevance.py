@@ -39,7 +39,9 @@ def relevant(kind: str, config: Config) -> Config:
         kind: a key of `workers.KINDS`.
     """
     if kind in ADAPTER_KINDS:
-        return replace(config, log=Log(), kube_metrics=KubeMetrics())
+        # Answers from all shards of the agents are complete.
+        shards = KubeState(total_shards=config.kube_metrics.kube_state.total_shards)
+        return replace(config, log=Log(), kube_metrics=KubeMetrics(kube_state=shards))
     config = replace(config, adapter=_agent_part(kind, config.adapter))
     kube = config.kube_metrics
     if kind == "web":

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from telegen.adapter.agents.usage import FamiliesAnswer, FamilySample, NodeUsage, PodUsage
+from telegen.adapter.agents.usage import FamiliesAnswer, FamilySample, NodeUsage, PodUsage, Render, RenderedUsage
 
 NOW = 1_732_800_000.0
 Document = dict[str, Any]
@@ -62,6 +62,19 @@ class Agents:
                     labels = json.dumps(obj["labels"]).encode()
                     own = dict(zip(one["pod_metrics"], values))
                     yield PodUsage(obj["namespace"], obj["name"], one["node"], labels, time, window, containers, own)
+
+    def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
+        """Yield the pods with usage as text."""
+        for pod in self.pods(namespace):
+            yield RenderedUsage(pod.namespace, pod.name, pod.time, pod.labels, render(pod))
+
+    def has_pod(self, namespace: str, name: str) -> bool:
+        """Return True if a document has the pod."""
+        return any((obj["namespace"], obj["name"]) == (namespace, name) for one in self.documents for obj in one["objects"])
+
+    def has_node(self, name: str) -> bool:
+        """Return True if a document is of the node."""
+        return any(one["node"] == name for one in self.documents)
 
     def nodes(self, name: str = "") -> Iterator[NodeUsage]:
         """Yield the nodes with usage that have this name."""

@@ -104,7 +104,7 @@ def test_an_unavailable_apiservice_has_reason_message_and_cure(api: ApiServer, r
         ({"caBundle": "BBBB"}, {"cert-manager.io/inject-ca-from": "telegen/x"}, ""),
     ],
 )
-def test_a_wrong_ca_bundle_is_told_unless_cert_manager_sets_it(
+def test_a_wrong_ca_bundle_is_listed_unless_cert_manager_sets_it(
     api: ApiServer, spec: dict[str, Any], annotations: dict[str, str], problem: str
 ) -> None:
     put(api, **spec)
@@ -113,7 +113,7 @@ def test_a_wrong_ca_bundle_is_told_unless_cert_manager_sets_it(
     assert (problem in lines[1], is_well) == (True, not problem)
 
 
-def test_services_without_ready_pods_and_absent_ones_are_told(api: ApiServer) -> None:
+def test_services_without_ready_pods_and_absent_ones_are_listed(api: ApiServer) -> None:
     put(api, caBundle="AAAA")
     _endpoints(api, "telegen-adapter", [])
     del api.objects["/api/v1/namespaces/telegen/services/telegen-agents"]

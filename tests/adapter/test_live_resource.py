@@ -104,8 +104,11 @@ def test_unknown_is_absent_and_never_zero(client: falcon.testing.TestClient) -> 
     names = [item["metadata"]["name"] for item in get(client, f"{V1BETA1}/namespaces/rates/pods").json["items"]]
     assert names == ["decreasing", "falling-beside", "idle", "steady", "two-clocks"]
     assert get(client, f"{V1BETA1}/namespaces/rates/pods/idle").json["containers"][0]["usage"] == {"cpu": "0", "memory": "50Mi"}
-    refused = get(client, f"{V1BETA1}/namespaces/rates/pods/half")
-    assert (refused.status_code, refused.json["message"]) == (404, 'podmetrics.metrics.k8s.io "rates/half" not found')
+    for name in ("half", "starting"):
+        refused = get(client, f"{V1BETA1}/namespaces/rates/pods/{name}")
+        assert (refused.status_code, refused.json["message"]) == (404, f'podmetrics.metrics.k8s.io "rates/{name}" not found')
+    refused = get(client, f"{V1BETA1}/nodes/n7")
+    assert (refused.status_code, refused.json["message"]) == (404, 'nodemetrics.metrics.k8s.io "n7" not found')
 
 
 def test_odd_numbers() -> None:

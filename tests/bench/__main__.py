@@ -1,6 +1,6 @@
 """`make bench PODS=10000`: start the agent against the simulated API server, measure, print a table, write
 build/bench.json. CONTAINERS=200 measures the sampler instead (see `containers`), CUSTOM=10000 custom resources (see `custom`),
-PUSH=10000 the push (see `push`)."""
+PUSH=10000 the push (see `push`), ADAPTER=5000 an adapter (see `adapter`)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import zlib
 from pathlib import Path
 
 from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, decompressor
+from tests.bench.adapter import BARS as ADAPTER_BARS
+from tests.bench.adapter import main as measure_adapter
 from tests.bench.containers import main as measure_containers
 from tests.bench.custom import main as measure_custom
 from tests.bench.front_door import BARS as FRONT_DOOR
@@ -41,6 +43,7 @@ BARS = {
     "waiting_pss_mb": ("<=", 65),
     **FRONT_DOOR,
     **PUSH_BARS,
+    **ADAPTER_BARS,
 }
 """Limits for 10,000 pods; of `rest_*` for 100 pods, of `waiting_*` for an agent of a DaemonSet that holds no Lease (see `load`)."""
 
@@ -199,10 +202,10 @@ def main() -> int:
     parser.add_argument("--custom", type=int, help="measure so many custom resources instead")
     parser.add_argument("--containers", type=int, help="measure the sampler on so many containers instead")
     parser.add_argument("--push", type=int, help="measure the push on so many pods instead")
+    parser.add_argument("--adapter", type=int, help="measure an adapter that polls so many agents instead")
     options = parser.parse_args()
-    if options.push:
-        figures = measure_push(options.push)
-        print(table(figures))
+    if options.push or options.adapter:
+        print(table(measure_push(options.push) if options.push else measure_adapter(options.adapter)))
         return 0
     if options.containers:
         return measure_containers(options.containers)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -110,13 +110,13 @@ def measure_adapter(count: int) -> Figures:
                     return _measure(count, Client(port, pki), adapter.tree, api, lambda: Client(port, pki))
 
 
-def _measure(count: int, client: Client, tree: Tree, api: BenchServer, connect: "type[Client] | object") -> Figures:
+def _measure(count: int, client: Client, tree: Tree, api: BenchServer, connect: Callable[[], Client]) -> Figures:
     figures = {"adapter_ready_s": wait_for("readiness", client.is_ready, 90, 0.5)}
     time.sleep(INTERVAL)
     figures |= measure_polling(tree, 2 * INTERVAL)
     namespaces = [f"ns-{number}" for number in range(max(1, count * (PODS - BIG_PODS) // SMALL_PODS))]
     figures |= measure_lists(client, tree, namespaces)
-    figures |= measure_hpas(connect, tree, api, namespaces)  # type: ignore[arg-type]
+    figures |= measure_hpas(connect, tree, api, namespaces)
     return {**figures, "adapter_pss_mb": tree.pss()}
 
 
@@ -151,14 +151,14 @@ def measure_lists(client: Client, tree: Tree, namespaces: list[str]) -> Figures:
     }
 
 
-def measure_hpas(connect: object, tree: Tree, api: BenchServer, namespaces: list[str]) -> Figures:
+def measure_hpas(connect: Callable[[], Client], tree: Tree, api: BenchServer, namespaces: list[str]) -> Figures:
     """Measure the requests of HPAs with two metrics each, spread over the interval as their controller spreads them."""
     wanted = [metric.format(namespaces[one % len(namespaces)]) for one in range(HPAS) for metric in METRICS]
     latencies, errors, reviews, rounds = list[float](), list[str](), len(api.reviews), 2
     cpu, started = tree.cpu("telegen-adapter"), time.monotonic()
 
     def work(number: int) -> None:
-        client = connect()  # type: ignore[operator]
+        client = connect()
         for turn, path in list(enumerate(wanted * rounds))[number::CLIENTS]:
             time.sleep(max(0.0, started + turn * INTERVAL / len(wanted) - time.monotonic()))
             status, seconds, body = client.get(path)

@@ -16,7 +16,8 @@ from typing import Any
 from tests.adapter.api_server import ApiServer, _Handler
 from tests.bench.simulated_agents import address, node
 
-SECRETS, SLICES, NODES = "/api/v1/namespaces/telegen/secrets", "/apis/discovery.k8s.io/v1/namespaces/telegen/endpointslices", "/api/v1/nodes"
+SECRETS, NODES = "/api/v1/namespaces/telegen/secrets", "/api/v1/nodes"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/telegen/endpointslices"
 ENDPOINTS = 100
 """Endpoints of a slice, as the controller makes them."""
 
@@ -43,8 +44,8 @@ class BenchServer(ApiServer):
                 {"addresses": [address(one)], "nodeName": node(one), "conditions": {"ready": True}}
                 for one in range(start, min(agents, start + ENDPOINTS))
             ]
-            ports = [{"name": "adapter", "port": port}]
-            found.append({**_object("EndpointSlice", f"telegen-agents-{start}"), "addressType": "IPv4", "endpoints": endpoints, "ports": ports})
+            head = {**_object("EndpointSlice", f"telegen-agents-{start}"), "addressType": "IPv4"}
+            found.append({**head, "endpoints": endpoints, "ports": [{"name": "adapter", "port": port}]})
         self.objects_of[SLICES] = found
 
     def mount(self, name: str, folder: Path) -> bool:

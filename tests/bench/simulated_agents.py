@@ -92,11 +92,13 @@ class SimulatedAgent:
         return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nETag: %b\r\n\r\n%b" % (len(body), etag, body)
 
     def _rows(self, at: float) -> list[Any]:
-        share = (at * 7.3) % 1.0
-        container = [round(0.05 + share / 10, 9), 104857600 + int(share * 1000) * 4096, 0, round(share / 100, 9), 0,
-                     round(share * 12345, 9), round(share * 54321, 9), 0, round(share, 9), 3]  # fmt: skip
-        pod = [round(share / 30, 9), 0, round(share / 50, 9), round(share * 123456, 9), round(share * 98765, 9)]
-        return [[round(at + number / 1000, 3), 10.001, [container, container], pod] for number in range(self._pods)]
+        # As on most nodes: disks and throttling concern few containers, swap none.
+        share = (at * 7.3 + self._phase) % 1.0
+        app = [round(0.05 + share / 10, 9), 104857600 + int(share * 1000) * 4096, 0, round(share / 100, 9), 0, 0,
+               round(share * 12345, 9), 0, round(share, 9), 1]  # fmt: skip
+        proxy = [round(0.002 + share / 500, 9), 41943040 + int(share * 500) * 4096, 0, 0, 0, 0, 0, 0, 0, 0]
+        pod = [round(share / 30, 9), 0, 0, round(share * 123456, 9), round(share * 98765, 9)]
+        return [[round(at + number / 1000, 3), 10.001, [app, proxy], pod] for number in range(self._pods)]
 
 
 class Server:

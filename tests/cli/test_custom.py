@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -42,16 +43,19 @@ def test_check_against_a_cluster(file: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_failures_against_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A family that is left out for objects of the cluster has a line with their number and the cause."""
+    """A family that is left out for objects of the cluster has a line with their number and the cause; an aggregate is a series."""
     path = tmp_path / "metrics.yaml"
     resource = "{group: bench.example, kind: Thing0}"
-    path.write_text(f"metrics: [{{resource: {resource}, prefix: own, metrics: [{{name: a, value: status.phase / 2}}]}}]")
+    metrics = "[{name: a, value: status.phase / 2}, {name: b, aggregate: count}]"
+    path.write_text(f"metrics: [{{resource: {resource}, prefix: own, metrics: {metrics}}}]")
     server = SimulatedServer(make_state(1, 7)).start()
     try:
         assert main(["custom", "check", str(path), "--against-cluster", "--kubeconfig", kubeconfig(tmp_path, server.url)]) == 0
     finally:
         server.stop()
-    assert "warning: own_a: left out for 7 objects; the first cause: " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "warning: own_a: left out for 7 objects; the first cause: " in out
+    assert "Thing0: 7 objects, 1 series\n  own_a: 0\n  own_b: 1\n" in out
 
 
 def test_rights_of_a_cluster(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,3 +212,62 @@ def test_problems_of_the_file(command: str, tmp_path: Path, capsys: pytest.Captu
     path.write_text("metrics: [{resource: {kind: Pod}, metrics: [{name: a, valeu: 1}]}]")
     assert main(["custom", command, str(path), *(["/dev/null"] if command == "render" else [])]) == 2
     assert capsys.readouterr().err == f"telegen: {path}:1: metrics[0].metrics[0].valeu: unknown key; did you mean value?\n"
+
+
+SELECTING = """
+metrics:
+- resource: {group: batch, kind: Job}
+  prefix: jobs
+  selector: {labels: "app in (a, b), !gone", fields: "metadata.name!=c,spec.suspend=false", namespaces: [shop]}
+  metrics:
+  - {name: failed_total, type: Counter, value: status.failed}
+  - {name: by_team, aggregate: count, by: {team: namespaceLabels.team}}
+"""
+
+
+def test_render_selects_objects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`render` shows the objects that the API server would select, their aggregates, and in OpenMetrics the starts of their counters."""
+    file, other = tmp_path / "metrics.yaml", tmp_path / "objects.json"
+    file.write_text(SELECTING)
+    created = "2026-01-31T12:00:00Z"
+
+    def job(name: str, namespace: str = "shop", **labels: str) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": namespace, "creationTimestamp": created, "labels": {"app": "a", **labels}}
+        return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"suspend": False}, "status": {"failed": 2}}
+
+    jobs = [job("a"), job("b", app="x"), job("c"), job("d", gone=""), job("e", "lab"), {**job("f"), "spec": {}}, job("g", app="b")]
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": "t"}}}
+    other.write_text(json.dumps([namespace, *jobs]))
+    assert main(["custom", "render", str(file), str(other), "--openmetrics"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line[0] != "#"]
+    assert lines == [
+        'jobs_failed_total{namespace="shop",name="a"} 2',
+        'jobs_failed_created{namespace="shop",name="a"} 1769860800',
+        'jobs_failed_total{namespace="shop",name="g"} 2',
+        'jobs_failed_created{namespace="shop",name="g"} 1769860800',
+        'jobs_by_team{team="t"} 2',
+    ]
+
+
+def test_rights_to_namespaces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Expressions that read the labels of namespaces need the right to list these."""
+    file = tmp_path / "metrics.yaml"
+    file.write_text(SELECTING)
+    assert main(["custom", "rbac", str(file)]) == 0
+    (role, _) = yaml.safe_load_all(capsys.readouterr().out)
+    assert {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]} in role["rules"]
+
+
+@pytest.mark.parametrize(
+    "selector, message",
+    [
+        ("labels: 'a in b'", "selector.labels: 'a in b': unable to parse requirement: found 'b', expected: '('; write it as for kubectl"),
+        ("fields: metadata.name", "selector.fields: 'metadata.name' is no term; write FIELD=VALUE or FIELD!=VALUE"),
+    ],
+)
+def test_malformed_selectors(selector: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check` refuses selectors that an API server would refuse."""
+    file = tmp_path / "metrics.yaml"
+    file.write_text(f"metrics: [{{resource: {{kind: Pod}}, selector: {{{selector}}}, metrics: [{{name: a, value: 1}}]}}]")
+    assert main(["custom", "check", str(file)]) == 2
+    assert message in capsys.readouterr().err

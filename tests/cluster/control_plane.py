@@ -158,7 +158,7 @@ class ControlPlane:
         return False
 
     def _send(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> urllib3.BaseHTTPResponse:
-        self._http = self._http or urllib3.PoolManager(ca_certs=str(self._certificate), timeout=30.0, maxsize=4)
+        self._http = self._http or urllib3.PoolManager(ca_certs=str(self._certificate), timeout=30.0, maxsize=16)
         headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": kind}
         return self._http.request(method, self.url + path, body=body, headers=headers, retries=False)
 

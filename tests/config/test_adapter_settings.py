@@ -67,7 +67,11 @@ def test_flags_beside_a_file(tmp_path: Path) -> None:
 
 
 BAD = [
-    ("adapter: {groups: []}", "adapter.groups: empty"),
+    ("adapter: {tls: {lifetime: 24h, ca_lifetime: 48h}}", "adapter.tls.lifetime: must be a quarter of ca_lifetime (48h) at most, not 24h"),
+    (
+        "adapter: {tls: {propagation: 24h, ca_lifetime: 48h, lifetime: 1h}}",
+        "adapter.tls.propagation: must be a quarter of ca_lifetime (48h) at most, not 24h",
+    ),
     ("adapter: {groups: [metrics.k8s.io, metrics.k8s.io]}", "adapter.groups: metrics.k8s.io is listed 2 times"),
     ("adapter: {groups: [apps]}", "adapter.groups[0]: expected metrics.k8s.io, custom.metrics.k8s.io"),
     ("adapter: {telemetry_address: ':10250'}", "adapter.telemetry_address: needs another port than adapter.listen_address"),

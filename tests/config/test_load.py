@@ -35,16 +35,6 @@ WITHOUT_EFFECT = {
 MAPS = "kube_metrics: {kube_state: {custom_resource_state: {config_maps: {%s}}}}"
 CONFIG_MAPS = "kube_metrics.kube_state.custom_resource_state.config_maps"
 BAD = [
-    ("adapter: {tls: {cert_file: /a}}", "adapter.tls.cert_file: needs key_file, which is empty"),
-    ("adapter: {tls: {key_file: /a}}", "adapter.tls.key_file: needs cert_file, which is empty"),
-    ("adapter: {tls: {lifetime: 24h, ca_lifetime: 48h}}", "adapter.tls.lifetime: at most a quarter of ca_lifetime (48h), not 24h"),
-    (
-        "adapter: {tls: {propagation: 24h, ca_lifetime: 48h, lifetime: 1h}}",
-        "adapter.tls.propagation: at most a quarter of ca_lifetime (48h), not 24h",
-    ),
-    (MAPS % "selector: a", f"{CONFIG_MAPS}: needs namespace; write ${{POD_NAMESPACE}} for that of the agent, or * for all"),
-    (MAPS % "namespace: a", f"{CONFIG_MAPS}: needs selector, such as telegen/metrics=true"),
-    (MAPS % "selector: a, namespace: A", f"{CONFIG_MAPS}.namespace: 'A' is not a valid name of a namespace, and not *"),
     ("gophers: 1", "gophers: unknown key"),
     ("kube_metrics: {listen_adress: ':1'}", "kube_metrics.listen_adress: unknown key, did you mean listen_address?"),
     ("kube_metrics: 5", "kube_metrics: expected a block of settings"),

@@ -321,6 +321,31 @@ def test_changed_rules(adapter: Site) -> None:
     wait_for("the old rules", lambda: adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 200, 10, 0.1)
 
 
+def test_changed_settings(adapter: Site) -> None:
+    """A changed file of settings is applied under load, and no request is refused; one that is invalid changes nothing."""
+    config, log = adapter.agent.config, adapter.agent.log
+    before, statuses, stop = config.read_text(), set[int](), threading.Event()
+
+    def load() -> None:
+        while not stop.is_set():
+            statuses.add(adapter.get(INFLIGHT, "proxy", as_user("alice")).status)
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        config.write_text(f"{before}  drain: 1h\n")
+        wait_for("the complaint", lambda: "adapter.drain: must be at least 2 s less" in log.read_text(), 10, 0.1)
+        config.write_text(f"{before}  groups: [custom.metrics.k8s.io, external.metrics.k8s.io]\n  max_age: 1h\n")
+        wait_for("the reload", lambda: "configuration reloaded" in log.read_text(), 10, 0.1)
+        time.sleep(2)
+        config.write_text(before)
+        wait_for("the reload back", lambda: log.read_text().count("configuration reloaded") == 2, 10, 0.1)
+    finally:
+        stop.set()
+        thread.join()
+    assert statuses == {200}
+
+
 def test_new_process_knows_its_clients(adapter: Site) -> None:
     """After the end of the serving process, the next one answers no request before it can: none is refused, some wait."""
 

@@ -190,7 +190,9 @@ def test_names_of_a_release_reach_the_adapter(helm: Helm) -> None:
 
 def test_rules_of_the_values_are_the_rules_file(helm: Helm) -> None:
     """The rules are beside the settings, which name them; objects that they select may be listed."""
-    values = {"groups": ["custom.metrics.k8s.io"], "rules": {"rules": []}, "objects": [{"apiGroups": ["x.io"], "resources": ["ys"]}]}
+    servers = {"adapter": {"prometheus": [{"url": "http://prometheus:9090"}]}}
+    objects = [{"apiGroups": ["x.io"], "resources": ["ys"]}]
+    values = {"config": servers, "groups": ["custom.metrics.k8s.io"], "rules": {"rules": []}, "objects": objects}
     objs = helm.render({"adapter": {"enabled": True, **values}})
     path = Path(configuration(objs, ADAPTER).adapter.rules_file)
     assert yaml.safe_load(named(objs, "ConfigMap")["data"][path.name]) == {"rules": []}

@@ -17,6 +17,7 @@ import msgspec
 import psutil
 import pytest
 
+from telegen.config.types import ListenAddress
 from telegen.supervisor import children as module
 from telegen.supervisor.children import Child, Children
 from telegen.supervisor.inherited import Inherited
@@ -223,6 +224,8 @@ STATE, CADVISOR = "kube_metrics.kube_state", "kube_metrics.cadvisor"
         (f"{STATE}.use_apiserver_cache", True, {"sample", "watch-pods"}),
         ("kube_metrics.election.retry_period", 1.0, {"watch-pods"}),
         ("kubernetes.cluster_name", "east", {"sample", "watch-pods", "web"}),
+        ("adapter.agent_address", ListenAddress("127.0.0.1:0"), {"sample", "web"}),
+        ("adapter.agent_tls_dir", "/tls", set()),
     ],
 )
 def test_new_settings_replace_what_they_concern(make_children: Make, path: str, value: object, replaced: set[str]) -> None:

@@ -36,10 +36,13 @@ def config(folder: Path, **kube: Any) -> Config:
         ("sample", LOGS, {"logs_streaming": {"enabled": True, "namespaces": ["shop"]}, "streaming": LOGS["streaming"]}, True),
         ("sample", {**LOGS, "terminations": {"logs": False}}, {"terminations": {"logs": False}}, False),
         ("events", LOGS, {**LOGS, "otlp": {"endpoint": "http://a"}}, True),
+        ("adapter", {}, {"kube_state": {"total_shards": 2}}, True),
+        ("adapter", {}, {"cadvisor": {"enabled": False}, "kube_state": {"resources": ["pods"]}}, False),
     ],
 )
 def test_changes_concern_those_that_read_them(
     kind: str, before: dict[str, Any], after: dict[str, Any], concerns: bool, tmp_path: Path
 ) -> None:
-    """The sampler reads the settings of logs only while it sends logs; other workers do not read those of ended containers."""
+    """The sampler reads the settings of logs only while it sends logs; other workers do not read those of ended containers. The
+    adapter reads how many shards its answers need."""
     assert (relevant(kind, config(tmp_path, **before)) != relevant(kind, config(tmp_path, **after))) is concerns

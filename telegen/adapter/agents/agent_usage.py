@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Protocol, TypeVar
 
 from telegen.adapter.agents.documents import PodDescription, read_description, read_node, read_row
 from telegen.adapter.agents.index import Index
 from telegen.adapter.agents.pod_descriptions import Described, PodDescriptions
+from telegen.adapter.agents.rendered_pods import RenderedPods
 from telegen.adapter.agents.status import decode
 from telegen.adapter.agents.store import NODE_LABELS
-from telegen.adapter.agents.usage import FamiliesAnswer, NodeUsage, PodUsage
+from telegen.adapter.agents.usage import FamiliesAnswer, NodeUsage, PodUsage, Render, RenderedUsage
 from telegen.shm.document_table import CURRENT, DESCRIPTION, DocumentTable
 from telegen.shm.shared_document import SharedDocument
 
@@ -19,6 +20,7 @@ SILENT = 30.0
 """Seconds without a status after which the poll worker does not run; after a crash it starts again sooner."""
 
 
+AnyPod = TypeVar("AnyPod", PodUsage, RenderedUsage)
 _Wanted = tuple[Described, list[tuple[int, PodDescription]], float, bytes]
 
 
@@ -48,6 +50,7 @@ class AgentUsage:
         self._table, self._status, self._families, self._staleness, self._clock = table, status, families, staleness, clock
         self._index = Index(table)
         self._descriptions = PodDescriptions(table)
+        self._rendered = RenderedPods(table, self._pods_of)
 
     def pods(self, namespace: str, name: str = "") -> Iterator[PodUsage]:
         """Yield the pods of a namespace, or the one of this name; of all namespaces if `namespace` is "".
@@ -56,14 +59,29 @@ class AgentUsage:
         """
         self._index.refresh()
         for one in [namespace] if namespace else self._index.namespaces():
-            found = dict[str, PodUsage]()
-            for row in self._index.of_namespace(one):
-                for pod in self._pods_of(row, one, name):
-                    known = found.get(pod.name)
-                    # While a pod of a StatefulSet moves, two agents have one of its name.
-                    if known is None or known.time < pod.time:
-                        found[pod.name] = pod
-            yield from found.values()
+            yield from _newest(pod for row in self._index.of_namespace(one) for pod in self._pods_of(row, one, name))
+
+    def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
+        """Yield the pods of a namespace, of all if it is "", as text.
+
+        PERF: 0.3 us per pod and 2 us per agent whose usage is that of the last call.
+        """
+        self._index.refresh()
+        oldest = self._clock() - self._staleness
+        for one in [namespace] if namespace else self._index.namespaces():
+            pods = (pod for row in self._index.of_namespace(one) for pod in self._rendered.get(row, one, render))
+            yield from (pod for pod in _newest(pods) if pod.time >= oldest)
+
+    def has_pod(self, namespace: str, name: str) -> bool:
+        """Return True if an agent has the pod, with usage or without."""
+        self._index.refresh()
+        described = (self._descriptions.read(row, namespace) for row in self._index.of_namespace(namespace))
+        return any(pod.name == name for one in described if one for _, pod in one.pods)
+
+    def has_node(self, name: str) -> bool:
+        """Return True if an agent is of the node, with usage or without."""
+        self._index.refresh()
+        return bool(self._index.of_node(name))
 
     def nodes(self, name: str = "") -> Iterator[NodeUsage]:
         """Yield all nodes, or the one of this name."""
@@ -131,3 +149,13 @@ class AgentUsage:
             return None
         columns = read_description(description).columns[2]
         return NodeUsage(name, labels or b"{}", values[0] - offset, values[1], dict(zip(columns, values[2])))
+
+
+def _newest(pods: Iterable[AnyPod]) -> Iterable[AnyPod]:
+    """Return the pods of a namespace. While a pod of a StatefulSet moves, two agents have one of its name: the newest counts."""
+    found = dict[str, AnyPod]()
+    for pod in pods:
+        known = found.setdefault(pod.name, pod)
+        if known.time < pod.time:
+            found[pod.name] = pod
+    return found.values()

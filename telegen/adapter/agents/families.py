@@ -94,6 +94,14 @@ class FamiliesReader:
         finally:
             kept.lock.release()
 
+    def close(self) -> None:
+        """End the threads and the connections."""
+        with self._lock:
+            if self._threads:
+                self._threads.shutdown()
+            if self._pool:
+                self._pool[1].clear()
+
     def _kept_of(self, names: frozenset[str]) -> _Kept:
         with self._lock:
             kept = self._kept.setdefault(names, _Kept())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 Values = Mapping[str, float | None]
@@ -29,6 +29,19 @@ class PodUsage(NamedTuple):
     window: float
     containers: Mapping[str, Values]
     values: Values
+
+
+Render = Callable[[PodUsage], str]
+
+
+class RenderedUsage(NamedTuple):
+    """Usage of a pod or node as text; "" for one that is left out. The other attributes are those of `PodUsage`."""
+
+    namespace: str
+    name: str
+    time: float
+    labels: bytes
+    text: str
 
 
 class NodeUsage(NamedTuple):
@@ -70,6 +83,18 @@ class UsageSource(Protocol):
         """Yield the pods of a namespace, or the one of this name; of all namespaces if `namespace` is ""."""
         ...
 
+    def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
+        """Yield the pods of a namespace, of all if it is "", as text. All callers have the same render function: its texts are kept."""
+        ...
+
+    def has_pod(self, namespace: str, name: str) -> bool:
+        """Return True if an agent has the pod, with usage or without."""
+        ...
+
+    def has_node(self, name: str) -> bool:
+        """Return True if an agent is of the node, with usage or without."""
+        ...
+
     def nodes(self, name: str = "") -> Iterator[NodeUsage]:
         """Yield all nodes, or the one of this name."""
         ...
@@ -89,6 +114,18 @@ class NoUsage:
     def pods(self, namespace: str, name: str = "") -> Iterator[PodUsage]:
         """Yield nothing."""
         return iter(())
+
+    def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
+        """Yield nothing."""
+        return iter(())
+
+    def has_pod(self, namespace: str, name: str) -> bool:
+        """Return False."""
+        return False
+
+    def has_node(self, name: str) -> bool:
+        """Return False."""
+        return False
 
     def nodes(self, name: str = "") -> Iterator[NodeUsage]:
         """Yield nothing."""

@@ -60,10 +60,10 @@ class CustomMetrics:
             if not mapped or mapped.namespaced != bool(request.namespace):
                 continue
             values = backend.values(request, mapped)
-            if values is None:
-                break
             if request.name != ALL and not values:
                 raise metric_not_found(request.metric, request.resource, request.name)
+            if values is None:
+                break
             return mapped, values
         raise metric_not_found(request.metric, request.resource)
 

@@ -10,7 +10,7 @@ import orjson
 from telegen.adapter.apis.answers import StatusError, bad_request, failed, object_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource
 from telegen.adapter.apis.tables import table, wants_table
-from telegen.adapter.apis.usage_json import metrics_json
+from telegen.adapter.apis.usage_json import CREATED, metrics_json
 from telegen.adapter.apis.values import ResourceBackend, ResourceRequest
 from telegen.adapter.label_selectors import SelectorError, parse_fields, parse_labels
 from telegen.adapter.rest_mapping import NODES, PODS
@@ -36,20 +36,26 @@ class ResourceMetrics:
         Raises:
             StatusError.
         """
-        request = _parse(segments, params)
+        request, created = _parse(segments, params), timestamp(self._now())
         kind = "PodMetrics" if request.resource == PODS else "NodeMetrics"
-        usages, created = self._backend().usage(request), timestamp(self._now())
         if request.name:
-            usages = [one for one in usages if metrics_json(one, created)]
-            if not usages:
-                namespace = f"{request.namespace}/" if request.namespace else ""
-                raise object_not_found(kind.lower(), namespace + request.name, GROUP)
+            return self._single(request, kind, f"{GROUP}/{version}", created, wants_table(accept))
         if wants_table(accept):
-            return table(usages, created)
-        if request.name:
-            return orjson.Fragment(metrics_json(usages[0], created, f'"kind":"{kind}","apiVersion":"{GROUP}/{version}",'))
-        items = ",".join([text for one in usages if (text := metrics_json(one, created))])
+            return table(self._backend().usage(request), created)
+        begin = CREATED % created
+        items = ",".join([begin + one.text for one in self._backend().rendered(request, metrics_json) if one.text])
         return {"kind": f"{kind}List", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": orjson.Fragment(f"[{items}]")}
+
+    def _single(self, request: ResourceRequest, kind: str, version: str, created: str, as_table: bool) -> object:
+        """Return one object, or a Table of it. Raises StatusError."""
+        usages = [one for one in self._backend().usage(request) if metrics_json(one)]
+        if not usages:
+            namespace = f"{request.namespace}/" if request.namespace else ""
+            raise object_not_found(kind.lower(), namespace + request.name, GROUP)
+        if as_table:
+            return table(usages, created)
+        text = CREATED % created + metrics_json(usages[0])
+        return orjson.Fragment(f'{{"kind":"{kind}","apiVersion":"{version}",{text[1:]}')
 
     def _backend(self) -> ResourceBackend:
         if not self._backends:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from telegen.adapter.agents.usage import NodeUsage, PodUsage
+from telegen.adapter.agents.usage import NodeUsage, PodUsage, RenderedUsage
 from telegen.adapter.label_selectors import FieldTerm, Requirement
 from telegen.adapter.rest_mapping import GroupResource, Mapped
 
@@ -74,7 +74,7 @@ class ExternalValue(NamedTuple):
 
 
 class ResourceBackend(Protocol):
-    """Source of metrics.k8s.io. Both raise StatusError."""
+    """Source of metrics.k8s.io. Its methods raise StatusError."""
 
     @property
     def is_served(self) -> bool:
@@ -85,6 +85,9 @@ class ResourceBackend(Protocol):
 
         A pod has the containers of which something is known; their `cpu` and `memory` may be unknown.
         """
+
+    def rendered(self, request: ResourceRequest, render: Callable[[PodUsage | NodeUsage], str]) -> Sequence[RenderedUsage]:
+        """Return what `usage` does as text. `render` is a function that gives the same text for the same usage at any time."""
 
 
 class CustomBackend(Protocol):
@@ -116,3 +119,8 @@ class ExternalBackend(Protocol):
         Raises:
             StatusError.
         """
+
+
+def rendered(usages: Iterable[PodUsage | NodeUsage], render: Callable[[PodUsage | NodeUsage], str]) -> list[RenderedUsage]:
+    """Return usage as text."""
+    return [RenderedUsage(getattr(one, "namespace", ""), one.name, one.time, one.labels, render(one)) for one in usages]

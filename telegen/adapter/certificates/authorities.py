@@ -2,8 +2,9 @@
 
 A new CA is trusted before it signs, and an old one is trusted as long as certificates that it has signed may be in use:
 
-    made ──propagation──► signs ──► two thirds of its lifetime: its successor is made ──propagation──► the successor signs
-                                                                                 ──lifetime of leaves──► no longer trusted
+    trusted   from its making, for the time that clients need to take it over (propagation)
+    signs     until its successor does, which is made after two thirds of its lifetime
+    trusted   until the last certificate that it signed has ended
 
 Every decision follows from the certificates themselves and the clock, so each replica of the adapter comes to the same one.
 """

@@ -9,7 +9,7 @@ from telegen.adapter.apis.answers import bad_request
 from telegen.adapter.apis.values import ALL, CustomRequest, ObjectValue
 from telegen.adapter.label_selectors import Requirement
 from telegen.adapter.live.metrics import BY_NAME, LIVE_METRICS, RESOURCES, LiveMetric
-from telegen.adapter.live.selection import require_usage, selected_nodes, selected_pods
+from telegen.adapter.live.selection import require_usage, selected
 from telegen.adapter.quantities import rounded_thousandths
 from telegen.adapter.rest_mapping import NODES, PODS, GroupResource, Mapped
 
@@ -44,10 +44,10 @@ class LiveCustom:
         # Labels select among all objects; an object that is named needs none.
         labels = () if name else request.label_terms
         if mapped.resource == NODES:
-            nodes = selected_nodes(self._source, name, labels)
+            nodes = selected(self._source.nodes(name), labels)
             values = [_value(node.name, node.values.get(metric.column), node.time, node.window) for node in nodes]
         elif mapped.resource == PODS:
-            pods = selected_pods(self._source, request.namespace, name, labels)
+            pods = selected(self._source.pods(request.namespace, name), labels)
             values = [_of_pod(metric, pod, request.series_terms) for pod in pods]
         else:
             values = list(_of_namespaces(metric, self._source.pods(name), request.series_terms))

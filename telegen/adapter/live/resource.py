@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 
-from telegen.adapter.agents.usage import NodeUsage, PodUsage, UsageSource
+from telegen.adapter.agents.usage import NodeUsage, PodUsage, RenderedUsage, UsageSource
 from telegen.adapter.apis.answers import object_not_found
-from telegen.adapter.apis.values import ResourceRequest
-from telegen.adapter.live.selection import require_usage, selected_nodes, selected_pods
+from telegen.adapter.apis.values import ResourceRequest, rendered
+from telegen.adapter.live.selection import require_usage, selected
 from telegen.adapter.rest_mapping import PODS
 
 _name, _namespace_and_name = itemgetter(0), itemgetter(0, 1)
@@ -27,11 +27,26 @@ class LiveResource:
         require_usage(self._source)
         found: list[PodUsage] | list[NodeUsage]
         if request.resource == PODS:
-            pods = selected_pods(self._source, request.namespace, request.name, request.label_terms, request.field_terms)
-            found = sorted(pods, key=_namespace_and_name)
+            pods = self._source.pods(request.namespace, request.name)
+            found = sorted(selected(pods, request.label_terms, request.field_terms), key=_namespace_and_name)
         else:
-            nodes = selected_nodes(self._source, request.name, request.label_terms, request.field_terms)
-            found = sorted(nodes, key=_name)
+            nodes = self._source.nodes(request.name)
+            found = sorted(selected(nodes, request.label_terms, request.field_terms), key=_name)
         if request.name and not found:
-            raise object_not_found("pods" if request.resource == PODS else "node", request.name)
+            self._require_object(request)
         return found
+
+    def rendered(self, request: ResourceRequest, render: Callable[[PodUsage | NodeUsage], str]) -> Sequence[RenderedUsage]:
+        """Return the usage of the objects of a list as text, sorted by namespace and name. Raises StatusError."""
+        if request.resource != PODS:
+            return rendered(self.usage(request), render)
+        require_usage(self._source)
+        pods = self._source.rendered_pods(request.namespace, render)
+        return sorted(selected(pods, request.label_terms, request.field_terms), key=_namespace_and_name)
+
+    def _require_object(self, request: ResourceRequest) -> None:
+        """Raise StatusError if no agent has the object: it does not exist, does not run, or its node has no agent."""
+        if request.resource == PODS and not self._source.has_pod(request.namespace, request.name):
+            raise object_not_found("pods", request.name)
+        if request.resource != PODS and not self._source.has_node(request.name):
+            raise object_not_found("node", request.name)

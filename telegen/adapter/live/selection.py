@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import orjson
 
-from telegen.adapter.agents.usage import NodeUsage, PodUsage, UsageSource
+from telegen.adapter.agents.usage import NodeUsage, PodUsage, RenderedUsage, UsageSource
 from telegen.adapter.apis.answers import failed
 from telegen.adapter.label_selectors import FieldTerm, Requirement
+
+Object = TypeVar("Object", PodUsage, NodeUsage, RenderedUsage)
 
 
 def require_usage(source: UsageSource) -> None:
@@ -17,22 +20,11 @@ def require_usage(source: UsageSource) -> None:
         raise failed(f"usage is not available: {problem}", True)
 
 
-def selected_pods(
-    source: UsageSource, namespace: str, name: str, labels: Sequence[Requirement], fields: Sequence[FieldTerm] = ()
-) -> Iterator[PodUsage]:
-    """Yield the pods of a namespace that selectors select; name or namespace is "" for any."""
-    for pod in source.pods(namespace, name):
-        if (not labels or has_labels(pod.labels, labels)) and (not fields or _has_fields(pod.namespace, pod.name, fields)):
-            yield pod
-
-
-def selected_nodes(
-    source: UsageSource, name: str, labels: Sequence[Requirement], fields: Sequence[FieldTerm] = ()
-) -> Iterator[NodeUsage]:
-    """Yield the nodes that selectors select; the name is "" for any."""
-    for node in source.nodes(name):
-        if (not labels or has_labels(node.labels, labels)) and (not fields or _has_fields("", node.name, fields)):
-            yield node
+def selected(objects: Iterable[Object], labels: Sequence[Requirement], fields: Sequence[FieldTerm] = ()) -> Iterator[Object]:
+    """Yield the pods or nodes that selectors select."""
+    for one in objects:
+        if (not labels or has_labels(one.labels, labels)) and (not fields or _has_fields(one, fields)):
+            yield one
 
 
 def has_labels(labels: bytes, terms: Sequence[Requirement]) -> bool:
@@ -41,5 +33,6 @@ def has_labels(labels: bytes, terms: Sequence[Requirement]) -> bool:
     return all(term.selects(parsed) for term in terms)
 
 
-def _has_fields(namespace: str, name: str, terms: Sequence[FieldTerm]) -> bool:
-    return all(((name if term.field == "metadata.name" else namespace) == term.value) == term.is_equal for term in terms)
+def _has_fields(one: PodUsage | NodeUsage | RenderedUsage, terms: Sequence[FieldTerm]) -> bool:
+    namespace = "" if isinstance(one, NodeUsage) else one.namespace
+    return all(((one.name if term.field == "metadata.name" else namespace) == term.value) == term.is_equal for term in terms)

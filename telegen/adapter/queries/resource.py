@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import orjson
 
-from telegen.adapter.agents.usage import NodeUsage, PodUsage, Values
+from telegen.adapter.agents.usage import NodeUsage, PodUsage, RenderedUsage, Values
 from telegen.adapter.apis.answers import failed, object_not_found
-from telegen.adapter.apis.values import ResourceRequest
+from telegen.adapter.apis.values import ResourceRequest, rendered
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ListingError
 from telegen.adapter.queries.resource_usage import UsageQueries
@@ -50,6 +50,10 @@ class ResourceQueries:
             found = queries.usage(request.resource, namespace, list(by_name))
             usages += [_usage(by_name[name], *found[name], rules.window) for name in sorted(found)]
         return usages
+
+    def rendered(self, request: ResourceRequest, render: Callable[[PodUsage | NodeUsage], str]) -> Sequence[RenderedUsage]:
+        """Return the usage of the wanted objects as text. Raises StatusError."""
+        return rendered(self.usage(request), render)
 
     def _objects(self, request: ResourceRequest, mapped: Mapped) -> list[Metadata]:
         """Return the metadata of the wanted objects."""

@@ -84,6 +84,8 @@ def read_usage_pod(obj: Object) -> UsagePod:
         policies = {text(one, "name"): text(one, "restartPolicy") for one in objects(spec, specified)}
         for entry in objects(status, key):
             name, count = text(entry, "name"), entry.get("restartCount")
+            if not name:
+                continue
             restarts[name] = count if isinstance(count, int) and count > 0 else 0
             # Other init containers and ephemeral ones run once, before or beside the rest.
             policy = policies.get(name, "") or (text(spec, "restartPolicy") if key == APP else "Never")

@@ -15,6 +15,10 @@ FRESH = 10.0
 """Seconds from which on the age of a container is a window: over less, one burst would look like a load."""
 
 
+LEAST = 0.25
+"""Smallest part of the interval that is a window. Passes follow each other at once after a pause of the process."""
+
+
 class Point(NamedTuple):
     """Readings of one object in one pass.
 
@@ -51,14 +55,14 @@ class Track:
         self._last: Optional[Point] = None
 
     def add(self, columns: Sequence[Column], point: Point, interval: float, required: int = 0) -> None:
-        """Take the next point. One that is not newer than the last changes nothing.
+        """Take the next point. One that is hardly newer than the last, or older, changes nothing.
 
         Args:
             interval: seconds between two passes; a container that is younger had no point before.
             required: number of columns without whose values there is no usage.
         """
         last = self._last
-        if last and point.time <= last.time:
+        if last and point.time - last.time < LEAST * interval:
             return
         point = point._replace(numbers=tuple([valid(number) for number in point.numbers]))
         self._last = point

@@ -173,6 +173,18 @@ def test_a_replica_keeps_trust_in_an_authority_that_another_one_has_replaced(api
     assert data(api, AGENTS)["ca.crt"] == found.authorities
 
 
+def test_an_authority_of_the_user_is_used_as_it_is(api: ApiServer, tmp_path: Path) -> None:
+    texts = [path.read_bytes() for path in self_signed(tmp_path, "company")]
+    encoded = dict(zip(("tls.crt", "tls.key"), [b64encode(text).decode() for text in texts], strict=True))
+    api.put(AUTHORITY, {"metadata": {"name": "telegen-adapter-ca", "labels": {"team": "a"}}, "type": "kubernetes.io/tls", "data": encoded})
+    found = in_force(replica(api, Clock(time.time() + 1)))
+    assert ca_bundle(api) == found.authorities == texts[0].decode()
+    assert trusts_serving(ca_bundle(api), found) == polls(found, data(api, AGENTS)) == ""
+    stored = api.objects[AUTHORITY]
+    assert stored["type"] == "kubernetes.io/tls" and stored["metadata"]["labels"] == {"team": "a"}
+    assert data(api, AUTHORITY)["tls.key"] == texts[1].decode()
+
+
 OTHER = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 

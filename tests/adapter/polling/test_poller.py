@@ -83,6 +83,8 @@ def test_usage_of_all_agents(poll: Poll, make_agent: MakeAgent) -> None:
     assert nodes["n1"].values == {"cpu": 1.5, "memory": 1 << 30}
     assert [node.name for node in polling.usage.nodes("n2")] == ["n2"]
     assert polling.names("shop") == ["a", "c"] and not list(polling.usage.pods("shop", "b"))
+    assert [polling.usage.has_pod(*key) for key in (("other", "b"), ("shop", "b"), ("data", "a"))] == [True, False, False]
+    assert [polling.usage.has_node(name) for name in ("n1", "n9")] == [True, False]
 
 
 def test_objects_are_asked_for_once(poll: Poll, make_agent: MakeAgent) -> None:

@@ -79,6 +79,17 @@ def reading(time: float, cpu: float, memory: float = 1 << 20, **others: Any) -> 
     return {"start": -500, "time": time, "cpu_seconds": cpu, "memory": memory, **others}
 
 
+def test_passes_after_a_pause() -> None:
+    """A pass right after another one, as after a pause of the process, is no window: the usage before it stays."""
+    readings = Readings(pod("p", "app"))
+    found = []
+    for time, cpu in ((0, 0), (15, 3), (60, 12), (60.01, 12), (75, 15)):
+        readings.round({("p", "app"): reading(time, cpu)})
+        usage = readings.usage("p")
+        found.append(usage and (round(usage["time"], 1), usage["window"], usage["containers"]["app"][0]))
+    assert found == [None, (15, 15, 0.2), (60, 45, 0.2), (60, 45, 0.2), (75, 15, 0.2)]
+
+
 def test_columns() -> None:
     """Swap is a size, throttling the throttled part of the periods of the window; without a quota it is unknown."""
     readings = Readings(pod("p", "app", "free"))
@@ -135,6 +146,20 @@ def test_pod_that_is_not_running() -> None:
     for at in range(2):
         readings.round({("p", "app"): reading(15 * at, at)})
     assert readings.usage("p") is None
+
+
+def test_malformed_pod() -> None:
+    """Values of a wrong type in a pod are read as empty, and do no harm to its neighbour."""
+    odd = pod("odd", "app")
+    odd["metadata"]["labels"] = {"a": 5, "b": None}
+    odd["status"]["containerStatuses"] = [{"name": 7, "state": "up"}, "x", {"name": "app", "restartCount": "many", "state": {"running": 1}}]
+    readings = Readings(odd, pod("p", "app"))
+    for at in range(2):
+        readings.round({(name, "app"): reading(15 * at, 3 * at) for name in ("odd", "p")})
+    assert readings.document and b'"labels":{"a":"","b":""}' in readings.document.objects
+    usages = [readings.usage(name) for name in ("odd", "p")]
+    assert [usage and list(usage["containers"]) for usage in usages] == [["app"], ["app"]]
+    assert [usage and usage["containers"]["app"][-1] for usage in usages] == [0, 0]
 
 
 def test_run_that_replaces_another() -> None:

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 from tests.cluster.control_plane import Object
 
-MEBIBYTE = 1 << 20
-
 
 def resource(name: str, target: Object, container: str = "") -> Object:
     """A metric of pods' CPU or memory, or of one of their containers'."""
@@ -75,7 +73,7 @@ class Case(NamedTuple):
 CASES = (
     # Each of two containers requests 0.2 cores and uses 0.04.
     Case(resource("cpu", utilization(50)), {"averageUtilization": 20}, "cpu sidecar", 0.34, 8),
-    Case(resource("memory", average_value("250Mi")), {"averageValue": str(100 * MEBIBYTE)}, "memory app", 600, 11),
+    Case(resource("memory", average_value("250Mi")), {"averageValue": "100Mi"}, "memory app", 600, 11),
     Case(resource("cpu", utilization(50), "app"), {"averageUtilization": 20}, "cpu app", 0.34, 14),
     Case(pods("http_hits", "10", verb="GET"), {"averageValue": "4"}, 'http_hits{namespace="shop",pod="web-%d",verb="GET"}', 21, 9),
     Case(

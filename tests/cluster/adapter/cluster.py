@@ -23,7 +23,7 @@ from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ADMIN, ControlPlane, Object
 from tests.cluster.kubectl import Kubectl, Variant
 from tests.cluster.prometheus import Prometheus
-from tests.harness import Agent, clean_environ, free_port, is_ready
+from tests.harness import Agent, clean_environ, free_port, get, is_ready
 from tests.harness import running as started
 from tests.k8s.rendered import ADAPTER, AGENT, config_text, environment, pod_spec, workload
 from tests.process_tree import wait_for
@@ -105,13 +105,14 @@ class Cluster:
                 "ADAPTER__LISTEN_ADDRESS": f"{ADAPTER_ADDRESSES[name]}:{PORT}",
                 "ADAPTER__POLL_INTERVAL": "1s",
                 "ADAPTER__MAX_STALENESS": f"{MAX_STALENESS}s",
+                "ADAPTER__TLS__PROPAGATION": "3s",
                 "ADAPTER__RULES_FILE": RULES,
                 "ADAPTER__PROMETHEUS": f"[{{url: {self.prometheus.url}, timeout: 2s}}]",
                 "ADAPTER__RELIST_INTERVAL": "1s",
             }
             self.adapters[name] = self._start(ADAPTER, name, [sys.executable, "-m", "telegen", "adapter"], settings)
         for name in names:
-            wait_for(f"/readyz of {name}", lambda: _is_ready(self.adapters[name]), 30, 0.1)  # noqa: B023
+            _wait_ready(self.adapters[name])
             self._create_pod(ADAPTER, name, objects.NODES[0], ADAPTER_ADDRESSES[name])
         wait_for("adapters behind the Service", lambda: len(self.endpoints()) == len(self.adapters), 20, 0.1)
         wait_for("the APIServices", lambda: not self.unavailable(), 30, 0.1)
@@ -177,9 +178,15 @@ class Cluster:
         return int(self.plane.request("GET", f"/apis/apps/v1/namespaces/shop/deployments/{deployment}")["spec"]["replicas"])
 
 
-def _is_ready(adapter: Agent) -> bool:
-    assert adapter.process.poll() is None, "it has ended"
-    return is_ready(adapter.url)
+def _wait_ready(adapter: Agent) -> None:
+    def is_up() -> bool:
+        assert adapter.process.poll() is None, "the adapter has ended"
+        return is_ready(adapter.url)
+
+    try:
+        wait_for("the adapter", is_up, 20, 0.1)
+    except TimeoutError as error:
+        raise AssertionError(get(f"{adapter.url}/readyz").body) from error
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ ODD = "odd"
 """Namespace of pods whose metrics are no usual numbers."""
 NODES = ("n1", "n2")
 LONG_AGO = "2026-01-05T08:00:00Z"
-MEBIBYTE = 1 << 20
 READY = [{"type": "Ready", "status": "True", "lastTransitionTime": LONG_AGO}]
 
 

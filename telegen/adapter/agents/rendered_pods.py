@@ -1,0 +1,61 @@
+"""Pods as text, rendered once per usage: between two polls of an agent, lists are put together from what is there."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from telegen.adapter.agents.usage import PodUsage, Render, RenderedUsage
+from telegen.shm.document_table import CURRENT, DocumentTable, Row
+
+MOST = 20_000
+"""Pods that are kept. PERF: 0.5 kB each. A pod that is kept takes 0.3 us, another one 13 us."""
+_State = tuple[int, int, int, float]
+"""Version, usage and clock offset of an agent."""
+
+
+class _Kept(NamedTuple):
+    """Pods of one agent in one namespace, as they were in a state of its row."""
+
+    state: _State | None
+    pods: list[RenderedUsage]
+
+
+class RenderedPods:
+    """Cache; what was used last goes last. Threads may share it."""
+
+    def __init__(self, table: DocumentTable, pods_of: Callable[[int, str, str], Iterator[PodUsage]]) -> None:
+        """Prepare.
+
+        Args:
+            pods_of: yields the pods of a row in a namespace; the last argument is "" for pods of any name.
+        """
+        self._table, self._pods_of, self._lock = table, pods_of, threading.Lock()
+        self._kept: OrderedDict[tuple[int, str], _Kept] = OrderedDict()
+        self._pods = 0
+
+    def get(self, row: int, namespace: str, render: Render) -> list[RenderedUsage]:
+        """Return the pods of an agent in a namespace. Callers have one render function."""
+        key, state = (row, namespace), _state(self._table.row(row))
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept and state and kept.state == state:
+                self._kept.move_to_end(key)
+                return kept.pods
+        pods = [
+            RenderedUsage(namespace, pod.name, pod.time, pod.labels, render(pod)) for pod in self._pods_of(row, namespace, "")
+        ]
+        with self._lock:
+            before = self._kept.pop(key, None)
+            self._kept[key] = _Kept(state, pods)
+            self._pods += len(pods) - (len(before.pods) if before else 0)
+            while self._pods > MOST:
+                self._pods -= len(self._kept.popitem(last=False)[1].pods)
+        return pods
+
+
+def _state(row: Row | None) -> _State | None:
+    """Return the state of a row; None while it is being written."""
+    return (row.version, row.extents[CURRENT], row.checksums[CURRENT], row.numbers[0]) if row else None
