@@ -152,22 +152,23 @@ class Poller:
 
     def turn(self) -> None:
         """Wait for what comes next, at most a tick, and do it."""
-        timeout = min(TICK, max(0.0, self._due[0][0] - self._clock())) if self._due else TICK
+        identity = self._identity()
+        timeout = min(TICK, max(0.0, self._due[0][0] - self._clock())) if self._due and identity else TICK
         for key, _ in self._selector.select(timeout):
             self._advance(key.data)
-        identity, now = self._identity(), self._clock()
+        now = self._clock()
+        if identity:
+            self._start_due(identity, now)
+        self._expire(now)
+
+    def _start_due(self, identity: Identity, now: float) -> None:
         for _ in range(STARTS):
             if not self._due or self._due[0][0] > now:
-                break
+                return
             due, _, agent = heapq.heappop(self._due)
-            if due != agent.due or agent.is_polling:
-                # It was scheduled anew, or has gone.
-                continue
-            if identity:
+            # Another entry is of an agent that was scheduled anew, or has gone.
+            if due == agent.due and not agent.is_polling:
                 self._start(agent, identity)
-            else:
-                self._schedule(agent, now + TICK)
-        self._expire(now)
 
     def close(self) -> None:
         """Close all connections."""
