@@ -82,6 +82,11 @@ class DocumentTable(Region):
         """Versions of all rows."""
         return array("Q", self._memory[: self._first])
 
+    def stamp(self, number: int) -> bytes:
+        """Return bytes that are others after each replacement of a document of a row. PERF: 0.2 us."""
+        start = self._first + _ROW_BYTES * number
+        return self._memory[start : start + _ROW_BYTES]
+
     def row(self, number: int) -> Row | None:
         """Return a row, one of version 0 if it is free; None while it is being written. PERF: 0.8 us."""
         start = self._first + _ROW_BYTES * number

@@ -75,7 +75,7 @@ def test_old_pods_are_left_out(adapter: Adapter) -> None:
 
 def test_bound(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the texts that were used first are dropped, and made again."""
-    monkeypatch.setattr("telegen.adapter.agents.rendered_pods.MOST", 2)
+    monkeypatch.setattr("telegen.adapter.agents.rendered_pods.MOST", 4)
     for name in ("a", "b", "c"):
         adapter.accept(f"n-{name}", pod(name, name))
     for namespace in ("a", "b", "b", "c", "a"):
