@@ -166,7 +166,11 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
 
     @property
     def _unsent(self) -> int:
-        return int(self.transport.get_write_buffer_size())
+        try:
+            return int(self.transport.get_write_buffer_size())
+        except AttributeError:
+            # A transport with TLS that was closed twice has no buffer any more (asyncio), until its end is reported.
+            return 0
 
     def check(self, now: float) -> str:
         """Return the reason for which the connection has to be dropped, "" for none; close it if the client sends no more."""

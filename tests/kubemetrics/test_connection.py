@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import math
+import ssl
+from asyncio.sslproto import SSLProtocol
 
 import pytest
 from gunicorn.asgi.protocol import ASGIProtocol
@@ -38,3 +41,18 @@ def test_scrape_timeout(value: bytes, seconds: float) -> None:
     """A positive number is a time; anything else is as no header."""
     assert _scrape_timeout([(b"host", b"x"), (b"x-prometheus-scrape-timeout-seconds", value)]) == seconds
     assert _scrape_timeout([]) == math.inf
+
+
+def test_transport_closed_twice() -> None:
+    """A connection with TLS that was closed twice, by itself and by gunicorn, has nothing unsent: other clients look at it."""
+
+    async def is_answering() -> bool:
+        tls = SSLProtocol(asyncio.get_running_loop(), asyncio.Protocol(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), None, server_side=True)
+        connection = Connection.__new__(Connection)
+        connection._answers, connection._current_request = 0, None
+        connection.transport = tls._get_app_transport()
+        connection.transport.close()
+        connection.transport.close()
+        return connection.is_answering
+
+    assert not asyncio.run(is_answering())
