@@ -12,20 +12,16 @@ from telegen.config.model import Config
 _HEADER, _HEADER_VALUE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"), re.compile(r"[\t -~]*")
 _OWN_HEADERS = frozenset(("accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"))
 """Headers that follow from a query itself."""
-AFTER_DRAIN = 2.0
-"""Seconds for the responses under way after `drain`."""
 LEAST_TIMEOUT, LEAST_RESPONSE = 0.1, 1 << 16
 
 
 def adapter_problems(config: Config) -> Iterator[str]:
     """Yield one line per problem, each beginning with the path of the setting."""
-    adapter, grace = config.adapter, config.supervisor.grace_period
+    adapter = config.adapter
     yield from (f"adapter.groups: {name} is listed {times} times" for name, times in Counter(adapter.groups).items() if times > 1)
     second = adapter.telemetry_address
     if second is not None and adapter.listen_address.port == second.port != 0:
         yield "adapter.telemetry_address: needs another port than adapter.listen_address"
-    if adapter.drain > grace - AFTER_DRAIN:
-        yield f"adapter.drain: must be at least {AFTER_DRAIN:.0f} s less than supervisor.grace_period ({grace}), not {adapter.drain}"
     if adapter.rules_file and not adapter.prometheus:
         yield "adapter.rules_file: needs a server to ask: set adapter.prometheus, or --prometheus-url"
     if 0 < adapter.max_age < adapter.relist_interval:

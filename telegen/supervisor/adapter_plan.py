@@ -12,6 +12,9 @@ from workers._base import Assignment
 CERTIFICATES, POLL, ADAPTER = (Assignment(kind, kind) for kind in ("certificates", "poll", "adapter"))
 """One process each. The one that serves comes last: it reads what the others publish."""
 
+AFTER_DRAIN = 2.0
+"""Seconds for the responses under way after `drain`."""
+
 
 def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | None = None) -> Plan:
     """Decide which processes of the adapter run.
@@ -30,6 +33,11 @@ def make_adapter_plan(config: Config, environ: Mapping[str, str], demo: str | No
         raise ConfigError('adapter.agents_service: its namespace is unknown outside a pod: set POD_NAMESPACE, or agents_service: ""')
     if not adapter.tls.cert_file and not pod_namespace(environ):
         raise ConfigError("adapter.tls: the namespace of its own CA is unknown outside a pod: set POD_NAMESPACE, or cert_file and key_file")
+    # Checked here, because agents with a shorter grace period have no use for it.
+    grace = config.supervisor.grace_period
+    if adapter.drain > grace - AFTER_DRAIN:
+        most = f"at least {AFTER_DRAIN:.0f} s less than supervisor.grace_period ({grace})"
+        raise ConfigError(f"adapter.drain: must be {most}, not {adapter.drain}")
     assignments = (CERTIFICATES, *([POLL] if adapter.agents_service else []), ADAPTER)
     groups = ", ".join(adapter.groups) or "no API group"
     return Plan(cluster, assignments, f"serves {groups} as Service {adapter.service}; API server: {cluster}")

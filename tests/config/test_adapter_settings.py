@@ -77,7 +77,6 @@ BAD = [
     ("adapter: {telemetry_address: ':10250'}", "adapter.telemetry_address: needs another port than adapter.listen_address"),
     ("adapter: {service: A_b}", "adapter.service: expected 1 to 63 lower case letters"),
     ("adapter: {workers: 0}", "adapter.workers: "),
-    ("adapter: {drain: 9s}", "adapter.drain: must be at least 2 s less than supervisor.grace_period (10s), not 9s"),
     ("adapter: {rules_file: /nowhere}", "adapter.rules_file: needs a server to ask"),
     ("adapter: {rules_file: /absent/r.yaml, prometheus: [{url: 'http://a'}]}", "adapter.rules_file: /absent/r.yaml: No such file"),
     ("adapter: {relist_interval: 10ms}", "adapter.relist_interval: must be at least 1s"),

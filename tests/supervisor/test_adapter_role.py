@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from telegen.cli.adapter import serving_arguments
 from telegen.cli.main import main
 from telegen.config import Config, ConfigError
+from telegen.config.adapter_validation import adapter_problems
+from telegen.config.model import Supervising
+from telegen.config.types import Duration
+from telegen.config.validation import problems
 from telegen.shm.shared_document import SharedDocument
 from telegen.supervisor.adapter_plan import make_adapter_plan
 from telegen.supervisor.config_files import split_files
@@ -69,6 +74,14 @@ def test_plan_has_no_agent() -> None:
     kinds = [one.kind for one in make_adapter_plan(CONFIG, {"POD_NAMESPACE": "telegen"}, "http://127.0.0.1:1").assignments]
     assert kinds[-1] == "adapter" and not {"watch", "custom", "sample", "web", "elect"} & set(kinds)
     assert ADAPTER.listeners == ("adapter.listen_address", "adapter.telemetry_address")
+
+
+def test_time_to_drain() -> None:
+    """The grace period must hold the time to drain and that of the last responses; agents are not concerned."""
+    short = replace(CONFIG, supervisor=Supervising(grace_period=Duration(6)))
+    with pytest.raises(ConfigError, match=r"adapter.drain: must be at least 2 s less than supervisor.grace_period \(6s\), not 5s"):
+        make_adapter_plan(short, {"POD_NAMESPACE": "telegen"}, "http://127.0.0.1:1")
+    assert not list(problems(short)) and not list(adapter_problems(short))
 
 
 def test_files_of_config(tmp_path: Path) -> None:
