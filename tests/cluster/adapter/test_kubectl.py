@@ -76,7 +76,7 @@ def test_numbers_that_are_none(cluster: Cluster, alice: Kubectl) -> None:
     assert [item["describedObject"]["name"] for item in json.loads(text)["items"]] == ["one"]
     pages = [adapter.page() for adapter in cluster.adapters.values()]
     assert any('telegen_adapter_left_out_samples_total{reason="not a finite number"} 3' in page for page in pages), pages
-    assert any("odd_value: sample of {namespace=" in adapter.log.read_text() for adapter in cluster.adapters.values())
+    assert any("odd_value: sample of {pod=" in adapter.log.read_text() for adapter in cluster.adapters.values())
 
 
 def test_api_resources(alice: Kubectl) -> None:
