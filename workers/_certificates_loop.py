@@ -10,6 +10,7 @@ from telegen.adapter.certificates.document import encode
 from telegen.adapter.certificates.keeper import Keeper, Names
 from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.config import pod_namespace
+from telegen.kubemetrics.certificate_telemetry import CertificateTelemetry
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client
 from workers._threads import Threads
@@ -48,10 +49,12 @@ class CertificatesLoop:
             threads.check()
 
     def _keep(self) -> None:
-        published = b""
+        published, telemetry = b"", CertificateTelemetry()
         while not self._worker.stop.is_set():
             found = self._keeper.run_pass()
             document = encode(found) if found else b""
+            if found:
+                telemetry.note_ends(self._keeper.ends(found))
             if document and document != published:
                 self._worker.shared.certificates.write(document)
                 published = document

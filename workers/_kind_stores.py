@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from telegen.api.collection import Collection
@@ -32,13 +32,13 @@ from telegen.shm.store_status import Kind as Outcome
 from telegen.shm.store_status import StoreStatus
 from workers._aggregates import ContributingStore
 from workers._kind_aggregates import Aggregated, KindAggregates
-from workers._stores import GenerateErrors, StoreObserver, StoresWorker
+from workers._kind_observer import KindObserver
+from workers._stores import GenerateErrors, StoresWorker
 
 PREFIX = "customresources/"
 """Names of the stores begin with it; `?resources=customresources` selects them."""
 ORDER = -1
 """Position on the page: before the built-in resources, as in kube-state-metrics."""
-RIGHTS = "apply the ClusterRole that telegen custom rbac prints"
 
 
 @dataclass
@@ -275,36 +275,3 @@ def _joined(renders: Sequence[Render]) -> Render:
     if len(renders) == 1:
         return renders[0]
     return lambda obj: [text for render in renders for text in render(obj)]
-
-
-class KindObserver(StoreObserver):
-    """Metrics and log lines of the reflector of a kind."""
-
-    cure = RIGHTS
-
-    def __init__(self, worker: StoresWorker, store: MetricsStore, status: StoreStatus, kind: Kind, on_sync: Callable[[], None]) -> None:
-        super().__init__(worker.telemetry, worker.log, store, status)
-        self._kind, self._on_sync, self._is_forbidden = kind, on_sync, False
-        self.resource = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
-
-    def took(self, seconds: float) -> None:
-        """End the reflectors of the stores that this one replaces."""
-        super().took(seconds)
-        self._show_forbidden(False)
-        self._on_sync()
-
-    def failed(self, reason: str, message: str, delay: float) -> None:
-        """Show a missing right as a metric."""
-        super().failed(reason, message, delay)
-        if reason == "403":
-            self._show_forbidden(True)
-
-    def answered(self) -> None:
-        """Note that the API server answers again."""
-        super().answered()
-        self._show_forbidden(False)
-
-    def _show_forbidden(self, is_forbidden: bool) -> None:
-        if is_forbidden != self._is_forbidden:
-            self._is_forbidden = is_forbidden
-            self.telemetry.forbidden.labels(self._kind.group, self._kind.plural).set(is_forbidden)

@@ -35,6 +35,9 @@ LEAST_IDLE = 120
 START = 5.0
 """Most seconds until a new process serves, also if something is missing: connections wait in the queue of the socket."""
 
+RELOAD = 1.0
+"""Seconds for which the process of a configuration before still serves."""
+
 
 class AdapterWorker(GunicornWorker):
     """Runs gunicorn's arbiter, whose child processes serve."""
@@ -61,8 +64,8 @@ class _Application(HttpApplication):
         return replace(super().limits(), answer_timeout=ANSWER_TIMEOUT)
 
     def drain(self) -> float:
-        """Serve on until the endpoint of the pod is taken out of the Service; at a reload a successor serves already."""
-        return float(self.shared.config.adapter.drain) if self.shared.deadlines.leaving else 0.0
+        """Serve on until the endpoint of the pod is taken out of the Service; at a reload, until clients have closed connections in use."""
+        return float(self.shared.config.adapter.drain) if self.shared.deadlines.leaving else RELOAD
 
     def _wait_for(self, problems: Sequence[Callable[[], str]]) -> None:
         """Accept no request before there are answers: a process that follows a crash or a reload would refuse the API server's."""
@@ -78,7 +81,7 @@ class _Application(HttpApplication):
         tls = self.worker.security = AdapterTls(shared.certificates, trust, shared.config.adapter.tls)
         rules.start()
         checks = {
-            "shutdown": lambda: "" if self.worker.alive else "shutting down",
+            "shutdown": lambda: "shutting down" if self.shared.deadlines.leaving else "",
             "certificate": tls.problem_now,
             "clients": lambda: trust.problem,
             "rules": lambda: rules.problem,

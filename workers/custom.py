@@ -31,7 +31,8 @@ from workers._config_maps import ConfigMaps
 from workers._definitions import COLLECTION, STORE, Definitions
 from workers._health import KindNumbers, resource_store
 from workers._kind_limits import KindLimits
-from workers._kind_stores import ORDER, PREFIX, RIGHTS, KindStores
+from workers._kind_observer import RIGHTS
+from workers._kind_stores import ORDER, PREFIX, KindStores
 from workers._namespaces import COLLECTION as COLLECTION_OF_NAMESPACES
 from workers._namespaces import STORE as NAMESPACES
 from workers._namespaces import NamespaceLabels

@@ -27,7 +27,7 @@ def check(client: Client, service: str, agents_service: str) -> tuple[list[str],
 
     Args:
         service: NAMESPACE/NAME of the adapter's Service.
-        agents_service: NAME of the agents' Service, in the same namespace.
+        agents_service: NAME of the agents' Service, in the same namespace; "" without agents.
 
     Raises:
         ApiError, Unreachable, ProtocolError.
@@ -40,7 +40,7 @@ def check(client: Client, service: str, agents_service: str) -> tuple[list[str],
     lines = [_line(one, service, problems[one.name]) for one in found]
     if unknown:
         lines.append(unknown)
-    services = [_endpoints(client, namespace, each) for each in (name, agents_service)] if own else []
+    services = [_endpoints(client, namespace, each) for each in (name, agents_service) if own and each]
     return [*lines, *(line for line, _ in services)], not any(problems.values()) and all(is_well for _, is_well in services)
 
 

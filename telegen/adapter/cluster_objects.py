@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from telegen.adapter.identity.expiring_cache import ExpiringCache
 from telegen.adapter.rest_mapping import Mapped
 from telegen.api.client import Client
 from telegen.api.errors import ApiError, ProtocolError, Unreachable
@@ -16,9 +17,8 @@ PAGE = "500"
 """Objects per request."""
 MAX_AGE = 5.0
 """Seconds for which a list counts: the metrics of an autoscaler select the same objects within one sync."""
-MOST_KEPT = 20_000
-"""Objects of all kept lists."""
-_SHOWN = ("name", "namespace", "labels")
+MOST_KEPT = 64
+"""Lists that are kept."""
 
 
 class ListingError(Exception):
@@ -46,31 +46,20 @@ class NoObjects:
 
 
 class KeptObjects:
-    """Lists of another source, kept for some seconds: name, namespace and labels. Threads may share it; errors are not kept."""
+    """Lists of another source; those of names are kept for some seconds. Threads may share it."""
 
     def __init__(self, objects: Objects, clock: Callable[[], float] = time.monotonic) -> None:
-        self._objects, self._clock, self._lock = objects, clock, threading.Lock()
-        self._kept = dict[tuple[str, str, str], tuple[float, list[dict[str, Any]]]]()
+        self._objects = objects
+        self._names = ExpiringCache[list[str]](MOST_KEPT, clock)
 
     def names(self, mapped: Mapped, namespace: str, labels: str) -> list[str]:
-        """Return the names of the objects that a label selector selects. Raises ListingError."""
-        return [metadata["name"] for metadata in self.metadata(mapped, namespace, labels)]
+        """Return the names of the objects that a label selector selects. Raises ListingError, which is not kept."""
+        key = mapped.path(namespace), labels
+        return self._names.get(key, MAX_AGE, lambda: self._objects.names(mapped, namespace, labels))
 
     def metadata(self, mapped: Mapped, namespace: str, labels: str, fields: str = "") -> Iterator[dict[str, Any]]:
         """Yield the metadata of objects. Raises ListingError."""
-        key, now = (mapped.path(namespace), labels, fields), self._clock()
-        with self._lock:
-            kept = self._kept.get(key)
-        if kept and now < kept[0]:
-            return iter(kept[1])
-        found = [
-            {name: one[name] for name in _SHOWN if name in one} for one in self._objects.metadata(mapped, namespace, labels, fields)
-        ]
-        with self._lock:
-            self._kept = {key: one for key, one in self._kept.items() if now < one[0]}
-            if len(found) + sum(len(one) for _, one in self._kept.values()) <= MOST_KEPT:
-                self._kept[key] = now + MAX_AGE, found
-        return iter(found)
+        return self._objects.metadata(mapped, namespace, labels, fields)
 
 
 class ClusterObjects:

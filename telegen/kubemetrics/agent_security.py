@@ -37,6 +37,8 @@ class AgentSecurity:
             try:
                 file = msgspec.msgpack.decode(content, type=WebFile) if content else WebFile()
                 self._context = server_context(file) or _closed()
+                # The adapter keeps its connection: tickets to resume one would only cost it memory, 6 kB for each agent.
+                self._context.num_tickets = 0
             except InvalidCertificate as error:
                 # The supervisor has loaded the same bytes before, so this is a fault of this machine.
                 log.error("adapter.agent_tls_dir: the certificates cannot be used: %s; the old ones stay in force", error)

@@ -105,6 +105,10 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
             raise LimitRequestHeaders("the headers are too large")
         return super()._on_headers_complete()
 
+    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
+        """Return True if a response announces the end of its connection."""
+        return bool(self.worker.draining or super()._will_close(request, response_requires_close))
+
     def _is_websocket_upgrade(self, request: Any) -> bool:
         """Return False: a request for another protocol is answered as any other (RFC 9110, section 7.8)."""
         return False

@@ -139,6 +139,11 @@ _FAMILIES = (
     counter("telegen_adapter_relists_total", "Discoveries of the metrics of rules.", "result"),
     gauge("telegen_adapter_last_relist_timestamp_seconds", "Time of the last discovery that succeeded, in Unix seconds."),
     gauge("telegen_adapter_rule_metrics", "Metrics that the rules give, by API group.", "group"),
+    gauge(
+        "telegen_adapter_certificate_end_timestamp_seconds",
+        "End of a certificate in force in Unix seconds: ca, serving, client or agents.",
+        "certificate",
+    ),
     counter("telegen_adapter_polls_total", "Polls of agents by result.", "result"),
     counter("telegen_adapter_poll_duration_seconds_total", "Time from the start to the end of all polls in seconds."),
     gauge("telegen_adapter_agents", "Agents: in the EndpointSlices (known), ready there, and answering the last poll.", "state"),

@@ -35,6 +35,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
         clients: set after the fork, with the limits of the configuration.
         security: TLS of the listening sockets; set before the process serves.
         other_security: that of the ports which have another one.
+        draining: told to end, and still serving.
         drain: returns the seconds that requests are still served when the process is told to end.
     """
 
@@ -44,6 +45,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
     other_security: dict[int, ConnectionSecurity]
     drain: Callable[[], float]
     alive: bool
+    draining = False
     _trimmed = _quiet = 0
 
     def notify(self) -> None:
@@ -57,7 +59,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
 
     def handle_exit_signal(self) -> None:
         """SIGTERM: end after the responses under way."""
-        super().handle_exit_signal()
+        # Not at once `alive = False`: gunicorn then closes connections whose responses have just promised to keep them.
         self._ending.set()
 
     def handle_quit_signal(self) -> None:
@@ -79,7 +81,7 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
     async def _serve(self) -> None:
         """Serve until the process is told to end or its arbiter has gone."""
         acceptors = [self._acceptor(listener.sock) for listener in self.sockets]
-        while self.alive and self.ppid == os.getppid():
+        while self.alive and not self._ending.is_set() and self.ppid == os.getppid():
             self.notify()
             for acceptor in acceptors:
                 acceptor.sweep()
@@ -88,12 +90,13 @@ class WebProcess(ASGIWorker):  # type: ignore[misc]
                 await asyncio.wait_for(self._ending.wait(), SWEEP)
             except TimeoutError:
                 continue
-        self.alive = False
+        self.draining = True
         await self._drained(acceptors)
+        self.alive = False
         await self._finish(acceptors)
 
     async def _drained(self, acceptors: list[Acceptor]) -> None:
-        """Serve for the time of `drain`. Each response now closes its connection, so that clients go elsewhere."""
+        """Serve for the time of `drain`. Each response announces the end of its connection, so that clients go elsewhere."""
         until = self.loop.time() + self.drain()
         while not self._quick_shutdown and self.loop.time() < until and self.ppid == os.getppid():
             super().notify()

@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.adapter.pki import Pki
 from tests.bench.adapter_cluster import BenchServer, serving
 from tests.bench.machine import measure_machine
 from tests.bench.simulated_agents import BIG, BIG_PODS, SMALL_PODS
-from tests.harness import clean_environ, free_port, running
+from tests.harness import Agent, clean_environ, free_port, running
 from tests.process_tree import Tree, wait_for
 
 CONFIG = """
@@ -33,6 +34,7 @@ kube_metrics: {{kube_state: {{apiserver: "{api}"}}}}
 adapter:
   listen_address: "127.0.0.1:{port}"
   groups: [metrics.k8s.io, custom.metrics.k8s.io]
+  drain: 0s
 log: {{level: warning}}
 """
 BARS = {
@@ -79,6 +81,10 @@ class Client:
             self._connection.close()
             return False
 
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
 
 @contextmanager
 def agents(count: int, folder: Path) -> Iterator[int]:
@@ -92,10 +98,18 @@ def agents(count: int, folder: Path) -> Iterator[int]:
             process.kill()
 
 
-def measure_adapter(count: int) -> Figures:
-    """Measure one adapter."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+class Site(NamedTuple):
+    """An adapter, its API server, and a connection of the API server to it; `connect` makes more."""
+
+    adapter: Agent
+    api: BenchServer
+    client: Client
+    connect: Callable[[], Client]
+
+
+@contextmanager
+def polled(count: int) -> Iterator[Site]:
+    """Run so many agents and an adapter, which begins to poll them."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         pki, config = Pki(folder), folder / "config.yaml"
@@ -107,16 +121,27 @@ def measure_adapter(count: int) -> Figures:
                 wait_for("the agents' certificates", lambda: api.mount("telegen-adapter-agents", folder / "tls"), 30, 0.1)
                 with agents(count, folder / "tls") as agents_port:
                     api.fill(count, agents_port)
-                    return _measure(count, Client(port, pki), adapter.tree, api, lambda: Client(port, pki))
+                    client = Client(port, pki)
+                    yield Site(adapter, api, client, lambda: Client(port, pki))
+                    client.close()
 
 
-def _measure(count: int, client: Client, tree: Tree, api: BenchServer, connect: Callable[[], Client]) -> Figures:
+def measure_adapter(count: int) -> Figures:
+    """Measure one adapter."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with polled(count) as site:
+        return _measure(count, site)
+
+
+def _measure(count: int, site: Site) -> Figures:
+    client, tree = site.client, site.adapter.tree
     figures = {"adapter_ready_s": wait_for("readiness", client.is_ready, 90, 0.5)}
     time.sleep(INTERVAL)
     figures |= measure_polling(tree, 2 * INTERVAL)
     namespaces = [f"ns-{number}" for number in range(max(1, count * (PODS - BIG_PODS) // SMALL_PODS))]
     figures |= measure_lists(client, tree, namespaces)
-    figures |= measure_hpas(connect, tree, api, namespaces)
+    figures |= measure_hpas(site.connect, tree, site.api, namespaces)
     return {**figures, "adapter_pss_mb": tree.pss()}
 
 
@@ -165,6 +190,7 @@ def measure_hpas(connect: Callable[[], Client], tree: Tree, api: BenchServer, na
             latencies.append(seconds)
             if status != 200 or b'"timestamp"' not in body:
                 errors.append(f"{status} {path}: {body[:200]!r}")
+        client.close()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(CLIENTS)]
     for thread in threads:

@@ -138,6 +138,7 @@ WANTED = {
         "Secrets need config.kube_metrics.kube_state.resources_exclude: []",
     ),
     "26-web-tls": (":10443/agent\n\n   They need what config.web demands",),
+    "36-adapter-resource-metrics": ("serves metrics.k8s.io.", "telegen adapter check --service telegen/telegen-adapter --agents-service"),
     "20-namespaced": ("no right in the whole cluster",),
 }
 

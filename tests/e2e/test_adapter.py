@@ -14,10 +14,11 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 from tests.adapter.api_server import ApiServer, serving
@@ -123,9 +124,7 @@ def adapter(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
 def test_recorded_identities(case: dict[str, Any], adapter: Site) -> None:
     """Each recorded identity gets in, or does not, as with the peer."""
     answer = adapter.get(case["get"], case["certificate"], [tuple(header) for header in case["headers"]])
-    # Documents of OpenAPI are not about identities.
-    also = [404] if case["get"].startswith("/openapi") and case["status"] == 200 else []
-    assert answer.status in [*case.get("right_any", [case["status"]]), *also], answer
+    assert answer.status in case.get("right_any", [case["status"]]), answer
     if answer.status == case["status"] and case["reason"]:
         status = answer.document
         assert (status["kind"], status["reason"], status["message"]) == ("Status", case["reason"], case["message"])
@@ -193,7 +192,7 @@ def test_sessions_are_not_resumed(adapter: Site) -> None:
                 with context.wrap_socket(plain, session=session) as again:
                     again.sendall(b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n")
                     assert not again.session_reused or again.recv(100) == b""
-            except ConnectionError:
+            except (ConnectionError, ssl.SSLError):
                 # A connection that resumes a session is reset.
                 pass
 
@@ -321,6 +320,24 @@ def test_changed_rules(adapter: Site) -> None:
     wait_for("the old rules", lambda: adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 200, 10, 0.1)
 
 
+def test_new_process_knows_its_clients(adapter: Site) -> None:
+    """After the end of the serving process, the next one answers no request before it can: none is refused, some wait."""
+
+    def serving_pids() -> set[int]:
+        parents = dict[int, int]()
+        for one in adapter.agent.named("telegen-adapter"):
+            with suppress(psutil.NoSuchProcess):
+                parents[one.pid] = one.ppid()
+        return {pid for pid, parent in parents.items() if parent in parents}
+
+    adapter.api.delay = 1.0
+    [before] = serving_pids()
+    os.kill(before, signal.SIGKILL)
+    wait_for("its successor", lambda: bool(serving_pids() - {before}), 20)
+    assert {adapter.get(INFLIGHT, "proxy", as_user("alice")).status for _ in range(20)} == {200}
+    adapter.api.delay = 0.0
+
+
 def test_changed_settings(adapter: Site) -> None:
     """A changed file of settings is applied under load, and no request is refused; one that is invalid changes nothing."""
     config, log = adapter.agent.config, adapter.agent.log
@@ -344,22 +361,6 @@ def test_changed_settings(adapter: Site) -> None:
         stop.set()
         thread.join()
     assert statuses == {200}
-
-
-def test_new_process_knows_its_clients(adapter: Site) -> None:
-    """After the end of the serving process, the next one answers no request before it can: none is refused, some wait."""
-
-    def serving_pids() -> set[int]:
-        named = adapter.agent.named("telegen-adapter")
-        arbiters = {one.pid for one in named if one.ppid() == adapter.agent.process.pid}
-        return {one.pid for one in named if one.ppid() in arbiters}
-
-    adapter.api.delay = 1.0
-    [before] = serving_pids()
-    os.kill(before, signal.SIGKILL)
-    wait_for("its successor", lambda: bool(serving_pids() - {before}), 20)
-    assert {adapter.get(INFLIGHT, "proxy", as_user("alice")).status for _ in range(20)} == {200}
-    adapter.api.delay = 0.0
 
 
 def test_drain(pki: Pki, tmp_path: Path) -> None:

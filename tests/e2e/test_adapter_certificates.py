@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from tests.adapter.certificates.api_server import APISERVICES, ApiServer, apiservice
 from tests.adapter.certificates.replicas import AGENTS, AUTHORITY, ca_bundle, data
-from tests.harness import clean_environ, free_port, running
+from tests.harness import clean_environ, free_port, get, running
 from tests.process_tree import wait_for
 
 OWN = "v1beta1.metrics.k8s.io"
@@ -23,6 +24,7 @@ SETTINGS = """\
 kube_metrics: {{kube_state: {{apiserver: '{api}'}}}}
 adapter:
   listen_address: '127.0.0.1:{port}'
+  telemetry_address: '127.0.0.1:{plain}'
   groups: [metrics.k8s.io]
   drain: 0s
   tls: {{propagation: 1s}}
@@ -51,12 +53,12 @@ def presented(port: int, bundle: str) -> str:
 
 def test_two_adapters_share_a_ca_and_rotate_it(api: ApiServer, tmp_path: Path) -> None:
     """Both present certificates of one CA. When its Secret is deleted, another CA takes over, and no handshake fails meanwhile."""
-    ports = (free_port(), free_port())
+    ports, plain = (free_port(), free_port()), [free_port(), free_port()]
     with ExitStack() as stack:
-        for port in ports:
+        for port, second in zip(ports, plain, strict=True):
             config = tmp_path / str(port) / "config.yaml"
             config.parent.mkdir()
-            config.write_text(SETTINGS.format(api=api.url, port=port))
+            config.write_text(SETTINGS.format(api=api.url, port=port, plain=second))
             command = [sys.executable, "-m", "telegen", "adapter", "--config", str(config)]
             stack.enter_context(running(command, {**clean_environ(), "POD_NAMESPACE": "telegen"}, port, config))
         for port in ports:
@@ -64,6 +66,9 @@ def test_two_adapters_share_a_ca_and_rotate_it(api: ApiServer, tmp_path: Path) -
         before = [presented(port, ca_bundle(api)) for port in ports]
         authority = data(api, AUTHORITY)["tls.crt"]
         assert data(api, AGENTS)["ca.crt"] == ca_bundle(api) == authority
+        page = get(f"http://127.0.0.1:{plain[0]}/metrics").body.decode()
+        ends = set(re.findall(r'^telegen_adapter_certificate_end_timestamp_seconds{certificate="(\w+)"}', page, re.M))
+        assert ends == {"ca", "serving", "client", "agents"}
         del api.objects[AUTHORITY]
         failed, deadline = 0, time.monotonic() + 30
         while any(presented(port, ca_bundle(api)) in before for port in ports) and time.monotonic() < deadline:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from telegen.demo.server import SimulatedServer
 from telegen.kubestate.sharding import shard_of
-from tests.bench.custom_cluster import make_state
+from tests.bench.custom_cluster import DEFINITIONS, make_state
 from tests.harness import start_agent
 from tests.process_tree import wait_for
 
@@ -62,7 +62,7 @@ def test_files_and_settings(tmp_path: Path) -> None:
             agent.wait_page("the metrics of a new file", has_both)
             assert set(seen) == {4}
             (folder / "broken.yaml").write_text(PHASE)
-            message = "broken.yaml:1: metrics[0].metrics[0].name: the name of type Info ends in _info: kube_thing0_phase_info"
+            message = "broken.yaml:1: metrics[0].metrics[0].name: the name of type Info ends in _info; write name: phase_info"
             wait_for("the refusal", lambda: message in agent.log.read_text(), 20)
             assert families(agent.page("/metrics")) == {**of_setting, "kube_thing0_ports": 4, "kube_thing0_number": 4}
     finally:
@@ -89,8 +89,8 @@ def aggregates(page: str) -> dict[str, float]:
 
 
 def test_aggregates(tmp_path: Path) -> None:
-    """Aggregates follow single objects, survive the death of their worker, and go with their file; those of one shard name it. An entry
-    has no more series than its limit."""
+    """Aggregates follow single objects, survive the death of their worker, and go with their kind and their file; those of one shard
+    name it. An entry has no more series than its limit."""
     file = tmp_path / "custom.d" / "aggregates.yaml"
     file.parent.mkdir()
     file.write_text(AGGREGATES)
@@ -122,6 +122,14 @@ def test_aggregates(tmp_path: Path) -> None:
             wait_for("another process", lambda: not killed.is_running() and bool(agent.named("telegen-watch-custom")), 10)
             agent.wait_ready(20)
             assert aggregates(agent.page("/metrics")) == wanted()
+            ((key, definition),) = [item for item in server.state.collections[DEFINITIONS].objects.items() if "things0" in item[0][1]]
+            server.state.delete(DEFINITIONS, *key)
+            del server.state.collections["things0"]
+            agent.wait_page("the end of the kind", lambda page: not aggregates(page))
+            server.state.define("things0", "Thing0", "bench.example/v1")
+            server.state.fill(("things0", one) for one in mine)
+            server.state.put(DEFINITIONS, definition.load())
+            agent.wait_page("the kind again", lambda page: aggregates(page) == wanted())
             file.write_text("metrics: []")
             agent.wait_page("a page without aggregates", lambda page: not aggregates(page))
     finally:

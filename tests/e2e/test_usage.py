@@ -12,8 +12,10 @@ import pytest
 
 from telegen.adapter.agents import documents
 from telegen.adapter.agents.connection import Identity
+from telegen.adapter.agents.endpoints import Endpoint
 from telegen.adapter.agents.families import FamiliesReader
 from telegen.demo.server import SimulatedServer
+from tests.adapter.polling.wire import Polling
 from tests.cadvisor.page import write
 from tests.e2e.conftest import small_cluster
 from tests.e2e.polled_agent import SERVER, Site, install, make_certificates, replaced, started
@@ -113,6 +115,22 @@ def test_the_adapter_reads_both(site: Site) -> None:
     identity = Identity(1, site.context("client"), SERVER)
     answer = FamiliesReader(lambda: identity, lambda: {0: f"127.0.0.1:{site.port}"}, 1, 60.0).read(["kube_namespace_created"])
     assert answer.problem == "" and len(answer.samples["kube_namespace_created"]) == 7
+
+
+def test_the_poller_reads_it(site: Site) -> None:
+    """The adapter's poller takes new documents over one connection, and objects once."""
+    wait_for("the pod", lambda: shown(site), 20)
+    polling = Polling(Identity(1, site.context("client"), SERVER))
+    endpoint = Endpoint("127.0.0.1", site.port, "node-1", True)
+    try:
+        polling.poller.set_endpoints({endpoint.address: endpoint})
+        polling.until("new and old documents", lambda: {"ok", "unchanged"} <= set(polling.noted.results[1:]), 20)
+        (pod,) = polling.usage.pods("")
+    finally:
+        polling.close()
+    assert not polling.noted.failures and polling.noted.results[0] == "ok"
+    assert (pod.name, pod.node) == (site.pod["metadata"]["name"], "node-1") and pod.containers["app"]["memory"] == 1000
+    assert polling.store.holders() == {0: endpoint.address}
 
 
 def test_pod_that_changes(site: Site, server_of: SimulatedServer) -> None:

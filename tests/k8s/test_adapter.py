@@ -87,7 +87,9 @@ def test_ports_and_services_follow_the_settings(objs: list[Object]) -> None:
 def test_agents_mount_the_secret_that_the_adapter_writes(objs: list[Object]) -> None:
     """The Secret is optional, so that agents run before the adapter does; its folder is the setting."""
     (volume,) = [one for one in pod_spec(objs)["volumes"] if one["name"] == "adapter"]
-    assert volume["secret"] == {"secretName": Names("telegen", "telegen-adapter", "").agents_secret, "optional": True}
+    secret = {"name": Names("telegen", "telegen-adapter", "").agents_secret, "optional": True}
+    # components/openshift allows no volume of the kind `secret`.
+    assert volume["projected"] == {"sources": [{"secret": secret}]}
     (mount,) = [one for one in container(objs)["volumeMounts"] if one["name"] == "adapter"]
     assert (mount["mountPath"], mount["readOnly"]) == (configuration(objs).adapter.agent_tls_dir, True)
 
@@ -180,12 +182,20 @@ def test_names_of_a_release_reach_the_adapter(helm: Helm) -> None:
     adapter = configuration(objs, ADAPTER).adapter
     assert (adapter.service, adapter.agents_service) == ("mine-adapter", "mine-agents")
     names = Names("telegen", adapter.service, adapter.agents_service)
-    (secret,) = [volume["secret"]["secretName"] for volume in pod_spec(objs)["volumes"] if "secret" in volume]
-    assert secret == names.agents_secret
+    (volume,) = [volume for volume in pod_spec(objs)["volumes"] if "projected" in volume]
+    assert volume["projected"]["sources"][0]["secret"]["name"] == names.agents_secret
     (rule,) = [rule for rule in named(objs, "Role", "mine-adapter")["rules"] if "resourceNames" in rule]
     assert rule["resourceNames"] == [names.authority_secret, names.agents_secret]
     service = named(objs, "APIService", "v1beta1.metrics.k8s.io")["spec"]["service"]["name"]
     assert service == named(objs, "Service", "mine-adapter")["metadata"]["name"]
+
+
+def test_without_a_daemonset_no_agents_are_asked(helm: Helm) -> None:
+    """Other modes have no agents with containers: the adapter serves rules, and waits for no agent."""
+    objs = helm.render({"mode": "standalone", "adapter": {"enabled": True, "groups": ["custom.metrics.k8s.io"]}})
+    assert configuration(objs, ADAPTER).adapter.agents_service == ""
+    assert {obj["metadata"]["name"] for obj in objs if obj["kind"] == "Service"} == {"telegen", "telegen-adapter"}
+    assert not [volume for volume in pod_spec(objs)["volumes"] if "projected" in volume]
 
 
 def test_rules_of_the_values_are_the_rules_file(helm: Helm) -> None:

@@ -18,7 +18,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from telegen.config.model import SeriesLimits
 from telegen.kubemetrics.exposition import assemble
 from telegen.kubestate.custom.cel.errors import OutOfSteps
-from telegen.kubestate.custom.expressions.aggregates import MAX_GROUPS, NOTHING, Aggregates, Maximum, Minimum, Sum
+from telegen.kubestate.custom.expressions.aggregates import (
+    MAX_GROUPS,
+    MAX_TEXT,
+    NOTHING,
+    Aggregates,
+    Maximum,
+    Minimum,
+    Sum,
+)
 from telegen.kubestate.custom.expressions.reading import read_metrics
 from telegen.kubestate.custom.expressions.tables import AggregateTable, make_aggregates, shard_label
 from telegen.kubestate.custom.model import Kind
@@ -212,18 +220,20 @@ def test_items_of_objects() -> None:
 
 
 def test_hostile_objects() -> None:
-    """An object that takes too many steps or is part of too many groups is left out of this aggregate, and counted."""
+    """An object that takes too many steps, or is part of too many groups or of one with a long label, is left out of this aggregate."""
     many = {"forEach": [{"in": "spec.l", "as": "i"}], "by": {"k": "i"}}
     metrics = {
         "a": {"aggregate": "count", **many},
         "b": {"aggregate": "sum", "value": "spec.l.map(x, spec.l.map(y, spec.l.map(z, 1)).size()).size()"},
         "c": {"aggregate": "count"},
+        "d": {"aggregate": "count", "by": {"text": "spec.text"}},
     }
     errors: list[tuple[str, type[Exception]]] = []
     table = table_of(*({"name": name, **metric} for name, metric in metrics.items()))
     made = Aggregates(table.aggregates, lambda family, error: errors.append((family, type(error))))
-    made.change(NOTHING, made.contribution({"metadata": {"uid": "u"}, "spec": {"l": list(range(MAX_GROUPS + 1))}}))
-    assert errors == [("t_a", ValueError), ("t_b", OutOfSteps)]
+    spec = {"l": list(range(MAX_GROUPS + 1)), "text": "x" * (MAX_TEXT + 1)}
+    made.change(NOTHING, made.contribution({"metadata": {"uid": "u"}, "spec": spec}))
+    assert errors == [("t_a", ValueError), ("t_b", OutOfSteps), ("t_d", ValueError)]
     assert [(one["family"], one["row"]) for one in made.take_changes()] == [("t_c", (1,))]
 
 

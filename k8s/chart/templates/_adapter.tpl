@@ -30,7 +30,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- /* The adapter's configuration, as YAML. */ -}}
 {{- define "telegen.adapterConfig" -}}
-{{- $names := dict "service" (include "telegen.adapterName" .) "agents_service" (include "telegen.agentsName" .) "groups" .Values.adapter.groups -}}
+{{- $agents := include "telegen.servesAdapter" . | empty | ternary "" (include "telegen.agentsName" .) -}}
+{{- $names := dict "service" (include "telegen.adapterName" .) "agents_service" $agents "groups" .Values.adapter.groups -}}
 {{- if .Values.adapter.rules -}}{{- $_ := set $names "rules_file" "/etc/telegen/rules.yaml" -}}{{- end -}}
 {{- $config := mustMergeOverwrite (.Files.Get "files/config/adapter.yaml" | fromYaml) (dict "adapter" $names) -}}
 {{- mustMergeOverwrite $config (mustDeepCopy .Values.adapter.config) | toYaml -}}

@@ -245,7 +245,9 @@ volumeMounts:
 {{- if include "telegen.servesAdapter" .root }}
 - name: adapter
   {{- /* The adapter makes it; until then agents serve all else. */}}
-  secret: {secretName: {{ include "telegen.adapterName" .root }}-agents, optional: true}
+  projected:
+    sources:
+      - secret: {name: {{ include "telegen.adapterName" .root }}-agents, optional: true}
 {{- end }}
 {{- with .root.Values.extraVolumes }}
 {{ toYaml . }}

@@ -46,7 +46,7 @@ class AnswerReader:
         """True before the first byte."""
         return not self._data and self._head is None
 
-    def feed(self, data: bytes) -> HttpAnswer | None:
+    def feed(self, data: bytes | memoryview) -> HttpAnswer | None:
         """Take bytes; return the answer once it is complete.
 
         Raises:

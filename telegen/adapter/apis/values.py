@@ -123,4 +123,6 @@ class ExternalBackend(Protocol):
 
 def rendered(usages: Iterable[PodUsage | NodeUsage], render: Callable[[PodUsage | NodeUsage], str]) -> list[RenderedUsage]:
     """Return usage as text."""
-    return [RenderedUsage(getattr(one, "namespace", ""), one.name, one.time, one.labels, render(one)) for one in usages]
+    return [
+        RenderedUsage(one.namespace if isinstance(one, PodUsage) else "", one.name, one.time, one.labels, render(one)) for one in usages
+    ]

@@ -18,7 +18,7 @@ from telegen.adapter.certificates.secrets import (
     read_pair,
 )
 from telegen.adapter.certificates.serving_files import ServingFiles
-from telegen.adapter.certificates.signing import Leaf, leaf_problem, sign
+from telegen.adapter.certificates.signing import Leaf, end_of, leaf_problem, sign
 from telegen.api.client import Client
 from telegen.api.errors import ApiError, Conflict, NotFound, ProtocolError, Unreachable
 
@@ -94,6 +94,7 @@ class Keeper:
         self._files, self._clock, self._log = files, clock, log
         self._authorities: Authorities | None = None
         self._serving, self._polling = Pair("", ""), Pair("", "")
+        self._agents = ""
         self._reported: dict[str, str] = {}
 
     def run_pass(self) -> Certificates | None:
@@ -106,6 +107,12 @@ class Keeper:
             return Certificates(serving, Pair("", ""), "", "") if serving else None
         self._attempt(f"Secret {self._names.authority_secret}", self._keep_authorities)
         return self._with_authorities(self._authorities) if self._authorities else None
+
+    def ends(self, found: Certificates) -> dict[str, float]:
+        """Return the ends of the certificates in force in Unix seconds, by name."""
+        authority = self._authorities.current.certificate if self._authorities else ""
+        known = {"ca": authority, "serving": found.serving.certificate, "client": found.client.certificate, "agents": self._agents}
+        return {name: end_of(pem) for name, pem in known.items() if pem}
 
     def _with_authorities(self, authorities: Authorities) -> Certificates | None:
         """Hand out the CAs, then sign with the one in force."""
@@ -151,6 +158,7 @@ class Keeper:
             pair = read_pair(secret)
             problem = leaf_problem(pair, authorities.current.certificate, self._names.agents, now)
             if not problem and secret.data.get(BUNDLE) == authorities.bundle:
+                self._agents = pair.certificate
                 return
             if problem:
                 pair = sign(authorities.current, self._names.agents, now, self._lifetimes.leaf)
@@ -158,6 +166,7 @@ class Keeper:
                 self._secrets.write(secret, agents_data(pair, authorities.bundle))
             except (Conflict, NotFound):
                 continue
+            self._agents = pair.certificate
             self._log.info("Secret %s: written: %s", secret.name, problem or "the trusted authorities have changed")
             return
         raise ProtocolError(f"it changed during {TRIES} attempts to write it; does another program write it?")

@@ -10,12 +10,10 @@ import msgspec
 from telegen.config.custom_resources import MAX_BYTES, MAX_FILES
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.expressions.reading import conflicts
-from telegen.kubestate.custom.sources import CustomEntries, CustomTables, joined_entries, read_custom
+from telegen.kubestate.custom.sources import ENDINGS, CustomEntries, CustomTables, joined_entries, read_custom
 
 Data = Mapping[str, str]
 """Text of each file of a ConfigMap."""
-
-ENDINGS = (".yaml", ".yml", ".json")
 
 
 def read_data(data: Data, source: str) -> CustomEntries:

@@ -23,6 +23,9 @@ from telegen.kubestate.health.scope import Scope, wrong_groups
 from telegen.kubestate.packs.registry import AUTO, PACKS, chosen_packs
 from telegen.kubestate.registry import RESOURCES
 
+ENDINGS = (".yaml", ".yml", ".json")
+"""Ends of the names of files in a ConfigMap."""
+
 
 class CustomTables(msgspec.Struct, frozen=True):
     """Configuration of custom resources, checked.
@@ -107,11 +110,24 @@ def read_custom(text: bytes, source: str) -> CustomEntries:
         ConfigError: one line per problem, with file, line, path, cause and cure.
     """
     document = first_node(text, source, MAX_VALUES)
+    files = _files_of_config_map(document)
+    if any("metrics" in _keys(first_node(file.encode("utf-8", "surrogatepass"), name, MAX_VALUES)) for name, file in files.items()):
+        parts = [read_custom(file.encode("utf-8", "surrogatepass"), f"{source}/{name}") for name, file in files.items()]
+        return joined_entries(parts)
     if "metrics" in _keys(document):
         with_expressions = read_metrics(text, source, document)
         return CustomEntries((), with_expressions.entries, with_expressions.warnings)
     read = read_entries(text, source, document)
     return CustomEntries(read.entries, (), read.warnings)
+
+
+def _files_of_config_map(document: yaml.Node | None) -> dict[str, str]:
+    """Return the text of each file of a ConfigMap; of another document none. Lines of messages are those of the file."""
+    keys = _keys(document)
+    pairs = keys.get("data") if keys.get("kind") == "ConfigMap" else None
+    mapped = [pair for pair in pairs if isinstance(pair, tuple)] if isinstance(pairs, list) else []
+    texts = {key.value: value.value for key, value in mapped if isinstance(value, yaml.ScalarNode)}
+    return {name: text for name, text in texts.items() if name.endswith(ENDINGS)}
 
 
 def _sources(settings: CustomResourceState) -> Iterator[tuple[str, str, str]]:
@@ -158,7 +174,8 @@ def custom_problems(config: Config, reader: CustomReader) -> Iterator[str]:
 def built_in_names(metrics: Iterable[MetricEntry]) -> Iterator[str]:
     """Yield one line per metric with expressions that has the name of a built-in family."""
     names = {family.name for resource in RESOURCES.values() for family in resource.families}
-    for name in dict.fromkeys(metric.name for entry in metrics for metric in entry.metrics if metric.name in names):
+    shown = [name for entry in metrics for name in (*(one.name for one in entry.metrics), *(one.name for one in entry.families))]
+    for name in dict.fromkeys(name for name in shown if name in names):
         yield f"{name}: also the name of a built-in family, so that sums have the series of both; choose another name or prefix"
 
 

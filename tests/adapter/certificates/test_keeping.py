@@ -173,6 +173,11 @@ def test_a_replica_keeps_trust_in_an_authority_that_another_one_has_replaced(api
     assert data(api, AGENTS)["ca.crt"] == found.authorities
 
 
+def test_ends_of_all_certificates_are_known(api: ApiServer) -> None:
+    keeper, now = replica(api, Clock()), Clock().now
+    assert keeper.ends(in_force(keeper)) == {"ca": now + 3000, "serving": now + 600, "client": now + 600, "agents": now + 600}
+
+
 def test_an_authority_of_the_user_is_used_as_it_is(api: ApiServer, tmp_path: Path) -> None:
     texts = [path.read_bytes() for path in self_signed(tmp_path, "company")]
     encoded = dict(zip(("tls.crt", "tls.key"), [b64encode(text).decode() for text in texts], strict=True))

@@ -9,7 +9,7 @@ import pytest
 from telegen.config.custom_resources import MAX_BYTES, MAX_FILES
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.config_maps import ConfigMapEntries, read_data
-from telegen.kubestate.custom.sources import CustomTables
+from telegen.kubestate.custom.sources import CustomTables, read_custom
 from workers._config_maps import ConfigMaps
 
 METRIC = "metrics: [{resource: {group: g.example, kind: Thing}, metrics: [{name: %s, value: 1}]}]"
@@ -46,6 +46,15 @@ def test_bad_data(data: Mapping[str, str], message: str) -> None:
     with pytest.raises(ConfigError) as refused:
         read_data(data, "c")
     assert message in str(refused.value)
+
+
+def test_file_with_a_config_map() -> None:
+    """`telegen custom check` reads the manifest of a ConfigMap with metrics as the agent reads the ConfigMap."""
+    manifest = f"kind: ConfigMap\ndata:\n  a.yaml: '{METRIC % 'a'}'\n  b.yaml: 'metrics: 3'\n  README: text\n"
+    with pytest.raises(ConfigError, match="^f/b.yaml:1: metrics: expected a list"):
+        read_custom(manifest.encode(), "f")
+    read = read_custom(manifest.replace("metrics: 3", PEER % "Other").encode(), "f")
+    assert (len(read.metrics), len(read.entries)) == (1, 1)
 
 
 def test_last_good_version() -> None:

@@ -74,7 +74,7 @@ class _Parser:
         """Parse a conditional, or what is stronger."""
         self._depth += 1
         if self._depth > MAX_HEIGHT:
-            raise InvalidExpression(f"more than {MAX_HEIGHT} levels of nesting", self._next.position)
+            raise InvalidExpression(f"more than {MAX_HEIGHT} levels of nesting; split the expression", self._next.position)
         node = self._binary(0)
         question = self._accept("?")
         if question:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, Union
 
 from telegen.metrics.family import Generate, Number, Object
 
-MAX_GROUPS = 1000
-"""Groups of one aggregate that one object may be part of."""
-SHARED_PARTS, SHARED_GROUPS = 4096, 4
-"""Parts that are kept once, and groups of the largest of them."""
+MAX_GROUPS, MAX_TEXT = 1000, 64 << 10
+"""Groups of one aggregate that one object may be part of, and characters of their labels: they are kept for each object."""
+SHARED_PARTS, SHARED_TEXT = 4096, 256
+"""Parts that are kept once, and characters of the labels of the longest of them: a tenant's labels may be of any length."""
 _BITS = 1074
 """Binary digits after the point of the smallest float."""
 
@@ -155,7 +155,7 @@ class Aggregates:
             # As in the renderer: a malformed object costs this family only.
             self._on_error(aggregate.name, error)
             return ()
-        if len(part) > SHARED_GROUPS:
+        if len(part) != 1 or sum(map(len, part[0][0])) > SHARED_TEXT:
             return part
         # PERF: aggregates of one value, and objects with equal values, share their parts: 0.4 kB for four aggregates of an object, not 0.9.
         if len(self._shared) > SHARED_PARTS:
@@ -219,7 +219,7 @@ def _part(aggregate: Aggregate, obj: Object) -> Part:
     """Return the numbers that an object adds to the groups; those that are not finite are left out.
 
     Raises:
-        ValueError: the object would be part of too many groups.
+        ValueError: the object would be part of too many groups, or their labels are too long.
     """
     found: dict[Labels, list[Number]] = {}
     rows: Any = aggregate.generate(obj)
@@ -228,5 +228,7 @@ def _part(aggregate: Aggregate, obj: Object) -> Part:
             found.setdefault(tuple(labels), []).append(number)
     if len(found) > MAX_GROUPS:
         raise ValueError(f"the object is part of {len(found)} groups; at most {MAX_GROUPS} are kept; choose labels with fewer values")
+    if sum([len(label) for labels in found for label in labels]) > MAX_TEXT:
+        raise ValueError(f"the labels of the object's groups have more than {MAX_TEXT} characters; choose shorter ones")
     function = FUNCTIONS[aggregate.function][0]
     return tuple([(labels, function(numbers)) for labels, numbers in found.items()])

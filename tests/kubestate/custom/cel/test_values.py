@@ -31,7 +31,7 @@ INVALID = {
     "spec.replicas) + 1": "column 14: unexpected )",
     "now() - 1": "column 1: now() is not supported: the value would be that of the last change",
     "status.phase = 'a'": "column 14: unexpected character '='",
-    "a ?. b": "column 3: an optional field is written a.?b",
+    "a ?. b": "column 3: ? has no field before it; write an optional field as a.?b",
     "spec.items.mapp(x, x)": "column 12: unknown method mapp()",
     "startswith('a')": "column 1: unknown function startswith()",
     "size(1, 2)": "column 1: size() expects 1 arguments, got 2",
