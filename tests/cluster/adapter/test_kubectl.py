@@ -9,8 +9,9 @@ import pytest
 
 from tests.cluster.adapter.cluster import MEMORY, SWAP, Cluster
 from tests.cluster.kubectl import Kubectl
+from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +88,10 @@ def test_api_resources(alice: Kubectl) -> None:
     assert {("pods", "MetricValueList"), ("services", "MetricValueList"), ("jobs.batch", "MetricValueList")} <= listed
 
 
-def test_explain(alice: Kubectl) -> None:
-    """`kubectl explain` knows the fields of PodMetrics."""
+def test_explain(cluster: Cluster, alice: Kubectl) -> None:
+    """`kubectl explain` knows the fields of PodMetrics, once the API server has read our OpenAPI documents."""
+    document = "openapi/v3/apis/metrics.k8s.io/v1beta1"
+    wait_for(document, lambda: document in json.dumps(cluster.plane.request("GET", "/openapi/v3")), 60, 0.5)
     text = alice.run("explain", "podmetrics")
     assert "PodMetrics" in text and "timestamp" in text and "window" in text
     assert "usage" in alice.run("explain", "podmetrics.containers")
