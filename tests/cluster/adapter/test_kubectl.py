@@ -9,8 +9,9 @@ import pytest
 
 from tests.cluster.adapter.cluster import MEMORY, SWAP, Cluster
 from tests.cluster.kubectl import Kubectl
+from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_numbers_that_are_none(cluster: Cluster, alice: Kubectl) -> None:
     assert [item["describedObject"]["name"] for item in json.loads(text)["items"]] == ["one"]
     pages = [adapter.page() for adapter in cluster.adapters.values()]
     assert any('telegen_adapter_left_out_samples_total{reason="not a finite number"} 3' in page for page in pages), pages
-    assert any("odd_value: sample of {namespace=" in adapter.log.read_text() for adapter in cluster.adapters.values())
+    assert any("odd_value: sample of {pod=" in adapter.log.read_text() for adapter in cluster.adapters.values())
 
 
 def test_api_resources(alice: Kubectl) -> None:
@@ -87,8 +88,10 @@ def test_api_resources(alice: Kubectl) -> None:
     assert {("pods", "MetricValueList"), ("services", "MetricValueList"), ("jobs.batch", "MetricValueList")} <= listed
 
 
-def test_explain(alice: Kubectl) -> None:
-    """`kubectl explain` knows the fields of PodMetrics."""
+def test_explain(cluster: Cluster, alice: Kubectl) -> None:
+    """`kubectl explain` knows the fields of PodMetrics, once the API server has read our OpenAPI documents."""
+    document = "openapi/v3/apis/metrics.k8s.io/v1beta1"
+    wait_for(document, lambda: document in json.dumps(cluster.plane.request("GET", "/openapi/v3")), 60, 0.5)
     text = alice.run("explain", "podmetrics")
     assert "PodMetrics" in text and "timestamp" in text and "window" in text
     assert "usage" in alice.run("explain", "podmetrics.containers")
