@@ -95,6 +95,13 @@ def test_missing_shard(client: falcon.testing.TestClient, agents: Agents) -> Non
     assert (answer.status_code, answer.json["message"]) == (503, "kube_node_info: no agent serves shard 2")
 
 
+@pytest.mark.parametrize(("watch", "code"), [("true", 405), ("1", 405), ("", 405), ("yes", 405), ("0", 200), ("False", 200)])
+def test_watch_is_refused(client: falcon.testing.TestClient, watch: str, code: int) -> None:
+    """A watch, for which the API server asks another right, is never answered with a list."""
+    answer = client.simulate_get(f"{ROOT}/namespaces/shop/kube_node_info", query_string=f"watch={watch}")
+    assert answer.status_code == code
+
+
 def test_listed(client: falcon.testing.TestClient) -> None:
     """Each configured family is listed as a sum and as a count."""
     listed = [one["name"] for one in client.simulate_get(ROOT).json["resources"]]

@@ -43,6 +43,16 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 
 
+def wants_watch(params: Mapping[str, str]) -> bool:
+    """Return True for a list that is asked for as a watch. The API server reads the parameter so: all but false and 0 means yes."""
+    return params.get("watch", "0").lower() not in ("0", "false")
+
+
+def watch_refused(resource: str, group: str) -> StatusError:
+    message = f'watch is not supported on resources of kind "{resource}.{group}"'
+    return StatusError(405, "MethodNotAllowed", message, {"group": group, "kind": resource})
+
+
 def unknown_path() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource", {})
 

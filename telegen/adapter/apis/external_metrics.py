@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
+from telegen.adapter.apis.answers import (
+    bad_request,
+    metric_not_found,
+    timestamp,
+    unknown_path,
+    wants_watch,
+    watch_refused,
+)
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
 from telegen.adapter.apis.values import ExternalBackend, ExternalValue
 from telegen.adapter.label_selectors import SelectorError, parse_labels
@@ -40,6 +47,8 @@ class ExternalMetrics:
                 pass
             case _:
                 raise unknown_path()
+        if wants_watch(params):
+            raise watch_refused(name, GROUP)
         try:
             terms = parse_labels(params.get("labelSelector", ""))
         except SelectorError as error:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
-from telegen.adapter.apis.answers import StatusError, bad_request, failed, object_not_found, timestamp, unknown_path
+from telegen.adapter.apis.answers import (
+    bad_request,
+    failed,
+    object_not_found,
+    timestamp,
+    unknown_path,
+    wants_watch,
+    watch_refused,
+)
 from telegen.adapter.apis.discovery_documents import ListedResource
 from telegen.adapter.apis.tables import table, wants_table
 from telegen.adapter.apis.usage_json import CREATED, metrics_json
@@ -78,10 +86,8 @@ def _parse(segments: Sequence[str], params: Mapping[str, str]) -> ResourceReques
             return ResourceRequest(PODS, namespace, name)
         case _:
             raise unknown_path()
-    if params.get("watch", "") in ("1", "true"):
-        details = {"group": GROUP, "kind": resource.resource}
-        message = f'watch is not supported on resources of kind "{resource.resource}.{GROUP}"'
-        raise StatusError(405, "MethodNotAllowed", message, details)
+    if wants_watch(params):
+        raise watch_refused(resource.resource, GROUP)
     labels, fields = params.get("labelSelector", ""), params.get("fieldSelector", "")
     try:
         return ResourceRequest(resource, namespace, "", labels, fields, parse_labels(labels), parse_fields(fields))

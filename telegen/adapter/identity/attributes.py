@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from telegen.adapter.apis.answers import StatusError
+from telegen.adapter.apis.answers import StatusError, wants_watch
 from telegen.adapter.identity.user import User
 
 ALL = "*"
@@ -19,7 +19,7 @@ class Attributes(NamedTuple):
 
     Attributes:
         verb: `get` or `list`, or the method in lower case for a path that belongs to no resource.
-        path: as it is asked for, decoded.
+        path: decoded; "" for that of a resource. Attributes are keys of a cache, and paths may be long.
         resource: "" for a path that belongs to no resource.
         namespace, name: "" for all.
     """
@@ -37,13 +37,11 @@ class Attributes(NamedTuple):
         """Return the fields of a SubjectAccessReview."""
         if not self.resource:
             return {"nonResourceAttributes": {"path": self.path, "verb": self.verb}}
-        fields = self._asdict()
-        del fields["path"]
-        return {"resourceAttributes": {key: value for key, value in fields.items() if value}}
+        return {"resourceAttributes": {key: value for key, value in self._asdict().items() if value}}
 
     def of_resource(self) -> Attributes:
         """Return the request for all objects of the resource in all namespaces."""
-        return self._replace(path="", namespace="", name="")
+        return self._replace(namespace="", name="")
 
     def of_group(self) -> Attributes:
         """Return the request for all resources of the group in all namespaces."""
@@ -79,5 +77,5 @@ def attributes_of(method: str, segments: Sequence[str], params: Mapping[str, str
     resource, name, subresource, *_ = (*rest, "", "")
     verb = _VERBS.get(method, method.lower())
     if verb == "get" and not name:
-        verb = "watch" if params.get("watch", "") not in ("", "0", "false") else "list"
-    return Attributes(verb, path, group, version, resource, subresource, namespace, name)
+        verb = "watch" if wants_watch(params) else "list"
+    return Attributes(verb, "", group, version, resource, subresource, namespace, name)

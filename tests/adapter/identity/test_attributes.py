@@ -39,3 +39,18 @@ def test_attributes(method: str, path: str, verb: str, expected: tuple[str, ...]
     assert (found.verb, (found.resource, found.subresource, found.namespace, found.name)) == (verb, expected)
     fields = found.spec()
     assert list(fields) == (["resourceAttributes"] if expected[0] else ["nonResourceAttributes"])
+
+
+@pytest.mark.parametrize(
+    ("watch", "verb"), [("", "watch"), ("yes", "watch"), ("FALSE", "list"), ("false", "list"), ("0", "list"), (None, "list")]
+)
+def test_watches(watch: str | None, verb: str) -> None:
+    """The parameter is read as the API server does; an object that is named is a get in any case."""
+    params = {} if watch is None else {"watch": watch}
+    assert attributes_of("GET", ["apis", "metrics.k8s.io", "v1", "pods"], params).verb == verb
+    assert attributes_of("GET", ["apis", "metrics.k8s.io", "v1", "nodes", "n1"], params).verb == "get"
+
+
+def test_keys_of_answers_are_short() -> None:
+    """The path of a resource is no second copy of what the attributes have: strangers choose it, and thousands are kept."""
+    assert attributes_of("GET", ["apis", G, "v1beta2", "nodes", "x" * 8000, "depth"], {}).path == ""
