@@ -78,10 +78,16 @@ class Application:
             busy = "too many requests that do not come through the API server; send them to its address"
             return _encode(StatusError(429, "TooManyRequests", busy).answer(), "")
         self._of_others += 1
-        try:
-            return await loop.run_in_executor(self._direct, self._encoded, request)
-        finally:
-            self._of_others -= 1
+        answer = loop.run_in_executor(self._direct, self._encoded, request)
+        answer.add_done_callback(self._answered_other)
+        # A client that has gone keeps its place until its turn: cancelled requests would stay in the queue, and nothing would count them.
+        return await asyncio.shield(answer)
+
+    def _answered_other(self, answer: asyncio.Future[Answer]) -> None:
+        self._of_others -= 1
+        if not answer.cancelled():
+            # Of a client that has gone, nothing else takes the error.
+            answer.exception()
 
     def _encoded(self, request: _Request) -> Answer:
         return _encode(self._answered(request), request.accept_encoding)

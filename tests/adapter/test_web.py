@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 import falcon.testing
 import pytest
 
 from telegen.adapter.apis.discovery_documents import AGGREGATED
+from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.rules.reading import read_rules
-from telegen.adapter.web import make_app
+from telegen.adapter.web import DIRECT_THREADS, DIRECT_WAITING, make_app
 from tests.adapter.cluster import HERE, Open, adapter, object_server
 from tests.adapter.replay import Recording, replayed
 
@@ -75,3 +79,43 @@ def test_probes_and_paths(client: falcon.testing.TestClient) -> None:
     problems[0] = ""
     assert client.simulate_get("/readyz", query_string="verbose").text == "[+]series ok\nreadyz check passed\n"
     assert "/apis/custom.metrics.k8s.io" in client.simulate_get("/").json["paths"]
+
+
+def test_clients_that_have_gone_keep_their_place() -> None:
+    """Clients that send requests and leave, again and again, do not fill the queue of those that others wait in."""
+    may_go = threading.Event()
+
+    class Slow(Open):
+        def is_front_proxy(self, peer: object) -> bool:
+            return False
+
+        def check(self, *arguments: object) -> None:
+            may_go.wait(20)
+
+    app: Any = make_app(MetricsApis(None), {}, Slow())
+
+    async def ask() -> int:
+        answers = list[dict[str, Any]]()
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request"}
+
+        async def send(message: dict[str, Any]) -> None:
+            answers.append(message)
+
+        await app(falcon.testing.create_scope(path="/apis"), receive, send)
+        return int(answers[0]["status"])
+
+    async def attack() -> int:
+        for _ in range(3):
+            gone = [asyncio.create_task(ask()) for _ in range(DIRECT_THREADS + DIRECT_WAITING)]
+            for _ in range(10):
+                await asyncio.sleep(0)
+            for one in gone:
+                one.cancel()
+            await asyncio.gather(*gone, return_exceptions=True)
+        refused = await ask()
+        may_go.set()
+        return refused
+
+    assert asyncio.run(attack()) == 429
