@@ -38,9 +38,8 @@ class AdapterTls:
         self._follow()
         return self._context
 
-    @property
     def problem(self) -> str:
-        """Reason why connections fail, "" if they do not."""
+        """Return the reason why connections fail, "" if they do not."""
         # The API server connects to ready pods only: without a look here, the first certificate would never be seen.
         self._follow()
         return self._problem
@@ -50,11 +49,6 @@ class AdapterTls:
         if versions != self._made:
             self._made = versions
             self._context = self._make()
-
-    def problem_now(self) -> str:
-        """Return the reason why connections fail, "" if they do not."""
-        assert self.context
-        return self._problem
 
     @property
     def _versions(self) -> tuple[int, int, int]:
