@@ -9,7 +9,7 @@ from telegen.config.detect import pod_namespace
 from telegen.supervisor.plan import Plan
 from workers._base import Assignment
 
-CERTIFICATES, POLL, ADAPTER = (Assignment(kind, kind) for kind in ("certificates", "poll", "adapter"))
+PROCESSES = CERTIFICATES, POLL, ADAPTER = tuple(Assignment(kind, kind) for kind in ("certificates", "poll", "adapter"))
 """One process each. The one that serves comes last: it reads what the others publish."""
 
 AFTER_DRAIN = 2.0

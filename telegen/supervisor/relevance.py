@@ -25,9 +25,9 @@ from telegen.config.model import (
     Web,
 )
 from telegen.kubestate.packs.registry import AUTO
+from telegen.supervisor.adapter_plan import PROCESSES
 
-ADAPTER_KINDS = frozenset(("adapter", "certificates", "poll"))
-"""Kinds of processes of the adapter."""
+_ADAPTER_KINDS = frozenset(one.kind for one in PROCESSES)
 
 
 def relevant(kind: str, config: Config) -> Config:
@@ -38,7 +38,7 @@ def relevant(kind: str, config: Config) -> Config:
     Args:
         kind: a key of `workers.KINDS`.
     """
-    if kind in ADAPTER_KINDS:
+    if kind in _ADAPTER_KINDS:
         # Answers from all shards of the agents are complete.
         shards = KubeState(total_shards=config.kube_metrics.kube_state.total_shards)
         return replace(config, log=Log(), kube_metrics=KubeMetrics(kube_state=shards))
