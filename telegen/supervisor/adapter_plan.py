@@ -1,4 +1,4 @@
-"""Plan of the processes of the adapter: it neither watches objects nor samples a node."""
+"""Plan of the processes of the adapter, none of which keeps stores of objects or samples a node."""
 
 from __future__ import annotations
 
