@@ -8,6 +8,7 @@ from typing import Any, Union
 from telegen.kubestate.custom.expressions import written
 from telegen.kubestate.custom.expressions.model import IDENTITY, OBJECT_LABELS
 from telegen.kubestate.custom.expressions.path_texts import read_path
+from telegen.kubestate.custom.expressions.shapes import is_set
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_LABEL, is_star
 from telegen.kubestate.custom.model import Family, Path, Paths
 from telegen.kubestate.custom.paths import InvalidPath, compile_path
@@ -38,11 +39,8 @@ def misplaced_keys(given: written.Metric) -> Iterator[tuple[str, str]]:
         yield "type", f"a metric with path is a Gauge, an Info or a StateSet; a {given.type} needs value"
     else:
         for key in given.__struct_fields__:
-            if getattr(given, key) != _DEFAULTS[key] and key not in _ALWAYS | _TYPES[given.type]:
+            if is_set(given, key) and key not in _ALWAYS | _TYPES[given.type]:
                 yield key, f"{key} has no effect on a metric of type {given.type} with path; remove it, or write value instead of path"
-
-
-_DEFAULTS = {key: getattr(written.Metric(""), key) for key in written.Metric.__struct_fields__}
 
 
 def misplaced_entry_keys(entry: written.Entry) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from telegen.kubestate.custom.expressions.by_path import misplaced_entry_keys, m
 from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SHARD, Loop, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
-from telegen.kubestate.custom.expressions.shapes import misplaced
+from telegen.kubestate.custom.expressions.shapes import is_set, misplaced
 from telegen.kubestate.custom.expressions.surroundings import NAMESPACE_LABELS, OWNER
 from telegen.kubestate.custom.expressions.types import type_problems
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
@@ -152,6 +152,9 @@ class _Reader:
             self._problem(where, "several kinds or versions would have equal series; write identity: kind, or both, at the entry")
         if resource.kind == ANY and entry.prefix is None:
             self._problem(path, "no prefix; an entry for every kind needs one")
+        for place, one in enumerate(resource.without):
+            if one.kind in ("", ANY) and one.version in ("", ANY):
+                self._problem(f"{where}.without[{place}]", "neither kind nor version, which leaves out all; write {kind: Foo}, or remove it")
         if resource.everyVersion and any(version not in ("", ANY) for version in versions):
             self._problem(f"{where}.version", "version has no effect beside everyVersion; remove one of the two")
 
@@ -228,8 +231,8 @@ class _Reader:
 
     def _of_conditions(self, given: written.Metric, path: str) -> written.Metric:
         """Return the metric that the short form stands for: a stateset of the status of each condition, in lower case."""
-        for key in ("value", "celExpr", "map", "states", "other", "label", "by", "aggregate"):
-            if getattr(given, key):
+        for key in ("value", "celExpr", "map", "scale", "states", "other", "label", "by", "aggregate"):
+            if is_set(given, key):
                 self._problem(f"{path}.{key}", f"{key} has no effect beside conditions; remove it")
         loop = written.Loop(given.conditions, _CONDITION)
         return msgspec.structs.replace(
@@ -241,6 +244,7 @@ class _Reader:
             labels={"condition": f"{_CONDITION}.type", **given.labels},
             states=list(_STATUS),
             label="status",
+            scale=1,
             conditions="",
         )
 

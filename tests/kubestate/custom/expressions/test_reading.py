@@ -174,6 +174,13 @@ def test_versions() -> None:
         assert [kind.version for kind in found] == ([expected] if expected else [])
 
 
+def test_version_that_is_left_out() -> None:
+    """A version that `without` names is not the newest one: the next one is read."""
+    served = [Kind("g.example", version, "things", "Thing", True) for version in ("v1", "v2")]
+    (entry,) = read("metrics: [{resource: {group: g.example, kind: Thing, without: [{version: v2}]}, metrics: [{name: a, value: 1}]}]")
+    assert [kind.version for kind in Configured(metrics=[entry]).select(served)] == ["v1"]
+
+
 def test_selectors() -> None:
     """Entries of one kind need one selector; tables for all objects have a watch of their own."""
     one, other = (ENTRY % f"selector: {{labels: 'app={name}'}}, metrics: [{{name: {name}, value: 1}}]" for name in ("a", "b"))
