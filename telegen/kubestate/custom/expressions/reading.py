@@ -154,7 +154,7 @@ class _Reader:
             self._problem(path, "no prefix; an entry for every kind needs one")
         for place, one in enumerate(resource.without):
             if one.kind in ("", ANY) and one.version in ("", ANY):
-                self._problem(f"{where}.without[{place}]", "neither kind nor version, which leaves out all; write {kind: Foo}, or remove it")
+                self._problem(f"{where}.without[{place}]", "neither kind nor version leaves out all; write {kind: Foo}, or remove it")
         if resource.everyVersion and any(version not in ("", ANY) for version in versions):
             self._problem(f"{where}.version", "version has no effect beside everyVersion; remove one of the two")
 
