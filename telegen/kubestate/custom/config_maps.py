@@ -9,7 +9,7 @@ import msgspec
 
 from telegen.config.custom_resources import MAX_BYTES, MAX_FILES
 from telegen.config.errors import ConfigError
-from telegen.kubestate.custom.expressions.reading import conflicts
+from telegen.kubestate.custom.expressions.conflicts import Conflicts, conflicts
 from telegen.kubestate.custom.sources import ENDINGS, CustomEntries, CustomTables, joined_entries, read_custom
 
 Data = Mapping[str, str]
@@ -64,12 +64,13 @@ class ConfigMapEntries:
         """
         problems, warnings = self._parse(maps)
         good: dict[str, CustomEntries] = {}
-        shown = tables
+        shown, taken = tables, Conflicts()
+        taken.take(tables.metrics)
         for name in maps:
             for entries in self._versions(name):
-                found = "\n".join(conflicts((*shown.metrics, *entries.metrics))) if entries.metrics else ""
+                found = taken.take(entries.metrics)
                 if found:
-                    problems.setdefault(name, found)
+                    problems.setdefault(name, "\n".join(found))
                     continue
                 lines = [warnings[name]] if name in warnings else []
                 lines += [f"ConfigMap {name}: {line}" for line in _without_effect(shown, entries)]

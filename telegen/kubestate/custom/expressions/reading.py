@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import msgspec
 import yaml
@@ -273,44 +273,3 @@ class _Reader:
             if name in seen:
                 self._problem(where, f"the label {name} is already taken; choose another name")
             seen.add(name)
-
-
-def conflicts(entries: Iterable[MetricEntry]) -> Iterator[str]:
-    """Yield one line per conflict between entries, which may be those of several files, with the places of both: two metrics with one
-    name, or two selectors for the objects of one kind. Metrics by paths may share a name, as in kube-state-metrics."""
-    selecting = _Selecting()
-    known: dict[str, tuple[str, Union[Metric, Family]]] = {}
-    for entry in entries:
-        kind = f"{entry.group}/{entry.kind}".removeprefix("/")
-        other = selecting.add(entry)
-        if other:
-            yield f"{entry.place}: {kind} has another selector at {other.place}; give all entries of a kind the same one"
-        shown: tuple[Union[Metric, Family], ...] = (*entry.metrics, *entry.families)
-        for metric in shown:
-            first_kind, first = known.setdefault(metric.name, (kind, metric))
-            if first is not metric and (isinstance(first, Metric) or isinstance(metric, Metric)):
-                whose = f"two metrics of {kind} have this name" if first_kind == kind else f"a metric of {first_kind} has this name, too"
-                yield f"{metric.place}: {metric.name}: {whose}, the other one at {first.place}; choose another name or prefix"
-
-
-class _Selecting:
-    """The entries so far, to find one with another selector for the same objects. An entry of kind `*` is for those of all kinds."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, dict[str, dict[Selector, MetricEntry]]] = {}
-
-    def add(self, entry: MetricEntry) -> MetricEntry | None:
-        """Add an entry; return one with another selector for a kind of it, None if there is none."""
-        by_kind = self._found.setdefault(entry.group, {})
-        kinds = list(by_kind) if entry.kind == ANY else [entry.kind, ANY]
-        others = (other for kind in kinds for other in by_kind.get(kind, {}).values())
-        found = next((other for other in others if other.selector != entry.selector and _meet(entry, other)), None)
-        by_kind.setdefault(entry.kind, {}).setdefault(entry.selector, entry)
-        return found
-
-
-def _meet(one: MetricEntry, other: MetricEntry) -> bool:
-    """Return True if two entries of a group are for one kind."""
-    kinds = {one.kind, other.kind} - {ANY} or {ANY}
-    left_out = {kind.kind for kind in (*one.excluded, *other.excluded) if kind.version == ANY}
-    return ANY not in left_out and not kinds <= left_out
