@@ -38,8 +38,9 @@ class AdapterTls:
         self._follow()
         return self._context
 
+    @property
     def problem(self) -> str:
-        """Return the reason why connections fail, "" if they do not."""
+        """Reason why connections fail, "" if they do not."""
         # The API server connects to ready pods only: without a look here, the first certificate would never be seen.
         self._follow()
         return self._problem
