@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -160,6 +161,25 @@ HOSTILE: list[tuple[str, str, Headers, int]] = [
 def test_hostile_headers(certificate: str, headers: Headers, status: int, adapter: Site) -> None:
     """No header makes another user of a client."""
     assert adapter.get(INFLIGHT, certificate, [(name, value) for name, value in headers]).status == status
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_body_is_no_request(method: str, is_chunked: bool, adapter: Site) -> None:
+    """A request that a client hides in the body of its own, which the API server passes on, is not answered."""
+
+    def request(user: str, method: str, headers: str) -> bytes:
+        return f"{method} {INFLIGHT} HTTP/1.1\r\nHost: a\r\nX-Remote-User: {user}\r\n{headers}\r\n".encode()
+
+    hidden = request("alice", "GET", "")
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(hidden), hidden) if is_chunked else hidden
+    framing = "Transfer-Encoding: chunked\r\n" if is_chunked else f"Content-Length: {len(hidden)}\r\n"
+    connection = adapter.connection("proxy")
+    connection.connect()
+    connection.sock.sendall(request("bob", method, framing) + body + request("bob", "GET", "Connection: close\r\n"))
+    answers = b"".join(iter(lambda: connection.sock.recv(1 << 16), b""))
+    connection.close()
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"403", b"403"]
 
 
 def test_certificates(adapter: Site, tmp_path: Path) -> None:
