@@ -8,7 +8,7 @@ from typing import Any
 from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
 from telegen.adapter.apis.values import ALL, CustomBackend, CustomRequest, NotObserved, ObjectValue, ValueObserver
-from telegen.adapter.groups import CUSTOM
+from telegen.adapter.groups import CUSTOM as GROUP
 from telegen.adapter.label_selectors import SelectorError, label_selector, parse_labels
 from telegen.adapter.quantities import quantity
 from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped
@@ -45,7 +45,7 @@ class CustomMetrics:
         item = _item_v1beta1 if version == "v1beta1" else _item
         return {
             "kind": "MetricValueList",
-            "apiVersion": f"{CUSTOM}/{version}",
+            "apiVersion": f"{GROUP}/{version}",
             "metadata": {},
             "items": [item(described, request.metric, selector, one) for one in values],
         }
@@ -58,7 +58,7 @@ class CustomMetrics:
                 continue
             values = backend.values(request, mapped)
             if values is not None:
-                self._observer.served(CUSTOM, backend.source, [one.time for one in values])
+                self._observer.served(GROUP, backend.source, [one.time for one in values])
             if request.name != ALL and not values:
                 raise metric_not_found(request.metric, request.resource, request.name)
             if values is None:

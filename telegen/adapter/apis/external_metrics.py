@@ -8,7 +8,7 @@ from typing import Any
 from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
 from telegen.adapter.apis.values import ExternalBackend, ExternalValue, NotObserved, ValueObserver
-from telegen.adapter.groups import EXTERNAL
+from telegen.adapter.groups import EXTERNAL as GROUP
 from telegen.adapter.label_selectors import SelectorError, parse_labels
 from telegen.adapter.quantities import quantity
 
@@ -46,9 +46,9 @@ class ExternalMetrics:
         if not backend:
             raise metric_not_found(name, "")
         values = backend.values(name, namespace, terms)
-        self._observer.served(EXTERNAL, backend.source, [one.time for one in values])
+        self._observer.served(GROUP, backend.source, [one.time for one in values])
         items = [_item(name, one) for one in values]
-        return {"kind": "ExternalMetricValueList", "apiVersion": f"{EXTERNAL}/{version}", "metadata": {}, "items": items}
+        return {"kind": "ExternalMetricValueList", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": items}
 
 
 def _item(name: str, one: ExternalValue) -> dict[str, Any]:

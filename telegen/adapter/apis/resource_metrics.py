@@ -13,7 +13,7 @@ from telegen.adapter.apis.discovery_documents import ListedResource
 from telegen.adapter.apis.tables import table, wants_table
 from telegen.adapter.apis.usage_json import CREATED, metrics_json
 from telegen.adapter.apis.values import NotObserved, ResourceBackend, ResourceRequest, ValueObserver
-from telegen.adapter.groups import RESOURCE
+from telegen.adapter.groups import RESOURCE as GROUP
 from telegen.adapter.label_selectors import SelectorError, parse_fields, parse_labels
 from telegen.adapter.rest_mapping import NODES, PODS
 
@@ -43,22 +43,22 @@ class ResourceMetrics:
         request, created = _parse(segments, params), timestamp(self._now())
         kind = "PodMetrics" if request.resource == PODS else "NodeMetrics"
         if request.name:
-            return self._single(request, kind, f"{RESOURCE}/{version}", created, wants_table(accept))
+            return self._single(request, kind, f"{GROUP}/{version}", created, wants_table(accept))
         if wants_table(accept):
             return table(self._usage(request), created)
         begin = CREATED % created
         backend = self._backend()
         found = backend.rendered(request, metrics_json)
-        self._observer.served(RESOURCE, backend.source, [one.time for one in found])
+        self._observer.served(GROUP, backend.source, [one.time for one in found])
         items = ",".join([begin + one.text for one in found if one.text])
-        return {"kind": f"{kind}List", "apiVersion": f"{RESOURCE}/{version}", "metadata": {}, "items": orjson.Fragment(f"[{items}]")}
+        return {"kind": f"{kind}List", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": orjson.Fragment(f"[{items}]")}
 
     def _single(self, request: ResourceRequest, kind: str, version: str, created: str, as_table: bool) -> object:
         """Return one object, or a Table of it. Raises StatusError."""
         usages = [one for one in self._usage(request) if metrics_json(one)]
         if not usages:
             namespace = f"{request.namespace}/" if request.namespace else ""
-            raise object_not_found(kind.lower(), namespace + request.name, RESOURCE)
+            raise object_not_found(kind.lower(), namespace + request.name, GROUP)
         if as_table:
             return table(usages, created)
         text = CREATED % created + metrics_json(usages[0])
@@ -68,7 +68,7 @@ class ResourceMetrics:
         """Return the usage of the wanted objects. Raises StatusError."""
         backend = self._backend()
         usages = backend.usage(request)
-        self._observer.served(RESOURCE, backend.source, [one.time for one in usages])
+        self._observer.served(GROUP, backend.source, [one.time for one in usages])
         return usages
 
     def _backend(self) -> ResourceBackend:
@@ -93,8 +93,8 @@ def _parse(segments: Sequence[str], params: Mapping[str, str]) -> ResourceReques
         case _:
             raise unknown_path()
     if params.get("watch", "") in ("1", "true"):
-        details = {"group": RESOURCE, "kind": resource.resource}
-        message = f'watch is not supported on resources of kind "{resource.resource}.{RESOURCE}"'
+        details = {"group": GROUP, "kind": resource.resource}
+        message = f'watch is not supported on resources of kind "{resource.resource}.{GROUP}"'
         raise StatusError(405, "MethodNotAllowed", message, details)
     labels, fields = params.get("labelSelector", ""), params.get("fieldSelector", "")
     try:
