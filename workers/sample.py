@@ -33,7 +33,7 @@ from workers._base import Worker
 from workers._budgets import note_store, open_budgets, warn_of_budgets
 from workers._name_sources import NameThreads
 from workers._terminations import NodeTerminations
-from workers._usage import NodeUsage
+from workers._usage_publisher import NodeUsage
 
 ORDER = 1000
 """Position of the containers' families on the page: behind all resources."""
