@@ -8,9 +8,10 @@ import time
 
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ClusterObjects
+from telegen.adapter.groups import CUSTOM, EXTERNAL
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
-from telegen.adapter.rules.reading import CUSTOM, EXTERNAL, parse_rules
+from telegen.adapter.rules.reading import parse_rules
 from telegen.adapter.servers import make_servers
 from telegen.api.client import Client
 from telegen.api.discovery import discover

@@ -23,8 +23,12 @@ from workers._poll_observer import PollObserver
 from workers._reflector_metrics import ReflectorMetrics
 from workers._threads import Threads
 
+TIMEOUT = 10.0
+"""Most seconds of a poll; a shorter interval bounds it as well."""
+LONGEST = 60.0
+"""Most seconds between two polls of an agent that does not answer, unless the interval is longer."""
 PUBLISH = 5.0
-"""Seconds between two looks at all agents, for the status and the metrics. PERF: 10 ms for 5,000."""
+"""Seconds between two passes over all agents, for the status and the metrics. PERF: 10 ms for 5,000."""
 
 
 class PollWorker(Worker):
@@ -44,7 +48,7 @@ class PollWorker(Worker):
         self._identity, self._observer = AgentIdentity(self.shared.certificates, self.log), PollObserver(self.log)
         before = status.decode(shared.status.read()[1])
         self._progress = Progress(f"{namespace}/{adapter.agents_service}", before.is_complete)
-        settings = PollSettings(adapter.poll_interval, min(10.0, adapter.poll_interval), max(60.0, adapter.poll_interval))
+        settings = PollSettings(adapter.poll_interval, timeout=min(TIMEOUT, adapter.poll_interval), longest=LONGEST)
         self._poller = Poller(self._store, self._identity, self._observer, settings)
         threads = Threads(self)
         watched = [(slices_of(namespace, adapter.agents_service), self._slices, "agents"), (NODES, self._nodes, "node-labels")]

@@ -33,7 +33,7 @@ from workers._base import Worker
 from workers._budgets import note_store, open_budgets, warn_of_budgets
 from workers._name_sources import NameThreads
 from workers._terminations import NodeTerminations
-from workers._usage import NodeUsage
+from workers._usage_publisher import UsagePublisher
 
 ORDER = 1000
 """Position of the containers' families on the page: behind all resources."""
@@ -93,7 +93,7 @@ class SampleWorker(Worker):
         collectors = enabled_collectors(settings)
         self._terminations = ends = self._make_terminations(len(collectors))
         self._pods, self._reads = (ends.tracker, (*READS, *RUNS)) if ends else (names.pods, READS)
-        self._usage = usage = NodeUsage(self, self._pods) if self.config.adapter.agent_address else None
+        self._usage = usage = UsagePublisher(self, self._pods) if self.config.adapter.agent_address else None
         if usage:
             self._pods, self._reads = usage.pods, (*self._reads, *usage.reads)
             collectors = (*collectors, *usage.missing(collectors))

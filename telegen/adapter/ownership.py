@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from telegen.adapter.groups import CUSTOM, EXTERNAL, RESOURCE, VERSIONS
 from telegen.api.client import Client
 from telegen.api.errors import NotFound
 
 PATH = "/apis/apiregistration.k8s.io/v1/apiservices/"
 APISERVICES: Mapping[str, tuple[str, ...]] = {
-    "metrics.k8s.io": ("v1.metrics.k8s.io", "v1beta1.metrics.k8s.io"),
-    "custom.metrics.k8s.io": ("v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"),
-    "external.metrics.k8s.io": ("v1beta1.external.metrics.k8s.io",),
+    group: tuple(f"{version}.{group}" for version in sorted(VERSIONS[group])) for group in (RESOURCE, CUSTOM, EXTERNAL)
 }
 """Names of the APIServices by group."""
 INJECTED_BY = "cert-manager.io/inject-ca-from"

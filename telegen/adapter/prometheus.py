@@ -40,7 +40,7 @@ class Refused(PrometheusError):
     """The server refuses the query: it is not valid, or fails."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PrometheusOptions:
     """Access to a server.
 

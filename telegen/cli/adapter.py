@@ -143,7 +143,14 @@ def _ask(kubeconfig: str) -> Ask:
 def _backend(options: argparse.Namespace, rules: RulesFile) -> RulesBackend:
     """Return the rules over the servers and the cluster of the arguments."""
     headers = dict(_header(text) for text in options.header)
-    access = PrometheusOptions(headers, options.token_file, options.ca_file, options.cert_file, options.key_file, options.post)
+    access = PrometheusOptions(
+        headers=headers,
+        token_file=options.token_file,
+        ca_file=options.ca_file,
+        cert_file=options.cert_file,
+        key_file=options.key_file,
+        post=options.post,
+    )
     try:
         servers = Servers([Prometheus(url, access) for url in options.prometheus])
     except ValueError as error:

@@ -65,17 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; return the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["run"]:
-        from telegen.supervisor.__main__ import main as run
-
-        return run(arguments[1:])
+        return _run(arguments[1:], RUN)
     if arguments[:1] == ["adapter"] and (served := serving_arguments(arguments[1:])) is not None:
-        from telegen.supervisor.__main__ import main as run
-
-        return run(served, ADAPTER_COMMAND)
+        return _run(served, ADAPTER_COMMAND)
     if arguments[:1] == ["config"]:
         return _guarded(lambda: print_config(arguments[1:]))
     options = _parser().parse_args(arguments)
     return _guarded(lambda: COMMANDS[options.command](options))
+
+
+def _run(arguments: Sequence[str], program: str) -> int:
+    """Run a supervisor until it ends."""
+    # Imported here: the other subcommands need no code of processes.
+    from telegen.supervisor.__main__ import main as supervise
+
+    return supervise(arguments, program)
 
 
 def _guarded(command: Callable[[], int]) -> int:

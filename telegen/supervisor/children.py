@@ -101,7 +101,7 @@ class Children:
         self._dismiss_watchers(before, leave)
         if cluster_changed:
             self._inherited.uid.clear()
-        # New web workers start before the old ones end, so that a process always accepts connections.
+        # New servers start before the old ones end, so that a process always accepts connections.
         for assignment in sorted(plan.assignments, key=lambda assignment: assignment.kind in SERVERS):
             if assignment.name in kept:
                 continue
@@ -135,7 +135,7 @@ class Children:
         }
 
     def _dismiss_watchers(self, children: list[Child], leave: bool) -> None:
-        """End all children but the web workers; release the Leases if the agent leaves its group or its cluster."""
+        """End all children but the servers; release the Leases if the agent leaves its group or its cluster."""
         self._inherited.deadlines.set_leaving(leave)
         for child in children:
             if child.assignment.kind not in SERVERS:
@@ -146,7 +146,7 @@ class Children:
             self._inherited.lease_problem.clear()
 
     def _dismiss(self, child: Child) -> None:
-        """End a child. A web worker may finish its responses; any other has ended when this returns."""
+        """End a child. A server may finish its responses; any other has ended when this returns."""
         if not child.pid:
             return
         kill(child.pid, signal.SIGTERM)
@@ -160,7 +160,7 @@ class Children:
         """Return True if a child has to run now.
 
         Children of a shard wait until this agent holds its Lease, or until the StatefulSet gives the shard. With cluster_uid
-        all but the web workers and their reviewer wait for the UID, and the process that reads it ends when it is known.
+        all but the servers and the reviewer wait for the UID, and the process that reads it ends when it is known.
         """
         kind, lease_shard = child.assignment.kind, child.assignment.lease_shard
         if self.plan.needs_cluster_uid and kind not in (*SERVERS, "review") and (kind == "identify") == bool(self._inherited.uid.read()):

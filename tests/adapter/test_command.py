@@ -68,13 +68,14 @@ def test_check_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert run(capsys, "check-rules", str(tmp_path / "none"))[::2] == (2, f"telegen: {tmp_path}/none: No such file or directory\n")
 
 
-def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("further", [(), ("--post", "--header", "X-Scope-OrgID=1")])
+def test_explain(further: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """A metric has its rule, series, labels, query and values; a value that is not finite is named."""
     query = 'max(odd_value{namespace="odd",pod=~".+"}) by (pod)'
     vector = [[{"pod": "one"}, "1"], [{"pod": "nan"}, "NaN"]]
     path = str(HERE / "cases/odd-numbers.yaml")
     with recorded("odd-numbers", more={query: vector}) as url:
-        code, out, _ = run(capsys, "explain", "odd_value", "--rules", path, "--prometheus", url, "--namespace", "odd")
+        code, out, _ = run(capsys, "explain", "odd_value", "--rules", path, "--prometheus", url, "--namespace", "odd", *further)
     assert code == 0
     block = out[out.index("pods/odd_value") :].splitlines()[:8]
     assert block == [

@@ -42,12 +42,12 @@ class PollSettings:
     Attributes:
         interval: between two polls of an agent.
         timeout: of a poll, the connection included.
-        longest: between two polls of an agent that does not answer.
+        longest: between two polls of an agent that does not answer; at least `interval`.
     """
 
-    interval: float = 15.0
-    timeout: float = 10.0
-    longest: float = 60.0
+    interval: float
+    timeout: float
+    longest: float
 
 
 class PollObserver(Protocol):

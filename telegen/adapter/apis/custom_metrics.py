@@ -8,13 +8,10 @@ from typing import Any
 from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
 from telegen.adapter.apis.values import ALL, CustomBackend, CustomRequest, NotObserved, ObjectValue, ValueObserver
+from telegen.adapter.groups import CUSTOM as GROUP
 from telegen.adapter.label_selectors import SelectorError, label_selector, parse_labels
 from telegen.adapter.quantities import quantity
 from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped
-
-GROUP = "custom.metrics.k8s.io"
-VERSIONS = ("v1beta2", "v1beta1")
-"""The preferred version first."""
 
 
 class CustomMetrics:

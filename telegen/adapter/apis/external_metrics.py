@@ -15,11 +15,9 @@ from telegen.adapter.apis.answers import (
 )
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
 from telegen.adapter.apis.values import ExternalBackend, ExternalValue, NotObserved, ValueObserver
+from telegen.adapter.groups import EXTERNAL as GROUP
 from telegen.adapter.label_selectors import SelectorError, parse_labels
 from telegen.adapter.quantities import quantity
-
-GROUP = "external.metrics.k8s.io"
-VERSIONS = ("v1beta1",)
 
 
 class ExternalMetrics:

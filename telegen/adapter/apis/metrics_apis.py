@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import orjson
 
 from telegen.adapter.agents.usage import UsageSource
-from telegen.adapter.apis import custom_metrics, external_metrics, openapi, resource_metrics
+from telegen.adapter.apis import openapi
 from telegen.adapter.apis.answers import Answer, StatusError, unknown_path
 from telegen.adapter.apis.custom_metrics import CustomMetrics
 from telegen.adapter.apis.discovery_documents import (
@@ -23,9 +23,10 @@ from telegen.adapter.apis.discovery_documents import (
     resource_list,
 )
 from telegen.adapter.apis.external_metrics import ExternalMetrics
-from telegen.adapter.apis.resource_metrics import ResourceMetrics
+from telegen.adapter.apis.resource_metrics import LISTED, ResourceMetrics
 from telegen.adapter.apis.values import NotObserved, ValueObserver
 from telegen.adapter.backend import RulesBackend
+from telegen.adapter.groups import CUSTOM, EXTERNAL, RESOURCE, VERSIONS
 from telegen.adapter.live.custom import LiveCustom
 from telegen.adapter.live.external import LiveExternal
 from telegen.adapter.live.resource import LiveResource
@@ -36,11 +37,6 @@ from telegen.adapter.queries.resource import ResourceQueries
 Backend = TypeVar("Backend")
 Answerer = Callable[[str, list[str], Mapping[str, str], str], object]
 """Version, segments of the path, parameters and Accept header in, document out."""
-VERSIONS = {
-    custom_metrics.GROUP: custom_metrics.VERSIONS,
-    external_metrics.GROUP: external_metrics.VERSIONS,
-    resource_metrics.GROUP: resource_metrics.VERSIONS,
-}
 
 
 class MetricsApis:
@@ -64,7 +60,7 @@ class MetricsApis:
             observer: counts the values of answers.
         """
         self._rules, self._served = rules, frozenset(groups)
-        of_agents = {custom_metrics.GROUP, resource_metrics.GROUP, *([external_metrics.GROUP] if families else [])}
+        of_agents = {CUSTOM, RESOURCE, *([EXTERNAL] if families else [])}
         self._live = frozenset(of_agents if usage else ())
 
         def backends(of_rules: Callable[[RulesBackend], Backend], live: Callable[[UsageSource], Backend]) -> list[Backend]:
@@ -74,9 +70,9 @@ class MetricsApis:
         self._external = ExternalMetrics(backends(ExternalQueries, lambda source: LiveExternal(source, families)), observer)
         resource = ResourceMetrics(backends(ResourceQueries, LiveResource), observer)
         self._answerers: dict[str, Answerer] = {
-            custom_metrics.GROUP: self._custom.answer,
-            external_metrics.GROUP: self._external.answer,
-            resource_metrics.GROUP: resource.answer,
+            CUSTOM: self._custom.answer,
+            EXTERNAL: self._external.answer,
+            RESOURCE: resource.answer,
         }
 
     def answer(self, path: str, params: Mapping[str, str], accept: str = "", etag: str = "") -> Answer:
@@ -137,8 +133,8 @@ class MetricsApis:
         return [name for name in VERSIONS if name in self._served and name in self._live | of_rules]
 
     def _group(self, name: str) -> ListedGroup:
-        if name == custom_metrics.GROUP:
+        if name == CUSTOM:
             return ListedGroup(name, VERSIONS[name], tuple(self._custom.listed()))
-        if name == external_metrics.GROUP:
+        if name == EXTERNAL:
             return ListedGroup(name, VERSIONS[name], tuple(self._external.listed()))
-        return ListedGroup(name, VERSIONS[name], resource_metrics.LISTED)
+        return ListedGroup(name, VERSIONS[name], LISTED)

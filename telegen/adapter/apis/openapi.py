@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from telegen import __version__
+from telegen.adapter.groups import CUSTOM, EXTERNAL, RESOURCE
 
 Schema = dict[str, Any]
 _META = "meta.v1.ObjectMeta"
@@ -97,9 +98,9 @@ _EXTERNAL: Schema = {
 
 def _schemas(group: str, version: str) -> dict[str, Schema]:
     """Return the schemas of a version; the kinds of its answers are in `_PATHS`."""
-    if group == "metrics.k8s.io":
+    if group == RESOURCE:
         return {**_COMMON, **_RESOURCE}
-    if group == "custom.metrics.k8s.io":
+    if group == CUSTOM:
         item = _object("Value of a metric of an object.", {"describedObject": _DESCRIBED, **_CUSTOM[version], **_VALUE})
         return {**_COMMON, **_values("MetricValue", item)}
     return {**_COMMON, **_values("ExternalMetricValue", _object("Value of a metric without an object.", {**_EXTERNAL, **_VALUE}))}
@@ -111,19 +112,19 @@ def _values(kind: str, item: Schema) -> dict[str, Schema]:
 
 
 _PATHS: Mapping[str, Mapping[str, str]] = {
-    "metrics.k8s.io": {
+    RESOURCE: {
         "nodes": "NodeMetrics",
         "nodes/{name}": "NodeMetrics",
         "pods": "PodMetrics",
         "namespaces/{namespace}/pods": "PodMetrics",
         "namespaces/{namespace}/pods/{name}": "PodMetrics",
     },
-    "custom.metrics.k8s.io": {
+    CUSTOM: {
         "{resource}/{name}/{metric}": "MetricValueList",
         "namespaces/{namespace}/metrics/{metric}": "MetricValueList",
         "namespaces/{namespace}/{resource}/{name}/{metric}": "MetricValueList",
     },
-    "external.metrics.k8s.io": {"namespaces/{namespace}/{metric}": "ExternalMetricValueList"},
+    EXTERNAL: {"namespaces/{namespace}/{metric}": "ExternalMetricValueList"},
 }
 """Kind by path after the version."""
 

@@ -21,12 +21,10 @@ from telegen.adapter.apis.discovery_documents import ListedResource
 from telegen.adapter.apis.tables import table, wants_table
 from telegen.adapter.apis.usage_json import CREATED, metrics_json
 from telegen.adapter.apis.values import NotObserved, ResourceBackend, ResourceRequest, ValueObserver
+from telegen.adapter.groups import RESOURCE as GROUP
 from telegen.adapter.label_selectors import SelectorError, parse_fields, parse_labels
 from telegen.adapter.rest_mapping import NODES, PODS
 
-GROUP = "metrics.k8s.io"
-VERSIONS = ("v1beta1", "v1")
-"""Both have the same documents (KEP-5207). API servers prefer the version of the APIService with the higher priority."""
 LISTED = (ListedResource("nodes", False, "NodeMetrics", ("get", "list")), ListedResource("pods", True, "PodMetrics", ("get", "list")))
 
 

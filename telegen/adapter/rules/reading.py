@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
+from telegen.adapter.groups import CUSTOM, EXTERNAL, RESOURCE
 from telegen.adapter.regexes import RegexError, Replacement, compile_regex
 from telegen.adapter.rest_mapping import GroupResource
 from telegen.adapter.rules.model import (
@@ -25,7 +26,6 @@ from telegen.config.document import MAX_BYTES, first_node, read_regular
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.nodes import Node, Report
 
-CUSTOM, EXTERNAL, RESOURCE = "custom.metrics.k8s.io", "external.metrics.k8s.io", "metrics.k8s.io"
 _MAX_VALUES = 200_000
 _UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 _DURATION = re.compile(r"(?=.)(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")

@@ -313,7 +313,7 @@ def test_dead_agent_is_polled_less_often(certificates: Certificates) -> None:
 
 def test_polls_are_spread_over_the_interval(certificates: Certificates) -> None:
     """The first polls of many agents begin all over the interval, so that handshakes do not come at once."""
-    scheduled = Scheduled(certificates.identity(), 5000, PollSettings(interval=15.0))
+    scheduled = Scheduled(certificates.identity(), 5000, PollSettings(interval=15.0, timeout=10.0, longest=60.0))
     due = [agent.due for agent in scheduled.poller.agents.values() if agent.due]
     scheduled.poller.close()
     tenths = [sum(1000.0 + 1.5 * tenth <= one < 1001.5 + 1.5 * tenth for one in due) for tenth in range(10)]
@@ -322,7 +322,7 @@ def test_polls_are_spread_over_the_interval(certificates: Certificates) -> None:
 
 def test_few_agents_are_polled_at_once(certificates: Certificates) -> None:
     """A small cluster does not wait for an interval: the first polls begin within some milliseconds per agent."""
-    scheduled = Scheduled(certificates.identity(), 20, PollSettings(interval=15.0))
+    scheduled = Scheduled(certificates.identity(), 20, PollSettings(interval=15.0, timeout=10.0, longest=60.0))
     assert all(agent.due and agent.due < 1000.1 for agent in scheduled.poller.agents.values())
     scheduled.poller.close()
 

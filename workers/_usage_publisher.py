@@ -16,7 +16,7 @@ from telegen.config import sampled_node
 from workers._base import Worker
 
 
-class NodeUsage:
+class UsagePublisher:
     """Records what the collectors read, and publishes a document after each pass.
 
     Attributes:
