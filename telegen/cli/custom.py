@@ -18,8 +18,8 @@ from telegen.config import ConfigError
 from telegen.config.custom_resources import MAX_BYTES
 from telegen.config.model import CustomResourceState, Health
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
+from telegen.kubestate.custom.expressions.conflicts import conflicts
 from telegen.kubestate.custom.expressions.convert import convert
-from telegen.kubestate.custom.expressions.reading import conflicts
 from telegen.kubestate.custom.expressions.surroundings import ReadLabels, no_labels, plain_labels
 from telegen.kubestate.custom.expressions.tables import reads_namespaces
 from telegen.kubestate.custom.expressions.written import schema

@@ -21,9 +21,8 @@ from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.adapter.certificates.signing import Leaf, end_of, leaf_problem, sign
 from telegen.api.client import Client
 from telegen.api.errors import ApiError, Conflict, NotFound, ProtocolError, Unreachable
+from telegen.config.agent_api import CLIENT_NAME
 
-CLIENT_NAME = "telegen-adapter"
-"""Name in the certificate with which agents are polled; agents accept no other."""
 TRIES = 5
 """Reads and writes of a Secret that another replica changes meanwhile."""
 FAILURES = (ApiError, Unreachable, ProtocolError)

@@ -9,7 +9,7 @@ import msgspec
 
 from telegen.config.custom_resources import MAX_BYTES, MAX_FILES
 from telegen.config.errors import ConfigError
-from telegen.kubestate.custom.expressions.reading import conflicts
+from telegen.kubestate.custom.expressions.conflicts import Conflicts, conflicts
 from telegen.kubestate.custom.sources import ENDINGS, CustomEntries, CustomTables, joined_entries, read_custom
 
 Data = Mapping[str, str]
@@ -62,36 +62,45 @@ class ConfigMapEntries:
         Args:
             maps: data of each ConfigMap by `NAMESPACE/NAME`; of two in conflict the first one counts.
         """
-        self.problems, self.warnings = {}, {}
-        self._parse(maps)
+        problems, warnings = self._parse(maps)
         good: dict[str, CustomEntries] = {}
-        shown = tables
+        shown, taken = tables, Conflicts()
+        taken.take(tables.metrics)
         for name in maps:
             for entries in self._versions(name):
-                taken = self._added(shown, name, entries)
-                if taken:
-                    shown, good[name] = taken, entries
-                    break
-        self._good = good
+                found = taken.take(entries.metrics)
+                if found:
+                    problems.setdefault(name, "\n".join(found))
+                    continue
+                lines = [warnings[name]] if name in warnings else []
+                lines += [f"ConfigMap {name}: {line}" for line in _without_effect(shown, entries)]
+                warnings |= {name: "\n".join(lines)} if lines else {}
+                shown, good[name] = _added(shown, entries), entries
+                break
+        # At once: another thread reads them meanwhile.
+        self._good, self.problems, self.warnings = good, problems, warnings
         return shown
 
-    def _parse(self, maps: Mapping[str, Data]) -> None:
-        """Read the ConfigMaps that have changed, within the bounds."""
+    def _parse(self, maps: Mapping[str, Data]) -> tuple[dict[str, str], dict[str, str]]:
+        """Read the ConfigMaps that have changed, within the bounds; return problems and warnings by their names."""
         read: dict[str, _Version] = {}
+        problems: dict[str, str] = {}
+        warnings: dict[str, str] = {}
         size = 0
         for name, data in maps.items():
             size += sum(map(len, data.values()))
             if len(read) >= MAX_FILES or size > MAX_BYTES:
                 limit = f"at most {MAX_FILES} ConfigMaps with {MAX_BYTES >> 20} MiB together are read; remove some"
-                self.problems[name] = f"ConfigMap {name}: left out: {limit}"
+                problems[name] = f"ConfigMap {name}: left out: {limit}"
                 continue
             known = self._read.get(name)
             version = read[name] = known if known and known.data == data else _version(name, data)
             if version.problems:
-                self.problems[name] = version.problems
+                problems[name] = version.problems
             if version.entries and version.entries.warnings:
-                self.warnings[name] = "\n".join(version.entries.warnings)
+                warnings[name] = "\n".join(version.entries.warnings)
         self._read = read
+        return problems, warnings
 
     def _versions(self, name: str) -> Iterator[CustomEntries]:
         """Yield the entries of the present version of a ConfigMap, and those of its last good one."""
@@ -100,15 +109,6 @@ class ConfigMapEntries:
             yield present.entries
         if name in self._good:
             yield self._good[name]
-
-    def _added(self, tables: CustomTables, name: str, entries: CustomEntries) -> CustomTables | None:
-        """Return tables with the entries of a ConfigMap; None if they are in conflict with those before."""
-        both = (*tables.metrics, *entries.metrics)
-        found = "\n".join(conflicts(both)) if entries.metrics else ""
-        if found:
-            self.problems.setdefault(name, found)
-            return None
-        return msgspec.structs.replace(tables, entries=(*tables.entries, *entries.entries), metrics=both)
 
 
 class _Version(NamedTuple):
@@ -124,3 +124,18 @@ def _version(name: str, data: Data) -> _Version:
         return _Version(data, read_data(data, f"ConfigMap {name}"), "")
     except ConfigError as error:
         return _Version(data, None, str(error))
+
+
+def _added(tables: CustomTables, entries: CustomEntries) -> CustomTables:
+    """Return tables with the entries of a ConfigMap. Of entries of the format of kube-state-metrics for one kind the last one counts,
+    hence they stand before those of the settings and of older ConfigMaps."""
+    return msgspec.structs.replace(
+        tables, entries=(*entries.entries, *tables.entries), metrics=(*tables.metrics, *entries.metrics)
+    )
+
+
+def _without_effect(tables: CustomTables, entries: CustomEntries) -> Iterator[str]:
+    """Yield a line for each kind of which the tables have an entry of the format of kube-state-metrics already."""
+    taken = {entry.pattern for entry in tables.entries}
+    for pattern in dict.fromkeys(entry.pattern for entry in entries.entries if entry.pattern in taken):
+        yield f"the entry for {pattern} has no effect beside that of the settings or of an older ConfigMap; remove it"

@@ -13,6 +13,8 @@ from telegen.metrics.label_keys import sanitize
 
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+METRIC_LABEL = "__name__"
+"""Label that has the name of the metric: no page may have it."""
 Labels = dict[str, str]
 AddLabels = Callable[[Any, Labels], None]
 """Adds the labels that are read from a JSON value; they replace labels of these names."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import yaml
 
 from telegen.config.errors import ConfigError
-from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME, is_star
+from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_LABEL, METRIC_NAME, is_star
 from telegen.kubestate.custom.model import ANY, Entry, Family, Path, Paths, Pattern
 from telegen.kubestate.custom.nodes import Node, Report, root_node
 from telegen.kubestate.custom.paths import InvalidPath, compile_path
@@ -260,7 +260,9 @@ def _paths(node: Node | None) -> Paths:
     """Read labels with the paths of their values."""
     fields = node.fields() if node else {}
     for name, value in fields.items():
-        if not is_star(name) and not LABEL_NAME.fullmatch(sanitize(name)):
+        if not is_star(name) and sanitize(name) == METRIC_LABEL:
+            value.problem(f"{name!r} is the label that has the name of the metric; choose another name")
+        elif not is_star(name) and not LABEL_NAME.fullmatch(sanitize(name)):
             value.problem(f"{name!r} is not a legal name of a label; begin with a letter or '_'")
     return {name: _path(value) for name, value in fields.items()}
 
@@ -282,5 +284,5 @@ def _label(node: Node, may_be_empty: bool = True) -> str:
 
 
 def _check_label(name: str, node: Node) -> None:
-    if not LABEL_NAME.fullmatch(name) or name == "__name__":
+    if not LABEL_NAME.fullmatch(name) or name == METRIC_LABEL:
         node.problem(f"{name!r} is not a legal name of a label; use letters, digits and '_'")

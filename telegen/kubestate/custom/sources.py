@@ -13,8 +13,9 @@ from telegen.config import Config, ConfigError
 from telegen.config.custom_resources import MAX_BYTES, SETTING, configured_text, further_files, is_used, read_text
 from telegen.config.document import first_node, read_regular
 from telegen.config.model import CustomResourceState
+from telegen.kubestate.custom.expressions.conflicts import conflicts
 from telegen.kubestate.custom.expressions.model import MetricEntry
-from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
+from telegen.kubestate.custom.expressions.reading import read_metrics
 from telegen.kubestate.custom.kinds import Configured
 from telegen.kubestate.custom.model import Entry
 from telegen.kubestate.custom.nodes import MAX_VALUES

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from telegen.config.custom_resources import MAX_BYTES, MAX_FILES
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.config_maps import ConfigMapEntries, read_data
+from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.sources import CustomTables, read_custom
 from workers._config_maps import ConfigMaps
 
@@ -81,6 +83,44 @@ def test_conflicts() -> None:
     del maps["n/b"]
     assert names(entries.join(CustomTables(), maps)) == ["kube_thing_a", "kube_thing_b"]
     assert entries.problems == {}
+
+
+def test_entries_of_one_kind() -> None:
+    """Of entries of the format of kube-state-metrics for one kind that of the settings counts, else that of the older ConfigMap."""
+
+    def prefixed(prefix: str) -> str:
+        return f"spec: {{resources: [{{groupVersionKind: {{group: g.example, kind: Thing}}, metricNamePrefix: {prefix}, metrics: []}}]}}"
+
+    def shown(settings: str, maps: Mapping[str, Mapping[str, str]]) -> str:
+        base = CustomTables(read_data(file(settings), "setting").entries) if settings else CustomTables()
+        (selected,) = ConfigMapEntries().join(base, maps).configured().select([Kind("g.example", "v1", "things", "Thing", True)]).values()
+        assert selected.entry
+        return selected.entry.prefix
+
+    maps = {"n/old": file(prefixed("old")), "n/new": file(prefixed("new"))}
+    assert shown(prefixed("settings"), maps) == "settings"
+    assert shown("", maps) == "old"
+    entries = ConfigMapEntries()
+    entries.join(CustomTables(), maps)
+    assert entries.warnings["n/new"].endswith(
+        "ConfigMap n/new: the entry for g.example/* Thing has no effect beside that of the settings or of an older ConfigMap; remove it"
+    )
+
+
+def test_problems_appear_at_once() -> None:
+    """The problems of the last finished version stay while the next one is read: another thread writes the status page meanwhile."""
+    entries, seen = ConfigMapEntries(), list[dict[str, str]]()
+
+    class Watched(dict[str, Mapping[str, str]]):
+        def items(self) -> Any:
+            for pair in super().items():
+                yield pair
+                seen.append(entries.problems)
+
+    entries.join(CustomTables(), {"n/a": file("x")})
+    entries.join(CustomTables(), Watched({"n/a": file("x"), "n/b": file("x")}))
+    assert [list(problems) for problems in seen] == [["n/a"], ["n/a"]]
+    assert list(entries.problems) == ["n/a", "n/b"]
 
 
 def test_bounds() -> None:

@@ -72,6 +72,10 @@ REFUSED = [
         f"{AT}.labelsFromPath.9: '9' is not a legal name of a label; begin with a letter or '_'",
     ),
     (
+        METRIC % "{name: x, labelsFromPath: {__name__: [a]}, each: {type: Gauge, gauge: {}}}",
+        f"{AT}.labelsFromPath.__name__: '__name__' is the label that has the name of the metric; choose another name",
+    ),
+    (
         METRIC % "{name: x, each: {type: Gauge, gauge: {labelFromKey: bad-key}}}",
         f"{AT}.each.gauge.labelFromKey: 'bad-key' is not a legal name of a label; use letters, digits and '_'",
     ),

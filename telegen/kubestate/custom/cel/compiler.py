@@ -68,8 +68,10 @@ def compile_expression(text: str, variables: Iterable[str] = ()) -> Program:
     """
     tree = parse(text)
     compiler = _Compiler()
-    scope = {name: FIRST_VARIABLE + place for place, name in enumerate(variables)}
-    run = compiler.compile(tree, scope, FIRST_VARIABLE + len(scope))
+    # Of two variables with one name the later one counts, but both have a place.
+    names = list(variables)
+    scope = {name: FIRST_VARIABLE + place for place, name in enumerate(names)}
+    run = compiler.compile(tree, scope, FIRST_VARIABLE + len(names))
     return Program(run, tree.size, compiler.places, frozenset(reads(tree, frozenset(scope))))
 
 

@@ -8,7 +8,8 @@ from typing import Any, Union
 from telegen.kubestate.custom.expressions import written
 from telegen.kubestate.custom.expressions.model import IDENTITY, OBJECT_LABELS
 from telegen.kubestate.custom.expressions.path_texts import read_path
-from telegen.kubestate.custom.labels import LABEL_NAME, is_star
+from telegen.kubestate.custom.expressions.shapes import is_set
+from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_LABEL, is_star
 from telegen.kubestate.custom.model import Family, Path, Paths
 from telegen.kubestate.custom.paths import InvalidPath, compile_path
 from telegen.metrics.label_keys import sanitize
@@ -38,11 +39,8 @@ def misplaced_keys(given: written.Metric) -> Iterator[tuple[str, str]]:
         yield "type", f"a metric with path is a Gauge, an Info or a StateSet; a {given.type} needs value"
     else:
         for key in given.__struct_fields__:
-            if getattr(given, key) != _DEFAULTS[key] and key not in _ALWAYS | _TYPES[given.type]:
+            if is_set(given, key) and key not in _ALWAYS | _TYPES[given.type]:
                 yield key, f"{key} has no effect on a metric of type {given.type} with path; remove it, or write value instead of path"
-
-
-_DEFAULTS = {key: getattr(written.Metric(""), key) for key in written.Metric.__struct_fields__}
 
 
 def misplaced_entry_keys(entry: written.Entry) -> Iterator[tuple[str, str]]:
@@ -108,13 +106,15 @@ def _label_problems(entry: written.Entry, family: Family, path: str, entry_path:
         (f"{path}.label", (family.label_name,) if family.label_name else ()),
     ):
         for name in names:
-            if not LABEL_NAME.fullmatch(name) or name == "__name__":
+            if not LABEL_NAME.fullmatch(name) or name == METRIC_LABEL:
                 yield where, name, f"{name!r} is not a legal name of a label; use letters, digits and '_'"
             elif name in own:
                 yield where, name, _taken(name)
     for where, labels in ((f"{path}.labelsFromPath", family.labels_from_path), (f"{path}.elementLabels", family.element_labels)):
         for name in labels:
-            if not is_star(name) and not LABEL_NAME.fullmatch(sanitize(name)):
+            if not is_star(name) and sanitize(name) == METRIC_LABEL:
+                yield where, name, f"{name!r} is the label that has the name of the metric; choose another name"
+            elif not is_star(name) and not LABEL_NAME.fullmatch(sanitize(name)):
                 yield where, name, f"{name!r} is not a legal name of a label; begin with a letter or '_'"
             elif sanitize(name) in own:
                 yield where, name, _taken(name)

@@ -141,13 +141,16 @@ class MetricEntry:
 
     def served(self, kinds: Iterable[Kind]) -> list[Kind]:
         """Return the kinds in the versions that are read; none if they are not served."""
-        group = [one for one in kinds if one.group == self.group and self.kind in (ANY, one.kind)]
+        group = [one for one in kinds if one.group == self.group and self.kind in (ANY, one.kind) and not self._excludes(one)]
         if self.every_version:
             found: Iterable[Union[Kind, None]] = group
         else:
             names = dict.fromkeys(one.kind for one in group)
             found = [served_version(group, self.group, name, self.versions) for name in names]
-        return [one for one in found if one and not any(kind.matches(one.group, one.version, one.kind) for kind in self.excluded)]
+        return [one for one in found if one]
+
+    def _excludes(self, kind: Kind) -> bool:
+        return any(pattern.matches(kind.group, kind.version, kind.kind) for pattern in self.excluded)
 
     def __str__(self) -> str:
         return f"{self.group}/{'|'.join(self.versions) or ANY} {self.kind}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import msgspec
 import yaml
@@ -17,7 +17,7 @@ from telegen.kubestate.custom.expressions.by_path import misplaced_entry_keys, m
 from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SHARD, Loop, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
-from telegen.kubestate.custom.expressions.shapes import misplaced
+from telegen.kubestate.custom.expressions.shapes import is_set, misplaced
 from telegen.kubestate.custom.expressions.surroundings import NAMESPACE_LABELS, OWNER
 from telegen.kubestate.custom.expressions.types import type_problems
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
@@ -152,6 +152,9 @@ class _Reader:
             self._problem(where, "several kinds or versions would have equal series; write identity: kind, or both, at the entry")
         if resource.kind == ANY and entry.prefix is None:
             self._problem(path, "no prefix; an entry for every kind needs one")
+        for place, one in enumerate(resource.without):
+            if one.kind in ("", ANY) and one.version in ("", ANY):
+                self._problem(f"{where}.without[{place}]", "neither kind nor version leaves out all; write {kind: Foo}, or remove it")
         if resource.everyVersion and any(version not in ("", ANY) for version in versions):
             self._problem(f"{where}.version", "version has no effect beside everyVersion; remove one of the two")
 
@@ -228,8 +231,8 @@ class _Reader:
 
     def _of_conditions(self, given: written.Metric, path: str) -> written.Metric:
         """Return the metric that the short form stands for: a stateset of the status of each condition, in lower case."""
-        for key in ("value", "celExpr", "map", "states", "other", "label", "by", "aggregate"):
-            if getattr(given, key):
+        for key in ("value", "celExpr", "map", "scale", "states", "other", "label", "by", "aggregate"):
+            if is_set(given, key):
                 self._problem(f"{path}.{key}", f"{key} has no effect beside conditions; remove it")
         loop = written.Loop(given.conditions, _CONDITION)
         return msgspec.structs.replace(
@@ -241,6 +244,7 @@ class _Reader:
             labels={"condition": f"{_CONDITION}.type", **given.labels},
             states=list(_STATUS),
             label="status",
+            scale=1,
             conditions="",
         )
 
@@ -269,21 +273,3 @@ class _Reader:
             if name in seen:
                 self._problem(where, f"the label {name} is already taken; choose another name")
             seen.add(name)
-
-
-def conflicts(entries: Iterable[MetricEntry]) -> Iterator[str]:
-    """Yield one line per conflict between entries, which may be those of several files, with the places of both: two metrics with one
-    name, or two selectors for the objects of one kind. Metrics by paths may share a name, as in kube-state-metrics."""
-    selecting: dict[tuple[str, str], MetricEntry] = {}
-    known: dict[str, tuple[str, Union[Metric, Family]]] = {}
-    for entry in entries:
-        kind = f"{entry.group}/{entry.kind}".removeprefix("/")
-        other = selecting.setdefault((entry.group, entry.kind), entry)
-        if other.selector != entry.selector:
-            yield f"{entry.place}: {kind} has another selector at {other.place}; give all entries of a kind the same one"
-        shown: tuple[Union[Metric, Family], ...] = (*entry.metrics, *entry.families)
-        for metric in shown:
-            first_kind, first = known.setdefault(metric.name, (kind, metric))
-            if first is not metric and (isinstance(first, Metric) or isinstance(metric, Metric)):
-                whose = f"two metrics of {kind} have this name" if first_kind == kind else f"a metric of {first_kind} has this name, too"
-                yield f"{metric.place}: {metric.name}: {whose}, the other one at {first.place}; choose another name or prefix"

@@ -12,13 +12,21 @@ Problem = tuple[str, str]
 """Key of a metric, "" for the metric itself, and message."""
 
 _UNUSED: Mapping[str, tuple[str, ...]] = {
-    "count": ("value", "map", "states", "other", "label"),
-    "info": ("value", "map", "states", "other", "label"),
-    "stateset": ("map", "by"),
+    "count": ("value", "map", "scale", "states", "other", "label"),
+    "info": ("value", "map", "scale", "states", "other", "label"),
+    "stateset": ("map", "scale", "by"),
 }
 """Keys without effect by type."""
 _UNUSED_ELSE = ("by", "states", "other", "label")
 _UNUSED_BY_AGGREGATES = ("labelsFrom", "states", "other", "label")
+
+
+def is_set(given: written.Metric, key: str) -> bool:
+    """Return True for a key that does not have its default."""
+    return bool(getattr(given, key) != _DEFAULTS[key])
+
+
+_DEFAULTS = {key: getattr(written.Metric(""), key) for key in written.Metric.__struct_fields__}
 
 
 def misplaced(given: written.Metric, metric: Metric) -> Iterator[Problem]:
@@ -39,7 +47,7 @@ def _of_type(given: written.Metric, metric: Metric) -> Iterator[Problem]:
         yield "", "no value; write an expression, or value: 1"
     if metric.type == "count" and not metric.loops:
         yield "", "a Count needs forEach; add forEach: [{in: the list that it counts, as: item}]"
-    for key in filter(lambda key: getattr(given, key), _UNUSED.get(metric.type, _UNUSED_ELSE)):
+    for key in filter(lambda key: is_set(given, key), _UNUSED.get(metric.type, _UNUSED_ELSE)):
         yield key, f"{key} has no effect beside type {given.type}; remove it"
 
 
@@ -50,6 +58,6 @@ def _of_aggregate(given: written.Metric) -> Iterator[Problem]:
         yield "", f"no value to take the {given.aggregate} of; write an expression"
     if given.labels:
         yield "labels", "an aggregate has no labels of objects; write by: the labels of its groups"
-    for key in (*_UNUSED_BY_AGGREGATES, *(("value", "celExpr", "map") if given.aggregate == "count" else ())):
-        if getattr(given, key):
+    for key in (*_UNUSED_BY_AGGREGATES, *(("value", "celExpr", "map", "scale") if given.aggregate == "count" else ())):
+        if is_set(given, key):
             yield key, f"{key} has no effect beside aggregate: {given.aggregate}; remove it"

@@ -38,7 +38,8 @@ def make_resources(
 
 
 def shared_limit(entry: MetricEntry) -> SharedLimit | None:
-    """Return the limit of the series of an entry; None for none. It has the name of the first metric, as no two metrics have one name."""
+    """Return the limit of the series of an entry; None for none. It has the name of the first metric, which
+    no other entry with a limit begins with."""
     names = [*(metric.name for metric in entry.metrics), *(family.name for family in entry.families)]
     return SharedLimit(f"{ENTRY} {names[0]}", entry.max_series) if entry.max_series and names else None
 

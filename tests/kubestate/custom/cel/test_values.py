@@ -129,3 +129,9 @@ def test_reads(text: str, reads: set[str]) -> None:
 def test_variables() -> None:
     """Variables of the caller hide fields of the object."""
     assert compile_expression("spec.name + object.spec.name", ["spec"]).value({"spec": {"name": "b"}}, [{"name": "a"}]) == "ab"
+
+
+def test_shadowed_variables() -> None:
+    """Of two variables with one name the later one counts, and the variable of a macro does not replace it."""
+    program = compile_expression("[1, 2, 3].filter(x, x < v).size() + v", ["v", "v"])
+    assert program.value({}, [0, 3]) == 5

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegen.cli.main import main
+from telegen.kubestate.custom.expressions.conflicts import conflicts
 from telegen.kubestate.custom.expressions.convert import convert
 from telegen.kubestate.custom.expressions.path_texts import read_path, write_path
-from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
+from telegen.kubestate.custom.expressions.reading import read_metrics
 from telegen.kubestate.custom.kinds import Configured
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.reading import read_entries

@@ -10,7 +10,8 @@ import pytest
 
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.expressions import written
-from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
+from telegen.kubestate.custom.expressions.conflicts import conflicts
+from telegen.kubestate.custom.expressions.reading import read_metrics
 
 FILES = sorted((Path(__file__).parent / "malformed").glob("*.txt"))
 BLOCKS = (written.File, written.Entry, written.Resource, written.Excluded, written.Selector, written.Limits, written.Metric, written.Loop)

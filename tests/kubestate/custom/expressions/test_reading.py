@@ -16,8 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.cel.errors import EvaluationError, ExpressionError, OutOfSteps
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
+from telegen.kubestate.custom.expressions.conflicts import conflicts
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
-from telegen.kubestate.custom.expressions.reading import conflicts, read_metrics
+from telegen.kubestate.custom.expressions.reading import read_metrics
 from telegen.kubestate.custom.expressions.tables import make_aggregates, make_resource
 from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import SELECTED, Configured, Selected
@@ -172,6 +173,13 @@ def test_versions() -> None:
         (entry,) = read(f"metrics: [{{resource: {{group: g.example, kind: Thing, version: {given_}}}, metrics: [{{name: a, value: 1}}]}}]")
         found = Configured(metrics=[entry]).select(served)
         assert [kind.version for kind in found] == ([expected] if expected else [])
+
+
+def test_version_that_is_left_out() -> None:
+    """A version that `without` names is not the newest one: the next one is read."""
+    served = [Kind("g.example", version, "things", "Thing", True) for version in ("v1", "v2")]
+    (entry,) = read("metrics: [{resource: {group: g.example, kind: Thing, without: [{version: v2}]}, metrics: [{name: a, value: 1}]}]")
+    assert [kind.version for kind in Configured(metrics=[entry]).select(served)] == ["v1"]
 
 
 def test_selectors() -> None:
