@@ -9,8 +9,8 @@ from typing import NamedTuple
 from telegen.adapter.agents.documents import Columns, PodDescription, read_description, read_pods
 from telegen.shm.document_table import DESCRIPTION, DocumentTable
 
-MOST = 20_000
-"""Pods that are kept. PERF: 0.4 kB each; to decode one again takes 1.5 us."""
+MOST = 10_000
+"""Pods that are kept. PERF: 0.8 kB each; to decode one again takes 1.5 us."""
 
 
 class Described(NamedTuple):

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from telegen.adapter.agents.usage import PodUsage, Render, RenderedUsage
 from telegen.shm.document_table import DocumentTable
 
-MOST = 20_000
-"""Pods that are kept, and agents. PERF: 0.5 kB each. A pod that is kept takes 0.3 us, another one 13 us."""
+MOST = 15_000
+"""Pods that are kept, and agents. PERF: 1 kB each. A pod that is kept takes 0.3 us, another one 13 us."""
 
 
 class _Kept(NamedTuple):

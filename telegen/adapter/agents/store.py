@@ -122,7 +122,11 @@ class AgentStore:
         for agent in self.agents.values():
             wanted = labels.get(agent.node, b"")
             if self.writer.checksum(agent.row, NODE_LABELS) != crc32(wanted):
-                self.writer.write(agent.row, {NODE_LABELS: wanted})
+                try:
+                    self.writer.write(agent.row, {NODE_LABELS: wanted})
+                except ArenaFull:
+                    # The node keeps its last labels; a document of an agent that does not fit is logged by the poller.
+                    continue
 
     def keep(self, addresses: Mapping[str, object], nodes_known: bool) -> None:
         """Note which agents are in the slices, and drop others whose usage is old or whose node is gone.

@@ -22,7 +22,7 @@ def polling_context(certificates: Certificates) -> ssl.SSLContext:
 
 
 def load(context: ssl.SSLContext, pair: Pair) -> None:
-    """Load a certificate and its key into a context. New connections present it, also if the context has presented another one before.
+    """Load a certificate and its key into a new context: one that has a key of another type would present either.
 
     Raises:
         InvalidCertificate

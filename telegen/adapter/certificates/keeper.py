@@ -60,7 +60,7 @@ class Names:
     @property
     def agents(self) -> Leaf:
         """Certificate of all agents."""
-        return Leaf(self._names(self.agents_service)[:1])
+        return Leaf(self._names(self.agents_service)[:1], of_agents=True)
 
     def _names(self, service: str) -> list[str]:
         inside = f"{service}.{self.namespace}"

@@ -21,6 +21,7 @@ RENEWED_AT = 2 / 3
 """Share of its lifetime at which a certificate is renewed."""
 
 
+OwnKey = Union[ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey]
 Key = Union[ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, ed25519.Ed25519PrivateKey]
 
 
@@ -35,10 +36,12 @@ class Leaf:
     Attributes:
         names: DNS names, the common name first.
         client: True for the certificate of a client, False for that of a server.
+        of_agents: its key is Ed25519, as no client but the adapter verifies it. PERF: 2 kB less per connection of the adapter.
     """
 
     names: Sequence[str]
     client: bool = False
+    of_agents: bool = False
 
 
 def make_authority(name: str, now: float, lifetime: float) -> Pair:
@@ -66,7 +69,7 @@ def sign(authority: Pair, leaf: Leaf, now: float, lifetime: float) -> Pair:
         InvalidPair: the authority cannot be used.
     """
     issuer, issuer_key = read_certificate(authority.certificate), _read_key(authority.key)
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ed25519.Ed25519PrivateKey.generate() if leaf.of_agents else ec.generate_private_key(ec.SECP256R1())
     end = min(time_of(now) + timedelta(seconds=lifetime), issuer.not_valid_after_utc)
     builder = _builder(_name(leaf.names[0]), issuer.subject, x509.random_serial_number(), key, now, end)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -191,7 +194,7 @@ def _name(common: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, serial: int, key: ec.EllipticCurvePrivateKey, now: float, end: datetime
+    subject: x509.Name, issuer: x509.Name, serial: int, key: OwnKey, now: float, end: datetime
 ) -> x509.CertificateBuilder:
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).serial_number(serial)
     builder = builder.public_key(key.public_key()).not_valid_before(time_of(now) - BACKDATE).not_valid_after(end)
@@ -212,7 +215,7 @@ def _usage(signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
+def _pair(certificate: x509.Certificate, key: OwnKey) -> Pair:
     plain = serialization.NoEncryption()
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
     return Pair(certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode())

@@ -6,13 +6,14 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 from cryptography import x509
 
-from telegen.adapter.certificates.contexts import load, polling_context
+from telegen.adapter.certificates.contexts import polling_context
 from telegen.adapter.certificates.document import Pair, decode, encode
 from telegen.adapter.certificates.keeper import Names, State
 from telegen.adapter.certificates.serving_files import ServingFiles
@@ -59,8 +60,7 @@ def test_the_first_pass_makes_all_certificates_and_both_connections_verify(api: 
 def test_the_certificate_of_agents_is_not_accepted_as_that_of_the_adapter(api: ApiServer) -> None:
     found = in_force(replica(api, Clock(NOW)))
     secret = data(api, AGENTS)
-    context = polling_context(found)
-    load(context, Pair(secret["tls.crt"], secret["tls.key"]))
+    context = polling_context(replace(found, client=Pair(secret["tls.crt"], secret["tls.key"])))
     assert "unsuitable certificate purpose" in handshake(context, found.agents_name, agent_context(secret))
 
 

@@ -129,3 +129,14 @@ def test_problem_is_that_of_the_poller() -> None:
     assert stored.usage.problem() == ""
     stored.status.write(status.encode(status.PollStatus(time.monotonic() - SILENT - 1, problem="")))
     assert "were not polled for 31 s" in stored.usage.problem()
+
+
+def test_labels_that_do_not_fit_leave_the_last_ones() -> None:
+    """Polling goes on when the memory of the documents is full."""
+    table = DocumentTable("test", 8, 1 << 14)
+    store = AgentStore.load(table, 60.0)
+    store.set_labels({"n1": b'{"zone":"a"}'})
+    store.accept("n1:1", "n1", encoded(document("n1", pod("a"))), time.time())
+    store.set_labels({"n1": b'{"zone":"%b"}' % bytes(1 << 15)})
+    usage = AgentUsage(table, SharedDocument("test", 1 << 10), NoFamilies(), 60.0)
+    assert [node.labels for node in usage.nodes()] == [b'{"zone":"a"}']

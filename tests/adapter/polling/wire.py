@@ -25,7 +25,7 @@ from tests.certificates import self_signed, signed
 from tests.process_tree import wait_for
 
 NAME = "telegen-agents.telegen.svc"
-SETTINGS = PollSettings(interval=0.1, timeout=0.5, longest=0.2)
+SETTINGS = PollSettings(interval=0.1, timeout=2.0, longest=0.2)
 
 
 class Request(NamedTuple):
