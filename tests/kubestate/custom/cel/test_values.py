@@ -111,6 +111,13 @@ def test_regular_expressions_take_linear_time() -> None:
         compile_expression("text.matches(text)").value({"text": "a" * 30_000})
 
 
+@pytest.mark.parametrize("pattern", ["'a{500}b'", "'a{900}' + string(x)"])
+def test_regular_expressions_cost_steps(pattern: str) -> None:
+    """A short pattern with a large program costs as many steps as it takes time."""
+    with pytest.raises(OutOfSteps):
+        compile_expression(f"l.map(x, text.matches({pattern}))").value({"l": list(range(400)), "text": "a" * 500})
+
+
 READS = {
     "spec.replicas + status.ready.total": {"spec.replicas", "status.ready"},
     "has(spec.a.b)": {"spec.a"},
