@@ -49,7 +49,6 @@ class RulesDiscovery:
         settings = shared.config.adapter
         self._shared, self._interval, self._max_age = shared, float(settings.relist_interval), series_age(settings)
         self._number = -1
-        self._stop = threading.Event()
         self._client = short_client(shared)
         objects = ClusterObjects(lambda: short_client(shared))
         self.backend = RulesBackend(RulesFile(), make_servers(settings.prometheus, shared.environ), objects, self._mapping)
@@ -64,11 +63,11 @@ class RulesDiscovery:
 
     def _run(self) -> None:
         due = 0.0
-        while not self._stop.is_set():
+        while True:
             is_new = self._follow()
             if is_new or time.monotonic() >= due:
                 due = time.monotonic() + (self._interval if self._relist() else min(RETRY, self._interval))
-            self._stop.wait(LOOK)
+            time.sleep(LOOK)
 
     def _follow(self) -> bool:
         """Adopt changed rules; return True if they have changed. The supervisor publishes only files that can be read."""

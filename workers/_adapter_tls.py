@@ -51,11 +51,6 @@ class AdapterTls:
             self._made = versions
             self._context = self._make()
 
-    def problem_now(self) -> str:
-        """Return the reason why connections fail, "" if they do not."""
-        assert self.context
-        return self._problem
-
     @property
     def _versions(self) -> tuple[int, int, int]:
         # Files are looked at only while the process that keeps the certificates has not published them.

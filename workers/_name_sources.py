@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator
-from typing import Protocol
 
 from telegen.api.collection import Collection
-from telegen.api.protocols import ReflectorStore as Fed
 from telegen.api.reflector import Reflector
 from telegen.cadvisor.identity.label_resolver import LabelResolver
+from telegen.cadvisor.identity.name_index import NameIndex
 from telegen.cadvisor.identity.pods import READS
 from telegen.config import sampled_node
 from telegen.process.os_process import trim_memory
@@ -23,21 +21,10 @@ PODS, NAMESPACES = "containers/names/pods", "containers/names/namespaces"
 """Values of the label `store` in the agent's own metrics."""
 
 
-class Index(Fed, Protocol):
-    """Store of a reflector: an index of names."""
-
-    @property
-    def synced(self) -> threading.Event:
-        """Set after the first complete list."""
-
-    def __len__(self) -> int:
-        """Return the number of objects."""
-
-
 class NameThreads:
     """One thread per collection; none without an API server or the name of the node."""
 
-    def __init__(self, worker: Worker, names: LabelResolver, pods: Index, reads: tuple[str, ...] = READS) -> None:
+    def __init__(self, worker: Worker, names: LabelResolver, pods: NameIndex, reads: tuple[str, ...] = READS) -> None:
         """Start the threads.
 
         Args:
@@ -62,7 +49,7 @@ class NameThreads:
         """True if each index has taken a complete state."""
         return all(index.synced.is_set() for index in self._indexes)
 
-    def _start(self, name: str, collection: Collection, index: Index) -> Index:
+    def _start(self, name: str, collection: Collection, index: NameIndex) -> NameIndex:
         worker = self._worker
         observer, settings = _IndexObserver(worker, name, index), reflector_settings(worker.config)
         reflector = Reflector(make_client(worker.shared), collection, index, observer, worker.stop, settings)
@@ -76,8 +63,8 @@ def node_name(worker: Worker) -> str:
 
 
 def _followed(
-    worker: Worker, names: LabelResolver, pods: Index, reads: tuple[str, ...]
-) -> Iterator[tuple[str, Collection, Index]]:
+    worker: Worker, names: LabelResolver, pods: NameIndex, reads: tuple[str, ...]
+) -> Iterator[tuple[str, Collection, NameIndex]]:
     """Yield (store name, collection, index) of each collection to follow."""
     node = node_name(worker)
     if not worker.shared.cluster or not node:
@@ -101,7 +88,7 @@ def _explain(worker: Worker) -> None:
 class _IndexObserver(ReflectorMetrics):
     """Metrics and log lines of the reflector of an index."""
 
-    def __init__(self, worker: Worker, name: str, index: Index) -> None:
+    def __init__(self, worker: Worker, name: str, index: NameIndex) -> None:
         super().__init__(worker.telemetry, worker.log, name)
         self._index = index
 

@@ -56,6 +56,6 @@ class PollObserver:
         telemetry, now = self._telemetry, time.time()
         telemetry.known.set(status.known)
         telemetry.ready.set(status.ready)
-        telemetry.answering.set(status.answering)
+        telemetry.silent.set(status.silent)
         telemetry.oldest.set(max((now - one.answered for one in store.agents.values() if not one.departed), default=0.0))
         telemetry.skewed.set(sum(bool(one.offset) for one in store.agents.values()))

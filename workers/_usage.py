@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import msgspec
 
 from telegen.cadvisor.collector import AnyCollector
+from telegen.cadvisor.identity.name_index import NameIndex
 from telegen.cadvisor.sampler import Sampler, Target
-from telegen.cadvisor.usage.pods import READS, Index, UsagePods
+from telegen.cadvisor.usage.pods import READS, UsagePods
 from telegen.cadvisor.usage.recorder import Recorder, missing_collectors
 from telegen.cadvisor.usage.report import UsageReport
 from telegen.config import sampled_node
@@ -25,7 +26,7 @@ class NodeUsage:
 
     reads = READS
 
-    def __init__(self, worker: Worker, index: Index) -> None:
+    def __init__(self, worker: Worker, index: NameIndex) -> None:
         """Prepare.
 
         Args:

@@ -82,7 +82,7 @@ class _Application(HttpApplication):
         rules.start()
         checks = {
             "shutdown": lambda: "shutting down" if self.shared.deadlines.leaving else "",
-            "certificate": tls.problem_now,
+            "certificate": lambda: tls.problem,
             "clients": lambda: trust.problem,
             "rules": lambda: rules.problem,
             **({"agents": usage.problem} if usage else {}),

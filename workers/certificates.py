@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workers._base import Worker
+from workers._certificates_loop import CertificatesLoop
 
 
 class CertificatesWorker(Worker):
@@ -10,7 +11,4 @@ class CertificatesWorker(Worker):
 
     def run(self) -> None:
         """Keep the certificates until SIGTERM."""
-        # PERF: imported here, after the fork: no other process spends memory on making certificates.
-        from workers._certificates_loop import CertificatesLoop
-
         CertificatesLoop(self).run()

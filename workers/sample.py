@@ -14,6 +14,7 @@ from telegen.cadvisor.collector import AnyCollector
 from telegen.cadvisor.collectors.start_time import created
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.identity.labels import namespace_filter
+from telegen.cadvisor.identity.name_index import NameIndex
 from telegen.cadvisor.identity.pods import READS
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import enabled_collectors
@@ -30,7 +31,6 @@ from telegen.process.os_process import trim_memory
 from telegen.shm.writer import ArenaWriter
 from workers._base import Worker
 from workers._budgets import note_store, open_budgets, warn_of_budgets
-from workers._name_sources import Index as PodStore
 from workers._name_sources import NameThreads
 from workers._terminations import NodeTerminations
 from workers._usage import NodeUsage
@@ -87,7 +87,7 @@ class SampleWorker(Worker):
         self._arena = ArenaWriter(self.shared.arenas[self.assignment.name], self.assignment.stores)
         self._budgets = open_budgets(self, self._arena)
         self._stores: list[MetricsStore] = []
-        self._pods: PodStore
+        self._pods: NameIndex
         self._names = names = make_label_resolver(settings)
         node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=names, errors=names.errors)
         collectors = enabled_collectors(settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ from telegen.adapter.identity.expiring_cache import ExpiringCache
 from telegen.adapter.rest_mapping import Mapped
 from telegen.api.client import Client
 from telegen.api.errors import ApiError, ProtocolError, Unreachable
+from telegen.api.thread_clients import ThreadClients
 
 ACCEPT = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 PAGE = "500"
@@ -66,14 +66,7 @@ class ClusterObjects:
     """Lists of metadata. Threads may share it: each has a client of its own."""
 
     def __init__(self, make_client: Callable[[], Client]) -> None:
-        self._make_client, self._of_thread = make_client, threading.local()
-
-    @property
-    def _client(self) -> Client:
-        if not hasattr(self._of_thread, "client"):
-            self._of_thread.client = self._make_client()
-        client: Client = self._of_thread.client
-        return client
+        self._clients = ThreadClients(make_client)
 
     def names(self, mapped: Mapped, namespace: str, labels: str) -> list[str]:
         """Return the names of the objects that a label selector selects, in the order of the API server.
@@ -98,7 +91,7 @@ class ClusterObjects:
         while True:
             params = {"limit": PAGE, **selector, **({"continue": more} if more else {})}
             try:
-                page = self._client.get(path, params, ACCEPT)
+                page = self._clients.current.get(path, params, ACCEPT)
                 yield from (item["metadata"] for item in page.get("items") or ())
                 more = (page.get("metadata") or {}).get("continue") or ""
             except (ApiError, Unreachable, ProtocolError) as error:

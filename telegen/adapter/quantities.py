@@ -26,8 +26,8 @@ def thousandths(value: str) -> int | None:
 
 
 def rounded_thousandths(value: float | None) -> int | None:
-    """Return a value in thousandths, None for one that is absent or not finite."""
-    return round(value * 1000) if value is not None and math.isfinite(value) else None
+    """Return a value in thousandths, None for one that is absent or not finite, also in thousandths."""
+    return round(value * 1000) if value is not None and math.isfinite(value * 1000) else None
 
 
 def quantity(value: int) -> str:

@@ -5,12 +5,12 @@ A watch authenticates only when it begins, so the token and the CA are read agai
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from telegen.api.cluster import Cluster, NoCredentials, authorization, read_bytes, read_certificates
 from telegen.api.kubeconfig import Kubeconfig
+from telegen.process.tls_warmup import warm_up_tls
 
 __all__ = ["Cluster", "Credentials", "NoCredentials", "check", "credentials", "prepare"]
 
@@ -56,15 +56,14 @@ def check(source: str, environ: Mapping[str, str], account: Path = ACCOUNT, cont
 def prepare(sources: Iterable[str]) -> None:
     """Load before the fork the libraries that requests to these clusters need.
 
-    PERF: OpenSSL's tables take 2 MB in each process that loads them by itself, the kubernetes package 20 MB and 0.2 s. Agents in
-    a cluster do not need the package.
+    PERF: the kubernetes package takes 20 MB and 0.2 s. Agents in a cluster do not need it.
 
     Args:
         sources: as for `credentials`.
     """
     kinds = {source.partition(":")[0] for source in sources}
     if kinds & {"in-cluster", "kubeconfig", "https"}:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        warm_up_tls()
     if "kubeconfig" in kinds:
         import kubernetes.client
         import kubernetes.config  # noqa: F401

@@ -13,6 +13,7 @@ import msgspec
 import orjson
 
 from telegen.cadvisor.usage.document import CONTAINER_METRICS, NODE_METRICS, POD_METRICS, UsageDocument
+from telegen.config.agent_api import FAMILIES, MOST_FAMILIES, USAGE
 from telegen.kubemetrics.app import Asgi, Metrics, routed
 from telegen.kubemetrics.bodies import Bodies, Body
 from telegen.kubemetrics.readiness import View
@@ -21,11 +22,8 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.shm.reader import ArenaReader, TornSnapshot
 from telegen.shm.shared_document import SharedDocument
 
-USAGE, FAMILIES = "/adapter/v1/usage", "/adapter/v1/families"
 VERSION = 1
 """Version of the document of usage."""
-MOST_BYTES = 32 << 20
-"""Maximum of bytes of the text of families."""
 BODY_MEMORY = 8 << 20
 """Bytes of the bodies of families that are being sent, compressed."""
 _NO_USAGE = "there is no sampler, it has not ended its second pass, or it does not know the name of its node; the log has the cause"
@@ -81,9 +79,9 @@ class Families(Metrics):
 
     def _assemble(self, openmetrics: bool, selected: Selection) -> Body:
         body = super()._assemble(openmetrics, selected)
-        if body.page.length > MOST_BYTES:
+        if body.page.length > MOST_FAMILIES:
             raise falcon.HTTPContentTooLarge(
-                title="Too large", description=f"{body.page.length} bytes; at most {MOST_BYTES} are sent: ask for fewer families"
+                title="Too large", description=f"{body.page.length} bytes; at most {MOST_FAMILIES} are sent: ask for fewer families"
             )
         return body
 

@@ -7,14 +7,12 @@ import ssl
 
 import msgspec
 
+from telegen.config.agent_api import CLIENT_NAME
 from telegen.config.web_file import WebFile
 from telegen.process.tls import InvalidCertificate, has_name, server_context
 from telegen.shm.shared_document import SharedDocument
 
 log = logging.getLogger("telegen.web")
-
-ADAPTER = "telegen-adapter"
-"""Name in the client certificate of the adapter."""
 
 
 class AgentSecurity:
@@ -46,7 +44,7 @@ class AgentSecurity:
 
     def accepts(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
         """Return True for the adapter, by its certificate, whose chain is verified."""
-        return has_name(connection.getpeercert(), ADAPTER)
+        return has_name(connection.getpeercert(), CLIENT_NAME)
 
 
 def _closed() -> ssl.SSLContext:

@@ -18,7 +18,7 @@ SPOKEN_SHARE = 4
 OVERFLOW = 4
 """Factor on `max_answers` from which on a response ends at once, whether its client reads or not."""
 BLOCKED = 2.0
-"""Seconds without room in its socket after which a client does not keep pace with its response."""
+"""Seconds without room in its socket, or without the rest of its request, after which a client does not keep pace."""
 LAST_CALL = 0.8
 """Seconds at the end of the process for a client that does not go on."""
 REASONS = {
@@ -41,7 +41,7 @@ class Limits:
 
     Attributes:
         read_timeout: seconds for a request to arrive, from the connection or its first byte on.
-        answer_timeout: seconds for the application to begin its response, which it waits for an incomplete request to do.
+        answer_timeout: seconds for the application to begin its response to a complete request.
         write_timeout: seconds over which the rate of a client is measured.
         min_rate: bytes per second.
         max_header_size: bytes of the request line and all headers.
@@ -85,7 +85,7 @@ class Connected(Protocol):
 
     @property
     def blocked_since(self) -> float:
-        """Time since which the client has not made room in its socket; infinite if it has."""
+        """Time since which the client has not taken its response or not sent the rest of its request; infinite if it keeps pace."""
 
     def check(self, now: float) -> str:
         """Return the reason for which the connection has to be dropped, "" for none."""

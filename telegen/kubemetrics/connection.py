@@ -43,7 +43,8 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         self._half_closed = False
         self._received, self._given = 0, 0
         self.quiet_since = time.monotonic()
-        self.blocked_since = NEVER
+        # Since when the socket has no room, NEVER if it has.
+        self._full_since = NEVER
         # Since when a request is arriving, NEVER between two.
         self._request_since = self.quiet_since
         self._deadline = NEVER
@@ -73,12 +74,12 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
 
     def pause_writing(self) -> None:
         """Note that the socket is full."""
-        self.blocked_since = time.monotonic()
+        self._full_since = time.monotonic()
         super().pause_writing()
 
     def resume_writing(self) -> None:
         """Note that the client has taken something."""
-        self.blocked_since = NEVER
+        self._full_since = NEVER
         super().resume_writing()
 
     def _feed_callback_parser(self, data: bytes) -> bool:
@@ -165,6 +166,16 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         return self._request_since == NEVER and not self.is_answering
 
     @property
+    def blocked_since(self) -> float:
+        """Time since which the client has not taken its response or not sent the rest of its request; infinite if it keeps pace."""
+        return min(self._full_since, self._request_since if self._lacks_body else NEVER)
+
+    @property
+    def _lacks_body(self) -> bool:
+        receiver = self._body_receiver
+        return receiver is not None and not receiver._complete
+
+    @property
     def _unsent(self) -> int:
         try:
             return int(self.transport.get_write_buffer_size())
@@ -183,8 +194,8 @@ class Connection(ASGIProtocol):  # type: ignore[misc]
         if now > self._deadline:
             return "deadline"
         if not self._given and self._current_request is not None:
-            # The rest of the request is missing, or the application asks other servers.
-            limit = max(self._limits.read_timeout, self._limits.answer_timeout)
+            # The application may ask other servers; a request whose rest is missing has no more time than any other.
+            limit = self._limits.read_timeout if self._lacks_body else max(self._limits.read_timeout, self._limits.answer_timeout)
             return "silent" if now - self._request_since > limit else ""
         return self._rate_problem(now)
 

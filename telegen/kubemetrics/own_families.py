@@ -146,7 +146,7 @@ _FAMILIES = (
     ),
     counter("telegen_adapter_polls_total", "Polls of agents by result.", "result"),
     counter("telegen_adapter_poll_duration_seconds_total", "Time from the start to the end of all polls in seconds."),
-    gauge("telegen_adapter_agents", "Agents: in the EndpointSlices (known), ready there, and answering the last poll.", "state"),
+    gauge("telegen_adapter_agents", "Agents: in the EndpointSlices (known), ready there, and ready but not answering (silent).", "state"),
     gauge("telegen_adapter_oldest_document_seconds", "Age of the oldest of the newest documents of ready agents; 0 without any."),
     gauge("telegen_adapter_skewed_agents", "Agents whose times are corrected because their clocks differ from the adapter's."),
     gauge(

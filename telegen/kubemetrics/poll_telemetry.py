@@ -22,6 +22,6 @@ class PollTelemetry:
         self.polls = {result: polls.labels(result) for result in results}
         self.seconds = made.counter("telegen_adapter_poll_duration_seconds_total")
         agents = made.gauge("telegen_adapter_agents")
-        self.known, self.ready, self.answering = (agents.labels(state) for state in ("known", "ready", "answering"))
+        self.known, self.ready, self.silent = (agents.labels(state) for state in ("known", "ready", "silent"))
         self.oldest = made.gauge("telegen_adapter_oldest_document_seconds")
         self.skewed = made.gauge("telegen_adapter_skewed_agents")

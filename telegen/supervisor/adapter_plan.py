@@ -1,4 +1,4 @@
-"""Plan of the processes of the adapter: it neither watches objects nor samples a node."""
+"""Plan of the processes of the adapter, none of which keeps stores of objects or samples a node."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from telegen.config.detect import pod_namespace
 from telegen.supervisor.plan import Plan
 from workers._base import Assignment
 
-CERTIFICATES, POLL, ADAPTER = (Assignment(kind, kind) for kind in ("certificates", "poll", "adapter"))
+PROCESSES = CERTIFICATES, POLL, ADAPTER = tuple(Assignment(kind, kind) for kind in ("certificates", "poll", "adapter"))
 """One process each. The one that serves comes last: it reads what the others publish."""
 
 AFTER_DRAIN = 2.0

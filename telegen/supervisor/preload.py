@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from importlib import import_module
 
+from telegen.process.tls_warmup import warm_up_tls
 from workers import worker_class
 from workers._base import SERVERS
 
 MODULES = {"push": ("workers._push_loop", "telegen.otlp.http"), "events": ("workers._event_loop",)}
 """Modules that a kind of worker imports only when it runs."""
+WITH_TLS = frozenset(("adapter", "poll"))
+"""Kinds of workers that always use TLS. For the API server's, see `telegen.api.credentials.prepare`."""
 
 
 def preload(kinds: Collection[str]) -> None:
@@ -18,6 +21,8 @@ def preload(kinds: Collection[str]) -> None:
         worker_class(kind)
         for module in MODULES.get(kind, ()):
             import_module(module)
+    if WITH_TLS & set(kinds):
+        warm_up_tls()
     if SERVERS & set(kinds):
         # PERF: 1.7 MB of every process. gunicorn formats a length that is not in the table; pages have no chunks.
         import_module("gunicorn.asgi.protocol")._CHUNK_PREFIXES.clear()

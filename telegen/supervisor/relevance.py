@@ -25,9 +25,9 @@ from telegen.config.model import (
     Web,
 )
 from telegen.kubestate.packs.registry import AUTO
+from telegen.supervisor.adapter_plan import PROCESSES
 
-ADAPTER_KINDS = frozenset(("adapter", "certificates", "poll"))
-"""Kinds of processes of the adapter."""
+_ADAPTER_KINDS = frozenset(one.kind for one in PROCESSES)
 
 
 def relevant(kind: str, config: Config) -> Config:
@@ -38,7 +38,7 @@ def relevant(kind: str, config: Config) -> Config:
     Args:
         kind: a key of `workers.KINDS`.
     """
-    if kind in ADAPTER_KINDS:
+    if kind in _ADAPTER_KINDS:
         # Answers from all shards of the agents are complete.
         shards = KubeState(total_shards=config.kube_metrics.kube_state.total_shards)
         return replace(config, log=Log(), kube_metrics=KubeMetrics(kube_state=shards))
@@ -59,27 +59,39 @@ def relevant(kind: str, config: Config) -> Config:
     if kind == "events":
         sent = replace(_without_pages(kube), cadvisor=Cadvisor(), limits=SeriesLimits(), election=Election(name=kube.election.name))
         return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=sent)
-    collected = _without_push(_without_pages(kube))
-    if kind == "sample":
-        # The sampler asks the API server for the pods of its node.
-        state = KubeState(node=kube.kube_state.node, use_apiserver_cache=kube.kube_state.use_apiserver_cache)
-        collected = replace(collected, election=Election(), kube_state=state, terminations=kube.terminations)
-        if kube.terminations.enabled and kube.terminations.logs and kube.logs_streaming.enabled:
-            collected = _with_termination_logs(collected, kube)
-    else:
-        # The worker of custom resources takes their configuration from shared memory, and applies what has changed.
-        state = replace(kube.kube_state, custom_resource_state=CustomResourceState())
-        if kind == "custom":
-            custom = kube.kube_state.custom_resource_state
-            auto = tuple(name for name in custom.packs if name == AUTO)
-            health = CustomResourceState(
-                packs=auto, health=custom.health, health_detail=custom.health_detail, config_maps=custom.config_maps
-            )
-            state = replace(state, custom_resource_state=health, labels_on_series=LabelsOnSeries())
-            collected = replace(collected, max_staleness=kube.max_staleness)
-            state = replace(state, resources=(), resources_exclude=(), groups={}, pod_processes=1)
-        collected = replace(collected, cadvisor=Cadvisor(), kube_state=state)
+    collected = _sampled(kube) if kind == "sample" else _stored(kind, kube)
     return replace(config, log=Log(), web=Web(), supervisor=Supervising(), kube_metrics=collected)
+
+
+def _sampled(kube: KubeMetrics) -> KubeMetrics:
+    """The settings of the sampler, which asks the API server for the pods of its node."""
+    state = KubeState(node=kube.kube_state.node, use_apiserver_cache=kube.kube_state.use_apiserver_cache)
+    sampled = replace(_without_push(_without_pages(kube)), election=Election(), kube_state=state, terminations=kube.terminations)
+    if kube.terminations.enabled and kube.terminations.logs and kube.logs_streaming.enabled:
+        return _with_termination_logs(sampled, kube)
+    return sampled
+
+
+def _stored(kind: str, kube: KubeMetrics) -> KubeMetrics:
+    """The settings of stores, and of the workers that decide which of them are served."""
+    stored = replace(_without_push(_without_pages(kube)), cadvisor=Cadvisor())
+    # The worker of custom resources takes their configuration from shared memory, and applies what has changed.
+    state = replace(kube.kube_state, custom_resource_state=CustomResourceState())
+    if kind != "custom":
+        return replace(stored, kube_state=state)
+    custom = kube.kube_state.custom_resource_state
+    auto = tuple(name for name in custom.packs if name == AUTO)
+    health = CustomResourceState(packs=auto, health=custom.health, health_detail=custom.health_detail, config_maps=custom.config_maps)
+    state = replace(
+        state,
+        custom_resource_state=health,
+        labels_on_series=LabelsOnSeries(),
+        resources=(),
+        resources_exclude=(),
+        groups={},
+        pod_processes=1,
+    )
+    return replace(stored, max_staleness=kube.max_staleness, kube_state=state)
 
 
 def _agent_part(kind: str, adapter: Adapter) -> Adapter:

@@ -9,7 +9,7 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.adapter.cluster import HERE, Objects
 
@@ -29,10 +29,11 @@ class ApiServer:
         is_away: no review is answered.
         answers: reviews wait for it.
         delay: seconds before the ConfigMap is read.
+        is_stopped: watches end.
     """
 
     def __init__(self, trust: dict[str, str]) -> None:
-        self.trust, self.version, self.is_away = trust, 1, False
+        self.trust, self.version, self.is_away, self.is_stopped = trust, 1, False, False
         self.reviews = list[tuple[str, dict[str, Any]]]()
         self.answers, self.delay = threading.Event(), 0.0
         self.answers.set()
@@ -63,6 +64,9 @@ class ApiServer:
         return {"allowed": is_allowed(spec)}
 
 
+State = TypeVar("State", bound=ApiServer)
+
+
 def is_allowed(spec: dict[str, Any]) -> bool:
     """Decide as RBAC would with the rights of the recorded cluster."""
     wanted, path = spec.get("resourceAttributes") or {}, spec.get("nonResourceAttributes") or {}
@@ -79,7 +83,9 @@ def is_allowed(spec: dict[str, Any]) -> bool:
     return spec["user"] == "carol" and all(wanted.get(key, "") == value for key, value in carol.items())
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Requests to an `ApiServer`."""
+
     protocol_version = "HTTP/1.1"
     state: ApiServer
 
@@ -87,15 +93,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         status = self.state.reviewed(self.path, body["spec"])
         if status is None:
-            self._send(500, {"kind": "Status", "message": "no leader", "reason": "InternalError", "code": 500})
+            self.send_json(500, {"kind": "Status", "message": "no leader", "reason": "InternalError", "code": 500})
         else:
-            self._send(201, {**body, "status": status})
+            self.send_json(201, {**body, "status": status})
 
     def do_GET(self) -> None:
         url = urllib.parse.urlsplit(self.path)
         form = dict(urllib.parse.parse_qsl(url.query))
         if url.path != CONFIG_MAPS:
-            self._send(*self.state.objects.answer(url.path, form))
+            self.send_json(*self.state.objects.answer(url.path, form))
             return
         time.sleep(self.state.delay)
         if form.get("watch"):
@@ -103,7 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             state = self.state
             metadata = {"resourceVersion": str(state.version)}
-            self._send(200, {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": metadata, "items": [state.config_map()]})
+            self.send_json(200, {"kind": "ConfigMapList", "apiVersion": "v1", "metadata": metadata, "items": [state.config_map()]})
 
     def _watch(self, form: dict[str, str]) -> None:
         self.send_response(200)
@@ -113,21 +119,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         seen = int(form.get("resourceVersion") or 0)
         if form.get("sendInitialEvents") == "true":
             seen = self.state.version
-            self._event("ADDED", self.state.config_map())
+            self.send_event("ADDED", self.state.config_map())
             metadata = {"resourceVersion": str(seen), "annotations": {"k8s.io/initial-events-end": "true"}}
-            self._event("BOOKMARK", {"kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata})
+            self.send_event("BOOKMARK", {"kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata})
         ends = time.monotonic() + int(form.get("timeoutSeconds") or 60)
-        while time.monotonic() < ends and not self.server._stopped:  # type: ignore[attr-defined]
+        while time.monotonic() < ends and not self.state.is_stopped:
             if self.state.version > seen:
                 seen = self.state.version
-                self._event("MODIFIED", self.state.config_map())
+                self.send_event("MODIFIED", self.state.config_map())
             time.sleep(0.02)
 
-    def _event(self, kind: str, obj: dict[str, Any]) -> None:
+    def send_event(self, kind: str, obj: dict[str, Any]) -> None:
+        """Send an event of a watch."""
         self.wfile.write(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
         self.wfile.flush()
 
-    def _send(self, status: int, document: Any) -> None:
+    def send_json(self, status: int, document: Any) -> None:
+        """Send an answer."""
         data = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -140,18 +148,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(state: ApiServer) -> Iterator[ApiServer]:
+def serving(state: State, handler: type[Handler] = Handler) -> Iterator[State]:
     """Serve a state on loopback."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), {"state": state}))
     server.daemon_threads = True
-    server._stopped = False  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         yield state
     finally:
-        server._stopped = True  # type: ignore[attr-defined]
+        state.is_stopped = True
         server.shutdown()
         thread.join()
         server.server_close()

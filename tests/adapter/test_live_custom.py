@@ -139,6 +139,13 @@ def test_time_and_window(client: falcon.testing.TestClient) -> None:
     assert (pod["windowSeconds"], pod["timestamp"], pod["describedObject"]["namespace"]) == (10, "2024-11-28T13:19:55Z", "data")
 
 
+def test_values_without_end() -> None:
+    """A value that no answer can hold is left out, and harms no other."""
+    pods: dict[str, Any] = {"shop/a": ({}, {"app": [1e306, 1]}, []), "shop/b": ({}, {"x": [1e308, 1], "y": [1e308, 1]}, [])}
+    pods["shop/c"] = ({}, {"app": [0.5, 1]}, [])
+    assert values(http_client(MetricsApis(None, Agents([document("n1", pods)], {}, {}))), f"{SHOP}/pods/*/cpu_usage") == {"c": "500m"}
+
+
 def test_listed(client: falcon.testing.TestClient) -> None:
     """Discovery lists each metric of the table for each of its resources, sorted, in both forms."""
     listed = [(one["name"], one["namespaced"]) for one in get(client, ROOT).json["resources"]]

@@ -1,6 +1,7 @@
 """`make bench PODS=10000`: start the agent against the simulated API server, measure, print a table, write
 build/bench.json. CONTAINERS=200 measures the sampler instead (see `containers`), CUSTOM=10000 custom resources (see `custom`),
-PUSH=10000 the push (see `push`), ADAPTER=5000 an adapter (see `adapter`)."""
+PUSH=10000 the push (see `push`), ADAPTER=5000 an adapter (see `adapter`), and what its polls cost an
+agent (see `agent_part`)."""
 
 from __future__ import annotations
 
@@ -16,6 +17,8 @@ from pathlib import Path
 from telegen.shm.deflate import GZIP_HEADER, GZIP_TRAILER, decompressor
 from tests.bench.adapter import BARS as ADAPTER_BARS
 from tests.bench.adapter import main as measure_adapter
+from tests.bench.agent_part import BARS as AGENT_PART_BARS
+from tests.bench.agent_part import measure_agent_part
 from tests.bench.containers import main as measure_containers
 from tests.bench.custom import main as measure_custom
 from tests.bench.front_door import BARS as FRONT_DOOR
@@ -44,6 +47,7 @@ BARS = {
     **FRONT_DOOR,
     **PUSH_BARS,
     **ADAPTER_BARS,
+    **AGENT_PART_BARS,
 }
 """Limits for 10,000 pods; of `rest_*` for 100 pods, of `waiting_*` for an agent of a DaemonSet that holds no Lease (see `load`)."""
 
@@ -186,7 +190,7 @@ def table(figures: Figures) -> str:
         sign, bar = BARS.get(name, ("", 0))
         kept = (value <= bar) if sign == "<=" else (value >= bar)
         verdict = f"{sign} {bar:<6g} {'kept' if kept else 'MISSED'}" if sign else ""
-        lines.append(f"{name:24} {value:14,.1f}  {verdict}")
+        lines.append(f"{name:24} {value:14,.2f}  {verdict}")
     return "\n".join(lines)
 
 
@@ -205,7 +209,7 @@ def main() -> int:
     parser.add_argument("--adapter", type=int, help="measure an adapter that polls so many agents instead")
     options = parser.parse_args()
     if options.push or options.adapter:
-        print(table(measure_push(options.push) if options.push else measure_adapter(options.adapter)))
+        print(table(measure_push(options.push) if options.push else measure_adapter(options.adapter) | measure_agent_part()))
         return 0
     if options.containers:
         return measure_containers(options.containers)

@@ -22,8 +22,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.adapter.api_server import serving
 from tests.adapter.pki import Pki
-from tests.bench.adapter_cluster import BenchServer, serving
+from tests.bench.adapter_cluster import BenchHandler, BenchServer
 from tests.bench.machine import measure_machine
 from tests.bench.simulated_agents import BIG, BIG_PODS, SMALL_PODS
 from tests.harness import Agent, clean_environ, free_port, running
@@ -113,7 +114,7 @@ def polled(count: int) -> Iterator[Site]:
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         pki, config = Pki(folder), folder / "config.yaml"
-        with serving(BenchServer(pki.trust())) as api:
+        with serving(BenchServer(pki.trust()), BenchHandler) as api:
             config.write_text(CONFIG.format(api=api.url, port=port))
             environ = {**clean_environ(), "POD_NAMESPACE": "telegen", "POD_NAME": "adapter-1"}
             command = [sys.executable, "-m", "telegen", "adapter", "--config", str(config)]

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import base64
-import http.server
 import json
-import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.adapter.api_server import ApiServer, _Handler
+from tests.adapter.api_server import ApiServer, Handler
 from tests.bench.simulated_agents import address, node
 
 SECRETS, NODES = "/api/v1/namespaces/telegen/secrets", "/api/v1/nodes"
@@ -67,7 +63,9 @@ def _labels(number: int) -> dict[str, str]:
     return {**names, "kubernetes.io/hostname": node(number), "topology.kubernetes.io/zone": f"zone-{number % 3}"}
 
 
-class _BenchHandler(_Handler):
+class BenchHandler(Handler):
+    """Requests to a `BenchServer`."""
+
     state: BenchServer
 
     def do_GET(self) -> None:
@@ -77,7 +75,7 @@ class _BenchHandler(_Handler):
             self._collection(url.path, form)
         elif url.path.startswith(f"{SECRETS}/"):
             found = self.state.secrets.get(url.path.rpartition("/")[2])
-            self._send(200 if found else 404, found or {"kind": "Status", "reason": "NotFound", "code": 404})
+            self.send_json(200 if found else 404, found or {"kind": "Status", "reason": "NotFound", "code": 404})
         else:
             super().do_GET()
 
@@ -95,12 +93,12 @@ class _BenchHandler(_Handler):
         self.state.version += 1
         body["metadata"]["resourceVersion"] = str(self.state.version)
         self.state.secrets[body["metadata"]["name"]] = body
-        self._send(status, body)
+        self.send_json(status, body)
 
     def _collection(self, path: str, form: dict[str, str]) -> None:
         """Send a list, or a watch that sends all objects once they are there."""
         if not form.get("watch"):
-            self._send(200, {"kind": "List", "metadata": {"resourceVersion": "1"}, "items": self.state.objects_of[path]})
+            self.send_json(200, {"kind": "List", "metadata": {"resourceVersion": "1"}, "items": self.state.objects_of[path]})
             return
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -110,8 +108,8 @@ class _BenchHandler(_Handler):
         if form.get("sendInitialEvents") == "true":
             sent = self.state.objects_of[path]
             self._events(sent)
-            self._event("BOOKMARK", {"metadata": {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}}})
-        while not self.server._stopped:  # type: ignore[attr-defined]
+            self.send_event("BOOKMARK", {"metadata": {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}}})
+        while not self.state.is_stopped:
             if self.state.objects_of[path] is not sent:
                 sent = self.state.objects_of[path]
                 self._events(sent)
@@ -119,22 +117,4 @@ class _BenchHandler(_Handler):
 
     def _events(self, objects: list[dict[str, Any]]) -> None:
         for one in objects:
-            self._event("ADDED", one)
-
-
-@contextmanager
-def serving(state: BenchServer) -> Iterator[BenchServer]:
-    """Serve a state on loopback."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_BenchHandler,), {"state": state}))
-    server.daemon_threads = True
-    server._stopped = False  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield state
-    finally:
-        server._stopped = True  # type: ignore[attr-defined]
-        server.shutdown()
-        thread.join()
-        server.server_close()
+            self.send_event("ADDED", one)

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.agent_part`: cost of adapter.agent_address for an agent with 30 pods that two adapters poll.
+"""`make bench ADAPTER=5000`: cost of adapter.agent_address for an agent with 30 pods that two adapters poll.
 
 Two agents run side by side on one node, one of them with the part; both are scraped.
 """
@@ -6,7 +6,6 @@ Two agents run side by side on one node, one of them with the part; both are scr
 from __future__ import annotations
 
 import http.client
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -88,15 +87,3 @@ def connection(site: Site) -> http.client.HTTPSConnection:
     context = site.context("client")
     context.check_hostname = False
     return http.client.HTTPSConnection("127.0.0.1", site.port, context=context, timeout=10)
-
-
-def main() -> int:
-    """Measure, and print the table."""
-    for name, value in measure_agent_part().items():
-        relation, bar = BARS.get(name, ("", None))
-        print(f"{name:20} {value:10,.3f}  " + ("" if bar is None else f"{relation} {bar:g} {'kept' if value <= bar else 'MISSED'}"))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import shutil
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.cadvisor.trees import TREES, unpack
+from tests.cluster.repetition import repeated
 
 TREE = TREES / "v2-debian-6.1.txt"
 GROWING = {"cpu.stat": 50_000, "io.stat": 4096, "net/dev": 700, "memory.events": 1}
@@ -46,23 +47,15 @@ def make_empty_node(folder: Path) -> Path:
 def growing(root: Path) -> Iterator[None]:
     """Let the counters below a root grow."""
     files = {path: step for end, step in GROWING.items() for path in root.rglob(end)}
-    start = {path: path.read_bytes() for path in files}
-    stop = threading.Event()
+    start, passes = {path: path.read_bytes() for path in files}, itertools.count(1)
 
-    def run() -> None:
-        passes = 0
-        while not stop.wait(PERIOD):
-            passes += 1
-            for path, content in start.items():
-                grown = _NUMBER.sub(lambda found: b"%d" % (int(found[0]) + files[path] * passes), content)  # noqa: B023
-                # Without truncation: the agent reads the file meanwhile.
-                with path.open("r+b") as file:
-                    file.write(grown)
+    def grow() -> None:
+        number = next(passes)
+        for path, content in start.items():
+            grown = _NUMBER.sub(lambda found: b"%d" % (int(found[0]) + files[path] * number), content)  # noqa: B023
+            # Without truncation: the agent reads the file meanwhile.
+            with path.open("r+b") as file:
+                file.write(grown)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
+    with repeated(PERIOD, grow):
         yield
-    finally:
-        stop.set()
-        thread.join()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from telegen import __version__
 from telegen.adapter.certificates.keeper import Names
 from telegen.adapter.live.metrics import BY_NAME
 from telegen.adapter.ownership import APISERVICES
+from telegen.adapter.rules.reading import parse_rules
 from telegen.config import not_effective
 from telegen.supervisor.adapter_plan import make_adapter_plan
 from tests.cluster.helm import Helm
@@ -29,6 +32,7 @@ GROUPS = {
     "adapter-external-metrics": "external.metrics.k8s.io",
 }
 EXAMPLES = sorted((MANIFESTS / "examples").glob("*.yaml"))
+DOCUMENT = (MANIFESTS.parent / "docs" / "adapter.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -142,16 +146,35 @@ def test_scrapers_of_agents_leave_the_adapter_out(objs: list[Object]) -> None:
     assert {end["port"] for end in monitor["podMetricsEndpoints"]} <= ports
 
 
+def test_documented_files(kubectl: Kubectl, tmp_path: Path) -> None:
+    """The files of docs/adapter.md together are a kustomization: settings and rules reach the adapter, the annotation its APIServices."""
+    files: dict[str, dict[str, Any]] = {}
+    for name, text in re.findall(r"^    # (\S+\.yaml)\n((?:    .*\n)+)", DOCUMENT, re.MULTILINE):
+        files.setdefault(name, {}).update(yaml.safe_load(textwrap.dedent(text)))
+    files["kustomization.yaml"]["components"].append("settings")
+    (tmp_path / "telegen").symlink_to(MANIFESTS.parent)
+    (tmp_path / "settings").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+    objs = kubectl.render(tmp_path)
+    settings = configuration(objs, ADAPTER).adapter
+    assert settings.prometheus and settings.telemetry_address and set(settings.groups) == set(GROUPS.values())
+    data = named(objs, "ConfigMap")["data"]
+    rules = parse_rules(data[Path(settings.rules_file).name].encode(), "rules.yaml")
+    assert rules.custom and rules.external and not rules.problems
+    annotations = [obj["metadata"]["annotations"] for obj in objs if obj["kind"] == "APIService"]
+    assert len(annotations) == 4 and all("cert-manager.io/inject-ca-from" in one for one in annotations)
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples(path: Path) -> None:
     """Each HorizontalPodAutoscaler is valid, and its metric is one of the agents or of the rules in docs/adapter.md."""
     obj = yaml.safe_load(path.read_text())
     kubernetes_validate.validate(obj, "1.36", strict=True)
-    rules = (MANIFESTS.parent / "docs" / "adapter.md").read_text()
     for metric in obj["spec"]["metrics"]:
         spec = metric[metric["type"].lower()]
         name = spec["metric"]["name"] if "metric" in spec else spec["name"]
-        assert name in BY_NAME or name in ("cpu", "memory") or name in rules
+        assert name in BY_NAME or name in ("cpu", "memory") or name in DOCUMENT
 
 
 @pytest.mark.parametrize(

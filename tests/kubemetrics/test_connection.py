@@ -6,18 +6,20 @@ import asyncio
 import inspect
 import math
 import ssl
+import time
 from asyncio.sslproto import SSLProtocol
 
 import pytest
-from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
 from gunicorn.workers.gasgi import ASGIWorker
 
-from telegen.kubemetrics.connection import Connection, _scrape_timeout
+from telegen.kubemetrics.clients import Limits
+from telegen.kubemetrics.connection import NEVER, Connection, _scrape_timeout
 from telegen.kubemetrics.web_process import WebProcess
 
 OVERRIDDEN = ("_feed_callback_parser", "_on_headers_complete", "_is_websocket_upgrade", "connection_made", "connection_lost")
 CALLED = ("_send_error_response", "_close_transport", "pause_writing", "resume_writing")
-ATTRIBUTES = ("_callback_parser", "_current_request", "_max_buffer_size", "_closed", "_is_ssl", "app")
+ATTRIBUTES = ("_callback_parser", "_current_request", "_body_receiver", "_max_buffer_size", "_closed", "_is_ssl", "app")
 
 
 def test_names_exist_in_gunicorn() -> None:
@@ -56,3 +58,18 @@ def test_transport_closed_twice() -> None:
         return connection.is_answering
 
     assert not asyncio.run(is_answering())
+
+
+def test_request_without_its_body() -> None:
+    """A client that keeps the rest of its request back does not keep pace, and has the time of a request, not that of an answer."""
+    connection = Connection.__new__(Connection)
+    connection._limits = Limits(read_timeout=5.0, answer_timeout=60.0)
+    connection._answers, connection._given, connection._may_be_sent = 1, 0, None
+    connection._full_since = connection._deadline = NEVER
+    connection._current_request, connection._body_receiver = object(), BodyReceiver(None, connection)
+    began = connection._request_since = time.monotonic()
+    assert connection.blocked_since == began
+    assert [connection.check(began + seconds) for seconds in (4.9, 5.1)] == ["", "silent"]
+    connection._body_receiver.set_complete()
+    assert connection.blocked_since == NEVER
+    assert [connection.check(began + seconds) for seconds in (5.1, 59.0, 60.1)] == ["", "", "silent"]

@@ -22,6 +22,8 @@ from telegen.adapter.agents import pieces
 from telegen.shm.deflate import compress, decompress
 
 MOST_SHARDS = 1 << 16
+MOST_AHEAD, MOST_WINDOW = 60.0, 86400.0
+"""Seconds by which a reading may be later than its answer, as the clock of an agent may be set back, and of a window."""
 Number = Optional[float]
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[^\0,]+\Z", max_length=253)]
 Row = tuple[float, float, list[list[Number]], list[Number]]
@@ -153,7 +155,7 @@ def stored_usage(document: Document, counts: Sequence[int]) -> bytes:
         counts: number of containers per pod.
 
     Raises:
-        Malformed: a row does not fit the pods or the columns.
+        Malformed: a row does not fit the pods or the columns, or its time or window cannot be.
     """
     of_container, of_pod = len(document.container_metrics), len(document.pod_metrics)
     try:
@@ -168,6 +170,9 @@ def stored_usage(document: Document, counts: Sequence[int]) -> bytes:
             raise Malformed(f"row {number} does not have the length of its columns")
     if node is not None and len(node[2]) != len(document.node_metrics):
         raise Malformed("node_usage does not have the length of its columns")
+    latest = document.sent + MOST_AHEAD
+    if not all(row[0] <= latest and 0 <= row[1] <= MOST_WINDOW for row in (*rows, node) if row):
+        raise Malformed(f"a time is later than that of the answer, or a window is not 0 to {MOST_WINDOW:.0f} s")
     first = b"[%b,%b]" % (bytes(document.node_usage), _encode_json(document.shards))
     return pieces.pack([first, *_split_rows(document.pods)])
 

@@ -20,14 +20,13 @@ from urllib3.exceptions import HTTPError
 from telegen import __version__
 from telegen.adapter.agents.connection import Identity
 from telegen.adapter.agents.usage import FamiliesAnswer, FamilySample
+from telegen.config.agent_api import FAMILIES, MOST_FAMILIES
 from telegen.process.http_client import cause
 
 MAX_AGE, RETRY = 15.0, 2.0
 """Seconds for which an answer counts, and one with a problem."""
 TIMEOUT = 5.0
 """Seconds of a request to an agent."""
-MOST_BYTES = 32 << 20
-"""Bytes of the families of one agent."""
 MOST_SETS = 256
 """Sets of names whose answers are kept."""
 PARALLEL = 8
@@ -164,17 +163,17 @@ def _collect(samples: dict[str, list[FamilySample]], address: str, answer: Futur
 
 def _request(pool: urllib3.PoolManager, address: str, names: list[str]) -> str:
     """Return the families of one agent as text."""
-    url = f"https://{address}/adapter/v1/families?names={quote(','.join(names), safe=',')}"
+    url = f"https://{address}{FAMILIES}?names={quote(','.join(names), safe=',')}"
     try:
         answer = pool.request("GET", url, headers={"User-Agent": f"telegen/{__version__}"}, preload_content=False)
         with answer:
-            body = answer.read(MOST_BYTES + 1)
+            body = answer.read(MOST_FAMILIES + 1)
     except (HTTPError, OSError) as error:
         raise _Failed(cause(error)) from error
     if answer.status != 200:
         raise _Failed(f"HTTP {answer.status}")
-    if len(body) > MOST_BYTES:
-        raise _Failed(f"its families have more than {MOST_BYTES >> 20} MiB; select fewer")
+    if len(body) > MOST_FAMILIES:
+        raise _Failed(f"its families have more than {MOST_FAMILIES >> 20} MiB; select fewer")
     try:
         return body.decode()
     except UnicodeDecodeError as error:

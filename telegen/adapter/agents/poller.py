@@ -20,6 +20,7 @@ from telegen.adapter.agents.connection import CHUNK, Connection, ConnectionFaile
 from telegen.adapter.agents.documents import Malformed
 from telegen.adapter.agents.endpoints import Endpoint
 from telegen.adapter.agents.store import AgentStore
+from telegen.config.agent_api import USAGE
 from telegen.shm.allocator import ArenaFull
 from telegen.shm.deflate import crc32
 
@@ -203,7 +204,7 @@ class Poller:
         known = None if agent.wants_all else self._store.agents.get(agent.endpoint.address)
         query = f"?generation={quote(known.generation, safe='')}" if known else ""
         condition = f"If-None-Match: {agent.etag}\r\n" if known and agent.etag else ""
-        head = f"GET /adapter/v1/usage{query} HTTP/1.1\r\nHost: {agent.endpoint.address}\r\nUser-Agent: telegen/{__version__}\r\n"
+        head = f"GET {USAGE}{query} HTTP/1.1\r\nHost: {agent.endpoint.address}\r\nUser-Agent: telegen/{__version__}\r\n"
         return f"{head}Accept: application/json\r\n{condition}\r\n".encode()
 
     def _advance(self, agent: Polled) -> None:

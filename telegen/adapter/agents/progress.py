@@ -41,10 +41,10 @@ class Progress:
             now: time of CLOCK_MONOTONIC in seconds.
         """
         ready = [agent for agent in agents if agent.endpoint.is_ready]
-        answering = sum(agent.is_answering for agent in agents)
+        silent = sum(not agent.is_answering for agent in ready)
         problem = self._problem(ready, store) if has_identity and slices_known else self._waiting(has_identity)
         self.is_complete = self.is_complete or not problem
-        return PollStatus(now, self.is_complete, problem, len(agents), len(ready), answering, store.holders())
+        return PollStatus(now, self.is_complete, problem, len(agents), len(ready), silent, store.holders())
 
     def _waiting(self, has_identity: bool) -> str:
         if self.is_complete:

@@ -12,7 +12,7 @@ class PollStatus(msgspec.Struct):
         written: time of CLOCK_MONOTONIC in seconds.
         is_complete: enough agents have answered since the start of the adapter; it stays true.
         problem: reason why usage cannot be answered, "" if it can.
-        known, ready, answering: numbers of agents: of the slices; those that are ready; those whose last poll succeeded.
+        known, ready, silent: numbers of agents: of the slices; those that are ready; those of the ready ones that do not answer.
         holders: address of the agent that serves each shard of kube_*.
     """
 
@@ -21,7 +21,7 @@ class PollStatus(msgspec.Struct):
     problem: str = "no agent was polled yet"
     known: int = 0
     ready: int = 0
-    answering: int = 0
+    silent: int = 0
     holders: dict[int, str] = {}
 
 

@@ -106,35 +106,3 @@ class UsageSource(Protocol):
     def problem(self) -> str:
         """Return the reason why usage cannot be answered, "" if it can."""
         ...
-
-
-class NoUsage:
-    """A source without agents."""
-
-    def pods(self, namespace: str, name: str = "") -> Iterator[PodUsage]:
-        """Yield nothing."""
-        return iter(())
-
-    def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
-        """Yield nothing."""
-        return iter(())
-
-    def has_pod(self, namespace: str, name: str) -> bool:
-        """Return False."""
-        return False
-
-    def has_node(self, name: str) -> bool:
-        """Return False."""
-        return False
-
-    def nodes(self, name: str = "") -> Iterator[NodeUsage]:
-        """Yield nothing."""
-        return iter(())
-
-    def families(self, names: Collection[str]) -> FamiliesAnswer:
-        """Return no samples."""
-        return FamiliesAnswer({}, 0.0, "no agent is known")
-
-    def problem(self) -> str:
-        """Return the reason."""
-        return "no agent is known"

@@ -7,7 +7,7 @@ from typing import Any
 
 from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
-from telegen.adapter.apis.values import ALL, CustomBackend, CustomRequest, ObjectValue
+from telegen.adapter.apis.values import ALL, CustomBackend, CustomRequest, NotObserved, ObjectValue, ValueObserver
 from telegen.adapter.label_selectors import SelectorError, label_selector, parse_labels
 from telegen.adapter.quantities import quantity
 from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped
@@ -20,8 +20,8 @@ VERSIONS = ("v1beta2", "v1beta1")
 class CustomMetrics:
     """Answers to requests, each by the first backend that has the metric."""
 
-    def __init__(self, backends: Sequence[CustomBackend]) -> None:
-        self._backends = backends
+    def __init__(self, backends: Sequence[CustomBackend], observer: ValueObserver = NotObserved()) -> None:
+        self._backends, self._observer = backends, observer
 
     def listed(self) -> Sequence[ListedResource]:
         """Return the metrics of all backends, sorted by name."""
@@ -60,6 +60,8 @@ class CustomMetrics:
             if not mapped or mapped.namespaced != bool(request.namespace):
                 continue
             values = backend.values(request, mapped)
+            if values is not None:
+                self._observer.served(GROUP, backend.source, [one.time for one in values])
             if request.name != ALL and not values:
                 raise metric_not_found(request.metric, request.resource, request.name)
             if values is None:

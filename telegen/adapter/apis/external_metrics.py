@@ -7,7 +7,7 @@ from typing import Any
 
 from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
-from telegen.adapter.apis.values import ExternalBackend, ExternalValue
+from telegen.adapter.apis.values import ExternalBackend, ExternalValue, NotObserved, ValueObserver
 from telegen.adapter.label_selectors import SelectorError, parse_labels
 from telegen.adapter.quantities import quantity
 
@@ -18,8 +18,8 @@ VERSIONS = ("v1beta1",)
 class ExternalMetrics:
     """Answers to requests, each by the first backend that has the metric."""
 
-    def __init__(self, backends: Sequence[ExternalBackend]) -> None:
-        self._backends = backends
+    def __init__(self, backends: Sequence[ExternalBackend], observer: ValueObserver = NotObserved()) -> None:
+        self._backends, self._observer = backends, observer
 
     def listed(self) -> Sequence[ListedResource]:
         """Return the metrics of all backends, sorted by name."""
@@ -47,7 +47,9 @@ class ExternalMetrics:
         backend = next((one for one in self._backends if name in one.listed()), None)
         if not backend:
             raise metric_not_found(name, "")
-        items = [_item(name, one) for one in backend.values(name, namespace, terms)]
+        values = backend.values(name, namespace, terms)
+        self._observer.served(GROUP, backend.source, [one.time for one in values])
+        items = [_item(name, one) for one in values]
         return {"kind": "ExternalMetricValueList", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": items}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TypeVar
 from urllib.parse import unquote
 
 import orjson
@@ -24,15 +24,16 @@ from telegen.adapter.apis.discovery_documents import (
 )
 from telegen.adapter.apis.external_metrics import ExternalMetrics
 from telegen.adapter.apis.resource_metrics import ResourceMetrics
+from telegen.adapter.apis.values import NotObserved, ValueObserver
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.live.custom import LiveCustom
 from telegen.adapter.live.external import LiveExternal
 from telegen.adapter.live.resource import LiveResource
-from telegen.adapter.observed import LIVE, RULE, Observed, ValueObserver
 from telegen.adapter.queries.custom import CustomQueries
 from telegen.adapter.queries.external import ExternalQueries
 from telegen.adapter.queries.resource import ResourceQueries
 
+Backend = TypeVar("Backend")
 Answerer = Callable[[str, list[str], Mapping[str, str], str], object]
 """Version, segments of the path, parameters and Accept header in, document out."""
 VERSIONS = {
@@ -51,7 +52,7 @@ class MetricsApis:
         usage: UsageSource | None = None,
         groups: Collection[str] = tuple(VERSIONS),
         families: Collection[str] = (),
-        observer: ValueObserver | None = None,
+        observer: ValueObserver = NotObserved(),
     ) -> None:
         """Prepare answers.
 
@@ -66,13 +67,12 @@ class MetricsApis:
         of_agents = {custom_metrics.GROUP, resource_metrics.GROUP, *([external_metrics.GROUP] if families else [])}
         self._live = frozenset(of_agents if usage else ())
 
-        def backends(group: str, of_rules: Callable[[RulesBackend], Any], live: Callable[[UsageSource], Any]) -> list[Any]:
-            found = [*([(of_rules(rules), RULE)] if rules else []), *([(live(usage), LIVE)] if usage else [])]
-            return [Observed(backend, group, source, observer) if observer else backend for backend, source in found]
+        def backends(of_rules: Callable[[RulesBackend], Backend], live: Callable[[UsageSource], Backend]) -> list[Backend]:
+            return [*([of_rules(rules)] if rules else []), *([live(usage)] if usage else [])]
 
-        self._custom = CustomMetrics(backends(custom_metrics.GROUP, CustomQueries, LiveCustom))
-        self._external = ExternalMetrics(backends(external_metrics.GROUP, ExternalQueries, lambda source: LiveExternal(source, families)))
-        resource = ResourceMetrics(backends(resource_metrics.GROUP, ResourceQueries, LiveResource))
+        self._custom = CustomMetrics(backends(CustomQueries, LiveCustom), observer)
+        self._external = ExternalMetrics(backends(ExternalQueries, lambda source: LiveExternal(source, families)), observer)
+        resource = ResourceMetrics(backends(ResourceQueries, LiveResource), observer)
         self._answerers: dict[str, Answerer] = {
             custom_metrics.GROUP: self._custom.answer,
             external_metrics.GROUP: self._external.answer,

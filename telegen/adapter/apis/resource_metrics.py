@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
+from telegen.adapter.agents.usage import NodeUsage, PodUsage
 from telegen.adapter.apis.answers import StatusError, bad_request, failed, object_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource
 from telegen.adapter.apis.tables import table, wants_table
 from telegen.adapter.apis.usage_json import CREATED, metrics_json
-from telegen.adapter.apis.values import ResourceBackend, ResourceRequest
+from telegen.adapter.apis.values import NotObserved, ResourceBackend, ResourceRequest, ValueObserver
 from telegen.adapter.label_selectors import SelectorError, parse_fields, parse_labels
 from telegen.adapter.rest_mapping import NODES, PODS
 
@@ -24,8 +25,13 @@ LISTED = (ListedResource("nodes", False, "NodeMetrics", ("get", "list")), Listed
 class ResourceMetrics:
     """Answers to requests, by the first backend that is served."""
 
-    def __init__(self, backends: Sequence[ResourceBackend], now: Callable[[], float] = time.time) -> None:
-        self._backends, self._now = backends, now
+    def __init__(
+        self,
+        backends: Sequence[ResourceBackend],
+        observer: ValueObserver = NotObserved(),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._backends, self._observer, self._now = backends, observer, now
 
     def answer(self, version: str, segments: Sequence[str], params: Mapping[str, str], accept: str) -> object:
         """Return a list, an object, or either as a Table.
@@ -41,14 +47,17 @@ class ResourceMetrics:
         if request.name:
             return self._single(request, kind, f"{GROUP}/{version}", created, wants_table(accept))
         if wants_table(accept):
-            return table(self._backend().usage(request), created)
+            return table(self._usage(request), created)
         begin = CREATED % created
-        items = ",".join([begin + one.text for one in self._backend().rendered(request, metrics_json) if one.text])
+        backend = self._backend()
+        found = backend.rendered(request, metrics_json)
+        self._observer.served(GROUP, backend.source, [one.time for one in found])
+        items = ",".join([begin + one.text for one in found if one.text])
         return {"kind": f"{kind}List", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": orjson.Fragment(f"[{items}]")}
 
     def _single(self, request: ResourceRequest, kind: str, version: str, created: str, as_table: bool) -> object:
         """Return one object, or a Table of it. Raises StatusError."""
-        usages = [one for one in self._backend().usage(request) if metrics_json(one)]
+        usages = [one for one in self._usage(request) if metrics_json(one)]
         if not usages:
             namespace = f"{request.namespace}/" if request.namespace else ""
             raise object_not_found(kind.lower(), namespace + request.name, GROUP)
@@ -56,6 +65,13 @@ class ResourceMetrics:
             return table(usages, created)
         text = CREATED % created + metrics_json(usages[0])
         return orjson.Fragment(f'{{"kind":"{kind}","apiVersion":"{version}",{text[1:]}')
+
+    def _usage(self, request: ResourceRequest) -> Sequence[PodUsage | NodeUsage]:
+        """Return the usage of the wanted objects. Raises StatusError."""
+        backend = self._backend()
+        usages = backend.usage(request)
+        self._observer.served(GROUP, backend.source, [one.time for one in usages])
+        return usages
 
     def _backend(self) -> ResourceBackend:
         if not self._backends:

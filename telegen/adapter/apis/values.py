@@ -11,6 +11,22 @@ from telegen.adapter.rest_mapping import GroupResource, Mapped
 
 ALL = "*"
 """Name of an object in requests for all objects."""
+RULE, LIVE = "rule", "live"
+"""Sources of values: rules over Prometheus, or the agents."""
+
+
+class ValueObserver(Protocol):
+    """Counts values."""
+
+    def served(self, group: str, source: str, times: Sequence[float]) -> None:
+        """Values of these Unix seconds are in an answer of an API group."""
+
+
+class NotObserved:
+    """Counts nothing."""
+
+    def served(self, group: str, source: str, times: Sequence[float]) -> None:
+        """Do nothing."""
 
 
 class ResourceRequest(NamedTuple):
@@ -76,6 +92,8 @@ class ExternalValue(NamedTuple):
 class ResourceBackend(Protocol):
     """Source of metrics.k8s.io. Its methods raise StatusError."""
 
+    source: str
+
     @property
     def is_served(self) -> bool:
         """Return True if requests are for this backend and for none after it."""
@@ -93,6 +111,8 @@ class ResourceBackend(Protocol):
 class CustomBackend(Protocol):
     """Source of custom.metrics.k8s.io."""
 
+    source: str
+
     def listed(self) -> Iterable[tuple[Mapped, str]]:
         """Yield resource and name of each metric."""
 
@@ -109,6 +129,8 @@ class CustomBackend(Protocol):
 
 class ExternalBackend(Protocol):
     """Source of external.metrics.k8s.io."""
+
+    source: str
 
     def listed(self) -> Iterable[str]:
         """Return the names of the metrics."""

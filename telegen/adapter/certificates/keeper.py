@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from telegen.adapter.certificates.authorities import Authorities, Lifetimes, advance
 from telegen.adapter.certificates.ca_bundles import patch_bundles
@@ -21,9 +21,8 @@ from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.adapter.certificates.signing import Leaf, end_of, leaf_problem, sign
 from telegen.api.client import Client
 from telegen.api.errors import ApiError, Conflict, NotFound, ProtocolError, Unreachable
+from telegen.config.agent_api import CLIENT_NAME
 
-CLIENT_NAME = "telegen-adapter"
-"""Name in the certificate with which agents are polled; agents accept no other."""
 TRIES = 5
 """Reads and writes of a Secret that another replica changes meanwhile."""
 FAILURES = (ApiError, Unreachable, ProtocolError)
@@ -68,8 +67,32 @@ class Names:
         return [f"{inside}.svc", f"{inside}.svc.cluster.local", inside, service]
 
 
+@dataclass
+class State:
+    """State between passes.
+
+    Attributes:
+        authorities: as the last pass left them; None before the first that succeeded.
+        serving, polling: certificates of this replica.
+        files: last good serving certificate of the user.
+        agents: certificate of the agents in PEM.
+        reported: problem that was logged last, by subject.
+    """
+
+    authorities: Authorities | None = None
+    serving: Pair = Pair("", "")
+    polling: Pair = Pair("", "")
+    files: Pair | None = None
+    agents: str = ""
+    reported: dict[str, str] = field(default_factory=dict)
+
+
 class Keeper:
-    """Certificates of one replica. Replicas agree by the Secrets alone."""
+    """Certificates of one replica. Replicas agree by the Secrets alone.
+
+    Attributes:
+        state: for the keeper of the next pass.
+    """
 
     def __init__(
         self,
@@ -80,6 +103,7 @@ class Keeper:
         files: ServingFiles | None,
         clock: Callable[[], float],
         log: logging.Logger,
+        state: State | None = None,
     ) -> None:
         """Prepare passes.
 
@@ -88,14 +112,12 @@ class Keeper:
             files: serving certificate of the user, in place of one of the own CA; the caBundle is then left alone. Without agents no CA is
                 needed either.
             clock: Unix seconds.
+            state: of the keeper of the last pass; None for the first one.
         """
         self._client, self._secrets = client, Secrets(client, names.namespace)
         self._names, self._groups, self._lifetimes = names, groups, lifetimes
         self._files, self._clock, self._log = files, clock, log
-        self._authorities: Authorities | None = None
-        self._serving, self._polling = Pair("", ""), Pair("", "")
-        self._agents = ""
-        self._reported: dict[str, str] = {}
+        self.state = state or State()
 
     def run_pass(self) -> Certificates | None:
         """Renew what is due; return the certificates in force, None if there are none yet. A failure is logged and harms no other step.
@@ -106,12 +128,12 @@ class Keeper:
             serving = self._read_files(self._files)
             return Certificates(serving, Pair("", ""), "", "") if serving else None
         self._attempt(f"Secret {self._names.authority_secret}", self._keep_authorities)
-        return self._with_authorities(self._authorities) if self._authorities else None
+        return self._with_authorities(self.state.authorities) if self.state.authorities else None
 
     def ends(self, found: Certificates) -> dict[str, float]:
         """Return the ends of the certificates in force in Unix seconds, by name."""
-        authority = self._authorities.current.certificate if self._authorities else ""
-        known = {"ca": authority, "serving": found.serving.certificate, "client": found.client.certificate, "agents": self._agents}
+        authority = self.state.authorities.current.certificate if self.state.authorities else ""
+        known = {"ca": authority, "serving": found.serving.certificate, "client": found.client.certificate, "agents": self.state.agents}
         return {name: end_of(pem) for name, pem in known.items() if pem}
 
     def _with_authorities(self, authorities: Authorities) -> Certificates | None:
@@ -120,15 +142,15 @@ class Keeper:
             self._attempt("APIServices", lambda: self._patch(authorities))
         if self._names.agents_service:
             self._attempt(f"Secret {self._names.agents_secret}", lambda: self._keep_agents(authorities))
-        self._polling = self._renewed(self._polling, Leaf([CLIENT_NAME], client=True), authorities)
+        self.state.polling = self._renewed(self.state.polling, Leaf([CLIENT_NAME], client=True), authorities)
         if self._files:
             serving = self._read_files(self._files)
         else:
-            serving = self._serving = self._renewed(self._serving, self._names.serving, authorities)
-        return Certificates(serving, self._polling, authorities.bundle, self._names.agents.names[0]) if serving else None
+            serving = self.state.serving = self._renewed(self.state.serving, self._names.serving, authorities)
+        return Certificates(serving, self.state.polling, authorities.bundle, self._names.agents.names[0]) if serving else None
 
     def _read_files(self, files: ServingFiles) -> Pair | None:
-        serving = files.read(self._clock())
+        serving = self.state.files = files.read(self._clock(), self.state.files)
         self._report("serving certificate", files.problem)
         return serving
 
@@ -137,16 +159,16 @@ class Keeper:
         for _ in range(TRIES):
             secret = self._secrets.read(self._names.authority_secret)
             stored = read_authorities(secret)
-            step = advance(stored, self._authorities, self._names.authority_secret, self._clock(), self._lifetimes)
+            step = advance(stored, self.state.authorities, self._names.authority_secret, self._clock(), self._lifetimes)
             if not step.reason:
-                self._authorities = step.authorities
+                self.state.authorities = step.authorities
                 return
             try:
                 self._secrets.write(secret, authorities_data(step.authorities))
             except (Conflict, NotFound):
                 # Another replica was faster: its decision stands.
                 continue
-            self._authorities = step.authorities
+            self.state.authorities = step.authorities
             self._log.info("Secret %s: %s", secret.name, step.reason)
             return
         raise ProtocolError(f"it changed during {TRIES} attempts to write it; does another program write it?")
@@ -158,7 +180,7 @@ class Keeper:
             pair = read_pair(secret)
             problem = leaf_problem(pair, authorities.current.certificate, self._names.agents, now)
             if not problem and secret.data.get(BUNDLE) == authorities.bundle:
-                self._agents = pair.certificate
+                self.state.agents = pair.certificate
                 return
             if problem:
                 pair = sign(authorities.current, self._names.agents, now, self._lifetimes.leaf)
@@ -166,7 +188,7 @@ class Keeper:
                 self._secrets.write(secret, agents_data(pair, authorities.bundle))
             except (Conflict, NotFound):
                 continue
-            self._agents = pair.certificate
+            self.state.agents = pair.certificate
             self._log.info("Secret %s: written: %s", secret.name, problem or "the trusted authorities have changed")
             return
         raise ProtocolError(f"it changed during {TRIES} attempts to write it; does another program write it?")
@@ -192,8 +214,8 @@ class Keeper:
 
     def _report(self, subject: str, problem: str) -> None:
         """Log a problem once, and its end."""
-        before = self._reported.get(subject, "")
-        self._reported[subject] = problem
+        before = self.state.reported.get(subject, "")
+        self.state.reported[subject] = problem
         if problem == before:
             return
         for line in problem.splitlines():

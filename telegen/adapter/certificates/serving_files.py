@@ -9,7 +9,7 @@ from telegen.adapter.certificates.signing import pair_problem
 
 
 class ServingFiles:
-    """Certificate and key in files. The last good pair stays in force while the files cannot be used.
+    """Certificate and key in files.
 
     Attributes:
         problem: reason why the files cannot be used, "" if they can.
@@ -17,11 +17,14 @@ class ServingFiles:
 
     def __init__(self, certificate: str, key: str) -> None:
         self._certificate, self._key = Path(certificate), Path(key)
-        self._good: Pair | None = None
         self.problem = ""
 
-    def read(self, now: float) -> Pair | None:
-        """Return the pair in force; None if there was no good one yet."""
+    def read(self, now: float, good: Pair | None) -> Pair | None:
+        """Return the pair in force: the last good one while the files cannot be used.
+
+        Args:
+            good: the last good pair; None if there was none yet.
+        """
         files = f"adapter.tls: {self._certificate}, {self._key}"
         try:
             pair = Pair(self._certificate.read_text("ascii"), self._key.read_text("ascii"))
@@ -32,5 +35,5 @@ class ServingFiles:
         else:
             problem = pair_problem(pair, now)
             self.problem = f"{files}: {problem}" if problem else ""
-            self._good = self._good if problem else pair
-        return self._good
+            return good if problem else pair
+        return good

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,6 +17,7 @@ from telegen.adapter.identity.user import MASTERS, User, authenticated
 from telegen.api.client import Client
 from telegen.api.errors import ApiError, Forbidden, ProtocolError, Unreachable
 from telegen.api.reviews import authenticate, is_allowed
+from telegen.api.thread_clients import ThreadClients
 
 log = logging.getLogger("telegen.adapter")
 TOKEN_TIME = NARROW_TIME = 10.0
@@ -47,8 +47,7 @@ class Reviews:
             make_client: makes a client for one thread, with short time-outs.
             count: called with the kind of each question and its result: `allowed`, `denied` or `error`.
         """
-        self._make_client, self._count = make_client, count
-        self._of_thread = threading.local()
+        self._clients, self._count = ThreadClients(make_client), count
         self._tokens = ExpiringCache[Reviewed](MOST)
         self._access = ExpiringCache[bool](MOST)
 
@@ -82,10 +81,10 @@ class Reviews:
 
     def _may(self, user: User, question: Attributes, lifetime: float) -> bool:
         spec = {**user.spec(), **question.spec()}
-        return self._access.get((user, question), lifetime, lambda: self._asked(ACCESS, lambda: is_allowed(self._client, spec)))
+        return self._access.get((user, question), lifetime, lambda: self._asked(ACCESS, lambda: is_allowed(self._clients.current, spec)))
 
     def _review(self, token: str) -> User | None:
-        found = self._asked(TOKEN, lambda: authenticate(self._client, token))
+        found = self._asked(TOKEN, lambda: authenticate(self._clients.current, token))
         return _user(found) if found else None
 
     def _asked(self, kind: str, ask: Callable[[], Answer]) -> Answer:
@@ -103,13 +102,6 @@ class Reviews:
             raise failed(f"the API server gives no answer to a {kind}; the log of the adapter has the cause", True) from error
         self._count(kind, "allowed" if answer else "denied")
         return answer
-
-    @property
-    def _client(self) -> Client:
-        if not hasattr(self._of_thread, "client"):
-            self._of_thread.client = self._make_client()
-        client: Client = self._of_thread.client
-        return client
 
 
 def _user(found: Mapping[str, Any]) -> User | None:

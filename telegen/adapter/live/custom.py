@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from telegen.adapter.agents.usage import PodUsage, UsageSource
 from telegen.adapter.apis.answers import bad_request
-from telegen.adapter.apis.values import ALL, CustomRequest, ObjectValue
+from telegen.adapter.apis.values import ALL, LIVE, CustomRequest, ObjectValue
 from telegen.adapter.label_selectors import Requirement
 from telegen.adapter.live.metrics import BY_NAME, LIVE_METRICS, RESOURCES, LiveMetric
 from telegen.adapter.live.selection import require_usage, selected
@@ -19,6 +19,8 @@ CONTAINER = "container"
 
 class LiveCustom:
     """Backend of custom.metrics.k8s.io over the agents."""
+
+    source = LIVE
 
     def __init__(self, source: UsageSource) -> None:
         self._source = source

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from telegen.adapter.agents.usage import FamiliesAnswer, FamilySample, UsageSource
 from telegen.adapter.apis.answers import bad_request, failed
-from telegen.adapter.apis.values import ExternalValue
+from telegen.adapter.apis.values import LIVE, ExternalValue
 from telegen.adapter.label_selectors import Requirement, SelectorError, label_selector
 from telegen.adapter.quantities import rounded_thousandths
 
@@ -25,6 +25,8 @@ class _Family(NamedTuple):
 
 class LiveExternal:
     """Backend of external.metrics.k8s.io over the agents that hold the shards."""
+
+    source = LIVE
 
     def __init__(self, source: UsageSource, families: Collection[str]) -> None:
         """Prepare.

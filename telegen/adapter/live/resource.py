@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from telegen.adapter.agents.usage import NodeUsage, PodUsage, RenderedUsage, UsageSource
 from telegen.adapter.apis.answers import object_not_found
-from telegen.adapter.apis.values import ResourceRequest, rendered
+from telegen.adapter.apis.values import LIVE, ResourceRequest, rendered
 from telegen.adapter.live.selection import require_usage, selected
 from telegen.adapter.rest_mapping import PODS
 
@@ -17,6 +17,7 @@ _name, _namespace_and_name = itemgetter(0), itemgetter(0, 1)
 class LiveResource:
     """Backend of metrics.k8s.io over the agents."""
 
+    source = LIVE
     is_served = True
 
     def __init__(self, source: UsageSource) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from telegen.adapter.apis.answers import bad_request, failed
-from telegen.adapter.apis.values import ALL, CustomRequest, ObjectValue
+from telegen.adapter.apis.values import ALL, RULE, CustomRequest, ObjectValue
 from telegen.adapter.backend import SEVERAL, RulesBackend
 from telegen.adapter.cluster_objects import ListingError
 from telegen.adapter.label_selectors import SelectorError
@@ -17,6 +17,8 @@ from telegen.adapter.rest_mapping import GroupResource, Mapped
 
 class CustomQueries:
     """Backend of custom.metrics.k8s.io over Prometheus."""
+
+    source = RULE
 
     def __init__(self, backend: RulesBackend) -> None:
         self._backend = backend

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from telegen.adapter.apis.answers import bad_request, metric_not_found
-from telegen.adapter.apis.values import ExternalValue
+from telegen.adapter.apis.values import RULE, ExternalValue
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.label_selectors import Requirement, SelectorError
 from telegen.adapter.promql import selector_matchers
@@ -13,6 +13,8 @@ from telegen.adapter.promql import selector_matchers
 
 class ExternalQueries:
     """Backend of external.metrics.k8s.io over Prometheus."""
+
+    source = RULE
 
     def __init__(self, backend: RulesBackend) -> None:
         self._backend = backend

@@ -10,7 +10,7 @@ import orjson
 
 from telegen.adapter.agents.usage import NodeUsage, PodUsage, RenderedUsage, Values
 from telegen.adapter.apis.answers import failed, object_not_found
-from telegen.adapter.apis.values import ResourceRequest, rendered
+from telegen.adapter.apis.values import RULE, ResourceRequest, rendered
 from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ListingError
 from telegen.adapter.queries.resource_usage import UsageQueries
@@ -23,6 +23,8 @@ Metadata = dict[str, Any]
 
 class ResourceQueries:
     """Backend of metrics.k8s.io over Prometheus."""
+
+    source = RULE
 
     def __init__(self, backend: RulesBackend) -> None:
         self._backend = backend

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Optional, Protocol
+from typing import Optional
 
 import orjson
 
 from telegen.cadvisor.identity.json_access import Values, mapping, objects, text
+from telegen.cadvisor.identity.name_index import NameIndex
 from telegen.cadvisor.identity.pods import HASH, MIRROR
 from telegen.metrics.family import Object
 
@@ -27,29 +28,6 @@ READS = (
     ),
 )
 """Paths of the fields that `read_usage_pod` reads in addition to those of `identity.pods`."""
-
-
-class Index(Protocol):
-    """Store of a reflector that takes the pods as well."""
-
-    @property
-    def synced(self) -> threading.Event:
-        """Set after the first complete list."""
-
-    def __len__(self) -> int:
-        """Return the number of pods."""
-
-    def replace(self, events: Iterable[tuple[str, Object]]) -> None:
-        """Replace the whole state."""
-
-    def upsert(self, obj: Object) -> None:
-        """Add or replace a pod."""
-
-    def delete(self, obj: Object) -> None:
-        """Remove a pod."""
-
-    def bookmark(self, resource_version: str) -> None:
-        """Take a bookmark."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +95,7 @@ def _is_required(entry: Values, policy: str) -> bool:
 class UsagePods:
     """Pods by the uid in the name of their cgroup; a reflector's store that passes everything on to another one."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: NameIndex) -> None:
         self._index = index
         self._pods: dict[str, UsagePod] = {}
 

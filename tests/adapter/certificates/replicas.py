@@ -12,7 +12,7 @@ from typing import Any
 from telegen.adapter.certificates.authorities import Lifetimes
 from telegen.adapter.certificates.contexts import load, polling_context
 from telegen.adapter.certificates.document import Certificates, Pair
-from telegen.adapter.certificates.keeper import Keeper, Names
+from telegen.adapter.certificates.keeper import Keeper, Names, State
 from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.api.client import Client, Timeouts
 from telegen.api.credentials import credentials
@@ -40,10 +40,11 @@ def replica(
     groups: tuple[str, ...] = ("metrics.k8s.io",),
     files: ServingFiles | None = None,
     names: Names = NAMES,
+    state: State | None = None,
 ) -> Keeper:
     """Make the keeper of a replica that has just started."""
     client = Client(credentials(api.url, {}), Timeouts(1.0, 5.0))
-    return Keeper(client, names, groups, LIFETIMES, files, clock, logging.getLogger("telegen.certificates"))
+    return Keeper(client, names, groups, LIFETIMES, files, clock, logging.getLogger("telegen.certificates"), state)
 
 
 def in_force(keeper: Keeper) -> Certificates:

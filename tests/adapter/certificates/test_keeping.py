@@ -8,12 +8,13 @@ from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
 
 from telegen.adapter.certificates.contexts import load, polling_context
 from telegen.adapter.certificates.document import Pair, decode, encode
-from telegen.adapter.certificates.keeper import Names
+from telegen.adapter.certificates.keeper import Names, State
 from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.adapter.certificates.signing import is_valid
 from tests.adapter.certificates.api_server import APISERVICES, SECRETS, ApiServer, apiservice
@@ -330,5 +331,20 @@ def test_absent_files_of_the_user_are_named(api: ApiServer, tmp_path: Path, capl
 def test_keys_are_part_of_no_representation(api: ApiServer) -> None:
     keeper = replica(api, Clock())
     found = in_force(keeper)
-    shown = f"{found!r} {found} {keeper._authorities!r}"
+    shown = f"{found!r} {found} {keeper.state!r}"
     assert "PRIVATE" not in shown and found.serving.key.split("\n")[1] not in shown
+
+
+def test_a_keeper_goes_on_from_the_state_of_another(api: ApiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Certificates, the last good files of the user, and what was logged outlive the process of a pass."""
+    certificate, key = self_signed(tmp_path)
+    files, clock = ServingFiles(str(certificate), str(key)), Clock(time.time() + 1)
+    keeper = replica(api, clock, files=files)
+    first = in_force(keeper)
+    key.write_text("damaged")
+    in_force(keeper)
+    before = caplog.text
+    state = msgspec.msgpack.decode(msgspec.msgpack.encode(keeper.state), type=State)
+    assert state == keeper.state
+    assert in_force(replica(api, clock, files=files, state=state)) == first
+    assert caplog.text == before

@@ -59,3 +59,10 @@ def test_no_fresh_usage_at_all() -> None:
     progress = Progress("telegen/telegen-agents", is_complete=True)
     assert problem(progress, polled(2, 0, 2)) == "none of 2 agents answers: 10.0.0.0:9444 (node n0): timeout: no answer"
     assert problem(progress, polled(2, 0, 2), stored=1) == ""
+
+
+def test_silent_agents_are_the_ready_ones() -> None:
+    """An agent that answers before it is ready does not hide a ready one that is silent; one that is not ready may be silent."""
+    agents = [*polled(2, 1, 1), *polled(3, 2, 1, ready=False)]
+    status = Progress("telegen/telegen-agents").status(agents, AgentStore.load(DocumentTable("test", 8, 1 << 16), 60.0), True, True, 1.0)
+    assert (status.known, status.ready, status.silent) == (5, 2, 1)

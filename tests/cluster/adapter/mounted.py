@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.control_plane import ControlPlane, Refused
+from tests.cluster.repetition import repeated
 
 PERIOD = 0.5
 """Seconds between two looks at the Secret; the kubelet takes up to a minute."""
@@ -18,24 +18,18 @@ PERIOD = 0.5
 def mounted(plane: ControlPlane, namespace: str, name: str, folder: Path) -> Iterator[None]:
     """Keep a Secret's data as files of a folder, which is empty as long as there is no Secret."""
     folder.mkdir()
-    stop = threading.Event()
+    last: object = None
 
-    def run() -> None:
-        last: object = None
-        while not stop.wait(PERIOD):
-            with contextlib.suppress(Refused):
-                data = plane.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}").get("data") or {}
-                if data != last:
-                    _write(folder, data)
-                last = data
+    def follow() -> None:
+        nonlocal last
+        with contextlib.suppress(Refused):
+            data = plane.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}").get("data") or {}
+            if data != last:
+                _write(folder, data)
+            last = data
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
+    with repeated(PERIOD, follow):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _write(folder: Path, data: dict[str, str]) -> None:

@@ -6,13 +6,13 @@ import contextlib
 import itertools
 import re
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.control_plane import Object
 from tests.cluster.recorded_node import make_node
+from tests.cluster.repetition import repeated
 
 RECORDED = "kubepods/besteffort/pod07b99587-e320-4dd9-a559-b458099818fd"
 SANDBOX = "20198eeb819656203ffb95685115c4830f7880733a3045f08ac2c4cf020aa0e2"
@@ -100,20 +100,13 @@ def _set(path: Path, pattern: str, value: int) -> None:
 @contextlib.contextmanager
 def running(nodes: list[UsageNode]) -> Iterator[None]:
     """Let the containers of nodes use CPU."""
-    stop = threading.Event()
+    last = time.monotonic()
 
     def run() -> None:
-        last = time.monotonic()
-        while not stop.wait(PERIOD):
-            now = time.monotonic()
-            for node in nodes:
-                node.write(now - last)
-            last = now
+        nonlocal last
+        before, last = last, time.monotonic()
+        for node in nodes:
+            node.write(last - before)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
+    with repeated(PERIOD, run):
         yield
-    finally:
-        stop.set()
-        thread.join()
