@@ -73,7 +73,8 @@ def check(options: argparse.Namespace) -> Iterator[str]:
     for entry in read.metrics:
         selected_by(entry.selector)
     yield from (f"warning: {warning}" for warning in (*read.warnings, *built_in_names(read.metrics)))
-    families = sum(len(entry.families) for entry in read.entries) + sum(len(entry.metrics) for entry in read.metrics)
+    families = sum(len(entry.families) for entry in read.entries)
+    families += sum(len(entry.families) + len(entry.metrics) for entry in read.metrics)
     if options.against_cluster:
         yield from _series(read, options.kubeconfig)
     yield f"{options.file}: valid: {len(read.entries) + len(read.metrics)} entries, {families} families"

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import yaml
 
+from telegen.api.decoding import without_last_applied
 from telegen.api.salvage import DECODER, prune, replace_surrogates
 from telegen.metrics.family import Object
 
@@ -60,7 +61,9 @@ def read_objects(data: bytes, plurals: Plurals | None = None) -> Iterator[Object
             latest.pop(key, None)
         else:
             latest[key] = obj
-    yield from latest.values()
+    for obj in latest.values():
+        # As the agent sees it.
+        yield without_last_applied(obj) if isinstance(obj.get("metadata"), dict) else obj
 
 
 def _lists(documents: Iterator[Any], plurals: Plurals) -> Iterator[Any]:

@@ -271,3 +271,30 @@ def test_malformed_selectors(selector: str, message: str, tmp_path: Path, capsys
     file.write_text(f"metrics: [{{resource: {{kind: Pod}}, selector: {{{selector}}}, metrics: [{{name: a, value: 1}}]}}]")
     assert main(["custom", "check", str(file)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_check_counts_metrics_by_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Metrics of either form are counted."""
+    path = tmp_path / "metrics.yaml"
+    path.write_text("metrics: [{resource: {group: g.example, kind: Thing}, metrics: [{name: a, path: spec.a}, {name: b, value: spec.b}]}]")
+    assert main(["custom", "check", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: valid: 1 entries, 2 families\n"
+
+
+def test_convert_of_the_new_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that has metrics with expressions is not converted, and the message says so."""
+    path = tmp_path / "metrics.yaml"
+    path.write_text("metrics: []")
+    assert main(["custom", "convert", str(path)]) == 2
+    assert "metrics with expressions already; expected spec.resources of kube-state-metrics" in capsys.readouterr().err
+
+
+def test_render_without_the_last_applied_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in the agent, annotations of objects lack that of kubectl with the whole object."""
+    path, objects = tmp_path / "metrics.yaml", tmp_path / "objects.yaml"
+    path.write_text("metrics: [{resource: {group: g.example, kind: Thing}, metrics: [{name: a, value: metadata.annotations.size()}]}]")
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b"}
+    metadata = {"name": "x", "namespace": "n", "annotations": annotations}
+    objects.write_text(json.dumps({"apiVersion": "g.example/v1", "kind": "Thing", "metadata": metadata}))
+    assert main(["custom", "render", str(path), str(objects)]) == 0
+    assert capsys.readouterr().out.endswith('kube_thing_a{namespace="n",name="x"} 1\n')

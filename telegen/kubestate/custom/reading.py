@@ -95,8 +95,9 @@ def _entries(root: Node) -> tuple[Entry, ...]:
     if kind not in ("", "CustomResourceStateMetrics"):
         fields["kind"].warn(f"{kind} is read as CustomResourceStateMetrics")
     if "spec" not in fields:
-        bare = "resources" in root.fields()
-        root.problem("resources stands outside of spec; indent it below spec:" if bare else "no spec; expected spec.resources")
+        keys = root.fields()
+        message = "resources stands outside of spec; indent it below spec:" if "resources" in keys else "no spec; expected spec.resources"
+        root.problem("metrics with expressions already; expected spec.resources of kube-state-metrics" if "metrics" in keys else message)
         return ()
     resources = fields["spec"].known_fields("resources").get("resources")
     if resources is None:

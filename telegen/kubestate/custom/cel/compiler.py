@@ -18,7 +18,7 @@ from telegen.kubestate.custom.cel.macros import MACROS, Evaluate, Frame, alterna
 from telegen.kubestate.custom.cel.operators import BINARY, FIRST_VARIABLE, OBJECT, UNARY, charge, contains, equal
 from telegen.kubestate.custom.cel.parser import parse
 from telegen.kubestate.custom.cel.reads import WHOLE_OBJECT, reads
-from telegen.kubestate.custom.cel.texts import Function, compiled_pattern
+from telegen.kubestate.custom.cel.texts import Function, compiled_pattern, matching_steps
 
 MAX_STEPS = 10_000
 """Steps that the expressions of one family may take for one object."""
@@ -194,6 +194,8 @@ class _Compiler:
         if nodes and all(isinstance(argument, syntax.Literal) for argument in nodes):
             value = _constant(node, lambda: function(*[argument.value for argument in nodes]))  # type: ignore[attr-defined]
             return lambda frame: value
+        if name == "matches":
+            return lambda frame: _matching(function, [argument(frame) for argument in arguments], frame)
         if name in LINEAR:
             return lambda frame: _linear(function, [argument(frame) for argument in arguments], frame)
         if len(arguments) == 1:
@@ -254,6 +256,11 @@ def _constant(node: syntax.Call, evaluate: Callable[[], Any]) -> Any:
         return evaluate()
     except EvaluationError as error:
         raise InvalidConstant(str(error), node.position) from error
+
+
+def _matching(function: Function, values: list[Any], frame: Frame) -> Any:
+    charge(frame, matching_steps(*values))
+    return _linear(function, values, frame)
 
 
 def _linear(function: Function, values: list[Any], frame: Frame) -> Any:

@@ -22,6 +22,8 @@ from telegen.kubestate.custom.cel.syntax import (
     Select,
 )
 
+MAX_NESTING = 50
+"""Levels of brackets: the parser has up to 11 calls per level, and Python ends at 1,000."""
 _LEVELS = (("||",), ("&&",), ("<", "<=", ">", ">=", "==", "!=", "in"), ("+", "-"), ("*", "/", "%"))
 """Binary operators, from the weakest to the strongest."""
 _MACROS = {"all": (2,), "exists": (2,), "exists_one": (2,), "filter": (2,), "map": (2, 3), "optMap": (2,), "optFlatMap": (2,)}
@@ -73,8 +75,8 @@ class _Parser:
     def _expression(self) -> Node:
         """Parse a conditional, or what is stronger."""
         self._depth += 1
-        if self._depth > MAX_HEIGHT:
-            raise InvalidExpression(f"more than {MAX_HEIGHT} levels of nesting; split the expression", self._next.position)
+        if self._depth > MAX_NESTING:
+            raise InvalidExpression(f"more than {MAX_NESTING} levels of nesting; split the expression", self._next.position)
         node = self._binary(0)
         question = self._accept("?")
         if question:

@@ -48,7 +48,11 @@ INVALID = {
     "duration('1 hour')": "column 1: '1 hour' is not a duration; expected the like of 1h30m or 1.5s",
     "": "column 1: expected a value, got the end",
     "a #": "column 3: unexpected character '#'",
-    "(" * 5000 + "1" + ")" * 3000: "more than 100 levels of nesting",
+    "(" * 5000 + "1" + ")" * 3000: "more than 50 levels of nesting",
+    "[" * 200 + "]" * 200: "more than 50 levels of nesting",
+    "{1: " * 200 + "1" + "}" * 200: "more than 50 levels of nesting",
+    "size(" * 200 + "a" + ")" * 200: "more than 50 levels of nesting",
+    "[1].map(x, " * 200 + "1" + ")" * 200: "more than 50 levels of nesting",
     "!" * 5000 + "true": "more than 100 operators in a row or levels of nesting",
     "a" + ".b" * 4000: "more than 100 operators in a row or levels of nesting",
     "1" + " + 1" * 2000: "more than 100 operators in a row or levels of nesting",
@@ -105,6 +109,13 @@ def test_regular_expressions_take_linear_time() -> None:
     assert time.process_time() - begun < 5
     with pytest.raises(EvaluationError, match="at most 1000"):
         compile_expression("text.matches(text)").value({"text": "a" * 30_000})
+
+
+@pytest.mark.parametrize("pattern", ["'a{500}b'", "'a{900}' + string(x)"])
+def test_regular_expressions_cost_steps(pattern: str) -> None:
+    """A short pattern with a large program costs as many steps as it takes time."""
+    with pytest.raises(OutOfSteps):
+        compile_expression(f"l.map(x, text.matches({pattern}))").value({"l": list(range(400)), "text": "a" * 500})
 
 
 READS = {
