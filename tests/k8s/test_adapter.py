@@ -22,7 +22,7 @@ from tests.cluster.helm import Helm
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object, Variant
 from tests.k8s.chart_comparison import configuration, rights
 from tests.k8s.chart_values import state
-from tests.k8s.combinations import OF_THE_ADAPTER
+from tests.k8s.combinations import NODE_AND_CLUSTER, OF_THE_ADAPTER
 from tests.k8s.rendered import ADAPTER, container, environment, pod_spec, workload
 
 pytestmark = pytest.mark.cluster
@@ -86,6 +86,18 @@ def test_ports_and_services_follow_the_settings(objs: list[Object]) -> None:
     assert agents["spec"]["selector"].items() <= workload(objs)["spec"]["template"]["metadata"]["labels"].items()
     (port,) = [port for port in container(objs)["ports"] if port["name"] == agents["spec"]["ports"][0]["targetPort"]]
     assert agent.agent_address and port["containerPort"] == agent.agent_address.port == agents["spec"]["ports"][0]["port"]
+
+
+def test_agents_of_nodes_and_of_the_cluster_are_polled(kubectl: Kubectl) -> None:
+    """With two accounts the DaemonSet has the usage and the Deployment kube_*: both are endpoints of the agents' Service."""
+    objs = kubectl.build(Variant(NODE_AND_CLUSTER, ("adapter",)))
+    agents = named(objs, "Service", "telegen-agents")["spec"]
+    for left_out in ("DaemonSet", "Deployment"):
+        own = [obj for obj in objs if obj["kind"] != left_out]
+        address = configuration(own).adapter.agent_address
+        assert address and {"name": "adapter", "containerPort": address.port} in container(own)["ports"]
+        assert agents["selector"].items() <= workload(own)["spec"]["template"]["metadata"]["labels"].items()
+        assert configuration(own).adapter.agent_tls_dir in {one["mountPath"] for one in container(own)["volumeMounts"]}
 
 
 def test_agents_mount_the_secret_that_the_adapter_writes(objs: list[Object]) -> None:
