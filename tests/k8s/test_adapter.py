@@ -31,6 +31,8 @@ GROUPS = {
     "adapter-custom-metrics": "custom.metrics.k8s.io",
     "adapter-external-metrics": "external.metrics.k8s.io",
 }
+RULES = {"config": {"adapter": {"prometheus": [{"url": "http://prometheus:9090"}]}}, "rules": {"rules": []}}
+"""Values of the adapter with a rules file."""
 EXAMPLES = sorted((MANIFESTS / "examples").glob("*.yaml"))
 DOCUMENT = (MANIFESTS.parent / "docs" / "adapter.md").read_text()
 
@@ -203,6 +205,15 @@ def test_examples(path: Path) -> None:
             "adapter.caBundle: cert-manager sets it",
         ),
         ({"adapter": {"groups": ["metrics"]}}, "/adapter/groups/0"),
+        ({"adapter": {"rules": {"rules": []}}}, "adapter.rules: they need a server to ask: set adapter.config.adapter.prometheus"),
+        (
+            {"mode": "standalone", "adapter": {"groups": ["custom.metrics.k8s.io"]}},
+            "adapter.groups: mode standalone has no agents with containers, so nothing can be served",
+        ),
+        (
+            {"mode": "standalone", "adapter": {**RULES, "groups": ["metrics.k8s.io"]}},
+            "adapter.groups: metrics.k8s.io needs agents of mode daemonset, or resourceRules in adapter.rules",
+        ),
     ],
 )
 def test_values_that_exclude_each_other_are_refused(values: dict[str, Any], line: str, helm: Helm) -> None:
@@ -227,7 +238,7 @@ def test_names_of_a_release_reach_the_adapter(helm: Helm) -> None:
 
 def test_without_a_daemonset_no_agents_are_asked(helm: Helm) -> None:
     """Other modes have no agents with containers: the adapter serves rules, and waits for no agent."""
-    objs = helm.render({"mode": "standalone", "adapter": {"enabled": True, "groups": ["custom.metrics.k8s.io"]}})
+    objs = helm.render({"mode": "standalone", "adapter": {"enabled": True, **RULES, "groups": ["custom.metrics.k8s.io"]}})
     assert configuration(objs, ADAPTER).adapter.agents_service == ""
     assert {obj["metadata"]["name"] for obj in objs if obj["kind"] == "Service"} == {"telegen", "telegen-adapter"}
     assert not [volume for volume in pod_spec(objs)["volumes"] if "projected" in volume]
