@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from telegen.kubemetrics.agent_app import Shards, make_agent_app
+from telegen.config import sampled_node
+from telegen.kubemetrics.agent_app import Shards, Usage, make_agent_app
 from telegen.kubemetrics.app import Asgi
 from telegen.kubemetrics.exposition import published_stores
 from telegen.kubemetrics.readiness import View
@@ -22,7 +23,9 @@ def make_agent_page(shared: Shared, view: View, telemetry: Telemetry) -> Asgi:
     watchers = [one for one in shared.assignments if one.kind in WATCHERS and one.name in shared.arenas]
     names = {one.name for one in watchers}
     readers = [reader for reader in view.pages[shared.config.kube_metrics.metrics_path] if reader.name in names]
-    return make_agent_app(view, readers, telemetry, shared.usage, _complete_shards(shared, view, watchers, readers))
+    # With containers that cannot be sampled the adapter is told so.
+    node = "" if shared.config.kube_metrics.cadvisor.enabled else sampled_node(shared.config, shared.environ)
+    return make_agent_app(view, readers, telemetry, Usage(shared.usage, _complete_shards(shared, view, watchers, readers), node))
 
 
 def _complete_shards(shared: Shared, view: View, watchers: Sequence[Assignment], readers: Sequence[ArenaReader]) -> Shards:

@@ -36,14 +36,15 @@ class LeftOut:
     note: Callable[[str], None] = lambda reason: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, metric: str, reason: str, sample: str) -> None:
+    def add(self, metric: str, reason: str, sample: str, namespace: str) -> None:
         """Count a sample; log the first one of a metric and reason."""
         with self._lock:
             self.counts[metric, reason] += 1
             is_first = self.counts[metric, reason] == 1
         self.note(reason)
         if is_first:
-            log.warning("%s: sample of %s left out: %s; correct the query of its rule", metric, sample, reason)
+            where = f" in namespace {namespace}" if namespace else ""
+            log.warning("%s: sample of %s%s left out: %s; correct the query of its rule", metric, sample, where, reason)
 
 
 class RulesBackend:
@@ -122,10 +123,15 @@ class RulesBackend:
         except (TemplateError, PrometheusError) as error:
             raise failed(f"{place}: {error}", isinstance(error, Unanswered)) from error
 
-    def finite(self, name: str, sample: Sample) -> int | None:
-        """Return the value of a sample in thousandths; count and log one that is not finite."""
+    def finite(self, name: str, sample: Sample, namespace: str) -> int | None:
+        """Return the value of a sample in thousandths; count and log one that is not finite.
+
+        Args:
+            name: of the metric.
+            namespace: of the request, as the labels of the sample may not have it; "" for none.
+        """
         value = thousandths(sample.value)
         if value is None:
             labels = ",".join(f"{label}={value}" for label, value in sorted((sample.labels or {}).items()))
-            self.left_out.add(name, NOT_FINITE, f"{{{labels}}} {sample.value}")
+            self.left_out.add(name, NOT_FINITE, f"{{{labels}}} {sample.value}", namespace)
         return value

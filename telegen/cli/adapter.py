@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from telegen.adapter.backend import RulesBackend
@@ -98,6 +99,8 @@ def run(options: argparse.Namespace) -> tuple[list[str], bool]:
 
 def _check(options: argparse.Namespace) -> tuple[list[str], bool]:
     """`telegen adapter check`."""
+    if not all(options.service.partition("/")):
+        raise ConfigError(f"--service: expected NAMESPACE/NAME, got {options.service[:100]!r}")
     client = connect(options.kubeconfig)
     return _asked(lambda: check(client, options.service, options.agents_service))
 
@@ -116,14 +119,24 @@ def _explain(options: argparse.Namespace) -> tuple[list[str], bool]:
     max_age = parse_duration(options.max_age)
     if not max_age:
         raise ConfigError(f"--max-age: {options.max_age!r} is no duration; write 30s, 10m or 1h30m")
-    # The problems are among the lines that are printed.
-    logging.getLogger("telegen.adapter").setLevel(logging.CRITICAL)
     if options.rules and not options.prometheus:
         raise ConfigError("--rules: needs --prometheus, the server that the rules ask")
     backend = _backend(options, read_rules(options.rules) if options.rules else RulesFile())
-    backend.relist(max_age)
     live = LiveExplanation(Adapter().external_families, None if options.kubeconfig is None else _ask(options.kubeconfig))
-    return explain(backend, live, options.metric, options.namespace)
+    with _quiet(logging.getLogger("telegen.adapter")):
+        backend.relist(max_age)
+        return explain(backend, live, options.metric, options.namespace)
+
+
+@contextmanager
+def _quiet(log: logging.Logger) -> Iterator[None]:
+    """Log no problems, as they are among the lines that are printed."""
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _ask(kubeconfig: str) -> Ask:

@@ -137,8 +137,9 @@ def _agent_problems(config: Config) -> Iterator[str]:
             yield f"adapter.agent_address: needs another port than kube_metrics.{name}"
     if not config.adapter.agent_tls_dir:
         yield "adapter.agent_tls_dir: must name a folder; agent_address is served with its certificates only"
-    if not kube.cadvisor.enabled:
-        yield "adapter.agent_address: needs the containers of the node; set kube_metrics.cadvisor.enabled, or remove it"
+    if not kube.cadvisor.enabled and not kube.kube_state.enabled:
+        cure = "set kube_metrics.cadvisor.enabled, or kube_state.enabled for kube_* alone"
+        yield f"adapter.agent_address: needs the containers of the node; {cure}"
 
 
 def _selection_problems(state: KubeState) -> Iterator[str]:

@@ -12,7 +12,7 @@ import falcon.asgi
 import msgspec
 import orjson
 
-from telegen.cadvisor.usage.document import CONTAINER_METRICS, NODE_METRICS, POD_METRICS, UsageDocument
+from telegen.cadvisor.usage.document import CONTAINER_METRICS, NODE_METRICS, POD_METRICS, UsageDocument, without_usage
 from telegen.config.agent_api import FAMILIES, MOST_FAMILIES, USAGE
 from telegen.kubemetrics.app import Asgi, Metrics, routed
 from telegen.kubemetrics.bodies import Bodies, Body
@@ -36,10 +36,15 @@ Shards = Callable[[], Sequence[int]]
 class Usage:
     """Usage of the node and its pods in the last pass."""
 
-    def __init__(self, shared: SharedDocument, shards: Shards) -> None:
+    def __init__(self, shared: SharedDocument, shards: Shards, node: str = "") -> None:
+        """Prepare.
+
+        Args:
+            node: of an agent that serves kube_* alone; "" for one with a sampler.
+        """
         self._shared, self._shards = shared, shards
         self._number = 0
-        self._document: UsageDocument | None = None
+        self._document = without_usage(node) if node else None
 
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """Send it, or 304 to a client that has it. The objects are left out for a client that has their generation."""
@@ -86,15 +91,14 @@ class Families(Metrics):
         return body
 
 
-def make_agent_app(view: View, readers: Sequence[ArenaReader], telemetry: Telemetry, usage: SharedDocument, shards: Shards) -> Asgi:
+def make_agent_app(view: View, readers: Sequence[ArenaReader], telemetry: Telemetry, usage: Usage) -> Asgi:
     """Create the application.
 
     Args:
         readers: of the stores of kube_*.
-        usage: see `telegen.cadvisor.usage.document`.
     """
     pages = replace(view, pages={FAMILIES: readers})
-    return routed({USAGE: Usage(usage, shards), FAMILIES: Families(FAMILIES, pages, (), telemetry, Bodies(BODY_MEMORY))})
+    return routed({USAGE: usage, FAMILIES: Families(FAMILIES, pages, (), telemetry, Bodies(BODY_MEMORY))})
 
 
 _decoder = msgspec.msgpack.Decoder(UsageDocument)

@@ -48,7 +48,8 @@ def relevant(kind: str, config: Config) -> Config:
         pages = replace(
             _without_push(kube),
             signal_metadata=kube.signal_metadata,
-            cadvisor=Cadvisor(),
+            # An agent without containers serves kube_* alone to the adapter.
+            cadvisor=Cadvisor(enabled=kube.cadvisor.enabled),
             election=Election(),
             kube_state=KubeState(),
             terminations=Terminations(),

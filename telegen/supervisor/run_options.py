@@ -15,7 +15,7 @@ from telegen.config.flags import FLAGS, OF_ADAPTER
 from telegen.supervisor.config_files import split_files
 from telegen.supervisor.roles import ADAPTER, AGENT, Role
 
-RUN, ADAPTER_COMMAND = "telegen run", "telegen adapter"
+RUN, ADAPTER_COMMAND = "telegen run", "telegen adapter serve"
 CONFIG = "telegen config"
 """The command that has the options of `telegen run`, so that the arguments of a manifest fit, and one of its own."""
 DESCRIPTIONS = {

@@ -164,6 +164,12 @@ def test_wrong_argument(arguments: tuple[str, ...], line: str, capsys: pytest.Ca
     assert (code, err) == (2, f"telegen: {line}\n")
 
 
+@pytest.mark.parametrize("name", ["telegen-adapter", "/telegen-adapter", "telegen/"])
+def test_wrong_service(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Service without a namespace is one line, before a cluster is asked: no APIService could be its own."""
+    assert run(capsys, "check", "--service", name)[::2] == (2, f"telegen: --service: expected NAMESPACE/NAME, got {name!r}\n")
+
+
 def test_explain_a_metric_of_agents(capsys: pytest.CaptureFixture[str]) -> None:
     """Without rules a live metric has its value, its column and the combination, for each resource."""
     code, out, _ = run(capsys, "explain", "cpu_throttled_ratio")

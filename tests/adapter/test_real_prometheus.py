@@ -55,7 +55,7 @@ def test_requests(case: str, servers: tuple[str, str]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_dots_in_names(servers: tuple[str, str], tmp_path: Path) -> None:
+def test_dots_in_names(servers: tuple[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Names with dots match themselves only, also where no GroupBy separates them; NaN is left out, counted and named."""
     rules = tmp_path / "rules.yaml"
     labels = "resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}"
@@ -73,3 +73,6 @@ def test_dots_in_names(servers: tuple[str, str], tmp_path: Path) -> None:
     names = {item["describedObject"]["name"] for item in answer.document["items"]}
     assert not names & {"nan", "pinf", "ninf"} and {"huge", "one"} <= names
     assert backend.left_out.counts == {("odd_value", "not a finite number"): 3}
+    # The labels of a sample that is grouped by pods lack the namespace.
+    (line,) = [record.getMessage() for record in caplog.records if record.getMessage().startswith("odd_value: ")]
+    assert " in namespace odd left out: not a finite number" in line

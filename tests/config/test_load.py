@@ -74,7 +74,7 @@ BAD = [
     ),
     ("adapter: {agent_address: ':9444', agent_tls_dir: ''}", "adapter.agent_tls_dir: must name a folder"),
     (
-        "{adapter: {agent_address: ':9444'}, kube_metrics: {cadvisor: {enabled: false}}}",
+        "{adapter: {agent_address: ':9444'}, kube_metrics: {cadvisor: {enabled: false}, kube_state: {enabled: false}}}",
         "adapter.agent_address: needs the containers of the node; set kube_metrics.cadvisor.enabled",
     ),
     ("kube_metrics: {metrics_path: metrics}", "kube_metrics.metrics_path: "),

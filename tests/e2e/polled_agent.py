@@ -24,7 +24,7 @@ kube_metrics:
   scope: cluster
   node_name: node-1
   kube_state: {{apiserver: '{url}', resources: [namespaces, deployments]}}
-  cadvisor: {{collect_interval: 1s, cgroup_root: {root}/cgroup, root: {root}/host}}
+  cadvisor: {{enabled: {containers}, collect_interval: 1s, cgroup_root: {root}/cgroup, root: {root}/host}}
 adapter: {{agent_address: 127.0.0.1:{second}, agent_tls_dir: {root}/tls}}
 api: {{backoff_initial: 50ms, backoff_max: 500ms, read_timeout: 10s}}
 supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
@@ -93,13 +93,13 @@ class Site:
 
 
 @contextmanager
-def started(root: Path, server: SimulatedServer) -> Iterator[Site]:
-    """Run an agent on the node of a pod."""
+def started(root: Path, server: SimulatedServer, containers: bool = True) -> Iterator[Site]:
+    """Run an agent on the node of a pod, with its containers or with kube_* alone."""
     pod = next(one for one in map(lambda stored: stored.load(), server.state.collections["pods"].objects.values())
                if one["spec"]["nodeName"] == "node-1")  # fmt: skip
     v2_tree(root / "cgroup")
     port = free_port()
-    with start_agent(CONFIG, url=server.url, root=root, second=port) as agent:
+    with start_agent(CONFIG, url=server.url, root=root, second=port, containers=str(containers).lower()) as agent:
         site = Site(root, agent, port, pod)
         for folder in (site.folders[0].parent, *site.folders):
             write(folder, cpu_stat="usage_usec 0\n", memory_stat="inactive_file 100\n", memory_current="1100\n")

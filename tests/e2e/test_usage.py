@@ -61,6 +61,16 @@ def test_document(site: Site) -> None:
     assert len(whole) == len(document["pod_metrics"])
 
 
+def test_agent_without_containers(tmp_path: Path, server_of: SimulatedServer) -> None:
+    """An agent that serves kube_* alone, as of overlays/cluster, has no pods, and the families of its shard."""
+    make_certificates(tmp_path)
+    with started(tmp_path, server_of, containers=False) as site:
+        wait_for("the shard", lambda: site.usage()["shards"] == [0], 20)
+        document = site.usage()
+        assert (document["node"], document["objects"], document["pods"], document["node_usage"]) == ("node-1", [], [], None)
+        assert b"kube_namespace_created{" in site.get("/adapter/v1/families?names=kube_namespace_created").body
+
+
 def test_what_a_client_has_is_not_sent_again(site: Site) -> None:
     """The tag of the newest document gets 304, the generation a document without objects; the next pass has another tag."""
     site.usage()

@@ -22,7 +22,7 @@ from tests.cluster.helm import Helm
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object, Variant
 from tests.k8s.chart_comparison import configuration, rights
 from tests.k8s.chart_values import state
-from tests.k8s.combinations import OF_THE_ADAPTER
+from tests.k8s.combinations import NODE_AND_CLUSTER, OF_THE_ADAPTER
 from tests.k8s.rendered import ADAPTER, container, environment, pod_spec, workload
 
 pytestmark = pytest.mark.cluster
@@ -31,6 +31,8 @@ GROUPS = {
     "adapter-custom-metrics": "custom.metrics.k8s.io",
     "adapter-external-metrics": "external.metrics.k8s.io",
 }
+RULES = {"config": {"adapter": {"prometheus": [{"url": "http://prometheus:9090"}]}}, "rules": {"rules": []}}
+"""Values of the adapter with a rules file."""
 EXAMPLES = sorted((MANIFESTS / "examples").glob("*.yaml"))
 DOCUMENT = (MANIFESTS.parent / "docs" / "adapter.md").read_text()
 
@@ -86,6 +88,18 @@ def test_ports_and_services_follow_the_settings(objs: list[Object]) -> None:
     assert agents["spec"]["selector"].items() <= workload(objs)["spec"]["template"]["metadata"]["labels"].items()
     (port,) = [port for port in container(objs)["ports"] if port["name"] == agents["spec"]["ports"][0]["targetPort"]]
     assert agent.agent_address and port["containerPort"] == agent.agent_address.port == agents["spec"]["ports"][0]["port"]
+
+
+def test_agents_of_nodes_and_of_the_cluster_are_polled(kubectl: Kubectl) -> None:
+    """With two accounts the DaemonSet has the usage and the Deployment kube_*: both are endpoints of the agents' Service."""
+    objs = kubectl.build(Variant(NODE_AND_CLUSTER, ("adapter",)))
+    agents = named(objs, "Service", "telegen-agents")["spec"]
+    for left_out in ("DaemonSet", "Deployment"):
+        own = [obj for obj in objs if obj["kind"] != left_out]
+        address = configuration(own).adapter.agent_address
+        assert address and {"name": "adapter", "containerPort": address.port} in container(own)["ports"]
+        assert agents["selector"].items() <= workload(own)["spec"]["template"]["metadata"]["labels"].items()
+        assert configuration(own).adapter.agent_tls_dir in {one["mountPath"] for one in container(own)["volumeMounts"]}
 
 
 def test_agents_mount_the_secret_that_the_adapter_writes(objs: list[Object]) -> None:
@@ -191,6 +205,15 @@ def test_examples(path: Path) -> None:
             "adapter.caBundle: cert-manager sets it",
         ),
         ({"adapter": {"groups": ["metrics"]}}, "/adapter/groups/0"),
+        ({"adapter": {"rules": {"rules": []}}}, "adapter.rules: they need a server to ask: set adapter.config.adapter.prometheus"),
+        (
+            {"mode": "standalone", "adapter": {"groups": ["custom.metrics.k8s.io"]}},
+            "adapter.groups: mode standalone has no agents with containers, so nothing can be served",
+        ),
+        (
+            {"mode": "standalone", "adapter": {**RULES, "groups": ["metrics.k8s.io"]}},
+            "adapter.groups: metrics.k8s.io needs agents of mode daemonset, or resourceRules in adapter.rules",
+        ),
     ],
 )
 def test_values_that_exclude_each_other_are_refused(values: dict[str, Any], line: str, helm: Helm) -> None:
@@ -215,7 +238,7 @@ def test_names_of_a_release_reach_the_adapter(helm: Helm) -> None:
 
 def test_without_a_daemonset_no_agents_are_asked(helm: Helm) -> None:
     """Other modes have no agents with containers: the adapter serves rules, and waits for no agent."""
-    objs = helm.render({"mode": "standalone", "adapter": {"enabled": True, "groups": ["custom.metrics.k8s.io"]}})
+    objs = helm.render({"mode": "standalone", "adapter": {"enabled": True, **RULES, "groups": ["custom.metrics.k8s.io"]}})
     assert configuration(objs, ADAPTER).adapter.agents_service == ""
     assert {obj["metadata"]["name"] for obj in objs if obj["kind"] == "Service"} == {"telegen", "telegen-adapter"}
     assert not [volume for volume in pod_spec(objs)["volumes"] if "projected" in volume]

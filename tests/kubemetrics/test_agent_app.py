@@ -43,6 +43,19 @@ def test_no_document_yet() -> None:
     assert answer.text.startswith("No usage: there is no sampler, it has not ended its second pass") and answer.text.count("\n") == 1
 
 
+def test_agent_without_containers() -> None:
+    """An agent that serves kube_* alone has a document from its start, with its shards and without pods."""
+    shards = [0]
+    client = falcon.testing.TestClient(routed({"/usage": Usage(SharedDocument("usage", 1 << 20), lambda: shards, "n1")}))
+    answer = client.simulate_get("/usage")
+    expected = {"node": "n1", "objects": [], "pods": [], "node_usage": None, "shards": [0]}
+    assert answer.json.items() >= expected.items()
+    tag = {"If-None-Match": answer.headers["etag"]}
+    assert client.simulate_get("/usage", headers=tag).status_code == 304
+    shards.append(1)
+    assert client.simulate_get("/usage", headers=tag).json["shards"] == [0, 1]
+
+
 def test_tags() -> None:
     """A tag is good until another document, other shards, or another process of the sampler."""
     site, tags = Site(), list[str]()

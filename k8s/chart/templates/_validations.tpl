@@ -34,6 +34,16 @@
 {{- if and $adapter.caBundle (hasKey $adapter.apiServiceAnnotations "cert-manager.io/inject-ca-from") -}}
 {{- fail "adapter.caBundle: cert-manager sets it (adapter.apiServiceAnnotations): leave one of them empty" -}}
 {{- end -}}
+{{- $settings := (include "telegen.adapterConfig" . | fromYaml).adapter -}}
+{{- if and $adapter.rules (not $settings.prometheus) -}}
+{{- fail "adapter.rules: they need a server to ask: set adapter.config.adapter.prometheus" -}}
+{{- end -}}
+{{- if and (not $adapter.rules) (not $settings.rules_file) (not $settings.agents_service) $adapter.groups -}}
+{{- fail (printf "adapter.groups: mode %s has no agents with containers, so nothing can be served: set adapter.rules, or mode to daemonset" .Values.mode) -}}
+{{- end -}}
+{{- if and (has "metrics.k8s.io" $adapter.groups) (not $settings.agents_service) $adapter.rules (not $adapter.rules.resourceRules) -}}
+{{- fail "adapter.groups: metrics.k8s.io needs agents of mode daemonset, or resourceRules in adapter.rules" -}}
+{{- end -}}
 {{- range $key, $port := (include "telegen.adapterPorts" . | fromYaml) -}}
 {{- if not $port -}}
 {{- fail (printf "adapter.config.adapter.%s: the port of the pods follows it: end it with a number" $key) -}}

@@ -136,7 +136,9 @@ class AgentStore:
         Args:
             nodes_known: the labels are those of all nodes.
         """
-        now, current = self.clock(), {self.agents[address].node for address in addresses if self._is_fresh(address)}
+        now, fresh = self.clock(), [self.agents[address] for address in addresses if self._is_fresh(address)]
+        # An agent that serves kube_* alone has no pods, and is no successor.
+        current = {agent.node for agent in fresh if len(agent.containers)}
         for address, agent in list(self.agents.items()):
             agent.departed = address not in addresses
             is_gone = agent.node in current or (nodes_known and agent.node not in self._labels)

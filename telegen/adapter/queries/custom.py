@@ -47,7 +47,7 @@ class CustomQueries:
         samples = self._backend.samples(metric, request.namespace, matchers, names)
         if any(sample.labels is None for sample in samples):
             raise failed(f"{metric.rule.place}: the query gives a scalar; it must give a sample per object, by (<<.GroupBy>>)")
-        found = self._by_name(metric, samples, frozenset(names))
+        found = self._by_name(metric, samples, frozenset(names), request.namespace)
         return [found[name] for name in names if name in found]
 
     def _names(self, request: CustomRequest, mapped: Mapped) -> list[str]:
@@ -56,7 +56,7 @@ class CustomQueries:
         except ListingError as error:
             raise failed(f"unable to list matching resources: {error}", True) from error
 
-    def _by_name(self, metric: Metric, samples: list[Sample], names: frozenset[str]) -> dict[str, ObjectValue]:
+    def _by_name(self, metric: Metric, samples: list[Sample], names: frozenset[str], namespace: str) -> dict[str, ObjectValue]:
         """Return the finite samples by object; of several for one object the first."""
         found = dict[str, ObjectValue]()
         for sample in samples:
@@ -64,7 +64,7 @@ class CustomQueries:
             if name not in names:
                 continue
             if name in found:
-                self._backend.left_out.add(metric.name, SEVERAL, name)
-            elif (value := self._backend.finite(metric.name, sample)) is not None:
+                self._backend.left_out.add(metric.name, SEVERAL, name, namespace)
+            elif (value := self._backend.finite(metric.name, sample, namespace)) is not None:
                 found[name] = ObjectValue(name, value, sample.time)
         return found

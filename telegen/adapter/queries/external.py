@@ -33,5 +33,5 @@ class ExternalQueries:
         if not found:
             raise metric_not_found(metric, "")
         samples = self._backend.samples(found, namespace, matchers)
-        finite = ((sample, self._backend.finite(metric, sample)) for sample in samples)
+        finite = ((sample, self._backend.finite(metric, sample, namespace)) for sample in samples)
         return [ExternalValue(sample.labels, value, sample.time) for sample, value in finite if value is not None]

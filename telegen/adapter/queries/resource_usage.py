@@ -53,7 +53,7 @@ class UsageQueries:
         for sample in self._backend.query(rule.labels.place, query, "", matchers, [label, *of_container]):
             found = sample.labels or {}
             key = found.get(label, ""), found.get(rule.container_label, "") if of_container else ""
-            value = self._backend.finite(str(resource), sample)
+            value = self._backend.finite(str(resource), sample, namespace)
             if key[0] in wanted:
                 values[key] = (None if value is None else value / 1000, sample.time)
         return values

@@ -40,6 +40,11 @@ class UsageDocument(msgspec.Struct, frozen=True):
     node_usage: bytes
 
 
+def without_usage(node: str) -> UsageDocument:
+    """Return the document of an agent that serves kube_* alone."""
+    return UsageDocument(node, node, "none", b"[]", b"[]", b"null")
+
+
 class PodObject(msgspec.Struct, frozen=True):
     """Identity of a pod, and the names of its containers."""
 

@@ -345,6 +345,17 @@ def test_agent_that_left_the_slices(make_agent: MakeAgent, poll: Poll) -> None:
     assert not polling.store.agents and not polling.names() and not list(polling.usage.nodes())
 
 
+def test_agent_without_pods_is_no_successor(make_agent: MakeAgent, poll: Poll) -> None:
+    """The usage of an agent that left stays while one that serves kube_* alone answers on its node; a shard is that one's."""
+    left, other = make_agent("n1", pod("a")), make_agent("n1", shards=[0], node_usage=None)
+    polling = poll(left, other)
+    polling.until("both", lambda: len(polling.store.agents) == 2)
+    polling.follow(other)
+    polling.store.keep({other.address: None}, nodes_known=False)
+    assert polling.names() == ["a"] and [one.name for one in polling.usage.nodes()] == ["n1"]
+    assert polling.store.holders() == {0: other.address}
+
+
 def test_deleted_node(make_agent: MakeAgent, poll: Poll) -> None:
     """After the deletion of a node with its agent, its pods and its usage go at once."""
     agent = make_agent("n1", pod("a"))
