@@ -165,7 +165,7 @@ def test_short_and_commented() -> None:
     ("text", "message"),
     [
         ("spec:\n  resources:\n  - {metrics: []}", ":3: spec.resources[0]: no groupVersionKind; expected {group: example.com"),
-        ("metrics: []", ":1: document: no spec; expected spec.resources"),
+        ("metrics: []", ":1: document: metrics with expressions already; expected spec.resources"),
         ("a: [", "f.yaml:1: "),
     ],
 )
