@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
 from telegen.adapter.backend import RulesBackend
@@ -20,6 +19,7 @@ from telegen.config.adapter_model import Adapter
 from telegen.kubemetrics.adapter_telemetry import AdapterTelemetry
 from workers._base import Shared
 from workers._client_factory import make_client
+from workers._threads import start_again
 
 log = logging.getLogger("telegen.adapter")
 LOOK = 1.0
@@ -60,7 +60,7 @@ class RulesDiscovery:
         """Discover in a thread of its own until the process ends, if there is a rules file."""
         if not self._shared.config.adapter.rules_file:
             return
-        threading.Thread(target=self._run, name="relist", daemon=True).start()
+        start_again("relist", self._run, log)
 
     def _run(self) -> None:
         due = 0.0

@@ -12,6 +12,7 @@ from telegen.kubemetrics.telemetry import Telemetry
 from workers._base import Shared
 from workers._client_factory import make_client, reflector_settings
 from workers._reflector_metrics import ReflectorMetrics
+from workers._threads import start_again
 
 log = logging.getLogger("telegen.adapter")
 
@@ -27,5 +28,5 @@ def watch_trust(shared: Shared, telemetry: Telemetry) -> TrustStore:
     observer = _Observer(telemetry, log, CONFIG_MAP)
     settings = reflector_settings(shared.config)
     reflector = Reflector(make_client(shared), COLLECTION, store, observer, threading.Event(), settings)
-    threading.Thread(target=reflector.run, name="trust", daemon=True).start()
+    start_again("trust", reflector.run, log)
     return store

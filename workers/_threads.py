@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable
 
 from workers._base import Worker
+
+AGAIN = 10.0
+"""Seconds after which `start_again` runs a failed thread again."""
 
 
 class Threads:
@@ -36,3 +41,20 @@ class Threads:
             run()
         except Exception:
             self._worker.log.exception("thread %s crashed", name)
+
+
+def start_again(name: str, run: Callable[[], None], log: logging.Logger) -> None:
+    """Start a thread that lasts as long as the process. A failure is logged, and it runs again after `AGAIN` seconds.
+
+    For gunicorn's processes: their end would cost the requests that do not need this thread, and gunicorn restarts them without delay.
+    """
+
+    def forever() -> None:
+        while True:
+            try:
+                run()
+            except Exception:
+                log.exception("thread %s crashed; it runs again in %.0f s", name, AGAIN)
+            time.sleep(AGAIN)
+
+    threading.Thread(target=forever, name=name, daemon=True).start()

@@ -23,7 +23,7 @@ kube_metrics:
   kube_state: {{kubeconfig: {kubeconfig}, resources: [namespaces]}}
   cadvisor: {{enabled: false}}
   separate_endpoints: true
-web: {{auth: kubernetes, workers: 2}}
+web: {{auth: kubernetes, workers: 1}}
 """
 
 

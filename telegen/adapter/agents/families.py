@@ -31,6 +31,10 @@ MOST_SETS = 256
 """Sets of names whose answers are kept."""
 PARALLEL = 8
 """Requests to agents at a time."""
+FORGET = 300.0
+"""Seconds after which a shard that no agent serves any more is not missed: the cluster has fewer shards now."""
+SHOWN = 10
+"""Missing shards that a problem lists."""
 
 
 class _Failed(Exception):
@@ -66,10 +70,11 @@ class FamiliesReader:
         Args:
             identity: returns the certificates in force.
             holders: returns the address of the agent that serves each shard.
-            shards: number of shards, if no holder shows more.
+            shards: number of shards, if holders have not shown more lately.
             staleness: seconds after which an answer is not given while a newer one is awaited.
         """
         self._identity, self._holders, self._shards, self._staleness, self._clock = identity, holders, shards, staleness, clock
+        self._served: dict[int, float] = {}
         self._kept: OrderedDict[frozenset[str], _Kept] = OrderedDict()
         self._lock = threading.Lock()
         self._pool: tuple[int, urllib3.PoolManager] | None = None
@@ -114,14 +119,23 @@ class FamiliesReader:
         holders, identity, moment = self._holders(), self._identity(), time.time()
         if not identity:
             return FamiliesAnswer({}, 0.0, "there is no client certificate for the agents yet")
-        self._shards = max(self._shards, *(shard + 1 for shard in holders)) if holders else self._shards
-        missing = sorted(set(range(self._shards)).difference(holders))
-        problems = [f"no agent serves shard {', '.join(map(str, missing))} of kube_* families"] if missing else []
+        problems = self._missing(holders)
         pool, samples = self._pool_of(identity), dict[str, list[FamilySample]]()
         asked = [(address, self._executor.submit(_request, pool, address, names)) for address in sorted(set(holders.values()))]
         for address, answer in asked:
             problems += _collect(samples, address, answer, frozenset(names))
         return FamiliesAnswer(samples, moment if samples or not problems else 0.0, "; ".join(problems))
+
+    def _missing(self, holders: Collection[int]) -> list[str]:
+        """Return a line if shards are missing: those below the highest one that was served lately."""
+        now = self._clock()
+        with self._lock:
+            lately = {shard: moment for shard, moment in self._served.items() if now - moment < FORGET}
+            self._served = {**lately, **dict.fromkeys(holders, now)}
+            total = max([self._shards, *(shard + 1 for shard in self._served)])
+        missing = sorted(set(range(total)).difference(holders))
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        return [f"no agent serves shard {', '.join(map(str, missing[:SHOWN]))}{more} of kube_* families"] if missing else []
 
     @property
     def _executor(self) -> ThreadPoolExecutor:

@@ -100,6 +100,18 @@ def test_missing_shards(start: Any) -> None:
     assert answer.problem == "no agent serves shard 0, 1, 2 of kube_* families" and not answer.samples and answer.time == 0
 
 
+def test_fewer_shards(start: Any) -> None:
+    """Five minutes after a cluster has got fewer shards, those that are gone are not missed any more; a problem lists ten at most."""
+    site = start(sends(respond(TEXT % 1)))
+    site.holders = {0: site.agents[0].address, 65535: site.agents[0].address}
+    assert site.reader.read(["kube_job_failed"]).problem.endswith("shard 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 65524 more of kube_* families")
+    del site.holders[65535]
+    site.clock.now = 299.0
+    assert "shard 1, 2" in site.reader.read(["kube_job_failed"]).problem
+    site.clock.now = 302.0
+    assert site.reader.read(["kube_job_failed"]).problem == ""
+
+
 HOSTILE = {
     "error": (respond(b"no", 500), "HTTP 500"),
     "redirect": (respond(b"", 302, "Location: https://127.0.0.1:1/"), "HTTP 302"),
