@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Union
 
-from telegen.kubestate.custom.expressions.model import Metric, MetricEntry, Selector
+from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, Metric, MetricEntry, Selector
 from telegen.kubestate.custom.expressions.tables import shared_limit
 from telegen.kubestate.custom.model import ANY, Family
 
@@ -20,12 +20,13 @@ def conflicts(entries: Iterable[MetricEntry]) -> list[str]:
 
 class Conflicts:
     """Entries without conflicts: two metrics with one name, two selectors for the objects of one kind, or two limits with one name.
-    Metrics by paths may share a name, as in kube-state-metrics."""
+    Metrics by paths may share a name, as in kube-state-metrics, within an entry and among entries without common series."""
 
     def __init__(self) -> None:
         self._named: Named = {}
         self._selecting = _Selecting()
         self._limited: dict[str, MetricEntry] = {}
+        self._by_paths = _ByPaths()
 
     def take(self, entries: Iterable[MetricEntry]) -> list[str]:
         """Add entries; return one line per conflict among them or with those before. If there is one, none is added.
@@ -37,6 +38,7 @@ class Conflicts:
         if not problems:
             self._named.update(more._named)
             self._limited.update(more._limited)
+            self._by_paths.update(more._by_paths)
             for entry in found:
                 self._selecting.add(entry)
         return problems
@@ -59,6 +61,56 @@ class Conflicts:
             if first is not metric and (isinstance(first, Metric) or isinstance(metric, Metric)):
                 whose = f"two metrics of {kind} have this name" if first_kind == kind else f"a metric of {first_kind} has this name, too"
                 yield f"{metric.place}: {metric.name}: {whose}, the other one at {first.place}; choose another name or prefix"
+        yield from self._by_paths.problems(entry)
+        yield from more._by_paths.problems(entry)
+        more._by_paths.add(entry)
+
+
+class _ByPaths:
+    """Metrics by paths by name, each with its entry."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[tuple[MetricEntry, Family]]] = {}
+
+    def add(self, entry: MetricEntry) -> None:
+        """Add the metrics of an entry."""
+        for family in entry.families:
+            self._found.setdefault(family.name, []).append((entry, family))
+
+    def update(self, others: _ByPaths) -> None:
+        """Add all metrics of others."""
+        for name, found in others._found.items():
+            self._found.setdefault(name, []).extend(found)
+
+    def problems(self, entry: MetricEntry) -> Iterator[str]:
+        """Yield one line per metric of an entry that may have the series of a metric of another entry."""
+        for family in entry.families:
+            for other, first in self._found.get(family.name, ()):
+                if found := _common_series(entry, other):
+                    whose, cure = found
+                    yield f"{family.place}: {family.name}: {whose}, the other one at {first.place}; {cure}"
+                    break
+
+
+def _common_series(one: MetricEntry, other: MetricEntry) -> tuple[str, str] | None:
+    """Return cause and cure if metrics by paths with one name may have equal series in two entries, None if they cannot."""
+    kind = f"{other.group}/{other.kind}".removeprefix("/")
+    is_common = one.group == other.group and (one.kind == other.kind or ANY in (one.kind, other.kind))
+    if is_common and _meet(one, other) and _versions_meet(one, other):
+        return f"two metrics of {kind} have this name", "choose another name or prefix"
+    if any(KIND_LABELS[0] not in IDENTITY[entry.identity] for entry in (one, other)):
+        return f"a metric of {kind} has this name, too", "choose another name or prefix, or write identity: kind at both entries"
+    return None
+
+
+def _versions_meet(one: MetricEntry, other: MetricEntry) -> bool:
+    """Return True if two entries for one kind may read one version of it."""
+    named = [set(entry.versions) for entry in (one, other) if entry.versions]
+    if not named:
+        return True
+    kind = one.kind if one.kind != ANY else other.kind
+    excluded = (*one.excluded, *other.excluded)
+    return any(not any(pattern.matches(one.group, version, kind) for pattern in excluded) for version in set.intersection(*named))
 
 
 class _Selecting:

@@ -48,6 +48,7 @@ ENTRIES = st.fixed_dictionaries(
             {"group": st.just(GROUP), "kind": st.sampled_from([*KINDS, "*"])},
             optional={"everyVersion": st.booleans(), "without": st.just([{"kind": "Other", "version": "v1"}])},
         ),
+        "prefix": st.sampled_from(["p", "q", ""]),
         "metrics": st.lists(BY_PATH | BY_VALUE | AGGREGATES, min_size=1, max_size=2),
     },
     optional={
@@ -80,8 +81,6 @@ OBJECTS = [
 @given(st.lists(ENTRIES, min_size=1, max_size=2), st.sampled_from([{}, {"cluster": "east"}]))
 def test_any_entries(entries: list[dict[str, Any]], constant: dict[str, str]) -> None:
     """Entries with any keys are refused with a line, or give a page that a parser reads, without repeated series."""
-    # Metrics by paths of several entries may share a name; each entry has names of its own here.
-    entries = [{**entry, "prefix": f"p{number}"} for number, entry in enumerate(entries)]
     try:
         read = read_custom(json.dumps({"metrics": entries}).encode(), "f")
     except ConfigError as error:
