@@ -19,6 +19,8 @@ OVERFLOW = 4
 """Factor on `max_answers` from which on a response ends at once, whether its client reads or not."""
 BLOCKED = 2.0
 """Seconds without room in its socket, or without the rest of its request, after which a client does not keep pace."""
+PAUSE = 0.1
+"""Seconds after a response for which the end of the process does not close its connection."""
 LAST_CALL = 0.8
 """Seconds at the end of the process for a client that does not go on."""
 REASONS = {
@@ -174,7 +176,9 @@ class Clients:
             # A connection that is new, or sends a request, gets the same time as one that does not take its response.
             since = connection.blocked_since if connection.is_answering else connection.quiet_since
             if connection.is_idle:
-                connection.close()
+                # A client that has just had a response may be sending again: it gets one more, which announces the end.
+                if now - connection.quiet_since > PAUSE:
+                    connection.close()
             elif now - max(begun, since) > LAST_CALL:
                 self.drop(connection, "stopping")
 

@@ -35,8 +35,6 @@ from tests.adapter.certificates.replicas import (
 )
 from tests.certificates import self_signed
 
-# The clock of handshakes is the real one: tests with them use it.
-NOW = time.time()
 OWN = "v1beta1.metrics.k8s.io"
 
 
@@ -50,7 +48,7 @@ def api() -> Iterator[ApiServer]:
 
 
 def test_the_first_pass_makes_all_certificates_and_both_connections_verify(api: ApiServer) -> None:
-    found = in_force(replica(api, Clock(NOW)))
+    found = in_force(replica(api, Clock(time.time())))
     assert trusts_serving(ca_bundle(api), found) == ""
     assert polls(found, data(api, AGENTS)) == ""
     assert decode(encode(found)) == found
@@ -58,7 +56,7 @@ def test_the_first_pass_makes_all_certificates_and_both_connections_verify(api: 
 
 
 def test_the_certificate_of_agents_is_not_accepted_as_that_of_the_adapter(api: ApiServer) -> None:
-    found = in_force(replica(api, Clock(NOW)))
+    found = in_force(replica(api, Clock(time.time())))
     secret = data(api, AGENTS)
     context = polling_context(replace(found, client=Pair(secret["tls.crt"], secret["tls.key"])))
     assert "unsuitable certificate purpose" in handshake(context, found.agents_name, agent_context(secret))
@@ -73,7 +71,7 @@ def test_a_second_pass_writes_nothing(api: ApiServer) -> None:
 
 
 def test_two_replicas_that_start_together_agree_on_one_authority(api: ApiServer) -> None:
-    barrier, clock = threading.Barrier(2, timeout=10), Clock(NOW)
+    barrier, clock = threading.Barrier(2, timeout=10), Clock(time.time())
     waiting = threading.local()
 
     def together(method: str, path: str) -> None:
@@ -141,7 +139,7 @@ def test_another_replica_that_rotates_first_wins(api: ApiServer) -> None:
 
 
 def test_a_deleted_secret_starts_a_rotation_without_interruption(api: ApiServer) -> None:
-    clock = Clock(NOW)
+    clock = Clock(time.time())
     keeper = replica(api, clock)
     before, secret = in_force(keeper), data(api, AGENTS)
     old = data(api, AUTHORITY)["tls.crt"]
@@ -163,7 +161,7 @@ def test_a_replica_that_starts_after_the_deletion_keeps_nothing_of_the_old_autho
 
 
 def test_a_replica_keeps_trust_in_an_authority_that_another_one_has_replaced(api: ApiServer) -> None:
-    clock = Clock(NOW)
+    clock = Clock(time.time())
     known = replica(api, clock)
     before, secret = in_force(known), data(api, AGENTS)
     del api.objects[AUTHORITY]
@@ -207,7 +205,7 @@ OTHER = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     ],
 )
 def test_secrets_edited_by_hand_heal(api: ApiServer, changes: dict[str, object], caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock(NOW)
+    clock = Clock(time.time())
     keeper = replica(api, clock)
     in_force(keeper)
     for path in (AUTHORITY, AGENTS):

@@ -17,7 +17,7 @@ TRUST = Trust(CLIENTS, PROXIES, frozenset(("proxy",)), ("x-user", "x-remote-user
 ALICE = [(b"x-remote-user", b"alice")]
 
 
-def peer(*authorities: bytes, name: str = "proxy", valid: float = 60.0) -> Peer:
+def peer(*authorities: bytes, name: str = "proxy", valid: float = 86400.0) -> Peer:
     return Peer((b"leaf", *authorities), name, ("a", "b"), time.time() + valid)
 
 
