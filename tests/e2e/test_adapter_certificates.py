@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapter.certificates.api_server import APISERVICES, ApiServer, apiservice
+from tests.adapter.certificates.api_server import ApiServer, serving_apiservice
 from tests.adapter.certificates.replicas import AGENTS, AUTHORITY, ca_bundle, data
 from tests.harness import clean_environ, free_port, get, running
 from tests.process_tree import wait_for
@@ -33,10 +33,9 @@ adapter:
 
 @pytest.fixture
 def api() -> Iterator[ApiServer]:
-    server = ApiServer()
-    server.put(APISERVICES + OWN, apiservice(OWN))
-    yield server
-    server.stop()
+    """API server with one APIService of the adapter."""
+    with serving_apiservice(OWN) as server:
+        yield server
 
 
 def presented(port: int, bundle: str) -> str:

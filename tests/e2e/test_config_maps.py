@@ -9,6 +9,7 @@ from typing import Any
 
 from telegen.demo.server import SimulatedServer
 from tests.bench.custom_cluster import make_state
+from tests.e2e.test_expressions import families
 from tests.harness import get, start_agent
 from tests.process_tree import wait_for
 
@@ -28,12 +29,6 @@ api: {{backoff_initial: 50ms, backoff_max: 500ms}}
 ENTRY = "metrics: [{resource: {group: bench.example, kind: Thing0}, metrics: [{%s}]}]"
 PORTS, NUMBER = ENTRY % "name: ports, value: size(status.ports)", ENTRY % "name: number, value: spec.numbers.n1"
 INFO = ENTRY % "name: phase_info, type: Info"
-
-
-def families(page: str) -> dict[str, int]:
-    """Return the number of series of each family."""
-    names = re.findall(r"^(kube_thing\w+)\{", page, re.MULTILINE)
-    return {name: names.count(name) for name in names}
 
 
 def config_map(name: str, content: str, created: int = 1, namespace: str = "telegen", label: str = "true") -> dict[str, Any]:

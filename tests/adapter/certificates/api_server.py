@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -104,3 +105,14 @@ def apiservice(name: str, service: str = "telegen/telegen-adapter", **spec: Any)
     owner = {"service": {"namespace": namespace, "name": short, "port": 443}} if service else {}
     version, _, group = name.partition(".")
     return {"metadata": {"name": name, "annotations": {}}, "spec": {"group": group, "version": version, **owner, **spec}}
+
+
+@contextlib.contextmanager
+def serving_apiservice(name: str) -> Iterator[ApiServer]:
+    """Run an API server with one APIService, of the adapter."""
+    server = ApiServer()
+    server.put(APISERVICES + name, apiservice(name))
+    try:
+        yield server
+    finally:
+        server.stop()

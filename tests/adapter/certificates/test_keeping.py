@@ -18,7 +18,7 @@ from telegen.adapter.certificates.document import Pair, decode, encode
 from telegen.adapter.certificates.keeper import Names, State
 from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.adapter.certificates.signing import is_valid
-from tests.adapter.certificates.api_server import APISERVICES, SECRETS, ApiServer, apiservice
+from tests.adapter.certificates.api_server import APISERVICES, SECRETS, ApiServer, apiservice, serving_apiservice
 from tests.adapter.certificates.replicas import (
     AGENTS,
     AUTHORITY,
@@ -41,10 +41,8 @@ OWN = "v1beta1.metrics.k8s.io"
 @pytest.fixture
 def api() -> Iterator[ApiServer]:
     """API server with one APIService of the adapter."""
-    server = ApiServer()
-    server.put(APISERVICES + OWN, apiservice(OWN))
-    yield server
-    server.stop()
+    with serving_apiservice(OWN) as server:
+        yield server
 
 
 def test_the_first_pass_makes_all_certificates_and_both_connections_verify(api: ApiServer) -> None:
