@@ -20,10 +20,10 @@ from telegen.kubemetrics.adapter_telemetry import AdapterTelemetry
 from telegen.kubemetrics.app import CLIENT, by_port, own_exposition
 from telegen.kubemetrics.clients import Limits
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
-from workers._adapter_rules import RulesDiscovery, short_client
-from workers._adapter_tls import AdapterTls
-from workers._adapter_trust import watch_trust
-from workers._agent_usage import make_usage
+from workers._adapter.agent_usage import make_usage
+from workers._adapter.rules import RulesDiscovery, short_client
+from workers._adapter.tls import AdapterTls
+from workers._adapter.trust import watch_trust
 from workers._base import Shared
 from workers._gunicorn import GunicornWorker, HttpApplication
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from workers._adapter.certificates_loop import CertificatesLoop
 from workers._base import Worker
-from workers._certificates_loop import CertificatesLoop
 
 
 class CertificatesWorker(Worker):

@@ -25,14 +25,14 @@ from telegen.kubestate.health.crds import CRDS
 from telegen.kubestate.health.scope import BUILT_IN, Scope
 from telegen.metrics.store import MetricsStore
 from telegen.shm.store_status import REFUSALS, StoreStatus
-from workers import _config_maps
 from workers._client_factory import make_client, reflector_settings
-from workers._config_maps import ConfigMaps
-from workers._definitions import COLLECTION, STORE, Definitions
-from workers._health import KindNumbers, resource_store
-from workers._kind_limits import KindLimits
-from workers._kind_observer import RIGHTS
-from workers._kind_stores import ORDER, PREFIX, KindStores
+from workers._custom import config_maps
+from workers._custom.config_maps import ConfigMaps
+from workers._custom.definitions import COLLECTION, STORE, Definitions
+from workers._custom.health import KindNumbers, resource_store
+from workers._custom.kind_limits import KindLimits
+from workers._custom.kind_observer import RIGHTS
+from workers._custom.kind_stores import ORDER, PREFIX, KindStores
 from workers._namespaces import COLLECTION as COLLECTION_OF_NAMESPACES
 from workers._namespaces import STORE as NAMESPACES
 from workers._namespaces import NamespaceLabels
@@ -88,8 +88,8 @@ class CustomWorker(StoresWorker):
         self._tables, self._entries = CustomTables(), ConfigMapEntries()
         self._config_maps = ConfigMaps(self._wake.set) if settings.config_maps.selector else None
         if self._config_maps:
-            chosen = _config_maps.collection(settings.config_maps)
-            loop.add(self._index_reflector(_config_maps.STORE, chosen, self._config_maps, _config_maps.RIGHTS))
+            chosen = config_maps.collection(settings.config_maps)
+            loop.add(self._index_reflector(config_maps.STORE, chosen, self._config_maps, config_maps.RIGHTS))
         services = further.get(self._store_name(SERVICES))
         if services is not None:
             loop.add(self._index_reflector(SERVICES, Collection(API_SERVICES.path(), reads=API_SERVICES.needs), services))
@@ -152,7 +152,7 @@ class CustomWorker(StoresWorker):
         lines += shortened([*self._kinds.notes(), *self._limits.notes()], "kinds are refused")
         causes = {name: status.read().cause for name, status in self._statuses.items()}
         lines += [f"{STORE}: {causes[STORE]}; new kinds are found within {INTERVAL:.0f} s"] if causes[STORE] else []
-        lines += [f"{name}: {causes[name]}" for name in (SERVICES, _config_maps.STORE) if causes.get(name)]
+        lines += [f"{name}: {causes[name]}" for name in (SERVICES, config_maps.STORE) if causes.get(name)]
         lines += [f"{NAMESPACES}: {causes[NAMESPACES]}; labels of namespaces are empty"] if causes.get(NAMESPACES) else []
         lines += shortened([line.replace("\n", "; ") for line in self._entries.problems.values()], "ConfigMaps are bad")
         notes = self.shared.notes[self.assignment.name]
@@ -182,7 +182,7 @@ class CustomWorker(StoresWorker):
         """Return True while a starting worker may still get the schemas and the ConfigMaps: without schemas it would watch all kinds, and
         then anew; without ConfigMaps it would remove the series that its predecessor has shown."""
         missing = [STORE] if self._configured.scope and not self._definitions.synced else []
-        missing += [_config_maps.STORE] if self._config_maps and not self._config_maps.synced else []
+        missing += [config_maps.STORE] if self._config_maps and not self._config_maps.synced else []
         is_open = time.monotonic() < self._started + INDEXES_WAIT
         return is_open and any(self._statuses[name].read().kind not in REFUSALS for name in missing)
 

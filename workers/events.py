@@ -11,6 +11,6 @@ class EventsWorker(Worker):
     def run(self) -> None:
         """Send until SIGTERM."""
         # PERF: imported here, after the fork: an agent that sends no events spends no memory on OTLP.
-        from workers._event_loop import EventLoop
+        from workers._events.loop import EventLoop
 
         EventLoop(self).run()

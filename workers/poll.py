@@ -16,10 +16,10 @@ from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
 from telegen.config.detect import pod_namespace
 from telegen.shm.shared_agents import SharedAgents
-from workers._agent_identity import AgentIdentity
+from workers._adapter.agent_identity import AgentIdentity
+from workers._adapter.poll_observer import PollObserver
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client, reflector_settings
-from workers._poll_observer import PollObserver
 from workers._reflector_metrics import ReflectorMetrics
 from workers._threads import Threads
 

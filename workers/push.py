@@ -11,6 +11,6 @@ class PushWorker(Worker):
     def run(self) -> None:
         """Push until SIGTERM, then end the series that no other agent goes on with."""
         # PERF: imported here, after the fork: an agent that pushes nothing spends no memory on OTLP.
-        from workers._push_loop import PushLoop
+        from workers._push.loop import PushLoop
 
         PushLoop(self).run()

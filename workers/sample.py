@@ -31,9 +31,9 @@ from telegen.process.os_process import trim_memory
 from telegen.shm.writer import ArenaWriter
 from workers._base import Worker
 from workers._budgets import note_store, open_budgets, warn_of_budgets
-from workers._name_sources import NameThreads
-from workers._terminations import NodeTerminations
-from workers._usage_publisher import UsagePublisher
+from workers._sample.name_sources import NameThreads
+from workers._sample.terminations import NodeTerminations
+from workers._sample.usage_publisher import UsagePublisher
 
 ORDER = 1000
 """Position of the containers' families on the page: behind all resources."""

@@ -17,10 +17,10 @@ from telegen.kubemetrics.store_ages import StoreAges
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubemetrics.web_security import AccessControl, WebSecurity
 from telegen.shm.reader import ArenaReader
-from workers._agent_page import make_agent_page
 from workers._base import Shared
 from workers._gunicorn import GunicornWorker, HttpApplication
-from workers._web_confinement import confine_arbiter, protect_heartbeats
+from workers._web.agent_page import make_agent_page
+from workers._web.confinement import confine_arbiter, protect_heartbeats
 
 KUBESTATE = "/kubestate"
 CADVISOR = "/cadvisor"

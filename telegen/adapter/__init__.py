@@ -1,1 +1,1 @@
-"""The metrics APIs: custom and external metrics by rules over Prometheus, and resource metrics by rules."""
+"""The metrics APIs: resource, custom and external metrics, by the agents and by rules over Prometheus."""

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from telegen.adapter.backend import RulesBackend
 from telegen.adapter.check import check
 from telegen.adapter.cluster_objects import ClusterObjects, NoObjects
-from telegen.adapter.explanation import explain
 from telegen.adapter.live.explanation import Ask, AskError, LiveExplanation
 from telegen.adapter.prometheus import Prometheus, PrometheusOptions, Servers
+from telegen.adapter.queries.backend import RulesBackend
+from telegen.adapter.queries.explanation import explain
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
 from telegen.adapter.rules.reading import parse_duration, read_rules

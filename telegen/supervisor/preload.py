@@ -9,7 +9,7 @@ from telegen.process.tls_warmup import warm_up_tls
 from workers import worker_class
 from workers._base import SERVERS
 
-MODULES = {"push": ("workers._push_loop", "telegen.otlp.http"), "events": ("workers._event_loop",)}
+MODULES = {"push": ("workers._push.loop", "telegen.otlp.http"), "events": ("workers._events.loop",)}
 """Modules that a kind of worker imports only when it runs."""
 WITH_TLS = frozenset(("adapter", "poll"))
 """Kinds of workers that always use TLS. For the API server's, see `telegen.api.credentials.prepare`."""

@@ -12,10 +12,10 @@ import falcon.testing
 
 from telegen.adapter.agents.usage import UsageSource
 from telegen.adapter.apis.metrics_apis import MetricsApis
-from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ClusterObjects
 from telegen.adapter.label_selectors import parse_fields, parse_labels
 from telegen.adapter.prometheus import Prometheus, Servers
+from telegen.adapter.queries.backend import RulesBackend
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
 from telegen.adapter.web import make_app

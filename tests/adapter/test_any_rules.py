@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegen.adapter.quantities import cpu_quantity, go_duration, memory_quantity, quantity, thousandths
-from telegen.adapter.regexes import RegexError, compile_regex
 from telegen.adapter.rules.reading import parse_duration, parse_rules
+from telegen.adapter.rules.regexes import RegexError, compile_regex
 from telegen.config.errors import ConfigError
 from tests.adapter.cluster import HERE, adapter, object_server
 from tests.adapter.replay import served_json

@@ -11,9 +11,9 @@ import pytest
 
 from telegen.adapter.apis.metrics_apis import MetricsApis
 from telegen.adapter.apis.tables import MEDIA_TYPE
-from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import NoObjects
 from telegen.adapter.prometheus import Servers
+from telegen.adapter.queries.backend import RulesBackend
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.reading import parse_rules
 from tests.adapter.agents import Agents, document

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegen.adapter.label_selectors import SelectorError, label_selector, parse_fields, parse_labels
-from telegen.adapter.promql import name_matcher, selector_matchers
+from telegen.adapter.queries.promql import name_matcher, selector_matchers
 
 
 @pytest.mark.parametrize(

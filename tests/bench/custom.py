@@ -40,7 +40,7 @@ from tests.cluster.peer import peer
 from tests.harness import Agent, clean_environ, drain, free_port, get, post
 from tests.harness import running as start
 from tests.harness import served, start_agent
-from workers._aggregates import AggregateStore, ContributingStore
+from workers._custom.aggregates import AggregateStore, ContributingStore
 
 Figures = dict[str, float]
 

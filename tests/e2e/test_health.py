@@ -9,7 +9,7 @@ import pytest
 from telegen.demo.server import SimulatedServer
 from tests.bench.custom_cluster import make_state
 from tests.harness import start_agent
-from workers._kind_limits import WATCHES
+from workers._custom.kind_limits import WATCHES
 
 pytestmark = pytest.mark.timeout(120)
 CONFIG = """

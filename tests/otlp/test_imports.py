@@ -9,7 +9,7 @@ SCRIPT = """
 import sys
 import telegen.supervisor.__main__
 import telegen.supervisor.supervisor
-found = [name for name in sys.modules if name.startswith(("opentelemetry", "google.protobuf", "grpc", "workers._push", "workers._event"))]
+found = [name for name in sys.modules if name.startswith(("opentelemetry", "google.protobuf", "grpc", "workers._push", "workers._events"))]
 assert not found, found
 """
 
@@ -38,7 +38,7 @@ PRELOADED = """
 import sys
 from telegen.supervisor.preload import preload
 preload(["push", "events", "web"])
-assert {"workers._push_loop", "workers._event_loop"} <= set(sys.modules)
+assert {"workers._push.loop", "workers._events.loop"} <= set(sys.modules)
 assert "grpc" not in sys.modules and "telegen.otlp.semconv_naming" not in sys.modules
 """
 

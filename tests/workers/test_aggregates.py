@@ -38,7 +38,7 @@ from telegen.shm.layout import Arena
 from telegen.shm.reader import ArenaReader
 from telegen.shm.series_ledger import LedgerRow, SeriesLedger
 from telegen.shm.writer import ArenaWriter
-from workers._aggregates import AggregateStore, ContributingStore
+from workers._custom.aggregates import AggregateStore, ContributingStore
 
 KIND = Kind("g.example", "v1", "things", "Thing", True)
 BY_TEAM = {"by": {"team": "metadata.labels.team"}}

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from telegen.config import Config
-from workers import _certificates_pass
+from workers._adapter import certificates_pass
+from workers._adapter.certificates_loop import CertificatesLoop, Passed
 from workers._base import Worker
-from workers._certificates_loop import CertificatesLoop, Passed
 
 STATE = bytes(1 << 20)
 
@@ -23,7 +23,7 @@ STATE = bytes(1 << 20)
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> CertificatesLoop:
     """A loop without metrics."""
-    monkeypatch.setattr("workers._certificates_loop.CertificateTelemetry", lambda: None)
+    monkeypatch.setattr("workers._adapter.certificates_loop.CertificateTelemetry", lambda: None)
     config = Config()
     log = logging.getLogger("telegen.certificates")
     return CertificatesLoop(cast(Worker, SimpleNamespace(config=config, stop=threading.Event(), beat=lambda: None, log=log, shared=None)))
@@ -31,7 +31,7 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> CertificatesLoop:
 
 def aside(loop: CertificatesLoop, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]) -> bytes | None:
     """Run a pass that does something else."""
-    monkeypatch.setattr(_certificates_pass, "run_pass", run)
+    monkeypatch.setattr(certificates_pass, "run_pass", run)
     return loop._pass_aside()
 
 

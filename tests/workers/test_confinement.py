@@ -25,7 +25,7 @@ from telegen.shm.writer import ArenaWriter
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.plan import Plan
 from workers._base import Assignment, Shared
-from workers._web_confinement import confine_arbiter, protect_heartbeats
+from workers._web.confinement import confine_arbiter, protect_heartbeats
 
 WATCH, REVIEW, WEB = Assignment("watch-pods", "watch", ("pods",)), Assignment("review", "review"), Assignment("web", "web")
 _libc = ctypes.CDLL(None, use_errno=True)

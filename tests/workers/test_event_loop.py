@@ -15,8 +15,8 @@ from telegen.kubemetrics.event_telemetry import EventTelemetry
 from tests.otlp.receiver import Answer, scripted
 from tests.otlp.test_events import event
 from tests.process_tree import wait_for
-from workers import _event_loop
-from workers._event_loop import EventLoop
+from workers._events import loop as event_loop
+from workers._events.loop import EventLoop
 
 
 class Deadlines:
@@ -57,9 +57,9 @@ def handled(telemetry: EventTelemetry, outcome: str) -> float:
 def test_events_of_a_lost_shard_are_not_sent_in_the_next_term(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events that a thread of an earlier term leaves behind are the next holder's: this agent does not send them when it holds the
     shard again. Those that were not sent are counted, each."""
-    monkeypatch.setattr(_event_loop, "Reflector", LateReflector)
-    monkeypatch.setattr(_event_loop, "make_client", lambda shared: None)
-    monkeypatch.setattr(_event_loop, "ReflectorMetrics", lambda *of: None)
+    monkeypatch.setattr(event_loop, "Reflector", LateReflector)
+    monkeypatch.setattr(event_loop, "make_client", lambda shared: None)
+    monkeypatch.setattr(event_loop, "ReflectorMetrics", lambda *of: None)
     monkeypatch.setattr(LateReflector, "made", [])
     path = tmp_path / "config.yaml"
     path.write_text("kube_metrics: {logs_streaming: {flush_interval: 50ms}}")

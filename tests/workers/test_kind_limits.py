@@ -12,14 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 import pytest
 
-import workers._kind_limits
+import workers._custom.kind_limits
 from telegen.api.client import Client, Timeouts
 from telegen.api.credentials import Cluster
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubestate.custom.kinds import Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.health.schema import Schema
-from workers._kind_limits import AT_ONCE, INTERVAL, WATCHES, KindLimits
+from workers._custom.kind_limits import AT_ONCE, INTERVAL, WATCHES, KindLimits
 
 KINDS = [Kind("g.example", "v1", f"kind{number:03}s", f"Kind{number}", True) for number in range(200)]
 WANTED = {kind: Selected(health=Schema()) for kind in KINDS}
@@ -98,7 +98,7 @@ def test_more_kinds_with_objects_than_watches(limits: KindLimits) -> None:
 def test_recount(limits: KindLimits, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kinds without objects are counted again after the interval."""
     now = [1000.0]
-    monkeypatch.setattr(workers._kind_limits.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(workers._custom.kind_limits.time, "monotonic", lambda: now[0])
     Counts.counts = {kind.plural: 1 for kind in KINDS[: WATCHES - 1]}
     watched = settled(limits, WANTED, {})
     Counts.counts[KINDS[-1].plural] = 1

@@ -11,7 +11,7 @@ import pytest
 from telegen.api.client import Client, Timeouts
 from telegen.api.credentials import credentials
 from tests.api.wire import ScriptedServer, Step, answer, refusal
-from workers._object_labels import KEEP, PAUSE, RATE, ObjectLabels
+from workers._events.object_labels import KEEP, PAUSE, RATE, ObjectLabels
 
 POD = {"kind": "Pod", "apiVersion": "v1", "namespace": "shop", "name": "web-1", "uid": "u"}
 NODE = {"kind": "Node", "name": "node-1", "uid": "node-1"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from telegen.adapter.agents.poller import RESULTS
-from workers._poll_observer import CURES
+from workers._adapter.poll_observer import CURES
 
 
 def test_every_failure_has_a_cure() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from telegen.config import NamedCluster, load
-from workers._event_loop import EventLoop
+from workers._events.loop import EventLoop
 from workers._resource import sender_attributes
-from workers._termination_logs import TerminationLogs
+from workers._sample.termination_logs import TerminationLogs
 
 SETTINGS = "{kubernetes: {cluster_uid: true, cluster_name: east}, kube_metrics: {node_name: n1, otlp: {service_version: false}}}"
 

@@ -10,7 +10,7 @@ import workers.custom
 from telegen.api.discovery import Served, ServedResource
 from telegen.kubestate.custom.model import Kind
 from telegen.supervisor.inherited import NOTES_BYTES
-from workers._definitions import Definitions
+from workers._custom.definitions import Definitions
 from workers.custom import GRACE, ServedKinds, shortened
 
 FOO, BAR = Kind("a", "v1", "foos", "Foo", True), Kind("a", "v1", "bars", "Bar", True)

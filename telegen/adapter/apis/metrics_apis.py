@@ -25,11 +25,11 @@ from telegen.adapter.apis.discovery_documents import (
 from telegen.adapter.apis.external_metrics import ExternalMetrics
 from telegen.adapter.apis.resource_metrics import LISTED, ResourceMetrics
 from telegen.adapter.apis.values import NotObserved, ValueObserver
-from telegen.adapter.backend import RulesBackend
 from telegen.adapter.groups import CUSTOM, EXTERNAL, RESOURCE, VERSIONS
 from telegen.adapter.live.custom import LiveCustom
 from telegen.adapter.live.external import LiveExternal
 from telegen.adapter.live.resource import LiveResource
+from telegen.adapter.queries.backend import RulesBackend
 from telegen.adapter.queries.custom import CustomQueries
 from telegen.adapter.queries.external import ExternalQueries
 from telegen.adapter.queries.resource import ResourceQueries

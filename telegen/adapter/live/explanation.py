@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from telegen.adapter.backend import RulesBackend
 from telegen.adapter.live.external import COUNT
 from telegen.adapter.live.metrics import BY_NAME, LiveMetric
+from telegen.adapter.queries.backend import RulesBackend
 from telegen.adapter.rest_mapping import NAMESPACES, NODES, PODS, GroupResource
 
 MOST = 20

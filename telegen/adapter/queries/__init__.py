@@ -1,1 +1,1 @@
-"""Values by the rules: queries to Prometheus, lists of objects from the API server."""
+"""Rules over Prometheus: metrics that they make of its series, queries, values, and what the API server adds."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from telegen.adapter.apis.answers import bad_request, failed
 from telegen.adapter.apis.values import ALL, RULE, CustomRequest, ObjectValue
-from telegen.adapter.backend import SEVERAL, RulesBackend
 from telegen.adapter.cluster_objects import ListingError
 from telegen.adapter.label_selectors import SelectorError
 from telegen.adapter.prometheus import Sample
-from telegen.adapter.promql import selector_matchers
-from telegen.adapter.registry import Metric
+from telegen.adapter.queries.backend import SEVERAL, RulesBackend
+from telegen.adapter.queries.promql import selector_matchers
+from telegen.adapter.queries.registry import Metric
 from telegen.adapter.rest_mapping import GroupResource, Mapped
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from telegen.adapter.apis.answers import bad_request, metric_not_found
 from telegen.adapter.apis.values import RULE, ExternalValue
-from telegen.adapter.backend import RulesBackend
 from telegen.adapter.label_selectors import Requirement, SelectorError
-from telegen.adapter.promql import selector_matchers
+from telegen.adapter.queries.backend import RulesBackend
+from telegen.adapter.queries.promql import selector_matchers
 
 
 class ExternalQueries:

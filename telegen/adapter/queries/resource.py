@@ -11,8 +11,8 @@ import orjson
 from telegen.adapter.agents.usage import NodeUsage, PodUsage, RenderedUsage, Values
 from telegen.adapter.apis.answers import failed, object_not_found
 from telegen.adapter.apis.values import RULE, ResourceRequest, rendered
-from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ListingError
+from telegen.adapter.queries.backend import RulesBackend
 from telegen.adapter.queries.resource_usage import UsageQueries
 from telegen.adapter.rest_mapping import PODS, Mapped
 

@@ -8,8 +8,8 @@ from typing import Optional
 
 from telegen.adapter.agents.usage import Values
 from telegen.adapter.apis.answers import failed
-from telegen.adapter.backend import RulesBackend
-from telegen.adapter.promql import name_matcher
+from telegen.adapter.queries.backend import RulesBackend
+from telegen.adapter.queries.promql import name_matcher
 from telegen.adapter.rest_mapping import NODES, PODS, GroupResource
 from telegen.adapter.rules.labels import ResourceLabels, TemplateLabels, UnknownResource
 from telegen.adapter.rules.model import ResourceRule, ResourceRules

@@ -1,1 +1,1 @@
-"""Rules files: reading, names of metrics, labels of resources."""
+"""Rules files: reading, regular expressions, names of metrics, labels of resources."""

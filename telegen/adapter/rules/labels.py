@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from telegen.adapter.regexes import compile_regex
 from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped, RestMapping
 from telegen.adapter.rules.model import LABEL, LabelRules
+from telegen.adapter.rules.regexes import compile_regex
 from telegen.adapter.templates import Template, TemplateError
 
 _GROUP, _RESOURCE = "\x01", "\x02"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telegen.adapter.regexes import Replacement
 from telegen.adapter.rest_mapping import GroupResource
+from telegen.adapter.rules.regexes import Replacement
 from telegen.adapter.templates import Template
 
 QUERY_FIELDS = ("Series", "LabelMatchers", "LabelValuesByName", "GroupBy", "GroupBySlice")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from telegen.adapter.groups import CUSTOM, EXTERNAL, RESOURCE
-from telegen.adapter.regexes import RegexError, Replacement, compile_regex
 from telegen.adapter.rest_mapping import GroupResource
 from telegen.adapter.rules.model import (
     LABEL,
@@ -21,6 +20,7 @@ from telegen.adapter.rules.model import (
     RulesFile,
     SeriesFilter,
 )
+from telegen.adapter.rules.regexes import RegexError, Replacement, compile_regex
 from telegen.adapter.templates import Template, TemplateError
 from telegen.config.document import MAX_BYTES, first_node, read_regular
 from telegen.config.errors import ConfigError

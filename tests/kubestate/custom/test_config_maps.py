@@ -12,7 +12,7 @@ from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.config_maps import ConfigMapEntries, read_data
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.custom.sources import CustomTables, read_custom
-from workers._config_maps import ConfigMaps
+from workers._custom.config_maps import ConfigMaps
 
 METRIC = "metrics: [{resource: {group: g.example, kind: Thing}, metrics: [{name: %s, value: 1}]}]"
 PEER = "spec: {resources: [{groupVersionKind: {group: g.example, kind: %s}, metrics: []}]}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from telegen.adapter.backend import NOT_FINITE, RulesBackend
 from telegen.adapter.live.explanation import LiveExplanation
 from telegen.adapter.prometheus import PrometheusError, Sample
-from telegen.adapter.promql import Matcher, name_matcher, render_query
 from telegen.adapter.quantities import quantity, thousandths
-from telegen.adapter.registry import SERIES_NAME, Metric, named_series, rule_metrics
+from telegen.adapter.queries.backend import NOT_FINITE, RulesBackend
+from telegen.adapter.queries.promql import Matcher, name_matcher, render_query
+from telegen.adapter.queries.registry import SERIES_NAME, Metric, named_series, rule_metrics
 from telegen.adapter.rest_mapping import NAMESPACES, NODES, PODS
 from telegen.adapter.rules.labels import ResourceLabels, UnknownResource
 from telegen.adapter.rules.model import Rule

@@ -1,4 +1,4 @@
-"""One pass of the process that keeps the certificates of the adapter; `workers._certificates_loop` runs it in a process of its own."""
+"""One pass of the process that keeps the certificates of the adapter; `certificates_loop` runs it in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from telegen.adapter.certificates.document import encode
 from telegen.adapter.certificates.keeper import Keeper, Names, State
 from telegen.adapter.certificates.serving_files import ServingFiles
 from telegen.config import pod_namespace
+from workers._adapter.certificates_loop import Passed
 from workers._base import Shared
-from workers._certificates_loop import Passed
 from workers._client_factory import make_client
 
 READ_TIMEOUT = 10.0

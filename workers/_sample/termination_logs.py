@@ -19,8 +19,8 @@ from telegen.otlp.settings import receiver
 from telegen.otlp.termination_records import NO_READING, SCOPE, record_of, resource_of, severity
 from workers._base import Worker
 from workers._failure_log import FailureLog
-from workers._name_sources import node_name
 from workers._resource import sender_attributes
+from workers._sample.name_sources import node_name
 from workers._threads import Threads
 
 LOOK = 0.1

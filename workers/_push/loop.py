@@ -20,8 +20,8 @@ from telegen.otlp.sender import PushQueue, Sender
 from telegen.otlp.settings import interval, receiver
 from telegen.process.os_process import trim_memory
 from workers._base import BEAT, Worker
-from workers._push_events import PushEvents
-from workers._push_sources import push_sources, store_filters
+from workers._push.events import PushEvents
+from workers._push.sources import push_sources, store_filters
 from workers._threads import Threads
 
 END_MARGIN = 0.5

@@ -21,7 +21,7 @@ from workers._base import Worker
 
 
 class Logs(Protocol):
-    """Logs of ended containers; see `workers._termination_logs`."""
+    """Logs of ended containers; see `workers._sample.termination_logs`."""
 
     def send(self, end: Termination, last: LastReading | None, labels: Mapping[str, str]) -> None:
         """Take an end, its last reading, and the labels of its pod."""
@@ -95,6 +95,6 @@ def _make_logs(worker: Worker) -> Logs | None:
     if not (kube.logs_streaming.enabled and kube.terminations.logs) or is_disabled(worker.shared.environ):
         return None
     # PERF: imported here, after the fork: an agent that sends no logs spends no memory on OTLP.
-    from workers._termination_logs import TerminationLogs
+    from workers._sample.termination_logs import TerminationLogs
 
     return TerminationLogs(worker)

@@ -7,7 +7,7 @@ import logging
 from telegen.adapter.agents import status
 from telegen.adapter.agents.agent_usage import AgentUsage
 from telegen.adapter.agents.families import FamiliesReader
-from workers._agent_identity import AgentIdentity
+from workers._adapter.agent_identity import AgentIdentity
 from workers._base import Shared
 
 

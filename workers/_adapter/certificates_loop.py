@@ -95,7 +95,7 @@ class CertificatesLoop:
         try:
             die_with_parent(parent, signal.SIGKILL)
             end_at_term()
-            from workers._certificates_pass import run_pass
+            from workers._adapter.certificates_pass import run_pass
 
             passed = run_pass(self._worker.shared, self._state, self._worker.log)
             with os.fdopen(write, "wb") as pipe:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
-from telegen.adapter.backend import RulesBackend
 from telegen.adapter.cluster_objects import ClusterObjects
 from telegen.adapter.groups import CUSTOM, EXTERNAL
+from telegen.adapter.queries.backend import RulesBackend
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
 from telegen.adapter.rules.reading import parse_rules

@@ -22,8 +22,8 @@ from telegen.otlp.retries import Delivery
 from telegen.otlp.settings import receiver
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client, reflector_settings
+from workers._events.object_labels import TIMEOUT, ObjectLabels
 from workers._failure_log import FailureLog
-from workers._object_labels import TIMEOUT, ObjectLabels
 from workers._reflector_metrics import ReflectorMetrics
 from workers._resource import sender_attributes
 from workers._threads import Threads

@@ -30,9 +30,9 @@ from telegen.metrics.store import MetricsStore
 from telegen.shm.store_status import REFUSALS
 from telegen.shm.store_status import Kind as Outcome
 from telegen.shm.store_status import StoreStatus
-from workers._aggregates import ContributingStore
-from workers._kind_aggregates import Aggregated, KindAggregates
-from workers._kind_observer import KindObserver
+from workers._custom.aggregates import ContributingStore
+from workers._custom.kind_aggregates import Aggregated, KindAggregates
+from workers._custom.kind_observer import KindObserver
 from workers._stores import GenerateErrors, StoresWorker
 
 PREFIX = "customresources/"

@@ -12,7 +12,7 @@ from telegen.kubestate.custom.kinds import Selected
 from telegen.kubestate.custom.model import Kind
 from telegen.kubestate.selectors import Selection, selected_families
 from telegen.metrics.render import renderer
-from workers._aggregates import AggregateStore
+from workers._custom.aggregates import AggregateStore
 from workers._stores import GenerateErrors, StoresWorker
 
 

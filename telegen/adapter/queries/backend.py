@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from telegen.adapter.apis.answers import failed
 from telegen.adapter.cluster_objects import KeptObjects, Objects
 from telegen.adapter.prometheus import PrometheusError, Sample, Servers, Unanswered
-from telegen.adapter.promql import Matcher, name_matcher, render_query
 from telegen.adapter.quantities import thousandths
-from telegen.adapter.registry import Metric, Registry, discover_metrics
+from telegen.adapter.queries.promql import Matcher, name_matcher, render_query
+from telegen.adapter.queries.registry import Metric, Registry, discover_metrics
 from telegen.adapter.rest_mapping import RestMapping
 from telegen.adapter.rules.model import RulesFile
 from telegen.adapter.templates import Template, TemplateError

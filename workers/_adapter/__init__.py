@@ -1,0 +1,1 @@
+"""Parts of the workers of the adapter: rules, TLS, certificates, polling."""

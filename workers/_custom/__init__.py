@@ -1,0 +1,1 @@
+"""Parts of the worker of custom resources: kinds, their stores, aggregates and health."""
