@@ -54,8 +54,7 @@ class ResourceMetrics:
             return self._single(request, kind, f"{GROUP}/{version}", created, wants_table(accept))
         if wants_table(accept):
             return table(self._usage(request), created)
-        begin = CREATED % created
-        backend = self._backend()
+        begin, backend = CREATED % created, self._backend()
         found = backend.rendered(request, metrics_json)
         self._observer.served(GROUP, backend.source, [one.time for one in found])
         items = ",".join([begin + one.text for one in found if one.text])

@@ -46,7 +46,7 @@ def table(usages: Iterable[PodUsage | NodeUsage], created: str) -> dict[str, Any
 def _row(one: PodUsage | NodeUsage, created: str) -> dict[str, Any] | None:
     """Return a row; None if usage is not known of every container."""
     of_containers = [one.values] if isinstance(one, NodeUsage) else list(one.containers.values())
-    usages = [usage for values in of_containers if (usage := cpu_and_memory(values))]
+    usages = [usage for values in of_containers if (usage := cpu_and_memory(values.get("cpu"), values.get("memory")))]
     if not usages or len(usages) < len(of_containers):
         return None
     cpu, memory = map(sum, zip(*usages))
