@@ -59,10 +59,10 @@ def test_errors_are_status_objects(client: falcon.testing.TestClient) -> None:
 
 def test_aggregated_discovery(client: falcon.testing.TestClient) -> None:
     """The aggregated document has its own media type, and an ETag by which it is not sent again."""
-    for form in ("v2", "v2beta1"):
-        accept = f"{AGGREGATED.format(form)},application/json"
+    for form in AGGREGATED:
+        accept = f"{form.media_type},application/json"
         answer = client.simulate_get("/apis", headers={"Accept": accept})
-        assert (answer.headers["content-type"], answer.json["apiVersion"]) == (AGGREGATED.format(form), f"apidiscovery.k8s.io/{form}")
+        assert (answer.headers["content-type"], answer.json["apiVersion"]) == (form.media_type, f"apidiscovery.k8s.io/{form.version}")
         again = client.simulate_get("/apis", headers={"Accept": accept, "If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
     assert client.simulate_get("/apis", headers={"Accept": "application/json"}).json["kind"] == "APIGroupList"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 from operator import itemgetter
 
-from telegen.adapter.agents.usage import NodeUsage, Numbers, PodUsage
+from telegen.adapter.agents.usage import NodeUsage, Numbers, PodUsage, Values
 from telegen.adapter.apis.answers import timestamp
 from telegen.adapter.quantities import cpu_quantity, go_duration, memory_quantity
 
@@ -77,8 +77,9 @@ def _usage(cpu: float | None, memory: float | None, swap: float | None) -> str:
     return f'{shown},"swap":"{memory_quantity(int(swap))}"}}' if swap is not None and 0 <= swap < _MOST else f"{shown}}}"
 
 
-def cpu_and_memory(cpu: float | None, memory: float | None) -> tuple[int, int] | None:
+def cpu_and_memory(values: Values) -> tuple[int, int] | None:
     """Return nanocores and bytes, None if one is unknown, negative, or no number."""
+    cpu, memory = values.get("cpu"), values.get("memory")
     if cpu is None or memory is None or not (0 <= cpu < _MOST and 0 <= memory < _MOST):
         return None
     return round(cpu * 1e9), int(memory)
