@@ -146,9 +146,8 @@ def _version(body: bytes) -> int:
 
 def _other_version(version: int) -> str:
     """Return the reason why a document of a version cannot be read, "" if it can."""
-    if version == VERSION:
-        return ""
-    return f"the document has version {version}, this adapter reads version {VERSION}: update the {'adapter' if version > VERSION else 'agent'}"
+    older = "adapter" if version > VERSION else "agent"
+    return f"the document has version {version}, this adapter reads version {VERSION}: update the {older}" if version != VERSION else ""
 
 
 def describe(document: Document, address: str) -> Description:
