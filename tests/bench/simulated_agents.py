@@ -18,6 +18,8 @@ from typing import Any
 
 import orjson
 
+from telegen.cadvisor.usage.document import numbers
+
 PASS = 10.0
 """Seconds between two passes of an agent's sampler."""
 CONTAINERS = ("app", "istio-proxy")
@@ -94,10 +96,9 @@ class SimulatedAgent:
     def _rows(self, at: float) -> list[Any]:
         # As on most nodes: disks and throttling concern few containers, swap none.
         share = (at * 7.3 + self._phase) % 1.0
-        app = [round(0.05 + share / 10, 9), 104857600 + int(share * 1000) * 4096, 0, round(share / 100, 9), 0, 0,
-               round(share * 12345, 9), 0, round(share, 9), 1]  # fmt: skip
-        proxy = [round(0.002 + share / 500, 9), 41943040 + int(share * 500) * 4096, 0, 0, 0, 0, 0, 0, 0, 0]
-        pod = [round(share / 30, 9), 0, 0, round(share * 123456, 9), round(share * 98765, 9)]
+        app = numbers([0.05 + share / 10, 104857600 + int(share * 1000) * 4096, 0, share / 100, 0, 0, share * 12345, 0, share, 1])
+        proxy = numbers([0.002 + share / 500, 41943040 + int(share * 500) * 4096, 0, 0, 0, 0, 0, 0, 0, 0])
+        pod = numbers([share / 30, 0, 0, share * 123456, share * 98765])
         return [[round(at + number / 1000, 3), 10.001, [app, proxy], pod] for number in range(self._pods)]
 
 

@@ -21,7 +21,7 @@ from telegen.adapter.apis.answers import (
 from telegen.adapter.apis.discovery_documents import ListedResource
 from telegen.adapter.apis.negotiation import PLAIN, Form, negotiate
 from telegen.adapter.apis.tables import PARTIAL_LISTS, PARTIAL_OBJECTS, TABLES, included, partial, table
-from telegen.adapter.apis.usage_json import CREATED, metrics_json
+from telegen.adapter.apis.usage_json import metadata_json, usage_json
 from telegen.adapter.apis.values import NotObserved, ResourceBackend, ResourceRequest, ValueObserver
 from telegen.adapter.groups import RESOURCE as GROUP
 from telegen.adapter.label_selectors import SelectorError, parse_fields, parse_labels
@@ -42,8 +42,8 @@ class _Head(NamedTuple):
 
     def full(self, one: PodUsage | NodeUsage) -> object:
         """Return an object."""
-        text = CREATED % self.created + metrics_json(one)
-        return orjson.Fragment(f'{{"kind":"{self.kind}","apiVersion":"{self.version}",{text[1:]}')
+        text = f'"metadata":{metadata_json(one, self.created)},{usage_json(one)}'
+        return orjson.Fragment(f'{{"kind":"{self.kind}","apiVersion":"{self.version}",{text}}}')
 
     def described(self, one: PodUsage | NodeUsage, include: str, form: Form) -> object:
         """Return the object of a row of a Table; see `included`."""
@@ -88,15 +88,15 @@ class ResourceMetrics:
 
     def _list(self, request: ResourceRequest, head: _Head) -> object:
         """Return a list as it is. Raises StatusError."""
-        begin, backend = CREATED % head.created, self._backend()
-        found = backend.rendered(request, metrics_json)
+        backend, created = self._backend(), head.created
+        found = backend.rendered(request, usage_json)
         self._observer.served(GROUP, backend.source, [one.time for one in found])
-        items = ",".join([begin + one.text for one in found if one.text])
+        items = ",".join([f'{{"metadata":{metadata_json(one, created)},{one.text}}}' for one in found if one.text])
         return {"kind": f"{head.kind}List", "apiVersion": head.version, "metadata": {}, "items": orjson.Fragment(f"[{items}]")}
 
     def _shown(self, request: ResourceRequest, head: _Head) -> list[PodUsage | NodeUsage]:
         """Return the usage of the wanted objects that is known; at least one for an object that has a name. Raises StatusError."""
-        usages = [one for one in self._usage(request) if metrics_json(one)]
+        usages = [one for one in self._usage(request) if usage_json(one)]
         if request.name and not usages:
             namespace = f"{request.namespace}/" if request.namespace else ""
             raise object_not_found(head.kind.lower(), namespace + request.name, GROUP)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 from operator import itemgetter
 
-from telegen.adapter.agents.usage import NodeUsage, Numbers, PodUsage, Values
+from telegen.adapter.agents.usage import NodeUsage, Numbers, PodUsage, RenderedUsage, Values
 from telegen.adapter.apis.answers import timestamp
 from telegen.adapter.quantities import cpu_quantity, go_duration, memory_quantity
 
@@ -17,12 +17,8 @@ _MOST = 2.0**63
 """Cores or bytes that no quantity can hold."""
 
 
-CREATED = '{"metadata":{"creationTimestamp":"%s",'
-"""Begin of PodMetrics and NodeMetrics; the time of the answer comes first, so that all after it can be kept."""
-
-
-def metrics_json(one: PodUsage | NodeUsage) -> str:
-    """Return PodMetrics or NodeMetrics from after `CREATED` on.
+def usage_json(one: PodUsage | NodeUsage) -> str:
+    """Return the fields of PodMetrics or NodeMetrics after `metadata`, which has the time of the answer: all others can be kept.
 
     "" if CPU or memory is not known of every container: a sum without one would be too small.
 
@@ -33,10 +29,7 @@ def metrics_json(one: PodUsage | NodeUsage) -> str:
         shown = f'"usage":{usage}' if usage else ""
     else:
         shown = _containers(one)
-    if not shown:
-        return ""
-    times = f'"timestamp":"{timestamp(one.time)}","window":"{go_duration(one.window)}"'
-    return f"{_metadata(one)}}},{times},{shown}}}"
+    return f'"timestamp":"{timestamp(one.time)}","window":"{go_duration(one.window)}",{shown}' if shown else ""
 
 
 def _containers(pod: PodUsage) -> str:
@@ -57,15 +50,11 @@ def _selector(columns: tuple[str, ...]) -> Callable[[Numbers], Sequence[float | 
     return itemgetter(*places) if -1 not in places else lambda row: [None if place < 0 else row[place] for place in places]
 
 
-def metadata_json(one: PodUsage | NodeUsage, created: str) -> str:
-    """Return `metadata` of PodMetrics or NodeMetrics."""
-    return f'{{"creationTimestamp":"{created}",{_metadata(one)}}}'
-
-
-def _metadata(one: PodUsage | NodeUsage) -> str:
-    namespace = f',"namespace":{quoted(one.namespace)}' if isinstance(one, PodUsage) else ""
+def metadata_json(one: PodUsage | NodeUsage | RenderedUsage, created: str) -> str:
+    """Return `metadata` of PodMetrics or NodeMetrics. PERF: 0.4 us; kept as text, it would double the memory of a pod."""
+    namespace = "" if isinstance(one, NodeUsage) or not one.namespace else f',"namespace":{quoted(one.namespace)}'
     labels = f',"labels":{one.labels.decode()}' if one.labels != NO_LABELS else ""
-    return f'"name":{quoted(one.name)}{namespace}{labels}'
+    return f'{{"creationTimestamp":"{created}","name":{quoted(one.name)}{namespace}{labels}}}'
 
 
 def _usage(cpu: float | None, memory: float | None, swap: float | None) -> str:

@@ -17,8 +17,8 @@ NODE_METRICS = [column.name for column in NODE]
 
 _COLUMNS = orjson.dumps([CONTAINER_METRICS, POD_METRICS, NODE_METRICS])
 
-DIGITS = 9
-"""Digits behind the point: nanocores."""
+DIGITS, LARGE, LARGE_DIGITS = 9, 1000, 3
+"""Digits behind the point: nanocores. Of values from LARGE on, thousandths, in which they are served. PERF: 20 bytes less per pod."""
 
 
 class UsageDocument(msgspec.Struct, frozen=True):
@@ -74,7 +74,10 @@ def encode_objects(pods: Sequence[PodObject]) -> tuple[str, bytes]:
 
 def numbers(values: Sequence[Number]) -> list[Number]:
     """Return values as they are sent: whole ones without a point."""
-    return [value if value is None else int(value) if value == int(value) else round(value, DIGITS) for value in values]
+    return [
+        value if value is None else int(value) if value == int(value) else round(value, DIGITS if value < LARGE else LARGE_DIGITS)
+        for value in values
+    ]
 
 
 def encode_node(usage: Usage | None, offset: float) -> bytes:
