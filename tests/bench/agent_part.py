@@ -41,7 +41,7 @@ def measure_agent_part() -> Figures:
             (root / "cgroup").mkdir()
             (root / "cgroup" / "cgroup.controllers").write_text("cpu memory io\n")
             write(root, pods, 1)
-            values = {"url": server.url, "root": root, "second": port}
+            values = {"url": server.url, "root": root, "second": port, "containers": "true"}
             with start_agent(text, **values) as on, start_agent(without, **values) as off:
                 site, agents = Site(root, on, port, pods[0]), (on, off)
                 assert len(site.usage()["pods"]) == PODS
