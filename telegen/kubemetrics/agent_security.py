@@ -33,10 +33,7 @@ class AgentSecurity:
         if self._shared.number != self._number:
             self._number, content = self._shared.read()
             try:
-                file = msgspec.msgpack.decode(content, type=WebFile) if content else WebFile()
-                self._context = server_context(file) or _closed()
-                # The adapter keeps its connection: tickets to resume one would only cost it memory, 6 kB for each agent.
-                self._context.num_tickets = 0
+                self._context = _context(msgspec.msgpack.decode(content, type=WebFile)) if content else _closed()
             except InvalidCertificate as error:
                 # The supervisor has loaded the same bytes before, so this is a fault of this machine.
                 log.error("adapter.agent_tls_dir: the certificates cannot be used: %s; the old ones stay in force", error)
@@ -45,6 +42,54 @@ class AgentSecurity:
     def accepts(self, connection: ssl.SSLObject | ssl.SSLSocket) -> bool:
         """Return True for the adapter, by its certificate, whose chain is verified."""
         return has_name(connection.getpeercert(), CLIENT_NAME)
+
+
+def _context(file: WebFile) -> ssl.SSLContext:
+    """Return a context whose connections take little memory of the adapter, which keeps one for each agent.
+
+    PERF: 18 kB per connection. Tickets to resume it would take 6 kB more, and the CA 5 kB more: OpenSSL sends a CA that it has behind
+    the certificate, and the other side keeps it, though it verifies by its own copy.
+    """
+    verifying = server_context(file)
+    sending = server_context(msgspec.structs.replace(file, client_auth="none"))
+    if not verifying or not sending:
+        return _closed()
+    sending.verify_mode, sending.num_tickets = verifying.verify_mode, 0
+    sending.sslobject_class, sending.sni_callback = _alone(verifying), _note_hello
+    return sending
+
+
+def _alone(verifying: ssl.SSLContext) -> type[_Alone]:
+    """Return a class of connections that send their certificate by a context without a CA, then verify the client's by `verifying`."""
+    return type("Alone", (_Alone,), {"verifying": verifying})
+
+
+class _Alone(ssl.SSLObject):
+    """A connection that changes its context between its own certificate and that of the client.
+
+    Attributes:
+        verifying: the second context. Without it no certificate of a client is accepted.
+        has_hello: the client has begun the handshake.
+    """
+
+    verifying: ssl.SSLContext
+    has_hello = False
+
+    def do_handshake(self) -> None:
+        """Begin or continue the handshake. Raises the errors of `ssl`."""
+        try:
+            super().do_handshake()
+        except ssl.SSLWantReadError:
+            # The answer to the hello, with the certificate, is complete before the client is waited for.
+            if self.has_hello:
+                self.context = self.verifying
+            raise
+
+
+def _note_hello(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
+    """Callback of OpenSSL for a hello, with the name of a server or without."""
+    if isinstance(connection, _Alone):
+        connection.has_hello = True
 
 
 def _closed() -> ssl.SSLContext:

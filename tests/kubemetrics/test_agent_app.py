@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 import falcon.testing
 import msgspec
+import pytest
 
 from telegen.cadvisor.usage.document import PodObject, UsageDocument, encode_objects
+from telegen.config.web_file import WebFile
 from telegen.kubemetrics.agent_app import Usage
 from telegen.kubemetrics.agent_security import AgentSecurity
 from telegen.kubemetrics.app import routed
 from telegen.process.tls import has_name
 from telegen.shm.reader import TornSnapshot
 from telegen.shm.shared_document import SharedDocument
+from tests.certificates import self_signed, signed
 
 
 class Site:
@@ -114,3 +118,61 @@ def test_no_certificates_no_plain_text() -> None:
     """Without certificates connections have TLS that refuses every handshake; they are never plain."""
     security = AgentSecurity(SharedDocument("agent-tls", 1 << 20))
     assert isinstance(security.context, ssl.SSLContext) and security.context is security.context
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, step: int) -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """Do a handshake in memory; what the client sends arrives in pieces of `step` bytes. Return both sides."""
+    to_client, to_server, from_client, from_server = (ssl.MemoryBIO() for _ in range(4))
+    sides = client.wrap_bio(to_client, from_client, server_hostname="agents.svc"), server.wrap_bio(to_server, from_server, server_side=True)
+    try_handshake(sides[1])
+    for _ in range(4):
+        try_handshake(sides[0])
+        while part := from_client.read(step):
+            to_server.write(part)
+            try_handshake(sides[1])
+        to_client.write(from_server.read())
+    return sides
+
+
+def try_handshake(side: ssl.SSLObject) -> None:
+    """Continue a handshake as far as it goes."""
+    try:
+        side.do_handshake()
+    except ssl.SSLWantReadError:
+        return
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA, a certificate of the agents, one of the adapter, and one of another CA."""
+    folder = tmp_path_factory.mktemp("certificates")
+    authority, other = self_signed(folder, "ca"), self_signed(folder, "other-ca")
+    signed(folder, "agents", "DNS:agents.svc", authority)
+    signed(folder, "telegen-adapter", "DNS:telegen-adapter", authority)
+    signed(folder, "stranger", "DNS:telegen-adapter", other)
+    return folder
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("step", [50, 1 << 14])
+@pytest.mark.parametrize("name", ["telegen-adapter", "stranger", ""])
+def test_certificate_is_sent_alone(folder: Path, version: ssl.TLSVersion, step: int, name: str) -> None:
+    """The adapter gets the certificate without its CA, and is verified by it; clients of other CAs or without a certificate are refused."""
+    text = {one.name: one.read_text() for one in folder.iterdir()}
+    shared = SharedDocument("agent-tls", 1 << 20)
+    web = WebFile(certificate=text["agents.crt"], key=text["agents.key"], client_ca=text["ca.crt"], client_auth="required")
+    shared.write(msgspec.msgpack.encode(web))
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(folder / "ca.crt")
+    client.maximum_version = version
+    if name:
+        client.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    security = AgentSecurity(shared)
+    if name != "telegen-adapter":
+        with pytest.raises(ssl.SSLError):
+            handshake(security.context, client, step)
+        return
+    ours, theirs = handshake(security.context, client, step)
+    assert theirs.version() == version.name.replace("_", ".") and security.accepts(theirs)
+    # Python has a public function for it from 3.13 on.
+    assert len(ours._sslobj.get_unverified_chain()) == 1  # type: ignore[attr-defined]
