@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator
+from typing import Protocol
 
+from telegen.adapter.agents.claims import settled
 from telegen.adapter.agents.documents import PodDescription, read_description, read_node, read_row
 from telegen.adapter.agents.index import Index
 from telegen.adapter.agents.pod_descriptions import Described, PodDescriptions
@@ -19,8 +20,6 @@ from telegen.shm.shared_document import SharedDocument
 SILENT = 30.0
 """Seconds without a status after which the poll worker does not run; after a crash it starts again sooner."""
 
-
-AnyPod = TypeVar("AnyPod", PodUsage, RenderedUsage)
 _Wanted = tuple[Described, list[tuple[int, PodDescription]], float, bytes]
 
 
@@ -41,12 +40,15 @@ class AgentUsage:
         families: Families,
         staleness: float,
         clock: Callable[[], float] = time.time,
+        left_out: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """Prepare.
 
         Args:
             staleness: seconds after which usage is left out.
+            left_out: called with the reason for each pod that two nodes report.
         """
+        self._left_out = left_out
         self._table, self._status, self._families, self._staleness, self._clock = table, status, families, staleness, clock
         self._index = Index(table)
         self._descriptions = PodDescriptions(table)
@@ -59,7 +61,7 @@ class AgentUsage:
         """
         self._index.refresh()
         for one in [namespace] if namespace else self._index.namespaces():
-            yield from _newest(pod for row in self._index.of_namespace(one) for pod in self._pods_of(row, one, name))
+            yield from settled((pod for row in self._index.of_namespace(one) for pod in self._pods_of(row, one, name)), self._left_out)
 
     def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
         """Yield the pods of a namespace, of all if it is "", as text.
@@ -70,7 +72,7 @@ class AgentUsage:
         oldest = self._clock() - self._staleness
         for one in [namespace] if namespace else self._index.namespaces():
             pods = (pod for row in self._index.of_namespace(one) for pod in self._rendered.get(row, one, render))
-            yield from (pod for pod in _newest(pods) if pod.time >= oldest)
+            yield from settled((pod for pod in pods if pod.time >= oldest), self._left_out)
 
     def has_pod(self, namespace: str, name: str) -> bool:
         """Return True if an agent has the pod, with usage or without."""
@@ -149,13 +151,3 @@ class AgentUsage:
             return None
         columns = read_description(description).columns[2]
         return NodeUsage(name, labels or b"{}", values[0] - offset, values[1], dict(zip(columns, values[2])))
-
-
-def _newest(pods: Iterable[AnyPod]) -> Iterable[AnyPod]:
-    """Return the pods of a namespace. While a pod of a StatefulSet moves, two agents have one of its name: the newest counts."""
-    found = dict[str, AnyPod]()
-    for pod in pods:
-        known = found.setdefault(pod.name, pod)
-        if known.time < pod.time:
-            found[pod.name] = pod
-    return found.values()

@@ -42,7 +42,8 @@ class RenderedPods:
             if kept and kept.stamp == stamp:
                 self._kept.move_to_end(key)
                 return kept.pods
-        pods = [RenderedUsage(namespace, pod.name, pod.time, pod.labels, render(pod)) for pod in self._pods_of(row, namespace, "")]
+        read = self._pods_of(row, namespace, "")
+        pods = [RenderedUsage(namespace, pod.name, pod.node, pod.time, pod.labels, render(pod)) for pod in read]
         with self._lock:
             before = self._kept.pop(key, None)
             self._kept[key] = _Kept(stamp, pods)

@@ -39,6 +39,7 @@ class RenderedUsage(NamedTuple):
 
     namespace: str
     name: str
+    node: str
     time: float
     labels: bytes
     text: str
