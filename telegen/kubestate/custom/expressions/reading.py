@@ -10,12 +10,12 @@ import msgspec
 import yaml
 
 from telegen.config.errors import ConfigError
-from telegen.kubestate.custom.cel.compiler import compile_expression
+from telegen.kubestate.custom.cel.compiler import MAX_STEPS, compile_expression
 from telegen.kubestate.custom.cel.errors import InvalidExpression
 from telegen.kubestate.custom.expressions import written
 from telegen.kubestate.custom.expressions.by_path import misplaced_entry_keys, misplaced_keys, read_family
+from telegen.kubestate.custom.expressions.compiled import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SHARD, Loop, Metric, MetricEntry, Selector
-from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
 from telegen.kubestate.custom.expressions.shapes import is_set, misplaced
 from telegen.kubestate.custom.expressions.surroundings import NAMESPACE_LABELS, OWNER
@@ -205,6 +205,8 @@ class _Reader:
             label = error.place.removeprefix("labels.")
             self._problem(f"{path}.by.{label}" if label in given.by else f"{path}.{error.place}", str(error))
         else:
+            if compiled.steps > MAX_STEPS:
+                self._problem(path, f"a sample takes {compiled.steps} steps; at most {MAX_STEPS} are allowed; write shorter expressions")
             for place, cure in secret_paths(entry.resource.group, entry.resource.kind, compiled.reads):
                 self._problem(path, f"{name} reads {place}; {cure}")
         return metric
