@@ -19,7 +19,7 @@ from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SH
 from telegen.kubestate.custom.expressions.secrets import secret_paths
 from telegen.kubestate.custom.expressions.shapes import is_set, misplaced
 from telegen.kubestate.custom.expressions.surroundings import NAMESPACE_LABELS, OWNER
-from telegen.kubestate.custom.expressions.types import type_problems
+from telegen.kubestate.custom.expressions.types import type_problems, without_nulls
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
 from telegen.kubestate.custom.model import ANY, Family, Pattern
 from telegen.kubestate.custom.nodes import Node, Report, root_node
@@ -53,7 +53,7 @@ def read_metrics(text: bytes, source: str, parsed: yaml.Node | None = None) -> R
     data = root.plain(nodes)
     for path, message in type_problems(written.File, data, ""):
         _nearest(nodes, path).problem(message)
-    entries = () if report.problems else _Reader(nodes).entries(msgspec.convert(data, written.File, strict=False))
+    entries = () if report.problems else _Reader(nodes).entries(msgspec.convert(without_nulls(data), written.File, strict=False))
     if report.problems:
         # That of an entry may concern each of its metrics.
         raise ConfigError("\n".join(dict.fromkeys(report.problems)))

@@ -17,10 +17,10 @@ from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.cel.errors import EvaluationError, ExpressionError, OutOfSteps
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
 from telegen.kubestate.custom.expressions.conflicts import conflicts
+from telegen.kubestate.custom.expressions.json_schema import schema
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
 from telegen.kubestate.custom.expressions.reading import read_metrics
 from telegen.kubestate.custom.expressions.tables import make_aggregates, make_resource
-from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import SELECTED, Configured, Selected
 from telegen.kubestate.custom.model import Kind, version_order
 from telegen.kubestate.health.schema import Schema
