@@ -20,7 +20,7 @@ _SCALARS: Mapping[str, Schema] = {
     "string": {"type": ["string", "number", "boolean"]},
     "number": {"type": ["number", "string"], "pattern": _NUMBER},
     "integer": {"type": ["integer", "string"], "pattern": r"^\d+(\.0+)?$"},
-    "boolean": {"enum": [True, False, 1, 0, *(word for text in ("true", "false") for word in (text, text.title(), text.upper())), "1", "0"]},
+    "boolean": {"enum": [True, False, 1, 0, "1", "0", "true", "false", "True", "False", "TRUE", "FALSE"]},
 }
 """Schema of a scalar by its type."""
 
@@ -44,7 +44,7 @@ def _as_written(part: Schema) -> Schema:
         return {**part, "properties": {key: _property(one, key in needed) for key, one in part["properties"].items()}}
     if kind == "object":
         return {**part, "additionalProperties": _or_null(_as_written(part["additionalProperties"]))}
-    if kind in _SCALARS:
+    if isinstance(kind, str) and kind in _SCALARS:
         rest = {key: value for key, value in part.items() if key != "type"}
         return {**rest, **(_name(part["pattern"]) if "pattern" in part else _SCALARS[kind])}
     return part

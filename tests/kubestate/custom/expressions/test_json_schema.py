@@ -18,7 +18,7 @@ from telegen.kubestate.custom.nodes import Report, root_node
 
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(json.dumps(schema())))
 EXPRESSIONS: dict[str, Any] = {
-    "resource": {"group": "g.example", "kind": "Thing", "version": ["v1"], "everyVersion": False, "without": [{"kind": "A", "version": "v1"}]},
+    "resource": {"group": "g", "kind": "Thing", "version": ["v1"], "everyVersion": False, "without": [{"kind": "A", "version": "v1"}]},
     "prefix": "p",
     "identity": "object",
     "labels": {"a": "spec.a"},
@@ -41,7 +41,7 @@ PATHS: dict[str, Any] = {
     "commonLabels": {"c": "d"},
     "metrics": [
         {"name": "e", "path": "spec.x", "valueFrom": ["a"], "elementLabels": {"e": ["b"]}, "labelFromKey": "k", "nilIsZero": True},
-        {"name": "f", "path": ["spec", "s"], "type": "StateSet", "states": ["A"], "commonLabels": {"q": "r"}, "labelsFromPath": {"z": "spec"}},
+        {"name": "f", "path": ["a", "s"], "type": "StateSet", "states": ["A"], "commonLabels": {"q": "r"}, "labelsFromPath": {"z": "a"}},
     ],
 }
 WHOLE: Any = {"metrics": [EXPRESSIONS, PATHS]}
