@@ -99,7 +99,7 @@ def _resource(backend: RulesBackend, name: str, namespace: str) -> Iterator[str]
             continue
         mapped = backend.mapping.find(resource)
         label = labels.label(mapped) if mapped else ""
-        pairs = [*([(labels.namespace_label, namespace)] if resource == PODS else []), (label, "")]
+        pairs = [*([(labels.namespace_label(), namespace)] if resource == PODS else []), (label, "")]
         group_by = [label, *([rule.container_label] if resource == PODS else [])]
         yield from _answer(backend, template, "", _any(pairs), group_by)
 
@@ -168,7 +168,7 @@ def _absence(backend: RulesBackend, rule: Rule, name: str) -> str:
         return f"makes other names: {_some(names)}"
     labels = ResourceLabels(rule.labels, backend.mapping, {})
     of_series = sorted({label for one, shape in named if one == name for label in shape.labels})
-    if not labels.namespace_label and (rule.is_external or labels.resources(of_series)):
+    if not labels.namespace_label() and (rule.is_external or labels.resources(of_series)):
         return "no label for namespaces: add one to overrides" + (", or write `namespaced: false`" if rule.is_external else "")
     return f"no label of the series names a resource: {_some(of_series)}"
 
