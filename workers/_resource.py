@@ -16,7 +16,7 @@ def sender_attributes(worker: Worker, instance: str, node: str = "", cluster: Na
         cluster: one of several clusters; None for the agent's own.
     """
     config = worker.config
-    extra = {"k8s.cluster.name": cluster.name if cluster else config.kubernetes.cluster_name, "k8s.node.name": node}
+    extra, settings = {"k8s.node.name": node}, {"k8s.cluster.name": cluster.name if cluster else config.kubernetes.cluster_name}
     if config.kubernetes.cluster_uid and not cluster:
         extra["k8s.cluster.uid"] = worker.shared.uid.read()
-    return resource_attributes(instance, extra, config.kube_metrics.otlp.service_version)
+    return resource_attributes(instance, extra, config.kube_metrics.otlp.service_version, settings)

@@ -6,6 +6,7 @@ has changed since.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -28,8 +29,7 @@ POSITION = "telegen.io/events-position"
 ACCEPT = "application/json"
 RELEASED = 1
 """Duration of a Lease that its holder has released, as client-go writes it."""
-MOST_POSITION = 100
-"""Most characters of a position that are read."""
+_POSITION = re.compile(r"[0-9]{1,20}( [0-9TZ:.-]{1,40})?")
 DIGITS = 9
 """Most digits of a number in an annotation."""
 
@@ -99,7 +99,7 @@ def read_lease(obj: Any) -> Lease:
             transitions=int(spec.get("leaseTransitions") or 0),
             total=total,
             layout=_number(annotations.get(LAYOUT_KEY)) or (OLD_LAYOUT if total else 0),
-            position=str(annotations.get(POSITION) or "")[:MOST_POSITION],
+            position=_position(annotations.get(POSITION)),
             version=str(metadata.get("resourceVersion") or ""),
             uid=str(metadata.get("uid") or ""),
         )
@@ -115,6 +115,11 @@ def later_position(one: str, other: str) -> str:
 def _number(text: Any) -> int:
     """Number of an annotation that a person may have edited; 0 if it is none."""
     return int(text) if str(text).isdecimal() and len(text) <= DIGITS else 0
+
+
+def _position(text: Any) -> str:
+    """Return the position of events in an annotation that a person may have edited; "" if it is none."""
+    return text if isinstance(text, str) and _POSITION.fullmatch(text) else ""
 
 
 class Leases:

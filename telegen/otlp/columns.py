@@ -106,11 +106,16 @@ def vanished(before: EncodedColumn, after: EncodedColumn, family: Family) -> lis
     """Return the series of `before` that `after` lacks."""
     if before is after:
         return []
-    gone = series_in((cell for key, cell in before.cells.items() if key not in after.cells), family)
+    gone = series_in(new_cells(after, before), family)
     if not gone:
         return []
     # A series stays in its cell or moves to one that has changed as well, so the cells that both have need no look.
-    return list(gone - series_in((cell for key, cell in after.cells.items() if key not in before.cells), family))
+    return list(gone - series_in(new_cells(before, after), family))
+
+
+def new_cells(before: EncodedColumn, after: EncodedColumn) -> list[Cell]:
+    """Return the cells of `after` that `before` lacks."""
+    return [] if before is after else [cell for key, cell in after.cells.items() if key not in before.cells]
 
 
 def series_in(cells: Iterable[Cell], family: Family) -> set[bytes]:

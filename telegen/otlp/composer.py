@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from telegen.otlp.columns import EncodedColumn, Family, encode_column, series_in, vanished
+from telegen.otlp.columns import Cell, EncodedColumn, Family, encode_column, new_cells, series_in, vanished
 from telegen.otlp.requests import Metric, Naming, Origin, Push
 from telegen.shm.layout import FamilyEntry
 from telegen.shm.reader import TRIES, ArenaReader, Snapshot, TornSnapshot
@@ -33,6 +33,36 @@ class Source:
 
     reader: ArenaReader
     origin: Origin
+
+
+@dataclass
+class _Collected:
+    """Columns of one origin that a push has so far.
+
+    Attributes:
+        metrics: by family.
+        columns, fresh: number of the columns of a family, and the cells that the push before lacks.
+    """
+
+    origin: Origin
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    columns: Counter[str] = field(default_factory=Counter)
+    fresh: dict[str, list[Cell]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, metric: Metric, before: EncodedColumn, after: EncodedColumn) -> None:
+        """Add a column as the push before had it, and as it is."""
+        family = metric.family.name
+        metric.cells += after.cells.values()
+        metric.gone += vanished(before, after, metric.family)
+        self.columns[family] += 1
+        self.fresh[family] += new_cells(before, after)
+
+    def keep_moved(self) -> None:
+        """Leave series that have moved to another column of their family out of those that end, as when a store gets another name."""
+        for family, number in self.columns.items():
+            metric = self.metrics[family]
+            if number > 1 and metric.gone:
+                metric.gone = list(set(metric.gone) - series_in(self.fresh[family], metric.family))
 
 
 class Composer:
@@ -64,7 +94,7 @@ class Composer:
         Args:
             time: Unix time in nanoseconds.
         """
-        parts: dict[int, tuple[Origin, dict[str, Metric]]] = {}
+        parts: dict[int, _Collected] = {}
         self._is_shown = self._stores()
         for source in self._sources:
             if not source.origin.is_served():
@@ -74,19 +104,16 @@ class Composer:
             before = self._columns.get(source.reader.name, {})
             after = self._columns[source.reader.name] = self._read(source.reader, before)
             source.reader.release()
-            _, metrics = parts.setdefault(id(source.origin), (source.origin, {}))
-            for (store, family), column in after.items():
-                metric = self._metric(metrics, family)
-                metric.cells += column.cells.values()
-                metric.gone += vanished(before.get((store, family), EncodedColumn()), column, metric.family)
-            for (store, family), column in before.items():
-                if (store, family) not in after:
-                    metric = self._metric(metrics, family)
-                    metric.gone += series_in(column.cells.values(), metric.family)
+            collected = parts.setdefault(id(source.origin), _Collected(source.origin))
+            for key in (*after, *(key for key in before if key not in after)):
+                metric = self._metric(collected.metrics, key[1])
+                collected.add(metric, before.get(key, EncodedColumn()), after.get(key, EncodedColumn()))
+        for collected in parts.values():
+            collected.keep_moved()
         self._naming.forget()
         self._pay(parts)
         part = self._naming.part
-        return Push(time, [part(origin, [one for one in metrics.values() if len(one)]) for origin, metrics in parts.values()])
+        return Push(time, [part(one.origin, [metric for metric in one.metrics.values() if len(metric)]) for one in parts.values()])
 
     def end(self, time: int, ends: Callable[[Origin], bool]) -> Push:
         """Return a push that ends all series of some origins.
@@ -113,12 +140,12 @@ class Composer:
                     self._owed[id(part.origin), metric.family.name].update(some)
                     left -= len(some)
 
-    def _pay(self, parts: Mapping[int, tuple[Origin, dict[str, Metric]]]) -> None:
+    def _pay(self, parts: Mapping[int, _Collected]) -> None:
         """End the series of pushes that were not sent, unless they are back."""
         owed, self._owed = self._owed, defaultdict(set)
         for (origin, family), series in owed.items():
             if origin in parts:
-                metric = self._metric(parts[origin][1], family)
+                metric = self._metric(parts[origin].metrics, family)
                 metric.gone = list((series | set(metric.gone)) - series_in(metric.cells, metric.family))
 
     def _metric(self, metrics: dict[str, Metric], family: str) -> Metric:

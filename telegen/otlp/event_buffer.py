@@ -77,19 +77,36 @@ class EventBuffer:
         self._entries: deque[Entry] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
+        self._is_stalled = False
 
-    def put(self, entry: Entry) -> int:
-        """Add an event; return the number of older ones that were dropped for it. The newest one stays, whatever its size."""
+    def put(self, entry: Entry, patience: float = 0.0) -> int:
+        """Add an event; return the number of older ones that were dropped for it. The newest one stays, whatever its size.
+
+        Args:
+            patience: seconds to wait for room while batches are taken, so that a list of more events than the buffer has room for is not
+                lost while the receiver takes them. After a wait without success nothing waits until a batch is taken.
+        """
         dropped = 0
         with self._changed:
-            self._entries.append(entry)
-            self._bytes += entry.size
-            while len(self._entries) > self._size or self._bytes > self._size * MEAN_SIZE and len(self._entries) > 1:
+            if patience and not self._is_stalled and not self._has_room(entry):
+                self._changed.notify_all()
+                self._is_stalled = not self._changed.wait_for(lambda: self._has_room(entry), patience)
+            while self._entries and not self._has_room(entry):
                 self._bytes -= self._entries.popleft().size
                 dropped += 1
-            if len(self._entries) >= min(BATCH, self._size):
+            self._entries.append(entry)
+            self._bytes += entry.size
+            if self._is_ready():
                 self._changed.notify_all()
         return dropped
+
+    def _has_room(self, entry: Entry) -> bool:
+        return len(self._entries) < self._size and self._bytes + entry.size <= self._size * MEAN_SIZE or not self._entries
+
+    def _is_ready(self) -> bool:
+        """Return True if a batch is full, or the buffer is."""
+        most = min(self._max_bytes // 2, self._size * MEAN_SIZE // 2)
+        return len(self._entries) >= min(BATCH, self._size) or self._bytes >= most
 
     def put_back(self, batch: list[Entry]) -> None:
         """Return a batch that was taken and not sent; it is the next one again."""
@@ -105,7 +122,7 @@ class EventBuffer:
     def take(self, seconds: float, is_over: Callable[[], bool] = lambda: False) -> list[Entry]:
         """Return a batch, the oldest first, once it is full, the time has passed, or `is_over` is true; it leaves the buffer."""
         with self._changed:
-            self._changed.wait_for(lambda: is_over() or len(self._entries) >= min(BATCH, self._size), seconds)
+            self._changed.wait_for(lambda: is_over() or self._is_ready(), seconds)
             batch: list[Entry] = []
             left = self._max_bytes
             while self._entries and len(batch) < BATCH:
@@ -115,6 +132,8 @@ class EventBuffer:
                     break
                 batch.append(self._entries.popleft())
             self._bytes -= sum(entry.size for entry in batch)
+            self._is_stalled = False
+            self._changed.notify_all()
             return batch
 
     def __len__(self) -> int:

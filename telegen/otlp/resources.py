@@ -15,21 +15,25 @@ SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
 """Semantic conventions that the attributes follow."""
 
 
-def resource_attributes(instance: str, extra: Mapping[str, str], version: bool = True) -> dict[str, str]:
-    """Return the attributes of a resource; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES add and override.
+def resource_attributes(
+    instance: str, extra: Mapping[str, str], version: bool = True, settings: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the attributes of a resource; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES add and override. Empty ones are left out.
 
     Args:
         instance: service.instance.id, which differs between agents and survives their restarts.
-        extra: further attributes; empty ones are left out.
+        extra: further attributes.
         version: add service.version.
+        settings: attributes that settings name, which the variables do not override.
     """
-    own = {"service.name": SERVICE, "service.instance.id": instance, **{key: value for key, value in extra.items() if value}}
+    own = {"service.name": SERVICE, "service.instance.id": instance, **extra}
     if version:
         own["service.version"] = __version__
     # Without Resource.create: it adds telemetry.sdk.*, and no SDK makes these signals.
-    found = Resource(own).merge(OTELResourceDetector().detect())
-    # Both make texts only. Bytes of a variable that are not UTF-8 become `?`, as protobuf takes no others.
-    return {_utf8(key): _utf8(str(value)) for key, value in found.attributes.items()}
+    named = {key: value for key, value in OTELResourceDetector().detect().attributes.items() if value}
+    found = Resource(own).merge(Resource(named)).merge(Resource({key: value for key, value in (settings or {}).items() if value}))
+    # All are texts. Bytes of a variable that are not UTF-8 become `?`, as protobuf takes no others.
+    return {_utf8(key): _utf8(str(value)) for key, value in found.attributes.items() if value}
 
 
 def _utf8(text: str) -> str:

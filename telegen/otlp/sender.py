@@ -80,6 +80,11 @@ class PushQueue:
         with self._changed:
             return any(one is push for one in self._pushes)
 
+    def not_begun(self) -> list[Push]:
+        """Return the pushes that `first` has not returned."""
+        with self._changed:
+            return [one for one in self._pushes if one is not self._begun]
+
     def __len__(self) -> int:
         """Return the number of pushes."""
         return len(self._pushes)

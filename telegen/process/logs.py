@@ -19,6 +19,8 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 NOISY = ("urllib3", "kubernetes", "telegen.web")
 """Loggers of libraries that write from severity warning on; gunicorn uses `telegen.web`."""
+PER_ANSWER = "urllib3.connection"
+"""Logger that writes from severity error on: it has a warning with a traceback for each answer with a malformed header."""
 
 # Control characters of ASCII and Latin-1, separators of lines, and marks that change the direction of text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -96,6 +98,7 @@ def configure(process: str, level: str, format: str, note: Note | None = None) -
     logging.captureWarnings(True)
     for noisy in NOISY:
         _set_level(logging.getLogger(noisy), max(_LEVELS[level], logging.WARNING))
+    _set_level(logging.getLogger(PER_ANSWER), logging.ERROR)
 
 
 def _set_level(logger: logging.Logger, level: int) -> None:

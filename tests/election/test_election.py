@@ -285,6 +285,25 @@ def test_update_from_another_layout(seed: int, killed: bool) -> None:
         assert the(some.serving()).division == (LAYOUT, 1)
 
 
+@pytest.mark.parametrize(
+    ("annotation", "position"),
+    [
+        ("812 2026-11-28T10:06:32Z", "812 2026-11-28T10:06:32Z"),
+        ("812", "812"),
+        ("\U0001f600" * 100, ""),
+        ("9" * 5000, ""),
+        ("\u0663 x", ""),
+        ("812 2026\0", ""),
+        (7, ""),
+        (None, ""),
+    ],
+)
+def test_position_that_a_person_has_edited(annotation: object, position: str) -> None:
+    """An annotation that is no position counts as none: it must not stop the agents, which all read it."""
+    found = read_lease({"metadata": {"name": "telegen-shard-0", "annotations": {"telegen.io/events-position": annotation}}})
+    assert found.position == position
+
+
 def test_record_without_a_layout() -> None:
     """A Lease with a number of shards and no layout has the old layout."""
     def obj(**annotations: str) -> dict[str, object]:

@@ -168,6 +168,26 @@ def test_relist_ends_only_what_is_gone(agent: Agent) -> None:
     assert {name for name, value in values(agent.push()).items() if value is None} == {"p0", "p1", "p2", "p3"}
 
 
+@pytest.mark.parametrize("arenas", [1, 2])
+def test_series_that_moves_to_another_store_does_not_end(arenas: int) -> None:
+    """A series that another store of its family has by now goes on; those that no store has end, once."""
+    made = [Arena.create(f"custom-{number}", 1 << 20) for number in range(arenas)]
+    writers = [ArenaWriter(arena, ["a", "b"]) for arena in made]
+    render = renderer(IDENTITY, FAMILIES, failed)
+    one, other = (MetricsStore(name, FAMILIES, render, writer, 0, 4) for name, writer in (("a", writers[0]), ("b", writers[-1])))
+    origin = Origin(b"", "s")
+    composer = Composer([Source(ArenaReader(arena), origin) for arena in made], PrometheusNaming(), lambda family: b"")
+    one.replace([("ADDED", pod(name)) for name in ("p1", "p2", "p3")])
+    one.flush()
+    assert set(values(composer.compose(1)).values()) == {1.0}
+    other.replace([("ADDED", pod(name)) for name in ("p1", "p2")])
+    other.flush()
+    one.withdraw()
+    one.flush()
+    assert values(composer.compose(2)) == {"p1": 1.0, "p2": 1.0, "p3": None}
+    assert values(composer.compose(3)) == {"p1": 1.0, "p2": 1.0}
+
+
 def test_entities_end_under_their_resource() -> None:
     """In the naming of the conventions too, a deleted pod ends once, under the resource that it had."""
     agent = Agent(Arena.create("watch-pods", 1 << 22), SemconvNaming())

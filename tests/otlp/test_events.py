@@ -237,6 +237,22 @@ def test_buffer_is_bounded_in_bytes() -> None:
     assert [entry.version for entry in buffer.take(0.0)] == [1000] and not len(buffer)
 
 
+def test_full_buffer_waits_while_batches_are_taken() -> None:
+    """Events that come faster than they are sent wait for room and are not dropped; once a wait was in vain, nothing waits any more."""
+    buffer = EventBuffer(4, 1 << 20)
+    entries = [Entry({}, record_of(event(version=number), 1, {}), number) for number in range(40)]
+    dropped: list[int] = []
+    producer = threading.Thread(target=lambda: dropped.extend(buffer.put(entry, 60.0) for entry in entries))
+    producer.start()
+    taken: list[int] = []
+    while len(taken) < len(entries):
+        taken += [entry.version for entry in buffer.take(0.01)]
+    producer.join()
+    assert taken == list(range(40)) and not any(dropped)
+    assert [buffer.put(entry, 0.01) for entry in entries[:5]] == [0, 0, 0, 0, 1]
+    assert [buffer.put(entry, 1e6) for entry in entries[:2]] == [1, 1]
+
+
 def test_requests_of_objects_with_many_labels_are_within_the_limit() -> None:
     """Labels of the object, which its resource has, count for the size of a request: receivers refuse a larger one as a whole."""
     buffer, limit = EventBuffer(1000, 256 << 10), 256 << 10

@@ -11,7 +11,7 @@ from telegen.otlp.resources import resource_attributes
 
 def test_variables_of_any_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables add and override attributes; pairs that are none are left out, and bytes that are not UTF-8 can be sent."""
-    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "garbage,=x,team=a%20b,raw=\udcff,service.instance.id=mine")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "garbage,=x,team=a%20b,raw=\udcff,service.instance.id=mine,empty=")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "name\udcff")
     found = resource_attributes("node", {"k8s.node.name": "n", "k8s.cluster.name": ""}, version=False)
     assert found == {"service.name": "name?", "service.instance.id": "mine", "k8s.node.name": "n", "team": "a b", "raw": "?"}

@@ -203,6 +203,7 @@ def test_push_that_was_dropped_before_it_began() -> None:
     queue.put(Push(2, []))
     queue.put(Push(3, []))
     assert first == Push(1, []) and dropped == [(1, True), (2, False)]
+    assert queue.not_begun() == [Push(3, [])] and queue.first(0.0) == Push(3, []) and queue.not_begun() == []
 
 
 def test_delay_of_the_receiver_holds_for_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:

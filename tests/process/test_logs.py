@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
+from telegen.otlp.http import HttpClient
+from telegen.otlp.outcome import Retry
+from telegen.otlp.settings import Receiver
 from telegen.process import log_repeats
 from telegen.process.log_repeats import UNLIMITED, RepeatFilter
 from telegen.process.logs import configure
+from tests.otlp.receiver import Answer, scripted
 
 FORGED = "pod\n2026-11-28T09:30:00.120Z error   supervisor: forged\x1b[2J\x9b\u2028\u202e\udcff"
 
@@ -38,6 +42,18 @@ def test_libraries_follow_the_level(written: Callable[[], str]) -> None:
     configure("web", "warning", "text")
     gunicorn.warning("slow")
     assert written().endswith("web: slow\n")
+
+
+def test_malformed_answers_write_nothing_of_their_own(written: Callable[[], str]) -> None:
+    """A server whose headers are malformed has no traceback per answer in the log; other warnings of the library stay."""
+    configure("push", "info", "text")
+    with scripted() as receiver:
+        receiver.script = [Answer(503, headers={"": "x"})]
+        one = HttpClient(Receiver(f"{receiver.url}/v1/metrics"))
+        assert one.send(one.pack(b"")) == Retry("503", "503 Service Unavailable")
+    assert written() == ""
+    logging.getLogger("urllib3.connectionpool").warning("pool is full")
+    assert written().endswith("push: pool is full\n")
 
 
 def test_text_has_one_line_per_record(written: Callable[[], str]) -> None:

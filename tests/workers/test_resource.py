@@ -34,6 +34,13 @@ def test_attributes(worker: Any) -> None:
     assert sender_attributes(worker, "i", cluster=NamedCluster("west", "")) == {**base, "k8s.cluster.name": "west"}
 
 
+def test_variables_do_not_rename_clusters(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of a cluster in the file wins over OTEL_RESOURCE_ATTRIBUTES, which would give several clusters one name."""
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "k8s.cluster.name=other,team=a")
+    names = [sender_attributes(worker, "i", cluster=cluster)["k8s.cluster.name"] for cluster in (None, NamedCluster("west", ""))]
+    assert (names, sender_attributes(worker, "i")["team"]) == (["east", "west"], "a")
+
+
 @pytest.mark.parametrize("sender", [EventLoop, TerminationLogs])
 def test_logs_have_the_attributes_of_the_metrics(sender: Any, worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events and ends of containers name their cluster as the pushed metrics do, so that they can be joined."""

@@ -32,6 +32,8 @@ from workers._threads import Threads
 STORE = "events"
 """Value of the label `store` in the agent's own metrics."""
 COLLECTION = Collection("/apis/events.k8s.io/v1/events")
+PATIENCE = 5.0
+"""Seconds for which the watch waits for room in the buffer while the receiver takes events, as after a hand-over with many of them."""
 LOOK = 0.1
 """Seconds between two looks at the deadline of the shard."""
 
@@ -136,7 +138,7 @@ class EventLoop:
             return
         resource = {**resource_of(event), **(self._labels.of(regarding) if self._labels else {})}
         entry = Entry(resource, record_of(event, time.time_ns(), self._metadata, held_back), version)
-        if dropped := buffer.put(entry):
+        if dropped := buffer.put(entry, PATIENCE):
             self._telemetry.handled.labels("dropped").inc(dropped)
 
     def _tried(self, outcome: Outcome, size: int) -> None:

@@ -95,6 +95,8 @@ class PushLoop:
             self._worker.beat()
             time.sleep(LOOK)
         self._sender.give_up()
+        for push in self._queue.not_begun():
+            self._events.given_up(len(push), "stopped")
 
     def _shared_attributes(self, family: str) -> bytes:
         """Encode the signal metadata of a family as attributes of its points."""
