@@ -215,7 +215,7 @@ def _rolling_limit(field: str) -> Generate:
     def generate(obj: Object) -> int | None:
         limit = (_rolling(obj) or {}).get(field)
         if isinstance(limit, str):
-            percent, replicas = limit.replace("%", ""), _replicas(obj)
+            percent, replicas = limit.replace("%", ""), int(_replicas(obj))
             # int() alone accepts spaces, underscores and digits of other scripts.
             if not _WHOLE_NUMBER.fullmatch(percent):
                 raise ValueError(f"not a percentage: {limit[:40]!r}")
