@@ -72,7 +72,7 @@ def check(options: argparse.Namespace) -> Iterator[str]:
     read = _read(options.file)
     for entry in read.metrics:
         selected_by(entry.selector)
-    yield from (f"warning: {warning}" for warning in (*read.warnings, *built_in_names(read.metrics)))
+    yield from (f"warning: {warning}" for warning in (*read.warnings, *built_in_names(read)))
     families = sum(len(entry.families) for entry in read.entries)
     families += sum(len(entry.families) + len(entry.metrics) for entry in read.metrics)
     if options.against_cluster:

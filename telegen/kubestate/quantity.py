@@ -121,6 +121,14 @@ def milli(quantity: Quantity) -> float:
 
 
 @lru_cache(maxsize=16384)
+def milli_in_range(quantity: Quantity) -> float:
+    """Return the quantity rounded up to a thousandth; where thousandths exceed 63 bits, and the peer wraps, the nearest float."""
+    digits, exponent, _ = parse(quantity)
+    nearest = float(f"{digits}e{exponent}")
+    return nearest if abs(nearest) > _MAX_MILLI else milli(quantity)
+
+
+@lru_cache(maxsize=16384)
 def whole(quantity: Quantity) -> int:
     """Return the quantity rounded up to an integer."""
     return _scaled(parse(quantity), 0)

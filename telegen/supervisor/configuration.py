@@ -80,7 +80,7 @@ class CustomConfiguration:
         from telegen.kubestate.custom.sources import built_in_names, load_custom
 
         read = self._reader.read(config)
-        return load_custom(config, self._reader).encode(), (*read.warnings, *built_in_names(read.metrics))
+        return load_custom(config, self._reader).encode(), (*read.warnings, *built_in_names(read))
 
 
 def _custom_settings(config: Config) -> CustomResourceState:

@@ -135,6 +135,16 @@ def test_warning_of_a_built_in_name(command: list[str], tmp_path: Path, capsys: 
     assert "kube_pod_info: also the name of a built-in family" in capsys.readouterr().out
 
 
+def test_warning_of_a_built_in_name_in_the_compatible_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A family of the format of kube-state-metrics with the name of a built-in one gives a warning, and is valid."""
+    metric = {"name": "info", "each": {"type": "Gauge", "gauge": {"path": ["spec", "n"]}}}
+    entry = {"groupVersionKind": {"group": "a.example", "kind": "Foo"}, "metricNamePrefix": "kube_pod", "metrics": [metric]}
+    path = tmp_path / "file.yaml"
+    path.write_text(json.dumps({"spec": {"resources": [entry]}}))
+    assert main(["custom", "check", str(path)]) == 0
+    assert "kube_pod_info: also the name of a built-in family" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("text", ["[1, 2]", "hello"])
 def test_check_of_another_document(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A document that is no map gives one line."""

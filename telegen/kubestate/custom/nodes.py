@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from telegen.config.errors import ConfigError
 MAX_VALUES = 200_000
 """Maximum of values in a configuration, with aliases expanded. The published files of Cluster API have 6,000."""
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TRUE = frozenset(("true", "yes", "on", "y"))
 _FALSE = frozenset(("false", "no", "off", "n"))
 
@@ -102,20 +104,16 @@ class Node:
             return {key: value.plain(nodes) for key, value in self.fields().items()}
         if isinstance(self._node, yaml.SequenceNode):
             return [item.plain(nodes) for item in self.items()]
-        return None if self.is_null else self._valid_text()
-
-    def _valid_text(self) -> str:
-        text = self.text()
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            self.problem("characters that are not valid Unicode (lone surrogates)")
-            return ""
-        return text
+        return None if self.is_null else self.text()
 
     def text(self) -> str:
         """Return a scalar as it is written; "" for null."""
-        if isinstance(self._node, yaml.ScalarNode):
-            return "" if self.is_null else str(self._node.value)
-        self.problem(f"expected a text, got {self._type}")
+        if not isinstance(self._node, yaml.ScalarNode):
+            self.problem(f"expected a text, got {self._type}")
+        elif _SURROGATE.search(self._node.value):
+            self.problem("characters that are not valid Unicode (lone surrogates)")
+        elif not self.is_null:
+            return str(self._node.value)
         return ""
 
     def texts(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Union
 from telegen.kubestate.custom.labels import Labels, compile_labels
 from telegen.kubestate.custom.model import Family
 from telegen.kubestate.custom.paths import compile_path
-from telegen.kubestate.custom.values import number_of
+from telegen.kubestate.custom.values import MAX_INT, number_of
 from telegen.metrics.family import Number
 
 ReadLabels = Callable[[Any], list[Labels]]
@@ -65,10 +65,13 @@ def compile_gauge(family: Family) -> Elements:
     def read_numbers(value: Any) -> list[Number | None]:
         kind = value.__class__
         if kind is dict:
-            return [number(item if key == direct else read(item)) for key, item in value.items()]
-        if kind is list:
-            return [number(item if is_whole else read(item)) for item in value]
-        return [number(value if is_whole else read(value))]
+            found = [item if key == direct else read(item) for key, item in value.items()]
+        elif kind is list:
+            found = value if is_whole else list(map(read, value))
+        else:
+            found = [value if is_whole else read(value)]
+        # PERF: most numbers are integers: 0.05 us each, through the function 0.12.
+        return [one if one.__class__ is int and -MAX_INT <= one <= MAX_INT else number(one) for one in found]
 
     return Elements(_gauge_labels(family), read_numbers)
 

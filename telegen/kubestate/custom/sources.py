@@ -172,10 +172,11 @@ def custom_problems(config: Config, reader: CustomReader) -> Iterator[str]:
         yield from str(error).splitlines()
 
 
-def built_in_names(metrics: Iterable[MetricEntry]) -> Iterator[str]:
-    """Yield one line per metric with expressions that has the name of a built-in family."""
+def built_in_names(read: CustomEntries) -> Iterator[str]:
+    """Yield one line per metric that has the name of a built-in family."""
     names = {family.name for resource in RESOURCES.values() for family in resource.families}
-    shown = [name for entry in metrics for name in (*(one.name for one in entry.metrics), *(one.name for one in entry.families))]
+    shown = [family.name for entry in read.entries for family in entry.families]
+    shown += [name for entry in read.metrics for name in (*(one.name for one in entry.metrics), *(one.name for one in entry.families))]
     for name in dict.fromkeys(name for name in shown if name in names):
         yield f"{name}: also the name of a built-in family, so that sums have the series of both; choose another name or prefix"
 

@@ -16,6 +16,8 @@ from telegen.kubestate.fields import seconds
 from telegen.metrics.family import Number
 
 _INT64 = 1 << 63
+MAX_INT = _INT64 - 1
+"""Largest integer of Go; a larger number of JSON is a float."""
 _YES, _NO = frozenset(("true", "yes")), frozenset(("false", "no", "unknown"))
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d?):([0-5]\d):([0-5]\d)(?:[.,]\d+)?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII)
 _PERCENT = re.compile(r"\d+%", re.ASCII)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from telegen.kubestate.constructors import STATUSES, owner_rows
 from telegen.kubestate.fields import at, count, each, items, number_text, text, time_at
 from telegen.kubestate.packs.pack import Pack, PackResource
-from telegen.kubestate.quantity import milli
+from telegen.kubestate.quantity import milli_in_range
 from telegen.kubestate.resource import NAMESPACE, Resource, name_label
 from telegen.metrics.family import ALPHA, FamilyGenerator, Generate, Object, Row, dynamic, gauge
 from telegen.metrics.label_keys import label_pairs, sanitize
@@ -204,6 +205,7 @@ BUILD_CONFIGS = Resource(
 
 # --- deployment configs
 
+_WHOLE_NUMBER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _replicas, _rolling = count("spec.replicas"), at("spec.strategy.rollingParams")
 
 
@@ -213,8 +215,11 @@ def _rolling_limit(field: str) -> Generate:
     def generate(obj: Object) -> int | None:
         limit = (_rolling(obj) or {}).get(field)
         if isinstance(limit, str):
-            replicas: int = _replicas(obj)
-            return math.ceil(int(limit.replace("%", "")) * replicas / 100)
+            percent, replicas = limit.replace("%", ""), int(_replicas(obj))
+            # int() alone accepts spaces, underscores and digits of other scripts.
+            if not _WHOLE_NUMBER.fullmatch(percent):
+                raise ValueError(f"not a percentage: {limit[:40]!r}")
+            return math.ceil(int(percent) * replicas / 100)
         return None if limit is None else int(limit)
 
     return generate
@@ -280,7 +285,7 @@ DEPLOYMENT_CONFIGS = Resource(
 def _amounts(hard: Mapping[str, Any], used: Mapping[str, Any]) -> Iterable[tuple[str, str, float]]:
     for kind, amounts in (("hard", hard), ("used", used)):
         for resource, amount in amounts.items():
-            yield resource, kind, milli(amount)
+            yield resource, kind, milli_in_range(amount)
 
 
 def _usage(obj: Object) -> Iterable[Row]:

@@ -61,7 +61,7 @@ def _amounts(path: str, field: str) -> Generate:
                     label, unit, rounded = UNITS[resource]
                     try:
                         rows.append((container.get("containerName") or "", label, unit, rounded(amount)))
-                    except ValueError:
+                    except (TypeError, ValueError):
                         continue
         return rows
 

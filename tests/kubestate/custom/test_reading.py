@@ -83,6 +83,11 @@ REFUSED = [
         METRIC % "{name: x, each: {type: StateSet, stateSet: {list: [a]}}}",
         f"{AT}.each.stateSet: no labelName; expected the name of the label that has the state",
     ),
+    (
+        METRIC % r'{name: x, help: "\ud800", each: {type: Gauge, gauge: {}}}',
+        f"{AT}.help: characters that are not valid Unicode (lone surrogates)",
+    ),
+    (METRIC % r'{name: x, labelsFromPath: {"*\ud800": [a]}, each: {type: Gauge, gauge: {}}}', "f:1: '*\\ud800': expected a name as key"),
     ("kind: ConfigMap\ndata: {}", "f:1: document: a ConfigMap with 0 files in data; leave the one with the CustomResourceStateMetrics"),
 ]
 WARNED = [

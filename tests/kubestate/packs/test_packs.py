@@ -163,7 +163,20 @@ MALFORMED = [
         "DeploymentConfig", "apps.openshift.io/v1", {"spec": {"strategy": {"rollingParams": {"maxSurge": "x%", "maxUnavailable": "7"}}}},
         "max_unavailable{", "max_surge{",
     ),
+    (
+        "DeploymentConfig", "apps.openshift.io/v1",
+        {"spec": {"replicas": 4, "strategy": {"rollingParams": {"maxSurge": "1_0%", "maxUnavailable": "+25%"}}}},
+        'max_unavailable{namespace="n",deploymentconfig="x"} 1', "max_surge{",
+    ),
     ("ClusterResourceQuota", "quota.openshift.io/v1", {"spec": {"quota": {"hard": {"pods": "many"}}}}, "_created{", "_usage{"),
+    (
+        "ClusterResourceQuota", "quota.openshift.io/v1", {"spec": {"quota": {"hard": {"storage": "100E"}}}},
+        'resource="storage",type="hard"} 1e+20', "none{",
+    ),
+    (
+        "ClusterResourceQuota", "quota.openshift.io/v1", {"status": {"total": {"used": {"storage": "-9Ei"}}}},
+        'resource="storage",type="used"} -9.223372036854776e+18', "none{",
+    ),
 ]
 
 

@@ -178,11 +178,11 @@ def test_refused(text: str, message: str, tmp_path: Path, capsys: pytest.Capture
 
 
 def test_not_expressible(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A text that is no Unicode has no equivalent: status 1, with the line of the metric."""
+    """A text that is no Unicode is refused, with its line and path."""
     file = tmp_path / "f.yaml"
     file.write_text(GAUGE % ('commonLabels: {a: "\\ud800"}', "path: [spec, n]"))
-    assert main(["custom", "convert", str(file)]) == 1
-    assert "f.yaml:1: spec.resources[0].metrics[0]: kube_customresource_n: characters" in capsys.readouterr().err
+    assert main(["custom", "convert", str(file)]) == 2
+    assert "f.yaml:1: spec.resources[0].commonLabels.a: characters that are not valid Unicode" in capsys.readouterr().err
 
 
 SEGMENTS = st.text(alphabet="ab.[]=01-_/ ü", max_size=5) | st.sampled_from(["status", "[type=Ready]", "0", "-1", "app.kubernetes.io/name"])
