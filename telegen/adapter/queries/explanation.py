@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from telegen.adapter.live.explanation import LiveExplanation
+from telegen.adapter.live.explanation import RESOURCE_METRICS, LiveExplanation
 from telegen.adapter.prometheus import PrometheusError, Sample
 from telegen.adapter.quantities import quantity, thousandths
 from telegen.adapter.queries.backend import NOT_FINITE, RulesBackend
@@ -36,7 +36,9 @@ def explain(backend: RulesBackend, live: LiveExplanation, name: str, namespace: 
     lines = [line for metric in found for line in _registered(backend, metric, namespace)]
     lines += [*_resource(backend, name, namespace), *live.lines(name, namespace, backend)]
     if lines:
-        return lines, True
+        # The custom and external metrics of a rule whose series cannot be read are unknown.
+        unknown = () if found or name in RESOURCE_METRICS else registry.problems
+        return [*lines, *(f"  a rule may replace it: {problem}" for problem in unknown)], True
     known = {one for _, one in registry.custom} | set(registry.external) | live.names
     lines = [f"{name} is not registered{suggest(name, sorted(known))}"]
     if name in FAMILY_NAMES:

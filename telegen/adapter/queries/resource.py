@@ -18,6 +18,7 @@ from telegen.adapter.rest_mapping import NODES, PODS, Mapped
 
 RUNNING = "status.phase=Running"
 """Field selector of the pods that can have usage."""
+COLUMNS = ("cpu", "memory")
 Metadata = dict[str, Any]
 
 
@@ -79,4 +80,5 @@ def _usage(metadata: Metadata, time: float, containers: Mapping[str, Values], wi
     labels = orjson.dumps(metadata.get("labels") or {})
     if is_node:
         return NodeUsage(metadata["name"], labels, time, window, containers[""])
-    return PodUsage(_namespace(metadata), metadata["name"], "", labels, time, window, containers, {})
+    rows = [[values[column] for column in COLUMNS] for values in containers.values()]
+    return PodUsage(_namespace(metadata), metadata["name"], "", labels, time, window, COLUMNS, (), list(containers), rows, ())
