@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Protocol
 
-from telegen.adapter.agents.claims import Claims
+from telegen.adapter.agents.claims import settled
 from telegen.adapter.agents.documents import PodDescription, read_description, read_node, read_row
 from telegen.adapter.agents.index import Index
 from telegen.adapter.agents.pod_descriptions import Described, PodDescriptions
@@ -47,7 +47,7 @@ class AgentUsage:
             staleness: seconds after which usage is left out.
             left_out: called with the reason for each pod that two nodes report.
         """
-        self._claims = Claims(left_out)
+        self._left_out = left_out
         self._table, self._status, self._families, self._staleness, self._clock = table, status, families, staleness, clock
         self._index = Index(table)
         self._descriptions = PodDescriptions(table)
@@ -60,7 +60,7 @@ class AgentUsage:
         for one, rows in self._rows(namespace):
             kept = self._descriptions.of_namespace(one)
             pods = (pod for row in rows for pod in self._pods_of(self._read(row, kept.get(row), one, name), one))
-            yield from self._claims.settled(pods)
+            yield from settled(pods, self._left_out)
 
     def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
         """Yield the pods of a namespace, of all if it is "", as text.
@@ -71,7 +71,7 @@ class AgentUsage:
         for one, rows in self._rows(namespace):
             kept = self._descriptions.of_namespace(one)
             pods = (pod for row in rows for pod in self._rendered(row, kept.get(row), one, render))
-            yield from self._claims.settled(pod for pod in pods if pod.time >= oldest)
+            yield from settled((pod for pod in pods if pod.time >= oldest), self._left_out)
 
     def has_pod(self, namespace: str, name: str) -> bool:
         """Return True if an agent has the pod, with usage or without."""

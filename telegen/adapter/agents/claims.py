@@ -7,7 +7,6 @@ a pod that another agent reports as well, since a contradiction leaves the pod o
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -15,49 +14,33 @@ from telegen.adapter.agents.usage import PodUsage, RenderedUsage
 
 CONTESTED = "reported by two nodes"
 """Reason for which a pod is left out."""
-LOG_INTERVAL = 60.0
-"""Seconds between log lines: each request finds the same pods again."""
 AnyPod = TypeVar("AnyPod", PodUsage, RenderedUsage)
 log = logging.getLogger("telegen.adapter")
 
 
-class Claims:
-    """Decides between agents that report the same pod."""
+def settled(pods: Iterable[AnyPod], left_out: Callable[[str], None]) -> Iterable[AnyPod]:
+    """Return each pod of a namespace once.
 
-    def __init__(self, left_out: Callable[[str], None]) -> None:
-        """Prepare.
+    Of two agents of one node, one of which replaces the other, the newer usage counts. A pod of two nodes is left out: one is wrong, or
+    the pod of a StatefulSet has moved, and its former agent drops it with the next poll.
 
-        Args:
-            left_out: called with the reason for each pod that is left out.
-        """
-        self._left_out, self._next_line = left_out, 0.0
-
-    def settled(self, pods: Iterable[AnyPod]) -> Iterable[AnyPod]:
-        """Return each pod of a namespace once.
-
-        Of two agents of one node, one of which replaces the other, the newer usage counts. A pod of two nodes is left out: one is wrong, or
-        the pod of a StatefulSet has moved, and its former agent drops it with the next poll.
-
-        Args:
-            pods: whose usage is not too old.
-        """
-        found, contested = dict[str, AnyPod](), dict[str, tuple[str, str]]()
-        for pod in pods:
-            known = found.setdefault(pod.name, pod)
-            if known.node != pod.node:
-                contested[pod.name] = known.node, pod.node
-            elif known.time < pod.time:
-                found[pod.name] = pod
-        for name, nodes in contested.items():
-            self._leave_out(found.pop(name), *sorted(nodes))
-        return found.values()
-
-    def _leave_out(self, pod: AnyPod, one: str, other: str) -> None:
-        self._left_out(CONTESTED)
-        if time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + LOG_INTERVAL
-            log.warning(
-                "pod %s/%s: the agents of the nodes %s and %s both report it; it is left out until one of them stops; if both go on, "
-                "compare spec.nodeName of the pod and examine the other node; the metric of samples left out has their number",
-                pod.namespace, pod.name, one, other,
-            )  # fmt: skip
+    Args:
+        pods: whose usage is not too old.
+        left_out: called with the reason for each pod that is left out.
+    """
+    found, contested = dict[str, AnyPod](), dict[str, tuple[str, str]]()
+    for pod in pods:
+        known = found.setdefault(pod.name, pod)
+        if known.node != pod.node:
+            contested[pod.name] = known.node, pod.node
+        elif known.time < pod.time:
+            found[pod.name] = pod
+    for name, nodes in contested.items():
+        pod = found.pop(name)
+        left_out(CONTESTED)
+        log.warning(
+            "pod %s/%s: the agents of the nodes %s and %s both report it; it is left out until one of them stops; if both go on, compare "
+            "spec.nodeName of the pod and examine the other node",
+            pod.namespace, name, *sorted(nodes),
+        )  # fmt: skip
+    return found.values()

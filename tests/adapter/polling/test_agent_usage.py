@@ -97,8 +97,7 @@ def test_pod_of_two_nodes_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
         assert sorted(names) == ["db-0", "web-1"]
     assert not list(stored.usage.pods("shop", "web-0")) and stored.usage.has_pod("shop", "web-0")
     assert set(stored.left_out) == {CONTESTED}
-    (line,) = caplog.messages
-    assert line.startswith("pod shop/web-0: the agents of the nodes node-a and node-b both report it")
+    assert "pod shop/web-0: the agents of the nodes node-a and node-b both report it" in caplog.text
     stored.now = 45
     assert stored.names("shop") == stored.rendered("shop") == ["web-0", "db-0"]
 
@@ -112,9 +111,9 @@ def test_node_of_two_agents_is_shown_once() -> None:
 
 
 def test_columns_are_read_by_name() -> None:
-    """Agents of other releases may have other columns, in another order, and fields that are not known here."""
+    """Agents of other versions may have other columns, in another order, and fields that are not known here."""
     stored, now = Stored(), time.time()
-    columns = {"container_metrics": ["new", "memory", "cpu"], "pod_metrics": [], "node_metrics": ["cpu"], "more": {}}
+    columns = {"container_metrics": ["new", "memory", "cpu"], "pod_metrics": [], "node_metrics": ["cpu"], "version": 7, "more": {}}
     stored.accept("a", pod("x"), pods=[[now, 5.0, [[None, 7, 0.5]], []]], node_usage=[now, 5.0, [2]], **columns)
     stored.accept("b", pod("y"))
     x, y = sorted(stored.usage.pods("shop"), key=lambda one: one.name)
