@@ -26,11 +26,12 @@ class TemplateLabels:
         for mark, name in ((_GROUP, "group"), (_RESOURCE, "resource")):
             pattern = pattern.replace(mark, f"(?P<{name}>.+?)", 1).replace(mark, ".+?")
         self._pattern = compile_regex(f"^{pattern}$")
-        # A group with dots cannot be read back out of a label. Resources of the core group are never found by a template with groups.
-        dotted = [mapped for mapped in mapping.resources if mapped.resource.group] if self._has_group else []
+        # A group with dots cannot be read back out of a label, nor can what a condition prints for one resource.
+        # Resources of the core group are never found by a template with groups.
+        known = [mapped for mapped in mapping.resources if mapped.resource.group or not self._has_group]
         # Series share few labels and resources, so both directions are worked out once.
         self._labels = dict[Mapped, str]()
-        self._resources: dict[str, Mapped | None] = {self.label(mapped): mapped for mapped in reversed(dotted)}
+        self._resources: dict[str, Mapped | None] = {self.label(mapped): mapped for mapped in reversed(known)}
 
     def label(self, mapped: Mapped) -> str:
         """Return the label of a resource, "" if the template fails for it."""
