@@ -76,9 +76,13 @@ class RestMapping:
 
 
 def _order(one: ServedResource) -> tuple[int, bool, str, int, int, int, str]:
-    """Sort groups in the usual order, and the versions of a group from the preferred to the oldest."""
+    """Sort groups in the usual order, and the versions of a group from the preferred to the oldest.
+
+    The groups of Kubernetes come before those of custom resources: they have no dot, or end with .k8s.io.
+    """
     place = _FIRST.index(one.group) if one.group in _FIRST else len(_FIRST)
     found = _VERSION.fullmatch(one.version)
     stage = {None: 0, "beta": 1, "alpha": 2}[found[2]] if found else 3
     numbers = (-int(found[1]), -int(found[3] or 0)) if found else (0, 0)
-    return (place, not one.group.endswith(".k8s.io"), one.group, stage, *numbers, one.plural)
+    is_custom = "." in one.group and not one.group.endswith(".k8s.io")
+    return (place, is_custom, one.group, stage, *numbers, one.plural)

@@ -16,7 +16,7 @@ from telegen.config.errors import ConfigError
 from tests.adapter.cluster import HERE, adapter, object_server
 from tests.adapter.replay import served_json
 
-FILES = [path.read_text() for path in sorted((HERE / "cases").glob("*.yaml"))]
+FILES = [path.read_text() for path in sorted((HERE / "cases").rglob("*.yaml"))]
 WORDS = ["<<", ">>", "<<end>>", ".Series", *"[]{}:()*'\"\n", "- ", "  ", "$9", "&a ", "*a", "pod", "null", "{}"]
 SERIES = [
     {"__name__": name, "namespace": "shop", "pod": "web-1", "service": "web", "node": "n1", "job": "report", "queue": "mail"}

@@ -96,6 +96,16 @@ def test_several_series_of_one_metric(urls: tuple[str, str]) -> None:
     assert [(metric.series, metric.namespace_label) for metric in found] == [("b", "kube_namespace")] * 2
 
 
+def test_label_of_one_resource(urls: tuple[str, str]) -> None:
+    """A template may give one resource a label of its own, by which it is found and asked for."""
+    template = '<<if eq .Resource "pod">>pod_name<<else>><<.Resource>><<end>>'
+    rules = parse_rules(f"rules: [{{seriesQuery: a, resources: {{template: '{template}'}}, metricsQuery: <<.Series>>}}]".encode())
+    series = [{"__name__": "a", "namespace": "shop", "pod_name": "x"}]
+    with served_json(lambda path, form: (200, {"status": "success", "data": series})) as prometheus:
+        registry = adapter(rules, [prometheus], urls[1])[1].registry
+    assert registry.custom[GroupResource("", "pods"), "a"].label == "pod_name"
+
+
 def test_other_rules(urls: tuple[str, str]) -> None:
     """Rules that are replaced count from the next discovery on."""
     apis, backend = adapter(parse_rules(("rules:\n" + RULE.format("a")).encode()), [urls[0]], urls[1])

@@ -1,6 +1,7 @@
 """Recorded cases of prometheus-adapter: same discovery, same queries, same answers, and the right answer where the recorded one is wrong.
 
 A case is a rules file and a recording of the same name in cases/. Each is run by the rules alone, and with agents beside them.
+Those in cases/scripted/ were recorded over a Prometheus that answered as it was told; a real one has no such series.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.adapter.cluster import HERE, adapter, object_server
 from tests.adapter.comparison import agrees, decoded
 from tests.adapter.replay import Recording, canonical, replayed
 
-CASES = sorted(path.stem for path in (HERE / "cases").glob("*.json"))
+CASES = sorted(str(path.relative_to(HERE / "cases").with_suffix("")) for path in (HERE / "cases").rglob("*.json"))
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,31 @@ def test_line(rule: str, line: str) -> None:
     assert parse_rules(f"rules: [{rule}]".encode(), "f").problems[0] == f"f:{line}"
 
 
+def test_resource_rules_without_a_query() -> None:
+    """A missing query is a warning: the other objects have usage. Without `window` it is 0, unknown."""
+    rule = "{containerQuery: q, resources: {template: <<.Resource>>}, containerLabel: c}"
+    rules = parse_rules(f"resourceRules: {{cpu: {rule}, memory: {rule}}}".encode(), "f")
+    assert rules.resource and rules.resource.window == 0 and not rules.problems
+    assert rules.warnings == tuple(f"f:1: resourceRules.{name}: nodeQuery is missing: nodes have no usage" for name in ("cpu", "memory"))
+
+
+@pytest.mark.parametrize(
+    ("template", "is_read"),
+    [
+        ("x_<<.Resource | print>>", True),
+        ('<<if eq .Resource "pod">>pod_name<<else>><<.Resource>><<end>>', True),
+        ("x_<<with .Resource>><<.>><<end>>", True),
+        ("<<$r := .Resource>>x_<<$r>>", True),
+        ("x_<<len .Resource>>", False),
+        ("resource_<<.Group>>", False),
+    ],
+)
+def test_label_template(template: str, is_read: bool) -> None:
+    """A template names the resource in any way."""
+    rules = parse_rules(f"rules: [{{seriesQuery: a, metricsQuery: q, resources: {{template: '{template}'}}}}]".encode(), "f")
+    assert rules.problems == (() if is_read else ("f:1: rules[0].resources.template: the template must contain <<.Resource>>",))
+
+
 def test_problems_outside_rules() -> None:
     """An unknown key at the top, and resource rules without memory, are problems; the rules are used."""
     rules = parse_rules(f"rule: []\nresourceRules: {{window: 5x}}\nrules:\n{GOOD}".encode(), "f")

@@ -13,6 +13,8 @@ MAPPING = RestMapping(
         ServedResource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", True),
         ServedResource("streams.example.com", "v1", "kafkatopics", "KafkaTopic", True, "topic"),
         ServedResource("old.example.com", "v1", "foos", "Foo", False),
+        ServedResource("apps.example.com", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True),
+        ServedResource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True),
     ]
 )
 
@@ -26,6 +28,8 @@ MAPPING = RestMapping(
         ("topic", "kafkatopics.streams.example.com"),
         ("KafkaTopic.streams", "kafkatopics.streams.example.com"),
         ("foo", "foos.old.example.com"),
+        ("poddisruptionbudget", "poddisruptionbudgets.policy"),
+        ("poddisruptionbudgets.apps", "poddisruptionbudgets.apps.example.com"),
         ("po", None),
         ("topics", None),
     ],

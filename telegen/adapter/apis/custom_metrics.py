@@ -10,7 +10,7 @@ from telegen.adapter.apis.discovery_documents import ListedResource, sorted_reso
 from telegen.adapter.apis.negotiation import negotiate
 from telegen.adapter.apis.values import ALL, CustomBackend, CustomRequest, NotObserved, ObjectValue, ValueObserver
 from telegen.adapter.groups import CUSTOM as GROUP
-from telegen.adapter.label_selectors import SelectorError, label_selector, parse_labels
+from telegen.adapter.label_selectors import FieldTerm, SelectorError, label_selector, parse_fields, parse_labels
 from telegen.adapter.quantities import quantity
 from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped
 
@@ -84,6 +84,10 @@ def _parse(segments: Sequence[str], params: Mapping[str, str]) -> CustomRequest:
             raise unknown_path()
     labels = params.get("labelSelector", "")
     try:
+        fields = parse_fields(params.get("fieldSelector", ""))
+        # The path names the object; a selector can only say the same.
+        if fields and FieldTerm("metadata.name", True, target[2]) not in fields:
+            raise SelectorError("fieldSelector: metadata.name is not the name of the path")
         return CustomRequest(*target, labels, parse_labels(labels), parse_labels(params.get("metricLabelSelector", "")))
     except SelectorError as error:
         raise bad_request(str(error)) from error

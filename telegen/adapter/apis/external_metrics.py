@@ -17,7 +17,7 @@ from telegen.adapter.apis.discovery_documents import ListedResource, sorted_reso
 from telegen.adapter.apis.negotiation import negotiate
 from telegen.adapter.apis.values import ExternalBackend, ExternalValue, NotObserved, ValueObserver
 from telegen.adapter.groups import EXTERNAL as GROUP
-from telegen.adapter.label_selectors import SelectorError, parse_labels
+from telegen.adapter.label_selectors import SelectorError, parse_fields, parse_labels
 from telegen.adapter.quantities import quantity
 
 
@@ -51,6 +51,7 @@ class ExternalMetrics:
         negotiate(accept)
         try:
             terms = parse_labels(params.get("labelSelector", ""))
+            parse_fields(params.get("fieldSelector", ""))  # Values have no fields; one that does not parse is refused as elsewhere.
         except SelectorError as error:
             raise bad_request(str(error)) from error
         backend = next((one for one in self._backends if name in one.listed()), None)

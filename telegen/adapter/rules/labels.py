@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped, RestMapping
 from telegen.adapter.rules.model import LABEL, LabelRules
@@ -26,11 +26,12 @@ class TemplateLabels:
         for mark, name in ((_GROUP, "group"), (_RESOURCE, "resource")):
             pattern = pattern.replace(mark, f"(?P<{name}>.+?)", 1).replace(mark, ".+?")
         self._pattern = compile_regex(f"^{pattern}$")
-        # A group with dots cannot be read back out of a label. Resources of the core group are never found by a template with groups.
-        dotted = [mapped for mapped in mapping.resources if mapped.resource.group] if self._has_group else []
+        # A group with dots cannot be read back out of a label, nor can what a condition prints for one resource.
+        # Resources of the core group are never found by a template with groups.
+        known = [mapped for mapped in mapping.resources if mapped.resource.group or not self._has_group]
         # Series share few labels and resources, so both directions are worked out once.
         self._labels = dict[Mapped, str]()
-        self._resources: dict[str, Mapped | None] = {self.label(mapped): mapped for mapped in reversed(dotted)}
+        self._resources: dict[str, Mapped | None] = {self.label(mapped): mapped for mapped in reversed(known)}
 
     def label(self, mapped: Mapped) -> str:
         """Return the label of a resource, "" if the template fails for it."""
@@ -99,13 +100,11 @@ class ResourceLabels:
         override = next((label for label, one in self._overrides.items() if one == mapped), "")
         return override or (self._template.label(mapped) if self._template else "")
 
-    def namespace_label(self, labels: Collection[str] = ()) -> str:
+    def namespace_label(self, labels: Iterable[str] = ()) -> str:
         """Return the label that names the namespace, "" if the rule has none for it.
 
         Args:
             labels: of a series; one of them is preferred.
         """
         mapped = self._mapping.find(NAMESPACES)
-        if not mapped:
-            return ""
-        return next((label for label, one in self._overrides.items() if one == mapped and label in labels), self.label(mapped))
+        return (self.resources(labels).get(mapped) or self.label(mapped)) if mapped else ""

@@ -29,6 +29,8 @@ from telegen.kubestate.custom.nodes import Node, Report
 _MAX_VALUES = 200_000
 _UNITS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 _DURATION = re.compile(r"(?=.)(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_MARK = "\x02"
+"""Name of a resource that no template contains."""
 Read = TypeVar("Read")
 
 
@@ -201,10 +203,10 @@ def _override(label: str, node: Node) -> GroupResource:
 def _label_template(node: Node) -> Template:
     template = _template(node, LABEL_FIELDS)
     try:
-        label = template.render({"Group": "group", "Resource": "resource"})
+        label, marked = (template.render({"Group": "group", "Resource": resource}) for resource in ("resource", _MARK))
     except TemplateError as error:
         _refuse(node, str(error))
-    if not template.uses("Resource"):
+    if _MARK not in marked:
         _refuse(node, "the template must contain <<.Resource>>")
     if not LABEL.fullmatch(label):
         _refuse(node, f"{label[:60]!r} is not the name of a label")
@@ -216,26 +218,38 @@ def _resource_rules(node: Node) -> ResourceRules:
     for key in ("cpu", "memory"):
         if key not in fields:
             _refuse(node, f"{key} is missing")
-    window = 60.0
-    if "window" in fields:
-        text = fields["window"].text()
-        window = parse_duration(text) or 0
-        if not window:
-            _refuse(fields["window"], f"{text[:40]!r} is no duration; write 30s, 5m or 1h30m")
-    return ResourceRules(_resource_rule(fields["cpu"]), _resource_rule(fields["memory"]), window)
+    return ResourceRules(_resource_rule(fields["cpu"]), _resource_rule(fields["memory"]), _window(fields.get("window")))
+
+
+def _window(node: Node | None) -> float:
+    """Return the seconds of `window`; 0 without one: unknown."""
+    text = node.text() if node else "0"
+    window = parse_duration(text)
+    if window is None and node:
+        _refuse(node, f"{text[:40]!r} is no duration; write 30s, 5m or 1h30m")
+    return window or 0.0
 
 
 def _resource_rule(node: Node) -> ResourceRule:
-    required = ("containerQuery", "nodeQuery", "containerLabel")
-    fields = _fields(node, (*required, "resources"), required)
+    fields = _fields(node, ("containerQuery", "nodeQuery", "containerLabel", "resources"), ("containerLabel",))
     if not LABEL.fullmatch(fields["containerLabel"].text()):
         _refuse(fields["containerLabel"], "not the name of a label")
-    queries = [_template(fields[key], QUERY_FIELDS) for key in required[:2]]
+    queries = [_resource_query(node, fields, *pair) for pair in (("containerQuery", "pods"), ("nodeQuery", "nodes"))]
     return ResourceRule(queries[0], queries[1], _labels(fields.get("resources"), node), fields["containerLabel"].text())
 
 
+def _resource_query(node: Node, fields: dict[str, Node], key: str, objects: str) -> Template:
+    """Return the query of a key; an empty one if it is missing."""
+    if key in fields:
+        return _template(fields[key], QUERY_FIELDS)
+    node.warn(f"{key} is missing: {objects} have no usage")
+    return Template("", QUERY_FIELDS)
+
+
 def parse_duration(text: str) -> float | None:
-    """Return the seconds of a duration of Prometheus, `1h30m`; None for a text that is none."""
+    """Return the seconds of a duration of Prometheus, `1h30m`, or of 0; None for a text that is none."""
+    if text == "0":
+        return 0.0
     found = _DURATION.fullmatch(text)
     if not found or len(text) > 40:
         return None

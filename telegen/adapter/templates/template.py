@@ -8,7 +8,7 @@ from typing import Any
 from telegen.adapter.templates.functions import FUNCTIONS, MAX_TEXT, STOPS_AT, text_of
 from telegen.adapter.templates.lexer import TemplateError, Text
 from telegen.adapter.templates.parser import parse
-from telegen.adapter.templates.syntax import Block, Command, Constant, Function, Node, Operand, Path, Pipeline
+from telegen.adapter.templates.syntax import Block, Command, Constant, Function, Node, Operand, Pipeline
 
 MAX_STEPS = 100_000
 """Nodes and commands of one rendering; nested `range` over long lists multiply."""
@@ -32,11 +32,6 @@ class Template:
         """
         self.source = source
         self._nodes = parse(source, fields)
-
-    def uses(self, field: str) -> bool:
-        """Return True if the template prints a field outside any block."""
-        wanted = Path(None, (field,))
-        return any(isinstance(node, Pipeline) and node.commands == ((wanted,),) for node in self._nodes)
 
     def render(self, fields: Mapping[str, Any]) -> str:
         """Return the text for some values of the fields.
