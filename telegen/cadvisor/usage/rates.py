@@ -66,9 +66,10 @@ class Track:
             return
         point = point._replace(numbers=tuple([valid(number) for number in point.numbers]))
         self._last = point
-        if last is None or (point.start is not None and point.start >= last.time):
-            last = _at_start(columns, point, interval)
-        usage = None if last is None else _between(columns, last, point)
+        if last and point.start is not None and point.start >= last.time:
+            last = None
+        begin = _at_start(columns, point, interval) or last
+        usage = _between(columns, begin, point) if begin else None
         self.usage = usage if usage and None not in usage.values[:required] else None
 
 
@@ -78,7 +79,7 @@ def earliest(usages: Sequence[Usage]) -> Usage:
 
 
 def _at_start(columns: Sequence[Column], point: Point, interval: float) -> Optional[Point]:
-    """Return the start of a container as a point, if it started after the pass before and is old enough; else None."""
+    """Return the start of a container as a point, if its age is a window and no more than an interval; else None."""
     if point.start is None or not FRESH <= point.time - point.start < interval:
         return None
     return Point(point.start, None, [column.start for column in columns])

@@ -90,6 +90,25 @@ def test_passes_after_a_pause() -> None:
     assert found == [None, (15, 15, 0.2), (60, 45, 0.2), (60, 45, 0.2), (75, 15, 0.2)]
 
 
+@pytest.mark.parametrize(
+    ("start", "points", "expected"),
+    [
+        # Seen at the age of 1 s, then of 14 s.
+        (29, [(15, 9.5), (30, 0.5), (43, 0.7)], (43, 14, 0.05)),
+        # Seen at the age of half a second, then of 9 s, which is too young: the time between both readings counts.
+        (36, [(30, 9.0), (36.5, 0.25), (45, 0.675)], (45, 8.5, 0.05)),
+    ],
+)
+def test_young_container(start: float, points: list[tuple[float, float]], expected: tuple[float, float, float]) -> None:
+    """The age of a container is its window as soon as it is long enough, whatever was read of it before."""
+    readings = Readings(pod("p", "app"))
+    for time, cpu in points:
+        began = start if time > start else -500
+        readings.round({("p", "app"): {**reading(time, cpu), "start": began}})
+    usage = readings.usage("p")
+    assert usage and (round(usage["time"], 1), usage["window"], usage["containers"]["app"][0]) == expected
+
+
 def test_columns() -> None:
     """Swap is a size, throttling the throttled part of the periods of the window; without a quota it is unknown."""
     readings = Readings(pod("p", "app", "free"))
