@@ -15,8 +15,9 @@ FRESH = 10.0
 """Seconds from which on the age of a container is a window: over less, one burst would look like a load."""
 
 
-LEAST = 0.25
-"""Smallest part of the interval that is a window. Passes follow each other at once after a pause of the process."""
+LEAST = 1.0
+"""Seconds from which on the time between two readings is a window; with short intervals a quarter of the interval. Passes follow each other
+at once after a pause of the process."""
 
 
 class Point(NamedTuple):
@@ -62,7 +63,7 @@ class Track:
             required: number of columns without whose values there is no usage.
         """
         last = self._last
-        if last and point.time - last.time < LEAST * interval:
+        if last and point.time - last.time < min(LEAST, interval / 4):
             return
         point = point._replace(numbers=tuple([valid(number) for number in point.numbers]))
         self._last = point

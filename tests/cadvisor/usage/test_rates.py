@@ -80,14 +80,14 @@ def reading(time: float, cpu: float, memory: float = 1 << 20, **others: Any) -> 
 
 
 def test_passes_after_a_pause() -> None:
-    """A pass right after another one, as after a pause of the process, is no window: the usage before it stays."""
+    """A pass right after another one, as after a pause of the process, is no window: the usage before it stays. Two seconds are one."""
     readings = Readings(pod("p", "app"))
     found = []
-    for time, cpu in ((0, 0), (15, 3), (60, 12), (60.01, 12), (75, 15)):
+    for time, cpu in ((0, 0), (15, 3), (60, 12), (60.01, 12), (75, 15), (77, 15.5)):
         readings.round({("p", "app"): reading(time, cpu)})
         usage = readings.usage("p")
         found.append(usage and (round(usage["time"], 1), usage["window"], usage["containers"]["app"][0]))
-    assert found == [None, (15, 15, 0.2), (60, 45, 0.2), (60, 45, 0.2), (75, 15, 0.2)]
+    assert found == [None, (15, 15, 0.2), (60, 45, 0.2), (60, 45, 0.2), (75, 15, 0.2), (77, 2, 0.25)]
 
 
 @pytest.mark.parametrize(
