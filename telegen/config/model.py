@@ -20,20 +20,8 @@ Health = Union[Literal["none", "auto", "all"], Names]
 MOST_SERIES = 10**9
 Budgets = Mapping[str, Annotated[int, Meta(ge=0, le=MOST_SERIES)]]
 
-GROUPS: Mapping[str, Names] = {
-    "pods": ("pods",),
-    "workloads": (
-        "cronjobs",
-        "daemonsets",
-        "deployments",
-        "horizontalpodautoscalers",
-        "jobs",
-        "poddisruptionbudgets",
-        "replicasets",
-        "replicationcontrollers",
-        "statefulsets",
-    ),
-}
+# Every further process takes 11 MB.
+GROUPS: Mapping[str, Names] = {"pods": ("pods",)}
 """Resources that share a process; resources in no group share one called `cluster`."""
 
 

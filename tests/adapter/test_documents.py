@@ -75,8 +75,9 @@ def test_form_that_cannot_be_sent(accept: str) -> None:
 
 def test_table_of_odd_quantities() -> None:
     """Cells of a pod are the sums of its containers, in any unit."""
-    containers = {"a": {"cpu": 2000.0, "memory": 1 << 20}, "b": {"cpu": 0.001, "memory": 7}}
-    row = table([PodUsage("shop", "x", "n1", b"{}", 0.0, 10.0, containers, {})], TABLE, lambda one: None)["rows"][0]
+    rows = [[2000.0, 1 << 20], [0.001, 7]]
+    pod = PodUsage("shop", "x", "n1", b"{}", 0.0, 10.0, ("cpu", "memory"), (), ("a", "b"), rows, ())
+    row = table([pod], TABLE, lambda one: None)["rows"][0]
     assert row["cells"] == ["x", "2000001m", "1048583", "10s"]
 
 

@@ -87,6 +87,41 @@ def test_probes_and_paths(client: falcon.testing.TestClient) -> None:
     assert "/apis/custom.metrics.k8s.io" in client.simulate_get("/").json["paths"]
 
 
+@pytest.mark.parametrize(
+    "target, code",
+    [
+        ("https://adapter.example:10250/version", 200),
+        ("HTTPS://[::1]:10250/readyz", 200),
+        ("https://adapter.example", 200),
+        ("https://[broken/version", 200),
+        ("https://adapter.example/nothing", 404),
+        ("*", 404),
+    ],
+)
+def test_targets_with_scheme_and_host(client: falcon.testing.TestClient, target: str, code: int) -> None:
+    """A request target in the form for proxies is answered by its path; one without a path gets a Status."""
+    scope = {**falcon.testing.create_scope(), "path": target, "raw_path": target.encode()}
+    sent = list[dict[str, Any]]()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(client.app(scope, receive, send))
+    assert sent[0]["status"] == code
+    assert code == 200 or json.loads(sent[1]["body"])["kind"] == "Status"
+
+
+def test_coding_of_long_answers(client: falcon.testing.TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long answer is compressed for clients that accept it, and not for those that refuse gzip by its quality."""
+    monkeypatch.setattr("telegen.adapter.web.GZIP_FROM", 1000)
+    path = "/openapi/v3/apis/custom.metrics.k8s.io/v1beta2"
+    for accepted, coding in (("gzip", "gzip"), ("gzip;q=0", None), ("gzip;q=0, identity", None), ("x-gzip, br", "gzip"), ("", None)):
+        assert client.simulate_get(path, headers={"Accept-Encoding": accepted}).headers.get("content-encoding") == coding
+
+
 def test_clients_that_have_gone_keep_their_place() -> None:
     """Clients that send requests and leave, again and again, do not fill the queue of those that others wait in."""
     may_go = threading.Event()
