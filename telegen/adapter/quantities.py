@@ -58,12 +58,14 @@ def _with_unit(value: int, base: int, units: Sequence[str]) -> str:
 
 
 def go_duration(seconds: float) -> str:
-    """Return a duration as Go writes it: `1m0s`, `24h0m0s`, `10.5s`."""
+    """Return a duration as Go writes it: `1m0s`, `24h0m0s`, `10.5s`, `750ms`."""
     return _go_duration(round(seconds * 1000))
 
 
 @lru_cache(1024)
 def _go_duration(milliseconds: int) -> str:
+    if 0 < milliseconds < 1000:
+        return f"{milliseconds}ms"
     minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
     text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"

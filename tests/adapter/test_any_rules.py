@@ -109,7 +109,8 @@ def test_quantities_of_nanocores() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds", "go"), [("1m", 60, "1m0s"), ("1d", 86400, "24h0m0s"), ("1h30m", 5400, "1h30m0s"), ("10s500ms", 10.5, "10.5s")]
+    ("text", "seconds", "go"),
+    [("1m", 60, "1m0s"), ("1d", 86400, "24h0m0s"), ("1h30m", 5400, "1h30m0s"), ("10s500ms", 10.5, "10.5s"), ("250ms", 0.25, "250ms")],
 )
 def test_durations(text: str, seconds: float, go: str) -> None:
     """Durations are read in the units of Prometheus and written as Go does."""

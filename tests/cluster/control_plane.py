@@ -157,9 +157,9 @@ class ControlPlane:
             return self._send("GET", "/readyz").status == 200
         return False
 
-    def _send(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> urllib3.BaseHTTPResponse:
+    def _send(self, method: str, path: str, body: bytes | None = None, kind: str = "", accept: str = "*/*") -> urllib3.BaseHTTPResponse:
         self._http = self._http or urllib3.PoolManager(ca_certs=str(self._certificate), timeout=30.0, maxsize=16)
-        headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": kind}
+        headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": kind, "Accept": accept}
         return self._http.request(method, self.url + path, body=body, headers=headers, retries=False)
 
     @functools.cached_property
@@ -178,13 +178,13 @@ class ControlPlane:
 
     # --- writing, as the administrator
 
-    def request(self, method: str, path: str, body: Object | None = None, kind: str = "application/json") -> Any:
+    def request(self, method: str, path: str, body: Object | None = None, kind: str = "application/json", accept: str = "*/*") -> Any:
         """Send one request as administrator; return the decoded JSON.
 
         Raises:
             Refused: the status was 300 or higher.
         """
-        answer = self._send(method, path, json.dumps(body).encode() if body else None, kind)
+        answer = self._send(method, path, json.dumps(body).encode() if body else None, kind, accept)
         if answer.status >= 300:
             raise Refused(f"{method} {path}: {answer.status} {answer.data.decode()[:500]}")
         return json.loads(answer.data)

@@ -285,7 +285,7 @@ def test_namespace_that_an_authorizer_denies(adapter: Site) -> None:
     """A direct client gets nothing of a denied namespace, although it may read the whole group and has asked for that before."""
     api, token = adapter.api, [("Authorization", "Bearer alice-token")]
     # Objects of this test's own: answers about others are known for some seconds.
-    denied, other = (INFLIGHT.replace("shop/pods/web-1", f"{namespace}/pods/unasked") for namespace in ("shop", "data"))
+    denied, other = (INFLIGHT.replace("shop/pods/web-1", f"{namespace}/pods/p{time.monotonic_ns()}") for namespace in ("shop", "data"))
     assert adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 200
     api.denied = "shop"
     try:

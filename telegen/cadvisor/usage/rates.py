@@ -15,8 +15,9 @@ FRESH = 10.0
 """Seconds from which on the age of a container is a window: over less, one burst would look like a load."""
 
 
-LEAST = 0.25
-"""Smallest part of the interval that is a window. Passes follow each other at once after a pause of the process."""
+LEAST = 1.0
+"""Seconds from which on the time between two readings is a window; with short intervals a quarter of the interval. Passes follow each other
+at once after a pause of the process."""
 
 
 class Point(NamedTuple):
@@ -62,13 +63,14 @@ class Track:
             required: number of columns without whose values there is no usage.
         """
         last = self._last
-        if last and point.time - last.time < LEAST * interval:
+        if last and point.time - last.time < min(LEAST, interval / 4):
             return
         point = point._replace(numbers=tuple([valid(number) for number in point.numbers]))
         self._last = point
-        if last is None or (point.start is not None and point.start >= last.time):
-            last = _at_start(columns, point, interval)
-        usage = None if last is None else _between(columns, last, point)
+        if last and point.start is not None and point.start >= last.time:
+            last = None
+        begin = _at_start(columns, point, interval) or last
+        usage = _between(columns, begin, point) if begin else None
         self.usage = usage if usage and None not in usage.values[:required] else None
 
 
@@ -78,7 +80,7 @@ def earliest(usages: Sequence[Usage]) -> Usage:
 
 
 def _at_start(columns: Sequence[Column], point: Point, interval: float) -> Optional[Point]:
-    """Return the start of a container as a point, if it started after the pass before and is old enough; else None."""
+    """Return the start of a container as a point, if its age is a window and no more than an interval; else None."""
     if point.start is None or not FRESH <= point.time - point.start < interval:
         return None
     return Point(point.start, None, [column.start for column in columns])

@@ -80,14 +80,33 @@ def reading(time: float, cpu: float, memory: float = 1 << 20, **others: Any) -> 
 
 
 def test_passes_after_a_pause() -> None:
-    """A pass right after another one, as after a pause of the process, is no window: the usage before it stays."""
+    """A pass right after another one, as after a pause of the process, is no window: the usage before it stays. Two seconds are one."""
     readings = Readings(pod("p", "app"))
     found = []
-    for time, cpu in ((0, 0), (15, 3), (60, 12), (60.01, 12), (75, 15)):
+    for time, cpu in ((0, 0), (15, 3), (60, 12), (60.01, 12), (75, 15), (77, 15.5)):
         readings.round({("p", "app"): reading(time, cpu)})
         usage = readings.usage("p")
         found.append(usage and (round(usage["time"], 1), usage["window"], usage["containers"]["app"][0]))
-    assert found == [None, (15, 15, 0.2), (60, 45, 0.2), (60, 45, 0.2), (75, 15, 0.2)]
+    assert found == [None, (15, 15, 0.2), (60, 45, 0.2), (60, 45, 0.2), (75, 15, 0.2), (77, 2, 0.25)]
+
+
+@pytest.mark.parametrize(
+    ("start", "points", "expected"),
+    [
+        # Seen at the age of 1 s, then of 14 s.
+        (29, [(15, 9.5), (30, 0.5), (43, 0.7)], (43, 14, 0.05)),
+        # Seen at the age of half a second, then of 9 s, which is too young: the time between both readings counts.
+        (36, [(30, 9.0), (36.5, 0.25), (45, 0.675)], (45, 8.5, 0.05)),
+    ],
+)
+def test_young_container(start: float, points: list[tuple[float, float]], expected: tuple[float, float, float]) -> None:
+    """The age of a container is its window as soon as it is long enough, whatever was read of it before."""
+    readings = Readings(pod("p", "app"))
+    for time, cpu in points:
+        began = start if time > start else -500
+        readings.round({("p", "app"): {**reading(time, cpu), "start": began}})
+    usage = readings.usage("p")
+    assert usage and (round(usage["time"], 1), usage["window"], usage["containers"]["app"][0]) == expected
 
 
 def test_columns() -> None:

@@ -62,8 +62,12 @@ class Authorities:
         for place, path in zip(reversed(self.proxy), reversed(pair)):
             _replace(place, path.read_bytes())
 
-    def settings(self) -> list[str]:
-        """Return the arguments of kube-apiserver."""
+    def settings(self, to_endpoints: bool = True) -> list[str]:
+        """Return the arguments of kube-apiserver.
+
+        Args:
+            to_endpoints: send requests to endpoints of Services; False for the name or cluster IP of the Service.
+        """
         return [
             f"--client-ca-file={self.cluster}",
             f"--requestheader-client-ca-file={self.trusted}",
@@ -74,7 +78,7 @@ class Authorities:
             "--requestheader-extra-headers-prefix=X-Remote-Extra-",
             f"--proxy-client-cert-file={self.proxy[0]}",
             f"--proxy-client-key-file={self.proxy[1]}",
-            "--enable-aggregator-routing=true",
+            f"--enable-aggregator-routing={str(to_endpoints).lower()}",
         ]
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from tests.cluster.account import with_account
 from tests.cluster.adapter import objects
 from tests.cluster.adapter.authorities import Authorities
+from tests.cluster.adapter.containers import running_container
 from tests.cluster.adapter.controllers import Controllers, controllers
 from tests.cluster.adapter.mounted import mounted
 from tests.cluster.adapter.network import own_network
@@ -23,9 +23,8 @@ from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ADMIN, ControlPlane, Object
 from tests.cluster.kubectl import Kubectl, Variant
 from tests.cluster.prometheus import Prometheus
-from tests.harness import Agent, clean_environ, free_port, get, is_ready
-from tests.harness import running as started
-from tests.k8s.rendered import ADAPTER, AGENT, config_text, environment, pod_spec, workload
+from tests.harness import Agent, get, is_ready
+from tests.k8s.rendered import ADAPTER, AGENT, workload
 from tests.process_tree import wait_for
 
 SERVICE = "telegen-adapter"
@@ -40,7 +39,8 @@ PODS = 4
 MAX_STALENESS = 6
 """Seconds."""
 RULES = Path(__file__).with_name("rules.yaml")
-COMPONENTS = ("adapter", "adapter-resource-metrics", "adapter-custom-metrics", "adapter-external-metrics")
+COMPONENTS = ("adapter", "adapter-resource-metrics", "adapter-resource-metrics-v1", "adapter-custom-metrics", "adapter-external-metrics")
+DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
 @dataclass
@@ -116,25 +116,11 @@ class Cluster:
             self._create_pod(ADAPTER, name, objects.NODES[0], ADAPTER_ADDRESSES[name])
         wait_for("adapters behind the Service", lambda: len(self.endpoints()) == len(self.adapters), 20, 0.1)
         wait_for("the APIServices", lambda: not self.unavailable(), 30, 0.1)
+        wait_for("discovery of the metrics APIs", lambda: not self.stale(), 70, 0.1)
 
     def _start(self, container: str, name: str, command: list[str], settings: Mapping[str, object], node: str = "") -> Agent:
-        """Start a program as in a container of the manifests, with their configuration and account.
-
-        Args:
-            settings: values of the environment in place of those of the manifests.
-        """
-        port = free_port()
-        folder = self.folder / f"{name}-{port}"
-        folder.mkdir()
-        config = folder / "telegen.yaml"
-        config.write_text(config_text(self.manifests, container))
-        token = self.plane.token(OWN, pod_spec(self.manifests, container)["serviceAccountName"])
-        command, environ = with_account([*command, "--config", str(config)], self.plane, folder / "account", token)
-        own = {"POD_NAME": name, "POD_NAMESPACE": OWN, "NODE_NAME": node}
-        second = "KUBE_METRICS__TELEMETRY_ADDRESS" if container == AGENT else "ADAPTER__TELEMETRY_ADDRESS"
-        values = {f"TELEGEN_{key}": str(value) for key, value in {**settings, second: f"127.0.0.1:{port}"}.items()}
-        environ |= clean_environ() | environment(self.manifests, container) | own | values
-        return self.stack.enter_context(started(command, environ, port, config))
+        started = running_container(self.plane, self.manifests, self.folder, container, name, command, settings, node)
+        return self.stack.enter_context(started)
 
     def _create_pod(self, container: str, name: str, node: str, address: str) -> None:
         """Create a ready pod of a workload of the manifests."""
@@ -168,6 +154,17 @@ class Cluster:
         conditions = [(one["metadata"]["name"], each) for one in services for each in one.get("status", {}).get("conditions", ())]
         bad = [f"{name}: {each['message']}" for name, each in conditions if each["type"] == "Available" and each["status"] != "True"]
         return bad if services and len(conditions) >= len(services) else ["no condition yet"]
+
+    def stale(self) -> list[str]:
+        """Return the versions of metrics APIs that discovery does not have yet.
+
+        The API server reads discovery documents some time after an APIService has become available, and again after a minute; until then
+        kubectl takes the version for one that does not exist.
+        """
+        items = self.plane.request("GET", "/apis", accept=DISCOVERY)["items"]
+        found = [(one["metadata"]["name"], version) for one in items for version in one["versions"]]
+        metrics = {f"{group}/{one['version']}": one.get("freshness") for group, one in found if group in objects.GROUPS}
+        return [name for name, freshness in metrics.items() if freshness != "Current"] if metrics else ["nothing yet"]
 
     def raw(self, path: str) -> Object:
         """Return a document of a metrics API, through the API server."""

@@ -58,8 +58,19 @@ def test_get(alice: Kubectl) -> None:
     assert sorted(rows) == ["api-1", "api-2", "web-1", "web-2", "web-3", "web-4"]
     item = json.loads(alice.run("get", "podmetrics", "web-2", "--namespace", "shop", "--output", "json"))
     assert item["kind"] == "PodMetrics" and item["metadata"]["labels"] == {"app": "web"}
+    assert item["apiVersion"] == "metrics.k8s.io/v1"
     assert [one["name"] for one in item["containers"]] == ["app", "sidecar"]
     assert sorted(_rows(alice.run("get", "nodemetrics", "--no-headers"))) == ["n1", "n2"]
+
+
+@pytest.mark.parametrize("version", ["v1beta1", "v1"])
+def test_versions(version: str, alice: Kubectl) -> None:
+    """`kubectl get` takes either version of metrics.k8s.io, whole objects for sorting included."""
+    resource = f"pods.{version}.metrics.k8s.io"
+    listed = json.loads(alice.run("get", resource, "--namespace", "shop", "--output", "json"))
+    assert {(one["kind"], one["apiVersion"]) for one in listed["items"]} == {("PodMetrics", f"metrics.k8s.io/{version}")}
+    rows = alice.run("get", resource, "--namespace", "shop", "--sort-by", ".containers[0].name", "--no-headers")
+    assert sorted(_rows(rows)) == ["api-1", "api-2", "web-1", "web-2", "web-3", "web-4"]
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
