@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import ssl
 
-import msgspec
-
 from telegen.config.agent_api import CLIENT_NAME
-from telegen.config.web_file import WebFile
+from telegen.config.web_file import WebFile, decode_web_file
 from telegen.process.tls import InvalidCertificate, has_name, server_context
 from telegen.shm.shared_document import SharedDocument
 
@@ -33,7 +31,7 @@ class AgentSecurity:
         if self._shared.number != self._number:
             self._number, content = self._shared.read()
             try:
-                file = msgspec.msgpack.decode(content, type=WebFile) if content else WebFile()
+                file = decode_web_file(content) if content else WebFile()
                 self._context = server_context(file) or _closed()
                 # The adapter keeps its connection: tickets to resume one would only cost it memory, 6 kB for each agent.
                 self._context.num_tickets = 0
