@@ -301,7 +301,7 @@ class LogsStreaming(Section, frozen=True):
 
     enabled: Annotated[bool, text("Send Kubernetes events as OTLP logs.")] = False
     buffer_size: Annotated[
-        int, text("Events kept while the receiver is unavailable; one more drops the oldest.", ge=1, le=1_000_000)
+        int, text("Events kept while the receiver is unavailable, of 8 KiB on average; one more drops the oldest.", ge=1, le=1_000_000)
     ] = 1000
     flush_interval: Annotated[Duration, text("Time after which a partial batch is sent.", least=0.05)] = Duration(5)
     event_types: Annotated[Names, text("Types of events to send; empty: all.")] = ("Normal", "Warning")

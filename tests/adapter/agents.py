@@ -58,15 +58,15 @@ class Agents:
             for obj, usage in zip(one["objects"], one["pods"]):
                 if usage and namespace in ("", obj["namespace"]) and name in ("", obj["name"]):
                     time, window, rows, values = usage
-                    containers = {name: dict(zip(one["container_metrics"], row)) for name, row in zip(obj["containers"], rows)}
                     labels = json.dumps(obj["labels"]).encode()
-                    own = dict(zip(one["pod_metrics"], values))
-                    yield PodUsage(obj["namespace"], obj["name"], one["node"], labels, time, window, containers, own)
+                    columns = tuple(one["container_metrics"]), tuple(one["pod_metrics"])
+                    names = obj["containers"]
+                    yield PodUsage(obj["namespace"], obj["name"], one["node"], labels, time, window, *columns, names, rows, values)
 
     def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
         """Yield the pods with usage as text."""
         for pod in self.pods(namespace):
-            yield RenderedUsage(pod.namespace, pod.name, pod.time, pod.labels, render(pod))
+            yield RenderedUsage(pod.namespace, pod.name, pod.node, pod.time, pod.labels, render(pod))
 
     def has_pod(self, namespace: str, name: str) -> bool:
         """Return True if a document has the pod."""
