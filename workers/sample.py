@@ -15,13 +15,11 @@ from telegen.cadvisor.collectors.start_time import created
 from telegen.cadvisor.identity.label_resolver import make_label_resolver
 from telegen.cadvisor.identity.labels import namespace_filter
 from telegen.cadvisor.identity.name_index import NameIndex
-from telegen.cadvisor.identity.pods import READS
 from telegen.cadvisor.node import Node, Roots
 from telegen.cadvisor.registry import enabled_collectors
 from telegen.cadvisor.root_checks import wrong_roots
 from telegen.cadvisor.sampler import Sampler, Target, make_render, object_key
 from telegen.cadvisor.terminations.counts import STORE as TERMINATIONS
-from telegen.cadvisor.terminations.statuses import READS as RUNS
 from telegen.config.model import Cadvisor
 from telegen.metrics.created import with_created
 from telegen.metrics.family import FamilyGenerator
@@ -32,6 +30,7 @@ from telegen.shm.writer import ArenaWriter
 from workers._base import Worker
 from workers._budgets import note_store, open_budgets, warn_of_budgets
 from workers._sample.name_sources import NameThreads
+from workers._sample.pod_fields import pod_fields
 from workers._sample.terminations import NodeTerminations
 from workers._sample.usage_publisher import UsagePublisher
 
@@ -57,7 +56,7 @@ class SampleWorker(Worker):
         sampler = self._make_sampler(settings, roots)
         ends, usage, alarms = self._terminations, self._usage, OomEvents()
         self._wrong_roots = [""]
-        threads = NameThreads(self, self._names, self._pods, self._reads)
+        threads = NameThreads(self, self._names, self._pods, pod_fields(bool(self._terminations), bool(self._usage)))
         self._wait_for_names(threads)
         gc.disable()
         due = due_collection = time.monotonic()
@@ -92,10 +91,10 @@ class SampleWorker(Worker):
         node = Node(roots, settings.raw_cgroups, device=Devices(roots.proc, roots.sys), facts=names, errors=names.errors)
         collectors = enabled_collectors(settings)
         self._terminations = ends = self._make_terminations(len(collectors))
-        self._pods, self._reads = (ends.tracker, (*READS, *RUNS)) if ends else (names.pods, READS)
+        self._pods = ends.tracker if ends else names.pods
         self._usage = usage = UsagePublisher(self, self._pods) if self.config.adapter.agent_address else None
         if usage:
-            self._pods, self._reads = usage.pods, (*self._reads, *usage.reads)
+            self._pods = usage.pods
             collectors = (*collectors, *usage.missing(collectors))
         sampler = Sampler(node, collectors, names, self._make_target, namespace_filter(settings), settings.linger)
         if ends:

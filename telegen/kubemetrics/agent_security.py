@@ -8,7 +8,7 @@ import ssl
 import msgspec
 
 from telegen.config.agent_api import CLIENT_NAME
-from telegen.config.web_file import WebFile
+from telegen.config.web_file import WebFile, decode_web_file
 from telegen.process.tls import InvalidCertificate, has_name, server_context
 from telegen.shm.shared_document import SharedDocument
 
@@ -33,7 +33,7 @@ class AgentSecurity:
         if self._shared.number != self._number:
             self._number, content = self._shared.read()
             try:
-                self._context = _context(msgspec.msgpack.decode(content, type=WebFile)) if content else _closed()
+                self._context = _context(decode_web_file(content)) if content else _closed()
             except InvalidCertificate as error:
                 # The supervisor has loaded the same bytes before, so this is a fault of this machine.
                 log.error("adapter.agent_tls_dir: the certificates cannot be used: %s; the old ones stay in force", error)

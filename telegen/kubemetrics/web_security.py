@@ -11,9 +11,8 @@ from typing import NoReturn
 
 import falcon
 import falcon.asgi
-import msgspec
 
-from telegen.config.web_file import WebFile
+from telegen.config.web_file import WebFile, decode_web_file
 from telegen.kubemetrics.authentication import Authentication, Passwords, Tokens
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.process.reviews import Review, ReviewQueue
@@ -64,7 +63,7 @@ class WebSecurity:
 
     def _load(self, before: _InForce | None) -> _InForce:
         number, content = self._shared.read()
-        file = msgspec.msgpack.decode(content, type=WebFile) if content else WebFile()
+        file = decode_web_file(content) if content else WebFile()
         try:
             context = server_context(file)
         except InvalidCertificate as error:

@@ -16,6 +16,7 @@ from telegen.config.custom_resources import is_used
 from telegen.kubestate.registry import RESOURCES, watched_names
 from telegen.otlp.settings import is_disabled
 from workers._base import Assignment, Group, Shard
+from workers._sample.pod_fields import pod_fields
 
 UNGROUPED = "cluster"
 """Group of the resources that the configuration puts into no group."""
@@ -81,6 +82,12 @@ def watched_resources(plan: Plan) -> list[str]:
     """Names of the resources that the plan's processes watch, each once."""
     stores = (store for assignment in plan.assignments if assignment.kind == "watch" for store in assignment.stores)
     return list(dict.fromkeys(store.partition("/")[0] for store in stores))
+
+
+def sampled_fields(plan: Plan, config: Config) -> tuple[str, ...]:
+    """Paths of the fields of pods that the sampler reads; empty without a sampler."""
+    stores = [store for assignment in plan.assignments if assignment.kind == "sample" for store in assignment.stores]
+    return pod_fields(terminations.STORE in stores, bool(config.adapter.agent_address)) if stores else ()
 
 
 def make_plan(config: Config, environ: Mapping[str, str], demo: str | None = None) -> Plan:

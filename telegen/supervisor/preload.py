@@ -37,5 +37,7 @@ def preload(kinds: Collection[str]) -> None:
     if SERVERS & set(kinds):
         for module in GUNICORN:
             import_module(module)
+        # Its expressions are compiled now.
+        import_module("gunicorn.util").parse_address("fd://0")
         # PERF: 1.7 MB of every process. gunicorn formats a length that is not in the table; pages have no chunks.
         import_module("gunicorn.asgi.protocol")._CHUNK_PREFIXES.clear()

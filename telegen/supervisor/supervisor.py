@@ -33,7 +33,7 @@ from telegen.supervisor.credential_check import check_credentials
 from telegen.supervisor.file_watch import WatchedFile, WatchedFiles
 from telegen.supervisor.inherited import Inherited
 from telegen.supervisor.limits import check_limits
-from telegen.supervisor.plan import Plan, watched_resources
+from telegen.supervisor.plan import Plan, sampled_fields, watched_resources
 from telegen.supervisor.preload import preload
 from telegen.supervisor.published_state import PublishedState
 from telegen.supervisor.roles import AGENT, Role
@@ -92,7 +92,8 @@ class Supervisor:
             share_memory()
             # Before the agent's own Telemetry is created: prometheus_client writes to the value files opened last, and the
             # warm-up's are deleted.
-            warm_up(watched_resources(self._plan), Selection.of(self._config.kube_metrics.kube_state), folder)
+            selection, fields = Selection.of(self._config.kube_metrics.kube_state), sampled_fields(self._plan, self._config)
+            warm_up(watched_resources(self._plan), selection, fields, folder)
             prepare(self._plan.clusters)
             check_credentials(self._plan, self._source.environ)
             self._supervise()

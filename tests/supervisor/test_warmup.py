@@ -30,7 +30,7 @@ def test_warm_up_leaves_nothing(folder: Path, caplog: pytest.LogCaptureFixture) 
     caplog.set_level(logging.ERROR)
     # Fixtures of other tests may have left processes and threads.
     threads, children = psutil.Process().num_threads(), psutil.Process().children()
-    warm_up(RESOURCES, EVERYTHING, str(folder))
+    warm_up(RESOURCES, EVERYTHING, ("metadata.name",), str(folder))
     assert list(folder.glob("*.db")) == []
     open_files = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
     assert str(folder) not in repr(open_files) + Path("/proc/self/maps").read_text()

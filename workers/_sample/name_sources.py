@@ -9,7 +9,6 @@ from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
 from telegen.cadvisor.identity.label_resolver import LabelResolver
 from telegen.cadvisor.identity.name_index import NameIndex
-from telegen.cadvisor.identity.pods import READS
 from telegen.config import sampled_node
 from telegen.process.os_process import trim_memory
 from workers._base import Worker
@@ -24,7 +23,7 @@ PODS, NAMESPACES = "containers/names/pods", "containers/names/namespaces"
 class NameThreads:
     """One thread per collection; none without an API server or the name of the node."""
 
-    def __init__(self, worker: Worker, names: LabelResolver, pods: NameIndex, reads: tuple[str, ...] = READS) -> None:
+    def __init__(self, worker: Worker, names: LabelResolver, pods: NameIndex, reads: tuple[str, ...]) -> None:
         """Start the threads.
 
         Args:

@@ -9,7 +9,7 @@ import msgspec
 from telegen.cadvisor.collector import AnyCollector
 from telegen.cadvisor.identity.name_index import NameIndex
 from telegen.cadvisor.sampler import Sampler, Target
-from telegen.cadvisor.usage.pods import READS, UsagePods
+from telegen.cadvisor.usage.pods import UsagePods
 from telegen.cadvisor.usage.recorder import Recorder, missing_collectors
 from telegen.cadvisor.usage.report import UsageReport
 from telegen.config import sampled_node
@@ -21,10 +21,7 @@ class UsagePublisher:
 
     Attributes:
         pods: takes the pods in place of their index.
-        reads: paths of the fields of a pod that it reads in addition.
     """
-
-    reads = READS
 
     def __init__(self, worker: Worker, index: NameIndex) -> None:
         """Prepare.

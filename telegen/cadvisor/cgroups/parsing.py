@@ -6,6 +6,7 @@ import re
 
 WRAPPED = 1 << 63
 """Numbers from here on are negative sums of per-CPU counters, which the kernel prints without a sign. No real count is as high."""
+_ranges = re.compile(r"(\d+)(?:-(\d+))?").findall
 
 
 def known(value: int) -> int | None:
@@ -70,6 +71,6 @@ def meminfo(content: bytes) -> dict[bytes, int]:
 def ranges(content: str) -> list[int]:
     """Parse a list of the kernel: `0-2,8` is 0, 1, 2, 8."""
     found: list[int] = []
-    for first, last in re.findall(r"(\d+)(?:-(\d+))?", content):
+    for first, last in _ranges(content):
         found += range(int(first), int(last or first) + 1)
     return found

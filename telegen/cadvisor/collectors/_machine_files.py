@@ -15,6 +15,7 @@ from telegen.cadvisor.node import Node
 from telegen.metrics.family import Samples
 
 LABELS = ("machine_id", "system_uuid", "boot_id")
+_sizes = re.compile(r"\b(\w+):\s+(\d+) kB").findall
 
 
 class MachineId(NamedTuple):
@@ -88,5 +89,5 @@ def text(path: str) -> str:
 
 def kilobytes(content: str, name: str) -> Optional[int]:
     """Find a line of meminfo (proc_meminfo(5)) and return its size in bytes."""
-    found = re.search(rf"\b{name}:\s+(\d+) kB", content)
-    return int(found[1]) * 1024 if found else None
+    sizes = dict(_sizes(content))
+    return int(sizes[name]) * 1024 if name in sizes else None

@@ -21,6 +21,7 @@ class OomReading(NamedTuple):
 
 
 family = Families(OomReading)
+_kills_of_node = re.compile(rb"^oom_kill \d+\n", re.MULTILINE).search
 
 FAMILIES = (
     family.counter(
@@ -58,5 +59,5 @@ COLLECTOR = Collector(
 def _of_node(context: Context) -> Optional[Contents]:
     """The line `oom_kill 0` of /proc/vmstat alone: all others change in every pass."""
     content = context.read_list(f"{context.node.roots.proc}/vmstat") or b""
-    found = re.search(rb"^oom_kill \d+\n", content, re.MULTILINE)
+    found = _kills_of_node(content)
     return (found[0],) if found else None

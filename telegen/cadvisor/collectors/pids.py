@@ -13,6 +13,7 @@ from telegen.cadvisor.cgroups.parsing import number, number_if_read
 from telegen.cadvisor.collector import Collector, Families, control_files
 
 FILES = (("pids", "pids.current"), ("pids", "pids.max"))
+_threads = re.compile(rb"(?:\S+ ){3}\d+/(\d+) ").match
 
 
 class PidsFiles(NamedTuple):
@@ -63,5 +64,5 @@ COLLECTOR = Collector("pids", "process", FAMILIES, read, parse)
 def _threads_of_node(context: Context) -> Optional[bytes]:
     """Second number of the fourth field, `1/234`."""
     content = context.read_path(f"{context.node.roots.proc}/loadavg") or b""
-    found = re.match(rb"(?:\S+ ){3}\d+/(\d+) ", content)
+    found = _threads(content)
     return found[1] if found else None

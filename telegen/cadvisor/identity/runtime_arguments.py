@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 PROGRAMS = ("dockerd", "containerd", "crio")
+_uid = re.compile(rb"^Uid:\t(\d+)", re.MULTILINE).search
 
 Given = Callable[..., list[str]]
 """From names of options to the absolute paths that were given for them."""
@@ -64,7 +65,7 @@ def _command_line(folder: str) -> list[str]:
 def _is_of_user(folder: str) -> bool:
     """True for a process that does not run as root (Uid of proc_pid_status(5)). The folder's own owner can be root all the same."""
     with suppress(OSError), open(f"{folder}/status", "rb") as file:
-        found = re.search(rb"^Uid:\t(\d+)", file.read(65536), re.MULTILINE)
+        found = _uid(file.read(65536))
         return found is not None and found[1] != b"0"
     return False
 
