@@ -8,9 +8,18 @@
 {{- printf "%s-agents" (include "telegen.fullname" . | trunc 56 | trimSuffix "-") -}}
 {{- end -}}
 
-{{- /* True where agents serve their readings to the adapter. */ -}}
-{{- define "telegen.servesAdapter" -}}
-{{- if and .Values.adapter.enabled (eq .Values.mode "daemonset") }}true{{ end -}}
+{{- /* Name of the adapter that polls the agents of this release, if any. */ -}}
+{{- define "telegen.pollingAdapter" -}}
+{{- if and .Values.adapter.enabled (eq .Values.mode "daemonset") -}}
+{{- include "telegen.adapterName" . -}}
+{{- else -}}
+{{- .Values.adapter.existing -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Selects the agents of all releases that the adapter polls. */ -}}
+{{- define "telegen.polledLabels" -}}
+telegen.io/agents: {{ include "telegen.adapterName" . }}
 {{- end -}}
 
 {{- define "telegen.adapterSelectorLabels" -}}
@@ -30,7 +39,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- /* The adapter's configuration, as YAML. */ -}}
 {{- define "telegen.adapterConfig" -}}
-{{- $agents := include "telegen.servesAdapter" . | empty | ternary "" (include "telegen.agentsName" .) -}}
+{{- $agents := include "telegen.pollingAdapter" . | empty | ternary "" (include "telegen.agentsName" .) -}}
 {{- $names := dict "service" (include "telegen.adapterName" .) "agents_service" $agents "groups" .Values.adapter.groups -}}
 {{- if .Values.adapter.rules -}}{{- $_ := set $names "rules_file" "/etc/telegen/rules.yaml" -}}{{- end -}}
 {{- $config := mustMergeOverwrite (.Files.Get "files/config/adapter.yaml" | fromYaml) (dict "adapter" $names) -}}

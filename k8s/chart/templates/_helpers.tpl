@@ -9,6 +9,11 @@
 {{- default $both .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{- /* Headless Service of a StatefulSet. A name of its own: no upgrade can make the Service of another mode headless. */ -}}
+{{- define "telegen.shardsName" -}}
+{{- include "telegen.fullname" . }}-shards
+{{- end -}}
+
 {{- define "telegen.namespace" -}}
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}
@@ -49,8 +54,9 @@ app: telegen
 {{ include "telegen.selectorLabels" . }}
 {{- if ne .Values.mode "daemonset" }}
 app.kubernetes.io/component: cluster
-{{- else if .Values.adapter.enabled }}
-telegen.io/agents: "true"
+{{- end }}
+{{- with include "telegen.pollingAdapter" . }}
+telegen.io/agents: {{ . }}
 {{- end }}
 {{- with .Values.podLabels }}
 {{ toYaml . }}

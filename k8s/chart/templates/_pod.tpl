@@ -164,7 +164,7 @@ ports:
   - name: probes
     containerPort: {{ . }}
   {{- end }}
-  {{- if include "telegen.servesAdapter" $.root }}
+  {{- if include "telegen.pollingAdapter" $.root }}
   - name: adapter
     containerPort: 9444
   {{- end }}
@@ -199,7 +199,7 @@ volumeMounts:
   {{- end }}
   - name: tmp
     mountPath: /tmp
-  {{- if include "telegen.servesAdapter" . }}
+  {{- if include "telegen.pollingAdapter" . }}
   - name: adapter
     mountPath: /etc/telegen-adapter
     readOnly: true
@@ -222,7 +222,7 @@ volumeMounts:
 - name: {{ $name }}
   valueFrom: {fieldRef: {fieldPath: {{ $path }}}}
 {{- end }}
-{{- if include "telegen.servesAdapter" .root }}
+{{- if include "telegen.pollingAdapter" .root }}
 - {name: TELEGEN_ADAPTER__AGENT_ADDRESS, value: ":9444"}
 - {name: TELEGEN_ADAPTER__AGENT_TLS_DIR, value: /etc/telegen-adapter}
 {{- end }}
@@ -242,12 +242,12 @@ volumeMounts:
 {{- end }}
 - name: tmp
   emptyDir: {medium: Memory, sizeLimit: 64Mi}
-{{- if include "telegen.servesAdapter" .root }}
+{{- with include "telegen.pollingAdapter" .root }}
 - name: adapter
   {{- /* The adapter makes it; until then agents serve all else. */}}
   projected:
     sources:
-      - secret: {name: {{ include "telegen.adapterName" .root }}-agents, optional: true}
+      - secret: {name: {{ . }}-agents, optional: true}
 {{- end }}
 {{- with .root.Values.extraVolumes }}
 {{ toYaml . }}
