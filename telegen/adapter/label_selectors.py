@@ -73,9 +73,9 @@ def _terms(tokens: Iterator[str]) -> Iterator[Requirement]:
 
 
 def _comparison(key: str, sign: str, value: str) -> Requirement:
-    value = "" if value == "," else value
+    value = _value(key, "" if value == "," else value)
     if sign not in "<>":
-        return Requirement(key, sign, (_value(key, value),))
+        return Requirement(key, sign, (value,))
     if not _is_number(value):
         raise SelectorError(f"unable to parse requirement: {key}: {value!r} is not a whole number")
     return Requirement(key, "gt" if sign == ">" else "lt", (value,))

@@ -140,8 +140,8 @@ class Prometheus:
         self._basic = {"Authorization": value for value in basic.values()}
         self._pool: tuple[tuple[object, ...], urllib3.PoolManager] | None = None
 
-    def series(self, match: str, start: float) -> set[SeriesShape]:
-        """Return the shapes of the series that a selector selects since a time.
+    def series(self, match: str, start: float) -> list[SeriesShape]:
+        """Return the shapes of the series that a selector selects since a time, each once, in the order of their last series.
 
         Raises:
             PrometheusError.
@@ -149,7 +149,9 @@ class Prometheus:
         data = self._request("series", {"match[]": match, "start": f"{start:.3f}"})
         # One series at a time: all label sets together take several times the memory of their text.
         labels = msgspec.json.Decoder(dict[str, str])
-        return {_shape(self._decoded(one, labels)) for one in self._decoded(data, msgspec.json.Decoder(list[msgspec.Raw]))}
+        series = self._decoded(data, msgspec.json.Decoder(list[msgspec.Raw]))
+        # Of several series that make one metric the last one counts.
+        return list(dict.fromkeys(_shape(self._decoded(one, labels)) for one in reversed(series)))[::-1]
 
     def query(self, query: str, at: float) -> list[Sample]:
         """Return the samples of an instant query; native histograms are left out.
@@ -261,7 +263,7 @@ class SeriesAnswer:
     """Series of several servers.
 
     Attributes:
-        servers: places of the servers that have a series, in their order.
+        servers: places of the servers that have a series, in their order; the series in the order of the answers.
         errors: message by place of each server that did not answer.
     """
 

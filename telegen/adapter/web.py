@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from telegen.adapter.health import Checks, Health
 from telegen.adapter.identity.authentication import Headers
 from telegen.adapter.identity.guard import Guard
 from telegen.adapter.identity.peer import Peer
+from telegen.process.negotiation import accepts_gzip
 
 GZIP_FROM = 4096
 """Bytes from which an answer is compressed. Lists of pods shrink to a tenth; smaller answers gain nothing."""
@@ -32,6 +34,7 @@ DIRECT_THREADS, DIRECT_WAITING = 4, 64
 """Requests of all others that are answered at the same time, and that wait; further ones are refused. Each may ask the API server about
 a token, and strangers must not delay the HPAs."""
 log = logging.getLogger(__name__)
+_SCHEME_AND_HOST = re.compile(r"^[A-Za-z][-+.A-Za-z0-9]*://[^/]*")
 Page = Callable[[str], "tuple[bytes, str]"]
 """Function of the Accept header that returns content and media type."""
 PeerOf = Callable[[Mapping[str, Any]], "Peer | None"]
@@ -58,7 +61,7 @@ class Application:
 
     async def answer(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, **groups: str) -> None:
         """Answer a request of any path."""
-        path = (req.scope.get("raw_path") or req.path.encode()).decode("ascii", "replace").partition("?")[0]
+        path = _path(req)
         if self._health.answer(unquote(path.strip("/")), "verbose" in req.params, resp):
             return
         started, segments = time.perf_counter(), [unquote(segment) for segment in path.strip("/").split("/")]
@@ -130,12 +133,18 @@ class _Request:
         self.accept_encoding = req.get_header("Accept-Encoding") or ""
 
 
+def _path(req: falcon.asgi.Request) -> str:
+    """Return the path as it is sent, also of a request target with scheme and host, as clients send to a proxy."""
+    target = (req.scope.get("raw_path") or req.path.encode()).decode("ascii", "replace").partition("?")[0]
+    return _SCHEME_AND_HOST.sub("", target) or "/"
+
+
 def _encode(answer: Answer, accept_encoding: str) -> Answer:
     """Return an answer whose document is bytes: JSON, or text, compressed if it is long and the client takes gzip."""
     if answer.document is None:
         return answer
     data = answer.document if isinstance(answer.document, bytes) else orjson.dumps(answer.document)
-    if len(data) < GZIP_FROM or "gzip" not in accept_encoding:
+    if len(data) < GZIP_FROM or not accepts_gzip(accept_encoding):
         return replace(answer, document=data)
     return replace(answer, document=gzip.compress(data, 1), headers={**answer.headers, "Content-Encoding": "gzip"})
 
@@ -172,7 +181,7 @@ def make_app(
         pages: further pages by path.
     """
     app: Any = falcon.asgi.App()
-    app.add_sink(Application(apis, Health(checks), guard, peer_of, pages, observer).answer, "/")
+    app.add_sink(Application(apis, Health(checks), guard, peer_of, pages, observer).answer, "")
     app.add_error_handler(Exception, _crashed)
     return app
 
@@ -182,7 +191,7 @@ def make_plain_app(checks: Checks, pages: Mapping[str, Page]) -> Any:
     health = Health(checks)
 
     async def answer(req: falcon.asgi.Request, resp: falcon.asgi.Response, **groups: str) -> None:
-        name = req.path.strip("/")
+        name = _path(req).strip("/")
         if health.answer(name, "verbose" in req.params, resp):
             return
         if name not in pages or req.method not in ("GET", "HEAD"):
@@ -191,6 +200,6 @@ def make_plain_app(checks: Checks, pages: Mapping[str, Page]) -> Any:
         _send(resp, _encode(Answer(200, *pages[name](req.get_header("Accept") or "")), req.get_header("Accept-Encoding") or ""))
 
     app: Any = falcon.asgi.App()
-    app.add_sink(answer, "/")
+    app.add_sink(answer, "")
     app.add_error_handler(Exception, _crashed)
     return app

@@ -20,20 +20,8 @@ Health = Union[Literal["none", "auto", "all"], Names]
 MOST_SERIES = 10**9
 Budgets = Mapping[str, Annotated[int, Meta(ge=0, le=MOST_SERIES)]]
 
-GROUPS: Mapping[str, Names] = {
-    "pods": ("pods",),
-    "workloads": (
-        "cronjobs",
-        "daemonsets",
-        "deployments",
-        "horizontalpodautoscalers",
-        "jobs",
-        "poddisruptionbudgets",
-        "replicasets",
-        "replicationcontrollers",
-        "statefulsets",
-    ),
-}
+# Every further process takes 11 MB.
+GROUPS: Mapping[str, Names] = {"pods": ("pods",)}
 """Resources that share a process; resources in no group share one called `cluster`."""
 
 
@@ -313,7 +301,7 @@ class LogsStreaming(Section, frozen=True):
 
     enabled: Annotated[bool, text("Send Kubernetes events as OTLP logs.")] = False
     buffer_size: Annotated[
-        int, text("Events kept while the receiver is unavailable; one more drops the oldest.", ge=1, le=1_000_000)
+        int, text("Events kept while the receiver is unavailable, of 8 KiB on average; one more drops the oldest.", ge=1, le=1_000_000)
     ] = 1000
     flush_interval: Annotated[Duration, text("Time after which a partial batch is sent.", least=0.05)] = Duration(5)
     event_types: Annotated[Names, text("Types of events to send; empty: all.")] = ("Normal", "Warning")

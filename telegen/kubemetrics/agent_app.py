@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from telegen.cadvisor.usage.document import CONTAINER_METRICS, NODE_METRICS, POD_METRICS, UsageDocument, without_usage
-from telegen.config.agent_api import FAMILIES, MOST_FAMILIES, USAGE
+from telegen.config.agent_api import FAMILIES, MOST_FAMILIES, USAGE, VERSION
 from telegen.kubemetrics.app import Asgi, Metrics, routed
 from telegen.kubemetrics.bodies import Bodies, Body
 from telegen.kubemetrics.readiness import View
@@ -22,8 +22,6 @@ from telegen.kubemetrics.telemetry import Telemetry
 from telegen.shm.reader import ArenaReader, TornSnapshot
 from telegen.shm.shared_document import SharedDocument
 
-VERSION = 1
-"""Version of the document of usage."""
 BODY_MEMORY = 8 << 20
 """Bytes of the bodies of families that are being sent, compressed."""
 _NO_USAGE = "there is no sampler, it has not ended its second pass, or it does not know the name of its node; the log has the cause"

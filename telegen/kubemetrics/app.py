@@ -14,7 +14,6 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from telegen.kubemetrics.bodies import Bodies, Body, NoConnection, Variant
-from telegen.kubemetrics.negotiation import accepts_gzip, choose_format
 from telegen.kubemetrics.readiness import Report, View, liveness, readiness
 from telegen.kubemetrics.selection import Impossible, Selection, selection
 from telegen.kubemetrics.staleness import shown, withheld
@@ -22,6 +21,7 @@ from telegen.kubemetrics.status import StatusReader, StatusSources, public_line
 from telegen.kubemetrics.status_page import Index, StatusJson
 from telegen.kubemetrics.telemetry import Telemetry
 from telegen.kubemetrics.web_security import AccessControl
+from telegen.process.negotiation import accepts_gzip, choose_format
 from telegen.shm.deflate import gzip_member
 from telegen.shm.reader import TornSnapshot
 

@@ -6,6 +6,8 @@ from telegen.kubemetrics.own_metrics import OwnMetrics
 
 OTHERS = "other"
 """Value of every label of the series that counts the events beyond the limit of series."""
+MOST = 256
+"""Characters of a label; events with a longer one count as OTHERS. Names are shorter, and only legacy events have longer reasons."""
 OUTCOMES = ("seen", "filtered", "held_back", "dropped", "sent", "refused", "not_served")
 """Values of `outcome` of telegen_events_handled_total."""
 
@@ -39,7 +41,7 @@ class EventTelemetry:
         """
         labels = namespace, kind, reason, of
         if labels not in self._known:
-            if len(self._known) >= self._series:
+            if len(self._known) >= self._series or max(map(len, labels)) > MOST:
                 labels = OTHERS, OTHERS, OTHERS, OTHERS
             else:
                 self._known.add(labels)

@@ -12,9 +12,9 @@ import falcon
 import falcon.asgi
 import orjson
 
-from telegen.kubemetrics.negotiation import prefers_html
 from telegen.kubemetrics.status import StatusReader
 from telegen.kubemetrics.web_security import WebSecurity
+from telegen.process.negotiation import prefers_html
 
 PAGE = (Path(__file__).parent / "status.html").read_text(encoding="utf-8")
 """The page. It has no data: its script asks for /status.json."""

@@ -6,6 +6,7 @@ result of an overflow, wrapped or 0, is reproduced here: parity covers malformed
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from typing import NamedTuple, Union
@@ -128,7 +129,19 @@ def whole(quantity: Quantity) -> int:
 def approximate(quantity: Quantity) -> float:
     """Return the peer's float: digits times a power of ten, both floats. Its last bit may differ from the nearest float."""
     digits, exponent, _ = parse(quantity)
-    return float(digits) * float(f"1e{exponent}") if digits else 0.0
+    if not digits:
+        return 0.0
+    try:
+        return float(digits) * _power_of_ten(exponent)
+    except OverflowError:
+        return math.inf if digits > 0 else -math.inf
+
+
+def _power_of_ten(exponent: int) -> float:
+    """Return Go's power of ten. From 1e32 on it is a product of two: 1e99 is 1e96 * 1e3, which is not the nearest float."""
+    if exponent < 32:
+        return float(f"1e{exponent}")
+    return float(f"1e{exponent - exponent % 32}") * float(f"1e{exponent % 32}")
 
 
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -16,6 +17,8 @@ from telegen.otlp.retries import Delivery
 BATCH = 512
 """Most events per request."""
 SCOPE = "telegen.events"
+MEAN_SIZE = 8 << 10
+"""Bytes of an event on average for which the buffer has room: the API allows notes of 1 KiB, and of 1 MiB in its legacy version."""
 ATTRIBUTE = 12
 """Bytes that an attribute adds to its name and value."""
 
@@ -28,7 +31,7 @@ class Entry:
     record: LogRecord
     version: int
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the record and its resource, nearly."""
         record: int = self.record.ByteSize()
@@ -67,28 +70,32 @@ class EventBuffer:
         """Prepare.
 
         Args:
-            size: most events.
+            size: most events, of MEAN_SIZE bytes on average.
             max_bytes: of a request before compression.
         """
         self._size, self._max_bytes = size, max_bytes
         self._entries: deque[Entry] = deque()
+        self._bytes = 0
         self._changed = threading.Condition()
 
-    def put(self, entry: Entry) -> bool:
-        """Add an event; return False if the oldest was dropped for it."""
+    def put(self, entry: Entry) -> int:
+        """Add an event; return the number of older ones that were dropped for it. The newest one stays, whatever its size."""
+        dropped = 0
         with self._changed:
             self._entries.append(entry)
-            fits = len(self._entries) <= self._size
-            if not fits:
-                self._entries.popleft()
+            self._bytes += entry.size
+            while len(self._entries) > self._size or self._bytes > self._size * MEAN_SIZE and len(self._entries) > 1:
+                self._bytes -= self._entries.popleft().size
+                dropped += 1
             if len(self._entries) >= min(BATCH, self._size):
                 self._changed.notify_all()
-        return fits
+        return dropped
 
     def put_back(self, batch: list[Entry]) -> None:
         """Return a batch that was taken and not sent; it is the next one again."""
         with self._changed:
             self._entries.extendleft(reversed(batch))
+            self._bytes += sum(entry.size for entry in batch)
 
     def wake(self) -> None:
         """Let `take` look at `is_over` again."""
@@ -107,6 +114,7 @@ class EventBuffer:
                 if left < 0 and batch:
                     break
                 batch.append(self._entries.popleft())
+            self._bytes -= sum(entry.size for entry in batch)
             return batch
 
     def __len__(self) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from telegen.cadvisor.identity.json_access import mapping, text
 from telegen.config.model import LogsStreaming
 from telegen.otlp.event_records import SEVERITIES, severity
 
@@ -24,12 +25,12 @@ def event_filter(settings: LogsStreaming) -> Callable[[dict[str, Any]], bool]:
     namespaces, excluded = set(settings.namespaces), set(settings.namespaces_exclude)
 
     def is_wanted(event: dict[str, Any]) -> bool:
-        namespace = event["metadata"].get("namespace", "")
+        namespace = text(event["metadata"], "namespace")
         return (
-            (not types or event.get("type") in types)
+            (not types or text(event, "type") in types)
             and severity(event) >= least
-            and (not reasons or event.get("reason") in reasons)
-            and (not kinds or (event.get("regarding") or {}).get("kind") in kinds)
+            and (not reasons or text(event, "reason") in reasons)
+            and (not kinds or text(mapping(event, "regarding"), "kind") in kinds)
             and (not namespaces or namespace in namespaces)
             and namespace not in excluded
         )
@@ -60,8 +61,8 @@ class RateLimit:
         """Return the number of events of the object that were held back since the last one that passed; None to hold this one back."""
         if not self._most:
             return 0
-        regarding, now = event.get("regarding") or {}, self._clock()
-        key = (str(regarding.get("kind")), str(regarding.get("namespace")), str(regarding.get("name")))
+        regarding, now = mapping(event, "regarding"), self._clock()
+        key = (text(regarding, "kind"), text(regarding, "namespace"), text(regarding, "name"))
         rate = self._rates.pop(key, None) or _Rate(now)
         if now - rate.began >= PERIOD:
             rate.began, rate.passed = now, 0

@@ -10,10 +10,14 @@ from typing import Any
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
+from telegen.cadvisor.identity.json_access import mapping, text
+
 Event = Mapping[str, Any]
 
 SEVERITIES: Mapping[str, int] = {"normal": 9, "warning": 13, "error": 17, "critical": 21}
 """Severity number (INFO, WARN, ERROR, FATAL) by the type of an event in lower case; other types count as normal."""
+MAX_INT64 = (1 << 63) - 1
+"""Largest integer of an attribute; receivers keep times in the same type, which ends in the year 2262."""
 NAMED_KINDS: Mapping[str, str] = {
     "CronJob": "cronjob",
     "DaemonSet": "daemonset",
@@ -41,7 +45,7 @@ class Occurrence:
 
 def severity(event: Event) -> int:
     """Return the severity number of an event."""
-    return SEVERITIES.get(str(event.get("type") or "").lower(), SEVERITIES["normal"])
+    return SEVERITIES.get(text(event, "type").lower(), SEVERITIES["normal"])
 
 
 def occurrence(event: Event) -> Occurrence:
@@ -51,46 +55,46 @@ def occurrence(event: Event) -> Occurrence:
 
 def _times(event: Event) -> Iterator[int]:
     """Yield the times of an event, the most telling first. The kubelet's events have deprecated times only."""
-    series, metadata = event.get("series") or {}, event.get("metadata") or {}
-    for text in (
+    series, metadata = mapping(event, "series"), mapping(event, "metadata")
+    for written in (
         series.get("lastObservedTime"),
         event.get("deprecatedLastTimestamp"),
         event.get("eventTime"),
         event.get("deprecatedFirstTimestamp"),
         metadata.get("creationTimestamp"),
     ):
-        time = nanoseconds(text)
+        time = nanoseconds(written)
         if time:
             yield time
 
 
-def nanoseconds(text: Any) -> int:
-    """Return a time of the API as Unix time in nanoseconds; 0 if it is absent or malformed."""
+def nanoseconds(written: Any) -> int:
+    """Return a time of the API as Unix time in nanoseconds; 0 if it is absent, malformed or beyond MAX_INT64."""
     try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        found = datetime.fromisoformat(written)
+        time = timegm(found.utctimetuple()) * 10**9 + found.microsecond * 1000
+    except (TypeError, ValueError, OverflowError):
         return 0
-    return max(0, timegm(found.utctimetuple()) * 10**9 + found.microsecond * 1000)
+    return time if 0 <= time <= MAX_INT64 else 0
 
 
 def _count(event: Event) -> int:
-    series = event.get("series") or {}
-    found = series.get("count") or event.get("deprecatedCount") or 0
-    return found if isinstance(found, int) else 0
+    found = mapping(event, "series").get("count") or event.get("deprecatedCount") or 0
+    return found if type(found) is int and abs(found) <= MAX_INT64 else 0
 
 
 def resource_of(event: Event) -> dict[str, str]:
     """Return the resource attributes of the object that an event regards; nothing empty."""
-    regarding = event.get("regarding") or {}
-    kind, name, uid = (_text(regarding, key) for key in ("kind", "name", "uid"))
+    regarding = mapping(event, "regarding")
+    kind, name, uid = (text(regarding, key) for key in ("kind", "name", "uid"))
     found = {
         "k8s.object.kind": kind,
         "k8s.object.name": name,
         "k8s.object.uid": uid,
-        "k8s.object.fieldpath": _text(regarding, "fieldPath"),
-        "k8s.object.api_version": _text(regarding, "apiVersion"),
-        "k8s.object.resource_version": _text(regarding, "resourceVersion"),
-        "k8s.namespace.name": _text(regarding, "namespace"),
+        "k8s.object.fieldpath": text(regarding, "fieldPath"),
+        "k8s.object.api_version": text(regarding, "apiVersion"),
+        "k8s.object.resource_version": text(regarding, "resourceVersion"),
+        "k8s.namespace.name": text(regarding, "namespace"),
     }
     if part := NAMED_KINDS.get(kind):
         found[f"k8s.{part}.name"] = name
@@ -112,9 +116,9 @@ def record_of(event: Event, observed: int, extra: Mapping[str, str], held_back: 
         time_unix_nano=found.time,
         observed_time_unix_nano=observed,
         severity_number=severity(event),  # type: ignore[arg-type]
-        severity_text=_text(event, "type"),
+        severity_text=text(event, "type"),
     )
-    record.body.string_value = _text(event, "note")
+    record.body.string_value = text(event, "note")
     for key, value in {**_attributes(event), **extra}.items():
         if value:
             added = record.attributes.add()
@@ -127,29 +131,24 @@ def record_of(event: Event, observed: int, extra: Mapping[str, str], held_back: 
 
 
 def _attributes(event: Event) -> dict[str, str]:
-    metadata, related, source = (event.get(key) or {} for key in ("metadata", "related", "deprecatedSource"))
+    metadata, related, source = (mapping(event, key) for key in ("metadata", "related", "deprecatedSource"))
     return {
-        "k8s.event.reason": _text(event, "reason"),
-        "k8s.event.action": _text(event, "action"),
+        "k8s.event.reason": text(event, "reason"),
+        "k8s.event.action": text(event, "action"),
         "k8s.event.start_time": _go_time(metadata.get("creationTimestamp")),
-        "k8s.event.name": _text(metadata, "name"),
-        "k8s.event.uid": _text(metadata, "uid"),
-        "k8s.event.type": _text(event, "type"),
-        "k8s.event.reporting_controller": _text(event, "reportingController") or _text(source, "component"),
-        "k8s.event.reporting_instance": _text(event, "reportingInstance") or _text(source, "host"),
-        "k8s.event.related.kind": _text(related, "kind"),
-        "k8s.event.related.name": _text(related, "name"),
-        "k8s.event.related.uid": _text(related, "uid"),
-        "k8s.namespace.name": _text(metadata, "namespace"),
+        "k8s.event.name": text(metadata, "name"),
+        "k8s.event.uid": text(metadata, "uid"),
+        "k8s.event.type": text(event, "type"),
+        "k8s.event.reporting_controller": text(event, "reportingController") or text(source, "component"),
+        "k8s.event.reporting_instance": text(event, "reportingInstance") or text(source, "host"),
+        "k8s.event.related.kind": text(related, "kind"),
+        "k8s.event.related.name": text(related, "name"),
+        "k8s.event.related.uid": text(related, "uid"),
+        "k8s.namespace.name": text(metadata, "namespace"),
     }
 
 
-def _go_time(text: Any) -> str:
+def _go_time(written: Any) -> str:
     """Return a time as the collector's receiver writes it: 2026-11-28 10:06:32 +0000 UTC."""
-    time = nanoseconds(text)
+    time = nanoseconds(written)
     return datetime.fromtimestamp(time // 10**9, timezone.utc).strftime("%Y-%m-%d %H:%M:%S +0000 UTC") if time else ""
-
-
-def _text(obj: Mapping[str, Any], key: str) -> str:
-    value = obj.get(key)
-    return value if isinstance(value, str) else ""

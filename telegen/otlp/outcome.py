@@ -60,7 +60,7 @@ Outcome = Union[Accepted, Retry, Refused]
 
 def refused_of(count: int, outcome: Accepted | Refused) -> int:
     """Return the number of points or records of a request, which has `count`, that the receiver did not take."""
-    return min(count, outcome.rejected) if isinstance(outcome, Accepted) else count
+    return max(0, min(count, outcome.rejected)) if isinstance(outcome, Accepted) else count
 
 
 def accepted(body: bytes) -> Accepted | None:

@@ -17,7 +17,7 @@ LOOK = 1.0
 
 
 class Delivery:
-    """Sends requests one after the other; a retry sends the same bytes."""
+    """Sends requests one after the other; a retry sends the same bytes. A delay that the receiver asks for holds for every request."""
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Delivery:
             report: called with the outcome of each try and the bytes that were sent.
         """
         self._client, self._stop, self._report, self._draw = client, stop, report, draw
+        self._quiet_until = 0.0
 
     def deliver(self, body: bytes, is_wanted: Callable[[], bool]) -> Accepted | Refused | None:
         """Send a request until it has an outcome.
@@ -44,11 +45,13 @@ class Delivery:
             None if it was given up.
         """
         packed, delay = self._client.pack(body), BACKOFF[0]
+        self._wait(self._quiet_until - time.monotonic(), is_wanted)
         while is_wanted():
             outcome = self._client.send(packed)
             self._report(outcome, len(packed))
             if not isinstance(outcome, Retry):
                 return outcome
+            self._quiet_until = time.monotonic() + (outcome.delay or 0.0)
             # Full jitter: many agents that lose one receiver do not return all at once.
             # A delay of the receiver comes on top, so that one of 0 s makes no loop without pauses.
             self._wait((outcome.delay or 0.0) + delay * self._draw(), is_wanted)

@@ -33,21 +33,22 @@ class SenderEvents(Protocol):
     def queued(self, pushes: int, oldest: float) -> None:
         """The queue has changed; `oldest` is the Unix time of its oldest push, 0.0 if it is empty."""
 
-    def completed(self, time: float) -> None:
-        """A push of this Unix time was sent to its end."""
+    def completed(self, time: float, is_accepted: bool) -> None:
+        """A push of this Unix time was sent to its end; the receiver has taken or refused each request, and accepted all or not."""
 
 
 class PushQueue:
     """Pushes that wait, the oldest first. The one that is being sent is among them."""
 
-    def __init__(self, size: int, drop: Callable[[Push], None]) -> None:
+    def __init__(self, size: int, drop: Callable[[Push, bool], None]) -> None:
         """Prepare.
 
         Args:
             size: most pushes; one more drops the oldest.
-            drop: called with a push that is dropped, from the thread of `put`.
+            drop: called with a push that is dropped, and True if `first` has returned it, from the thread of `put`.
         """
         self._size, self._drop = size, drop
+        self._begun: Push | None = None
         self._pushes: deque[Push] = deque()
         self._changed = threading.Condition()
 
@@ -56,15 +57,17 @@ class PushQueue:
         with self._changed:
             self._pushes.append(push)
             dropped = self._pushes.popleft() if len(self._pushes) > self._size else None
+            is_begun = dropped is self._begun
             self._changed.notify_all()
-        if dropped:
-            self._drop(dropped)
+        if dropped is not None:
+            self._drop(dropped, is_begun)
 
     def first(self, timeout: float) -> Push | None:
         """Return the oldest push, which stays; None if there is none within the time."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._pushes), timeout)
-            return self._pushes[0] if self._pushes else None
+            self._begun = self._pushes[0] if self._pushes else None
+            return self._begun
 
     def remove(self, push: Push) -> None:
         """Remove a push that was sent, unless it was dropped meanwhile."""
@@ -121,25 +124,30 @@ class Sender:
 
     def _send(self, push: Push) -> None:
         """Send the requests of a push one after the other, spread over the interval."""
-        points = len(push)
+        points, is_accepted = len(push), True
         pause = SPREAD * self._interval / max(1, math.ceil(points / self._limits.points))
         started = time.monotonic()
         number = 0
         for request in requests(push, self._limits):
             number += 1
-            if not self._deliver(push, request):
+            outcome = self._deliver(push, request)
+            if outcome is None:
                 self._events.given_up(points, "stopped" if self._given_up.is_set() else "queue_full")
                 return
+            is_accepted = is_accepted and not isinstance(outcome, Refused)
             points -= request.points
             # PERF: 1 MB less during the pause.
             del request
             # A push that is late is sent without pauses.
             if points > 0 and len(self._queue) == 1:
                 self._hurry.wait(max(0.0, started + number * pause - time.monotonic()))
-        self._events.completed(push.time / 1e9)
+        self._events.completed(push.time / 1e9, is_accepted)
 
-    def _deliver(self, push: Push, request: Request) -> bool:
-        """Send a request; return False if its push is no longer wanted."""
+    def _deliver(self, push: Push, request: Request) -> Accepted | Refused | None:
+        """Send a request; return None if its push is no longer wanted.
+
+        Series that another agent serves by now count as accepted: it sends them.
+        """
 
         def is_wanted() -> bool:
             return not self._given_up.is_set() and self._queue.holds(push) and request.origin.is_served()
@@ -148,8 +156,8 @@ class Sender:
         if outcome is not None:
             self._events.sent(request.points, outcome)
         elif self._given_up.is_set() or not self._queue.holds(push):
-            return False
+            return None
         else:
-            # Another agent serves these series by now.
             self._events.given_up(request.points, "not_served")
-        return True
+            return Accepted()
+        return outcome

@@ -25,6 +25,10 @@ METHODS = {
 }
 """Paths of gRPC requests by signal."""
 _METADATA = re.compile(r"[0-9a-z_.-]+")
+_HOST = re.compile(r"[0-9A-Za-z._~%:-]+")
+"""Hosts without those of other scripts, which are written as xn--... in URLs."""
+FILES = {"ca_file": "CERTIFICATE", "certificate_file": "CLIENT_CERTIFICATE", "key_file": "CLIENT_KEY"}
+"""Files of TLS: the end of a variable's name by setting."""
 TIMEOUT = 10.0
 """Seconds of a request."""
 INTERVAL, LEAST_INTERVAL = 15.0, 1.0
@@ -105,22 +109,45 @@ def receiver(config: Config, environ: Mapping[str, str], signal: Signal) -> Rece
     headers = {name.lower(): value for name, value in given.items()}
     if protocol == GRPC:
         _check_grpc(otlp, headers)
-    found = Receiver(
+    files = {name: _file(name, getattr(otlp, name), variables, variable) for name, variable in FILES.items()}
+    if files["key_file"] and not files["certificate_file"]:
+        raise ConfigError("OTEL_EXPORTER_OTLP_CLIENT_KEY: needs a certificate; set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")
+    return Receiver(
         url=(_grpc_url if protocol == GRPC else _http_url)(otlp.endpoint, variables, signal),
         protocol=protocol,
         headers=headers,
         # PERF: gRPC compresses at 630,000 points/s, isal for HTTP at 5,000,000.
         gzip=compression == "gzip" or not compression and protocol == HTTP,
-        timeout=float(otlp.timeout or _seconds(*variables.get("TIMEOUT")) or TIMEOUT),
-        ca=otlp.ca_file or variables.get("CERTIFICATE")[1],
-        certificate=otlp.certificate_file or variables.get("CLIENT_CERTIFICATE")[1],
-        key=otlp.key_file or variables.get("CLIENT_KEY")[1],
+        timeout=float(otlp.timeout or _timeout(variables, environ, signal)),
+        ca=files["ca_file"],
+        certificate=files["certificate_file"],
+        key=files["key_file"],
         verify=not otlp.insecure_skip_verify,
     )
-    for path in found.files:
-        if not os.access(path, os.R_OK):
-            raise ConfigError(f"kube_metrics.otlp: cannot read {path}, a file of certificates or keys; mount it or correct the path")
-    return found
+
+
+def _file(name: str, path: str, variables: _Variables, variable: str) -> str:
+    """Return the path of a file with certificates or a key, "" if there is none.
+
+    Args:
+        name: of the setting.
+        path: its value.
+        variable: end of the name of the variable that counts if the setting is empty.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    origin, path = (f"kube_metrics.otlp.{name}", path) if path else variables.get(variable)
+    if path and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+        raise ConfigError(f"{origin}: cannot read the file {path[:1000]}; mount it or correct the path")
+    return path
+
+
+def _timeout(variables: _Variables, environ: Mapping[str, str], signal: Signal) -> float:
+    """Return the seconds of a request by the variables: those of the exporter win over that of the export of metrics."""
+    name = "OTEL_METRIC_EXPORT_TIMEOUT"
+    export = _seconds(name, environ.get(name, "").strip()) if signal == "metrics" else 0.0
+    return _seconds(*variables.get("TIMEOUT")) or export or TIMEOUT
 
 
 def interval(config: Config, environ: Mapping[str, str]) -> float:
@@ -198,7 +225,7 @@ def _endpoint(endpoint: str, variables: _Variables, protocol: str, scheme: str) 
     value = value or DEFAULT_ENDPOINTS[protocol]
     try:
         parts = urlsplit(value if "://" in value else f"{scheme}://{value}")
-        is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        is_valid = parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
     except ValueError:
         is_valid = False
     if not is_valid:

@@ -22,6 +22,18 @@ _libc = ctypes.CDLL(None, use_errno=True)
 log = logging.getLogger("telegen.confinement")
 
 
+def _interpreter_folders() -> list[str]:
+    """Folders of Python, of its packages, of this package and of shared libraries."""
+    paths = sysconfig.get_paths()
+    packages = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    own = [str(Path(telegen.__file__).parent), str(Path(telegen.__file__).parents[1] / "workers")]
+    return list(dict.fromkeys([*packages, *own, f"{sys.base_prefix}/lib", *_LIBRARIES]))
+
+
+# Read at the import, before the fork: sysconfig copies a table of 1,000 values.
+INTERPRETER_FOLDERS = _interpreter_folders()
+
+
 def give_to_web_user(folder: str) -> bool:
     """Let `USER` enter and read the parent of a folder, and write the folder; return False if this process may not change owners.
 
@@ -63,17 +75,9 @@ def confine(writable: str) -> None:
     if missing:
         log.info("web processes: %s", missing)
     try:
-        landlock.restrict([*_present(interpreter_folders()), os.path.dirname(writable)], [writable])
+        landlock.restrict([*_present(INTERPRETER_FOLDERS), os.path.dirname(writable)], [writable])
     except OSError as error:
         log.warning("web processes can read files that every user may read: %s", error)
-
-
-def interpreter_folders() -> list[str]:
-    """Folders of Python, of its packages, of this package and of shared libraries."""
-    paths = sysconfig.get_paths()
-    packages = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    own = [str(Path(telegen.__file__).parent), str(Path(telegen.__file__).parents[1] / "workers")]
-    return list(dict.fromkeys([*packages, *own, f"{sys.base_prefix}/lib", *_LIBRARIES]))
 
 
 def _present(paths: Iterable[str]) -> list[str]:

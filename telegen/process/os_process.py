@@ -112,9 +112,14 @@ def offer_to_oom_killer() -> None:
 
     The parent maps the memory of all its children and would often be the largest, but its end is the end of the agent.
     """
-    path = Path("/proc/self/oom_score_adj")
+    path = "/proc/self/oom_score_adj"
     try:
-        path.write_text(str(min(_OOM_MAX, int(path.read_text()) + _OOM_STEP)))
+        # Not as text: the encoders copy 0.3 MB of inherited memory.
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.write(file, b"%d" % min(_OOM_MAX, int(os.read(file, 16)) + _OOM_STEP))
+        finally:
+            os.close(file)
     except (OSError, ValueError) as error:
         # /proc may be read-only. The agent works without it.
         log.debug("%s: the kernel may kill the supervisor first when memory runs out: %s", path, error)

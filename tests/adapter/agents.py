@@ -58,10 +58,10 @@ class Agents:
             for obj, usage in zip(one["objects"], one["pods"]):
                 if usage and namespace in ("", obj["namespace"]) and name in ("", obj["name"]):
                     time, window, rows, values = usage
-                    containers = {name: dict(zip(one["container_metrics"], row)) for name, row in zip(obj["containers"], rows)}
                     labels = json.dumps(obj["labels"]).encode()
-                    own = dict(zip(one["pod_metrics"], values))
-                    yield PodUsage(obj["namespace"], obj["name"], one["node"], labels, time, window, containers, own)
+                    columns = tuple(one["container_metrics"]), tuple(one["pod_metrics"])
+                    names = obj["containers"]
+                    yield PodUsage(obj["namespace"], obj["name"], one["node"], labels, time, window, *columns, names, rows, values)
 
     def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
         """Yield the pods with usage as text."""

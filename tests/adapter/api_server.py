@@ -27,6 +27,7 @@ class ApiServer:
         trust: data of the ConfigMap with the authorities.
         reviews: specs of all reviews, in their order.
         is_away: no review is answered.
+        denied: namespace of which an authorizer denies everything, whatever else is allowed.
         answers: reviews wait for it.
         delay: seconds before the ConfigMap is read.
         is_stopped: watches end.
@@ -35,7 +36,7 @@ class ApiServer:
     def __init__(self, trust: dict[str, str]) -> None:
         self.trust, self.version, self.is_away, self.is_stopped = trust, 1, False, False
         self.reviews = list[tuple[str, dict[str, Any]]]()
-        self.answers, self.delay = threading.Event(), 0.0
+        self.answers, self.delay, self.denied = threading.Event(), 0.0, ""
         self.answers.set()
         self.objects = Objects(json.loads((HERE / "objects.json").read_text())["items"])
         self.url = ""
@@ -61,7 +62,8 @@ class ApiServer:
             name, groups = USERS.get(spec["token"], ("", []))
             user = {"username": name, "groups": [*groups, "system:authenticated"], "extra": {"k": ["v"]}}
             return {"authenticated": True, "user": user} if name else {"authenticated": False}
-        return {"allowed": is_allowed(spec)}
+        namespace = (spec.get("resourceAttributes") or {}).get("namespace", "")
+        return {"allowed": is_allowed(spec) and (not namespace or namespace != self.denied)}
 
 
 State = TypeVar("State", bound=ApiServer)

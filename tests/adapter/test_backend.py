@@ -79,6 +79,23 @@ def test_names_that_are_syntax(urls: tuple[str, str]) -> None:
         assert names(adapter(loose, [prometheus], urls[1])[1]) == ["b", "c"]
 
 
+def test_several_series_of_one_metric(urls: tuple[str, str]) -> None:
+    """Of several series that make one metric the last one of the answer counts, with the label for namespaces that it has."""
+    series = [
+        {"__name__": "z", "ns": "shop", "pod": "x"},
+        {"__name__": "b", "kube_namespace": "shop", "pod": "x"},
+        {"__name__": "a", "ns": "shop", "pod": "x"},
+        {"__name__": "b", "kube_namespace": "shop", "pod": "y"},
+    ]
+    labels = "{ns: {resource: namespace}, kube_namespace: {resource: namespace}, pod: {resource: pod}}"
+    rule = f"[{{seriesQuery: s, resources: {{overrides: {labels}}}, name: {{as: one}}, metricsQuery: <<.Series>>}}]"
+    rules = parse_rules(f"rules: {rule}\nexternalRules: {rule}".encode())
+    with served_json(lambda path, form: (200, {"status": "success", "data": series})) as prometheus:
+        registry = adapter(rules, [prometheus], urls[1])[1].registry
+    found = [registry.custom[GroupResource("", "pods"), "one"], registry.external["one"]]
+    assert [(metric.series, metric.namespace_label) for metric in found] == [("b", "kube_namespace")] * 2
+
+
 def test_other_rules(urls: tuple[str, str]) -> None:
     """Rules that are replaced count from the next discovery on."""
     apis, backend = adapter(parse_rules(("rules:\n" + RULE.format("a")).encode()), [urls[0]], urls[1])

@@ -77,7 +77,7 @@ def test_discovery_lists_the_metrics(running: Running) -> None:
 def test_aggregated_discovery_has_the_same_list(running: Running) -> None:
     """The aggregated document has each resource of the legacy ones, in the same scope as its parent."""
     apis = running[2]
-    document = apis.answer("/apis", {}, AGGREGATED.format("v2")).document
+    document = apis.answer("/apis", {}, AGGREGATED[0].media_type).document
     for group in document["items"]:
         for version in group["versions"]:
             legacy = apis.answer(f"/apis/{group['metadata']['name']}/{version['version']}", {}).document["resources"]

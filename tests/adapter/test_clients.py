@@ -89,10 +89,20 @@ def test_precedence(client: falcon.testing.TestClient) -> None:
     assert usage == [{"name": "app", "usage": {"cpu": "250m", "memory": "4Ki", "swap": "0"}}]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [f"{CUSTOM}/nodes/n1/cpu_usage", f"{EXTERNAL}/namespaces/shop/kube_node_info", "/apis/metrics.k8s.io/v1beta1/nodes"],
+)
+def test_clients_that_do_not_take_json(client: falcon.testing.TestClient, path: str) -> None:
+    """Each group refuses a client that takes none of the forms it has."""
+    answer = client.simulate_get(path, headers={"Accept": "text/plain"})
+    assert (answer.status_code, answer.json["reason"]) == (406, "NotAcceptable")
+
+
 def test_discovery_of_both(client: falcon.testing.TestClient) -> None:
     """Metrics of rules and agents are listed once each, in the same order in the legacy and the aggregated documents."""
-    for version in ("v2", "v2beta1"):
-        document = client.simulate_get("/apis", headers={"Accept": AGGREGATED.format(version)}).json
+    for form in AGGREGATED:
+        document = client.simulate_get("/apis", headers={"Accept": form.media_type}).json
         groups = {item["metadata"]["name"]: item["versions"] for item in document["items"]}
         assert list(groups) == ["custom.metrics.k8s.io", "external.metrics.k8s.io", "metrics.k8s.io"]
         for group, versions in groups.items():
@@ -111,6 +121,6 @@ def test_discovery_of_both(client: falcon.testing.TestClient) -> None:
 
 def test_etag_is_stable(client: falcon.testing.TestClient) -> None:
     """The aggregated document has the same ETag while the metrics are the same."""
-    accept = {"Accept": AGGREGATED.format("v2")}
+    accept = {"Accept": AGGREGATED[0].media_type}
     etags = {client.simulate_get("/apis", headers=accept).headers["etag"] for _ in range(3)}
     assert len(etags) == 1

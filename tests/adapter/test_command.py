@@ -211,6 +211,20 @@ def test_precedence_of_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert out.endswith("by the agents\n  replaced by: resourceRules\n")
 
 
+def test_explain_without_prometheus(capsys: pytest.CaptureFixture[str]) -> None:
+    """While Prometheus does not answer, a live metric is explained, with the rule that may replace it; a metric of that rule is not."""
+    rules = str(HERE / "cases/plain-gauge.yaml")
+    with served_json(lambda kind, form: (503, {})) as url:
+        arguments = ("--rules", rules, "--prometheus", url)
+        code, out, _ = run(capsys, "explain", "cpu_pressure", *arguments)
+        assert code == 0 and out.startswith("pods/cpu_pressure (custom, live)\n")
+        assert f"\n  a rule may replace it: {rules}:3: rules[0]: seriesQuery: {url}: " in out
+        code, out, _ = run(capsys, "explain", "cpu", *arguments)
+        assert code == 0 and "may replace" not in out
+        code, out, _ = run(capsys, "explain", "http_inflight", *arguments)
+        assert code == 1 and f"  {rules}:3: rules[0]: seriesQuery: {url}: " in out
+
+
 def test_values_of_agents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With a kubeconfig the values are those that the API server answers; one that does not answer is named."""
     asked = list[str]()

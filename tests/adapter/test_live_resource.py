@@ -10,7 +10,8 @@ import falcon.testing
 import pytest
 
 from telegen.adapter.apis.metrics_apis import MetricsApis
-from telegen.adapter.apis.tables import MEDIA_TYPE
+from telegen.adapter.apis.negotiation import Form
+from telegen.adapter.apis.tables import PARTIAL_LISTS, PARTIAL_OBJECTS, TABLES
 from telegen.adapter.cluster_objects import NoObjects
 from telegen.adapter.prometheus import Servers
 from telegen.adapter.queries.backend import RulesBackend
@@ -126,8 +127,60 @@ def test_v1_has_the_documents_of_v1beta1(client: falcon.testing.TestClient) -> N
     for path in ("nodes", "nodes/n1", "pods", "namespaces/rates/pods/steady"):
         old, new = (get(client, f"/apis/metrics.k8s.io/{version}/{path}").text for version in ("v1beta1", "v1"))
         assert "creationTimestamp" in old and _without_times(new.replace("io/v1", "io/v1beta1", 1)) == _without_times(old)
-    tables = [get(client, f"/apis/metrics.k8s.io/{version}/pods", MEDIA_TYPE).json["kind"] for version in ("v1beta1", "v1")]
+    tables = [get(client, f"/apis/metrics.k8s.io/{version}/pods", TABLES[0].media_type).json["kind"] for version in ("v1beta1", "v1")]
     assert tables == ["Table", "Table"]
+
+
+@pytest.mark.parametrize("form", TABLES, ids=lambda form: form.version)
+@pytest.mark.parametrize("path", ["namespaces/rates/pods", "namespaces/rates/pods/steady", "nodes", "nodes/n1"])
+def test_objects_of_tables(client: falcon.testing.TestClient, path: str, form: Form) -> None:
+    """The rows of a Table have metadata, whole objects or none, as the client asks; the version is that of the form it accepts."""
+    choices = ("", "Metadata", "Object", "None")
+    tables = {one: get(client, f"{V1BETA1}/{path}?includeObject={one}", form.media_type).json for one in choices}
+    plain = get(client, f"{V1BETA1}/{path}").json
+    items = plain["items"] if "items" in plain else [plain]
+    for table in tables.values():
+        assert (table["kind"], table["apiVersion"]) == ("Table", f"meta.k8s.io/{form.version}")
+        assert [row["cells"][0] for row in table["rows"]] == [item["metadata"]["name"] for item in items]
+    objects = {one: [row["object"] for row in table["rows"]] for one, table in tables.items()}
+    assert [one["kind"] for one in objects[""]] == ["PartialObjectMetadata"] * len(items)
+    assert _names(objects[""]) == _names(objects["Metadata"]) == _names(items)
+    assert {one["apiVersion"] for one in objects["Metadata"]} == {f"meta.k8s.io/{form.version}"}
+    kind = "PodMetrics" if "pods" in path else "NodeMetrics"
+    assert [(one["kind"], one["apiVersion"], one["window"]) for one in objects["Object"]] == [
+        (kind, "metrics.k8s.io/v1beta1", item["window"]) for item in items
+    ]
+    assert set(objects["None"]) == {None}
+    refused = get(client, f"{V1BETA1}/{path}?includeObject=all", form.media_type)
+    assert (refused.status_code, refused.json["reason"]) == (400, "BadRequest")
+
+
+def test_metadata_alone(client: falcon.testing.TestClient) -> None:
+    """Clients of metadata get it in the version that they accept, of lists and of objects."""
+    for of_lists, of_objects in zip(PARTIAL_LISTS, PARTIAL_OBJECTS):
+        listed = get(client, f"{V1BETA1}/nodes", of_lists.media_type).json
+        assert (listed["kind"], listed["apiVersion"]) == ("PartialObjectMetadataList", f"meta.k8s.io/{of_lists.version}")
+        single = get(client, f"{V1BETA1}/nodes/n1", of_objects.media_type).json
+        assert "n1" in _names(listed["items"]) and single["metadata"]["labels"] == {"zone": "east", "disk": "ssd"}
+        assert {tuple(one) for one in (single, *listed["items"])} == {("kind", "apiVersion", "metadata")}
+        assert get(client, f"{V1BETA1}/nodes", of_objects.media_type).status_code == 406
+
+
+@pytest.mark.parametrize("query", ["limit=1", "limit=500&continue=abc", "resourceVersion=0&timeoutSeconds=5", "pretty=true", "watch=false"])
+def test_parameters_without_effect(client: falcon.testing.TestClient, query: str) -> None:
+    """Lists are whole, whatever part of them a client asks for."""
+    items = get(client, f"{V1BETA1}/namespaces/rates/pods?{query}").json["items"]
+    assert _names(items) == ["decreasing", "falling-beside", "idle", "steady", "two-clocks"]
+
+
+@pytest.mark.parametrize("path", ["pods/", "namespaces/rates/pods/", "nodes/", "nodes/n1/"])
+def test_slash_at_the_end(client: falcon.testing.TestClient, path: str) -> None:
+    """A path may end with a slash."""
+    assert get(client, f"{V1BETA1}/{path}").json["kind"] == get(client, f"{V1BETA1}/{path[:-1]}").json["kind"]
+
+
+def _names(items: list[Any]) -> list[str]:
+    return [item["metadata"]["name"] for item in items]
 
 
 def _without_times(text: str) -> str:

@@ -34,20 +34,20 @@ def error(kind: str) -> dict[str, Any]:
 
 
 def test_query_and_series(serve: Callable[[Answer], str]) -> None:
-    """A query sends time and time-out; long ones are sent by POST. Series are shapes."""
+    """A query sends time and time-out; long ones are sent by POST. Series are shapes, in the order of the last ones."""
     asked = list[tuple[str, dict[str, str]]]()
 
     def answer(path: str, form: dict[str, str]) -> tuple[int, Any]:
         asked.append((path, form))
         if path.endswith("series"):
-            return 200, {"status": "success", "data": [{"__name__": "a", "pod": "x"}, {"__name__": "a", "pod": "y"}]}
+            return 200, {"status": "success", "data": [{"__name__": "a", "pod": "x"}, {"__name__": "b"}, {"__name__": "a", "pod": "y"}]}
         return 200, vector("NaN", "1")
 
     server = Prometheus(serve(answer) + "/prefix/")
     assert [tuple(sample) for sample in server.query("q", 7)] == [({"pod": "0"}, 1.5, "NaN"), ({"pod": "1"}, 1.5, "1")]
     long = "x" * 100_000
     server.query(long, 7)
-    assert server.series("a", 3) == {SeriesShape("a", frozenset({"pod"}))}
+    assert server.series("a", 3) == [SeriesShape("b", frozenset()), SeriesShape("a", frozenset({"pod"}))]
     assert asked == [
         ("/prefix/api/v1/query", {"query": "q", "time": "7.000", "timeout": "10s"}),
         ("/prefix/api/v1/query", {"query": long, "time": "7.000", "timeout": "10s"}),

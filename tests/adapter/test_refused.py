@@ -46,6 +46,14 @@ def test_recorded_file(case: dict[str, Any]) -> None:
             "1: rules[0].name.as: '$1_rate' names the group '1_rate', which `matches` does not have; write ${1}_rate",
         ),
         (
+            "{seriesQuery: a, metricsQuery: q, name: {matches: (a), as: '${1a}'}}",
+            "1: rules[0].name.as: '${1a}' names the group '1a', which `matches` does not have",
+        ),
+        (
+            "{seriesQuery: a, metricsQuery: q, name: {matches: (a), as: $01}}",
+            "1: rules[0].name.as: '$01' names the group '01', which `matches` does not have",
+        ),
+        (
             "{seriesQuery: a, metricsQuery: q, name: {matches: (a)(b)}}",
             "1: rules[0].name: `as` is missing: `matches` has 2 groups, and one must be chosen",
         ),

@@ -35,7 +35,7 @@ def test_matchers(text: str, matchers: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a=(", "a=b c"]
+    ["a=(", "a=b c", "a>-1", "a<+1"]
     + ["a in b", "a in (b", "a in (b c)", "=a", ",", "a,,b", "a=b,", "-a", "a=b/c", "a=-", "A/b/c=d", "a>x", "!", "!!a", "a=b=c"]
     + ["x" * 70, "a=" + "x" * 70, "a" * 70_000],
 )

@@ -59,10 +59,10 @@ def test_errors_are_status_objects(client: falcon.testing.TestClient) -> None:
 
 def test_aggregated_discovery(client: falcon.testing.TestClient) -> None:
     """The aggregated document has its own media type, and an ETag by which it is not sent again."""
-    for form in ("v2", "v2beta1"):
-        accept = f"{AGGREGATED.format(form)},application/json"
+    for form in AGGREGATED:
+        accept = f"{form.media_type},application/json"
         answer = client.simulate_get("/apis", headers={"Accept": accept})
-        assert (answer.headers["content-type"], answer.json["apiVersion"]) == (AGGREGATED.format(form), f"apidiscovery.k8s.io/{form}")
+        assert (answer.headers["content-type"], answer.json["apiVersion"]) == (form.media_type, f"apidiscovery.k8s.io/{form.version}")
         again = client.simulate_get("/apis", headers={"Accept": accept, "If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
     assert client.simulate_get("/apis", headers={"Accept": "application/json"}).json["kind"] == "APIGroupList"
@@ -79,6 +79,41 @@ def test_probes_and_paths(client: falcon.testing.TestClient) -> None:
     problems[0] = ""
     assert client.simulate_get("/readyz", query_string="verbose").text == "[+]series ok\nreadyz check passed\n"
     assert "/apis/custom.metrics.k8s.io" in client.simulate_get("/").json["paths"]
+
+
+@pytest.mark.parametrize(
+    "target, code",
+    [
+        ("https://adapter.example:10250/version", 200),
+        ("HTTPS://[::1]:10250/readyz", 200),
+        ("https://adapter.example", 200),
+        ("https://[broken/version", 200),
+        ("https://adapter.example/nothing", 404),
+        ("*", 404),
+    ],
+)
+def test_targets_with_scheme_and_host(client: falcon.testing.TestClient, target: str, code: int) -> None:
+    """A request target in the form for proxies is answered by its path; one without a path gets a Status."""
+    scope = {**falcon.testing.create_scope(), "path": target, "raw_path": target.encode()}
+    sent = list[dict[str, Any]]()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(client.app(scope, receive, send))
+    assert sent[0]["status"] == code
+    assert code == 200 or json.loads(sent[1]["body"])["kind"] == "Status"
+
+
+def test_coding_of_long_answers(client: falcon.testing.TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long answer is compressed for clients that accept it, and not for those that refuse gzip by its quality."""
+    monkeypatch.setattr("telegen.adapter.web.GZIP_FROM", 1000)
+    path = "/openapi/v3/apis/custom.metrics.k8s.io/v1beta2"
+    for accepted, coding in (("gzip", "gzip"), ("gzip;q=0", None), ("gzip;q=0, identity", None), ("x-gzip, br", "gzip"), ("", None)):
+        assert client.simulate_get(path, headers={"Accept-Encoding": accepted}).headers.get("content-encoding") == coding
 
 
 def test_clients_that_have_gone_keep_their_place() -> None:

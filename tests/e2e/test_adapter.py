@@ -233,7 +233,7 @@ def test_strangers_do_not_delay_the_api_server(adapter: Site) -> None:
 
 
 def test_questions_to_the_api_server(adapter: Site) -> None:
-    """A user that may read the whole group costs one question a minute, whatever it asks; others one for each request in 10 s."""
+    """Through the API server, a user with the right to the whole group costs one question a minute; others one for each request in 10 s."""
     adapter.api.reviews.clear()
     connection = adapter.connection("proxy")
     for number in range(20):
@@ -251,6 +251,22 @@ def test_questions_to_the_api_server(adapter: Site) -> None:
         "namespace": "shop", "name": "web-1",
     }  # fmt: skip
     connection.close()
+
+
+def test_namespace_that_an_authorizer_denies(adapter: Site) -> None:
+    """A direct client gets nothing of a denied namespace, although it may read the whole group and has asked for that before."""
+    api, token = adapter.api, [("Authorization", "Bearer alice-token")]
+    # Objects of this test's own: answers about others are known for some seconds.
+    denied, other = (INFLIGHT.replace("shop/pods/web-1", f"{namespace}/pods/unasked") for namespace in ("shop", "data"))
+    assert adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 200
+    api.denied = "shop"
+    try:
+        api.reviews.clear()
+        found = [adapter.get(path, *client).status for path in (denied, other) for client in (("", token), ("alicecert",))]
+    finally:
+        api.denied = ""
+    assert found == [403, 403, 404, 404]
+    assert {spec["resourceAttributes"].get("namespace") for kind, spec in api.reviews if kind == "subjectaccessreviews"} == {"shop", "data"}
 
 
 def test_user_of_a_review(adapter: Site) -> None:

@@ -37,9 +37,9 @@ def test_outcomes_begin_at_zero(name: str, make: Callable[[], Counter], outcomes
 
 
 def test_series_of_events_are_limited() -> None:
-    """Beyond the limit events of new labels are counted together; those of known labels go on by themselves."""
+    """Beyond the limit events of new labels are counted together, and always those of very long ones; those of known labels go on."""
     telemetry = EventTelemetry(2)
-    for reason in ("BackOff", "Killing", "Pulled", "BackOff", "Created"):
+    for reason in ("x" * 300, "BackOff", "Killing", "Pulled", "BackOff", "Created"):
         telemetry.count("shop", "Warning", reason, "Pod")
     found = {
         sample.labels["reason"]: (sample.labels["namespace"], sample.value)
@@ -47,4 +47,4 @@ def test_series_of_events_are_limited() -> None:
         for sample in family.samples
         if sample.name == "telegen_kubernetes_events_total"
     }
-    assert found == {"BackOff": ("shop", 2.0), "Killing": ("shop", 1.0), "other": ("other", 2.0)}
+    assert found == {"BackOff": ("shop", 2.0), "Killing": ("shop", 1.0), "other": ("other", 3.0)}

@@ -113,6 +113,26 @@ def test_malformed_events_become_records() -> None:
     assert (record.time_unix_nano, record.body.string_value, texts(record)) == (0, "", {})
 
 
+@pytest.mark.parametrize(
+    ("fields", "seconds", "count"),
+    [
+        ({"eventTime": "9999-12-31T23:59:59.000000Z"}, 1, 3),
+        ({"eventTime": "0001-01-01T00:00:00+14:00"}, 1, 3),
+        ({"series": {"count": 2**63, "lastObservedTime": "2300-01-01T00:00:00Z"}, "eventTime": None}, 1, 0),
+        ({"deprecatedCount": True}, 1795860392, 0),
+        ({"series": [1], "regarding": "x", "related": 2, "deprecatedSource": "s", "type": ["Normal"], "reason": {}}, 1795860392, 3),
+    ],
+)
+def test_events_beyond_the_types_of_otlp(fields: dict[str, Any], seconds: int, count: int) -> None:
+    """A time or number that a record cannot hold, and a field of another type, are absent; the event is sent all the same."""
+    source = event(count=3, note="n", **{"eventTime": "2026-11-28T10:06:32Z", **fields})
+    source["metadata"]["creationTimestamp"] = "1970-01-01T00:00:01Z"
+    record = LogRecord.FromString(record_of(source, 1, {}).SerializeToString())
+    assert (record.time_unix_nano, texts(record).get("k8s.event.count", 0), record.body.string_value) == (seconds * 10**9, count, "n")
+    assert isinstance(resource_of(source), dict) and RateLimit(1).check(source) == 0
+    assert isinstance(event_filter(LogsStreaming(kinds=("Pod",), reasons=("BackOff",)))(source), bool)
+
+
 class Sent(list[tuple[str, int]]):
     """Names and versions of the events that a stream has passed on."""
 
@@ -204,9 +224,17 @@ def test_buffer_keeps_the_newest_and_batches_by_bytes() -> None:
     """A full buffer drops the oldest; a batch ends before the limit of bytes, and one event larger than it goes alone."""
     buffer = EventBuffer(4, 2000)
     notes = ["x" * 100, "x" * 100, "y" * 5000, "z", "z"]
-    assert [buffer.put(Entry({}, record_of(event(note=note), 1, {}), number)) for number, note in enumerate(notes)] == [True] * 4 + [False]
+    assert [buffer.put(Entry({}, record_of(event(note=note), 1, {}), number)) for number, note in enumerate(notes)] == [0, 0, 0, 0, 1]
     assert [[entry.version for entry in buffer.take(0.0)] for _ in range(3)] == [[1], [2], [3, 4]]
     assert not len(buffer)
+
+
+def test_buffer_is_bounded_in_bytes() -> None:
+    """Huge events fill a buffer before their number does; each that is dropped for them is counted, and the newest one stays."""
+    buffer = EventBuffer(10, 1 << 20)
+    sizes = [1000, 1000, 60_000, 30_000, 500_000, 1000]
+    assert [buffer.put(Entry({}, record_of(event(note="x" * size), 1, {}), size)) for size in sizes] == [0, 0, 0, 3, 1, 1]
+    assert [entry.version for entry in buffer.take(0.0)] == [1000] and not len(buffer)
 
 
 def test_requests_of_objects_with_many_labels_are_within_the_limit() -> None:

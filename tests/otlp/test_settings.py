@@ -59,6 +59,25 @@ def test_variables_and_file(tmp_path: Path) -> None:
     assert (found.headers, found.gzip, found.timeout) == ({"c": "3"}, True, 1.0)
 
 
+def test_files_of_the_configuration(tmp_path: Path) -> None:
+    """A file of the configuration wins over that of a variable, each for itself, and one that cannot be read is named."""
+    environ = {f"{PREFIX}CLIENT_CERTIFICATE": "/nowhere", f"{PREFIX}CLIENT_KEY": str(tmp_path / "config.yaml")}
+    found = receiver(config(tmp_path, f"{{certificate_file: {__file__}}}"), environ, "metrics")
+    assert (found.certificate, found.key) == (__file__, environ[f"{PREFIX}CLIENT_KEY"])
+    with pytest.raises(ConfigError, match="^kube_metrics.otlp.ca_file: cannot read the file /no; mount it or correct the path$"):
+        receiver(config(tmp_path, "{ca_file: /no}"), {}, "metrics")
+
+
+def test_timeout_of_the_export(tmp_path: Path) -> None:
+    """OTEL_METRIC_EXPORT_TIMEOUT is the time of a request of metrics, unless a variable of the exporter or the file has one."""
+    environ, nothing = {"OTEL_METRIC_EXPORT_TIMEOUT": "3000"}, config(tmp_path)
+    assert (receiver(nothing, environ, "metrics").timeout, receiver(nothing, environ, "logs").timeout) == (3.0, 10.0)
+    assert receiver(nothing, {**environ, f"{PREFIX}TIMEOUT": "500"}, "metrics").timeout == 0.5
+    assert receiver(config(tmp_path, "{timeout: 2s}"), environ, "metrics").timeout == 2.0
+    with pytest.raises(ConfigError, match="^OTEL_METRIC_EXPORT_TIMEOUT: expected milliseconds such as 10000, got '3s'$"):
+        receiver(nothing, {"OTEL_METRIC_EXPORT_TIMEOUT": "3s"}, "metrics")
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "error"),
     [
@@ -72,7 +91,11 @@ def test_variables_and_file(tmp_path: Path) -> None:
         ("HEADERS", "secret", "OTEL_EXPORTER_OTLP_HEADERS: expected KEY=VALUE"),
         ("HEADERS", "a=x%0Ay", "OTEL_EXPORTER_OTLP_HEADERS: expected KEY=VALUE"),
         ("HEADERS", "Content-Length=3", "OTEL_EXPORTER_OTLP_HEADERS: the agent sets the header Content-Length itself; remove it"),
-        ("CERTIFICATE", "/nowhere/ca.pem", "kube_metrics.otlp: cannot read /nowhere/ca.pem"),
+        ("ENDPOINT", "http://a b:1", "OTEL_EXPORTER_OTLP_ENDPOINT: expected a URL like"),
+        ("METRICS_ENDPOINT", "http://\u00e4.example", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: expected a URL like"),
+        ("CERTIFICATE", "/nowhere/ca.pem", "OTEL_EXPORTER_OTLP_CERTIFICATE: cannot read the file /nowhere/ca.pem; mount it"),
+        ("METRICS_CERTIFICATE", "/", "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE: cannot read the file /; mount it"),
+        ("METRICS_CLIENT_KEY", __file__, "OTEL_EXPORTER_OTLP_CLIENT_KEY: needs a certificate; set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
     ],
 )
 def test_bad_variables(tmp_path: Path, variable: str, value: str, error: str) -> None:

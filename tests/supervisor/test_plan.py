@@ -23,8 +23,7 @@ def test_processes_of_node_scope(tmp_path: Path) -> None:
     shown = [(one.name, one.stores, one.agent_shard, one.lease_shard) for one in made.assignments]
     assert shown == [
         ("watch-pods", ("pods",), (0, 1), 0),
-        ("watch-workloads", ("deployments",), (0, 1), 0),
-        ("watch-cluster", ("nodes",), (0, 1), 0),
+        ("watch-cluster", ("nodes", "deployments"), (0, 1), 0),
         ("elect", (), (0, 1), None),
         ("web", (), (0, 1), None),
     ]

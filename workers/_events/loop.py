@@ -9,6 +9,7 @@ from typing import Any
 
 from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
+from telegen.cadvisor.identity.json_access import mapping, text
 from telegen.kubemetrics.event_telemetry import EventTelemetry
 from telegen.kubemetrics.signal_metadata import EVENT_SIGNAL, signal_attributes
 from telegen.kubestate.registry import watched_names
@@ -123,9 +124,8 @@ class EventLoop:
 
     def _accept(self, buffer: EventBuffer, event: dict[str, Any], version: int) -> None:
         """Put an event into the buffer if it is wanted."""
-        regarding = event.get("regarding") or {}
-        labels = (event["metadata"].get("namespace"), event.get("type"), event.get("reason"), regarding.get("kind"))
-        self._telemetry.count(*(str(value or "") for value in labels))
+        regarding = mapping(event, "regarding")
+        self._telemetry.count(text(event["metadata"], "namespace"), text(event, "type"), text(event, "reason"), text(regarding, "kind"))
         self._telemetry.handled.labels("seen").inc()
         if not self._is_chosen(event):
             self._telemetry.handled.labels("filtered").inc()
@@ -136,8 +136,8 @@ class EventLoop:
             return
         resource = {**resource_of(event), **(self._labels.of(regarding) if self._labels else {})}
         entry = Entry(resource, record_of(event, time.time_ns(), self._metadata, held_back), version)
-        if not buffer.put(entry):
-            self._telemetry.handled.labels("dropped").inc()
+        if dropped := buffer.put(entry):
+            self._telemetry.handled.labels("dropped").inc(dropped)
 
     def _tried(self, outcome: Outcome, size: int) -> None:
         self._telemetry.requests.labels(outcome.reason).inc()

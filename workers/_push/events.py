@@ -50,7 +50,8 @@ class PushEvents:
         self._telemetry.queue.set(pushes)
         self._telemetry.oldest.set(oldest)
 
-    def completed(self, at: float) -> None:
-        """Note a push that was sent whole, and return the memory of its requests."""
-        self._telemetry.last_success.set(at)
+    def completed(self, at: float, is_accepted: bool) -> None:
+        """Note a push that the receiver has taken, and return the memory of its requests."""
+        if is_accepted:
+            self._telemetry.last_success.set(at)
         trim_memory()

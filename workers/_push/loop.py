@@ -15,7 +15,7 @@ from telegen.otlp.client import receiver_client
 from telegen.otlp.composer import Composer
 from telegen.otlp.points import ATTRIBUTE
 from telegen.otlp.prometheus_naming import PrometheusNaming
-from telegen.otlp.requests import Limits, Naming
+from telegen.otlp.requests import Limits, Naming, Push
 from telegen.otlp.sender import PushQueue, Sender
 from telegen.otlp.settings import interval, receiver
 from telegen.process.os_process import trim_memory
@@ -45,7 +45,7 @@ class PushLoop:
         self._composer = Composer(
             push_sources(worker), _naming(streaming.naming), self._shared_attributes, worker.beat, store_filters(worker)
         )
-        self._queue = PushQueue(streaming.queue_size, self._composer.owe)
+        self._queue = PushQueue(streaming.queue_size, self._drop)
         limits = Limits(streaming.batch_size, otlp.max_request_size)
         self._sender = Sender(self._queue, receiver_client(target), self._events, limits, self._interval)
 
@@ -76,6 +76,12 @@ class PushLoop:
         self._events.queued(len(self._queue), self._queue.oldest)
         self._telemetry.encode_seconds.set(time.perf_counter() - started)
         trim_memory()
+
+    def _drop(self, push: Push, is_begun: bool) -> None:
+        """Note a push that the full queue has dropped; the sender counts what it has not sent of one that it has begun."""
+        self._composer.owe(push)
+        if not is_begun:
+            self._events.given_up(len(push), "queue_full")
 
     def _end(self) -> None:
         """Send what is left, and the last points of all series that no other agent goes on with."""

@@ -59,8 +59,8 @@ class TerminationLogs:
             handled.labels("filtered").inc()
             return
         record = record_of(end, last or NO_READING, time.time_ns(), self._metadata)
-        if not self._buffer.put(Entry(resource_of(end, labels), record, 0)):
-            handled.labels("dropped").inc()
+        if dropped := self._buffer.put(Entry(resource_of(end, labels), record, 0)):
+            handled.labels("dropped").inc(dropped)
 
     def close(self) -> None:
         """Send what is left, for flush_timeout at most."""
@@ -70,12 +70,15 @@ class TerminationLogs:
         while not self._finished.wait(LOOK) and time.monotonic() < until:
             self._worker.beat()
         self._given_up.set()
+        self._finished.wait(LOOK)
 
     def _run(self) -> None:
         """Send until the end, then what is left."""
         self._sender.run(self._stream.flush_interval, self._ended, lambda: not self._given_up.is_set())
         while len(self._buffer) and not self._given_up.is_set():
             self._sender.flush(0.0, lambda: not self._given_up.is_set())
+        while batch := self._buffer.take(0.0):
+            self._telemetry.handled.labels("dropped").inc(len(batch))
         self._finished.set()
 
     def _is_wanted(self, end: Termination) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import importlib
 import os
 import signal
 
@@ -12,25 +10,14 @@ from telegen.process.confinement import become_web_user, confine, give_to_web_us
 from telegen.process.os_process import die_with_parent
 from workers._base import Shared
 
-LATE = (
-    "email.utils", "gunicorn.asgi.lifespan", "gunicorn.asgi.websocket", "gunicorn.dirty.pidfile", "gunicorn.instrument.statsd",
-    "gunicorn.sock", "tempfile",
-)  # fmt: skip
-"""Modules that gunicorn imports at their first use. The user of web processes may not reach the interpreter's folders."""
-CODECS = ("ascii", "idna", "latin-1", "unicode_escape")
-"""Codecs that the standard library imports at their first use."""
-
 
 def confine_arbiter(shared: Shared, parent: int, death_signal: signal.Signals) -> None:
-    """Protect all shared memory, and give up root, new privileges and files. All that is needed later is imported before.
+    """Protect all shared memory, and give up root, new privileges and files. The supervisor has imported all that is needed
+    later (see `telegen.supervisor.preload`).
 
     Args:
         parent: pid of the supervisor.
     """
-    for name in LATE:
-        importlib.import_module(name)
-    for name in CODECS:
-        codecs.lookup(name)
     protect_memory(shared)
     # The folder of the supervisor may be closed to the user of web processes.
     os.chdir("/")

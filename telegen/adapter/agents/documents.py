@@ -19,6 +19,7 @@ from typing import Annotated, Optional
 import msgspec
 
 from telegen.adapter.agents import pieces
+from telegen.config.agent_api import VERSION
 from telegen.shm.deflate import compress, decompress
 
 MOST_SHARDS = 1 << 16
@@ -49,6 +50,7 @@ class Document(msgspec.Struct):
     """An answer of an agent.
 
     Attributes:
+        version: of the document's form.
         sent: time of the answer by the agent's clock, in Unix seconds.
         generation: changes when the objects or the columns do.
         objects: absent if the request had the current generation.
@@ -65,6 +67,13 @@ class Document(msgspec.Struct):
     objects: Optional[list[PodObject]] = None
     node_usage: msgspec.Raw = msgspec.Raw(b"null")
     shards: list[Annotated[int, msgspec.Meta(ge=0, lt=MOST_SHARDS)]] = []
+    version: int = VERSION
+
+
+class _Versioned(msgspec.Struct):
+    """The field that documents of all forms have."""
+
+    version: int = VERSION
 
 
 Columns = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -97,6 +106,7 @@ class PodDescription(msgspec.Struct, gc=False, frozen=True):
 
 
 _decode_document = msgspec.json.Decoder(Document).decode
+_decode_version = msgspec.json.Decoder(_Versioned).decode
 _decode_row = msgspec.json.Decoder(Optional[Row]).decode
 _decode_rows = msgspec.json.Decoder(list[Optional[Row]]).decode
 _split_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -116,9 +126,28 @@ def decode(body: bytes) -> Document:
         Malformed
     """
     try:
-        return _decode_document(body)
+        document = _decode_document(body)
     except FAILURES as error:
-        raise Malformed(_shown(error)) from error
+        # A document of another version may lack a field; its version says more.
+        raise Malformed(_other_version(_version(body)) or _shown(error)) from error
+    problem = _other_version(document.version)
+    if problem:
+        raise Malformed(problem)
+    return document
+
+
+def _version(body: bytes) -> int:
+    """Return the version of a document of any form, this one if it is no document."""
+    try:
+        return _decode_version(body).version
+    except FAILURES:
+        return VERSION
+
+
+def _other_version(version: int) -> str:
+    """Return the reason why a document of a version cannot be read, "" if it can."""
+    older = "adapter" if version > VERSION else "agent"
+    return f"the document has version {version}, this adapter reads version {VERSION}: update the {older}" if version != VERSION else ""
 
 
 def describe(document: Document, address: str) -> Description:

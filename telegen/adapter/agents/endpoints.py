@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import orjson
+import msgspec
 
 from telegen.api.collection import Collection
 from telegen.api.protocols import Event
@@ -128,7 +128,8 @@ class WatchedNodes(_Watched):
 
     def reduce(self, obj: Object) -> bytes:
         """Return the labels."""
-        return orjson.dumps(obj["metadata"].get("labels") or {})
+        # PERF: orjson would leave 3 kB of free memory behind each document that is kept.
+        return msgspec.json.encode(obj["metadata"].get("labels") or {})
 
 
 def _name(obj: Object) -> str:

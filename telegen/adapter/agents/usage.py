@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+Numbers = Sequence[float | None]
 Values = Mapping[str, float | None]
 """Values by the agent's column: cores, bytes, rates per second, ratios from 0 to 1; None where the kernel has no value."""
 
 
 class PodUsage(NamedTuple):
-    """Usage of one pod.
+    """Usage of one pod. PERF: rows as they are stored; a list of pods has no use for dicts.
 
     Attributes:
         node: name of its node.
         labels: its labels as a JSON object.
         time: end of the window in Unix seconds, by the adapter's clock.
         window: seconds.
-        containers: values by container.
-        values: values of the pod as a whole.
+        container_columns, columns: names of the values of containers, and of those of the pod as a whole.
+        names: of the containers.
+        rows: values of each container.
+        row: values of the pod as a whole.
     """
 
     namespace: str
@@ -27,8 +30,21 @@ class PodUsage(NamedTuple):
     labels: bytes
     time: float
     window: float
-    containers: Mapping[str, Values]
-    values: Values
+    container_columns: tuple[str, ...]
+    columns: tuple[str, ...]
+    names: Sequence[str]
+    rows: Sequence[Numbers]
+    row: Numbers
+
+    @property
+    def containers(self) -> Mapping[str, Values]:
+        """Values by container."""
+        return {name: dict(zip(self.container_columns, row)) for name, row in zip(self.names, self.rows)}
+
+    @property
+    def values(self) -> Values:
+        """Values of the pod as a whole."""
+        return dict(zip(self.columns, self.row))
 
 
 Render = Callable[[PodUsage], str]
@@ -45,7 +61,7 @@ class RenderedUsage(NamedTuple):
 
 
 class NodeUsage(NamedTuple):
-    """Usage of one node; the attributes are those of `PodUsage`."""
+    """Usage of one node. `values` are by column, the other attributes those of `PodUsage`."""
 
     name: str
     labels: bytes

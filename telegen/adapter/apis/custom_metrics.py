@@ -7,6 +7,7 @@ from typing import Any
 
 from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
+from telegen.adapter.apis.negotiation import negotiate
 from telegen.adapter.apis.values import ALL, CustomBackend, CustomRequest, NotObserved, ObjectValue, ValueObserver
 from telegen.adapter.groups import CUSTOM as GROUP
 from telegen.adapter.label_selectors import SelectorError, label_selector, parse_labels
@@ -35,6 +36,7 @@ class CustomMetrics:
             StatusError.
         """
         request = _parse(segments, params)
+        negotiate(accept)
         try:
             selector = label_selector(request.series_terms)
         except SelectorError as error:

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+from telegen.adapter.apis.negotiation import Form
+
+AGGREGATED = tuple(Form("APIGroupDiscoveryList", "apidiscovery.k8s.io", version) for version in ("v2", "v2beta1"))
+"""Forms of the aggregated document."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,8 @@ def _versions(group: ListedGroup) -> dict[str, Any]:
     return {"name": group.name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def aggregated(groups: Iterable[ListedGroup], api_version: str) -> dict[str, Any]:
-    """Return the APIGroupDiscoveryList.
-
-    Args:
-        api_version: of the document: v2 or v2beta1.
-    """
+def aggregated(groups: Iterable[ListedGroup], form: Form) -> dict[str, Any]:
+    """Return the aggregated document in one of its forms."""
     items = [
         {
             "metadata": {"name": group.name},
@@ -76,7 +75,7 @@ def aggregated(groups: Iterable[ListedGroup], api_version: str) -> dict[str, Any
         }
         for group in groups
     ]
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": f"apidiscovery.k8s.io/{api_version}", "metadata": {}, "items": items}
+    return {"kind": form.kind, "apiVersion": f"{form.group}/{form.version}", "metadata": {}, "items": items}
 
 
 def _parents(group: ListedGroup, version: str) -> list[dict[str, Any]]:
@@ -102,18 +101,6 @@ def _parents(group: ListedGroup, version: str) -> list[dict[str, Any]]:
             entry = {"subresource": subresource, "responseKind": kind, "verbs": list(one.verbs)}
             parent.setdefault("subresources", []).append(entry)
     return list(parents.values())
-
-
-def accepted_form(accept: str) -> str:
-    """Return v2 or v2beta1 if an Accept header asks for the aggregated document in that version first, "" for the legacy one."""
-    for part in accept.split(","):
-        parameters = {key.strip(): value.strip() for key, _, value in (item.partition("=") for item in part.split(";"))}
-        if parameters.get("g") == "apidiscovery.k8s.io" and parameters.get("as") == "APIGroupDiscoveryList":
-            if parameters.get("v") in ("v2", "v2beta1"):
-                return parameters["v"]
-        elif part.strip().split(";")[0] == "application/json":
-            return ""
-    return ""
 
 
 def sorted_resources(resources: Iterable[ListedResource]) -> Sequence[ListedResource]:

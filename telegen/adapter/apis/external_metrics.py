@@ -14,6 +14,7 @@ from telegen.adapter.apis.answers import (
     watch_refused,
 )
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
+from telegen.adapter.apis.negotiation import negotiate
 from telegen.adapter.apis.values import ExternalBackend, ExternalValue, NotObserved, ValueObserver
 from telegen.adapter.groups import EXTERNAL as GROUP
 from telegen.adapter.label_selectors import SelectorError, parse_labels
@@ -47,6 +48,7 @@ class ExternalMetrics:
                 raise unknown_path()
         if wants_watch(params):
             raise watch_refused(name, GROUP)
+        negotiate(accept)
         try:
             terms = parse_labels(params.get("labelSelector", ""))
         except SelectorError as error:

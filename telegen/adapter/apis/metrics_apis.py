@@ -16,13 +16,13 @@ from telegen.adapter.apis.custom_metrics import CustomMetrics
 from telegen.adapter.apis.discovery_documents import (
     AGGREGATED,
     ListedGroup,
-    accepted_form,
     aggregated,
     api_group,
     group_list,
     resource_list,
 )
 from telegen.adapter.apis.external_metrics import ExternalMetrics
+from telegen.adapter.apis.negotiation import PLAIN, preferred
 from telegen.adapter.apis.resource_metrics import LISTED, ResourceMetrics
 from telegen.adapter.apis.values import NotObserved, ValueObserver
 from telegen.adapter.groups import CUSTOM, EXTERNAL, RESOURCE, VERSIONS
@@ -102,14 +102,14 @@ class MetricsApis:
 
     def _groups(self, accept: str, etag: str) -> Answer:
         """Return /apis in the form that the client asks for."""
-        form = accepted_form(accept)
-        if not form:
+        form = preferred(accept, (PLAIN, *AGGREGATED)) or PLAIN
+        if form == PLAIN:
             return Answer(200, group_list(self.groups()))
         document = aggregated(self.groups(), form)
         current = f'"{hashlib.sha256(orjson.dumps(document)).hexdigest()[:32]}"'
         if current in etag:
-            return Answer(304, None, AGGREGATED.format(form), {"ETag": current})
-        return Answer(200, document, AGGREGATED.format(form), {"ETag": current})
+            return Answer(304, None, form.media_type, {"ETag": current})
+        return Answer(200, document, form.media_type, {"ETag": current})
 
     def _openapi(self, segments: list[str], etag: str) -> Answer:
         """Return the list of OpenAPI documents, or one of them."""

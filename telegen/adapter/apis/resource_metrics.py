@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import orjson
 
@@ -18,7 +19,8 @@ from telegen.adapter.apis.answers import (
     watch_refused,
 )
 from telegen.adapter.apis.discovery_documents import ListedResource
-from telegen.adapter.apis.tables import table, wants_table
+from telegen.adapter.apis.negotiation import PLAIN, Form, negotiate
+from telegen.adapter.apis.tables import PARTIAL_LISTS, PARTIAL_OBJECTS, TABLES, included, partial, table
 from telegen.adapter.apis.usage_json import CREATED, metrics_json
 from telegen.adapter.apis.values import NotObserved, ResourceBackend, ResourceRequest, ValueObserver
 from telegen.adapter.groups import RESOURCE as GROUP
@@ -26,6 +28,28 @@ from telegen.adapter.label_selectors import SelectorError, parse_fields, parse_l
 from telegen.adapter.rest_mapping import NODES, PODS
 
 LISTED = (ListedResource("nodes", False, "NodeMetrics", ("get", "list")), ListedResource("pods", True, "PodMetrics", ("get", "list")))
+
+
+_FORMS_OF_LIST, _FORMS_OF_OBJECT = (PLAIN, *TABLES, *PARTIAL_LISTS), (PLAIN, *TABLES, *PARTIAL_OBJECTS)
+
+
+class _Head(NamedTuple):
+    """Fields that all objects of an answer have: kind, apiVersion, creationTimestamp."""
+
+    kind: str
+    version: str
+    created: str
+
+    def full(self, one: PodUsage | NodeUsage) -> object:
+        """Return an object."""
+        text = CREATED % self.created + metrics_json(one)
+        return orjson.Fragment(f'{{"kind":"{self.kind}","apiVersion":"{self.version}",{text[1:]}')
+
+    def described(self, one: PodUsage | NodeUsage, include: str, form: Form) -> object:
+        """Return the object of a row of a Table; see `included`."""
+        if include == "None":
+            return None
+        return self.full(one) if include == "Object" else partial(one, form, self.created)
 
 
 class ResourceMetrics:
@@ -49,28 +73,34 @@ class ResourceMetrics:
             StatusError.
         """
         request, created = _parse(segments, params), timestamp(self._now())
-        kind = "PodMetrics" if request.resource == PODS else "NodeMetrics"
-        if request.name:
-            return self._single(request, kind, f"{GROUP}/{version}", created, wants_table(accept))
-        if wants_table(accept):
-            return table(self._usage(request), created)
-        begin = CREATED % created
-        backend = self._backend()
+        head = _Head("PodMetrics" if request.resource == PODS else "NodeMetrics", f"{GROUP}/{version}", created)
+        form = negotiate(accept, _FORMS_OF_OBJECT if request.name else _FORMS_OF_LIST)
+        if form == PLAIN and not request.name:
+            return self._list(request, head)
+        usages = self._shown(request, head)
+        if form in TABLES:
+            include = included(params)
+            return table(usages, form, lambda one: head.described(one, include, form))
+        if form in PARTIAL_LISTS:
+            items = [partial(one, form, created) for one in usages]
+            return {"kind": form.kind, "apiVersion": f"{form.group}/{form.version}", "metadata": {}, "items": items}
+        return head.full(usages[0]) if form == PLAIN else partial(usages[0], form, created)
+
+    def _list(self, request: ResourceRequest, head: _Head) -> object:
+        """Return a list as it is. Raises StatusError."""
+        begin, backend = CREATED % head.created, self._backend()
         found = backend.rendered(request, metrics_json)
         self._observer.served(GROUP, backend.source, [one.time for one in found])
         items = ",".join([begin + one.text for one in found if one.text])
-        return {"kind": f"{kind}List", "apiVersion": f"{GROUP}/{version}", "metadata": {}, "items": orjson.Fragment(f"[{items}]")}
+        return {"kind": f"{head.kind}List", "apiVersion": head.version, "metadata": {}, "items": orjson.Fragment(f"[{items}]")}
 
-    def _single(self, request: ResourceRequest, kind: str, version: str, created: str, as_table: bool) -> object:
-        """Return one object, or a Table of it. Raises StatusError."""
+    def _shown(self, request: ResourceRequest, head: _Head) -> list[PodUsage | NodeUsage]:
+        """Return the usage of the wanted objects that is known; at least one for an object that has a name. Raises StatusError."""
         usages = [one for one in self._usage(request) if metrics_json(one)]
-        if not usages:
+        if request.name and not usages:
             namespace = f"{request.namespace}/" if request.namespace else ""
-            raise object_not_found(kind.lower(), namespace + request.name, GROUP)
-        if as_table:
-            return table(usages, created)
-        text = CREATED % created + metrics_json(usages[0])
-        return orjson.Fragment(f'{{"kind":"{kind}","apiVersion":"{version}",{text[1:]}')
+            raise object_not_found(head.kind.lower(), namespace + request.name, GROUP)
+        return usages
 
     def _usage(self, request: ResourceRequest) -> Sequence[PodUsage | NodeUsage]:
         """Return the usage of the wanted objects. Raises StatusError."""

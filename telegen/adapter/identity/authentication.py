@@ -27,14 +27,16 @@ class Authenticator:
         trust = self._trust()
         return peer is not None and peer.is_valid() and trust.proxies.signed(peer) and _is_allowed(trust, peer)
 
-    def user(self, headers: Headers, peer: Peer | None) -> User:
-        """Return the user; the anonymous one for a request without credentials.
+    def proxied_user(self, headers: Headers, peer: Peer | None) -> User | None:
+        """Return the user that the front proxy names; None on other connections, or if it names none."""
+        return _proxied(headers, self._trust()) if self.is_front_proxy(peer) else None
+
+    def direct_user(self, headers: Headers, peer: Peer | None) -> User:
+        """Return the user of the client itself; the anonymous one for a request without credentials.
 
         Raises:
             StatusError: 401 if credentials are not valid; others of the review of the token.
         """
-        if self.is_front_proxy(peer) and (proxied := _proxied(headers, self._trust())):
-            return proxied
         is_client = peer is not None and peer.is_valid() and self._trust().clients.signed(peer)
         if peer is not None and is_client and peer.name:
             return authenticated(peer.name, "", peer.organizations, {})

@@ -37,5 +37,9 @@ class ClusterGuard:
 
     def check(self, method: str, segments: Sequence[str], params: Mapping[str, str], headers: Headers, peer: Peer | None) -> None:
         """See `Guard.check`."""
-        user = self._authenticator.user(headers, peer)
-        self._reviews.check(user, attributes_of(method, segments, params))
+        wanted = attributes_of(method, segments, params)
+        proxied = self._authenticator.proxied_user(headers, peer)
+        if proxied:
+            self._reviews.check_again(proxied, wanted)
+        else:
+            self._reviews.check(self._authenticator.direct_user(headers, peer), wanted)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from telegen.adapter.apis.answers import failed
@@ -62,19 +62,30 @@ class Reviews:
         return self._tokens.get(key, TOKEN_TIME, lambda: Reviewed(self._review(token))).user
 
     def check(self, user: User, wanted: Attributes) -> None:
-        """Check the right of a user: first for the whole group, then for all objects of the resource, then for the request itself.
+        """Check the right of a direct client to the request itself.
 
-        An HPA's account may read whole groups, so that its requests cost one question a minute and group.
+        An authorizer may deny single namespaces of what it allows as a whole, so a right to the whole group proves nothing.
 
         Raises:
             StatusError: the user does not have it, or the API server cannot be asked.
         """
-        if MASTERS in user.groups:
-            return
-        questions = [(wanted, NARROW_TIME)]
-        if wanted.resource:
-            questions = [(wanted.of_group(), WIDE_TIME), (wanted.of_resource(), WIDE_TIME), *questions]
-        if any(self._access.known((user, question)) for question, _ in questions):
+        self._check(user, wanted, [(wanted, NARROW_TIME)])
+
+    def check_again(self, user: User, wanted: Attributes) -> None:
+        """Check the right of a user whose request comes through the API server, which has authorized the request itself.
+
+        First for the whole group, then for all objects of the resource, then for the request: an HPA's account may read whole groups, so
+        that its requests cost one question a minute and group.
+
+        Raises:
+            StatusError: the user does not have it, or the API server cannot be asked.
+        """
+        wide = [(wanted.of_group(), WIDE_TIME), (wanted.of_resource(), WIDE_TIME)] if wanted.resource else []
+        self._check(user, wanted, [*wide, (wanted, NARROW_TIME)])
+
+    def _check(self, user: User, wanted: Attributes, questions: Sequence[tuple[Attributes, float]]) -> None:
+        """Return if the answer to one of the questions is yes; each has the seconds for which its answer counts."""
+        if MASTERS in user.groups or any(self._access.known((user, question)) for question, _ in questions):
             return
         if not any(self._may(user, question, lifetime) for question, lifetime in questions):
             raise wanted.forbidden(user)

@@ -11,7 +11,7 @@ from telegen.adapter.apis.values import LIVE, ResourceRequest, rendered
 from telegen.adapter.live.selection import require_usage, selected
 from telegen.adapter.rest_mapping import PODS
 
-_name, _namespace_and_name = itemgetter(0), itemgetter(0, 1)
+_node_name, _pod_name, _namespace_and_name = itemgetter(0), itemgetter(1), itemgetter(0, 1)
 
 
 class LiveResource:
@@ -32,7 +32,7 @@ class LiveResource:
             found = sorted(selected(pods, request.label_terms, request.field_terms), key=_namespace_and_name)
         else:
             nodes = self._source.nodes(request.name)
-            found = sorted(selected(nodes, request.label_terms, request.field_terms), key=_name)
+            found = sorted(selected(nodes, request.label_terms, request.field_terms), key=_node_name)
         if request.name and not found:
             self._require_object(request)
         return found
@@ -42,8 +42,8 @@ class LiveResource:
         if request.resource != PODS:
             return rendered(self.usage(request), render)
         require_usage(self._source)
-        pods = self._source.rendered_pods(request.namespace, render)
-        return sorted(selected(pods, request.label_terms, request.field_terms), key=_namespace_and_name)
+        pods = selected(self._source.rendered_pods(request.namespace, render), request.label_terms, request.field_terms)
+        return sorted(pods, key=_pod_name if request.namespace else _namespace_and_name)
 
     def _require_object(self, request: ResourceRequest) -> None:
         """Raise StatusError if no agent has the object: it does not exist, does not run, or its node has no agent."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from telegen.adapter.live.explanation import LiveExplanation
+from telegen.adapter.live.explanation import RESOURCE_METRICS, LiveExplanation
 from telegen.adapter.prometheus import PrometheusError, Sample
 from telegen.adapter.quantities import quantity, thousandths
 from telegen.adapter.queries.backend import NOT_FINITE, RulesBackend
@@ -36,7 +36,9 @@ def explain(backend: RulesBackend, live: LiveExplanation, name: str, namespace: 
     lines = [line for metric in found for line in _registered(backend, metric, namespace)]
     lines += [*_resource(backend, name, namespace), *live.lines(name, namespace, backend)]
     if lines:
-        return lines, True
+        # The custom and external metrics of a rule whose series cannot be read are unknown.
+        unknown = () if found or name in RESOURCE_METRICS else registry.problems
+        return [*lines, *(f"  a rule may replace it: {problem}" for problem in unknown)], True
     known = {one for _, one in registry.custom} | set(registry.external) | live.names
     lines = [f"{name} is not registered{suggest(name, sorted(known))}"]
     if name in FAMILY_NAMES:
@@ -97,7 +99,7 @@ def _resource(backend: RulesBackend, name: str, namespace: str) -> Iterator[str]
             continue
         mapped = backend.mapping.find(resource)
         label = labels.label(mapped) if mapped else ""
-        pairs = [*([(labels.namespace_label, namespace)] if resource == PODS else []), (label, "")]
+        pairs = [*([(labels.namespace_label(), namespace)] if resource == PODS else []), (label, "")]
         group_by = [label, *([rule.container_label] if resource == PODS else [])]
         yield from _answer(backend, template, "", _any(pairs), group_by)
 
@@ -166,7 +168,7 @@ def _absence(backend: RulesBackend, rule: Rule, name: str) -> str:
         return f"makes other names: {_some(names)}"
     labels = ResourceLabels(rule.labels, backend.mapping, {})
     of_series = sorted({label for one, shape in named if one == name for label in shape.labels})
-    if not labels.namespace_label and (rule.is_external or labels.resources(of_series)):
+    if not labels.namespace_label() and (rule.is_external or labels.resources(of_series)):
         return "no label for namespaces: add one to overrides" + (", or write `namespaced: false`" if rule.is_external else "")
     return f"no label of the series names a resource: {_some(of_series)}"
 

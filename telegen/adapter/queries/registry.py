@@ -82,12 +82,12 @@ def discover_metrics(rules: RulesFile, mapping: RestMapping, servers: Servers, m
 
 
 def named_series(rule: Rule, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> Iterator[tuple[str, SeriesShape]]:
-    """Yield the series that a rule selects, with the name of their metric, sorted by the names of series and labels.
+    """Yield the series that a rule selects, with the name of their metric, in the order of Prometheus.
 
     Prometheus 3 has names of any characters. Templates write names into queries as they are, so only plain ones are taken:
     another one would be part of the query's syntax.
     """
-    for shape in sorted(shapes, key=lambda one: (one.name, sorted(one.labels))):
+    for shape in shapes:
         if SERIES_NAME.fullmatch(shape.name) and rule.keeps(shape.name) and (name := rule.name.metric(shape.name)):
             yield name, shape
 
@@ -99,8 +99,8 @@ def rule_metrics(rule: Rule, labels: ResourceLabels, shapes: Mapping[SeriesShape
 
 def _custom(rule: Rule, labels: ResourceLabels, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> Iterator[Metric]:
     """Yield a metric for each resource of each series. A resource with a namespace needs a label for it."""
-    namespace_label = labels.namespace_label
     for name, shape in named_series(rule, shapes):
+        namespace_label = labels.namespace_label(shape.labels)
         for mapped, label in labels.resources(shape.labels).items():
             of_namespace = namespace_label if mapped.namespaced else ""
             if mapped.resource != NAMESPACES and mapped.namespaced and not of_namespace:
@@ -110,8 +110,7 @@ def _custom(rule: Rule, labels: ResourceLabels, shapes: Mapping[SeriesShape, tup
 
 def _external(rule: Rule, labels: ResourceLabels, shapes: Mapping[SeriesShape, tuple[int, ...]]) -> Iterator[Metric]:
     """Yield a metric for each name of series; without a label for namespaces only if the rule has `namespaced: false`."""
-    label = labels.namespace_label if rule.labels.namespaced else ""
-    if rule.labels.namespaced and not label:
-        return
     for name, shape in named_series(rule, shapes):
-        yield Metric(name, rule, shape.name, None, "", label, shapes[shape])
+        label = labels.namespace_label(shape.labels) if rule.labels.namespaced else ""
+        if label or not rule.labels.namespaced:
+            yield Metric(name, rule, shape.name, None, "", label, shapes[shape])

@@ -14,10 +14,11 @@ from telegen.adapter.apis.values import RULE, ResourceRequest, rendered
 from telegen.adapter.cluster_objects import ListingError
 from telegen.adapter.queries.backend import RulesBackend
 from telegen.adapter.queries.resource_usage import UsageQueries
-from telegen.adapter.rest_mapping import PODS, Mapped
+from telegen.adapter.rest_mapping import NODES, PODS, Mapped
 
 RUNNING = "status.phase=Running"
 """Field selector of the pods that can have usage."""
+COLUMNS = ("cpu", "memory")
 Metadata = dict[str, Any]
 
 
@@ -50,7 +51,8 @@ class ResourceQueries:
         for namespace, group in groupby(sorted(objects, key=_namespace), key=_namespace):
             by_name = {metadata["name"]: metadata for metadata in group}
             found = queries.usage(request.resource, namespace, list(by_name))
-            usages += [_usage(by_name[name], *found[name], rules.window) for name in sorted(found)]
+            is_node = request.resource == NODES
+            usages += [_usage(by_name[name], *found[name], rules.window, is_node) for name in sorted(found)]
         return usages
 
     def rendered(self, request: ResourceRequest, render: Callable[[PodUsage | NodeUsage], str]) -> Sequence[RenderedUsage]:
@@ -70,9 +72,13 @@ def _namespace(metadata: Metadata) -> str:
     return str(metadata.get("namespace", ""))
 
 
-def _usage(metadata: Metadata, time: float, containers: Mapping[str, Values], window: float) -> PodUsage | NodeUsage:
-    """Return the usage of a pod, or of a node, whose one container has no name."""
+def _usage(metadata: Metadata, time: float, containers: Mapping[str, Values], window: float, is_node: bool) -> PodUsage | NodeUsage:
+    """Return the usage of a pod, or of a node, whose one container has no name.
+
+    A container of a pod can have the name "" too: series about all of a pod have no label for the container.
+    """
     labels = orjson.dumps(metadata.get("labels") or {})
-    if "" in containers:
+    if is_node:
         return NodeUsage(metadata["name"], labels, time, window, containers[""])
-    return PodUsage(_namespace(metadata), metadata["name"], "", labels, time, window, containers, {})
+    rows = [[values[column] for column in COLUMNS] for values in containers.values()]
+    return PodUsage(_namespace(metadata), metadata["name"], "", labels, time, window, COLUMNS, (), list(containers), rows, ())

@@ -42,11 +42,11 @@ class UsageQueries:
     def _values(self, rule: ResourceRule, resource: GroupResource, namespace: str, names: Sequence[str]) -> dict[Key, Timed]:
         """Return the values by object and container."""
         labels, mapped = self._labels(rule), self._backend.mapping.find(resource)
-        label = labels.label(mapped) if mapped else ""
-        if not label or (namespace and not labels.namespace_label):
+        label, namespace_label = labels.label(mapped) if mapped else "", labels.namespace_label()
+        if not label or (namespace and not namespace_label):
             raise failed(f"{rule.labels.place}: no label for {resource}, or none for its namespace")
         of_container = [rule.container_label] if resource == PODS else []
-        matchers = [name_matcher(labels.namespace_label, [namespace])] if namespace else []
+        matchers = [name_matcher(namespace_label, [namespace])] if namespace else []
         query = rule.node_query if resource == NODES else rule.container_query
         values, wanted = dict[Key, Timed](), frozenset(names)
         matchers.append(name_matcher(label, names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from telegen.adapter.rest_mapping import NAMESPACES, GroupResource, Mapped, RestMapping
 from telegen.adapter.rules.model import LABEL, LabelRules
@@ -99,8 +99,13 @@ class ResourceLabels:
         override = next((label for label, one in self._overrides.items() if one == mapped), "")
         return override or (self._template.label(mapped) if self._template else "")
 
-    @property
-    def namespace_label(self) -> str:
-        """Label that names the namespace, "" if the rule has none for it."""
+    def namespace_label(self, labels: Collection[str] = ()) -> str:
+        """Return the label that names the namespace, "" if the rule has none for it.
+
+        Args:
+            labels: of a series; one of them is preferred.
+        """
         mapped = self._mapping.find(NAMESPACES)
-        return self.label(mapped) if mapped else ""
+        if not mapped:
+            return ""
+        return next((label for label, one in self._overrides.items() if one == mapped and label in labels), self.label(mapped))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_REFERENCE = re.compile(r"\$(?:\$|\{([^\W\d]\w*|\d+)\}|(\w+))")
+_REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
+_NUMBER = re.compile(r"0|[1-9][0-9]*")
+"""Numbers of groups. What has a leading zero is a name."""
 MAX_MEMORY = 8 << 20
 """Bytes that a compiled expression may take."""
 
@@ -45,7 +47,7 @@ class Replacement:
         self._text = text
         for braced, plain in _REFERENCE.findall(text):
             name = braced or plain
-            if name and not (int(name) <= regex.groups if name.isdecimal() else name in regex.groupindex):
+            if name and not (int(name) <= regex.groups if _NUMBER.fullmatch(name) else name in regex.groupindex):
                 cure = f"; write ${{{digits}}}{name[len(digits):]}" if (digits := _digits(name)) and not braced else ""
                 raise RegexError(f"{text!r} names the group {name!r}, which `matches` does not have{cure}")
 
@@ -56,7 +58,7 @@ class Replacement:
             name = found[1] or found[2]
             if not name:
                 return "$"
-            return match.group(int(name) if name.isdecimal() else name) or ""
+            return match.group(int(name) if _NUMBER.fullmatch(name) else name) or ""
 
         return _REFERENCE.sub(group, self._text)
 

@@ -47,7 +47,12 @@ def _equals(first: Any, *others: Any) -> bool:
     """Return True if the first value equals one of the others."""
     if not others:
         raise TemplateError("eq needs two values")
-    return any(_comparable(first, other) and first == other for other in others)
+    return any(_is_equal(first, other) for other in others)
+
+
+def _is_equal(first: Any, second: Any) -> bool:
+    """Return True for equal values; nil equals nil alone."""
+    return first is second if first is None or second is None else _comparable(first, second) and bool(first == second)
 
 
 def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
@@ -79,7 +84,7 @@ def _print(*values: Any) -> str:
     result = ""
     for place, value in enumerate(values):
         spaced = place and not isinstance(value, str) and not isinstance(values[place - 1], str)
-        result += " " * bool(spaced) + text_of(value)
+        result += " " * bool(spaced) + ("<nil>" if value is None else text_of(value))
         if len(result) > MAX_TEXT:
             raise TemplateError(f"a text is longer than {MAX_TEXT} characters")
     return result
@@ -95,7 +100,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "le": _comparison(operator.le),
     "len": _length,
     "lt": _comparison(operator.lt),
-    "ne": _comparison(operator.ne),
+    "ne": lambda first, second: not _is_equal(first, second),
     "not": operator.not_,
     "print": _print,
 }

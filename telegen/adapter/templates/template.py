@@ -92,9 +92,12 @@ class _Run:
         if not isinstance(value, (list, tuple, dict)) and value is not None:
             raise TemplateError(f"range over {text_of(value)[:40]!r}: neither a list nor a map")
         elements = sorted(value.items()) if isinstance(value, dict) else list(enumerate(value or ()))
+        names, outer = node.pipeline.variables, len(self._variables)
+        # As in Go, the variables hold the whole list in the branch for an empty one.
+        for name in names:
+            self._set(name, value, node.pipeline.declares)
         if not elements:
             return self.nodes(node.otherwise, dot)
-        names, outer = node.pipeline.variables, len(self._variables)
         for element in elements:
             for name, part in zip(names, element[-len(names):] if names else ()):
                 self._set(name, part, node.pipeline.declares)
@@ -141,19 +144,25 @@ class _Run:
         elif isinstance(operand.base, Pipeline):
             value = self._pipeline(operand.base, dot)
         else:
-            value = next(value for name, value in reversed(self._variables) if name == operand.base)
+            value = self._variables[self._place(operand.base)][1]
         for field in operand.fields:
-            if not isinstance(value, Mapping):
+            if value is not None and not isinstance(value, Mapping):
                 raise TemplateError(f"no field .{field} in {text_of(value)[:40]!r}")
-            value = value.get(field, "")
+            value = value.get(field) if value else None
         return value
 
     def _set(self, name: str, value: Any, declares: bool) -> None:
         if declares:
             self._variables.append((name, value))
             return
-        place = next(place for place in range(len(self._variables) - 1, -1, -1) if self._variables[place][0] == name)
-        self._variables[place] = (name, value)
+        self._variables[self._place(name)] = (name, value)
+
+    def _place(self, name: str) -> int:
+        """Return the place of a variable. One that another branch declares has no value, but is parsed."""
+        place = next((place for place in range(len(self._variables) - 1, -1, -1) if self._variables[place][0] == name), None)
+        if place is None:
+            raise TemplateError(f"variable {name} has no value in this branch")
+        return place
 
     def _write(self, text: str) -> None:
         self._length += len(text)

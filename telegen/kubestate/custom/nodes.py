@@ -66,8 +66,10 @@ class Node:
         return Node(self._node, self.path, report)
 
     def fields(self) -> dict[str, Node]:
-        """Return the values of a map by key; of null and of other types none."""
+        """Return the values of a map by key; of null and of other types none. The key null is left out with a warning."""
         if isinstance(self._node, yaml.MappingNode):
+            if any(key.tag == _NULL for key, _ in self._node.value):
+                self.warn("null as a key has no effect; write it in quotes if it is a name")
             return {key: Node(value, f"{self.path}.{key}" if self.path else key, self._report) for key, value in _merged(self._node)}
         if not self.is_null:
             self.problem(f"expected a map, got {self._type}")
@@ -159,7 +161,7 @@ def root_node(text: bytes, report: Report, parsed: yaml.Node | None = None) -> N
 
 def _merged(node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node]]:
     """Yield the keys and values of a map; its own keys replace those of maps that it merges by `<<`."""
-    own = [(key.value, value) for key, value in node.value if key.tag != _MERGE]
+    own = [(key.value, value) for key, value in node.value if key.tag not in (_MERGE, _NULL)]
     seen = {key for key, _ in own}
     for merged in (value for key, value in node.value if key.tag == _MERGE):
         for other in merged.value if isinstance(merged, yaml.SequenceNode) else [merged]:

@@ -97,7 +97,8 @@ def _finder(key: str, wanted: str) -> Read:
     def is_equal(value: Any) -> bool:
         if value == wanted and isinstance(value, str):
             return True
-        if number is not None and number_of(value) == number:
+        # As floats: Python compares a large integer and a float exactly, the peer does not.
+        if number is not None and (one := number_of(value)) is not None and float(one) == number:
             return True
         return truth is not None and value is truth
 

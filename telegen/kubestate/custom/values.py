@@ -127,10 +127,9 @@ def _quantity(text: str) -> float | None:
             return _extreme(found, exponent)
         text = f"{text[: found.start(4)]}{exponent}"
     try:
-        digits, exponent, _ = quantity.parse(text)
+        return quantity.approximate(text)
     except ValueError:
         return None
-    return _as_float(digits) * float(f"1e{exponent}") if exponent else _as_float(digits)
 
 
 def _extreme(found: re.Match[str], exponent: int) -> float:

@@ -25,10 +25,16 @@ def authenticator(trust: Trust) -> Authenticator:
     return Authenticator(lambda: trust, lambda token: User("token") if token == "good" else None)
 
 
+def user_of(trust: Trust, headers: list[tuple[bytes, bytes]], client: Peer | None) -> User:
+    """Return the user. Raises StatusError."""
+    asked = authenticator(trust)
+    return asked.proxied_user(headers, client) or asked.direct_user(headers, client)
+
+
 def name_of(trust: Trust, headers: list[tuple[bytes, bytes]], client: Peer | None) -> str:
-    """Return the user, or the code of the error."""
+    """Return the name of the user, or the code of the error."""
     try:
-        return authenticator(trust).user(headers, client).name
+        return user_of(trust, headers, client).name
     except StatusError as error:
         return str(error.code)
 
@@ -66,7 +72,7 @@ def test_order_of_headers() -> None:
     """The first configured header with a value names the user; groups of all headers count; a prefix gives the key of an extra."""
     headers = [(b"x-remote-user", b"second"), (b"x-user", b""), (b"X-Group", b"g1"), (b"x-remote-group", b"g2"), (b"x-group", b"g1")]
     headers += [(b"x-extra-a%2Fb", b"1"), (b"x-extra-a%2Fb", b"2")]
-    user = authenticator(TRUST).user(headers, peer(b"p"))
+    user = user_of(TRUST, headers, peer(b"p"))
     assert (user.name, user.groups) == ("second", ("g1", "g2", "system:authenticated"))
     assert user.extra == (("a/b", ("1", "2")),)
 
@@ -92,4 +98,4 @@ def test_tokens(value: bytes, user: str) -> None:
 def test_anonymous_user_of_the_front_proxy() -> None:
     """The anonymous user does not become an authenticated one on its way through the API server."""
     headers = [(b"x-remote-user", b"system:anonymous"), (b"x-remote-group", b"system:unauthenticated")]
-    assert authenticator(TRUST).user(headers, peer(b"p")) == ANONYMOUS
+    assert user_of(TRUST, headers, peer(b"p")) == ANONYMOUS

@@ -89,9 +89,9 @@ def test_node_of_two_agents_is_shown_once() -> None:
 
 
 def test_columns_are_read_by_name() -> None:
-    """Agents of other versions may have other columns, in another order, and fields that are not known here."""
+    """Agents of other releases may have other columns, in another order, and fields that are not known here."""
     stored, now = Stored(), time.time()
-    columns = {"container_metrics": ["new", "memory", "cpu"], "pod_metrics": [], "node_metrics": ["cpu"], "version": 7, "more": {}}
+    columns = {"container_metrics": ["new", "memory", "cpu"], "pod_metrics": [], "node_metrics": ["cpu"], "more": {}}
     stored.accept("a", pod("x"), pods=[[now, 5.0, [[None, 7, 0.5]], []]], node_usage=[now, 5.0, [2]], **columns)
     stored.accept("b", pod("y"))
     x, y = sorted(stored.usage.pods("shop"), key=lambda one: one.name)

@@ -154,6 +154,8 @@ HOSTILE = {
     "no object": (respond(b"[1]"), False, "malformed", "Expected `object`"),
     "deep": (respond(b'{"x":' + b"[" * 100_000), False, "malformed", ""),
     "not utf-8": (respond(b'{"node":"\xff"}'), False, "malformed", ""),
+    "newer": (shape(version=2), False, "malformed", "version 2, this adapter reads version 1: update the adapter"),
+    "older, in another form": (respond(b'{"version":0,"usage":[]}'), False, "malformed", "update the agent"),
     "other node": (respond(encoded(document("n2", pod("a")))), False, "malformed", "of node n2, the endpoint on node n1"),
     "more rows": (shape(pods=[row(1.0), row(1.0)]), False, "malformed", "2 rows for 1 pods"),
     "short row": (shape(pods=[[1.0, 10.0, [[0.1]], [0.1]]]), False, "malformed", "row 0 does not have the length"),

@@ -96,6 +96,10 @@ WARNED = [
     (METRIC % "{name: x, each: {type: Info, info: {labelsFromPath: {a: [b]}}}}", f"{AT}: x: the name of an info should end in _info"),
     (METRIC % "{name: x_info, each: {type: Info, info: {}}}", f"{AT}.each.info: no labelsFromPath and no labelFromKey: nothing is shown"),
     (METRIC % "{name: x, each: {type: StateSet, stateSet: {labelName: a}}}", f"{AT}.each.stateSet: no list: nothing is shown"),
+    (
+        METRIC % "{name: x, commonLabels: {null: a}, each: {type: Gauge, gauge: {}}}",
+        f"{AT}.commonLabels: null as a key has no effect; write it in quotes if it is a name",
+    ),
 ]
 
 
@@ -111,6 +115,14 @@ def test_refused(text: str, message: str) -> None:
 def test_warned(text: str, message: str) -> None:
     """A configuration whose mistake costs nothing else is accepted with a warning."""
     assert message in read_entries(text.encode(), "f").warnings
+
+
+def test_null_as_a_key() -> None:
+    """The key null names no label, as in kube-state-metrics; in quotes it does."""
+    for key, labels in (("null", {}), ("~", {}), ("'null'", {"null": "a"})):
+        metric = f"{{name: x, commonLabels: {{{key}: a}}, each: {{type: Gauge, gauge: {{}}}}}}"
+        (entry,) = read_entries((METRIC % metric).encode(), "f").entries
+        assert entry.families[0].common_labels == labels
 
 
 ROUTE = "spec: {resources: [{groupVersionKind: {group: route.openshift.io, kind: Route}, metrics: [%s]}]}"

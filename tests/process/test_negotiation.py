@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telegen.kubemetrics.negotiation import OPENMETRICS, OPENMETRICS_DRAFT, TEXT, Format, accepts_gzip, choose_format
+from telegen.process.negotiation import OPENMETRICS, OPENMETRICS_DRAFT, TEXT, Format, accepts_gzip, choose_format
 
 OM = "application/openmetrics-text"
 PROTOBUF = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"

@@ -1,4 +1,4 @@
-"""Pods as text, kept between two documents of an agent."""
+"""Pods as text, kept between two documents of an agent, and their descriptions."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def test_old_pods_are_left_out(adapter: Adapter) -> None:
 
 
 def test_bound(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound the texts that were used first are dropped, and made again."""
-    monkeypatch.setattr("telegen.adapter.agents.rendered_pods.MOST", 4)
+    """Beyond the bound the namespaces that were used first are dropped, and read again."""
+    monkeypatch.setattr("telegen.adapter.agents.pod_descriptions.MOST", 2)
     for name in ("a", "b", "c"):
         adapter.accept(f"n-{name}", pod(name, name))
     for namespace in ("a", "b", "b", "c", "a"):
