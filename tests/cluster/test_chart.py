@@ -118,7 +118,8 @@ def test_install_upgrade_uninstall(helm: Helm, kubectl: Kubectl, control_plane: 
 
 SERVICE_MONITOR = {"prometheus": {"monitor": {"enabled": True, "kind": "ServiceMonitor"}}}
 NODE_PORT = {"mode": "standalone", "service": {"type": "NodePort"}}
-CHANGES = (SERVICE_MONITOR, {"mode": "standalone"}, {"mode": "shards"}, NODE_PORT, {}, VALUES["36-adapter-resource-metrics"], SERVICE_MONITOR)
+ADAPTER = VALUES["36-adapter-resource-metrics"]
+CHANGES = (SERVICE_MONITOR, {"mode": "standalone"}, {"mode": "shards"}, NODE_PORT, {}, ADAPTER, SERVICE_MONITOR)
 """Values of upgrades, one after the other: each makes a Service of another kind, or none."""
 
 
