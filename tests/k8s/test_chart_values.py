@@ -245,6 +245,60 @@ def test_a_chart_above_turns_it_on_and_off(helm: Helm, tmp_path: Path) -> None:
         assert [image.partition("/")[0] for image in images] == ["registry.example"] * is_on
 
 
+WORDS: Any = {
+    "fullnameOverride": "on",
+    "nameOverride": "123",
+    "namespaceOverride": "1e3",
+    "priorityClassName": "yes",
+    "serviceAccount": {"name": "n"},
+    "imagePullSecrets": ["y", {"name": "null"}],
+    "adapter": {"enabled": True, "priorityClassName": "off"},
+    "prometheus": {
+        "monitor": {"enabled": True, "kind": "ServiceMonitor", "namespace": "no"},
+        "rule": {"enabled": True, "namespace": "0x1f"},
+        "discovery": {"enabled": True, "serviceAccount": "true", "namespace": "2024"},
+    },
+    "dashboards": {"enabled": True, "namespace": "12"},
+    "networkPolicy": {"enabled": True},
+    "flowControl": {"enabled": True},
+}
+"""Names that YAML reads as numbers, truth values or nothing, unless they are quoted."""
+NAMES = ("name", "namespace", "serviceAccountName", "serviceName", "priorityClassName", "matchNames", "matchLabels", "labels", "annotations")
+
+
+def names(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every name, namespace and label in objects, by its key."""
+    if isinstance(value, dict):
+        for inner, one in value.items():
+            yield from names(one, inner if key not in NAMES else key)
+    elif isinstance(value, list):
+        for one in value:
+            yield from names(one, key)
+    elif key in NAMES:
+        yield key, value
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        {},
+        {"mode": "shards", "adapter": {"enabled": False}},
+        {"mode": "standalone", "adapter": {"enabled": False, "existing": "off"}, **kube(scope="node")},
+        {
+            "mode": "standalone",
+            "adapter": {"enabled": False},
+            "rbac": {"useClusterRole": False},
+            **state(namespaces=["123", "no"]),
+        },
+    ],
+    ids=str,
+)
+def test_names_stay_text(mode: dict[str, Any], helm: Helm) -> None:
+    """Names that YAML would read as numbers or truth values are text in every object, as the API server wants."""
+    found = list(names(helm.render({**WORDS, **mode})))
+    assert len(found) > 100 and [one for one in found if not isinstance(one[1], str)] == []
+
+
 def test_large_numbers_are_written_in_full(helm: Helm) -> None:
     """Numbers of a million and more have no exponent: the API server would not take it for a whole number."""
     limits = {"sampleLimit": 50_000_000, "targetLimit": 1_000_000}

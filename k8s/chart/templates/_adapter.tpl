@@ -19,12 +19,12 @@
 
 {{- /* Selects the agents of all releases that the adapter polls. */ -}}
 {{- define "telegen.polledLabels" -}}
-telegen.io/agents: {{ include "telegen.adapterName" . }}
+telegen.io/agents: {{ include "telegen.adapterName" . | quote }}
 {{- end -}}
 
 {{- define "telegen.adapterSelectorLabels" -}}
 app.kubernetes.io/name: {{ include "telegen.name" . | trunc 55 | trimSuffix "-" }}-adapter
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "telegen.adapterLabels" -}}
@@ -33,8 +33,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "telegen.adapterSubjects" -}}
 - kind: ServiceAccount
-  name: {{ include "telegen.adapterName" . }}
-  namespace: {{ include "telegen.namespace" . }}
+  name: {{ include "telegen.adapterName" . | quote }}
+  namespace: {{ include "telegen.namespace" . | quote }}
 {{- end -}}
 
 {{- /* The adapter's configuration, as YAML. */ -}}

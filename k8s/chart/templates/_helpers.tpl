@@ -26,8 +26,8 @@
 
 {{- /* Selectors cannot be changed later: no version here. */ -}}
 {{- define "telegen.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "telegen.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "telegen.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "telegen.ownLabels" -}}
@@ -56,7 +56,7 @@ app: telegen
 app.kubernetes.io/component: cluster
 {{- end }}
 {{- with include "telegen.pollingAdapter" . }}
-telegen.io/agents: {{ . }}
+telegen.io/agents: {{ . | quote }}
 {{- end }}
 {{- with .Values.podLabels }}
 {{ toYaml . }}
@@ -69,8 +69,8 @@ telegen.io/agents: {{ . }}
 
 {{- define "telegen.subjects" -}}
 - kind: ServiceAccount
-  name: {{ include "telegen.account" . }}
-  namespace: {{ include "telegen.namespace" . }}
+  name: {{ include "telegen.account" . | quote }}
+  namespace: {{ include "telegen.namespace" . | quote }}
 {{- end -}}
 
 {{- define "telegen.image" -}}
@@ -82,7 +82,7 @@ telegen.io/agents: {{ . }}
 
 {{- define "telegen.imagePullSecrets" -}}
 {{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
-- name: {{ kindIs "string" . | ternary . (dig "name" "" (kindIs "map" . | ternary . dict)) }}
+- name: {{ kindIs "string" . | ternary . (dig "name" "" (kindIs "map" . | ternary . dict)) | quote }}
 {{- end }}
 {{- end -}}
 

@@ -9,7 +9,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "telegen.account" . }}
+  serviceAccountName: {{ include "telegen.account" . | quote }}
   automountServiceAccountToken: true
   enableServiceLinks: false
   {{- with include "telegen.imagePullSecrets" . }}
@@ -17,7 +17,7 @@ spec:
     {{- . | nindent 4 }}
   {{- end }}
   {{- /* Every node has containers to measure, also a node that is tainted, not ready or full. */}}
-  priorityClassName: {{ default (eq .Values.mode "daemonset" | ternary "system-node-critical" "system-cluster-critical") .Values.priorityClassName }}
+  priorityClassName: {{ default (eq .Values.mode "daemonset" | ternary "system-node-critical" "system-cluster-critical") .Values.priorityClassName | quote }}
   {{- with include "telegen.tolerations" . | fromYamlArray }}
   tolerations:
     {{- toYaml . | nindent 4 }}
@@ -189,11 +189,11 @@ volumeMounts:
   {{- if $facts.readsHost }}
   {{- $cadvisor := (include "telegen.config" . | fromYaml).kube_metrics.cadvisor }}
   - name: sys-fs-cgroup
-    mountPath: {{ dig "cgroup_root" "/sys/fs/cgroup" $cadvisor }}
+    mountPath: {{ dig "cgroup_root" "/sys/fs/cgroup" $cadvisor | quote }}
     readOnly: true
   {{- /* The runtimes' files with the names of containers, and the file systems whose size and usage are measured. */}}
   - name: root
-    mountPath: {{ dig "root" "/host" $cadvisor }}
+    mountPath: {{ dig "root" "/host" $cadvisor | quote }}
     mountPropagation: HostToContainer
     readOnly: true
   {{- end }}
@@ -219,7 +219,7 @@ volumeMounts:
 {{- $fields = merge $fields (dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace") -}}
 {{- end -}}
 {{- range $name, $path := $fields }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   valueFrom: {fieldRef: {fieldPath: {{ $path }}}}
 {{- end }}
 {{- if include "telegen.pollingAdapter" .root }}
@@ -233,7 +233,7 @@ volumeMounts:
 
 {{- define "telegen.volumes" -}}
 - name: config
-  configMap: {name: {{ include "telegen.fullname" .root }}}
+  configMap: {name: {{ include "telegen.fullname" .root | quote }}}
 {{- if .facts.readsHost }}
 - name: sys-fs-cgroup
   hostPath: {path: /sys/fs/cgroup, type: Directory}
