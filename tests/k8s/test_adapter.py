@@ -269,6 +269,15 @@ def test_the_adapter_polls_the_agents_of_two_releases(helm: Helm) -> None:
     assert not selector.items() <= workload(nodes, ADAPTER)["spec"]["template"]["metadata"]["labels"].items()
 
 
+def test_an_alert_has_the_name_of_the_adapter(helm: Helm) -> None:
+    """The alert on an adapter without pods names the Deployment of the release, as an object of the operator and in the ConfigMap."""
+    prometheus = {"rule": {"enabled": True}, "scrapeConfig": {"enabled": True}}
+    objs = helm.render({"fullnameOverride": "mine", "adapter": {"enabled": True}, "prometheus": prometheus})
+    texts = [str(named(objs, "PrometheusRule", "mine")), named(objs, "ConfigMap", "mine-prometheus")["data"]["alerts.yaml"]]
+    for text in texts:
+        assert 'deployment="mine-adapter"' in text and 'deployment="telegen-adapter"' not in text and 'job="telegen-adapter"' in text
+
+
 def test_policies_do_not_select_agents_in_the_network_of_nodes(helm: Helm) -> None:
     """With `hostNetwork` the adapter reaches port 9444 anywhere: a policy selects no pod in the network of its node."""
     values = {"hostNetwork": True, "networkPolicy": {"enabled": True}, "adapter": {"enabled": True}}

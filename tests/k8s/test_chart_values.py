@@ -263,7 +263,7 @@ WORDS: Any = {
     "flowControl": {"enabled": True},
 }
 """Names that YAML reads as numbers, truth values or nothing, unless they are quoted."""
-NAMES = ("name", "namespace", "serviceAccountName", "serviceName", "priorityClassName", "matchNames", "matchLabels", "labels", "annotations")
+NAMES = ("name", "namespace", "serviceAccountName", "serviceName", "priorityClassName", "matchNames", "matchLabels", "labels")
 
 
 def names(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
