@@ -77,7 +77,7 @@ class _Application(HttpApplication):
     def load(self) -> Any:
         """Make the application of one process."""
         shared, telemetry = self.shared, AdapterTelemetry()
-        rules, trust, usage = RulesDiscovery(shared, telemetry), watch_trust(shared, self.telemetry), make_usage(shared)
+        rules, trust, usage = RulesDiscovery(shared, telemetry), watch_trust(shared, self.telemetry), make_usage(shared, telemetry)
         tls = self.worker.security = AdapterTls(shared.certificates, trust, shared.config.adapter.tls)
         rules.start()
         checks = {

@@ -87,7 +87,10 @@ def _endpoints(client: Client, namespace: str, service: str) -> tuple[str, bool]
     """A line about the pods of a Service, and True if one is ready."""
     subject = f"Service {namespace}/{service}"
     try:
-        client.get(f"/api/v1/namespaces/{namespace}/services/{service}", {}, "application/json")
+        found: Any = client.get(f"/api/v1/namespaces/{namespace}/services/{service}", {}, "application/json")
+        spec = found.get("spec") or {}
+        if spec.get("type") == "ExternalName":
+            return f"{subject}: the name {spec.get('externalName')}, whose endpoints the cluster does not have", True
         selector = {"labelSelector": f"kubernetes.io/service-name={service}"}
         slices: Any = client.get(DISCOVERY_PATH.format(namespace), selector, "application/json")
     except NotFound:

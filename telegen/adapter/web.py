@@ -65,7 +65,7 @@ class Application:
         if self._health.answer(unquote(path.strip("/")), "verbose" in req.params, resp):
             return
         started, segments = time.perf_counter(), [unquote(segment) for segment in path.strip("/").split("/")]
-        request = _Request(req, path, segments, dict(parse_qsl(req.query_string, keep_blank_values=True)), self._peer_of(req.scope))
+        request = _Request(req, path, segments, _parameters(req.query_string), self._peer_of(req.scope))
         answer = await self._in_thread(request)
         _send(resp, answer)
         if self._observer:
@@ -137,6 +137,11 @@ def _path(req: falcon.asgi.Request) -> str:
     """Return the path as it is sent, also of a request target with scheme and host, as clients send to a proxy."""
     target = (req.scope.get("raw_path") or req.path.encode()).decode("ascii", "replace").partition("?")[0]
     return _SCHEME_AND_HOST.sub("", target) or "/"
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """Return the parameters of a query; of a repeated one the first value, by which the API server has authorized the request."""
+    return dict(reversed(parse_qsl(query, keep_blank_values=True)))
 
 
 def _encode(answer: Answer, accept_encoding: str) -> Answer:

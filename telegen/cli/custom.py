@@ -20,9 +20,9 @@ from telegen.config.model import CustomResourceState, Health
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
 from telegen.kubestate.custom.expressions.conflicts import conflicts
 from telegen.kubestate.custom.expressions.convert import convert
+from telegen.kubestate.custom.expressions.json_schema import schema
 from telegen.kubestate.custom.expressions.surroundings import ReadLabels, no_labels, plain_labels
 from telegen.kubestate.custom.expressions.tables import reads_namespaces
-from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import Configured, Selected
 from telegen.kubestate.custom.model import ANY, Kind, Pattern
 from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources

@@ -56,7 +56,7 @@ class AdapterTelemetry:
         self._reviews.labels(kind, result).inc()
 
     def left_out(self, reason: str) -> None:
-        """Count a sample that no answer contains."""
+        """Count a sample, or a pod, that no answer contains."""
         self._left_out.labels(reason).inc()
 
     def relisted(self, is_good: bool, metrics: Mapping[str, int]) -> None:

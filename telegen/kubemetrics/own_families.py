@@ -135,7 +135,7 @@ _FAMILIES = (
         "kind",
         "result",
     ),
-    counter("telegen_adapter_left_out_samples_total", "Samples of Prometheus that no answer contains, by reason.", "reason"),
+    counter("telegen_adapter_left_out_samples_total", "Samples of Prometheus and pods of agents that no answer has, by reason.", "reason"),
     counter("telegen_adapter_relists_total", "Discoveries of the metrics of rules.", "result"),
     gauge("telegen_adapter_last_relist_timestamp_seconds", "Time of the last discovery that succeeded, in Unix seconds."),
     gauge("telegen_adapter_rule_metrics", "Metrics that the rules give, by API group.", "group"),

@@ -66,7 +66,7 @@ class Agents:
     def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
         """Yield the pods with usage as text."""
         for pod in self.pods(namespace):
-            yield RenderedUsage(pod.namespace, pod.name, pod.time, pod.labels, render(pod))
+            yield RenderedUsage(pod.namespace, pod.name, pod.node, pod.time, pod.labels, render(pod))
 
     def has_pod(self, namespace: str, name: str) -> bool:
         """Return True if a document has the pod."""

@@ -135,3 +135,14 @@ def test_a_user_without_rights_in_the_namespace_sees_what_is_not_checked(api: Ap
         "Service telegen/telegen-agents: not checked: 403 Forbidden: no right",
     ]
     assert is_well
+
+
+def test_service_that_is_a_name(api: ApiServer) -> None:
+    """The cluster has no endpoints of an ExternalName, and none are missed."""
+    spec = {"type": "ExternalName", "externalName": "adapter.example.com"}
+    api.put("/api/v1/namespaces/telegen/services/telegen-adapter", {"metadata": {"name": "telegen-adapter"}, "spec": spec})
+    _endpoints(api, "telegen-adapter", [])
+    put(api, {"status": "True"}, caBundle="AAAA")
+    lines, is_well = run(api)
+    line = "Service telegen/telegen-adapter: the name adapter.example.com, whose endpoints the cluster does not have"
+    assert line in lines and is_well

@@ -41,6 +41,12 @@ def test_queries_as_they_are_sent(client: falcon.testing.TestClient) -> None:
     ]
 
 
+def test_repeated_parameters(client: falcon.testing.TestClient) -> None:
+    """The first value of a repeated parameter counts."""
+    answer = client.simulate_get(f"{CUSTOM}/pods/%2A/http_inflight", query_string="labelSelector=app%3Dweb&labelSelector=app%3Dapi")
+    assert [item["describedObject"]["name"] for item in answer.json["items"]] == ["web-1", "web-2"]
+
+
 def test_errors_are_status_objects(client: falcon.testing.TestClient) -> None:
     """Whatever fails is a Status with the code of the answer."""
     for method, path, code in (

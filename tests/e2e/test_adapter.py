@@ -153,6 +153,9 @@ HOSTILE: list[tuple[str, str, Headers, int]] = [
     ("a scheme in capitals", "", [("Authorization", "BEARER alice-token")], 200),
     ("another scheme", "", [("Authorization", "Basic YWxpY2U6eA==")], 403),
     ("a certificate and a token", "bobcert", [("Authorization", "Bearer alice-token")], 403),
+    ("an extra of twisted encoding", "proxy", [*as_user("alice"), ("X-Remote-Extra-%zz%2", "v"), ("X-Remote-Extra-", "v")], 200),
+    ("a header that ends with the user", "proxy", [("Y-X-Remote-User", "alice")], 401),
+    ("two schemes in one line", "", [("Authorization", "Basic x, Bearer alice-token")], 403),
     ("a certificate of another authority", "fakeproxy", as_user("alice"), 0),
 ]
 
@@ -196,6 +199,31 @@ def test_certificates(adapter: Site, tmp_path: Path) -> None:
     assert adapter.get(INFLIGHT, comma).status == 403
     twin = authority(tmp_path, "twin", "/CN=front-proxy-ca")
     assert adapter.get(INFLIGHT, issued(tmp_path, "twin-proxy", "/CN=front-proxy-client", twin), as_user("alice")).status == 0
+
+
+ODD = {
+    "allowed name last": ("/CN=somebody/CN=front-proxy-client", "", 2, 200),
+    "allowed name first": ("/CN=front-proxy-client/CN=somebody", "", 2, 401),
+    "allowed name in another case": ("/CN=Front-Proxy-Client", "", 2, 401),
+    "allowed name with a space": ("/CN=front-proxy-client ", "", 2, 401),
+    "allowed name as an organization": ("/O=front-proxy-client/CN=x", "", 2, 401),
+    "no name": ("/O=x", "", 2, 401),
+    "another name in the alternatives": ("/CN=x", "subjectAltName=DNS:front-proxy-client", 2, 401),
+    "any purpose": ("/CN=front-proxy-client", "basicConstraints=CA:FALSE", 2, 200),
+    "both purposes": ("/CN=front-proxy-client", "extendedKeyUsage=serverAuth,clientAuth", 2, 200),
+    "another purpose": ("/CN=front-proxy-client", "extendedKeyUsage=emailProtection", 2, 0),
+    "key for signing certificates": ("/CN=front-proxy-client", "keyUsage=critical,keyCertSign", 2, 0),
+    "out of its time": ("/CN=front-proxy-client", "", -1, 0),
+}
+
+
+@pytest.mark.parametrize(("subject", "extensions", "days", "status"), ODD.values(), ids=ODD)
+def test_odd_certificates_of_front_proxies(
+    subject: str, extensions: str, days: int, status: int, adapter: Site, tmp_path: Path
+) -> None:
+    """The last common name must be allowed, letter for letter, and the certificate be valid for clients now."""
+    pair = issued(tmp_path, "odd", subject, adapter.pki.proxies, extensions or "extendedKeyUsage=clientAuth", days)
+    assert adapter.get(INFLIGHT, pair, as_user("alice")).status == status
 
 
 def test_sessions_are_not_resumed(adapter: Site) -> None:

@@ -7,11 +7,12 @@ import logging
 from telegen.adapter.agents import status
 from telegen.adapter.agents.agent_usage import AgentUsage
 from telegen.adapter.agents.families import FamiliesReader
+from telegen.kubemetrics.adapter_telemetry import AdapterTelemetry
 from workers._adapter.agent_identity import AgentIdentity
 from workers._base import Shared
 
 
-def make_usage(shared: Shared) -> AgentUsage | None:
+def make_usage(shared: Shared, telemetry: AdapterTelemetry) -> AgentUsage | None:
     """Return the usage of the agents; None if none are polled."""
     agents, config = shared.agents, shared.config
     if not agents:
@@ -19,4 +20,4 @@ def make_usage(shared: Shared) -> AgentUsage | None:
     staleness, shards = config.adapter.max_staleness, config.kube_metrics.kube_state.total_shards
     identity = AgentIdentity(shared.certificates, logging.getLogger("telegen.adapter"))
     families = FamiliesReader(identity, lambda: status.decode(agents.status.read()[1]).holders, shards, staleness)
-    return AgentUsage(agents.table, agents.status, families, staleness)
+    return AgentUsage(agents.table, agents.status, families, staleness, left_out=telemetry.left_out)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator
+from typing import Protocol
 
+from telegen.adapter.agents.claims import settled
 from telegen.adapter.agents.documents import PodDescription, read_description, read_node, read_row
 from telegen.adapter.agents.index import Index
 from telegen.adapter.agents.pod_descriptions import Described, PodDescriptions
@@ -18,7 +19,6 @@ from telegen.shm.shared_document import SharedDocument
 SILENT = 30.0
 """Seconds without a status after which the poll worker does not run; after a crash it starts again sooner."""
 
-AnyPod = TypeVar("AnyPod", PodUsage, RenderedUsage)
 _Read = tuple[Described, list[tuple[int, PodDescription]], float, bytes]
 
 
@@ -39,12 +39,15 @@ class AgentUsage:
         families: Families,
         staleness: float,
         clock: Callable[[], float] = time.time,
+        left_out: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """Prepare.
 
         Args:
             staleness: seconds after which usage is left out.
+            left_out: called with the reason for each pod that two nodes report.
         """
+        self._left_out = left_out
         self._table, self._status, self._families, self._staleness, self._clock = table, status, families, staleness, clock
         self._index = Index(table)
         self._descriptions = PodDescriptions(table)
@@ -56,7 +59,8 @@ class AgentUsage:
         """
         for one, rows in self._rows(namespace):
             kept = self._descriptions.of_namespace(one)
-            yield from _newest(pod for row in rows for pod in self._pods_of(self._read(row, kept.get(row), one, name), one))
+            pods = (pod for row in rows for pod in self._pods_of(self._read(row, kept.get(row), one, name), one))
+            yield from settled(pods, self._left_out)
 
     def rendered_pods(self, namespace: str, render: Render) -> Iterator[RenderedUsage]:
         """Yield the pods of a namespace, of all if it is "", as text.
@@ -67,7 +71,7 @@ class AgentUsage:
         for one, rows in self._rows(namespace):
             kept = self._descriptions.of_namespace(one)
             pods = (pod for row in rows for pod in self._rendered(row, kept.get(row), one, render))
-            yield from (pod for pod in _newest(pods) if pod.time >= oldest)
+            yield from settled((pod for pod in pods if pod.time >= oldest), self._left_out)
 
     def has_pod(self, namespace: str, name: str) -> bool:
         """Return True if an agent has the pod, with usage or without."""
@@ -111,7 +115,7 @@ class AgentUsage:
         if kept and kept.rendered and kept.rendered[0] == stamp:
             return kept.rendered[1]
         found = self._read(row, kept, namespace, "")
-        pods = [RenderedUsage(namespace, pod.name, pod.time, pod.labels, render(pod)) for pod in self._pods_of(found, namespace)]
+        pods = [RenderedUsage(namespace, pod.name, pod.node, pod.time, pod.labels, render(pod)) for pod in self._pods_of(found, namespace)]
         if found:
             found[0].rendered = stamp, pods
         return pods
@@ -163,13 +167,3 @@ class AgentUsage:
             return None
         columns = read_description(description).columns[2]
         return NodeUsage(name, labels or b"{}", values[0] - offset, values[1], dict(zip(columns, values[2])))
-
-
-def _newest(pods: Iterable[AnyPod]) -> Iterable[AnyPod]:
-    """Return the pods of a namespace. While a pod of a StatefulSet moves, two agents have one of its name: the newest counts."""
-    found = dict[str, AnyPod]()
-    for pod in pods:
-        known = found.setdefault(pod.name, pod)
-        if known.time < pod.time:
-            found[pod.name] = pod
-    return found.values()

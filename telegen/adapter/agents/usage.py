@@ -55,6 +55,7 @@ class RenderedUsage(NamedTuple):
 
     namespace: str
     name: str
+    node: str
     time: float
     labels: bytes
     text: str

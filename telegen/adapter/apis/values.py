@@ -145,6 +145,9 @@ class ExternalBackend(Protocol):
 
 def rendered(usages: Iterable[PodUsage | NodeUsage], render: Callable[[PodUsage | NodeUsage], str]) -> list[RenderedUsage]:
     """Return usage as text."""
-    return [
-        RenderedUsage(one.namespace if isinstance(one, PodUsage) else "", one.name, one.time, one.labels, render(one)) for one in usages
-    ]
+    return [_rendered(one, render(one)) for one in usages]
+
+
+def _rendered(one: PodUsage | NodeUsage, text: str) -> RenderedUsage:
+    namespace, node = (one.namespace, one.node) if isinstance(one, PodUsage) else ("", one.name)
+    return RenderedUsage(namespace, one.name, node, one.time, one.labels, text)

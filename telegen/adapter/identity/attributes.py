@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from telegen.adapter.apis.answers import StatusError, wants_watch
 from telegen.adapter.identity.user import User
+from telegen.adapter.label_selectors import SelectorError, parse_fields
 
 ALL = "*"
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -77,5 +78,15 @@ def attributes_of(method: str, segments: Sequence[str], params: Mapping[str, str
     resource, name, subresource, *_ = (*rest, "", "")
     verb = _VERBS.get(method, method.lower())
     if verb == "get" and not name:
-        verb = "watch" if wants_watch(params) else "list"
+        verb, name = "watch" if wants_watch(params) else "list", _selected_name(params)
     return Attributes(verb, "", group, version, resource, subresource, namespace, name)
+
+
+def _selected_name(params: Mapping[str, str]) -> str:
+    """Return the only name that a list selects by its field selector, "" for none: a right to this object is enough, as the API has it."""
+    try:
+        terms = parse_fields(params.get("fieldSelector", ""))
+    except SelectorError:
+        # The request is refused later, for a user with the right to the list.
+        return ""
+    return next((term.value for term in terms if term.field == "metadata.name" and term.is_equal and "/" not in term.value), "")

@@ -99,7 +99,7 @@ class Node:
         """
         nodes[self.path] = self
         if isinstance(self._node, yaml.MappingNode):
-            return {key: value.plain(nodes) for key, value in self.fields().items() if not value.is_null}
+            return {key: value.plain(nodes) for key, value in self.fields().items()}
         if isinstance(self._node, yaml.SequenceNode):
             return [item.plain(nodes) for item in self.items()]
         return None if self.is_null else self._valid_text()

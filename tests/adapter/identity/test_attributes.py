@@ -51,6 +51,25 @@ def test_watches(watch: str | None, verb: str) -> None:
     assert attributes_of("GET", ["apis", "metrics.k8s.io", "v1", "nodes", "n1"], params).verb == "get"
 
 
+@pytest.mark.parametrize(
+    ("selector", "name"),
+    [
+        ("metadata.name=web-1", "web-1"),
+        ("metadata.namespace=shop,metadata.name==web-1", "web-1"),
+        ("metadata.name!=web-1", ""),
+        ("metadata.name=", ""),
+        ("metadata.name=../x", ""),
+        ("metadata.namespace=shop", ""),
+        ("spec.nodeName=n1", ""),
+    ],
+)
+def test_list_of_one_name(selector: str, name: str) -> None:
+    """A list that selects one name is authorized for this object."""
+    segments = ["apis", "metrics.k8s.io", "v1beta1", "namespaces", "shop", "pods"]
+    found = attributes_of("GET", segments, {"fieldSelector": selector})
+    assert (found.verb, found.name) == ("list", name)
+
+
 def test_keys_of_answers_are_short() -> None:
     """The path of a resource is no second copy of what the attributes have: strangers choose it, and thousands are kept."""
     assert attributes_of("GET", ["apis", G, "v1beta2", "nodes", "x" * 8000, "depth"], {}).path == ""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from telegen.adapter.agents import status
 from telegen.adapter.agents.agent_usage import SILENT, AgentUsage
+from telegen.adapter.agents.claims import CONTESTED
 from telegen.adapter.agents.store import AgentStore
 from telegen.shm.document_table import DocumentTable
 from telegen.shm.shared_document import SharedDocument
@@ -21,7 +24,8 @@ class Stored:
         self.now = 0.0
         self.table, self.status = DocumentTable("test", 16, 1 << 20), SharedDocument("test", 1 << 16)
         self.store = AgentStore.load(self.table, staleness=60.0)
-        self.usage = AgentUsage(self.table, self.status, NoFamilies(), 60.0, lambda: time.time() + self.now)
+        self.left_out = list[str]()
+        self.usage = AgentUsage(self.table, self.status, NoFamilies(), 60.0, lambda: time.time() + self.now, self.left_out.append)
 
     def accept(self, address: str, *pods: dict[str, Any], **changes: Any) -> None:
         """Store a document of an agent on the node of its name."""
@@ -30,6 +34,10 @@ class Stored:
     def names(self, namespace: str = "") -> list[str]:
         """Names of the pods, in their order."""
         return [one.name for one in self.usage.pods(namespace)]
+
+    def rendered(self, namespace: str = "") -> list[str]:
+        """Names of the pods of a list, in their order."""
+        return [one.name for one in self.usage.rendered_pods(namespace, lambda one: "{}")]
 
 
 def test_frozen_agent_drops_out() -> None:
@@ -71,13 +79,27 @@ def test_small_differences_of_clocks_are_not_corrected() -> None:
 
 
 def test_pod_of_two_agents_is_shown_once() -> None:
-    """Of two agents that have a pod of the same name the newer usage counts, as while a StatefulSet's pod moves."""
+    """Of two agents of a node, one of which replaces the other, the newer usage of a pod counts."""
     for newer in (0, 1):
         stored, now = Stored(), time.time()
         for number, agent in enumerate("ab"):
-            stored.accept(agent, pod("web-0"), pods=[row(now - (0 if number == newer else 20))])
+            stored.accept(agent, pod("web-0"), node="n1", pods=[row(now - (0 if number == newer else 20), cpu=number)])
         (one,) = stored.usage.pods("shop")
-        assert one.node == f"node-{'ab'[newer]}" and len(stored.names()) == 1
+        assert one.containers["app"]["cpu"] == newer and len(stored.names()) == 1 and not stored.left_out
+
+
+def test_pod_of_two_nodes_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """An agent does not speak for a pod of another node, however new its usage is: the pod is absent until one of both is silent."""
+    stored, now = Stored(), time.time()
+    stored.accept("a", pod("web-0"), pod("web-1"), pods=[row(now - 20, cpu=0.5), row(now - 20)])
+    stored.accept("b", pod("web-0"), pod("db-0"), pods=[row(now + 50, cpu=64.0), row(now)])
+    for names in (stored.names("shop"), stored.names(), stored.rendered("shop"), stored.rendered("")):
+        assert sorted(names) == ["db-0", "web-1"]
+    assert not list(stored.usage.pods("shop", "web-0")) and stored.usage.has_pod("shop", "web-0")
+    assert set(stored.left_out) == {CONTESTED}
+    assert "pod shop/web-0: the agents of the nodes node-a and node-b both report it" in caplog.text
+    stored.now = 45
+    assert stored.names("shop") == stored.rendered("shop") == ["web-0", "db-0"]
 
 
 def test_node_of_two_agents_is_shown_once() -> None:
@@ -89,9 +111,9 @@ def test_node_of_two_agents_is_shown_once() -> None:
 
 
 def test_columns_are_read_by_name() -> None:
-    """Agents of other releases may have other columns, in another order, and fields that are not known here."""
+    """Agents of other versions may have other columns, in another order, and fields that are not known here."""
     stored, now = Stored(), time.time()
-    columns = {"container_metrics": ["new", "memory", "cpu"], "pod_metrics": [], "node_metrics": ["cpu"], "more": {}}
+    columns = {"container_metrics": ["new", "memory", "cpu"], "pod_metrics": [], "node_metrics": ["cpu"], "version": 7, "more": {}}
     stored.accept("a", pod("x"), pods=[[now, 5.0, [[None, 7, 0.5]], []]], node_usage=[now, 5.0, [2]], **columns)
     stored.accept("b", pod("y"))
     x, y = sorted(stored.usage.pods("shop"), key=lambda one: one.name)

@@ -62,6 +62,12 @@ def _unsigned(value: float) -> int:
     return checked_uint(_truncated(value))
 
 
+def _whole(text: str) -> int:
+    if text.startswith("-"):
+        raise ValueError("-0 has a sign, too")
+    return int(text)
+
+
 def _double(text: str) -> float:
     return float.fromhex(text) if text.lstrip("+-")[:2] in ("0x", "0X") else float(text)
 
@@ -105,7 +111,7 @@ CONVERSIONS: Mapping[str, Overloads] = {
         UInt: identity,
         int: checked_uint,
         float: _unsigned,
-        str: lambda value: checked_uint(_parsed("uint", int, value)),
+        str: lambda value: checked_uint(_parsed("uint", _whole, value)),
     },
     "double": {float: identity, int: float, UInt: float, str: lambda value: _parsed("double", _double, value)},
     "string": {

@@ -14,13 +14,11 @@ from telegen.kubestate.custom.cel.types import NOTHING, SECOND, Duration, Option
 
 
 def _sum(items: Any) -> Any:
-    if items.__class__ is not list:
+    if items.__class__ is not list or items and items[0].__class__ not in (int, UInt, float, Duration, Quantity):
         raise no_overload("sum()", items)
     total = items[0] if items else 0
     for item in items[1:]:
         total = add(total, item)
-    if items and total.__class__ not in (int, UInt, float, Duration, Quantity):
-        raise no_overload("sum()", total)
     return total
 
 
@@ -93,7 +91,10 @@ FUNCTIONS: Mapping[str, tuple[Function, int, int]] = {
 """Function, and its fewest and most arguments."""
 
 LINEAR = frozenset(
-    "matches contains startsWith endsWith lowerAscii upperAscii trim indexOf lastIndexOf split join replace sum min max labelPrefix".split()
+    (
+        "matches contains startsWith endsWith lowerAscii upperAscii trim indexOf lastIndexOf split join replace substring "
+        "string bytes sum min max labelPrefix"
+    ).split()
 )
 """Functions and methods whose time grows with the size of their arguments: each item, and every 64 characters, is a step."""
 

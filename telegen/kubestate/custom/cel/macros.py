@@ -97,8 +97,11 @@ def alternative(name: str, first: Evaluate, second: Evaluate) -> Evaluate:
         value = first(frame)
         if value.__class__ is not Optional:
             raise no_overload(f"{name}()", value)
-        if not value.values:
-            return second(frame)
-        return value if name == "or" else value.values[0]
+        if value.values:
+            return value if name == "or" else value.values[0]
+        other = second(frame)
+        if name == "or" and other.__class__ is not Optional:
+            raise no_overload("or()", value, other)
+        return other
 
     return run

@@ -72,6 +72,16 @@ def charge(frame: list[Any] | None, steps: int) -> None:
             raise OutOfSteps("the expression takes too many steps for this object")
 
 
+SIZED = frozenset((str, bytes, list, dict))
+
+
+def text_steps(value: Any) -> int:
+    """Return the steps for reading or making a value: one per item, and one per 64 characters."""
+    if value.__class__ in (list, dict):
+        return len(value)
+    return len(value) >> 6 if value.__class__ in SIZED else 0
+
+
 def is_key(value: Any) -> bool:
     """Return True for a value that can be the key of a map. True and 1 are one key in Python, so truth values are none here."""
     return value.__class__ is str or value.__class__ in NUMBERS

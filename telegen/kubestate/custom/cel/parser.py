@@ -107,18 +107,19 @@ class _Parser:
         return self._checked(Logic(first.position, operator, tuple(operands))) if len(operands) > 1 else first
 
     def _unary(self) -> Node:
-        operators = []
-        while token := self._accept("!", "-"):
-            operators.append(token)
+        """Parse an operand. As in CEL, an even number of signs, or of negations, has no effect, whatever the operand is."""
+        sign = self._accept("!", "-")
+        count = int(sign is not None)
+        while sign and self._accept(sign.text):
+            count += 1
         number = self._next
-        if operators and operators[-1].text == "-" and number.kind is LITERAL and _is_number(number.value):
+        if sign and sign.text == "-" and number.kind is LITERAL and _is_number(number.value):
             self._take()
-            node: Node = self._members(Literal(operators.pop().position, -number.value))
+            count -= 1
+            node = self._members(Literal(sign.position, -number.value))
         else:
             node = self._members(self._primary())
-        for token in reversed(operators):
-            node = self._checked(Operation(token.position, token.text, (node,)))
-        return node
+        return self._checked(Operation(sign.position, sign.text, (node,))) if sign and count % 2 else node
 
     def _members(self, node: Node) -> Node:
         """Parse fields, indexes and calls of methods after an operand."""

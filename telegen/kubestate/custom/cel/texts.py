@@ -89,10 +89,10 @@ def _replace(text: Any, old: Any, new: Any, limit: Any = -1) -> str:
     return str(text.replace(old, new, limit if limit >= 0 else -1))
 
 
-def _substring(text: Any, start: Any, end: Any = None) -> str:
-    stop = len(text) if end is None and text.__class__ is str else end
+def _substring(text: Any, start: Any, *end: Any) -> str:
+    (stop,) = end or (len(text) if text.__class__ is str else 0,)
     if text.__class__ is not str or start.__class__ is not int or stop.__class__ is not int:
-        raise no_overload("substring()", text, start, end)
+        raise no_overload("substring()", text, start, *end)
     if not 0 <= start <= stop <= len(text):
         raise EvaluationError(f"substring({start}, {stop}) is outside of the text")
     return text[start:stop]
@@ -110,20 +110,20 @@ def _index_of(name: str, find: Function) -> Function:
     """Return a method that finds a part of a text.
 
     Args:
-        find: from text, part and offset to the place; the offset may be None.
+        find: from text, part and, if there is one, offset to the place.
     """
 
-    def method(text: Any, part: Any, offset: Any = None) -> int:
-        if text.__class__ is not str or part.__class__ is not str or offset.__class__ not in (int, type(None)):
-            raise no_overload(f"{name}()", text, part, *(() if offset is None else (offset,)))
-        if offset is not None and not 0 <= offset <= len(text):
-            raise EvaluationError(f"{name}(): the offset {offset} is outside of the text")
-        return int(find(text, part, offset))
+    def method(text: Any, part: Any, *offset: Any) -> int:
+        if text.__class__ is not str or part.__class__ is not str or any(one.__class__ is not int for one in offset):
+            raise no_overload(f"{name}()", text, part, *offset)
+        if offset and not 0 <= offset[0] <= len(text):
+            raise EvaluationError(f"{name}(): the offset {offset[0]} is outside of the text")
+        return int(find(text, part, *offset))
 
     return method
 
 
-def _last_index(text: str, part: str, offset: Any) -> int:
+def _last_index(text: str, part: str, offset: int | None = None) -> int:
     return text.rfind(part) if offset is None else text.rfind(part, 0, offset + len(part))
 
 

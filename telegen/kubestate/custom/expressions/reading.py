@@ -10,16 +10,16 @@ import msgspec
 import yaml
 
 from telegen.config.errors import ConfigError
-from telegen.kubestate.custom.cel.compiler import compile_expression
+from telegen.kubestate.custom.cel.compiler import MAX_STEPS, compile_expression
 from telegen.kubestate.custom.cel.errors import InvalidExpression
 from telegen.kubestate.custom.expressions import written
 from telegen.kubestate.custom.expressions.by_path import misplaced_entry_keys, misplaced_keys, read_family
+from telegen.kubestate.custom.expressions.compiled import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, SHARD, Loop, Metric, MetricEntry, Selector
-from telegen.kubestate.custom.expressions.samples import InvalidPart, compile_metric
 from telegen.kubestate.custom.expressions.secrets import secret_paths
 from telegen.kubestate.custom.expressions.shapes import is_set, misplaced
 from telegen.kubestate.custom.expressions.surroundings import NAMESPACE_LABELS, OWNER
-from telegen.kubestate.custom.expressions.types import type_problems
+from telegen.kubestate.custom.expressions.types import type_problems, without_nulls
 from telegen.kubestate.custom.labels import LABEL_NAME, METRIC_NAME
 from telegen.kubestate.custom.model import ANY, Family, Pattern
 from telegen.kubestate.custom.nodes import Node, Report, root_node
@@ -53,7 +53,7 @@ def read_metrics(text: bytes, source: str, parsed: yaml.Node | None = None) -> R
     data = root.plain(nodes)
     for path, message in type_problems(written.File, data, ""):
         _nearest(nodes, path).problem(message)
-    entries = () if report.problems else _Reader(nodes).entries(msgspec.convert(data, written.File, strict=False))
+    entries = () if report.problems else _Reader(nodes).entries(msgspec.convert(without_nulls(data), written.File, strict=False))
     if report.problems:
         # That of an entry may concern each of its metrics.
         raise ConfigError("\n".join(dict.fromkeys(report.problems)))
@@ -205,6 +205,8 @@ class _Reader:
             label = error.place.removeprefix("labels.")
             self._problem(f"{path}.by.{label}" if label in given.by else f"{path}.{error.place}", str(error))
         else:
+            if compiled.steps > MAX_STEPS:
+                self._problem(path, f"a sample takes {compiled.steps} steps; at most {MAX_STEPS} are allowed; write shorter expressions")
             for place, cure in secret_paths(entry.resource.group, entry.resource.kind, compiled.reads):
                 self._problem(path, f"{name} reads {place}; {cure}")
         return metric

@@ -5,12 +5,25 @@ from __future__ import annotations
 import math
 from typing import Any, Union
 
-from telegen.kubestate.custom.cel.errors import EvaluationError, no_overload
+from telegen.kubestate.custom.cel.errors import EvaluationError, NoSuchField, no_overload
+from telegen.kubestate.custom.cel.macros import Evaluate, Frame
 from telegen.kubestate.custom.cel.numbers import UInt
 from telegen.kubestate.custom.cel.types import Duration, Optional, Quantity, Timestamp, parse_duration
 from telegen.kubestate.custom.values import number_of as number_of_json
 from telegen.kubestate.custom.values import text_of as text_of_json
 from telegen.metrics.family import Number
+
+
+def or_none(run: Evaluate, frame: Frame) -> Any:
+    """Return the result of an expression; None for an absent field.
+
+    Raises:
+        ExpressionError: another error.
+    """
+    try:
+        return run(frame)
+    except NoSuchField:
+        return None
 
 
 def number_of(value: Any) -> Union[Number, None]:

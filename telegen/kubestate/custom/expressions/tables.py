@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from telegen.kubestate.custom.expressions.aggregates import Aggregate, row_reader
+from telegen.kubestate.custom.expressions.compiled import compile_metric
+from telegen.kubestate.custom.expressions.label_texts import LabelTexts
 from telegen.kubestate.custom.expressions.model import IDENTITY, KIND_LABELS, OBJECT_LABELS, SHARD, Metric, MetricEntry
-from telegen.kubestate.custom.expressions.samples import compile_metric, generate_of
+from telegen.kubestate.custom.expressions.samples import generate_of
 from telegen.kubestate.custom.expressions.surroundings import NAMESPACE_LABELS, ReadLabels, mentioned, no_labels
 from telegen.kubestate.custom.model import Entry, Kind, Pattern
 from telegen.kubestate.custom.tables import make_resource as make_path_resource
@@ -61,15 +63,15 @@ def make_resource(
     metrics = [_renamed(metric, constant) for metric in entry.of_objects]
     taken = (*IDENTITY[entry.identity], *constant)
     compiled = [(metric, compile_metric(metric)._replace(taken=taken)) for metric in metrics]
+    texts = LabelTexts(_identity(entry, kind), constant)
     families = tuple(
         FamilyGenerator(
             metric.name,
             metric.help,
             _TYPES.get(metric.type, metric.type),
             ALPHA,
-            generate_of(metric, one, namespace_labels),
-            labels=() if one.label_maps else label_names(metric),
-            dynamic=bool(one.label_maps),
+            generate_of(metric, one, namespace_labels, texts),
+            prepared=True,
             ambiguous=OBJECT_LABELS[0] not in taken,
         )
         for metric, one in compiled
@@ -80,7 +82,7 @@ def make_resource(
         version=kind.version,
         kind=kind.kind,
         namespaced=kind.namespaced,
-        identity=_identity(entry, kind),
+        identity=(),
         families=families,
         reads=pruned_reads(set().union(*(one.reads for _, one in compiled), *(compile_metric(one).reads for one in entry.aggregates))),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import typing
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,13 @@ _CURES = {
 _EXPECTED = re.compile(r"Expected `([^`]+)`(?:, got `[^`]+`)?")
 
 
+def without_nulls(data: Any) -> Any:
+    """Return the value without the keys of maps that have none: they have their defaults."""
+    if isinstance(data, dict):
+        return {key: without_nulls(value) for key, value in data.items() if value is not None}
+    return [without_nulls(item) for item in data] if isinstance(data, list) else data
+
+
 def type_problems(hint: Any, data: Any, path: str) -> Iterator[Problem]:
     """Yield the problem of each value that does not have the type that a hint says."""
     kind = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
@@ -42,11 +50,13 @@ def type_problems(hint: Any, data: Any, path: str) -> Iterator[Problem]:
         if len(data) > most:
             yield path, f"{len(data)} items; write at most {most}"
     elif typing.get_origin(kind) is dict and isinstance(data, dict):
-        for key, value in data.items():
+        for key, value in without_nulls(data).items():
             yield from type_problems(typing.get_args(kind)[1], value, f"{path}.{key}")
     else:
         try:
-            msgspec.convert(data, hint, strict=False)
+            found = msgspec.convert(data, hint, strict=False)
+            if isinstance(found, float) and not math.isfinite(found):
+                raise msgspec.ValidationError("Expected `float`")
         except msgspec.ValidationError as error:
             message, _, inner = str(error).partition(" - at `$")
             yield path + inner.rstrip("`"), _message(kind, data, message)
@@ -94,9 +104,11 @@ def _of_block(kind: type[msgspec.Struct], data: dict[str, Any], path: str) -> It
     names, hints = _keys_and_hints(kind)
     for key, value in data.items():
         where = f"{path}.{key}" if path else key
+        if key in names and value is None:
+            continue
         if key not in names:
             close = difflib.get_close_matches(key, names, 1)
             yield where, f"unknown key; did you mean {close[0]}?" if close else f"unknown key; choose from {', '.join(names)}"
         else:
             yield from type_problems(hints[names[key]], value, where)
-    yield from ((path, f"no {key}; add {key}: {about}") for key, about in _required(kind).items() if key not in data)
+    yield from ((path, f"no {key}; add {key}: {about}") for key, about in _required(kind).items() if data.get(key) is None)

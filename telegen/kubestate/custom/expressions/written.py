@@ -1,10 +1,9 @@
-"""The format with expressions as it is written: the keys of its blocks, their types, and the JSON Schema for editors."""
+"""The format with expressions as it is written: the keys of its blocks and their types."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Literal, Union
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 
@@ -130,18 +129,3 @@ class Entry(Struct, forbid_unknown_fields=True):
 
 class File(Struct, forbid_unknown_fields=True):
     metrics: list[Entry] = field(default_factory=list)
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_with_scalars(msgspec.json.schema(File))}
-
-
-def _with_scalars(part: Any) -> Any:
-    """Return a part of a schema that accepts numbers and truth values as expressions: YAML reads `value: 1` as a number."""
-    if isinstance(part, list):
-        return [_with_scalars(item) for item in part]
-    if not isinstance(part, dict):
-        return part
-    made = {key: _with_scalars(value) for key, value in part.items()}
-    return {**made, "type": ["string", "number", "boolean"]} if str(made.get("description")).endswith(_CEL) else made

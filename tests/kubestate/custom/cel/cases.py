@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from telegen.kubestate.custom.cel.numbers import UInt
 from tests.kubestate.custom.cel.oracle import FAILED
 
 _STANDARD: dict[str, Any] = {
@@ -33,6 +34,10 @@ _STANDARD: dict[str, Any] = {
     "false ? 1 : true ? 2 : 3": 2,
     "!(1 in [2, 1])": False,
     "--1": 1,
+    "---1": -1,
+    "--'a'": "a",
+    "!!1": 1,
+    "!!!true": False,
     # Whole numbers.
     "7 / -2": -3,
     "-7 / 2": -3,
@@ -162,7 +167,14 @@ _STANDARD: dict[str, Any] = {
     "'AbÉ'.lowerAscii()": "abÉ",
     "'abé'.upperAscii()": "ABé",
     "' a '.trim()": "a",
+    "uint('' + '-0')": FAILED,
+    "uint('' + '+1')": UInt(1),
+    "int('' + '+1')": 1,
     "'banana'.indexOf('an')": 1,
+    "'banana'.indexOf('an', spec.nothing)": FAILED,
+    "'banana'.lastIndexOf('an', spec.nothing)": FAILED,
+    "'banana'.substring(1, spec.nothing)": FAILED,
+    "optional.none().or(1)": FAILED,
     "'banana'.lastIndexOf('an')": 3,
     "'abc'.charAt(1)": "b",
     "'abc'.charAt(3)": "",

@@ -17,10 +17,10 @@ from telegen.config.errors import ConfigError
 from telegen.kubestate.custom.cel.errors import EvaluationError, ExpressionError, OutOfSteps
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
 from telegen.kubestate.custom.expressions.conflicts import conflicts
+from telegen.kubestate.custom.expressions.json_schema import schema
 from telegen.kubestate.custom.expressions.model import MetricEntry, Selector
 from telegen.kubestate.custom.expressions.reading import read_metrics
 from telegen.kubestate.custom.expressions.tables import make_aggregates, make_resource
-from telegen.kubestate.custom.expressions.written import schema
 from telegen.kubestate.custom.kinds import SELECTED, Configured, Selected
 from telegen.kubestate.custom.model import Kind, version_order
 from telegen.kubestate.health.schema import Schema
@@ -143,7 +143,35 @@ def test_names_of_surroundings() -> None:
     assert [line.rpartition(" ")[2] for line in rendered(entry, obj, {"n": {"a": "b"}}).splitlines()] == ["5", "6", "7", "1"]
 
 
+def test_labels_that_metrics_share() -> None:
+    """Metrics share the labels of an object, but not those that read an item of their own; each object has its own labels."""
+    labels = "labels: {x: spec.x, y: owner}"
+    metrics = f"{{name: a, value: 1, {labels}}}, {{name: b, value: v, {labels}, forEach: [{{in: spec.l, as: v, key: owner}}]}}"
+    others = f"{{name: c, value: 2, labels: {{x: spec.x}}}}, {{name: d, value: 3, when: spec.x == 'b', {labels}}}"
+    (entry,) = read(ENTRY % f"metrics: [{metrics}, {others}]")
+    resource = make_resource(entry, Kind("g.example", "v1", "things", "Thing", True))
+    errors: list[str] = []
+    render = renderer(resource.identity, resource.families, lambda family, error: errors.append(family))
+    (_, *first), (_, *second) = (render({"metadata": {"name": x, "namespace": "n"}, "spec": {"x": x, "l": [7, 8]}}) for x in ('a"', "b"))
+    identity = 'namespace="n",name="a\\"",x="a\\""'
+    assert first == [f'kube_thing_b{{{identity},y="0"}} 7\nkube_thing_b{{{identity},y="1"}} 8\n', f"kube_thing_c{{{identity}}} 2\n", ""]
+    identity = 'namespace="n",name="b",x="b"'
+    assert second[:2] == [f'kube_thing_b{{{identity},y="0"}} 7\nkube_thing_b{{{identity},y="1"}} 8\n', f"kube_thing_c{{{identity}}} 2\n"]
+    # The owner as a whole is no text: a label of it costs the samples that would have it.
+    assert errors == ["kube_thing_a", "kube_thing_a", "kube_thing_d"]
+
+
+def test_samples_without_labels() -> None:
+    """Labels of a map may be all labels of a sample, or none."""
+    (entry,) = read(ENTRY % "identity: none, metrics: [{name: a, value: 1, labelsFrom: [spec.m]}]")
+    assert rendered(entry, {"metadata": {}, "spec": {"m": {"b": "c"}}}, {}) == 'kube_thing_a{b="c"} 1\n'
+    assert rendered(entry, {"metadata": {}, "spec": {"m": {}}}, {}) == "kube_thing_a{} 1\n"
+
+
 HOSTILE = (
+    "name: a, value: 1, forEach: [{in: l, as: x}], labels: {b: long}",
+    "name: a, value: 1, forEach: [{in: l, as: x}], labels: {b: long, x: x}",
+    "name: a, value: x, type: StateSet, states: ['0'], forEach: [{in: l, as: x}], labels: {b: long, x: x}",
     "name: a, type: Count, forEach: [{in: l, as: x}, {in: l, as: y}]",
     "name: a, value: 1, forEach: [{in: l, as: x}, {in: l, as: y}], when: 'false'",
     "name: a, value: 'l.map(x, l.map(y, 1)).size()'",
@@ -159,7 +187,8 @@ def test_hostile_objects(metric: str) -> None:
     resource = make_resource(entry, Kind("g.example", "v1", "things", "Thing", True))
     errors: list[Exception] = []
     render = renderer(resource.identity, resource.families, lambda family, error: errors.append(error))
-    obj = {"metadata": {"name": "x", "namespace": "n"}, "l": list(range(3000)), "m": {str(number): "a" for number in range(3000)}}
+    metadata = {"name": "x", "namespace": "n"}
+    obj = {"metadata": metadata, "l": list(range(3000)), "m": {str(number): "a" for number in range(3000)}, "long": "x" * 99_000}
     assert render(obj) == ["", 'kube_thing_other{namespace="n",name="x"} 3000\n']
     assert [type(error) for error in errors] == [OutOfSteps if metric is not HOSTILE[-1] else EvaluationError]
 
