@@ -116,13 +116,31 @@ def test_install_upgrade_uninstall(helm: Helm, kubectl: Kubectl, control_plane: 
     assert everything(kubectl) == before
 
 
-def test_two_releases_beside_each_other(helm: Helm, kubectl: Kubectl) -> None:
-    """The two accounts of overlays/node and overlays/cluster are two releases in one namespace."""
+SERVICE_MONITOR = {"prometheus": {"monitor": {"enabled": True, "kind": "ServiceMonitor"}}}
+NODE_PORT = {"mode": "standalone", "service": {"type": "NodePort"}}
+ADAPTER = VALUES["36-adapter-resource-metrics"]
+CHANGES = (SERVICE_MONITOR, {"mode": "standalone"}, {"mode": "shards"}, NODE_PORT, {}, ADAPTER, SERVICE_MONITOR)
+"""Values of upgrades, one after the other: each makes a Service of another kind, or none."""
+
+
+def test_an_upgrade_changes_the_mode(helm: Helm, kubectl: Kubectl) -> None:
+    """A release goes from any mode to any other, with a Service of its own and without one, and nothing is left of it in the end."""
     before = everything(kubectl)
-    for name in ("18-node", "19-cluster"):
+    helm.run("install", RELEASE, str(CHART), "-n", NAMESPACE, values={"mode": "standalone"})
+    for values in CHANGES:
+        helm.run("upgrade", RELEASE, str(CHART), "-n", NAMESPACE, values=values)
+    helm.run("uninstall", RELEASE, "-n", NAMESPACE)
+    assert everything(kubectl) == before
+
+
+@pytest.mark.parametrize("names", [("18-node", "19-cluster"), ("38-node-and-adapter", "39-cluster-and-adapter")])
+def test_two_releases_beside_each_other(names: tuple[str, ...], helm: Helm, kubectl: Kubectl) -> None:
+    """The two accounts of overlays/node and overlays/cluster are two releases in one namespace, also with an adapter."""
+    before = everything(kubectl)
+    for name in names:
         helm.run("install", name, str(CHART), "-n", NAMESPACE, values=VALUES[name])
     assert {"DaemonSet telegen/telegen-node", "Deployment telegen/telegen-cluster"} <= everything(kubectl)
-    for name in ("18-node", "19-cluster"):
+    for name in names:
         helm.run("uninstall", name, "-n", NAMESPACE)
     assert everything(kubectl) == before
 

@@ -18,7 +18,7 @@ from telegen.adapter.ownership import APISERVICES
 from telegen.adapter.rules.reading import parse_rules
 from telegen.config import not_effective
 from telegen.supervisor.adapter_plan import make_adapter_plan
-from tests.cluster.helm import Helm
+from tests.cluster.helm import Helm, combinations
 from tests.cluster.kubectl import MANIFESTS, Kubectl, Object, Variant
 from tests.k8s.chart_comparison import configuration, rights
 from tests.k8s.chart_values import state
@@ -204,6 +204,11 @@ def test_examples(path: Path) -> None:
             {"adapter": {"caBundle": "AAAA", "apiServiceAnnotations": {"cert-manager.io/inject-ca-from": "a/b"}}},
             "adapter.caBundle: cert-manager sets it",
         ),
+        ({"adapter": {"existing": "mine-adapter"}}, "adapter.existing: this release runs an adapter of its own"),
+        (
+            {"mode": "shards", "adapter": {"enabled": False, "existing": "mine-adapter"}},
+            "adapter.existing: the adapter finds the pods of mode shards that serve kube_* by Leases",
+        ),
         ({"adapter": {"groups": ["metrics"]}}, "/adapter/groups/0"),
         ({"adapter": {"rules": {"rules": []}}}, "adapter.rules: they need a server to ask: set adapter.config.adapter.prometheus"),
         (
@@ -242,6 +247,42 @@ def test_without_a_daemonset_no_agents_are_asked(helm: Helm) -> None:
     assert configuration(objs, ADAPTER).adapter.agents_service == ""
     assert {obj["metadata"]["name"] for obj in objs if obj["kind"] == "Service"} == {"telegen", "telegen-adapter"}
     assert not [volume for volume in pod_spec(objs)["volumes"] if "projected" in volume]
+
+
+def test_the_adapter_polls_the_agents_of_two_releases(helm: Helm) -> None:
+    """The agents' Service and both policies select the pods of both releases, which mount the Secret of the one adapter."""
+    releases = combinations()
+    nodes, cluster = (helm.render(releases[name]) for name in ("38-node-and-adapter", "39-cluster-and-adapter"))
+    selector = named(nodes, "Service", "telegen-node-agents")["spec"]["selector"]
+    policies = [named(nodes, "NetworkPolicy", name)["spec"] for name in ("telegen-node-adapter", "telegen-node-agents")]
+    (destination,) = [one["to"][0]["podSelector"] for one in policies[0]["egress"] if one["ports"][0]["port"] == 9444]
+    for objs in (nodes, cluster):
+        labels = workload(objs)["spec"]["template"]["metadata"]["labels"]
+        for chosen in (selector, destination["matchLabels"], policies[1]["podSelector"]["matchLabels"]):
+            assert chosen.items() <= labels.items()
+        assert selector.keys().isdisjoint(workload(objs)["spec"]["selector"]["matchLabels"])
+        assert configuration(objs).adapter == configuration(nodes).adapter
+        assert {"name": "adapter", "containerPort": 9444} in container(objs)["ports"]
+        (volume,) = [one for one in pod_spec(objs)["volumes"] if one["name"] == "adapter"]
+        secret = {"name": Names("telegen", "telegen-node-adapter", "").agents_secret, "optional": True}
+        assert volume["projected"] == {"sources": [{"secret": secret}]}
+    assert not selector.items() <= workload(nodes, ADAPTER)["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_an_alert_has_the_name_of_the_adapter(helm: Helm) -> None:
+    """The alert on an adapter without pods names the Deployment of the release, as an object of the operator and in the ConfigMap."""
+    prometheus = {"rule": {"enabled": True}, "scrapeConfig": {"enabled": True}}
+    objs = helm.render({"fullnameOverride": "mine", "adapter": {"enabled": True}, "prometheus": prometheus})
+    texts = [str(named(objs, "PrometheusRule", "mine")), named(objs, "ConfigMap", "mine-prometheus")["data"]["alerts.yaml"]]
+    for text in texts:
+        assert 'deployment="mine-adapter"' in text and 'deployment="telegen-adapter"' not in text and 'job="telegen-adapter"' in text
+
+
+def test_policies_do_not_select_agents_in_the_network_of_nodes(helm: Helm) -> None:
+    """With `hostNetwork` the adapter reaches port 9444 anywhere: a policy selects no pod in the network of its node."""
+    values = {"hostNetwork": True, "networkPolicy": {"enabled": True}, "adapter": {"enabled": True}}
+    (rule,) = [one for one in named(helm.render(values), "NetworkPolicy")["spec"]["egress"] if one["ports"][0]["port"] == 9444]
+    assert "to" not in rule
 
 
 def test_rules_of_the_values_are_the_rules_file(helm: Helm) -> None:

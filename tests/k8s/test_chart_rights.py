@@ -72,8 +72,9 @@ def needed(config: Config, plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def granted(objs: list[Object]) -> set[tuple[str, str]]:
-    """Return each (group, resource) that the roles of objects let the account list and watch."""
-    roles = [obj for obj in objs if obj["kind"].endswith("Role") and obj["metadata"]["name"] != "telegen-discovery"]
+    """Return each (group, resource) that the roles of objects let the account of the agents list and watch."""
+    others = ("-discovery", "-adapter")
+    roles = [obj for obj in objs if obj["kind"].endswith("Role") and not obj["metadata"]["name"].endswith(others)]
     rules = [rule for role in roles for rule in role["rules"] if set(rule["verbs"]) == {"list", "watch"}]
     return {(group, name) for rule in rules for group in rule["apiGroups"] for name in rule["resources"]}
 

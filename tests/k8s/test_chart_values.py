@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import yaml
 
 from tests.cluster.helm import CHART, Helm
 from tests.k8s.chart_values import Undocumented, kube, state, table
+from tests.k8s.rendered import container
 
 pytestmark = pytest.mark.cluster
 
@@ -98,6 +101,20 @@ IMPOSSIBLE: Mapping[str, tuple[dict[str, Any], str]] = {
         {"mode": "shards", "podLabels": {"app.kubernetes.io/component": "a"}},
         "podLabels: scrapes need the chart's label app.kubernetes.io/component in mode shards",
     ),
+    "another polled label": ({"podLabels": {"telegen.io/agents": "a"}}, "podLabels: selectors need the chart's label telegen.io/agents"),
+    "a short end": ({"terminationGracePeriodSeconds": 9}, "terminationGracePeriodSeconds: pods would be killed within config.supervisor"),
+    "a long end": (
+        {"config": {"supervisor": {"grace_period": "1m30s"}}, "terminationGracePeriodSeconds": 90},
+        "terminationGracePeriodSeconds: pods would be killed within config.supervisor.grace_period: set it to more than 90",
+    ),
+    "a long end of the adapter": (
+        {"adapter": {"enabled": True, "config": {"supervisor": {"grace_period": "31s"}}}},
+        "terminationGracePeriodSeconds: pods would be killed within adapter.config.supervisor.grace_period",
+    ),
+    "ConfigMaps of no namespace": (
+        state(custom_resource_state={"config_maps": {"selector": "a=b"}}),
+        "config.kube_metrics.kube_state.custom_resource_state.config_maps.namespace: selector needs it",
+    ),
     "probes without credentials": ({"config": {"web": {"auth": "kubernetes"}}}, "config.web: the kubelet's probes have no credentials"),
     "one page for all": (
         {"prometheus": {"monitor": {"enabled": True}}, **kube(separate_endpoints=False)},
@@ -163,6 +180,20 @@ WRONG: Mapping[str, dict[str, Any]] = {
     "/networkPolicy/apiServerPorts/0": {"networkPolicy": {"apiServerPorts": [70000]}},
     "/podDisruptionBudget/minAvailable": {"podDisruptionBudget": {"minAvailable": "half"}},
     "/config/kube_metrics/kube_state/resources": state(resources="pods"),
+    "/config/kube_metrics/cadvisor/root": kube(cadvisor={"root": "${ROOT}"}),
+    "/config/kube_metrics/metrics_path": kube(metrics_path="metrics"),
+    "/config/kube_metrics/election/namespace": kube(election={"namespace": "${TEAM}"}),
+    "/image/repository": {"image": {"repository": ""}},
+    "/image/tag": {"image": {"tag": 1.5}},
+    "/image/registry": {"image": {"registry": "registry.example/"}},
+    "/commonLabels/team": {"commonLabels": {"team": "a b"}},
+    "/podAnnotations": {"podAnnotations": {"a b": "c"}},
+    "/podLabels/version": {"podLabels": {"version": 5}},
+    "/prometheus/rule/alertLabels": {"prometheus": {"rule": {"alertLabels": {"a-b": "c"}}}},
+    "/prometheus/monitor/telemetry/scrapeTimeout": {"prometheus": {"monitor": {"telemetry": {"scrapeTimeout": "1s1m"}}}},
+    "/prometheus/discovery/serviceAccount": {"prometheus": {"discovery": {"serviceAccount": ""}}},
+    "/resourceQuota/pods": {"resourceQuota": {"pods": "many"}},
+    "/adapter/objects/0": {"adapter": {"objects": [{"resources": ["gateways"]}]}},
 }
 
 
@@ -171,3 +202,107 @@ def test_values_of_a_wrong_type_are_refused(helm: Helm) -> None:
     for place, values in WRONG.items():
         status, output = helm.template(values, "1.36")
         assert status == 1 and f"at '{place}'" in output, output
+
+
+def defaults(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield path and default of every value, but keys that users choose."""
+    for key, value in values.items():
+        yield (*path, key), value
+        if isinstance(value, Mapping) and (*path, key) not in OPEN - {("global",)}:
+            yield from defaults(value, (*path, key))
+
+
+def test_null_in_place_of_a_value_is_refused(helm: Helm) -> None:
+    """Helm deletes a value that is set to null: each is one line with its name, unless null is its default."""
+    found = list(defaults(yaml.safe_load((CHART / "values.yaml").read_text())))
+    for depth in {len(path) for path, _ in found}:
+        paths = [path for path, default in found if default is not None and len(path) == depth]
+        wrong: dict[str, Any] = {}
+        for path in paths:
+            at = wrong
+            for key in path[:-1]:
+                at = at.setdefault(key, {})
+            at[path[-1]] = None
+        output = helm.template(wrong, "1.36").output
+        lines = [line.strip() for line in output.splitlines() if "missing propert" in line]
+        for path in paths:
+            (line,) = [line for line in lines if line.startswith(f"- at '{''.join(f'/{key}' for key in path[:-1])}':")]
+            assert f"'{path[-1]}'" in line, path
+    nulls = {path[0]: None for path, default in found if default is None and len(path) == 1}
+    assert helm.template({**nulls, "mode": "standalone"}, "1.36").status == 0
+
+
+def test_a_chart_above_turns_it_on_and_off(helm: Helm, tmp_path: Path) -> None:
+    """As a dependency the chart takes `enabled` for its condition, and `global` with values of others."""
+    shutil.copytree(CHART, tmp_path / "charts" / "telegen")
+    dependency = {"name": "telegen", "version": "*", "condition": "telegen.enabled"}
+    chart = {"apiVersion": "v2", "name": "above", "version": "1.0.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    others = {"global": {"storageClass": "fast", "imageRegistry": "registry.example"}}
+    for is_on in (True, False):
+        objs = helm.render({**others, "telegen": {"enabled": is_on, "mode": "standalone"}}, chart=tmp_path)
+        images = [container(objs)["image"]] if is_on else [str(obj) for obj in objs]
+        assert [image.partition("/")[0] for image in images] == ["registry.example"] * is_on
+
+
+WORDS: Any = {
+    "fullnameOverride": "on",
+    "nameOverride": "123",
+    "namespaceOverride": "1e3",
+    "priorityClassName": "yes",
+    "serviceAccount": {"name": "n"},
+    "imagePullSecrets": ["y", {"name": "null"}],
+    "adapter": {"enabled": True, "priorityClassName": "off"},
+    "prometheus": {
+        "monitor": {"enabled": True, "kind": "ServiceMonitor", "namespace": "no"},
+        "rule": {"enabled": True, "namespace": "0x1f"},
+        "discovery": {"enabled": True, "serviceAccount": "true", "namespace": "2024"},
+    },
+    "dashboards": {"enabled": True, "namespace": "12"},
+    "networkPolicy": {"enabled": True},
+    "flowControl": {"enabled": True},
+}
+"""Names that YAML reads as numbers, truth values or nothing, unless they are quoted."""
+NAMES = ("name", "namespace", "serviceAccountName", "serviceName", "priorityClassName", "matchNames", "matchLabels", "labels")
+
+
+def names(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every name, namespace and label in objects, by its key."""
+    if isinstance(value, dict):
+        for inner, one in value.items():
+            yield from names(one, inner if key not in NAMES else key)
+    elif isinstance(value, list):
+        for one in value:
+            yield from names(one, key)
+    elif key in NAMES:
+        yield key, value
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        {},
+        {"mode": "shards", "adapter": {"enabled": False}},
+        {"mode": "standalone", "adapter": {"enabled": False, "existing": "off"}, **kube(scope="node")},
+        {
+            "mode": "standalone",
+            "adapter": {"enabled": False},
+            "rbac": {"useClusterRole": False},
+            **state(namespaces=["123", "no"]),
+        },
+    ],
+    ids=str,
+)
+def test_names_stay_text(mode: dict[str, Any], helm: Helm) -> None:
+    """Names that YAML would read as numbers or truth values are text in every object, as the API server wants."""
+    found = list(names(helm.render({**WORDS, **mode})))
+    assert len(found) > 100 and [one for one in found if not isinstance(one[1], str)] == []
+
+
+def test_large_numbers_are_written_in_full(helm: Helm) -> None:
+    """Numbers of a million and more have no exponent: the API server would not take it for a whole number."""
+    limits = {"sampleLimit": 50_000_000, "targetLimit": 1_000_000}
+    values = {"prometheus": {"monitor": {"enabled": True, **limits}}, "resourceQuota": {"pods": 2_000_000}}
+    status, output = helm.template(values, "1.36")
+    assert status == 0
+    assert [text for text in ("sampleLimit: 50000000", "targetLimit: 1000000", "pods: 2000000") if text not in output] == []

@@ -8,14 +8,23 @@
 {{- printf "%s-agents" (include "telegen.fullname" . | trunc 56 | trimSuffix "-") -}}
 {{- end -}}
 
-{{- /* True where agents serve their readings to the adapter. */ -}}
-{{- define "telegen.servesAdapter" -}}
-{{- if and .Values.adapter.enabled (eq .Values.mode "daemonset") }}true{{ end -}}
+{{- /* Name of the adapter that polls the agents of this release, if any. */ -}}
+{{- define "telegen.pollingAdapter" -}}
+{{- if and .Values.adapter.enabled (eq .Values.mode "daemonset") -}}
+{{- include "telegen.adapterName" . -}}
+{{- else -}}
+{{- .Values.adapter.existing -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Selects the agents of all releases that the adapter polls. */ -}}
+{{- define "telegen.polledLabels" -}}
+telegen.io/agents: {{ include "telegen.adapterName" . | quote }}
 {{- end -}}
 
 {{- define "telegen.adapterSelectorLabels" -}}
 app.kubernetes.io/name: {{ include "telegen.name" . | trunc 55 | trimSuffix "-" }}-adapter
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "telegen.adapterLabels" -}}
@@ -24,13 +33,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "telegen.adapterSubjects" -}}
 - kind: ServiceAccount
-  name: {{ include "telegen.adapterName" . }}
-  namespace: {{ include "telegen.namespace" . }}
+  name: {{ include "telegen.adapterName" . | quote }}
+  namespace: {{ include "telegen.namespace" . | quote }}
 {{- end -}}
 
 {{- /* The adapter's configuration, as YAML. */ -}}
 {{- define "telegen.adapterConfig" -}}
-{{- $agents := include "telegen.servesAdapter" . | empty | ternary "" (include "telegen.agentsName" .) -}}
+{{- $agents := include "telegen.pollingAdapter" . | empty | ternary "" (include "telegen.agentsName" .) -}}
 {{- $names := dict "service" (include "telegen.adapterName" .) "agents_service" $agents "groups" .Values.adapter.groups -}}
 {{- if .Values.adapter.rules -}}{{- $_ := set $names "rules_file" "/etc/telegen/rules.yaml" -}}{{- end -}}
 {{- $config := mustMergeOverwrite (.Files.Get "files/config/adapter.yaml" | fromYaml) (dict "adapter" $names) -}}

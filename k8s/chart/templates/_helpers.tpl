@@ -9,6 +9,11 @@
 {{- default $both .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{- /* Headless Service of a StatefulSet. A name of its own: no upgrade can make the Service of another mode headless. */ -}}
+{{- define "telegen.shardsName" -}}
+{{- include "telegen.fullname" . }}-shards
+{{- end -}}
+
 {{- define "telegen.namespace" -}}
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}
@@ -21,8 +26,8 @@
 
 {{- /* Selectors cannot be changed later: no version here. */ -}}
 {{- define "telegen.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "telegen.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "telegen.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "telegen.ownLabels" -}}
@@ -49,8 +54,9 @@ app: telegen
 {{ include "telegen.selectorLabels" . }}
 {{- if ne .Values.mode "daemonset" }}
 app.kubernetes.io/component: cluster
-{{- else if .Values.adapter.enabled }}
-telegen.io/agents: "true"
+{{- end }}
+{{- with include "telegen.pollingAdapter" . }}
+telegen.io/agents: {{ . | quote }}
 {{- end }}
 {{- with .Values.podLabels }}
 {{ toYaml . }}
@@ -63,8 +69,8 @@ telegen.io/agents: "true"
 
 {{- define "telegen.subjects" -}}
 - kind: ServiceAccount
-  name: {{ include "telegen.account" . }}
-  namespace: {{ include "telegen.namespace" . }}
+  name: {{ include "telegen.account" . | quote }}
+  namespace: {{ include "telegen.namespace" . | quote }}
 {{- end -}}
 
 {{- define "telegen.image" -}}
@@ -76,7 +82,7 @@ telegen.io/agents: "true"
 
 {{- define "telegen.imagePullSecrets" -}}
 {{- range concat .Values.global.imagePullSecrets .Values.imagePullSecrets }}
-- name: {{ kindIs "string" . | ternary . (dig "name" "" (kindIs "map" . | ternary . dict)) }}
+- name: {{ kindIs "string" . | ternary . (dig "name" "" (kindIs "map" . | ternary . dict)) | quote }}
 {{- end }}
 {{- end -}}
 

@@ -1,3 +1,8 @@
+{{- /* Expressions of rules, with the adapter's name of this release. */ -}}
+{{- define "telegen.expression" -}}
+{{- .text | replace "deployment=\"telegen-adapter\"" (printf "deployment=%q" (include "telegen.adapterName" .root)) -}}
+{{- end -}}
+
 {{- /* Endpoints of the monitor: those of files/monitor, with the user's relabelings after them. */ -}}
 {{- define "telegen.endpoints" -}}
 {{- $monitor := .Values.prometheus.monitor -}}

@@ -9,7 +9,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "telegen.account" . }}
+  serviceAccountName: {{ include "telegen.account" . | quote }}
   automountServiceAccountToken: true
   enableServiceLinks: false
   {{- with include "telegen.imagePullSecrets" . }}
@@ -17,7 +17,7 @@ spec:
     {{- . | nindent 4 }}
   {{- end }}
   {{- /* Every node has containers to measure, also a node that is tainted, not ready or full. */}}
-  priorityClassName: {{ default (eq .Values.mode "daemonset" | ternary "system-node-critical" "system-cluster-critical") .Values.priorityClassName }}
+  priorityClassName: {{ default (eq .Values.mode "daemonset" | ternary "system-node-critical" "system-cluster-critical") .Values.priorityClassName | quote }}
   {{- with include "telegen.tolerations" . | fromYamlArray }}
   tolerations:
     {{- toYaml . | nindent 4 }}
@@ -164,7 +164,7 @@ ports:
   - name: probes
     containerPort: {{ . }}
   {{- end }}
-  {{- if include "telegen.servesAdapter" $.root }}
+  {{- if include "telegen.pollingAdapter" $.root }}
   - name: adapter
     containerPort: 9444
   {{- end }}
@@ -189,17 +189,17 @@ volumeMounts:
   {{- if $facts.readsHost }}
   {{- $cadvisor := (include "telegen.config" . | fromYaml).kube_metrics.cadvisor }}
   - name: sys-fs-cgroup
-    mountPath: {{ dig "cgroup_root" "/sys/fs/cgroup" $cadvisor }}
+    mountPath: {{ dig "cgroup_root" "/sys/fs/cgroup" $cadvisor | quote }}
     readOnly: true
   {{- /* The runtimes' files with the names of containers, and the file systems whose size and usage are measured. */}}
   - name: root
-    mountPath: {{ dig "root" "/host" $cadvisor }}
+    mountPath: {{ dig "root" "/host" $cadvisor | quote }}
     mountPropagation: HostToContainer
     readOnly: true
   {{- end }}
   - name: tmp
     mountPath: /tmp
-  {{- if include "telegen.servesAdapter" . }}
+  {{- if include "telegen.pollingAdapter" . }}
   - name: adapter
     mountPath: /etc/telegen-adapter
     readOnly: true
@@ -219,10 +219,10 @@ volumeMounts:
 {{- $fields = merge $fields (dict "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace") -}}
 {{- end -}}
 {{- range $name, $path := $fields }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   valueFrom: {fieldRef: {fieldPath: {{ $path }}}}
 {{- end }}
-{{- if include "telegen.servesAdapter" .root }}
+{{- if include "telegen.pollingAdapter" .root }}
 - {name: TELEGEN_ADAPTER__AGENT_ADDRESS, value: ":9444"}
 - {name: TELEGEN_ADAPTER__AGENT_TLS_DIR, value: /etc/telegen-adapter}
 {{- end }}
@@ -233,7 +233,7 @@ volumeMounts:
 
 {{- define "telegen.volumes" -}}
 - name: config
-  configMap: {name: {{ include "telegen.fullname" .root }}}
+  configMap: {name: {{ include "telegen.fullname" .root | quote }}}
 {{- if .facts.readsHost }}
 - name: sys-fs-cgroup
   hostPath: {path: /sys/fs/cgroup, type: Directory}
@@ -242,12 +242,12 @@ volumeMounts:
 {{- end }}
 - name: tmp
   emptyDir: {medium: Memory, sizeLimit: 64Mi}
-{{- if include "telegen.servesAdapter" .root }}
+{{- with include "telegen.pollingAdapter" .root }}
 - name: adapter
   {{- /* The adapter makes it; until then agents serve all else. */}}
   projected:
     sources:
-      - secret: {name: {{ include "telegen.adapterName" .root }}-agents, optional: true}
+      - secret: {name: {{ . }}-agents, optional: true}
 {{- end }}
 {{- with .root.Values.extraVolumes }}
 {{ toYaml . }}

@@ -20,7 +20,26 @@
 {{- fail "config.kube_metrics.separate_endpoints: the jobs scrape each source by itself: set it to true" -}}
 {{- end -}}
 {{- include "telegen.validateKinds" . -}}
+{{- include "telegen.validateEnd" (dict "root" . "path" "config" "config" $config) -}}
 {{- if .Values.adapter.enabled -}}{{- include "telegen.validateAdapter" . -}}{{- end -}}
+{{- if and .Values.adapter.existing .Values.adapter.enabled -}}
+{{- fail "adapter.existing: this release runs an adapter of its own: leave it empty, or set adapter.enabled to false" -}}
+{{- end -}}
+{{- if and .Values.adapter.existing (not $facts.isNode) -}}
+{{- fail (printf "adapter.existing: the adapter finds the pods of mode %s that serve kube_* by Leases: set config.kube_metrics.scope to node, or leave it empty" .Values.mode) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The kubelet kills pods after terminationGracePeriodSeconds. */ -}}
+{{- define "telegen.validateEnd" -}}
+{{- $seconds := 0.0 -}}
+{{- range regexFindAll "[0-9.]+(ms|s|m|h)" (dig "supervisor" "grace_period" "10s" .config | toString) -1 -}}
+{{- $unit := get (dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) (regexFind "[a-z]+$" .) -}}
+{{- $seconds = addf $seconds (mulf (regexFind "^[0-9.]+" . | float64) $unit) -}}
+{{- end -}}
+{{- if ge $seconds (float64 .root.Values.terminationGracePeriodSeconds) -}}
+{{- fail (printf "terminationGracePeriodSeconds: pods would be killed within %s.supervisor.grace_period: set it to more than %v" .path $seconds) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "telegen.validateAdapter" -}}
@@ -34,7 +53,9 @@
 {{- if and $adapter.caBundle (hasKey $adapter.apiServiceAnnotations "cert-manager.io/inject-ca-from") -}}
 {{- fail "adapter.caBundle: cert-manager sets it (adapter.apiServiceAnnotations): leave one of them empty" -}}
 {{- end -}}
-{{- $settings := (include "telegen.adapterConfig" . | fromYaml).adapter -}}
+{{- $config := include "telegen.adapterConfig" . | fromYaml -}}
+{{- include "telegen.validateEnd" (dict "root" . "path" "adapter.config" "config" $config) -}}
+{{- $settings := $config.adapter -}}
 {{- if and $adapter.rules (not $settings.prometheus) -}}
 {{- fail "adapter.rules: they need a server to ask: set adapter.config.adapter.prometheus" -}}
 {{- end -}}
@@ -133,7 +154,7 @@
 {{- if and (eq .Values.mode "shards") (gt (len $name) 52) -}}
 {{- fail (printf "fullnameOverride: %s is too long for the pods of a StatefulSet: set it to at most 52 characters" $name) -}}
 {{- end -}}
-{{- $fixed := list "app" "app.kubernetes.io/name" "app.kubernetes.io/instance" -}}
+{{- $fixed := list "app" "app.kubernetes.io/name" "app.kubernetes.io/instance" "telegen.io/agents" -}}
 {{- range $key, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "service.labels" .Values.service.labels -}}
 {{- range $label, $_ := $labels -}}
 {{- if has $label $fixed -}}

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from tests.cluster.adapter import objects
 from tests.cluster.adapter.authorities import Authorities
 from tests.cluster.adapter.containers import running_container
@@ -21,7 +19,8 @@ from tests.cluster.adapter.target import Target, scraped
 from tests.cluster.adapter.usage_node import UsageNode, running
 from tests.cluster.binaries import Programs
 from tests.cluster.control_plane import ADMIN, ControlPlane, Object
-from tests.cluster.kubectl import Kubectl, Variant
+from tests.cluster.helm import CHART, RELEASE, Helm
+from tests.cluster.kubectl import Kubectl
 from tests.cluster.prometheus import Prometheus
 from tests.harness import Agent, get, is_ready
 from tests.k8s.rendered import ADAPTER, AGENT, workload
@@ -39,8 +38,10 @@ PODS = 4
 MAX_STALENESS = 6
 """Seconds."""
 RULES = Path(__file__).with_name("rules.yaml")
-COMPONENTS = ("adapter", "adapter-resource-metrics", "adapter-resource-metrics-v1", "adapter-custom-metrics", "adapter-external-metrics")
 DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+FIRST = {"adapter": {"enabled": True, "groups": ["metrics.k8s.io"]}}
+VALUES = {"adapter": {"enabled": True, "groups": list(objects.GROUPS), "v1": True}}
+"""Values of the chart at its installation, and after an upgrade. Its objects are those of components/adapter, as tests/k8s compares."""
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Cluster:
     """The cluster; tests change it and leave it as it was.
 
     Attributes:
-        manifests: the objects that users apply.
+        manifests: the objects of the chart.
         nodes, agents: by name of node.
         adapters: by name of pod.
         pods: of agents and adapters, by name.
@@ -130,6 +131,19 @@ class Cluster:
         spec = {**template["spec"], "nodeName": node}
         self.pods[name] = self.plane.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status})
 
+    def install(self, helm: Helm) -> None:
+        """Install the chart, and upgrade it while the API that it has registered has no pod behind it yet."""
+        helm.run("install", RELEASE, str(CHART), "-n", OWN, values=FIRST)
+        helm.run("upgrade", RELEASE, str(CHART), "-n", OWN, values=VALUES)
+
+    def uninstall(self, helm: Helm) -> None:
+        """Uninstall the chart, with adapters that serve: no API is left behind, but the Secrets that the adapter has made."""
+        helm.run("uninstall", RELEASE, "-n", OWN)
+        services = self.plane.objects("/apis/apiregistration.k8s.io/v1/apiservices")
+        assert not [one["metadata"]["name"] for one in services if one["spec"].get("group") in objects.GROUPS]
+        secrets = {one["metadata"]["name"] for one in self.plane.objects(f"/api/v1/namespaces/{OWN}/secrets")}
+        assert secrets == {AGENTS_SECRET, f"{SERVICE}-ca"}
+
     def end_adapter(self, name: str) -> None:
         """Delete the pod of an adapter that has ended."""
         self.adapters.pop(name)
@@ -188,7 +202,7 @@ def _wait_ready(adapter: Agent) -> None:
 
 @contextlib.contextmanager
 def scaled_cluster(folder: Path) -> Iterator[Cluster]:
-    """Run the cluster, with the manifests that users apply."""
+    """Run the cluster, with the chart installed; it is uninstalled at the end."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(own_network([*AGENT_ADDRESSES.values(), *ADAPTER_ADDRESSES.values()]))
         authorities = Authorities(folder / "authorities")
@@ -196,12 +210,13 @@ def scaled_cluster(folder: Path) -> Iterator[Cluster]:
         control_plane = ControlPlane.running(Programs.found(), folder / "control-plane", *authorities.settings(), users=objects.USERS)
         plane = stack.enter_context(control_plane)
         kubeconfig = plane.kubeconfig(folder / "admin", ADMIN)
-        kubectl, target = Kubectl.found(kubeconfig), Target(PODS)
-        cluster = Cluster(folder, authorities, plane, kubectl, kubectl.build(Variant(("base",), COMPONENTS)), target, stack)
+        kubectl, helm, target = Kubectl.found(kubeconfig), Helm.found(kubeconfig), Target(PODS)
+        cluster = Cluster(folder, authorities, plane, kubectl, helm.render(VALUES), target, stack)
         cluster.controllers = stack.enter_context(controllers(kubeconfig, folder))
         cluster.fill()
-        kubectl.run("apply", "-f", "-", text=yaml.safe_dump_all(cluster.manifests))
+        cluster.install(helm)
         cluster.prometheus = stack.enter_context(scraped(target, folder / "prometheus"))
         cluster.start_agents()
         cluster.start_adapters(*ADAPTER_ADDRESSES)
         yield cluster
+        cluster.uninstall(helm)
