@@ -10,6 +10,7 @@ from collections.abc import Generator
 from subprocess import Popen
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
@@ -20,6 +21,10 @@ BUILD = pytest.StashKey[Popen[bytes]]()
 ABSENT = pytest.StashKey[frozenset[str]]()
 """Names of the tools that were absent at the start of the run, in all its processes: they must sort tests in the same order."""
 VM_GROUP = "vm"
+# The same examples of hypothesis in each run, so that it fails for a change of the code only; --hypothesis-profile=search draws others.
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile("same")
 SHARED = ("tests/cluster/adapter/",)
 """Folders whose files share one cluster."""
 

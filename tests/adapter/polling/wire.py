@@ -116,22 +116,24 @@ class ScriptedAgent:
             threading.Thread(target=self._serve, args=(accepted,), daemon=True).start()
 
     def _serve(self, accepted: socket.socket) -> None:
-        try:
-            connection = self.context.wrap_socket(accepted, server_side=True) if self.context else accepted
-            self._open.append(connection)
-            connection.sendall(self.greeting)
-            data = b""
-            while True:
-                while b"\r\n\r\n" not in data:
-                    piece = connection.recv(65536)
-                    if not piece:
-                        return
-                    data += piece
-                head, _, data = data.partition(b"\r\n\r\n")
-                self.requests.append(_request(head))
-                self.behave(self.requests[-1], connection)
-        except (OSError, ValueError):
-            accepted.close()
+        # What stop() does not find in the list yet is closed here.
+        with contextlib.suppress(OSError, ValueError), accepted:
+            with self.context.wrap_socket(accepted, server_side=True) if self.context else accepted as connection:
+                self._open.append(connection)
+                connection.sendall(self.greeting)
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        data = b""
+        while True:
+            while b"\r\n\r\n" not in data:
+                piece = connection.recv(65536)
+                if not piece:
+                    return
+                data += piece
+            head, _, data = data.partition(b"\r\n\r\n")
+            self.requests.append(_request(head))
+            self.behave(self.requests[-1], connection)
 
 
 def _request(head: bytes) -> Request:
