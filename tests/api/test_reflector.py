@@ -518,8 +518,8 @@ def test_lists_from_the_cache() -> None:
 
 def test_resync_takes_a_whole_state_again() -> None:
     """After resync_period the state is asked for anew and replaces the old one; the watch before it is bounded by it."""
-    settings = replace(FAST, resync=0.4)
-    watched = stream(bookmark(10), stay=False, after=0.5)
+    settings = replace(FAST, resync=0.8)
+    watched = stream(bookmark(10), stay=False, after=1.5)
     with reflecting(stream(*whole("a"), stay=False), watched, stream(*whole("b")), settings=settings) as running:
         running.wait_held("a")
         running.wait_held("b")
@@ -548,10 +548,10 @@ def test_state_that_is_requested_during_another() -> None:
 
 def test_resync_that_fails_leaves_the_watch_where_it_was() -> None:
     """The old state is followed on from its version, and stays held, until a resync goes through."""
-    settings = replace(FAST, resync=0.3)
+    settings = replace(FAST, resync=1.0, backoff=(0.01, 5.0))
     with reflecting(
         stream(*whole("a"), stay=False),
-        stream(bookmark(10), stay=False, after=0.5),
+        stream(bookmark(10), stay=False, after=1.5),
         *[refusal(500, "InternalError", "etcd is busy")] * 2,
         stream(added("c", 11)),
         settings=settings,
@@ -565,10 +565,10 @@ def test_resync_that_fails_leaves_the_watch_where_it_was() -> None:
 
 def test_resync_whose_answer_breaks_off_leaves_the_store_as_it_was() -> None:
     """Half a state replaces nothing."""
-    settings = replace(FAST, resync=0.3)
+    settings = replace(FAST, resync=1.0, backoff=(0.01, 5.0))
     with reflecting(
         stream(*whole("a"), stay=False),
-        stream(bookmark(10), stay=False, after=0.5),
+        stream(bookmark(10), stay=False, after=1.5),
         stream(added("b", 20), stay=False),
         raw(b'{"metadata": {"resourceVersion"', stay=False),
         stream(added("c", 11)),
