@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -12,13 +13,16 @@ from typing import Literal, NamedTuple
 from tests.cadvisor.vm.image import HERE, LOCKS, MISSING, TREE, Unavailable, folder, missing, site
 
 MEMORY_MIB = 1536
+BOOTS = 3
+"""Boots of one machine at most, until one gets as far as the command."""
 TREE_PARTS = ("telegen", "workers", "tests", "k8s", "setup.cfg", *LOCKS)
 """Paths of this tree that are visible in the machine, in /tree."""
 KERNEL = "console=ttyS0 quiet loglevel=4 psi=1 swapaccount=1 hugepages=8 panic=-1 nokaslr mitigations=off tsc=reliable"
 
 
 class Result(NamedTuple):
-    """Result of a command: status (None if the machine did not report one), output, and the kernel's console."""
+    """Result of a command: status (None if the machine did not report one), output, and the consoles of its boots, each
+    with how the emulator ended."""
 
     status: int | None
     output: str
@@ -44,16 +48,23 @@ def run(command: str, scratch: Path, cgroups: Literal[1, 2] = 2, timeout: float 
     (exchange / "command").write_text(f"{command}\n")
     shutil.copy(HERE / "start", exchange)
     options = _options(scratch, exchange, os.environ) + ["-append", KERNEL + (" cgroup_no_v1=all" if cgroups == 2 else "")]
-    try:
-        subprocess.run(options, stdin=subprocess.DEVNULL, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        pass  # No status is there: the caller sees it, and how far the console got.
+    deadline = time.monotonic() + timeout
+    consoles = []
+    # The emulator sometimes dies of a SIGSEGV before the kernel says a word: nothing of the command has run, so it is booted again.
+    while len(consoles) < BOOTS and not (exchange / "output").exists() and (left := deadline - time.monotonic()) > 0:
+        ended = _boot(options, left)
+        consoles.append(f"{_text(scratch / 'console')}\nemulator: {ended}\n")
     status = exchange / "status"
-    return Result(
-        int(status.read_text()) if status.exists() else None,
-        _text(exchange / "output"),
-        _text(scratch / "console"),
-    )
+    return Result(int(status.read_text()) if status.exists() else None, _text(exchange / "output"), "".join(consoles))
+
+
+def _boot(options: list[str], timeout: float) -> str:
+    """Run the emulator until the machine turns off; how it ended."""
+    try:
+        done = subprocess.run(options, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return "killed at its time-out"  # No status is there: the caller sees it, and how far the console got.
+    return f"status {done.returncode}, {done.stderr.strip() or 'nothing on stderr'}"
 
 
 def _options(scratch: Path, exchange: Path, environ: Mapping[str, str]) -> list[str]:
