@@ -102,30 +102,8 @@ def _parser(with_run_options: bool = False) -> OneLineParser:
     parser.add_argument("--version", action="version", version=f"telegen {__version__}", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run the agent (see telegen run --help)", add_help=False, parents=options[RUN])
-    rendering = commands.add_parser(
-        "render",
-        help="print the metrics of Kubernetes objects from a file",
-        description="kubectl get pods -A -o json | telegen render",
-    )
-    rendering.add_argument(
-        "file", nargs="?", default="-",
-        help="JSON or YAML, also compressed: objects, Lists, arrays or events of a watch (default: -, standard input)",
-    )
-    rendering.add_argument("--resources", default="", metavar="A,B", help="resources to render (default: as configured, else all)")
-    rendering.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
-    rendering.add_argument(
-        "--config", metavar="FILE", help="configuration with resources, allowlists and filters, or a CustomResourceStateMetrics file"
-    )
-    sampling = commands.add_parser(
-        "sample",
-        help="print the metrics of this node's containers",
-        description="Read the cgroups once, with the settings of kube_metrics.cadvisor.",
-    )
-    for root, usual in (("cgroup", "/sys/fs/cgroup"), ("proc", "/proc"), ("sys", "/sys")):
-        sampling.add_argument(f"--{root}-root", metavar="DIR", help=f"read this directory instead of {usual}")
-    sampling.add_argument("--groups", default="", metavar="A,B", help="groups of metrics to add to the default ones; all: every group")
-    sampling.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
-    sampling.add_argument("--config", metavar="FILE", help="configuration with the settings of kube_metrics.cadvisor")
+    _add_render(commands)
+    _add_sample(commands)
     listing = commands.add_parser("metrics", help="list the families that the agent can serve")
     listing.add_argument("--markdown", action="store_true", help="print a document per table, with the help of each family")
     listing.add_argument("--out", metavar="DIR", help="write the documents to this directory; needs --markdown")
@@ -149,13 +127,7 @@ def _parser(with_run_options: bool = False) -> OneLineParser:
     add_adapter_arguments(
         commands.add_parser("adapter", help="serve the metrics APIs; check and explain their rules"), options[ADAPTER_COMMAND]
     )
-    asking = commands.add_parser(
-        "status",
-        help="print the state of a running agent and of its processes",
-        epilog="Exit status: 0 the agent is ready, 1 it is not, 2 it cannot be asked.",
-    )
-    add_agent_arguments(asking)
-    asking.add_argument("--json", action="store_true", help="print /status.json")
+    _add_status(commands)
     add_top_arguments(commands.add_parser("top", help="show a running agent and its node's containers in a terminal"))
     completing = commands.add_parser(
         "completion", help="print the completion script of a shell", description="telegen completion bash > /etc/bash_completion.d/telegen"
@@ -163,6 +135,49 @@ def _parser(with_run_options: bool = False) -> OneLineParser:
     completing.add_argument("shell", choices=SHELLS, help="the shell")
     commands.add_parser("version", help="print the version")
     return parser
+
+
+def _add_render(commands: argparse._SubParsersAction[OneLineParser]) -> None:
+    """Add `telegen render`."""
+    rendering = commands.add_parser(
+        "render",
+        help="print the metrics of Kubernetes objects from a file",
+        description="kubectl get pods -A -o json | telegen render",
+    )
+    rendering.add_argument(
+        "file", nargs="?", default="-",
+        help="JSON or YAML, also compressed: objects, Lists, arrays or events of a watch (default: -, standard input)",
+    )
+    rendering.add_argument("--resources", default="", metavar="A,B", help="resources to render (default: as configured, else all)")
+    rendering.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
+    rendering.add_argument(
+        "--config", metavar="FILE", help="configuration with resources, allowlists and filters, or a CustomResourceStateMetrics file"
+    )
+
+
+def _add_sample(commands: argparse._SubParsersAction[OneLineParser]) -> None:
+    """Add `telegen sample`."""
+    sampling = commands.add_parser(
+        "sample",
+        help="print the metrics of this node's containers",
+        description="Read the cgroups once, with the settings of kube_metrics.cadvisor.",
+    )
+    for root, usual in (("cgroup", "/sys/fs/cgroup"), ("proc", "/proc"), ("sys", "/sys")):
+        sampling.add_argument(f"--{root}-root", metavar="DIR", help=f"read this directory instead of {usual}")
+    sampling.add_argument("--groups", default="", metavar="A,B", help="groups of metrics to add to the default ones; all: every group")
+    sampling.add_argument("--openmetrics", action="store_true", help="print OpenMetrics 1.0 instead of text 0.0.4")
+    sampling.add_argument("--config", metavar="FILE", help="configuration with the settings of kube_metrics.cadvisor")
+
+
+def _add_status(commands: argparse._SubParsersAction[OneLineParser]) -> None:
+    """Add `telegen status`."""
+    asking = commands.add_parser(
+        "status",
+        help="print the state of a running agent and of its processes",
+        epilog="Exit status: 0 the agent is ready, 1 it is not, 2 it cannot be asked.",
+    )
+    add_agent_arguments(asking)
+    asking.add_argument("--json", action="store_true", help="print /status.json")
 
 
 def render(options: argparse.Namespace) -> int:
