@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from telegen.cadvisor.identity.json_access import mapping, text
 from telegen.config.model import LogsStreaming
 from telegen.otlp.event_records import SEVERITIES, severity
+from telegen.process.json_access import mapping, text
 
 PERIOD = 60.0
 """Seconds over which the events of an object are counted."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from telegen.cadvisor.identity.json_access import mapping, text
+from telegen.process.json_access import mapping, text
 
 Event = Mapping[str, Any]
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from telegen.api.collection import Collection
 from telegen.api.reflector import Reflector
-from telegen.cadvisor.identity.json_access import mapping, text
 from telegen.kubemetrics.event_telemetry import EventTelemetry
 from telegen.kubemetrics.signal_metadata import EVENT_SIGNAL, signal_attributes
 from telegen.kubestate.registry import watched_names
@@ -21,6 +20,7 @@ from telegen.otlp.event_stream import EventStream
 from telegen.otlp.outcome import Accepted, Outcome, Refused, refused_of
 from telegen.otlp.retries import Delivery
 from telegen.otlp.settings import receiver
+from telegen.process.json_access import mapping, text
 from workers._base import BEAT, Worker
 from workers._client_factory import make_client, reflector_settings
 from workers._events.object_labels import TIMEOUT, ObjectLabels

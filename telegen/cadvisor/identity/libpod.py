@@ -12,7 +12,7 @@ import orjson
 
 from telegen.cadvisor.identity import boltdb
 from telegen.cadvisor.identity.host_files import MAX_BYTES, USER_BYTES, HostFiles, UserFolder
-from telegen.cadvisor.identity.json_access import Values
+from telegen.process.json_access import Values
 
 SQLITE, BOLT = ("db.sql", "libpod/db.sql"), ("libpod/bolt_state.db",)
 """Databases below a graphroot, or a runroot with a transient store: podman 5 and later, and earlier ones."""

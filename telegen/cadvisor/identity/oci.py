@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import orjson
 
-from telegen.cadvisor.identity.json_access import Values, mapping, objects, text
+from telegen.process.json_access import Values, mapping, objects, text
 
 CONTAINERD, CRIO, DOCKER, PODMAN = "containerd", "cri-o", "docker", "podman"
 

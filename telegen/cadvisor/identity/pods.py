@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
-from telegen.cadvisor.identity.json_access import Values, mapping, objects, text
 from telegen.cadvisor.identity.workloads import workload
 from telegen.metrics.family import Object
+from telegen.process.json_access import Values, mapping, objects, text
 
 MIRROR, HASH = "kubernetes.io/config.mirror", "kubernetes.io/config.hash"
 """Annotations of the mirror pod of a static pod: the hash is the uid in the name of its cgroup."""

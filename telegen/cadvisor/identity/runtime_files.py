@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from telegen.cadvisor.identity.host_files import HostFiles, UserFolder
-from telegen.cadvisor.identity.json_access import mapping, text
 from telegen.cadvisor.identity.libpod import database_paths, read_record
 from telegen.cadvisor.identity.oci import (
     DOCKER,
@@ -24,6 +23,7 @@ from telegen.cadvisor.identity.oci import (
 from telegen.cadvisor.identity.pods import KeyFilter
 from telegen.cadvisor.identity.runtime_folders import Location
 from telegen.cadvisor.identity.storage_lists import StorageLists
+from telegen.process.json_access import mapping, text
 
 HEALTH_LOG = "healthcheck.log"
 """Log of podman's health checks, in the container's folder below the runroot."""

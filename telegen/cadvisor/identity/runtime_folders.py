@@ -16,8 +16,8 @@ import orjson
 
 from telegen.cadvisor.cgroups.mountinfo import FileSystem, is_below, remote_points
 from telegen.cadvisor.identity.host_files import HostFiles, UserFolder
-from telegen.cadvisor.identity.json_access import mapping, text
 from telegen.cadvisor.identity.runtime_arguments import Arguments
+from telegen.process.json_access import mapping, text
 
 STATES = ("/run/containerd", "/run/k3s/containerd", "/run/k0s/containerd", "/var/snap/microk8s/common/run/containerd")
 """Usual state folders of containerd."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from telegen.cadvisor.identity.json_access import Values, mapping, objects, text
+from telegen.process.json_access import Values, mapping, objects, text
 
 HASH_LABEL = "pod-template-hash"
 _MINUTE, _LATEST_START = 60, 7 * 24 * 3600

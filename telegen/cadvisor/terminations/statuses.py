@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Optional
 
-from telegen.cadvisor.identity.json_access import Values, mapping, objects, text
 from telegen.metrics.family import Object
+from telegen.process.json_access import Values, mapping, objects, text
 
 Role = Literal["app", "init", "sidecar", "ephemeral"]
 

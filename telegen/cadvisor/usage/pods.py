@@ -9,10 +9,10 @@ from typing import Optional
 
 import msgspec
 
-from telegen.cadvisor.identity.json_access import Values, mapping, objects, text
 from telegen.cadvisor.identity.name_index import NameIndex
 from telegen.cadvisor.identity.pods import HASH, MIRROR
 from telegen.metrics.family import Object
+from telegen.process.json_access import Values, mapping, objects, text
 
 APP = "containerStatuses"
 _STATUSES: Mapping[str, str] = {APP: "containers", "initContainerStatuses": "initContainers", "ephemeralContainerStatuses": ""}
