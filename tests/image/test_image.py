@@ -80,8 +80,8 @@ def test_the_entry_point_serves(image: Stage) -> None:
         assert "kube_pod_info{" in agent.page()
         processes = agent.tree.processes()
         process.terminate()
-        assert process.wait(20) == 0
-        assert psutil.wait_procs(processes, 5)[1] == []
+        assert process.wait(60) == 0
+        assert psutil.wait_procs(processes, 30)[1] == []
     finally:
         process.kill()
         process.wait(20)
