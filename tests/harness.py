@@ -116,7 +116,7 @@ def served(command: list[str]) -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 class Agent:
@@ -133,7 +133,7 @@ class Agent:
         Raises:
             AssertionError: the status is not 200.
         """
-        answer = get(f"{self.url}{path}", timeout=10)
+        answer = get(f"{self.url}{path}")
         assert answer.status == 200, answer.body
         return answer.body.decode()
 
@@ -202,7 +202,7 @@ def running(command: list[str], environ: Mapping[str, str], port: int, config: P
         raise
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
     assert not TOKENS.search(log.read_text()), "the log contains a token"
 
 
