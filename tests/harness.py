@@ -116,7 +116,7 @@ def served(command: list[str]) -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 class Agent:
@@ -208,7 +208,7 @@ def running(command: list[str], environ: Mapping[str, str], port: int, config: P
         raise
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
     assert not TOKENS.search(log.read_text()), "the log contains a token"
 
 

@@ -81,7 +81,7 @@ class Running:
     def push(self, time: int, points: int = 4) -> Push:
         """Put a push of some points into the queue."""
         lines = b"".join(b'kube_x{n="%d"} %d\n' % (number, time) for number in range(points))
-        family = PageFamily("kube_x", metric_head("kube_x", "", "", "gauge"), b"", PointEncoder())
+        family = PageFamily("kube_x", metric_head("kube_x", "", "", "gauge"), b"", PointEncoder(), False)
         packed, _ = family.encode(lines)
         metric = Metric(family, [Cell(compress(packed), points)])
         origin = Origin(encode_resource({}), "s", is_served=lambda: self.served)
