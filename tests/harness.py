@@ -127,6 +127,12 @@ class Agent:
         self.url = f"http://127.0.0.1:{port}"
         self.tree = Tree.of(process.pid)
 
+    def configure(self, text: str) -> None:
+        """Replace the configuration at once: a file that is written in place is empty for a moment, which is an error of its own."""
+        fresh = self.config.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.rename(self.config)
+
     def page(self, path: str = "/metrics") -> str:
         """Return a page as text.
 
