@@ -13,7 +13,7 @@ _MATCHES = ("Exact", "NotOlderThan")
 
 
 def check_numbers(params: Mapping[str, str]) -> None:
-    """Raise StatusError for a number of 64 bits that is none; an empty one is none."""
+    """Raise StatusError for a limit or a time that is not a whole number of 64 bits. An empty text is not one."""
     for name in _NUMBERS:
         value = params.get(name, "0")
         if not _NUMBER.fullmatch(value) or len(value) > 20 or not -(1 << 63) <= int(value) < 1 << 63:
