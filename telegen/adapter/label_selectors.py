@@ -10,6 +10,9 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
 _TOKEN = re.compile(r"\s*(==|!=|[=!<>(),]|[^\s=!<>(),]+|$)")
 MAX_LENGTH = 64 * 1024
+_FIELD_TERM = re.compile(r"(?:[^\\,]|\\.?)+", re.DOTALL)
+_FIELD = re.compile(r"([^=!]+)(==?|!=)((?:[^\\,=]|\\[\\,=])*)")
+"""A backslash comes before each backslash, comma and equals sign of a value."""
 _FIELDS = ("metadata.name", "metadata.namespace")
 
 
@@ -149,11 +152,11 @@ def parse_fields(text: str) -> tuple[FieldTerm, ...]:
         SelectorError: it does not parse, or names another field.
     """
     terms = list[FieldTerm]()
-    for term in filter(None, text.split(",")):
-        found = re.fullmatch(r"([^=!]+)(==?|!=)(.*)", term)
+    for term in _FIELD_TERM.findall(text):
+        found = _FIELD.fullmatch(term)
         if not found:
             raise SelectorError(f"invalid field selector: {term[:80]!r}")
         if found[1] not in _FIELDS:
             raise SelectorError(f"field label not supported: {found[1][:80]}; choose from {', '.join(_FIELDS)}")
-        terms.append(FieldTerm(found[1], found[2] != "!=", found[3]))
+        terms.append(FieldTerm(found[1], found[2] != "!=", re.sub(r"\\(.)", r"\1", found[3])))
     return tuple(terms)

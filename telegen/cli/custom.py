@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NoReturn
 
 import yaml
@@ -18,7 +19,6 @@ from telegen.config import ConfigError
 from telegen.config.custom_resources import MAX_BYTES, files_of
 from telegen.config.model import CustomResourceState, Health
 from telegen.kubestate.custom.expressions.aggregates import NOTHING, Aggregates
-from telegen.kubestate.custom.expressions.conflicts import conflicts
 from telegen.kubestate.custom.expressions.convert import convert
 from telegen.kubestate.custom.expressions.json_schema import schema
 from telegen.kubestate.custom.expressions.surroundings import ReadLabels, no_labels, plain_labels
@@ -26,7 +26,7 @@ from telegen.kubestate.custom.expressions.tables import reads_namespaces
 from telegen.kubestate.custom.kinds import Configured, Selected
 from telegen.kubestate.custom.model import ANY, Kind, Pattern
 from telegen.kubestate.custom.rights import EVERY_GROUP, health_resources, pack_resources, rights, selected_resources
-from telegen.kubestate.custom.sources import CustomEntries, built_in_names, joined_entries, read_custom
+from telegen.kubestate.custom.sources import CustomEntries, built_in_names, read_custom, read_together
 from telegen.kubestate.health.scope import ALL, AUTO, BUILT_IN, Scope, wrong_groups
 from telegen.kubestate.packs.pack import Pack
 from telegen.kubestate.packs.registry import PACKS, chosen_packs
@@ -237,18 +237,11 @@ def _read(path: str) -> CustomEntries:
     Raises:
         ConfigError: one line per problem.
     """
-    found: list[CustomEntries] = []
-    problems: list[str] = []
-    for file in _files(path):
-        try:
-            found.append(read_custom(_content(file), file))
-        except ConfigError as error:
-            problems += str(error).splitlines()
-    joined = joined_entries(found)
-    problems += conflicts(joined.metrics)
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return joined
+    return read_together(partial(_read_file, file) for file in _files(path))
+
+
+def _read_file(path: str) -> CustomEntries:
+    return read_custom(_content(path), path)
 
 
 def _files(path: str) -> list[str]:

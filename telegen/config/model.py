@@ -435,7 +435,7 @@ class KubeMetrics(Section, frozen=True):
         bool,
         text(
             "Add NAME_created to counters in OpenMetrics: of containers the creation of the cgroup, of restarts that of the pod, "
-            "of counters with expressions that of the object. It doubles the series of counters."
+            "of counters with expressions that of the object. Pushed sums have it as start time. It doubles the series of counters."
         ),
     ] = False
     max_staleness: Annotated[

@@ -180,8 +180,10 @@ class Composer:
         found = {}
         for name, store in sorted(snapshot.stores.items(), key=lambda item: (item[1].entry.order, item[0])):
             is_shown = not store.entry.is_old and self._is_shown(reader.name, name)
-            for family, column in zip(store.families, store.columns) if is_shown else ():
-                # A column without a header in text repeats another one, with the creation times of OpenMetrics.
+            # A column without a header in text repeats another one, with the creation times of OpenMetrics.
+            created = {family.name: column for family, column in zip(store.families, store.columns) if not family.text}
+            for family, text_column in zip(store.families, store.columns) if is_shown else ():
+                column = created.get(family.name, text_column)
                 if column.length and family.text:
                     key = name, family.name
                     known = done.get(key, EncodedColumn())

@@ -78,6 +78,7 @@ class EventBuffer:
         self._bytes = 0
         self._changed = threading.Condition()
         self._is_stalled = False
+        self._passed = 0
 
     def put(self, entry: Entry, patience: float = 0.0) -> int:
         """Add an event; return the number of older ones that were dropped for it. The newest one stays, whatever its size.
@@ -113,6 +114,17 @@ class EventBuffer:
         with self._changed:
             self._entries.extendleft(reversed(batch))
             self._bytes += sum(entry.size for entry in batch)
+
+    def leave(self, version: int) -> None:
+        """Note that each event up to this resourceVersion was put into the buffer or left out."""
+        with self._changed:
+            self._passed = version
+
+    @property
+    def settled(self) -> int:
+        """The resourceVersion up to which no event waits; 0 while one does. Events that were taken do not count as waiting."""
+        with self._changed:
+            return 0 if self._entries else self._passed
 
     def wake(self) -> None:
         """Let `take` look at `is_over` again."""
@@ -152,6 +164,7 @@ class EventSender:
         sending: Callable[[list[Entry]], None],
         done: Callable[[list[Entry], Accepted | Refused], None],
         scope: str = SCOPE,
+        settled: Callable[[int], None] = lambda version: None,
     ) -> None:
         """Prepare.
 
@@ -160,8 +173,9 @@ class EventSender:
             sending: called with each batch before it is sent.
             done: called with each batch that the receiver has taken or refused.
             scope: name of the instrumentation scope.
+            settled: called after each batch with the resourceVersion up to which each event has its outcome or was left out.
         """
-        self._scope = scope
+        self._scope, self._settled = scope, settled
         self._buffer, self._delivery, self._shared, self._sending, self._done = buffer, delivery, shared, sending, done
 
     def run(self, interval: float, stop: threading.Event, is_wanted: Callable[[], bool]) -> None:
@@ -175,7 +189,7 @@ class EventSender:
             self.flush(interval, is_wanted, stop.is_set)
 
     def flush(self, seconds: float, is_wanted: Callable[[], bool], is_over: Callable[[], bool] = lambda: False) -> None:
-        """Send one batch; one that is given up goes back to the buffer."""
+        """Send one batch, if there is one; one that is given up goes back to the buffer."""
         batch = self._buffer.take(seconds, is_over)
         if batch:
             self._sending(batch)
@@ -184,3 +198,5 @@ class EventSender:
                 self._buffer.put_back(batch)
             else:
                 self._done(batch, outcome)
+        if settled := self._buffer.settled:
+            self._settled(settled)

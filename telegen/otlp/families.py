@@ -78,6 +78,11 @@ def _word(header: bytes) -> str:
     return header.rstrip(b"\n").rpartition(b" ")[2].decode()
 
 
+def has_starts(family: FamilyEntry) -> bool:
+    """Return True for the text column of a counter that has one more for OpenMetrics, with `_created` samples; the push reads that."""
+    return not family.openmetrics
+
+
 def help_of(family: FamilyEntry) -> str:
     """Return the help text of a family, as on the page."""
     prefix = f"# HELP {family.name} "

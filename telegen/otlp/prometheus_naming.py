@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from telegen.otlp.families import MetricHead, prometheus_head
-from telegen.otlp.points import PointEncoder, last_points, series_of, time_bytes, with_time
+from telegen.otlp.families import MetricHead, has_starts, prometheus_head
+from telegen.otlp.points import PointEncoder, last_points, series_of, start_times, time_bytes, with_time
 from telegen.otlp.requests import OVERHEAD, Limits, Metric, Origin, Part, Request, cut
 from telegen.otlp.wire import head, message, text
 from telegen.shm.layout import FamilyEntry
@@ -18,16 +18,20 @@ class PageFamily:
 
     Attributes:
         shared: encoded attributes that all of its points share.
+        has_starts: True if its lines include the `_created` samples of OpenMetrics.
     """
 
     name: str
     head: MetricHead
     shared: bytes
     encoder: PointEncoder
+    has_starts: bool
 
     def encode(self, lines: bytes) -> tuple[bytes, int]:
         """Encode the lines of a cell; see `telegen.otlp.points`."""
-        return self.encoder.encode(self.name.encode(), lines, len(self.shared))
+        name = self.name.encode()
+        samples, starts = start_times(name, lines) if self.has_starts else (lines, [])
+        return self.encoder.encode(name, samples, len(self.shared), starts)
 
     def series(self, points: bytes) -> list[bytes]:
         """Return the encoded attributes of each point."""
@@ -42,7 +46,7 @@ class PrometheusNaming:
 
     def family(self, entry: FamilyEntry, shared: bytes) -> PageFamily:
         """Return the encoder of a family."""
-        return PageFamily(entry.name, prometheus_head(entry), shared, self._encoder)
+        return PageFamily(entry.name, prometheus_head(entry), shared, self._encoder, has_starts(entry))
 
     def part(self, origin: Origin, metrics: Sequence[Metric]) -> Part:
         """Return the metrics of an origin, which `family` has made the families of."""

@@ -10,11 +10,22 @@ import re
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import repeat
 
 from telegen.otlp.conventions import Convention, Conventions, Level
 from telegen.otlp.entities import Entities
 from telegen.otlp.families import MetricHead, metric_head
-from telegen.otlp.points import MEMO, STAND_IN, TIME_SIZE, VALUE_SIZE, Heads, encode_attribute, parse_labels, series_of
+from telegen.otlp.points import (
+    MEMO,
+    STAND_IN,
+    TIME_SIZE,
+    VALUE_SIZE,
+    Heads,
+    encode_attribute,
+    parse_labels,
+    series_of,
+    start_times,
+)
 
 SEPARATOR = b"\xfe\xff" * 8
 """Between the parts of a record. A point has no such run of bytes: see STAND_IN."""
@@ -158,6 +169,7 @@ class SemconvFamily:
         entities: Entities,
         shared: bytes,
         wrap: Callable[[MetricHead], Wrapper],
+        has_starts: bool = False,
     ) -> None:
         """Prepare.
 
@@ -165,8 +177,10 @@ class SemconvFamily:
             kept: the metric under the name of the page, for samples that no convention names.
             shared: encoded attributes that all points share.
             wrap: return the one wrapper of a metric, which several families may share.
+            has_starts: True if the lines include the `_created` samples of OpenMetrics.
         """
         self.name, self._conventions, self._entities, self._shared = name, conventions, entities, shared
+        self._has_starts = has_starts
         heads = (kept, *(metric_head(one.name, "", one.unit, "", one.monotonic) for one in conventions))
         self.wrappers = {b"%d" % number: wrap(head) for number, head in enumerate(heads)}
         self._kept, self._heads = Route(0, None, shared), Heads()
@@ -181,14 +195,15 @@ class SemconvFamily:
         Raises:
             ValueError: a line is malformed.
         """
+        lines, starts = start_times(self.name.encode(), lines) if self._has_starts else (lines, [])
         samples: Iterable[Sample] = self._samples(lines)
         if self._fold:
             samples = self._fold(samples)
         found: dict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
         number, heads = 0, self._heads
-        for number, (route, entity, attributes, value) in enumerate(samples, 1):
+        for number, ((route, entity, attributes, value), start) in enumerate(zip(samples, starts or repeat(b"")), 1):
             points = found[route.number, entity]
-            points += heads[len(attributes) + TIME_SIZE + VALUE_SIZE], attributes, route.value(value)
+            points += heads[len(start) + len(attributes) + TIME_SIZE + VALUE_SIZE], start, attributes, route.value(value)
         return SEPARATOR.join([part for key, points in found.items() for part in (*key, b"".join(points))]), number
 
     def series(self, points: bytes) -> list[bytes]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from telegen.otlp.columns import Cell
 from telegen.otlp.conventions import conventions_of
 from telegen.otlp.entities import Entities, identity_of
-from telegen.otlp.families import MetricHead, prometheus_head
+from telegen.otlp.families import MetricHead, has_starts, prometheus_head
 from telegen.otlp.points import STAND_IN, last_points, time_bytes
 from telegen.otlp.requests import OVERHEAD, Limits, Metric, Origin, Part, Request, cut
 from telegen.otlp.resources import SCHEMA
@@ -38,7 +38,7 @@ class SemconvNaming:
     def family(self, entry: FamilyEntry, shared: bytes) -> SemconvFamily:
         """Return the encoder of a family."""
         kept, entities = prometheus_head(entry, described=False), self._entities_of(entry.name)
-        made = SemconvFamily(entry.name, kept, conventions_of(entry.name), entities, shared, self._wrap)
+        made = SemconvFamily(entry.name, kept, conventions_of(entry.name), entities, shared, self._wrap, has_starts(entry))
         self._families[entry.name] = made
         return made
 

@@ -166,11 +166,47 @@ def test_metadata_alone(client: falcon.testing.TestClient) -> None:
         assert get(client, f"{V1BETA1}/nodes", of_objects.media_type).status_code == 406
 
 
-@pytest.mark.parametrize("query", ["limit=1", "limit=500&continue=abc", "resourceVersion=0&timeoutSeconds=5", "pretty=true", "watch=false"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=1",
+        "limit=-1&timeoutSeconds=%2B9223372036854775807",
+        "limit=500&continue=abc",
+        "resourceVersion=0&timeoutSeconds=5",
+        "resourceVersion=0&resourceVersionMatch=NotOlderThan",
+        "pretty=true",
+        "watch=false",
+    ],
+)
 def test_parameters_without_effect(client: falcon.testing.TestClient, query: str) -> None:
     """Lists are whole, whatever part of them a client asks for."""
     items = get(client, f"{V1BETA1}/namespaces/rates/pods?{query}").json["items"]
     assert _names(items) == ["decreasing", "falling-beside", "idle", "steady", "two-clocks"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "named"),
+    [
+        ("limit=abc", 400, "limit"),
+        ("limit=", 400, "limit"),
+        ("limit=1_0", 400, "limit"),
+        ("limit=%D9%A1", 400, "limit"),
+        ("limit=9223372036854775808", 400, "limit"),
+        (f"limit={'1' * 5000}", 400, "limit"),
+        ("timeoutSeconds=5s", 400, "timeoutSeconds"),
+        ("watch=true&labelSelector=%21%21", 400, "a label"),
+        ("watch=", 405, "watch"),
+        ("resourceVersionMatch=Exact", 422, "resourceVersionMatch"),
+        ("resourceVersion=0&resourceVersionMatch=Exact", 422, "resourceVersionMatch"),
+        ("resourceVersion=1&resourceVersionMatch=exact", 422, "resourceVersionMatch"),
+        ("resourceVersion=1&resourceVersionMatch=Exact&continue=a", 422, "resourceVersionMatch"),
+        ("sendInitialEvents=false", 422, "sendInitialEvents"),
+    ],
+)
+def test_parameters_that_the_api_server_refuses(client: falcon.testing.TestClient, query: str, code: int, named: str) -> None:
+    """Values of parameters that a list of the API server cannot have are refused with its code, and the parameter is named."""
+    answer = get(client, f"{V1BETA1}/namespaces/rates/pods?{query}")
+    assert (answer.status_code, answer.json["code"]) == (code, code) and named in answer.json["message"]
 
 
 @pytest.mark.parametrize("path", ["pods/", "namespaces/rates/pods/", "nodes/", "nodes/n1/"])

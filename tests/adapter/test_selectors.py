@@ -87,7 +87,8 @@ def test_fields() -> None:
         ("metadata.name", True, "a"),
         ("metadata.namespace", False, "b"),
     ]
-    for text in ("spec.nodeName=a", "metadata.name", "=a"):
+    assert [term.value for term in parse_fields(r",metadata.name==a\,b\=\\,,metadata.name=,")] == ["a,b=\\", ""]
+    for text in ("spec.nodeName=a", "metadata.name", "=a", "metadata.name=a=b", r"metadata.name=a\b", "metadata.name=a\\"):
         with pytest.raises(SelectorError):
             parse_fields(text)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -12,6 +12,7 @@ from telegen.metrics.family import ALPHA, FamilyGenerator, Object, counter, gaug
 from telegen.metrics.render import renderer
 from telegen.metrics.store import MetricsStore
 from telegen.otlp.composer import Composer, Source
+from telegen.otlp.points import encode_attribute
 from telegen.otlp.prometheus_naming import PageFamily, PrometheusNaming
 from telegen.otlp.requests import Limits, Naming, Origin, Push, requests
 from telegen.otlp.resources import encode_resource
@@ -118,19 +119,47 @@ def test_types_and_units(agent: Agent) -> None:
     }
 
 
-def test_creation_times_of_openmetrics_change_nothing() -> None:
-    """With openmetrics_created a counter is pushed as without: once, as a monotonic sum, and without the samples of its time."""
+@pytest.mark.parametrize("naming", [PrometheusNaming, SemconvNaming])
+def test_creation_times_of_openmetrics_are_start_times(naming: Callable[[], Naming]) -> None:
+    """With openmetrics_created each sum that ends in _total has the creation of its object as its start, if that is known; nothing else
+    changes, and a start that changes ends no series."""
+    born = {"p1": 1_700_000_000.0, "p2": None}
+    families, render = with_created(FAMILIES, renderer(IDENTITY, FAMILIES, failed), lambda obj: born[obj["metadata"]["uid"]])
+    arenas = {created: Arena.create("pods", 1 << 20) for created in (False, True)}
+    stores = {
+        False: MetricsStore("pods", FAMILIES, renderer(IDENTITY, FAMILIES, failed), ArenaWriter(arenas[False], ["pods"])),
+        True: MetricsStore("pods", families, render, ArenaWriter(arenas[True], ["pods"])),
+    }
+    composers = {
+        created: Composer([Source(ArenaReader(arena), Origin(b"", "s"))], naming(), lambda family: encode_attribute(b"a", b"b"))
+        for created, arena in arenas.items()
+    }
+    for value, start in ((1, 1_700_000_000.0), (2, 1_800_000_000.0)):
+        born["p1"] = start
+        for store in stores.values():
+            store.replace([("ADDED", pod("p1", value)), ("ADDED", pod("p2", value))])
+        expected = {
+            (name, one): (float(value), start if (name, one) == ("kube_pod_seen_total", "p1") else None)
+            for name in ("kube_pod_value", "kube_pod_seen_total", "container_memory_failcnt")
+            for one in born
+        }
+        with_starts, without = (starts(composers[created].compose(value)) for created in (True, False))
+        assert with_starts == expected
+        assert without == {series: (float(value), None) for series in expected}
+
+
+def starts(push: Push) -> dict[tuple[str, str], tuple[float, float | None]]:
+    """Return (value, start in Unix seconds) by (metric, pod), in any naming."""
     found = {}
-    for creates in (False, True):
-        families, render = list(FAMILIES), renderer(IDENTITY, FAMILIES, failed)
-        if creates:
-            families, render = with_created(FAMILIES, render, lambda obj: 1.0)
-        arena = Arena.create("pods", 1 << 20)
-        store = MetricsStore("pods", families, render, ArenaWriter(arena, ["pods"]))
-        store.replace([("ADDED", pod("p1"))])
-        composer = Composer([Source(ArenaReader(arena), Origin(b"", "s"))], PrometheusNaming(), lambda family: b"")
-        found[creates] = [request.body for request in requests(composer.compose(1), LARGE)]
-    assert found[True] == found[False]
+    for request in requests(push, LARGE):
+        for resource in ExportMetricsServiceRequest.FromString(request.body).resource_metrics:
+            for metric in resource.scope_metrics[0].metrics:
+                for point in (*metric.gauge.data_points, *metric.sum.data_points):
+                    labels = {item.key: item.value.string_value for item in (*resource.resource.attributes, *point.attributes)}
+                    series = metric.name, labels.get("pod") or labels["k8s.pod.name"]
+                    assert series not in found and not point.flags and labels["a"] == "b"
+                    found[series] = point.as_double, point.start_time_unix_nano / 1e9 or None
+    return found
 
 
 def test_only_changed_cells_are_encoded(agent: Agent) -> None:

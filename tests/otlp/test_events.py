@@ -6,7 +6,8 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -280,6 +281,23 @@ def test_batch_that_is_given_up_stays_first() -> None:
     sender.flush(60.0, lambda: True, is_over=lambda: True)
     ((batch, outcome),) = sent
     assert [entry.version for entry in batch] == [0, 1, 2, 3] and isinstance(outcome, Accepted)
+
+
+def test_position_passes_events_that_are_left_out() -> None:
+    """Events that are left out are settled once every event before them has its outcome: not while one waits or is put back."""
+    buffer, settled = EventBuffer(4, 1 << 20), list[int]()
+    outcomes = iter([None, Accepted()])
+    delivery = SimpleNamespace(deliver=lambda body, is_wanted: next(outcomes))
+    sender = EventSender(buffer, cast(Delivery, delivery), {}, lambda batch: None, lambda *done: None, settled=settled.append)
+    found = []
+    for kept, left_out in ((0, 5), (6, 7), (0, 8)):
+        if kept:
+            buffer.put(Entry({}, record_of(event(version=kept), 1, {}), kept))
+            buffer.leave(kept)
+        buffer.leave(left_out)
+        sender.flush(0.0, lambda: True)
+        found.append(settled.copy())
+    assert found == [[5], [5], [5, 8]]
 
 
 def test_requests_group_by_object() -> None:

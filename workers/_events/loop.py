@@ -68,8 +68,8 @@ class EventLoop:
         worker, ended, sender_ended = self._worker, threading.Event(), threading.Event()
         # Not shared with a later term: threads of this one may outlast it, and what they leave is the next holder's.
         buffer = EventBuffer(self._settings.buffer_size, worker.config.kube_metrics.otlp.max_request_size)
-        sender = self._make_sender(buffer)
-        stream = EventStream(position_of(self._shared.events_position.read()), partial(self._accept, buffer), self._begin)
+        sender = self._make_sender(buffer, ended)
+        stream = EventStream(position_of(self._shared.events_position.read()), partial(self._take, buffer), self._begin)
         observer = ReflectorMetrics(worker.telemetry, worker.log, STORE)
         reflector = Reflector(make_client(self._shared), COLLECTION, stream, observer, ended, reflector_settings(worker.config))
 
@@ -104,16 +104,26 @@ class EventLoop:
         while sender_ended.is_set() and len(buffer) and is_wanted():
             self._worker.beat()
             sender.flush(0.0, is_wanted)
+        if sender_ended.is_set():
+            self._write_position(buffer.settled, time.time())
         # The next holder sends what this one has not.
         while batch := buffer.take(0.0):
             self._telemetry.handled.labels("not_served").inc(len(batch))
         self._given_up.set()
 
-    def _make_sender(self, buffer: EventBuffer) -> EventSender:
+    def _make_sender(self, buffer: EventBuffer, ended: threading.Event) -> EventSender:
+        """Make the sender of a term, which is over once `ended` is set."""
+
+        def settled(version: int) -> None:
+            # After the term the buffer is emptied for the next holder.
+            if not ended.is_set():
+                self._write_position(version, time.time())
+
         client = receiver_client(self._receiver)
         self._given_up = threading.Event()
         shared = sender_attributes(self._worker, f"{self._worker.config.kube_metrics.election.name}-shard-0")
-        return EventSender(buffer, Delivery(client, self._given_up, self._tried), shared, self._sending, self._done)
+        delivery = Delivery(client, self._given_up, self._tried)
+        return EventSender(buffer, delivery, shared, self._sending, self._done, settled=settled)
 
     def _make_labels(self) -> ObjectLabels | None:
         """Make the reader of the labels of objects, None if no labels are wanted."""
@@ -123,6 +133,11 @@ class EventLoop:
         client = make_client(self._shared, read_timeout=TIMEOUT)
         lookups = self._telemetry.label_lookups
         return ObjectLabels(client, self._settings.object_labels, watched, lambda outcome: lookups.labels(outcome).inc())
+
+    def _take(self, buffer: EventBuffer, event: dict[str, Any], version: int) -> None:
+        """Take an event of the stream. One that is left out moves the position as well: a successor would count it again."""
+        self._accept(buffer, event, version)
+        buffer.leave(version)
 
     def _accept(self, buffer: EventBuffer, event: dict[str, Any], version: int) -> None:
         """Put an event into the buffer if it is wanted."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
+from telegen.adapter.apis.list_options import check_numbers
 from telegen.adapter.apis.negotiation import negotiate
 from telegen.adapter.apis.values import ALL, CustomBackend, CustomRequest, NotObserved, ObjectValue, ValueObserver
 from telegen.adapter.groups import CUSTOM as GROUP
@@ -82,6 +83,7 @@ def _parse(segments: Sequence[str], params: Mapping[str, str]) -> CustomRequest:
             target = (namespace, GroupResource.parse(resource), name, metric)
         case _:
             raise unknown_path()
+    check_numbers(params)
     labels = params.get("labelSelector", "")
     try:
         fields = parse_fields(params.get("fieldSelector", ""))

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from telegen.adapter.apis.answers import (
-    bad_request,
-    metric_not_found,
-    timestamp,
-    unknown_path,
-    wants_watch,
-    watch_refused,
-)
+from telegen.adapter.apis.answers import bad_request, metric_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource, sorted_resources
+from telegen.adapter.apis.list_options import check_list
 from telegen.adapter.apis.negotiation import negotiate
 from telegen.adapter.apis.values import ExternalBackend, ExternalValue, NotObserved, ValueObserver
 from telegen.adapter.groups import EXTERNAL as GROUP
@@ -46,14 +40,13 @@ class ExternalMetrics:
                 pass
             case _:
                 raise unknown_path()
-        if wants_watch(params):
-            raise watch_refused(name, GROUP)
         negotiate(accept)
         try:
             terms = parse_labels(params.get("labelSelector", ""))
             parse_fields(params.get("fieldSelector", ""))  # Values have no fields; one that does not parse is refused as elsewhere.
         except SelectorError as error:
             raise bad_request(str(error)) from error
+        check_list(params, name, GROUP)
         backend = next((one for one in self._backends if name in one.listed()), None)
         if not backend:
             raise metric_not_found(name, "")

@@ -9,16 +9,9 @@ from typing import NamedTuple
 import orjson
 
 from telegen.adapter.agents.usage import NodeUsage, PodUsage
-from telegen.adapter.apis.answers import (
-    bad_request,
-    failed,
-    object_not_found,
-    timestamp,
-    unknown_path,
-    wants_watch,
-    watch_refused,
-)
+from telegen.adapter.apis.answers import bad_request, failed, object_not_found, timestamp, unknown_path
 from telegen.adapter.apis.discovery_documents import ListedResource
+from telegen.adapter.apis.list_options import check_list
 from telegen.adapter.apis.negotiation import PLAIN, Form, negotiate
 from telegen.adapter.apis.tables import PARTIAL_LISTS, PARTIAL_OBJECTS, TABLES, included, partial, table
 from telegen.adapter.apis.usage_json import metadata_json, usage_json
@@ -130,10 +123,10 @@ def _parse(segments: Sequence[str], params: Mapping[str, str]) -> ResourceReques
             return ResourceRequest(PODS, namespace, name)
         case _:
             raise unknown_path()
-    if wants_watch(params):
-        raise watch_refused(resource.resource, GROUP)
     labels, fields = params.get("labelSelector", ""), params.get("fieldSelector", "")
     try:
-        return ResourceRequest(resource, namespace, "", labels, fields, parse_labels(labels), parse_fields(fields))
+        request = ResourceRequest(resource, namespace, "", labels, fields, parse_labels(labels), parse_fields(fields))
     except SelectorError as error:
         raise bad_request(str(error)) from error
+    check_list(params, resource.resource, GROUP)
+    return request

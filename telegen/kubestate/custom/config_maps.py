@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from telegen.config.custom_resources import MAX_BYTES, MAX_FILES
 from telegen.config.errors import ConfigError
-from telegen.kubestate.custom.expressions.conflicts import Conflicts, conflicts
-from telegen.kubestate.custom.sources import ENDINGS, CustomEntries, CustomTables, joined_entries, read_custom
+from telegen.kubestate.custom.expressions.conflicts import Conflicts
+from telegen.kubestate.custom.sources import ENDINGS, CustomEntries, CustomTables, read_custom, read_together
 
 Data = Mapping[str, str]
 """Text of each file of a ConfigMap."""
@@ -28,18 +29,9 @@ def read_data(data: Data, source: str) -> CustomEntries:
     files = {name: text for name, text in sorted(data.items()) if name.endswith(ENDINGS)}
     if not files:
         raise ConfigError(f"{source}: no configuration in data; add a key that ends in {', '.join(ENDINGS)}")
-    problems: list[str] = []
-    found: list[CustomEntries] = []
-    for name, text in files.items():
-        try:
-            found.append(read_custom(text.encode("utf-8", "surrogatepass"), f"{source}/{name}"))
-        except ConfigError as error:
-            problems += str(error).splitlines()
-    joined = joined_entries(found)
-    problems += conflicts(joined.metrics)
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return joined
+    return read_together(
+        partial(read_custom, text.encode("utf-8", "surrogatepass"), f"{source}/{name}") for name, text in files.items()
+    )
 
 
 class ConfigMapEntries:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -71,6 +71,29 @@ class CustomEntries(NamedTuple):
 def joined_entries(parts: Iterable[CustomEntries]) -> CustomEntries:
     """Return the entries and the warnings of several configurations."""
     return CustomEntries(*(tuple(chain.from_iterable(lists)) for lists in zip(CustomEntries(), *parts)))
+
+
+def read_together(reads: Iterable[Callable[[], CustomEntries]]) -> CustomEntries:
+    """Read configurations that apply together.
+
+    Args:
+        reads: each reads one of them, and may raise ConfigError.
+
+    Raises:
+        ConfigError: one line per problem of any of them, and per conflict between them.
+    """
+    problems: list[str] = []
+    found: list[CustomEntries] = []
+    for read in reads:
+        try:
+            found.append(read())
+        except ConfigError as error:
+            problems += str(error).splitlines()
+    joined = joined_entries(found)
+    problems += conflicts(joined.metrics)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return joined
 
 
 class CustomReader:
