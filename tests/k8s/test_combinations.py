@@ -54,6 +54,15 @@ def test_reviews_are_rights_of_every_account(kubectl: Kubectl) -> None:
     assert may_review == {"telegen-node", "telegen-cluster"}
 
 
+@pytest.mark.parametrize("folders", [("base",), ("overlays/node",), NODE_AND_CLUSTER], ids=names)
+def test_constraints_are_for_the_agents_of_nodes_alone(folders: tuple[str, ...], kubectl: Kubectl) -> None:
+    """In any order of components only the role of the DaemonSet's account may use the SecurityContextConstraints; scrapers may not."""
+    for chosen in (("openshift", "auth"), ("auth", "openshift")):
+        roles = [obj for obj in kubectl.build(Variant(folders, chosen)) if obj["kind"] == "ClusterRole"]
+        may_use = [obj["metadata"]["name"] for obj in roles if any("use" in rule["verbs"] for rule in obj["rules"])]
+        assert may_use == ["telegen" if folders == ("base",) else "telegen-node"]
+
+
 def test_every_component_is_combined() -> None:
     """No component of k8s/ is left out of the combinations."""
     assert {name for folders in FOLDERS for flow in ("flow-control", V1BETA2) for name in components(folders, flow)} == set(COMPONENTS)
