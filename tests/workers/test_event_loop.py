@@ -89,7 +89,7 @@ def test_events_that_are_left_out_move_the_position(tmp_path: Path, interval: st
                 wait_for("the position", lambda: worker.shared.events_position.read() != "", 20)
         finally:
             worker.stop.set()
-            runner.join(20)
+            runner.join(60)
             for reflector in LateReflector.made:
                 reflector.late.set()
         assert worker.shared.events_position.read().startswith("2 ") and not receiver.tried
