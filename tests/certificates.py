@@ -32,4 +32,4 @@ def signed(folder: Path, name: str, sans: str, authority: tuple[Path, Path], sub
 
 
 def _run(arguments: list[str]) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=200)

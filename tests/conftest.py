@@ -6,11 +6,12 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from subprocess import Popen
 
 import pytest
 from hypothesis import settings
+from prometheus_client import values
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
@@ -52,6 +53,14 @@ def pytest_configure_node(node: WorkerController) -> None:
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Return the option --update-golden."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(autouse=True)
+def _own_metrics() -> Iterator[None]:
+    """Undo what `Telemetry` changes in prometheus_client, so that a later test does not write to files that are closed."""
+    before = values.ValueClass, values.MmapedDict
+    yield
+    values.ValueClass, values.MmapedDict = before  # type: ignore[assignment, misc]
 
 
 # --- which tests, and in which order

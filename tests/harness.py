@@ -116,7 +116,7 @@ def served(command: list[str]) -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 class Agent:
@@ -127,13 +127,19 @@ class Agent:
         self.url = f"http://127.0.0.1:{port}"
         self.tree = Tree.of(process.pid)
 
+    def configure(self, text: str) -> None:
+        """Replace the configuration at once: a file that is written in place is empty for a moment, which is an error of its own."""
+        fresh = self.config.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.rename(self.config)
+
     def page(self, path: str = "/metrics") -> str:
         """Return a page as text.
 
         Raises:
             AssertionError: the status is not 200.
         """
-        answer = get(f"{self.url}{path}", timeout=10)
+        answer = get(f"{self.url}{path}")
         assert answer.status == 200, answer.body
         return answer.body.decode()
 
@@ -202,7 +208,7 @@ def running(command: list[str], environ: Mapping[str, str], port: int, config: P
         raise
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
     assert not TOKENS.search(log.read_text()), "the log contains a token"
 
 

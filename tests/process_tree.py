@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,12 @@ class Tree:
     def processes(self) -> list[psutil.Process]:
         """Return the processes that run now."""
         return [self.root, *self.root.children(recursive=True)]
+
+    def kill(self) -> None:
+        """Kill all of them. Some may end by themselves when their parent does."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def cpu(self, name: str = "") -> float:
         """Return the CPU seconds used by processes whose name begins with `name`; for the whole tree, with ended children."""

@@ -30,9 +30,11 @@ class Proxy:
         self._whole.set()
         self._sockets: list[socket.socket] = []
         self._muted: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"{parts.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def cut(self) -> None:
         """Delay all data from now on."""
@@ -54,11 +56,15 @@ class Proxy:
             _shut(one)
 
     def close(self) -> None:
-        """Close the listener and all connections."""
+        """Close the listener and all connections; return when no thread of them is left."""
+        _shut(self._listener)
+        self._accepting.join()
+        self._listener.close()
         self._whole.set()
-        for one in [self._listener, *self._sockets]:
+        for one in list(self._sockets):
             _shut(one)
-            one.close()
+        for thread in self._threads:
+            thread.join()
 
     def _accept(self) -> None:
         while True:
@@ -67,19 +73,23 @@ class Proxy:
             except OSError:
                 return
             self._sockets.append(client)
-            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+            self._threads.append(threading.Thread(target=self._connect, args=(client,), daemon=True))
+            self._threads[-1].start()
 
     def _connect(self, client: socket.socket) -> None:
-        self._whole.wait()
-        try:
-            server = socket.create_connection(self._target, timeout=10)
-        except OSError:
-            _shut(client)
-            return
-        server.settimeout(None)
-        self._sockets.append(server)
-        threading.Thread(target=self._pump, args=(server, client, self._count_answer), daemon=True).start()
-        self._pump(client, server, self._count_request)
+        with client:
+            self._whole.wait()
+            try:
+                server = socket.create_connection(self._target, timeout=10)
+            except OSError:
+                return
+            with server:
+                server.settimeout(None)
+                self._sockets.append(server)
+                answers = threading.Thread(target=self._pump, args=(server, client, self._count_answer), daemon=True)
+                answers.start()
+                self._pump(client, server, self._count_request)
+                answers.join()
 
     def _count_request(self, data: bytes) -> None:
         self.sent += len(data)

@@ -199,9 +199,9 @@ class Supervisor:
         self._next_reload = time.monotonic() + RELOAD_INTERVAL
 
     def _reject(self, error: str) -> None:
+        self._telemetry.reloads.labels("error").inc()
         for line in error.splitlines():
             log.error("reload failed: %s; the old configuration stays in force", line, extra={UNLIMITED: True})
-        self._telemetry.reloads.labels("error").inc()
 
     def _reload(self) -> None:
         """Apply the new configuration.

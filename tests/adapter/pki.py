@@ -63,4 +63,4 @@ class Pki:
 
 
 def _run(arguments: list[str]) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=200)

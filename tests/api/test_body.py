@@ -12,6 +12,7 @@ from telegen.api.client import Client, Timeouts
 from telegen.api.credentials import credentials
 from telegen.api.errors import ProtocolError
 from tests.api.wire import (
+    PATIENCE,
     ScriptedServer,
     Step,
     added,
@@ -174,7 +175,7 @@ def halves(data: bytes, status: int = 200) -> Step:
 @pytest.mark.parametrize("noise", [b"\n", b" "])
 def test_bytes_without_events(noise: bytes) -> None:
     """A watch that delivers bytes but no event and no bookmark for the read timeout is an error, and another one follows."""
-    noisy = raw(noise * 200, piece=1, pause=0.02)
-    with reflecting(stream(*whole("a"), stay=False), noisy, stream(event("ADDED", pod("b", 11))), read=0.3) as running:
+    noisy = raw(noise * 1000, piece=1, pause=0.02)
+    with reflecting(stream(*whole("a"), stay=False), noisy, stream(event("ADDED", pod("b", 11))), read=PATIENCE) as running:
         running.wait_held("a", "b")
         assert running.noted.reasons == ["stalled"]

@@ -11,7 +11,19 @@ from telegen.api.bounded import MAX_HEADERS
 from telegen.api.client import Client, Timeouts
 from telegen.api.credentials import credentials
 from telegen.api.errors import ApiError, Unreachable
-from tests.api.wire import Connection, Request, ScriptedServer, Step, answer, page, raw, reflecting, stream, whole
+from tests.api.wire import (
+    PATIENCE,
+    Connection,
+    Request,
+    ScriptedServer,
+    Step,
+    answer,
+    page,
+    raw,
+    reflecting,
+    stream,
+    whole,
+)
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -48,7 +60,7 @@ def request_to() -> Iterator[Callable[[Step], object]]:
 
     def send(step: Step) -> object:
         servers.append(ScriptedServer([step]).start())
-        return Client(credentials(servers[-1].url, {}), Timeouts(1.0, 0.5)).get("/a", {}, "application/json")
+        return Client(credentials(servers[-1].url, {}), Timeouts(10.0, PATIENCE)).get("/a", {}, "application/json")
 
     yield send
     for server in servers:
@@ -77,7 +89,7 @@ def test_error_without_an_end(request_to: Callable[[Step], object]) -> None:
 )
 def test_watch_after_headers_without_an_end(kind: str, state: Step, lists: str) -> None:
     """A reflector whose requests meet them requests pages instead, tries again, and gets its state."""
-    with reflecting(NEVER_ENDING[kind], NEVER_ENDING[kind], state, read=0.5) as running:
+    with reflecting(NEVER_ENDING[kind], NEVER_ENDING[kind], state, read=PATIENCE) as running:
         running.wait_held("a")
         assert running.noted.lists == ["watch", "list", lists]
 
@@ -86,4 +98,4 @@ def test_large_headers_of_a_proxy(request_to: Callable[[Step], object]) -> None:
     """Headers within the bounds are no error, also behind interim answers and with a body that comes slowly."""
     headers = [f"X-Header-{number}: {'x' * 8000}" for number in range(80)]
     assert sum(map(len, headers)) < MAX_HEADERS
-    assert request_to(raw(b'{"a":  1}', stay=False, piece=1, pause=0.1, headers=headers)) == {"a": 1}
+    assert request_to(raw(b'{"a":  1}', stay=False, piece=1, pause=0.25, headers=headers)) == {"a": 1}

@@ -34,7 +34,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("authority")
     key, certificate = str(folder / "key"), folder / "certificate"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=test"]
-    subprocess.run([*command, "-keyout", key, "-out", str(certificate)], check=True, capture_output=True, timeout=60)
+    subprocess.run([*command, "-keyout", key, "-out", str(certificate)], check=True, capture_output=True, timeout=200)
     return certificate.read_text()
 
 
@@ -127,7 +127,7 @@ def test_unknown_content_coding_and_broken_json() -> None:
 def test_prepared_before_the_fork(source: str, loaded: bool) -> None:
     """The kubernetes package is loaded where a kubeconfig is to be read, and nowhere else: it takes 30 MB."""
     code = f"import sys; from telegen.api.credentials import prepare; prepare([{source!r}]); print('kubernetes.config' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, check=True)
     assert found.stdout.strip() == str(loaded)
 
 

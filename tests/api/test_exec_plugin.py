@@ -82,14 +82,17 @@ def test_plugin_that_is_missing(tmp_path: Path) -> None:
 
 def test_plugin_that_hangs(tmp_path: Path) -> None:
     """A plugin has a limit; at it the plugin ends with its own children."""
-    with pytest.raises(NoCredentials, match="no end within 1 s"):
-        run(tmp_path, "sleep 1000 & echo $! > child; wait", limit=1.0)
-    wait_for("its end", lambda: not psutil.pid_exists(int((tmp_path / "child").read_text())) or is_zombie(tmp_path / "child"), 5)
+    with pytest.raises(NoCredentials, match="no end within 3 s"):
+        run(tmp_path, "sleep 1000 & echo $! > child; wait", limit=3.0)
+    wait_for("its end", lambda: has_ended(tmp_path / "child"), 20)
 
 
-def is_zombie(file: Path) -> bool:
-    """True if the process whose pid is in a file has ended, but was not reaped."""
-    return psutil.Process(int(file.read_text())).status() == psutil.STATUS_ZOMBIE
+def has_ended(file: Path) -> bool:
+    """True if the process whose pid is in a file has ended, reaped or not."""
+    try:
+        return psutil.Process(int(file.read_text())).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_plugin_ends_with_its_parent(tmp_path: Path) -> None:
@@ -99,8 +102,7 @@ def test_plugin_ends_with_its_parent(tmp_path: Path) -> None:
             run(tmp_path, "echo $$ > pid; exec sleep 1000")
         finally:
             os._exit(0)
-    wait_for("the plugin", lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"), 5)
+    wait_for("the plugin", lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"), 20)
     os.kill(parent, signal.SIGKILL)
     os.waitpid(parent, 0)
-    pid = int((tmp_path / "pid").read_text())
-    wait_for("its end", lambda: not psutil.pid_exists(pid) or is_zombie(tmp_path / "pid"), 5)
+    wait_for("its end", lambda: has_ended(tmp_path / "pid"), 20)

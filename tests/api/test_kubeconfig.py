@@ -46,7 +46,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"{new} -keyout leaf.key -out leaf.csr",
         "openssl x509 -req -in leaf.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile config -extensions leaf -out leaf.crt",
     ):
-        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True, timeout=60)
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True, timeout=200)
     return folder
 
 

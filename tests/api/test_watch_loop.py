@@ -11,17 +11,30 @@ from telegen.api.collection import Collection
 from telegen.api.credentials import credentials
 from telegen.api.reflector import Reflector
 from telegen.api.watch_loop import WatchLoop
-from tests.api.wire import FAST, Noted, Recorder, ScriptedServer, Step, added, event, pod, silence, stream, whole
+from tests.api.wire import (
+    FAST,
+    PATIENCE,
+    Noted,
+    Recorder,
+    ScriptedServer,
+    Step,
+    added,
+    event,
+    pod,
+    silence,
+    stream,
+    whole,
+)
 from tests.process_tree import wait_for
 
 
 @contextmanager
-def following(*scripts: list[Step], read: float = 5.0) -> Iterator[list[tuple[Recorder, Noted, ScriptedServer]]]:
+def following(*scripts: list[Step], read: float = 20.0) -> Iterator[list[tuple[Recorder, Noted, ScriptedServer]]]:
     """A loop with one reflector per script, each with a server of its own."""
     stop, rows, reflectors = threading.Event(), [], []
     for steps in scripts:
         server, store, noted = ScriptedServer(steps).start(), Recorder(), Noted()
-        client = Client(credentials(server.url, {}), Timeouts(1.0, read))
+        client = Client(credentials(server.url, {}), Timeouts(10.0, read))
         reflectors.append(Reflector(client, Collection("/api/v1/pods"), store, noted, stop, FAST, draw=lambda: 0.5))
         rows.append((store, noted, server))
     threads: list[threading.Thread] = []
@@ -39,7 +52,7 @@ def following(*scripts: list[Step], read: float = 5.0) -> Iterator[list[tuple[Re
         for _, _, server in rows:
             server.stop()
         for thread in threads:
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive()
         loop.close()
 
@@ -66,7 +79,7 @@ def test_failures_harm_no_other() -> None:
     broken = [stream(*whole("a"), event("ADDED", pod("b", 11)), stay=False), stream(added("c", 12))]
     quiet = [stream(*whole("a")), stream(added("b", 11))]
     steady = [stream(*whole("a"), added("b", 11))]
-    with following(broken, quiet, steady, read=0.4) as rows:
+    with following(broken, quiet, steady, read=PATIENCE) as rows:
         wait_held(rows[0][0], "a", "b", "c")
         wait_held(rows[1][0], "a", "b")
         wait_held(rows[2][0], "a", "b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import socket
@@ -11,7 +12,6 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -24,6 +24,8 @@ from telegen.api.reflector import Reflector
 from tests.process_tree import wait_for
 
 FAST = Settings(initial=2.0, backoff=(0.01, 0.1), reset=120.0, restart=(0.2, 0.05))
+PATIENCE = 1.5
+"""Read timeout for tests in which a server is silent: it has to answer all other requests in this time, on a busy machine too."""
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
 
 
@@ -90,7 +92,7 @@ class ScriptedServer:
         """End every connection."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(30)
         self._listener.close()
 
     def reset(self) -> None:
@@ -111,29 +113,23 @@ class ScriptedServer:
             thread.start()
 
     def _answer(self, sock: socket.socket) -> None:
-        sock.settimeout(5)
-        if self._tls:
-            try:
-                sock = self._tls.wrap_socket(sock, server_side=True)
-            except OSError:
-                # The client does not accept the certificate.
-                sock.close()
+        sock.settimeout(30)
+        # The client does not accept the certificate, or has closed a connection whose rest it does not want.
+        with contextlib.suppress(OSError), sock:
+            with self._tls.wrap_socket(sock, server_side=True) if self._tls else sock as connection:
+                self._follow(connection)
+
+    def _follow(self, sock: socket.socket) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            piece = sock.recv(65536)
+            if not piece:
                 return
-        with sock:
-            data = b""
-            while b"\r\n\r\n" not in data:
-                piece = sock.recv(65536)
-                if not piece:
-                    return
-                data += piece
-            request = _parsed(data)
-            self.requests.append(request)
-            step = self._steps.pop(0) if self._steps else silence
-            try:
-                step(request, Connection(sock, self._stop))
-            except OSError:
-                # The client has closed a stream that it does not want the rest of.
-                return
+            data += piece
+        request = _parsed(data)
+        self.requests.append(request)
+        step = self._steps.pop(0) if self._steps else silence
+        step(request, Connection(sock, self._stop))
 
 
 def _parsed(data: bytes) -> Request:
@@ -294,8 +290,9 @@ class Recorder:
             else:
                 fresh[obj["metadata"]["name"]] = obj
         self.objects = fresh
-        self._note()
+        # Tests wait for what `_note` sets.
         self.replaced += 1
+        self._note()
 
     def upsert(self, obj: dict[str, Any]) -> None:
         """Add or update."""
@@ -374,14 +371,26 @@ class Noted:
         return [reason for reason, _, _ in self.failures]
 
 
+class Clock:
+    """Simulated seconds: a test decides what takes long."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Running:
     """A reflector in a thread, its store, its observer and the server that it talks to."""
 
-    def __init__(self, server: ScriptedServer, collection: Collection, settings: Settings, read: float) -> None:
+    def __init__(
+        self, server: ScriptedServer, collection: Collection, settings: Settings, read: float, clock: Callable[[], float]
+    ) -> None:
         self.server, self.store, self.noted = server, Recorder(), Noted()
-        self.stop, self.started = threading.Event(), time.monotonic()
-        client = Client(credentials(server.url, {}), Timeouts(1.0, read))
-        self.reflector = Reflector(client, collection, self.store, self.noted, self.stop, settings, draw=lambda: 0.5)
+        self.stop = threading.Event()
+        client = Client(credentials(server.url, {}), Timeouts(10.0, read))
+        self.reflector = Reflector(client, collection, self.store, self.noted, self.stop, settings, lambda: 0.5, clock)
         self.thread = threading.Thread(target=self.reflector.run, daemon=True)
 
     def wait_held(self, *names: str, timeout: float = 5) -> None:
@@ -394,21 +403,22 @@ class Running:
         return self.server.requests
 
 
-@contextmanager
+@contextlib.contextmanager
 def reflecting(
     *steps: Step,
     collection: Collection = Collection("/api/v1/pods"),
     settings: Settings = FAST,
-    read: float = 5.0,
+    read: float = 20.0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Running]:
     """A reflector that runs against a script."""
     server = ScriptedServer(steps).start()
-    running = Running(server, collection, settings, read)
+    running = Running(server, collection, settings, read, clock)
     running.thread.start()
     try:
         yield running
     finally:
         running.stop.set()
         server.stop()
-        running.thread.join(5)
+        running.thread.join(30)
         assert not running.thread.is_alive()

@@ -45,7 +45,7 @@ def pod_object(name: str = "web-1", uid: str = UID, version: int = 1, **parts: A
 def followed(*steps: Step) -> Iterator[tuple[PodIndex, ScriptedServer]]:
     """An index that a reflector fills from a script."""
     server, index, stop = ScriptedServer(steps).start(), PodIndex(), threading.Event()
-    client = Client(credentials(server.url, {}), Timeouts(1.0, 5.0))
+    client = Client(credentials(server.url, {}), Timeouts(20.0, 20.0))
     reflector = Reflector(client, NODE_PODS, index, Noted(), stop, FAST, draw=lambda: 0.5)
     thread = threading.Thread(target=reflector.run, daemon=True)
     thread.start()
@@ -54,7 +54,7 @@ def followed(*steps: Step) -> Iterator[tuple[PodIndex, ScriptedServer]]:
     finally:
         stop.set()
         server.stop()
-        thread.join(5)
+        thread.join(30)
 
 
 def test_follows_the_api() -> None:

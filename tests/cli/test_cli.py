@@ -162,7 +162,7 @@ def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
     command = [sys.executable, "-m", "telegen", *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=100, check=False)
 
 
 def test_pipes() -> None:
@@ -170,7 +170,7 @@ def test_pipes() -> None:
     many = json.dumps({"kind": "List", "items": [named(f"n{number}") for number in range(20_000)]})
     assert CREATED % "n7" in run("render", text=many).stdout
     command = f"{sys.executable} -m telegen render - | head -1"
-    piped = subprocess.run(["sh", "-c", command], input=many, capture_output=True, text=True, timeout=30, check=True)
+    piped = subprocess.run(["sh", "-c", command], input=many, capture_output=True, text=True, timeout=100, check=True)
     assert piped.stdout.startswith("# HELP") and piped.stderr == ""
 
 
@@ -212,7 +212,7 @@ def test_check_config_of_a_receiver(tmp_path: Path) -> None:
 def test_version_option(module: list[str]) -> None:
     """--version prints the version and exits with 0, for the command, for `run` and for the supervisor."""
     command = [sys.executable, "-m", *module, "--version"]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"telegen {__version__}\n", "")
 
 

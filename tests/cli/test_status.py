@@ -196,7 +196,7 @@ def test_completion(shell: str, capsys: pytest.CaptureFixture[str], tmp_path: Pa
         assert word in script
     if shutil.which(shell):
         (tmp_path / "script").write_text(script)
-        subprocess.run([shell, "-n", str(tmp_path / "script")], check=True, timeout=30)
+        subprocess.run([shell, "-n", str(tmp_path / "script")], check=True, timeout=100)
 
 
 def test_completion_in_bash(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_completion_in_bash(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
             f"source {tmp_path}/script; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; COMP_LINE='{line}'; "
             f"COMP_POINT={len(line)}; _shtab_telegen {words[0]} {words[-1]} {words[-2]}; echo ${{COMPREPLY[@]}}"
         )
-        return set(subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=30).stdout.split())
+        return set(subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, timeout=100).stdout.split())
 
     assert complete("telegen", "stat") == {"status"}
     assert "--metric-denylist" in complete("telegen", "run", "--metric-d")

@@ -134,7 +134,7 @@ class Fleet:
 
     def _lose(self, member: Member, how: signal.Signals) -> None:
         member.agent.process.send_signal(how)
-        member.agent.process.wait(30)
+        member.agent.process.wait(120)
         member.gone = True
         self.members.remove(member)
         self.past.append(member)

@@ -154,7 +154,7 @@ class Programs(NamedTuple):
     @property
     def minor(self) -> int:
         """Minor version of Kubernetes, as the program prints it."""
-        printed = subprocess.run([self.apiserver, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+        printed = subprocess.run([self.apiserver, "--version"], capture_output=True, text=True, timeout=200, check=True).stdout
         return int(printed.split(".")[1])
 
 
@@ -204,7 +204,7 @@ def _build(tool: Tool, where: Path, environ: Mapping[str, str]) -> None:
 def _copy_data(tool: Tool, where: Path, settings: Mapping[str, str]) -> None:
     """Copy the tool's data from its module."""
     command = ["go", "list", "-m", "-f", "{{.Dir}}", tool.module]
-    found = subprocess.run(command, cwd=HERE / tool.folder, env=settings, check=True, capture_output=True, text=True, timeout=60)
+    found = subprocess.run(command, cwd=HERE / tool.folder, env=settings, check=True, capture_output=True, text=True, timeout=200)
     for path in (Path(found.stdout.strip()) / tool.data).iterdir():
         (where / path.name).write_bytes(path.read_bytes())
 

@@ -29,10 +29,10 @@ KUBELET = b'kubelet_node_name{node="node-0"} 1\n'
 """A page of the kubelet's own metrics, which the recipes leave to the kubelet."""
 
 
-def without_data(server: Prometheus, expressions: list[Expression], settle: float = SETTLE) -> list[tuple[Expression, str]]:
-    """Evaluate until every expression has had data, or the time has passed; return those without, with the error of each, if any."""
+def without_data(server: Prometheus, expressions: list[Expression]) -> list[tuple[Expression, str]]:
+    """Evaluate until every expression has had data, or SETTLE has passed; return those without, with the error of each, if any."""
     left = [(expression, "") for expression in expressions]
-    deadline = time.monotonic() + settle
+    deadline = time.monotonic() + SETTLE
     while True:
         left = [(one, error) for one, _ in left for has_data, error in [evaluate(server, one)] if not has_data]
         if time.monotonic() > deadline or all(expression.empty for expression, _ in left):

@@ -61,7 +61,7 @@ class Collector:
         """Stop it; what it has received is in its file then."""
         if self._process:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(120)
             self._process = None
 
     def _messages(self, key: str) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start both and wait until the API is served."""
         key = self._folder / "account.key"
-        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True, timeout=60)
+        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True, timeout=200)
         users = (f"{ADMIN},admin,admin,system:masters", *self._users)
         (self._folder / "tokens.csv").write_text("".join(f"{line}\n" for line in users))
         client = f"http://127.0.0.1:{self._ports['client']}"
@@ -146,7 +146,7 @@ class ControlPlane:
         process = self._processes.pop(name, None)
         if process:
             process.send_signal(how)
-            process.wait(30)
+            process.wait(120)
 
     def _is_ready(self) -> bool:
         for name, process in self._processes.items():

@@ -51,7 +51,7 @@ class Helm:
         command = [str(self._program), *arguments, *given, "--kubeconfig", str(self._kubeconfig or os.devnull)]
         # Its own folders, so that plugins and repositories of the user have no influence.
         environ = {**os.environ, **{f"HELM_{name}_HOME": "/nonexistent" for name in ("CACHE", "CONFIG", "DATA")}}
-        done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, timeout=60, check=False, env=environ)
+        done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, timeout=200, check=False, env=environ)
         return Result(done.returncode, done.stdout if done.returncode == 0 else f"{done.stderr}{done.stdout}")
 
     def run(self, *arguments: str, values: Any = None) -> str:

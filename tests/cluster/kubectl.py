@@ -56,7 +56,7 @@ class Kubectl:
         """
         target = ["--kubeconfig", str(self._kubeconfig or os.devnull)]
         command = [str(self._program), *target, *arguments]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}{done.stdout}"
         return done.stdout
 

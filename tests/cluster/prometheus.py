@@ -75,7 +75,7 @@ def prometheus(config: Object, folder: Path) -> Iterator[Prometheus]:
         yield running
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def promtool(*arguments: str | Path, text: str = "") -> str:
@@ -85,7 +85,7 @@ def promtool(*arguments: str | Path, text: str = "") -> str:
         AssertionError: its exit status was not 0; the message has its output.
     """
     command = [*need([PROMTOOL], os.environ), *arguments]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -103,7 +103,7 @@ def operator_config(prometheus: Object, objs: Iterable[Object]) -> Any:
     head = {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus"}
     text = yaml.safe_dump_all([{**head, **prometheus}, *objs])
     command = need([OPERATOR], os.environ)
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     for variable, value in SHARD.items():
         done.stdout = done.stdout.replace(variable, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -57,6 +58,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.twice: list[str] = []
+        self._lock = threading.Lock()
         self._pages: dict[bytes, Shown] = {}
         self._known: dict[str, str] = {}
 
@@ -68,13 +70,16 @@ class Reader:
         """
         shown = self._pages.get(body)
         if shown is None:
-            while len(self._pages) >= KEPT:
-                self._pages.pop(next(iter(self._pages)))
             stream = zlib.decompressobj(31)
             text = (stream.decompress(body) + stream.flush()).decode()
             if not stream.eof:
                 raise zlib.error("the page is truncated")
-            self._pages[body] = shown = self._shown(text)
+            shown = self._shown(text)
+            # Each agent has a thread that reads its pages.
+            with self._lock:
+                while len(self._pages) >= KEPT:
+                    self._pages.pop(next(iter(self._pages)))
+                self._pages[body] = shown
         return shown
 
     def _shown(self, text: str) -> Shown:

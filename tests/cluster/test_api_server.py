@@ -22,7 +22,7 @@ from telegen.api.reflector import Reflector
 from telegen.api.representation import REPRESENTATIONS, Name
 from tests.api.wire import Noted, Recorder
 from tests.cluster.control_plane import ADMIN, ControlPlane, pod
-from tests.process_tree import wait_for
+from tests.process_tree import PATIENCE, wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.every_version]
 FAST = Settings(backoff=(0.05, 0.5), page=3)
@@ -119,7 +119,7 @@ def test_version_that_is_too_old(control_plane: ControlPlane, namespace: str, tm
 
 
 def test_restart_of_a_server(control_plane: ControlPlane, agent_token: str, namespace: str, tmp_path: Path) -> None:
-    """After a restart changes are delivered within 5 s of the server's readiness: it refuses connections first, and then requests
+    """After a restart changes are delivered within seconds of the server's readiness: it refuses connections first, and then requests
     (403) until it has read its RBAC rules."""
     control_plane.create(pod("a", namespace))
     collection = Collection(f"/api/v1/namespaces/{namespace}/pods")
@@ -132,7 +132,7 @@ def test_restart_of_a_server(control_plane: ControlPlane, agent_token: str, name
         control_plane.create(pod("b", namespace))
         running.wait_held("a", "b")
         print(f"a change was delivered {time.monotonic() - ready:.1f} s after the server was ready; {running.noted.reasons}")
-        assert time.monotonic() - ready <= 5
+        assert time.monotonic() - ready <= PATIENCE * 5
 
 
 def test_secrets_come_without_their_values(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def second(programs: Programs, tmp_path: Path) -> Iterator[ControlPlane]:
         yield plane
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(500)
 def test_two_clusters(control_plane: ControlPlane, second: ControlPlane, agent_token: str, tmp_path: Path) -> None:
     """Objects of the same name stand on one page, told apart by the label; each cluster's changes come, also while the other is
     down; what the lost one had said stays."""

@@ -14,7 +14,7 @@ from tests.cluster.test_custom import GROUP, put_sizes, series
 from tests.harness import start_agent
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 NAMESPACE = "metrics-of-teams"
 PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 FICKLES = f"/apis/{GROUP}/v1/fickles"

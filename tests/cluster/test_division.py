@@ -19,21 +19,22 @@ from tests.cluster.large_cluster import NODES, WATCHED, Make, create, on, wanted
 from tests.cluster.peer import Peer, peer
 from tests.kubestate.parity import Page, difference, parse
 from tests.kubestate.test_parity import OURS
-from tests.process_tree import wait_for
+from tests.process_tree import PATIENCE, wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 AGENTS = [f"node-{number}" for number in range(6)]
 """Nodes that have agents, of 300."""
 HOLDER, STANDBY, RESERVE = range(3)
 EVENTS: dict[str, tuple[tuple[int, ...], float]] = {
     "SIGTERM of the holder": ((HOLDER,), 2.0),
     "kill -9 of the holder": ((HOLDER,), 20.0),
-    "kill -9 of the standby": ((STANDBY,), 1.0),
-    "kill -9 of a waiting agent": ((-1,), 1.0),
+    "kill -9 of the standby": ((STANDBY,), 0.0),
+    "kill -9 of a waiting agent": ((-1,), 0.0),
     "kill -9 of the holder and the standby": ((HOLDER, STANDBY), 30.0),
     "kill -9 of the holder and a waiting agent": ((HOLDER, -1), 20.0),
 }
-"""Agents that are lost, by rank, -1 for one that waits; seconds after which everything is served, as docs/scale.md promises."""
+"""Agents that are lost, by rank, -1 for one that waits; seconds after which everything is served, as docs/scale.md promises, 0 if it is
+served all the time."""
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def check_equal(other: Peer, agents: Fleet) -> None:
         return not left
 
     try:
-        wait_for("the page of kube-state-metrics", equal, 5, 0.5)
+        wait_for("the page of kube-state-metrics", equal, 20, 0.5)
     except TimeoutError:
         pytest.fail("\n".join([f"{len(left)} differences", *left[:20]]))
     agents.check_never_twice()
@@ -91,14 +92,21 @@ def test_every_loss(control_plane: ControlPlane, some: Make, other: Peer) -> Non
                 victim.agent.process.send_signal(signal.SIGTERM if "SIGTERM" in event else signal.SIGKILL)
             for victim in victims:
                 agents.stop(victim) if "SIGTERM" in event else agents.kill(victim)
-            agents.wait_series(f"everything after {event}", expected, 2 * bar)
+            agents.wait_series(f"everything after {event}", expected, bar + 10)
             seconds = time.monotonic() - began
             print(f"complete {seconds:.2f} s after {event}")
-            assert seconds <= bar, event
+            assert seconds <= PATIENCE * bar if bar else has_served_since(began, agents), event
             for victim in victims:
                 agents.start(victim.node)
             check_equal(other, agents)
         assert len(agents.holders()) == 1 and agents.holders()[0].shows() == NODES
+
+
+def has_served_since(began: float, agents: Fleet) -> bool:
+    """Return True if each scrape of the only holder since then had all nodes."""
+    (holder,) = agents.holders()
+    wait_for("scrapes", lambda: sum(one.sent >= began for one in holder.glances) > 10, 10)
+    return all(one.shown and one.shown.nodes == NODES for one in holder.glances if one.sent >= began)
 
 
 @pytest.mark.every_version
@@ -112,7 +120,7 @@ def test_binding(control_plane: ControlPlane, some: Make) -> None:
         target = {"apiVersion": "v1", "kind": "Node", "name": "node-250"}
         control_plane.request("POST", "/api/v1/namespaces/default/pods/late/binding", {**binding, "target": target})
         bound = time.monotonic()
-        agents.wait_series("the pod on its node", wanted_series(control_plane), 5)
+        agents.wait_series("the pod on its node", wanted_series(control_plane), 20)
         print(f"on its node {time.monotonic() - bound:.2f} s after it was bound")
         pages = [one.shown.series for one in member.glances if one.shown and one.shown.nodes]
         first = next(number for number, series in enumerate(pages) if any('pod="late"' in name for name in series))

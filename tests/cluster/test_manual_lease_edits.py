@@ -13,9 +13,9 @@ import pytest
 from tests.cluster.agents import LEASES, Fleet, Member
 from tests.cluster.control_plane import ControlPlane, Refused
 from tests.cluster.large_cluster import AGENTS, Make, check_complete, wanted_series
-from tests.process_tree import wait_for
+from tests.process_tree import PATIENCE, wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 RENEWED = 10.0
 """Seconds after which a Lease is whole again: 2 when the machine is idle; a request that fails under load costs up to 4 more."""
 PROMISED = 20.0
@@ -79,19 +79,19 @@ def put_right(plane: ControlPlane, agents: Fleet, what: str, owners: Owners, beg
 
 
 def deleted(plane: ControlPlane, agents: Fleet, owners: Owners) -> None:
-    """Delete each Lease, then both at once, then both repeatedly for 10 s."""
+    """Delete each Lease, then both at once, then both repeatedly for 8 s."""
     for path in (SHARD, STANDBY, LEASES):
         began = time.monotonic()
         plane.request("DELETE", path)
         put_right(plane, agents, f"DELETE {path.rpartition('/')[2]}", owners, began)
     # A waiting agent must see the Lease once before it is deleted again: any agent may take a Lease that is absent from every list for
-    # 15 s.
+    # 15 s. The holder writes it every 2 s, and later on a busy machine.
     time.sleep(2)
     began = time.monotonic()
-    while time.monotonic() < began + 10:
+    while time.monotonic() < began + 8:
         plane.request("DELETE", LEASES)
     assert unbroken(owners[0], began)
-    put_right(plane, agents, "10 s of DELETE", owners, time.monotonic())
+    put_right(plane, agents, "8 s of DELETE", owners, time.monotonic())
 
 
 def edited(plane: ControlPlane, agents: Fleet, owners: Owners) -> None:
@@ -115,7 +115,7 @@ def stolen(plane: ControlPlane, agents: Fleet, holder: Member) -> None:
     agents.wait_series("everything", wanted_series(plane), 40)
     seconds = time.monotonic() - began
     print(f"complete {seconds:.2f} s after a stranger's name")
-    assert seconds <= PROMISED
+    assert seconds <= PATIENCE * PROMISED
 
 
 def test_hands(control_plane: ControlPlane, all_of_few: Make) -> None:

@@ -28,7 +28,7 @@ from tests.kubestate.schema_objects import Variation, random_object
 from tests.kubestate.test_parity import OURS
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 EACH = 60
 """Number of random objects per resource."""
 OPT_IN = ",".join(family.name for table in RESOURCES.values() for family in table.families if family.opt_in)
@@ -63,7 +63,7 @@ kube_metrics:
 
 def test_its_flags_are_ours() -> None:
     """The agent accepts each flag that `kube-state-metrics --help` lists."""
-    help = subprocess.run([*need([PEER], os.environ), "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    help = subprocess.run([*need([PEER], os.environ), "--help"], capture_output=True, text=True, timeout=200, check=True).stdout
     theirs = set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", help, re.MULTILINE))
     assert len(theirs) > 50
     assert theirs <= {option for action in parser()._actions for option in action.option_strings}

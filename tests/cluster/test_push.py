@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,14 +14,14 @@ from telegen.demo.server import SimulatedServer
 from telegen.otlp.resources import SCHEMA
 from tests.cluster.collector import collecting
 from tests.e2e.conftest import small_cluster
-from tests.harness import start_agent
+from tests.harness import Agent, start_agent
 from tests.otlp.pages import series_of_page
 from tests.otlp.receiver import Series
 from tests.otlp.test_http import make_certificates
 from tests.otlp.translation import entities_of, translated
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 CONFIG = """
 kube_metrics:
   listen_address: 127.0.0.1:{port}
@@ -93,6 +94,12 @@ def test_entities(server: SimulatedServer, tmp_path: Path) -> None:
             assert len(translated(agent.page())) > 1000
 
 
+def _waiting(agent: Agent) -> float:
+    """Return the number of pushes that wait or are being sent."""
+    found = re.search(r"^telegen_push_queue_pushes (\S+)$", agent.page("/telemetry"), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
 def test_collector_that_restarts_misses_nothing(server: SimulatedServer, tmp_path: Path) -> None:
     """The pushes of an outage arrive after it, each once and in order."""
     with collecting(tmp_path) as collector:
@@ -102,8 +109,7 @@ def test_collector_that_restarts_misses_nothing(server: SimulatedServer, tmp_pat
             wait_for("equal series", lambda: collector.newest() == series_of_page(agent.page()), 30, 1)
             collector.stop()
             down = time.time_ns()
-            time.sleep(6)
-            agent.wait_ready(1)
+            wait_for("pushes that wait", lambda: _waiting(agent) >= 6, 20, 0.5)
             up = time.time_ns()
             collector.start()
             series = next(iter(series_of_page(agent.page())))

@@ -15,7 +15,7 @@ from tests.harness import start_agent
 from tests.otlp.test_events import CASES, peer_attributes, texts
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 CONFIG = """
 kube_metrics:
   listen_address: 127.0.0.1:{port}
@@ -41,8 +41,9 @@ def test_collector_receives_recorded_events(tmp_path: Path, protocol: str) -> No
             port = collector.grpc_port if protocol == "grpc" else collector.port
             agent = stack.enter_context(start_agent(CONFIG, url=server.url, protocol=protocol, collector=port))
             agent.wait_ready()
-            wait_for("a watch", lambda: 'by="watch",store="events"' in agent.page("/telemetry"), 20)
-            time.sleep(1)
+            # An event from before the first state is not sent.
+            synced = 'telegen_store_last_sync_timestamp_seconds{store="events"}'
+            wait_for("the state of events", lambda: synced in agent.page("/telemetry"), 20)
             for step in FIRST.values():
                 server.state.put("events", step["event"])
             wait_for("all events", lambda: len(collector.logs()) >= len(FIRST), 30, 0.5)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import subprocess
-import time
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.e2e.conftest import small_cluster
 from tests.harness import free_port, get, start_agent
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 CONFIG = """
 kube_metrics:
   listen_address: 127.0.0.1:{port}
@@ -48,7 +47,7 @@ def prometheus(folder: Path, target: int) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def _is_ready(url: str) -> bool:
@@ -83,9 +82,8 @@ def test_pushed_series_equal_scraped_ones(tmp_path: Path) -> None:
                 wait_for("equal series", equal, 60, 1)
                 namespace, gone = next(iter(server.state.collections["pods"].objects))
                 server.state.delete("pods", namespace, gone)
-                deleted = time.monotonic()
+                # Without the last point of a series Prometheus would show it for five minutes.
                 wait_for("the end of the pod", lambda: not query(url, '{job="telegen",pod="%s"}' % gone), 30, 0.2)
-                assert time.monotonic() - deleted < 30
                 assert query(url, 'count({job="telegen",__name__=~"kube_pod_.+"})') != {}
                 assert query(url, 'target_info{instance="telegen-shard-0"}') != {}
     finally:

@@ -37,7 +37,7 @@ from tests.k8s.test_documents import RECIPES
 from tests.kubestate.test_parity import OURS
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 MIXIN: dict[str, list[str]] = json.loads((MANIFESTS.parent / "tests" / "mixin.json").read_text())
 """Metrics that the rules and dashboards of kubernetes-mixin use, with the labels that they select, join or group by."""
 OF_ALL_SERIES = {"cluster"}
@@ -107,7 +107,7 @@ def test_the_chart_gives_the_series_of_the_peers(cluster: Monitored, beside: Pee
 
 def check_recipe(server: Prometheus, beside: Peer, dropped: set[str], namespace: str) -> None:
     """Assert that Prometheus has the series of the peers, less metrics that the recipe drops, from the agents of a namespace."""
-    assert without_data(server, mixin(dropped), 60) == []
+    assert without_data(server, mixin(dropped)) == []
     check_same_as_peer(server, beside)
     check_containers(server)
     assert [bool(server.query(selector)) for selector in DROPPED_SERIES] == [not dropped] * len(DROPPED_SERIES)
@@ -129,7 +129,7 @@ def test_no_panel_is_empty(cluster: Monitored) -> None:
     wanted = [query for one in dashboards().values() for query in queries(one) if query.name not in optional()]
     wanted += [Expression(rule["record"], rule["record"]) for rule in rules() if "record" in rule]
     with cluster.observed(config, targets) as server:
-        assert without_data(server, wanted, 60) == []
+        assert without_data(server, wanted) == []
 
 
 def check_same_as_peer(server: Prometheus, beside: Peer) -> None:
@@ -211,7 +211,7 @@ def test_combined_page(cluster: Monitored, beside: Peer) -> None:
     """combined.yaml gives the series of separate.yaml from one job."""
     config = {"scrape_config_files": [str(MANIFESTS / "components" / "prometheus" / "combined.yaml")]}
     with cluster.observed(cluster.own_configuration(config, ANYWHERE), 2 * len(NODES)) as server:
-        assert without_data(server, mixin(set()), 60) == []
+        assert without_data(server, mixin(set())) == []
         check_same_as_peer(server, beside)
         check_containers(server)
 
@@ -226,7 +226,7 @@ def specified(name: str) -> Object:
 def test_the_specifications_scrape_configuration(name: str, pages: int, cluster: Monitored) -> None:
     """As it is written it finds every agent at its port, and objects keep their own labels."""
     with cluster.observed(cluster.own_configuration(specified(name), ANYWHERE), pages * len(NODES)) as server:
-        assert without_data(server, [Expression(each, each) for each in ("kube_pod_info", "container_cpu_usage_seconds_total")], 30) == []
+        assert without_data(server, [Expression(each, each) for each in ("kube_pod_info", "container_cpu_usage_seconds_total")]) == []
         assert {sample["namespace"] for sample in labels_of(server, "kube_pod_info")} == {"default", "kube-system", "shop", "telegen"}
         assert server.query('{__name__=~".+",exported_namespace!=""}') == []
         assert {target["labels"]["instance"].rpartition(":")[2] for target in server.targets()} == {str(PORT)}

@@ -29,7 +29,7 @@ from tests.kubestate.parity import Page, difference, parse, repeated
 from tests.kubestate.test_parity import OURS
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 CONFIG = """
 kube_metrics:
   listen_address: 127.0.0.1:{port}

@@ -13,7 +13,7 @@ from tests.cluster.control_plane import ControlPlane, Object
 from tests.harness import Agent, free_port, is_ready, start_agent
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 RBAC = "rbac.authorization.k8s.io"
 COMPONENT = Path(__file__).parents[2] / "k8s" / "components" / "auth"
 CONFIG = """

@@ -13,9 +13,9 @@ import pytest
 from tests.cluster.agents import Fleet, Member
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.large_cluster import AGENTS, Make, check_complete, wanted_series
-from tests.process_tree import wait_for
+from tests.process_tree import PATIENCE, wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 NODES = [*AGENTS, "node-4", "node-5"]
 """Nodes with agents: a holder and a standby for each of three shards."""
 PROMISED = 20.0
@@ -31,12 +31,12 @@ def settle(plane: ControlPlane, agents: Fleet) -> None:
 
 
 def timed(plane: ControlPlane, agents: Fleet, what: str, began: float, bar: float, but: Member | None = None) -> None:
-    """Wait until all agents except `but` show everything again; at most `bar` seconds after `began`."""
+    """Wait until all agents except `but` show everything again; at most `bar` seconds after `began` on a machine that is not busy."""
     expected = wanted_series(plane)
     agents.wait_series(f"everything after {what}", expected, 2 * PROMISED, but)
     seconds = time.monotonic() - began
     print(f"complete {seconds:.2f} s after {what}")
-    assert seconds <= bar, what
+    assert seconds <= PATIENCE * bar, what
 
 
 def killed(plane: ControlPlane, agents: Fleet, shard: int) -> None:
@@ -63,9 +63,12 @@ def frozen(plane: ControlPlane, agents: Fleet, shard: int) -> None:
     time.sleep(1)
     victim.signal(signal.SIGCONT)
     timed(plane, agents, "SIGCONT", woken, 10)
-    time.sleep(4)
-    late = [glance.shown.nodes for glance in victim.glances if glance.done >= woken and glance.shown]
-    assert len(late) > 10 and not max(late), late
+
+    def late() -> list[int]:
+        return [glance.shown.nodes for glance in victim.glances if glance.done >= woken and glance.shown]
+
+    wait_for("scrapes of all processes", lambda: len(late()) > 40, 10)
+    assert not max(late()), late()
     assert "aborted" not in victim.agent.log.read_text()
 
 

@@ -414,12 +414,12 @@ def test_changed_settings(adapter: Site) -> None:
     thread = threading.Thread(target=load)
     thread.start()
     try:
-        config.write_text(f"{before}  drain: 1h\n")
+        adapter.agent.configure(f"{before}  drain: 1h\n")
         wait_for("the complaint", lambda: "adapter.drain: must be at least 2 s less" in log.read_text(), 10, 0.1)
-        config.write_text(f"{before}  groups: [custom.metrics.k8s.io, external.metrics.k8s.io]\n  max_age: 1h\n")
+        adapter.agent.configure(f"{before}  groups: [custom.metrics.k8s.io, external.metrics.k8s.io]\n  max_age: 1h\n")
         wait_for("the reload", lambda: "configuration reloaded" in log.read_text(), 10, 0.1)
         time.sleep(2)
-        config.write_text(before)
+        adapter.agent.configure(before)
         wait_for("the reload back", lambda: log.read_text().count("configuration reloaded") == 2, 10, 0.1)
     finally:
         stop.set()
@@ -441,17 +441,17 @@ def test_drain(pki: Pki, tmp_path: Path) -> None:
                 break
         connection.close()
 
-    with site(tmp_path, pki, "  drain: 2s\n") as draining:
+    with site(tmp_path, pki, "  drain: 8s\n") as draining:
         threads = [threading.Thread(target=load, args=(draining,)) for _ in range(4)]
         for thread in threads:
             thread.start()
         wait_for("load", lambda: len(results) > 20, 10)
         draining.agent.process.terminate()
-        wait_for("not ready", lambda: draining.get("/readyz").status == 503, 10)
+        wait_for("not ready", lambda: draining.get("/readyz").status == 503, 10, 0.005)
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         late = [draining.get(INFLIGHT, "proxy", as_user("alice")) for _ in range(5)]
-        assert draining.agent.process.wait(20) == 0
+        assert draining.agent.process.wait(60) == 0
     stop.set()
     assert set(results) == {200, "closed"} and results.count("closed") == 4
     assert {(answer.status, answer.closes) for answer in late} == {(200, True)}

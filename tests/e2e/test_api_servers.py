@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 
@@ -63,9 +64,10 @@ def test_page_is_whole(levers: Mapping[str, Mapping[str, str]], server: Simulate
 def test_server_without_bookmarks_is_silent(server: SimulatedServer, wanted: dict[str, int]) -> None:
     """Watches that deliver nothing for the read timeout are replaced, the page stays whole, and none of it is an error."""
     server.levers.pull("bookmarks", {"on": "false"})
-    with start_agent(FAST.replace("read_timeout: 10s", "read_timeout: 1s"), url=server.url) as agent:
+    with start_agent(FAST.replace("read_timeout: 10s", "read_timeout: 3s"), url=server.url) as agent:
         agent.wait_ready()
-        time.sleep(4)
+        again = re.compile(r'^telegen_api_watches_total{store="pods"} [2-9]', re.MULTILINE)
+        wait_for("another watch", lambda: bool(again.search(agent.page("/telemetry"))), 20)
         mark(server, 4100)
         agent.wait_page("a change", lambda page: restarts(page, 4100), 5)
         assert counts(agent.page()) == wanted

@@ -103,7 +103,7 @@ def test_churn(tmp_path: Path) -> None:
             def in_shard(shard: int, total: int) -> Change:
                 setting = f"  kube_state:\n    shard: {shard}\n    total_shards: {total}\n"
                 text = re.sub(r"  kube_state:\n(    shard: .*\n    total_shards: .*\n)?", setting, agent.config.read_text())
-                return lambda: agent.config.write_text(text) and None
+                return lambda: agent.configure(text) and None
 
             attacks: list[tuple[str, Change, tuple[Any, int, int]]] = [
                 ("changes alone", lambda: None, (min, 0, 1)),

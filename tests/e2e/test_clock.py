@@ -76,7 +76,7 @@ def test_clock_that_jumps(server: SimulatedServer, tmp_path: Path) -> None:
             wait_for(f"pushes after a jump of {jump} s", lambda: len(times(receiver)) >= before + 2, 20, 0.05)
             assert abs(times(receiver)[-1] - time.time() - jump) < 60
         assert len(set(times(receiver))) == len(times(receiver))
-        assert handled(agent, "sent") == len(written)
+        wait_for("the count", lambda: handled(agent, "sent") == len(written), 10)
         page = agent.page("/telemetry")
         assert 'telegen_push_points_total{outcome="queue_full"} 0.0' in page
         assert 'telegen_push_points_total{outcome="refused"} 0.0' not in page

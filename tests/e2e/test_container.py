@@ -19,6 +19,7 @@ CONFIG = """
 kube_metrics:
   listen_address: 127.0.0.1:{port}
   cadvisor: {{enabled: true}}
+web: {{workers: 1}}
 """
 READ_ONLY = """
 for folder in /dev/shm /tmp /var/tmp; do mount --bind $folder $folder; mount -o remount,bind,ro $folder; done

@@ -27,7 +27,7 @@ kube_metrics:
   kube_state: {{apiserver: "{url}", resources: [nodes]}}
   cadvisor: {{enabled: false}}
   logs_streaming: {{enabled: true, flush_interval: 200ms, {settings}}}
-  otlp: {{endpoint: "{receiver}", timeout: 1s}}
+  otlp: {{endpoint: "{receiver}", timeout: {timeout}}}
 api: {{backoff_initial: 50ms, backoff_max: 500ms}}
 supervisor: {{backoff_initial: 100ms, backoff_max: 1s}}
 """
@@ -70,23 +70,31 @@ def server() -> Iterator[SimulatedServer]:
 
 
 def settings(
-    server: SimulatedServer, receiver: ScriptedReceiver, scope: str = "cluster", node: str = "node-1", more: str = ""
+    server: SimulatedServer, receiver: ScriptedReceiver, scope: str = "cluster", node: str = "node-1", more: str = "", timeout: str = "30s"
 ) -> dict[str, str]:
-    """Return the values of the configuration."""
-    return {"url": server.url, "receiver": receiver.url, "scope": scope, "node": node, "settings": more or "buffer_size: 1000"}
+    """Return the values of the configuration. A timeout that a busy machine exceeds would repeat events."""
+    more = more or "buffer_size: 1000"
+    return {"url": server.url, "receiver": receiver.url, "scope": scope, "node": node, "settings": more, "timeout": timeout}
 
 
 def names(receiver: ScriptedReceiver) -> list[str]:
     """Return the name of each event that was accepted, in the order of its arrival."""
+    return [name for batch in batches(receiver) for name in batch]
+
+
+def batches(receiver: ScriptedReceiver) -> list[list[str]]:
+    """Return the names of the events of each request that was accepted."""
     return [
-        item.value.string_value
-        for request in receiver.received
+        [
+            item.value.string_value
+            for resource in request.logs.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+            for item in record.attributes
+            if item.key == "k8s.event.name"
+        ]
+        for request in list(receiver.received)
         if request.path == "/v1/logs"
-        for resource in request.logs.resource_logs
-        for scope in resource.scope_logs
-        for record in scope.log_records
-        for item in record.attributes
-        if item.key == "k8s.event.name"
     ]
 
 
@@ -97,12 +105,12 @@ def handled(agent: Agent, outcome: str) -> float:
 
 
 def wait_watching(agent: Agent) -> None:
-    """Wait until the agent watches events."""
-    wait_for("a watch", lambda: 'telegen_api_watches_total{store="events"}' in agent.page_if_up("/telemetry") or _listed(agent), 20)
+    """Wait until the agent has the first state of the events: later ones are sent."""
+    wait_for("the first state", lambda: _listed(agent), 20)
 
 
 def _listed(agent: Agent) -> bool:
-    return 'telegen_api_lists_total{by="watch",store="events"}' in agent.page_if_up("/telemetry")
+    return 'telegen_store_last_sync_timestamp_seconds{store="events"}' in agent.page_if_up("/telemetry")
 
 
 def test_events_are_sent_once(server: SimulatedServer) -> None:
@@ -112,7 +120,6 @@ def test_events_are_sent_once(server: SimulatedServer) -> None:
     with scripted() as receiver, start_agent(CONFIG, **settings(server, receiver)) as agent:
         agent.wait_ready()
         wait_watching(agent)
-        time.sleep(0.5)
         wanted = [events.write()]
         wait_for("the first event", lambda: names(receiver) == wanted, 10)
         server.state.end_watches()
@@ -122,14 +129,15 @@ def test_events_are_sent_once(server: SimulatedServer) -> None:
         server.state.end_watches()
         wanted.append(events.write())
         wait_for("an event after a 410", lambda: names(receiver) == wanted, 20)
-        # The position is noted after the receiver's answer; a kill in between repeats events.
+        # The position is noted after the receiver's answer and the count; a kill in between repeats events.
+        wait_for("the count", lambda: handled(agent, "sent") == 3, 10)
         time.sleep(1)
         agent.named("telegen-events")[0].kill()
         wanted.append(events.write())
         wait_for("an event after a kill", lambda: names(receiver) == wanted, 20)
+        wait_for("the count", lambda: handled(agent, "sent") == 4, 10)
         page = agent.page("/telemetry")
         assert 'telegen_kubernetes_events_total{kind="Pod",namespace="shop-0",reason="BackOff",type="Warning"} 4.0' in page
-        assert handled(agent, "sent") == 4
 
 
 def test_events_wait_for_the_receiver(server: SimulatedServer) -> None:
@@ -138,7 +146,6 @@ def test_events_wait_for_the_receiver(server: SimulatedServer) -> None:
     with scripted() as receiver, start_agent(CONFIG, **settings(server, receiver, more="buffer_size: 3, reasons: [BackOff]")) as agent:
         agent.wait_ready()
         wait_watching(agent)
-        time.sleep(0.5)
         receiver.usual = Answer(503)
         first = events.write()
         wait_for("a try", lambda: bool(receiver.tried), 10)
@@ -187,14 +194,19 @@ def repetitions(receiver: ScriptedReceiver) -> int:
     return sum(count - 1 for count in Counter(names(receiver)).values())
 
 
+def largest(receiver: ScriptedReceiver) -> int:
+    """Return the number of events of the largest batch: more of them wait on a busy machine."""
+    return max(map(len, batches(receiver)))
+
+
 REPEATED = Stream.RATE * 2
-"""Events of a second and a half: what is sent between two renewals (200 ms) and in two batches (200 ms each), on a busy machine."""
+"""Events of the longest time between two renewals by one holder, `renew_deadline`."""
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_disturbed_stream(server: SimulatedServer, end: signal.Signals) -> None:
     """200 events a second through closed watches, 410, a killed worker and a hand-over: none is lost. Watches repeat none, a killed worker
-    at most a batch, and a hand-over at most what was sent since the last renewal."""
+    at most a batch, and a hand-over at most what was sent since the last renewal, and a batch."""
     events = Events(server)
     with scripted() as receiver:
         with start_agent(CONFIG, **settings(server, receiver, "node", "node-1", BUFFER)) as first:
@@ -214,17 +226,16 @@ def test_disturbed_stream(server: SimulatedServer, end: signal.Signals) -> None:
                 stream.wait(400)
                 wait_for("events of the next worker", lambda: len(set(names(receiver))) >= 700, 20, 0.2)
                 by_worker = repetitions(receiver)
-                assert by_worker <= REPEATED / 2
-                for process in first.tree.processes() if end == signal.SIGKILL else [first.process]:
-                    process.send_signal(end)
+                assert by_worker <= largest(receiver)
+                first.tree.kill() if end == signal.SIGKILL else first.process.send_signal(end)
                 stream.wait(400)
                 written = stream.end()
                 wait_for("all events", lambda: set(names(receiver)) >= set(written), 60, 0.2)
                 by_holder = repetitions(receiver) - by_worker
                 print(f"repeated: {by_worker} by the worker, {by_holder} by the holder")
-                assert by_holder <= REPEATED
+                assert by_holder <= REPEATED + largest(receiver)
                 assert _listed(second)
-                first.process.wait(20)
+                first.process.wait(60)
 
 
 def test_agent_that_starts_again(server: SimulatedServer) -> None:
@@ -239,13 +250,13 @@ def test_agent_that_starts_again(server: SimulatedServer) -> None:
             stream = Stream(events)
             stream.wait(200)
             agent.process.terminate()
-            agent.process.wait(20)
+            agent.process.wait(60)
         with start_agent(CONFIG, **settings(server, receiver, "node", "node-1", "buffer_size: 40")) as second:
             stream.wait(200)
             written = stream.end()
             wait_for("all events", lambda: set(names(receiver)) >= set(written), 60, 0.2)
             print(f"repeated: {repetitions(receiver)}")
-            assert repetitions(receiver) <= REPEATED and handled(second, "dropped") == 0
+            assert repetitions(receiver) <= REPEATED + largest(receiver) and handled(second, "dropped") == 0
 
 
 def test_labels_of_the_object(server: SimulatedServer) -> None:
@@ -284,10 +295,10 @@ def test_receiver_that_never_answers(server: SimulatedServer) -> None:
     """A receiver that accepts and never answers costs one log line; events wait, scrapes and /readyz do not, and each is sent once it
     answers."""
     events = Events(server)
-    with scripted() as receiver, start_agent(CONFIG, **settings(server, receiver, more=BUFFER)) as agent:
+    with scripted() as receiver, start_agent(CONFIG, **settings(server, receiver, more=BUFFER, timeout="1s")) as agent:
         agent.wait_ready()
         wait_watching(agent)
-        receiver.usual = Answer(hang=30)
+        receiver.usual = Answer(hang=60)
         written = [events.write() for _ in range(20)]
         wait_for("a second try", lambda: len(receiver.tried) >= 2, 30)
         agent.wait_ready(1)

@@ -178,10 +178,11 @@ def test_clients_that_fail_leave_no_traceback(server: SimulatedServer) -> None:
     """A client that is too slow is dropped; a flood of malformed requests leaves a count and a line in the log, which it cannot forge."""
     with start_agent(FAST + "web: {{read_timeout: 1s}}\n", url=server.url) as agent:
         agent.wait_ready()
-        with socket.create_connection(("127.0.0.1", agent.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", agent.port), timeout=60) as connection:
             connection.sendall(b"GET /metrics HTTP/1.1\r\n")
             with pytest.raises(ConnectionResetError):
                 connection.recv(1)
+        started = time.monotonic()
         for _ in range(150):
             with socket.create_connection(("127.0.0.1", agent.port), timeout=10) as connection:
                 connection.sendall(b"\x1b[2J\nsupervisor: forged\r\n\r\n")
@@ -189,7 +190,8 @@ def test_clients_that_fail_leave_no_traceback(server: SimulatedServer) -> None:
         wait_for("the line", lambda: agent.log.read_text().count("clients dropped: ") > 1, 15)
         log = agent.log.read_text()
         assert "Traceback" not in log and "\x1b" not in log and "forged" not in log
-        assert log.count("clients dropped: ") == 2
+        # One line in ten seconds, however many there are.
+        assert log.count("clients dropped: ") <= 2 + (time.monotonic() - started) // 10
         counts = agent.page("/telemetry")
         assert 'telegen_http_clients_dropped_total{reason="invalid"} 150.0\n' in counts
         assert 'telegen_http_clients_dropped_total{reason="silent"} 1.0\n' in counts

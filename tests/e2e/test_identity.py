@@ -25,9 +25,20 @@ def uid(server: SimulatedServer) -> str:
 
 def others(agent: Agent, label: str) -> list[str]:
     """Return the series of the page without a label; the page has over 1,000 series."""
-    lines = [line for line in agent.page().split("\n") if line and line[0] != "#"]
+    lines = series(agent.page())
     assert len(lines) > 1000
     return [line for line in lines if f"{{{label}" not in line]
+
+
+def labelled(page: str, label: str) -> bool:
+    """Return True if a page has over 1,000 series, each with a label."""
+    lines = series(page)
+    return len(lines) > 1000 and all(f"{{{label}" in line for line in lines)
+
+
+def series(page: str) -> list[str]:
+    """Return the lines of a page with values."""
+    return [line for line in page.split("\n") if line and line[0] != "#"]
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("", "{uid}"), ("cluster_name: prod, ", "prod")])
@@ -128,10 +139,10 @@ def test_reloads(server: SimulatedServer) -> None:
                 (TEXT.replace("{url}", other.url), f'{{cluster="{uid(other)}"'),
                 (FAST, "{"),
             ):
-                agent.config.write_text(text.format(port=agent.port, url=server.url))
+                agent.configure(text.format(port=agent.port, url=server.url))
                 wanted = f"\nkube_pod_created{label}"
                 agent.wait_page(label, lambda page: wanted in page and f"\ncontainer_memory_usage_bytes{label}" in page, 15)
-                wait_for("no others", lambda: others(agent, label.strip("{")) == [], 15)
+                agent.wait_page("no others", lambda page: labelled(page, label.strip("{")), 15)
                 known = uid(other if "{url}" not in text else server)
                 wait_for("what is known", lambda: f'\ntelegen_cluster_info{{uid="{known}"}}' in agent.page("/telemetry"), 15)
             wait_for("no label", lambda: "{cluster=" not in agent.page(), 15)
@@ -153,7 +164,7 @@ def test_kubeconfig_that_names_another_cluster(server: SimulatedServer, tmp_path
             kubeconfig(file, there=other.url)
             agent.process.send_signal(signal.SIGHUP)
             agent.wait_page("the other one", lambda page: f'\nkube_pod_created{{cluster="{uid(other)}"' in page, 15)
-            wait_for("nothing of the old one", lambda: others(agent, f'cluster="{uid(other)}"') == [], 15)
+            agent.wait_page("nothing of the old one", lambda page: labelled(page, f'cluster="{uid(other)}"'), 15)
             assert agent.page().count("\nkube_pod_created{") == 30
     finally:
         other.stop()

@@ -32,11 +32,11 @@ def test_honcho_runs_every_entry(tmp_path: Path) -> None:
         assert "container_cpu_usage_seconds_total" in agent.page()
         everybody = agent.tree.processes()
         process.terminate()
-        process.wait(20)
-        assert psutil.wait_procs(everybody, 10)[1] == [], log.read_text()
+        process.wait(60)
+        assert psutil.wait_procs(everybody, 60)[1] == [], log.read_text()
     finally:
         for left in everybody:
             if left.is_running():
                 left.kill()
         process.kill()
-        process.wait(20)
+        process.wait(60)

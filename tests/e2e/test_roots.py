@@ -35,5 +35,5 @@ def test_path_that_a_reload_corrects(tmp_path: Path) -> None:
     with start_agent(CONFIG, setting="root", path=tmp_path / "wrong") as agent:
         wait_for("a pass", lambda: "telegen_sample_duration_seconds" in agent.page_if_up("/telemetry"), 20)
         wait_for("the line", lambda: b"kube_metrics.cadvisor.root" in get(f"{agent.url}/readyz").body, 20)
-        agent.config.write_text(agent.config.read_text().replace(str(tmp_path / "wrong"), "/"))
+        agent.configure(agent.config.read_text().replace(str(tmp_path / "wrong"), "/"))
         agent.wait_ready()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import math
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from telegen.demo.objects import SyntheticCluster
 from telegen.demo.server import SimulatedServer
+from telegen.kubemetrics.clients import PAUSE
 from tests.e2e.conftest import small_cluster
 from tests.harness import Agent, get, start_agent
 from tests.process_tree import wait_for
@@ -87,7 +90,7 @@ def test_holder_serves_all(server: SimulatedServer) -> None:
         server.state.put("pods", unbound)
         uid = unbound["metadata"]["uid"]
         bound = re.compile(rf'kube_pod_info{{[^}}]*uid="{uid}"[^}}]*node="node-5"')
-        assert wait_for("the node", lambda: bool(bound.search(first.page())), 3) < 3
+        wait_for("the node", lambda: bool(bound.search(first.page())), 3)
 
 
 @pytest.mark.parametrize(("standby", "processes"), [("hot", 1), ("cold", 0)])
@@ -143,7 +146,7 @@ def test_another_group_gives_the_shard_back(server: SimulatedServer) -> None:
     """A reload that ends candidacy, here by cluster scope, gives the Lease to the standby."""
     with ExitStack() as stack:
         first, second = pair(stack, server)
-        first.config.write_text(first.config.read_text().replace("scope: node", "scope: cluster"))
+        first.configure(first.config.read_text().replace("scope: node", "scope: cluster"))
         first.process.send_signal(signal.SIGHUP)
         wait_for("the hand-over", lambda: holds(second), 10, 0.05)
         wait_for("everything", lambda: first.page().count("\nkube_pod_info{") == 60, 10, 0.05)
@@ -160,12 +163,10 @@ def test_a_lost_shard_leaves_nothing(server: SimulatedServer) -> None:
         wait_for("the loss", lambda: not holds(first), 10, 0.05)
         wait_for("the end of its processes", lambda: first.named(SHARD) == [], 10, 0.05)
         assert "kube_" not in first.page()
-        told = first.page("/telemetry")
-        assert 'telegen_store_objects{store="pods"}' not in told
-        assert 'telegen_store_objects{store="nodes"}' not in told
-        assert 'telegen_worker_heartbeat_age_seconds{worker="watch-cluster"}' not in told
+        gone = ('objects{store="pods"}', 'objects{store="nodes"}', 'heartbeat_age_seconds{worker="watch-cluster"}')
+        wait_for("the end of their values", lambda: not any(one in first.page("/telemetry") for one in gone), 10, 0.05)
         second.process.send_signal(signal.SIGTERM)
-        second.process.wait(20)
+        second.process.wait(60)
         server.state.delete("nodes", "", "node-5")
         server.state.delete("leases", "telegen", "telegen-shard-0")
         pages: list[int] = []
@@ -208,7 +209,7 @@ def test_leases_forbidden(server: SimulatedServer) -> None:
         assert 'telegen_api_errors_total{reason="403",store="election"}' in agent.page("/telemetry")
         server.levers.forbidden.discard("leases")
         wait_for("the shard", lambda: holds(agent), 20, 0.1)
-        assert readiness(agent) == "ok\n"
+        wait_for("readiness", lambda: readiness(agent) == "ok\n", 20, 0.1)
 
 
 def test_no_candidate(server: SimulatedServer) -> None:
@@ -228,8 +229,9 @@ def web_processes(agent: Agent) -> int:
 
 def scrape_until(stop: threading.Event, port: int, keep_alive: bool, failed: list[Exception]) -> None:
     """Send requests without a pause, on one connection or on a new one each time; note failures."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection, began = http.client.HTTPConnection("127.0.0.1", port, timeout=60), math.inf
     while not stop.is_set():
+        before, began = began, time.monotonic()
         try:
             connection.request("GET", "/telemetry", headers={} if keep_alive else {"Connection": "close"})
             answer = connection.getresponse()
@@ -237,7 +239,9 @@ def scrape_until(stop: threading.Event, port: int, keep_alive: bool, failed: lis
             if answer.status != 200:
                 failed.append(RuntimeError(f"status {answer.status}"))
         except (OSError, http.client.HTTPException) as error:
-            failed.append(error)
+            # Where a busy machine has made a pause, the agent may have closed the connection in it.
+            if not keep_alive or time.monotonic() - before < PAUSE:
+                failed.append(error)
             connection.close()
     connection.close()
 

@@ -49,8 +49,17 @@ def shared_memory(agent: Agent) -> Iterator[bytes]:
     """Contents of all memory files that the processes of an agent have open or mapped."""
     for process in agent.tree.processes():
         for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
-            if os.readlink(descriptor).startswith("/memfd:"):
+            # Files and connections come and go; memory files stay open.
+            if _target(descriptor).startswith("/memfd:"):
                 yield written(descriptor)
+
+
+def _target(descriptor: Path) -> str:
+    """Return what a descriptor names, "" if it was closed."""
+    try:
+        return os.readlink(descriptor)
+    except FileNotFoundError:
+        return ""
 
 
 def written(path: Path) -> bytes:

@@ -100,7 +100,8 @@ def test_end_of_a_container(server: SimulatedServer, tmp_path: Path) -> None:
             wait_for("the next log", lambda: len(records(receiver)) == 2, 10)
             assert records(receiver)[1]["container.id"] == second
             wait_for("the next count", lambda: counts(agent, pod) == {"Completed": 0, "Error": 1, "OOMKilled": 0}, 5)
-            assert 'telegen_terminations_handled_total{outcome="sent"} 2.0' in agent.page("/telemetry")
+            sent = 'telegen_terminations_handled_total{outcome="sent"} 2.0'
+            wait_for("the logs that were sent", lambda: sent in agent.page("/telemetry"), 10)
 
 
 def test_end_while_the_receiver_is_away(server: SimulatedServer, tmp_path: Path) -> None:
@@ -116,10 +117,10 @@ def test_end_while_the_receiver_is_away(server: SimulatedServer, tmp_path: Path)
             set_status(server, pod, "r0", 0, ended("r0", "Completed", 0), {})
             set_status(server, pod, "r1", 1, ended("r1"), ended("r0", "Completed", 0))
             wait_for("a try", lambda: bool(receiver.tried), 10)
-            assert (counts(agent, pod)["Completed"], counts(agent, pod)["Error"]) == (1, 1)
+            wait_for("the counts", lambda: counts(agent, pod) == {"Completed": 1, "Error": 1, "OOMKilled": 0}, 10)
             receiver.usual = Answer()
             agent.process.terminate()
-            assert agent.process.wait(20) == 0
+            assert agent.process.wait(60) == 0
         assert [record["container.id"] for record in records(receiver)] == ["r1"]
 
 

@@ -102,7 +102,7 @@ class Sandbox:
 
     def end(self) -> None:
         """End all containers and the namespaces."""
-        self._holder.communicate(timeout=60)
+        self._holder.communicate(timeout=200)
         for process in self._containers.values():
             process.wait(20)
         self._thread.shutdown()
@@ -130,7 +130,7 @@ class Sandbox:
         return ["nsenter", "-t", str(self._holder.pid), "-m", *map(str, command)]
 
     def _call(self, *command: str | Path) -> str:
-        done = subprocess.run(self._command(*command), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(self._command(*command), capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 

@@ -130,7 +130,7 @@ def neighbours(
     sandbox.inside(plane.create, pod("neighbour", containerStatuses=[status]))
     sandbox.start(id, cgroup.id, sleeper(), root, own_network=True)
     link = ["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "veth1"]
-    subprocess.run(["nsenter", "-t", str(sandbox.pid(id)), "-n", *link], check=True, timeout=60)
+    subprocess.run(["nsenter", "-t", str(sandbox.pid(id)), "-n", *link], check=True, timeout=200)
     notes = {"container-type": "container", "container-name": "quiet", "sandbox-name": "quiet-1", "sandbox-namespace": "shop"}
     annotations = {f"io.kubernetes.cri.{key}": value for key, value in notes.items()}
     sandbox.start(quiet.rpartition("/")[2], quiet, {**sleeper(), "annotations": annotations}, root, own_network=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import PORT_RANGES
 from tests.interpreter.interpreter import IMAGE, OLDEST, found
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +40,8 @@ def test_unit_tests_pass(version: str, tmp_path: Path) -> None:
     assert python, f"no Python {version}"
     venv = tmp_path / "venv"
     environ = {name: value for name, value in os.environ.items() if name not in INHERITED and not name.startswith("PYTEST_")}
+    # Ports of its own: this suite goes on beside it.
+    environ["PYTEST_XDIST_WORKER"] = f"gw{PORT_RANGES - 1}"
 
     def run(*command: str | Path) -> str:
         done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT)

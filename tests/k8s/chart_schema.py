@@ -13,6 +13,7 @@ from telegen.config.section import Section
 from telegen.config.types import Block
 from telegen.kubestate.packs.registry import AUTO, NAMES
 from telegen.kubestate.registry import RESOURCES
+from tests.k8s.rule_files import rules
 
 Schema = dict[str, Any]
 OBJECT: Schema = {"type": "object"}
@@ -44,9 +45,11 @@ NAMESPACE: Schema = {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-
 NAME: Schema = {"type": "string", "maxLength": 253, "pattern": "^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$"}
 SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
 SCALAR_REF: Schema = {"$ref": "#/definitions/scalar"}
-IMAGE: Schema = {"type": "string", "pattern": "^([A-Za-z0-9]+([:._/-]+[A-Za-z0-9]+)*)?$"}
-NAMED: Schema = {"type": "object", "required": ["name"], "additionalProperties": False, "properties": {"name": {"type": "string"}}}
-PULL_SECRETS: Schema = {"type": "array", "items": {"anyOf": [{"type": "string"}, NAMED]}}
+IMAGE: Schema = {"type": "string", "pattern": "^([A-Za-z0-9]+(([._-]+|[:/])[A-Za-z0-9]+)*)?$"}
+SECRET: Schema = {**NAME, "minLength": 1}
+NAMED: Schema = {"type": "object", "required": ["name"], "additionalProperties": False, "properties": {"name": SECRET}}
+PULL_SECRETS: Schema = {"type": "array", "items": {"anyOf": [SECRET, NAMED]}}
+ALERTS = [rule["alert"] for rule in rules() if "alert" in rule]
 SPECIAL: Mapping[str, Schema] = {
     "mode": {"enum": ["daemonset", "standalone", "shards"]},
     "replicas": {"type": ["integer", "null"], "minimum": 1},
@@ -70,12 +73,14 @@ SPECIAL: Mapping[str, Schema] = {
     "prometheus.monitor.namespace": NAMESPACE,
     "prometheus.monitor.podTargetLabels": STRINGS,
     "prometheus.rule.namespace": NAMESPACE,
-    "prometheus.rule.disabled": STRINGS,
+    "prometheus.rule.disabled": {"type": "array", "items": {"enum": ALERTS}},
     "prometheus.rule.alertLabels": SERIES_LABELS,
     "prometheus.discovery.namespace": {**NAMESPACE, "minLength": 1},
     "prometheus.discovery.serviceAccount": {**NAME, "minLength": 1},
     "dashboards.namespace": NAMESPACE,
     "dashboards.labels": LABELS_REF,
+    # An empty list allows all sources.
+    "networkPolicy.from": {**OBJECTS, "minItems": 1},
     "networkPolicy.apiServerPorts": {"type": "array", "items": PORT},
     "networkPolicy.otlpPorts": {"type": "array", "items": PORT},
     "podDisruptionBudget.minAvailable": SHARE,

@@ -120,6 +120,14 @@ IMPOSSIBLE: Mapping[str, tuple[dict[str, Any], str]] = {
         {"prometheus": {"monitor": {"enabled": True}}, **kube(separate_endpoints=False)},
         "config.kube_metrics.separate_endpoints: the jobs scrape each source by itself",
     ),
+    "nothing to scrape": (
+        {"prometheus": {"monitor": {"enabled": True, **dict.fromkeys(("kubestate", "cadvisor", "telemetry"), {"enabled": False})}}},
+        "prometheus.monitor.enabled: kubestate, cadvisor and telemetry are all off",
+    ),
+    "a timeout beyond the interval": (
+        {"prometheus": {"monitor": {"enabled": True, "cadvisor": {"interval": "1m", "scrapeTimeout": "1m30s"}}}},
+        "prometheus.monitor.cadvisor.scrapeTimeout: the operator refuses one beyond the interval: set it to at most 1m",
+    ),
     "no operator": ({"prometheus": {"rule": {"enabled": True}}}, "prometheus: the cluster has no kinds of the Prometheus operator"),
     "no OpenShift": ({"openshift": {"securityContextConstraints": True}}, "the cluster has no security.openshift.io/v1"),
 }
@@ -186,6 +194,9 @@ WRONG: Mapping[str, dict[str, Any]] = {
     "/image/repository": {"image": {"repository": ""}},
     "/image/tag": {"image": {"tag": 1.5}},
     "/image/registry": {"image": {"registry": "registry.example/"}},
+    "/global/imageRegistry": {"global": {"imageRegistry": "https://registry.example"}},
+    "/prometheus/rule/disabled/0": {"prometheus": {"rule": {"disabled": ["TelegenDwn"]}}},
+    "/networkPolicy/from": {"networkPolicy": {"from": []}},
     "/commonLabels/team": {"commonLabels": {"team": "a b"}},
     "/podAnnotations": {"podAnnotations": {"a b": "c"}},
     "/podLabels/version": {"podLabels": {"version": 5}},
@@ -297,6 +308,14 @@ def test_names_stay_text(mode: dict[str, Any], helm: Helm) -> None:
     """Names that YAML would read as numbers or truth values are text in every object, as the API server wants."""
     found = list(names(helm.render({**WORDS, **mode})))
     assert len(found) > 100 and [one for one in found if not isinstance(one[1], str)] == []
+
+
+def test_no_ports_are_no_rule(helm: Helm) -> None:
+    """Without ports of a destination a NetworkPolicy has no rule for it: a rule without ports would allow all of them."""
+    none = {"apiServerPorts": [], "otlpPorts": []}
+    objs = helm.render({"networkPolicy": {"enabled": True, **none}, "adapter": {"enabled": True, "networkPolicy": {"prometheusPorts": []}}})
+    egress = [rule["ports"] for obj in objs if obj["kind"] == "NetworkPolicy" for rule in obj["spec"].get("egress", ())]
+    assert [{port["port"] for port in ports} for ports in egress] == [{9444}, {53}, {53}]
 
 
 def test_large_numbers_are_written_in_full(helm: Helm) -> None:

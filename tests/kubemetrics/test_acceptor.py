@@ -20,8 +20,13 @@ from telegen.kubemetrics.clients import Clients, Limits
 class Echo(asyncio.Protocol):
     """A protocol that answers with what it gets."""
 
+    is_over = False
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_over = True
 
     def data_received(self, data: bytes) -> None:
         assert isinstance(self.transport, asyncio.Transport)
@@ -37,10 +42,14 @@ class Server:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
-        self.stack = ExitStack()
+        self.stack, self.protocols = ExitStack(), list[Echo]()
+
+    def protocol(self) -> Echo:
+        self.protocols.append(Echo())
+        return self.protocols[-1]
 
     def connect(self) -> socket.socket:
-        sock = self.stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=5))
+        sock = self.stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=30))
         sock.setblocking(False)
         return sock
 
@@ -48,7 +57,7 @@ class Server:
         """Run a scenario beside the acceptor."""
 
         async def both() -> None:
-            acceptor = Acceptor(asyncio.get_running_loop(), self.listener, self.clients, Echo, lambda: None)
+            acceptor = Acceptor(asyncio.get_running_loop(), self.listener, self.clients, self.protocol, lambda: None)
             try:
                 await scenario(acceptor)
             finally:
@@ -56,7 +65,7 @@ class Server:
                 acceptor.close()
                 self.stack.close()
                 # The protocols close at the end of their clients.
-                await asyncio.sleep(0.05)
+                await until(lambda: all(one.is_over for one in self.protocols))
 
         with self.listener, self.stack:
             asyncio.run(both())
@@ -64,7 +73,7 @@ class Server:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -74,7 +83,7 @@ async def answer(client: socket.socket) -> bytes:
     """Send a byte and return what comes back."""
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(client, b"x")
-    return await asyncio.wait_for(loop.sock_recv(client, 10), 5)
+    return await asyncio.wait_for(loop.sock_recv(client, 10), 30)
 
 
 def test_silent_connections_are_dropped_in_time() -> None:

@@ -183,7 +183,7 @@ def test_checks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 
     def work() -> Review:
-        release.wait(10)
+        release.wait(60)
         return Review(200)
 
     checks = Checks(1, {})
@@ -273,7 +273,7 @@ def test_no_reviewer(queue: ReviewQueue) -> None:
     taken = []
 
     def lose() -> None:
-        taken.append(queue.take(5))
+        taken.append(queue.take(60))
         assert taken[0]
         taken[0][1].close()
 
@@ -305,11 +305,11 @@ def test_queue_over_fork(queue: ReviewQueue) -> None:
     """A question of one process is answered by another."""
     pid = os.fork()
     if pid == 0:
-        question, reply = queue.take(10) or (None, None)
+        question, reply = queue.take(60) or (None, None)
         assert question and reply
         answer(reply, Review(403, question.token))
         os._exit(0)
-    assert queue.ask(Question("abc", "/", "get"), 10) == Review(403, "abc")
+    assert queue.ask(Question("abc", "/", "get"), 60) == Review(403, "abc")
     assert os.waitpid(pid, 0)[1] == 0
 
 

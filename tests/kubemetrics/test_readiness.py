@@ -23,6 +23,13 @@ SHORT = 0.25
 Act = Callable[[StoreStatus], None]
 
 
+class Fresh(Heartbeats):
+    """Heartbeats that are never older than a short grace time."""
+
+    def age(self, row: int) -> float:
+        return 0.0
+
+
 def report(pods: Act, nodes: Act, published: tuple[str, ...] = STORES, grace: float = 30.0, names: tuple[str, ...] = STORES) -> Report:
     """Report of an agent with two stores, of which some were complete once."""
     arena = Arena.create("watch", 1 << 20)
@@ -38,8 +45,7 @@ def report(pods: Act, nodes: Act, published: tuple[str, ...] = STORES, grace: fl
     sampled = Arena.create("sample", 1 << 20)
     ArenaWriter(sampled, ["containers/cpu"]).publish("containers/cpu", b"", b"\x90", 1, 0)
     pages = {"/metrics": [ArenaReader(arena), ArenaReader(sampled)]}
-    # Last, so that no heartbeat is older than a short grace time.
-    heartbeats, rows = Heartbeats(2), {"supervisor": 0, "watch": 1}
+    heartbeats, rows = Fresh(2), {"supervisor": 0, "watch": 1}
     heartbeats.enter(0, 1)
     heartbeats.enter(1, 1)
     return readiness(View(pages, {"watch": names, "sample": ["containers/cpu"]}, heartbeats, rows, grace, statuses={"watch": statuses}))

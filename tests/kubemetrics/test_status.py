@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import falcon.testing
@@ -17,7 +18,7 @@ from telegen.kubemetrics.agent_state import AgentState, ProcessState
 from telegen.kubemetrics.app import make_app, make_telemetry_app
 from telegen.kubemetrics.readiness import View
 from telegen.kubemetrics.scrapers import Scraper, Scrapers, all_scrapers
-from telegen.kubemetrics.status import HIDDEN, StatusReader, StatusSources, public_line
+from telegen.kubemetrics.status import FRESH, HIDDEN, StatusReader, StatusSources, public_line
 from telegen.kubemetrics.status_page import PAGE, SECURITY_POLICY
 from telegen.kubemetrics.telemetry import Telemetry, reading_registry
 from telegen.kubemetrics.web_security import AccessControl, WebSecurity
@@ -133,10 +134,15 @@ def test_open_probes_hide_names(sources: StatusSources) -> None:
     assert client.simulate_get("/telemetry").status_code == 401
 
 
-def test_a_status_is_read_once_a_second(sources: StatusSources) -> None:
+def test_a_status_is_read_once_a_second(sources: StatusSources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that ask all the time cost one reading a second."""
-    reader = StatusReader(sources, [])
-    assert reader.read(False) is reader.read(False)
+    reader, now = StatusReader(sources, []), [time.monotonic()]
+    monkeypatch.setattr("telegen.kubemetrics.status.time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
+    first = reader.read(False)
+    now[0] += 0.9 * FRESH
+    assert reader.read(False) is first
+    now[0] += 0.2 * FRESH
+    assert reader.read(False) is not first
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ class GrpcAnswer:
 
     Attributes:
         code: anything but OK ends the call with `text` and the trailer `details`.
-        hang: seconds before it is sent.
+        hang: True if it is not sent before `release`.
     """
 
     code: grpc.StatusCode = grpc.StatusCode.OK
     text: str = ""
     details: bytes = b""
     body: bytes = b""
-    hang: float = 0.0
+    hang: bool = False
 
 
 class GrpcReceiver(grpc.GenericRpcHandler):
@@ -45,6 +45,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):
         self.received: list[tuple[str, dict[str, Any], bytes]] = []
         self.peers: list[str] = []
         self.keeps = True
+        self._released = threading.Event()
         self.address, self._tls = f"127.0.0.1:{port}", tls
         self.start()
 
@@ -57,8 +58,13 @@ class GrpcReceiver(grpc.GenericRpcHandler):
             self._server.add_insecure_port(self.address)
         self._server.start()
 
+    def release(self) -> None:
+        """Send the answers that hang."""
+        self._released.set()
+
     def stop(self) -> None:
         """Send GOAWAY and end."""
+        self.release()
         self._server.stop(5).wait()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
@@ -69,7 +75,8 @@ class GrpcReceiver(grpc.GenericRpcHandler):
                 self.received.append((handler_call_details.method, dict(context.invocation_metadata()), body))
                 self.peers.append(context.peer())
             found = self.script.pop(0) if self.script else GrpcAnswer()
-            time.sleep(found.hang)
+            if found.hang:
+                self._released.wait()
             if found.code is not grpc.StatusCode.OK:
                 context.set_trailing_metadata((("grpc-status-details-bin", found.details),) if found.details else ())
                 context.abort(found.code, found.text)

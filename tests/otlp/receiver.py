@@ -25,7 +25,7 @@ class Answer:
     """One answer.
 
     Attributes:
-        hang: seconds before it is sent.
+        hang: seconds before it is sent, or until the receiver ends.
         reset: break the connection instead.
     """
 
@@ -69,6 +69,7 @@ class ScriptedReceiver:
         received: requests that were answered with a success.
         tried: all requests.
         connections: number of connections so far.
+        ended: set at the end, so that no answer outlasts it.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class ScriptedReceiver:
         self.usual = Answer()
         self.received: list[Received] = []
         self.tried: list[Received] = []
-        self.url, self.connections = "", 0
+        self.url, self.connections, self.ended = "", 0, threading.Event()
 
     def take(self, request: Received) -> Answer:
         """Return the answer to a request."""
@@ -121,7 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
-        time.sleep(answer.hang)
+        if answer.hang:
+            self.receiver.ended.wait(answer.hang)
         with contextlib.suppress(OSError):
             self.send_response(answer.status)
             for key, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
@@ -155,6 +157,7 @@ def scripted(tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Scrip
     try:
         yield receiver
     finally:
+        receiver.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -24,13 +24,13 @@ assert "grpc" not in sys.modules
 
 def test_client_by_http_imports_no_grpc() -> None:
     """A push by HTTP works without the extra."""
-    done = subprocess.run([sys.executable, "-c", CLIENT], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", CLIENT], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
 
 
 def test_supervisor_imports_no_opentelemetry() -> None:
     """The parent of all processes loads neither OpenTelemetry nor protobuf, so that no other process has them."""
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
 
 
@@ -45,5 +45,5 @@ assert "grpc" not in sys.modules and "telegen.otlp.semconv_naming" not in sys.mo
 
 def test_parent_imports_what_its_plan_needs() -> None:
     """With a push and events in the plan the parent loads their modules, but no library that must not be forked."""
-    done = subprocess.run([sys.executable, "-c", PRELOADED], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", PRELOADED], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr

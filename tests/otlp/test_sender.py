@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,14 +62,15 @@ class Events:
 class Running:
     """A sender that runs, its queue and its receiver."""
 
-    def __init__(self, receiver: ScriptedReceiver, size: int, interval: float) -> None:
+    def __init__(self, receiver: ScriptedReceiver, size: int, interval: float, timeout: float = 30.0, starts: bool = True) -> None:
         self.receiver, self.events, self.dropped = receiver, Events(), list[Push]()
         self.served = True
         self.queue = PushQueue(size, self.drop)
-        client = HttpClient(Receiver(f"{receiver.url}/v1/metrics", timeout=0.5))
+        client = HttpClient(Receiver(f"{receiver.url}/v1/metrics", timeout=timeout))
         self.sender = Sender(self.queue, client, self.events, Limits(2, 1 << 20), interval)
         self.thread = threading.Thread(target=self.sender.run, daemon=True)
-        self.thread.start()
+        if starts:
+            self.thread.start()
 
     def drop(self, push: Push, is_begun: bool) -> None:
         """Keep a push that is dropped, and count one that was never begun, as the worker does."""
@@ -103,16 +105,28 @@ def _points(request: object) -> Iterator[tuple[object, int, object]]:
 
 
 @pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    """A sender with a queue of three pushes and short delays."""
+def _short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short delays between two tries."""
     monkeypatch.setattr(retries, "BACKOFF", (0.02, 0.05))
     monkeypatch.setattr(retries, "LOOK", 0.02)
+
+
+@contextmanager
+def sending(timeout: float = 30.0) -> Iterator[Running]:
+    """Run a sender with a queue of three pushes."""
     with scripted() as receiver:
-        one = Running(receiver, 3, 0.01)
+        one = Running(receiver, 3, 0.01, timeout)
         yield one
         one.sender.give_up()
-        one.thread.join(5)
+        one.thread.join(60)
         assert not one.thread.is_alive()
+
+
+@pytest.fixture
+def running(_short_delays: None) -> Iterator[Running]:
+    """A sender with a queue of three pushes and short delays."""
+    with sending() as one:
+        yield one
 
 
 def test_pushes_arrive_in_order_and_whole(running: Running) -> None:
@@ -124,12 +138,14 @@ def test_pushes_arrive_in_order_and_whole(running: Running) -> None:
     assert running.events.points == {"accepted": 12} and running.events.last == 3.0
 
 
-def test_retries_send_the_same_bytes(running: Running) -> None:
+def test_retries_send_the_same_bytes(_short_delays: None) -> None:
     """After 503, a reset and silence the same bytes come again, and are accepted once."""
-    running.receiver.script = [Answer(503), Answer(reset=True), Answer(hang=0.8), Answer(429, headers={"Retry-After": "0"})]
-    running.push(1, 2)
-    running.wait_idle()
-    assert len(running.receiver.tried) == 5 and len({request.body for request in running.receiver.tried}) == 1
+    with sending(timeout=0.5) as running:
+        running.receiver.script = [Answer(503), Answer(reset=True), Answer(hang=60), Answer(429, headers={"Retry-After": "0"})]
+        running.push(1, 2)
+        running.wait_idle()
+    # A busy machine may be too late for other answers, too.
+    assert len(running.receiver.tried) >= 5 and len({request.body for request in running.receiver.tried}) == 1
     assert running.events.points == {"accepted": 2}
 
 
@@ -143,8 +159,9 @@ def test_retry_after_is_kept(running: Running) -> None:
     assert second.at - first.at >= 1.0 and first.body == second.body != third.body
 
 
-def test_retry_after_zero_seconds() -> None:
+def test_retry_after_zero_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A receiver that always asks for another try at once is tried with growing pauses all the same."""
+    monkeypatch.setattr(retries, "time", SimpleNamespace(monotonic=lambda: 0.0))
 
     class Pauses(threading.Event):
         seconds: list[float] = []
@@ -165,7 +182,7 @@ def test_retry_after_zero_seconds() -> None:
     pauses = Pauses()
     delivery = retries.Delivery(Client(), pauses, lambda outcome, size: None, draw=lambda: 0.25)
     assert delivery.deliver(b"", lambda: len(pauses.seconds) < 3) is None
-    assert pauses.seconds == pytest.approx([0.25, 0.5, 1.0], abs=0.01)
+    assert pauses.seconds == [0.25, 0.5, 1.0]
 
 
 def test_refused_requests_are_not_retried(running: Running) -> None:
@@ -187,7 +204,7 @@ def test_full_queue_drops_the_oldest_push_whole(running: Running) -> None:
     assert [push.time // SECOND for push in running.dropped] == [1, 2, 3, 4]
     running.receiver.usual = Answer()
     running.wait_idle()
-    wait_for("all points", lambda: sum(running.events.points.values()) >= 7 * 4, 5, 0.01)
+    wait_for("all points", lambda: sum(running.events.points.values()) >= 7 * 4, 10, 0.01)
     # A request of a push that was dropped may be on its way when the receiver is back.
     times = running.times()
     assert times[-6:] == [5, 5, 6, 6, 7, 7] and times == sorted(times)
@@ -233,25 +250,33 @@ def test_lost_shard_is_not_sent(running: Running) -> None:
     """A request that waits for its retry is given up when another agent serves its series."""
     running.receiver.usual = Answer(503, headers={"Retry-After": "3"})
     running.push(1, 2)
-    wait_for("a try", lambda: bool(running.events.tries), 5, 0.01)
+    wait_for("a try", lambda: bool(running.events.tries), 10, 0.01)
     running.served = False
     running.receiver.usual = Answer()
     running.wait_idle()
     assert running.events.points == {"not_served": 2} and not running.receiver.received
 
 
-def test_requests_are_spread_over_the_interval() -> None:
+def test_requests_are_spread_over_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     """The requests of a push take most of the interval; a second push that waits ends the pauses."""
+    now, pauses = [0.0], list[float]()
+    monkeypatch.setattr("telegen.otlp.sender.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Pauses(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout or 0.0)
+            now[0] += timeout or 0.0
+            return False
+
     with scripted() as receiver:
-        one = Running(receiver, 3, 1.0)
-        one.push(1, 8)
-        one.wait_idle()
-        arrivals = [request.at for request in receiver.received]
-        assert 0.4 < arrivals[-1] - arrivals[0] < 5
-        one.push(2, 8)
-        one.push(3, 8)
-        started = time.monotonic()
-        wait_for("the second push", lambda: len(receiver.received) >= 8, 5, 0.005)
-        assert receiver.received[7].at - started < arrivals[-1] - arrivals[0]
-        one.sender.give_up()
-        one.thread.join(5)
+        one = Running(receiver, 3, 10.0, starts=False)
+        one.sender._hurry = Pauses()
+        for number, waits in ((1, [2.0, 2.0, 2.0]), (2, [])):
+            push = one.push(number, 8)
+            if not waits:
+                one.push(3, 8)
+            one.sender._send(push)
+            one.queue.remove(push)
+            assert pauses == pytest.approx(waits)
+            pauses.clear()
+        assert one.times() == [1] * 4 + [2] * 4

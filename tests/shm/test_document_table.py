@@ -134,7 +134,7 @@ def test_documents_of_a_row_belong_together() -> None:
     if pid == 0:
         _write_for_ever(known)
     try:
-        seen, until = set(), time.monotonic() + 20
+        seen, until = set(), time.monotonic() + 60
         while len(seen) < 200 and time.monotonic() < until:
             found = known.read(0, DESCRIPTION, CURRENT)
             if found:

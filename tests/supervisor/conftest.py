@@ -72,7 +72,7 @@ STUBS = {"watch": Idle, "sample": Idle, "web": Idle, "identify": Idle, "crash": 
 FAST = msgspec.structs.replace(
     Config(),
     supervisor=msgspec.structs.replace(
-        Config().supervisor, grace_period=1.0, heartbeat_timeout=0.2, backoff_initial=10.0, backoff_max=30.0
+        Config().supervisor, grace_period=3.0, heartbeat_timeout=0.2, backoff_initial=10.0, backoff_max=30.0
     ),
 )
 

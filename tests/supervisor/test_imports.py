@@ -26,7 +26,7 @@ print(*sys.modules, sep="\\n")
 
 def test_a_usual_plan_imports_no_optional_parts() -> None:
     """With the defaults no process has the code of custom resources, packs, pushes or the demo in its memory."""
-    ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=True)
+    ended = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=100, check=True)
     imported = ended.stdout.split()
     assert [name for name in imported if name.startswith(UNUSED)] == []
     assert "workers.watch" in imported

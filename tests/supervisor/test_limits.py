@@ -38,7 +38,7 @@ def limited(folder: Path, kind: int, value: int, *command: str) -> subprocess.Co
         preexec_fn=lambda: resource.setrlimit(kind, (value, value)),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
     )
 

@@ -28,6 +28,7 @@ from telegen.supervisor import supervisor as module
 from telegen.supervisor.configuration import load_checked
 from telegen.supervisor.plan import make_plan
 from telegen.supervisor.supervisor import Supervisor, run_with_pidfile
+from tests.harness import free_port
 from tests.process_tree import wait_for
 from tests.supervisor.conftest import STUBS, Idle
 
@@ -47,7 +48,7 @@ class Running:
 
     def wait_log(self, text: str) -> None:
         """Wait for a line of the log."""
-        wait_for(text, lambda: self.log.exists() and text in self.log.read_text(), 10)
+        wait_for(text, lambda: self.log.exists() and text in self.log.read_text(), 30)
 
     def children(self) -> dict[str, int]:
         """Pid by name of both workers, as the log shows them after SIGUSR1."""
@@ -59,7 +60,7 @@ class Running:
             return len(found) == 2
 
         self.log.write_text("")
-        wait_for("both workers", both, 10, 0.05)
+        wait_for("both workers", both, 30, 0.05)
         return found
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -160,18 +161,19 @@ def test_changed_file_is_reloaded(tmp_path: Path) -> None:
 
 def test_old_address_is_free_after_a_reload(tmp_path: Path) -> None:
     """No worker that goes on keeps it open: connections are refused, and another reload can use it again."""
-    with supervisor(tmp_path) as running:
-        running.wait_log("listens on 127.0.0.1 port ")
-        found = re.search(r"listens on 127.0.0.1 port (\d+)", running.log.read_text())
-        assert found
-        before, port = running.children(), int(found[1])
+    # No other program takes this port while it is free.
+    port = free_port()
+    text = TEXT.replace("127.0.0.1:0", f"127.0.0.1:{port}")
+    with supervisor(tmp_path, text) as running:
+        running.wait_log(f"listens on 127.0.0.1 port {port}")
+        before = running.children()
         running.config.write_text(TEXT.replace("127.0.0.1:0", "127.0.0.2:0"))
         running.wait_log("configuration reloaded")
         assert running.children()["sample"] == before["sample"]
-        wait_for("the old web process", lambda: not psutil.pid_exists(before["web"]), 10)
+        wait_for("the old web process", lambda: not psutil.pid_exists(before["web"]), 30)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), 5).close()
-        running.config.write_text(TEXT.replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+        running.config.write_text(text)
         running.wait_log(f"listening on 127.0.0.1 port {port} now")
 
 
@@ -292,5 +294,5 @@ def test_taken_pidfile(tmp_path: Path) -> None:
 def test_agents_do_not_load_the_simulated_server() -> None:
     """Only --demo imports telegen.demo: its modules would take memory in every process."""
     code = "import sys, telegen.supervisor.__main__; print([name for name in sys.modules if name.startswith('telegen.demo')])"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
     assert shown.stdout == "[]\n"

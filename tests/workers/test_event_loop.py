@@ -117,7 +117,7 @@ def test_events_of_a_lost_shard_are_not_sent_in_the_next_term(tmp_path: Path) ->
             wait_for("an event of the next term", lambda: bool(receiver.received), 10)
         finally:
             worker.stop.set()
-            runner.join(10)
+            runner.join(60)
             for reflector in LateReflector.made:
                 reflector.late.set()
     names = [

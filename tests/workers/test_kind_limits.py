@@ -54,11 +54,11 @@ def limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KindLimi
     server = ThreadingHTTPServer(("127.0.0.1", 0), Counts)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    client = Client(lambda again: Cluster(f"http://127.0.0.1:{server.server_port}"), Timeouts(2, 2))
+    client = Client(lambda again: Cluster(f"http://127.0.0.1:{server.server_port}"), Timeouts(30, 30))
     yield KindLimits(client, Telemetry("t"), lambda kind: [f"/apis/{kind.group}/{kind.version}/{kind.plural}"])
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join()
 
 
 def settled(limits: KindLimits, wanted: dict[Kind, Selected], sizes: dict[Kind, int]) -> set[Kind]:

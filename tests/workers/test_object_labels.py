@@ -28,7 +28,7 @@ class Reading:
 
     def __init__(self, server: ScriptedServer) -> None:
         self.now, self.server, self.outcomes = 0.0, server, list[str]()
-        client = Client(credentials(server.url, {}), Timeouts(1.0, 1.0))
+        client = Client(credentials(server.url, {}), Timeouts(30.0, 30.0))
         watched = ("pods", "nodes", "secrets", "horizontalpodautoscalers")
         self.labels = ObjectLabels(client, ("app*",), watched, self.outcomes.append, lambda: self.now)
 

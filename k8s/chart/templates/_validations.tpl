@@ -19,6 +19,7 @@
 {{- if and (or .Values.prometheus.monitor.enabled .Values.prometheus.scrapeConfig.enabled) (not (dig "separate_endpoints" false $kube)) -}}
 {{- fail "config.kube_metrics.separate_endpoints: the jobs scrape each source by itself: set it to true" -}}
 {{- end -}}
+{{- if .Values.prometheus.monitor.enabled -}}{{- include "telegen.validateMonitor" . -}}{{- end -}}
 {{- include "telegen.validateKinds" . -}}
 {{- include "telegen.validateEnd" (dict "root" . "path" "config" "config" $config) -}}
 {{- if .Values.adapter.enabled -}}{{- include "telegen.validateAdapter" . -}}{{- end -}}
@@ -32,13 +33,33 @@
 
 {{- /* The kubelet kills pods after terminationGracePeriodSeconds. */ -}}
 {{- define "telegen.validateEnd" -}}
-{{- $seconds := 0.0 -}}
-{{- range regexFindAll "[0-9.]+(ms|s|m|h)" (dig "supervisor" "grace_period" "10s" .config | toString) -1 -}}
-{{- $unit := get (dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) (regexFind "[a-z]+$" .) -}}
-{{- $seconds = addf $seconds (mulf (regexFind "^[0-9.]+" . | float64) $unit) -}}
-{{- end -}}
+{{- $seconds := dig "supervisor" "grace_period" "10s" .config | toString | include "telegen.seconds" | float64 -}}
 {{- if ge $seconds (float64 .root.Values.terminationGracePeriodSeconds) -}}
 {{- fail (printf "terminationGracePeriodSeconds: pods would be killed within %s.supervisor.grace_period: set it to more than %v" .path $seconds) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Seconds of a duration such as 1m30s. */ -}}
+{{- define "telegen.seconds" -}}
+{{- $seconds := 0.0 -}}
+{{- $units := dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0 "w" 604800.0 "y" 31536000.0 -}}
+{{- range regexFindAll "[0-9.]+(ms|[smhdwy])" . -1 -}}
+{{- $unit := get $units (regexFind "[a-z]+$" .) -}}
+{{- $seconds = addf $seconds (mulf (regexFind "^[0-9.]+" . | float64) $unit) -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end -}}
+
+{{- define "telegen.validateMonitor" -}}
+{{- $monitor := .Values.prometheus.monitor -}}
+{{- range $name := list "kubestate" "cadvisor" "telemetry" -}}
+{{- $own := get $monitor $name -}}
+{{- if and $own.interval $own.scrapeTimeout (gt (include "telegen.seconds" $own.scrapeTimeout | float64) (include "telegen.seconds" $own.interval | float64)) -}}
+{{- fail (printf "prometheus.monitor.%s.scrapeTimeout: the operator refuses one beyond the interval: set it to at most %s" $name $own.interval) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (include "telegen.endpoints" . | fromYamlArray) -}}
+{{- fail "prometheus.monitor.enabled: kubestate, cadvisor and telemetry are all off, so nothing would be scraped: set it to false" -}}
 {{- end -}}
 {{- end -}}
 

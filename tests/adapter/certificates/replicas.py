@@ -43,7 +43,7 @@ def replica(
     state: State | None = None,
 ) -> Keeper:
     """Make the keeper of a replica that has just started."""
-    client = Client(credentials(api.url, {}), Timeouts(1.0, 5.0))
+    client = Client(credentials(api.url, {}), Timeouts(20.0, 20.0))
     return Keeper(client, names, groups, LIFETIMES, files, clock, logging.getLogger("telegen.certificates"), state)
 
 
@@ -105,7 +105,7 @@ def handshake(client: ssl.SSLContext, name: str, server: ssl.SSLContext) -> str:
     except OSError as error:
         errors.append(str(error))
         near.close()
-    thread.join(5)
+    thread.join(60)
     return "; ".join(errors)
 
 

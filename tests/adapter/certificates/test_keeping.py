@@ -69,7 +69,7 @@ def test_a_second_pass_writes_nothing(api: ApiServer) -> None:
 
 
 def test_two_replicas_that_start_together_agree_on_one_authority(api: ApiServer) -> None:
-    barrier, clock = threading.Barrier(2, timeout=10), Clock(time.time())
+    barrier, clock = threading.Barrier(2, timeout=60), Clock(time.time())
     waiting = threading.local()
 
     def together(method: str, path: str) -> None:
@@ -84,7 +84,7 @@ def test_two_replicas_that_start_together_agree_on_one_authority(api: ApiServer)
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     api.before = lambda method, path: None
     assert sorted(api.writes)[:2] == [("POST", AGENTS), ("POST", AUTHORITY)]
     one, other = map(in_force, keepers)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from telegen.adapter.identity.expiring_cache import ExpiringCache
+from tests.process_tree import wait_for
 
 
 def test_values_expire_and_errors_are_not_kept() -> None:
@@ -34,19 +35,26 @@ def test_bounded() -> None:
     assert len(cache) == 3 and [cache.known(key) for key in (1, 2, 3, 4)] == [1, None, 1, 1]
 
 
-def test_one_question_for_many_requests() -> None:
+def test_one_question_for_many_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that need the same value at the same time ask once, and all see its error."""
-    cache, asked, may_go = ExpiringCache[int](3), list[int](), threading.Event()
+    cache, asked, waiting, may_go = ExpiringCache[int](3), list[int](), list[int](), threading.Event()
+
+    class Awaited(Future[int]):
+        """An answer that counts the requests that wait for it."""
+
+        def result(self, timeout: float | None = None) -> int:
+            waiting.append(1)
+            return super().result(timeout)
 
     def ask() -> int:
         asked.append(1)
-        may_go.wait(20)
+        may_go.wait(60)
         raise ZeroDivisionError
 
+    monkeypatch.setattr("telegen.adapter.identity.expiring_cache.Future", Awaited)
     with ThreadPoolExecutor(4) as pool:
-        waiting = [pool.submit(cache.get, "a", 60, ask) for _ in range(4)]
-        while not asked:
-            pass
+        requests = [pool.submit(cache.get, "a", 60, ask) for _ in range(4)]
+        wait_for("the other requests", lambda: len(waiting) == 3, 20)
         may_go.set()
-        errors = [one.exception(20) for one in waiting]
-    assert all(isinstance(error, ZeroDivisionError) for error in errors) and len(asked) < 4
+        errors = [one.exception(60) for one in requests]
+    assert all(isinstance(error, ZeroDivisionError) for error in errors) and len(asked) == 1

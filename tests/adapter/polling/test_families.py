@@ -156,15 +156,15 @@ def test_slow_agent_delays_one_request_only(start: Any) -> None:
 
     def slow(request: Request, connection: Any) -> None:
         is_asked.set()
-        may_answer.wait(10)
+        may_answer.wait(60)
         connection.sendall(respond(TEXT % 9))
 
     site.agents[0].behave, site.clock.now = slow, 20.0
     with running():
         asking = threading.Thread(target=site.values, args=("kube_job_failed",))
         asking.start()
-        assert is_asked.wait(10)
+        assert is_asked.wait(60)
         assert site.values("kube_job_failed") == {"kube_job_failed": [1, 2]}
         may_answer.set()
-        asking.join(10)
+        asking.join(60)
     assert site.values("kube_job_failed") == {"kube_job_failed": [9, 2]}

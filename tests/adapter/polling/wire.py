@@ -25,7 +25,7 @@ from tests.certificates import self_signed, signed
 from tests.process_tree import wait_for
 
 NAME = "telegen-agents.telegen.svc"
-SETTINGS = PollSettings(interval=0.1, timeout=2.0, longest=0.2)
+SETTINGS = PollSettings(interval=0.1, timeout=20.0, longest=0.2)
 
 
 class Request(NamedTuple):
@@ -227,7 +227,7 @@ class Polling:
         """Poll these agents and no others."""
         self.poller.set_endpoints({agent.address: agent.endpoint for agent in agents})
 
-    def until(self, what: str, condition: Callable[[], bool], timeout: float = 5.0) -> None:
+    def until(self, what: str, condition: Callable[[], bool], timeout: float = 20.0) -> None:
         """Poll until a condition is true."""
 
         def check() -> bool:

@@ -50,6 +50,10 @@ class Podman:
         """Start a container that sleeps; its id."""
         return self("run", "-d", "--name", name, *options, IMAGE, *SLEEP)
 
+    def has_cgroup(self, id: str) -> bool:
+        """Return True until the clean-up after the end of a container has removed its cgroups."""
+        return any((parent / f"libpod-{id}").exists() for parent in _parents())
+
     def stop(self) -> None:
         """Remove all containers, and podman's top cgroups if there were none before."""
         self("pod", "rm", "-a", "-f", "-t", "0")

@@ -87,6 +87,7 @@ def test_container(podman: Podman, view: View, name: str) -> None:
     assert found["container_health_state"][1] == -1 and found["container_label_restartcount"][1] == 0
     podman("kill", name)
     wait_for("the container to end", lambda: not podman("ps", "-q", "--filter", f"name={name}"), 20, 0.2)
+    wait_for("the end of its cgroups", lambda: not podman.has_cgroup(id), 20, 0.1)
     ended = view.of(id)["container_last_seen"]
     time.sleep(1.1)
     assert view.of(id)["container_last_seen"] == ended and ended[0] == labels

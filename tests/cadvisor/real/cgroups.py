@@ -43,9 +43,16 @@ class OwnCgroup:
 
     def set(self, controller: str, v1: tuple[str, object] | None = None, v2: tuple[str, object] | None = None) -> None:
         """Write a control file: the one of the version that the controller has here."""
+        self._write(controller, self.id, v1, v2)
+
+    def set_top(self, controller: str, v1: tuple[str, object], v2: tuple[str, object]) -> None:
+        """Write a control file of the cgroup that competes with the other processes of the machine."""
+        self._write(controller, self._top, v1, v2)
+
+    def _write(self, controller: str, id: str, v1: tuple[str, object] | None, v2: tuple[str, object] | None) -> None:
         chosen = v2 if self._mounts[controller].version == 2 else v1
         if chosen:
-            (self.path(controller) / chosen[0]).write_text(str(chosen[1]))
+            (self.path(controller, id) / chosen[0]).write_text(str(chosen[1]))
 
     def inner(self, name: str) -> str:
         """Make a cgroup inside the container's; its id."""

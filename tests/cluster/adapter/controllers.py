@@ -76,4 +76,4 @@ def controllers(kubeconfig: Path, folder: Path) -> Iterator[Controllers]:
         yield running
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(120)

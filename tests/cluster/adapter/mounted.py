@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import urllib3
+
 from tests.cluster.control_plane import ControlPlane, Refused
 from tests.cluster.repetition import repeated
 
@@ -22,7 +24,8 @@ def mounted(plane: ControlPlane, namespace: str, name: str, folder: Path) -> Ite
 
     def follow() -> None:
         nonlocal last
-        with contextlib.suppress(Refused):
+        # The kubelet tries again.
+        with contextlib.suppress(Refused, urllib3.exceptions.HTTPError):
             data = plane.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}").get("data") or {}
             if data != last:
                 _write(folder, data)

@@ -22,7 +22,7 @@ def own_network(addresses: Iterable[str]) -> Iterator[None]:
         _check(_libc.unshare(CLONE_NEWNET), "unshare")
         try:
             for command in ("link set lo up", *(f"address add {one}/32 dev lo" for one in addresses)):
-                subprocess.run(["ip", *command.split()], check=True, timeout=10)
+                subprocess.run(["ip", *command.split()], check=True, timeout=60)
             yield
         finally:
             _check(_libc.setns(before.fileno(), CLONE_NEWNET), "setns")

@@ -13,7 +13,7 @@ from tests.cluster.adapter.cluster import Cluster
 from tests.cluster.adapter.direct import REFUSED, ask
 from tests.cluster.control_plane import ADMIN, Refused
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 CASES = json.loads((HERE / "identities.json").read_text())
 METRIC = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop/pods/web-1/http_inflight"
 MASTERS = ("X-Remote-Group", "system:masters")

@@ -19,7 +19,7 @@ from tests.cluster.adapter.test_disruption import oldest_time
 from tests.cluster.adapter.test_identities import METRIC
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 USER = [("X-Remote-User", "alice"), ("X-Remote-Group", "devs")]
 PUBLISHED, MERGE = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication", "application/merge-patch+json"
 SECRETS = f"/api/v1/namespaces/{OWN}/secrets"
@@ -58,7 +58,8 @@ def test_front_proxy(cluster: Cluster) -> None:
         wait_for("trust in both authorities", lambda: status(latter) == {200}, 40, 0.2)
         assert status(former) == {200}
         authorities.use_proxy(latter)
-        time.sleep(2)
+        # kube-apiserver reads its certificate anew, and does not tell when it has.
+        time.sleep(5)
         authorities.trust("front-proxy-2")
         # kube-apiserver only adds authorities to those that it has published.
         cluster.plane.request("PATCH", PUBLISHED, {"data": {"requestheader-client-ca-file": authorities.trusted.read_text()}}, MERGE)

@@ -25,7 +25,7 @@ from tests.harness import free_port
 from tests.k8s.rendered import ADAPTER
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 METRIC = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop/pods/web-1/http_inflight"
 COMPONENTS = ("namespace", "adapter", "adapter-custom-metrics")
 

@@ -13,7 +13,7 @@ from tests.cluster.adapter.target import AT_REST
 from tests.cluster.control_plane import Object
 from tests.process_tree import wait_for
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(500)]
 AUTOSCALERS = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers"
 LIVE = [
     pods("memory_working_set", "250Mi"),
@@ -69,9 +69,7 @@ def test_eight_kinds_of_metric(cluster: Cluster) -> None:
     """The autoscaler is active with all eight metrics; each shows its value, and alone decides the replicas when it is raised."""
     wait_for("ScalingActive", lambda: _is_active(cluster, "web"), SECONDS, 0.1)
     _wait_replicas(cluster, "web", 2, "all metrics at rest")
-    shown = [next(iter(each.values()))["current"] for each in map(_without_type, _status(cluster, "web")["currentMetrics"])]
-    wrong = [(case.current, each) for case, each in zip(CASES, shown) if not _shows(each, case.current)]
-    assert not wrong and len(shown) == len(CASES)
+    wait_for("all values", lambda: not _wrong(_status(cluster, "web")["currentMetrics"]), SECONDS, 0.1)
     for case in CASES:
         _raise(cluster, case, True)
         _wait_replicas(cluster, "web", case.replicas, str(case.metric))
@@ -89,6 +87,12 @@ def test_metrics_of_agents(cluster: Cluster) -> None:
     for number, node in enumerate(objects.NODES, 1):
         cluster.nodes[node].set_memory(f"api-{number}", "app", MEMORY)
     _wait_replicas(cluster, "api", 3, "the number of running pods again")
+
+
+def _wrong(metrics: list[Object]) -> list[tuple[Object, Object]]:
+    """Return the current values that are not those of the cases at rest, with these."""
+    shown = [next(iter(each.values()))["current"] for each in map(_without_type, metrics)]
+    return [(case.current, each) for case, each in zip(CASES, shown, strict=True) if not _shows(each, case.current)]
 
 
 def _without_type(metric: Object) -> Object:
