@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import struct
+import time
 from collections.abc import Sequence
 from operator import add
 
@@ -47,14 +48,16 @@ def start_times(name: bytes, lines: bytes) -> tuple[bytes, list[bytes]]:
     """Divide the lines of a counter with `_created` samples, each of which follows the sample that it belongs to.
 
     Returns:
-        The lines without them, and the encoded start_time_unix_nano of each; empty where it is not known.
+        The lines without them, and the encoded start_time_unix_nano of each; empty where it is not known, or in the future, as after the
+        clock was put back: no start may be later than the time of its point.
     """
-    beginning = name.removesuffix(b"_total") + b"_created"
+    beginning, now = name.removesuffix(b"_total") + b"_created", time.time()
     samples: list[bytes] = []
     starts: list[bytes] = []
     for line in filter(None, lines.split(b"\n")):
         if line.startswith(beginning):
-            starts[-1] = _TIME.pack(_START, round(float(line.rpartition(b" ")[2]) * 1e9))
+            start = float(line.rpartition(b" ")[2])
+            starts[-1] = _TIME.pack(_START, round(start * 1e9)) if start <= now else b""
         else:
             samples.append(line)
             starts.append(b"")

@@ -121,9 +121,9 @@ def test_types_and_units(agent: Agent) -> None:
 
 @pytest.mark.parametrize("naming", [PrometheusNaming, SemconvNaming])
 def test_creation_times_of_openmetrics_are_start_times(naming: Callable[[], Naming]) -> None:
-    """With openmetrics_created each sum that ends in _total has the creation of its object as its start, if that is known; nothing else
-    changes, and a start that changes ends no series."""
-    born = {"p1": 1_700_000_000.0, "p2": None}
+    """With openmetrics_created each sum that ends in _total has the creation of its object as its start, unless that is not known
+    or in the future; nothing else changes, and a start that changes ends no series."""
+    born = {"p1": 1_600_000_000.0, "p2": None, "p3": 8_000_000_000.0}
     families, render = with_created(FAMILIES, renderer(IDENTITY, FAMILIES, failed), lambda obj: born[obj["metadata"]["uid"]])
     arenas = {created: Arena.create("pods", 1 << 20) for created in (False, True)}
     stores = {
@@ -134,10 +134,10 @@ def test_creation_times_of_openmetrics_are_start_times(naming: Callable[[], Nami
         created: Composer([Source(ArenaReader(arena), Origin(b"", "s"))], naming(), lambda family: encode_attribute(b"a", b"b"))
         for created, arena in arenas.items()
     }
-    for value, start in ((1, 1_700_000_000.0), (2, 1_800_000_000.0)):
+    for value, start in ((1, 1_600_000_000.0), (2, 1_700_000_000.0)):
         born["p1"] = start
         for store in stores.values():
-            store.replace([("ADDED", pod("p1", value)), ("ADDED", pod("p2", value))])
+            store.replace([("ADDED", pod(name, value)) for name in born])
         expected = {
             (name, one): (float(value), start if (name, one) == ("kube_pod_seen_total", "p1") else None)
             for name in ("kube_pod_value", "kube_pod_seen_total", "container_memory_failcnt")
