@@ -7,7 +7,7 @@ import gzip
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Protocol
@@ -31,6 +31,8 @@ GZIP_FROM = 4096
 """Bytes from which an answer is compressed. Lists of pods shrink to a tenth; smaller answers gain nothing."""
 TRIM_FROM = 1 << 20
 """Bytes from which on the memory that an answer took is returned to the system."""
+PART = 128 << 10
+"""Bytes that are given to the connection at once."""
 THREADS = 16
 """Requests of the API server that are answered at the same time; further ones wait."""
 DIRECT_THREADS, DIRECT_WAITING = 4, 64
@@ -168,7 +170,16 @@ def _send(resp: falcon.asgi.Response, answer: Answer) -> None:
         resp.set_header(header, value)
     resp.set_header("Vary", "Accept, Accept-Encoding")
     resp.content_type = answer.content_type
-    resp.data = answer.document
+    if answer.document and len(answer.document) > PART:
+        resp.set_stream(_parts(answer.document), len(answer.document))
+    else:
+        resp.data = answer.document
+
+
+async def _parts(document: bytes) -> AsyncIterator[bytes]:
+    """Yield a long document in parts. PERF: 5 MB at once would be copied whole by TLS and by the transport: 3 ms and 10 MB more."""
+    for start in range(0, len(document), PART):
+        yield document[start : start + PART]
 
 
 async def _crashed(req: Any, resp: Any, error: Exception, params: Any) -> None:

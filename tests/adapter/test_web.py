@@ -122,6 +122,16 @@ def test_coding_of_long_answers(client: falcon.testing.TestClient, monkeypatch: 
         assert client.simulate_get(path, headers={"Accept-Encoding": accepted}).headers.get("content-encoding") == coding
 
 
+def test_parts_of_long_answers(client: falcon.testing.TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long answer that is sent in parts is the same document, and its length is known before, also to HEAD."""
+    path = "/openapi/v3/apis/custom.metrics.k8s.io/v1beta2"
+    whole = client.simulate_get(path).content
+    monkeypatch.setattr("telegen.adapter.web.PART", len(whole) // 3)
+    in_parts, head = client.simulate_get(path), client.simulate_head(path)
+    assert in_parts.content == whole and head.content == b""
+    assert {answer.headers["content-length"] for answer in (in_parts, head)} == {str(len(whole))}
+
+
 def test_clients_that_have_gone_keep_their_place() -> None:
     """Clients that send requests and leave, again and again, do not fill the queue of those that others wait in."""
     may_go = threading.Event()
