@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,5 +48,5 @@ def test_logs_have_the_attributes_of_the_metrics(sender: Any, worker: Any, monke
     monkeypatch.setattr(f"{sender.__module__}.receiver_client", lambda receiver: None)
     made = object.__new__(sender)
     made._worker, made._receiver, made._buffer, made._given_up = worker, None, None, None
-    found = made._make_sender(None) if sender is EventLoop else made._make_sender()
+    found = made._make_sender(None, Event()) if sender is EventLoop else made._make_sender()
     assert found._shared["k8s.cluster.uid"] == "u1"
