@@ -119,6 +119,13 @@ def served(command: list[str]) -> Iterator[str]:
             process.wait(120)
 
 
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Replace a watched file by a rename: a file that is written in place is empty for a moment, which is an error of its own."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+    fresh.replace(path)
+
+
 class Agent:
     """An agent as a process of its own."""
 
@@ -128,10 +135,8 @@ class Agent:
         self.tree = Tree.of(process.pid)
 
     def configure(self, text: str) -> None:
-        """Replace the configuration at once: a file that is written in place is empty for a moment, which is an error of its own."""
-        fresh = self.config.with_suffix(".new")
-        fresh.write_text(text)
-        fresh.rename(self.config)
+        """Replace the configuration."""
+        replace_file(self.config, text)
 
     def page(self, path: str = "/metrics") -> str:
         """Return a page as text.

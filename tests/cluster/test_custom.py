@@ -21,7 +21,7 @@ from telegen.cli.main import main
 from tests.cluster.control_plane import ADMIN, ControlPlane
 from tests.cluster.custom_resources import DEFINITIONS, definition, install, installed_case, is_served, put, uninstall
 from tests.cluster.peer import Peer, peer
-from tests.harness import Agent, get, start_agent
+from tests.harness import Agent, get, replace_file, start_agent
 from tests.kubestate.custom import drawn
 from tests.kubestate.custom.pages import difference, parse
 from tests.kubestate.parity import repeated
@@ -207,14 +207,14 @@ def test_reload(control_plane: ControlPlane, tmp_path: Path) -> None:
             agent.wait_ready(20)
             with Scrapes.running(agent, {"steady_size": 3, "(before|after|later)_size": 3}) as scrapes:
                 for prefix in ("after", "later"):
-                    file.write_text(configuration(Steady="steady", Fickle=prefix))
+                    replace_file(file, configuration(Steady="steady", Fickle=prefix))
                     agent.wait_page("the changed entry", lambda page: series(page, f"{prefix}_size") == 3, 10)
                     assert series(agent.page(), "before_size") == 0
-                file.write_text("spec: {resources: [{}]}")
+                replace_file(file, "spec: {resources: [{}]}")
                 wait_for("the refusal", lambda: "reload failed: " in agent.log.read_text(), 10)
                 assert series(agent.page(), "later_size") == 3
                 scrapes.wanted = {"steady_size": 3}
-                file.write_text(configuration(Steady="steady"))
+                replace_file(file, configuration(Steady="steady"))
                 agent.wait_page("the end of the entry", lambda page: series(page, "later_size") == 0, 10)
             counted = r'telegen_api_lists_total\{by="\w+",store="customresources/churn.example/v1,(\w+)"\} (\S+)'
             lists = re.findall(counted, agent.page("/telemetry"))

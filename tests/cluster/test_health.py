@@ -153,11 +153,11 @@ def test_reload(control_plane: ControlPlane, tmp_path: Path) -> None:
             agent.wait_ready(20)
             assert "telegen_customresource_" not in agent.page()
             text = agent.config.read_text()
-            agent.config.write_text(text.replace("health: none", "health: auto"))
+            agent.configure(text.replace("health: none", "health: auto"))
             counted = f'telegen_customresource_objects{{group="{GROUP}",kind="Steady",namespace="health"}}'
             wait_number(agent, counted, "1")
             with Scrapes.running(agent, {f"{re.escape(counted)} 1$": 1}):
-                agent.config.write_text(text.replace("health: none", "health_detail: none, health: auto"))
+                agent.configure(text.replace("health: none", "health_detail: none, health: auto"))
                 agent.wait_page("the end of the detail", lambda page: series(page, "telegen_customresource_ready") == 0, 15)
     finally:
         uninstall(control_plane, [f"steadys.{GROUP}"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 from telegen.demo.server import SimulatedServer
 from tests.cadvisor.page import v2_tree, write
 from tests.certificates import self_signed, signed
-from tests.harness import Agent, free_port, start_agent
+from tests.harness import Agent, free_port, replace_file, start_agent
 from tests.process_tree import wait_for
 
 CONFIG = """
@@ -119,11 +118,4 @@ def make_certificates(root: Path) -> None:
 def install(root: Path) -> None:
     """Put the files of the Secret into its folder."""
     for name, source in {"tls.crt": "server.crt", "tls.key": "server.key", "ca.crt": "ca.crt"}.items():
-        replaced(root / "tls" / name, (root / source).read_text())
-
-
-def replaced(path: Path, text: str) -> None:
-    """Replace a file by a rename."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text)
-    os.replace(fresh, path)
+        replace_file(root / "tls" / name, (root / source).read_text())

@@ -26,7 +26,7 @@ from tests.adapter.api_server import ApiServer, serving
 from tests.adapter.cluster import HERE
 from tests.adapter.pki import Pki, authority, issued
 from tests.adapter.replay import Recording, replayed
-from tests.harness import Agent, clean_environ, free_port, running
+from tests.harness import Agent, clean_environ, free_port, replace_file, running
 from tests.process_tree import wait_for
 
 INFLIGHT = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop/pods/web-1/http_inflight"
@@ -375,12 +375,12 @@ def test_rotation_of_authorities(adapter: Site, tmp_path: Path) -> None:
 def test_changed_rules(adapter: Site) -> None:
     """A changed rules file is applied without a restart; one that cannot be read leaves the old rules in force."""
     before = adapter.rules.read_text()
-    adapter.rules.write_text("rules: [")
+    replace_file(adapter.rules, "rules: [")
     wait_for("the complaint", lambda: "reload of the rules failed" in adapter.agent.log.read_text(), 10, 0.1)
     assert adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 200
-    adapter.rules.write_text(before.replace("http_inflight", "other"))
+    replace_file(adapter.rules, before.replace("http_inflight", "other"))
     wait_for("the new rules", lambda: adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 404, 10, 0.1)
-    adapter.rules.write_text(before)
+    replace_file(adapter.rules, before)
     wait_for("the old rules", lambda: adapter.get(INFLIGHT, "proxy", as_user("alice")).status == 200, 10, 0.1)
 
 

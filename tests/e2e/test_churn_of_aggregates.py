@@ -14,7 +14,7 @@ from telegen.demo.state import State
 from telegen.kubestate.sharding import shard_of
 from tests.bench.custom_cluster import DEFINITIONS, definition
 from tests.e2e.test_expressions import CONFIG
-from tests.harness import start_agent
+from tests.harness import replace_file, start_agent
 
 ENTRY = """
 metrics:
@@ -109,7 +109,7 @@ def test_churn(tmp_path: Path) -> None:
                 ("changes alone", lambda: None, (min, 0, 1)),
                 ("the death of the worker", killed, (min, 0, 1)),
                 ("lost watches", state.end_watches, (min, 0, 1)),
-                ("another aggregate", lambda: file.write_text(ENTRY % "max") and None, (max, 0, 1)),
+                ("another aggregate", lambda: replace_file(file, ENTRY % "max"), (max, 0, 1)),
                 ("lost watches whose versions are too old", compacted, (max, 0, 1)),
                 ("a shard", in_shard(0, 2), (max, 0, 2)),
                 ("another shard", in_shard(1, 2), (max, 1, 2)),

@@ -9,7 +9,7 @@ from pathlib import Path
 from telegen.demo.server import SimulatedServer
 from telegen.kubestate.sharding import shard_of
 from tests.bench.custom_cluster import DEFINITIONS, make_state
-from tests.harness import start_agent
+from tests.harness import replace_file, start_agent
 from tests.process_tree import wait_for
 
 CONFIG = """
@@ -52,7 +52,7 @@ def test_files_and_settings(tmp_path: Path) -> None:
         with start_agent(CONFIG, api=server.url, folder=folder) as agent:
             agent.wait_ready(40)
             agent.wait_page("all metrics", lambda page: families(page) == {**of_setting, "kube_thing0_ports": 4})
-            (folder / "more.yaml").write_text(PORTS.replace("ports, value: size(status.ports)", "number, value: spec.numbers.n1"))
+            replace_file(folder / "more.yaml", PORTS.replace("ports, value: size(status.ports)", "number, value: spec.numbers.n1"))
             seen = []
 
             def has_both(page: str) -> bool:
@@ -61,7 +61,7 @@ def test_files_and_settings(tmp_path: Path) -> None:
 
             agent.wait_page("the metrics of a new file", has_both)
             assert set(seen) == {4}
-            (folder / "broken.yaml").write_text(PHASE)
+            replace_file(folder / "broken.yaml", PHASE)
             message = "broken.yaml:1: metrics[0].metrics[0].name: the name of type Info ends in _info; write name: phase_info"
             wait_for("the refusal", lambda: message in agent.log.read_text(), 20)
             assert families(agent.page("/metrics")) == {**of_setting, "kube_thing0_ports": 4, "kube_thing0_number": 4}
@@ -130,7 +130,7 @@ def test_aggregates(tmp_path: Path) -> None:
             server.state.fill(("things0", one) for one in mine)
             server.state.put(DEFINITIONS, definition.load())
             agent.wait_page("the kind again", lambda page: aggregates(page) == wanted())
-            file.write_text("metrics: []")
+            replace_file(file, "metrics: []")
             agent.wait_page("a page without aggregates", lambda page: not aggregates(page))
     finally:
         server.stop()
@@ -175,7 +175,7 @@ def test_namespaces(tmp_path: Path) -> None:
             agent.wait_page("a changed label", lambda page: aggregates(page) == wanted("a", "c"))
             lists = agent.log.read_text().count("things1/+selector: synced")
             assert lists == 1
-            file.write_text(OF_TEAMS.replace("team-0, ", ""))
+            replace_file(file, OF_TEAMS.replace("team-0, ", ""))
             agent.wait_page("one namespace", lambda page: len(aggregates(page)) == 2)
             assert agent.log.read_text().count("things1/+selector: synced") == lists
     finally:

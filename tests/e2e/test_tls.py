@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import os
 import shutil
 import socket
 import ssl
@@ -18,7 +17,7 @@ import pytest
 
 from telegen.demo.server import SimulatedServer
 from tests.certificates import self_signed, signed
-from tests.harness import Agent, free_port, get, start_agent
+from tests.harness import Agent, free_port, get, replace_file, start_agent
 from tests.process_tree import wait_for
 
 CONFIG = """
@@ -55,7 +54,7 @@ class Site:
 
     def configure(self, text: str) -> None:
         """Replace the web configuration file."""
-        replace(self.folder / "web.yml", text.encode())
+        replace_file(self.folder / "web.yml", text)
 
 
 def trusting(certificates: Path) -> ssl.SSLContext:
@@ -63,13 +62,6 @@ def trusting(certificates: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(certificates))
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Replace a file by a rename."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_bytes(content)
-    os.replace(fresh, path)
 
 
 TLS = "tls_server_config: {cert_file: server.crt, key_file: server.key}\n"
@@ -120,10 +112,10 @@ def test_rotation_under_scrapes(site: Site) -> None:
     thread = threading.Thread(target=scrape)
     thread.start()
     wait_for("scrapes", lambda: count[0] > 3, 10)
-    replace(site.folder / "web.yml", b"tls_server_config: {cert_file: none}")
+    replace_file(site.folder / "web.yml", "tls_server_config: {cert_file: none}")
     wait_for("the line", lambda: b"web configuration failed" in site.agent.log.read_bytes(), 10)
     fresh, key = self_signed(site.folder, "fresh")
-    replace(site.folder / "all.crt", (old + fresh.read_text()).encode())
+    replace_file(site.folder / "all.crt", old + fresh.read_text())
     shutil.copy(key, site.folder / "server.key")
     shutil.copy(fresh, site.folder / "server.crt")
     site.configure(TLS)
@@ -156,7 +148,7 @@ def test_client_certificates(site: Site, tmp_path: Path) -> None:
     assert get(f"http://127.0.0.1:{site.second}/metrics").status == 403
     foreign = self_signed(tmp_path, "foreign", "DNS:prometheus")
     assert not answered(site, foreign)
-    replace(tmp_path / "ca.crt", foreign[0].read_bytes())
+    replace_file(tmp_path / "ca.crt", foreign[0].read_bytes())
     wait_for("the new CA", lambda: answered(site, foreign), 10)
     assert not answered(site, good)
 

@@ -18,8 +18,8 @@ from telegen.demo.server import SimulatedServer
 from tests.adapter.polling.wire import Polling
 from tests.cadvisor.page import write
 from tests.e2e.conftest import small_cluster
-from tests.e2e.polled_agent import SERVER, Site, install, make_certificates, replaced, started
-from tests.harness import get
+from tests.e2e.polled_agent import SERVER, Site, install, make_certificates, started
+from tests.harness import get, replace_file
 from tests.process_tree import wait_for
 
 
@@ -182,13 +182,13 @@ def test_rotation_of_the_ca(site: Site) -> None:
     """While both CAs are in the file, clients of both may connect; then those of the new one alone. No process is replaced."""
     before = {process.pid for process in site.agent.tree.processes()}
     tls, old = site.root / "tls" / "ca.crt", (site.root / "ca.crt").read_text()
-    replaced(tls, old + (site.root / "foreign.crt").read_text())
+    replace_file(tls, old + (site.root / "foreign.crt").read_text())
     wait_for("the new CA", lambda: site.status("foreign") == 200, 10)
     assert site.status("client") == 200
-    replaced(tls, (site.root / "foreign.crt").read_text())
+    replace_file(tls, (site.root / "foreign.crt").read_text())
     wait_for("the end of the old CA", lambda: site.status("client") == 0, 10)
     assert site.status("foreign") == 200
-    replaced(tls, "no certificate")
+    replace_file(tls, "no certificate")
     wait_for("the line", lambda: "adapter.agent_tls_dir: " in site.agent.log.read_text(), 10)
     assert site.status("foreign") == 200
     install(site.root)
@@ -208,10 +208,10 @@ def test_certificates_that_come_late(server: SimulatedServer, tmp_path: Path) ->
         make_certificates(tmp_path)
         wait_for("the pod", lambda: shown(late), 20)
         text = late.agent.config.read_text()
-        replaced(late.agent.config, text.replace("adapter:", "# adapter:"))
+        replace_file(late.agent.config, text.replace("adapter:", "# adapter:"))
         wait_for("the end of the address", lambda: not listens(late.port), 10)
         assert get(f"{late.agent.url}/metrics").status == 200
-        replaced(late.agent.config, text)
+        replace_file(late.agent.config, text)
         wait_for("the pod", lambda: late.status("client") == 200 and shown(late), 20)
 
 

@@ -28,7 +28,7 @@ from telegen.supervisor import supervisor as module
 from telegen.supervisor.configuration import load_checked
 from telegen.supervisor.plan import make_plan
 from telegen.supervisor.supervisor import Supervisor, run_with_pidfile
-from tests.harness import free_port
+from tests.harness import free_port, replace_file
 from tests.process_tree import wait_for
 from tests.supervisor.conftest import STUBS, Idle
 
@@ -231,7 +231,7 @@ def test_invalid_files_end_no_process(tmp_path: Path, monkeypatch: pytest.Monkey
         before = running.children()
         for path in FILES:
             running.log.write_text("")
-            _replace(running.config, path.read_text())
+            replace_file(running.config, path.read_text())
             running.wait_log("the old configuration stays in force")
             assert "Traceback" not in running.log.read_text(), path
         assert running.children() == before
@@ -269,13 +269,6 @@ def test_burst_of_signals_is_one_reload(tmp_path: Path, monkeypatch: pytest.Monk
             time.sleep(0.01)
         assert reloads(0.0) == reloads(0.9 * module.RELOAD_INTERVAL) == 1
         assert reloads(0.2 * module.RELOAD_INTERVAL) == reloads(10 * module.RELOAD_INTERVAL) == 2
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace a file at once, as an editor or a ConfigMap volume does."""
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text)
-    fresh.rename(path)
 
 
 def test_taken_pidfile(tmp_path: Path) -> None:
